@@ -1,0 +1,118 @@
+package middleware
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+)
+
+// A Code classifies a denial. Codes are stable: programs and records rely on
+// them. A gate of one's own may use codes of its own.
+type Code string
+
+// The codes of the gates of this module.
+const (
+	CodePolicy         Code = "policy"           // a rule of the user's
+	CodeToolNotAllowed Code = "tool_not_allowed" // not on the allowlist, or made up
+	CodeOverBudget     Code = "over_budget"      // a limit is spent
+	CodeBadInput       Code = "bad_input"        // ingress, or a tool's arguments
+	CodeBadOutput      Code = "bad_output"       // the output boundary
+	CodeLoop           Code = "loop"             // the agent repeats itself
+	CodeTooDeep        Code = "too_deep"         // calls nested deeper than MaxDepth
+	CodeDeadline       Code = "deadline"         // out of time
+	CodeApproval       Code = "approval"         // nobody said yes
+	CodeEvidence       Code = "evidence"         // no durable record could be had
+	CodeStopped        Code = "stopped"          // the run ended with an earlier denial
+	CodeIndeterminate  Code = "indeterminate"    // the gate could not decide
+)
+
+// A DeniedError reports that a gate refused a Call or withheld its Output.
+// Every other error from a [Handler] is a failure of the operation itself.
+// Find it with errors.As.
+type DeniedError struct {
+	Gate   string // who denied; empty where an unnamed interceptor did
+	Call   string // the Name of the Call
+	Code   Code
+	Reason string // safe to show to the model and to the user
+	Err    error  // the cause, if any; may hold secrets, never shown
+}
+
+// Error says who denied what and why. It leaves out Err.
+func (e *DeniedError) Error() string {
+	gate := e.Gate
+	if gate == "" {
+		gate = "interceptor"
+	}
+	if e.Call == "" {
+		return fmt.Sprintf("denied by %s: %s (%s)", gate, e.Reason, e.Code)
+	}
+	return fmt.Sprintf("%s: denied by %s: %s (%s)", e.Call, gate, e.Reason, e.Code)
+}
+
+// Unwrap returns the cause.
+func (e *DeniedError) Unwrap() error { return e.Err }
+
+// Deny returns a [*DeniedError] for a gate's check to return. The gate and the
+// call are filled in by [Before], [After], [Transform] and [Named]. The format
+// makes the reason, which is shown to the model and to the user: it must hold
+// no secret. An empty code becomes [CodePolicy].
+func Deny(code Code, format string, args ...any) error {
+	if code == "" {
+		code = CodePolicy
+	}
+	reason := format
+	if len(args) > 0 {
+		reason = fmt.Sprintf(format, args...)
+	}
+	return &DeniedError{Code: code, Reason: reason}
+}
+
+// attribute returns err as gate's denial of call. A denial that bears a gate's
+// name keeps it; an error that is no denial means that the gate could not
+// decide. The argument is not modified: a gate may return the same error twice.
+func attribute(gate string, call *Call, err error) *DeniedError {
+	var d *DeniedError
+	if !errors.As(err, &d) || d == nil {
+		return &DeniedError{
+			Gate: gate, Call: call.Name, Code: CodeIndeterminate,
+			Reason: "the gate could not decide", Err: err,
+		}
+	}
+	e := *d
+	if e.Gate == "" {
+		e.Gate = gate
+	}
+	if e.Call == "" {
+		e.Call = call.Name
+	}
+	if e.Code == "" {
+		e.Code = CodePolicy
+	}
+	return &e
+}
+
+// A PanicError reports a panic that was caught at the boundary of a wrapped
+// call. It comes back as it is where a tool, chain or model panicked, and as
+// the cause of a [DeniedError] with [CodeIndeterminate] where a gate did.
+type PanicError struct {
+	Kind  Kind
+	Call  string // the Name of the Call
+	Value any    // what was passed to panic; may hold secrets
+	Stack []byte // for the operator's log
+}
+
+// newPanicError must be called by the deferred function that recovered.
+func newPanicError(call *Call, value any) *PanicError {
+	return &PanicError{Kind: call.Kind, Call: call.Name, Value: value, Stack: debug.Stack()}
+}
+
+// Error names the call. It leaves out Value and Stack.
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("%s %s panicked", e.Kind, e.Call)
+}
+
+// Unwrap returns Value where it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}

@@ -1,0 +1,182 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// A Handler carries out a Call. If err is non-nil, Output is nil, but Usage
+// still says what was spent. A Handler must be safe for concurrent use.
+//
+// The error is a [*DeniedError] where a gate refused, the context's own error
+// where it ended, and anything else where the operation failed.
+type Handler func(ctx context.Context, call Call) (Result, error)
+
+// An Interceptor returns a Handler that adds behavior around next. It is
+// applied once per wrapped tool, chain and model, so state that they share
+// belongs in its constructor, not in the closure. The Handler that it returns
+// must be safe for concurrent use, call next at most once, pass on a context
+// derived from its own, and release what it holds when next panics.
+//
+// Applied to nil, an Interceptor may return [Layer.Handler] to say what it is;
+// those of this module do. What it returns then is never called otherwise.
+type Interceptor func(next Handler) Handler
+
+// Compose makes one Interceptor of several: the first is outermost. It panics
+// if there is none, or if one is nil.
+func Compose(is ...Interceptor) Interceptor {
+	check("Compose", is)
+	is = append([]Interceptor(nil), is...)
+	if len(is) == 1 {
+		return is[0]
+	}
+	return func(next Handler) Handler {
+		if next == nil {
+			return group(is).Handler()
+		}
+		return apply(next, is)
+	}
+}
+
+func check(who string, is []Interceptor) {
+	if len(is) == 0 {
+		panic("middleware: " + who + " without interceptors guards nothing")
+	}
+	for i, in := range is {
+		if in == nil {
+			panic(fmt.Sprintf("middleware: %s: interceptor %d is nil", who, i))
+		}
+	}
+}
+
+func apply(h Handler, is []Interceptor) Handler {
+	for i := len(is) - 1; i >= 0; i-- {
+		h = is[i](h)
+		if h == nil {
+			panic(fmt.Sprintf("middleware: interceptor %d (%s) returned a nil Handler", i, layerOf(is[i]).Name))
+		}
+	}
+	return h
+}
+
+// Wrap guards h with the interceptors, the first outermost. Adapters call it
+// once for each tool, chain and model.
+//
+// The Handler that it returns sets the Call's ID and Parent, and starts a [Run]
+// where the context belongs to none. It refuses to begin in a run that has
+// stopped or under a context that is done, catches panics of h and of the
+// interceptors, reports a context that ended while h ran even where h says that
+// all went well, and stops the run when a denial comes back.
+//
+// Wrap panics if there is no interceptor, if h or an interceptor is nil, or if
+// their order makes no sense; see [Layer].
+func Wrap(h Handler, is ...Interceptor) Handler {
+	if h == nil {
+		panic("middleware: Wrap: nil Handler")
+	}
+	check("Wrap", is)
+	checkOrder(is)
+	chain := apply(guard(h), is)
+	return func(ctx context.Context, call Call) (Result, error) {
+		s := &scope{Context: ctx}
+		if parent := scopeOf(ctx); parent != nil {
+			s.run, s.depth, call.Parent = parent.run, parent.depth+1, parent.id
+			if err := s.run.refusal(&call); err != nil {
+				return Result{}, err
+			}
+		} else {
+			call.Parent = 0
+		}
+		if err := ctx.Err(); err != nil {
+			return Result{}, err
+		}
+		if s.run == nil {
+			s.run = newRun(ctx)
+		}
+		s.id = CallID(s.run.calls.Add(1))
+		call.ID = s.id
+		res, err := enter(chain, s, call)
+		if err != nil {
+			s.run.halt(err)
+			return Result{Usage: res.Usage}, err
+		}
+		return res, nil
+	}
+}
+
+// enter calls the outermost interceptor. A panic that comes out of it is an
+// interceptor's own, and a gate that panicked denies.
+func enter(chain Handler, s *scope, call Call) (res Result, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			res, err = Result{}, &DeniedError{
+				Call: call.Name, Code: CodeIndeterminate,
+				Reason: "an interceptor panicked", Err: newPanicError(&call, v),
+			}
+		}
+	}()
+	switch {
+	case call.Kind == 0:
+		return Result{}, errors.New("middleware: the Call has no Kind")
+	case s.depth >= MaxDepth:
+		return Result{}, &DeniedError{
+			Call: call.Name, Code: CodeTooDeep,
+			Reason: fmt.Sprintf("calls are nested %d deep", MaxDepth),
+		}
+	}
+	return chain(s, call)
+}
+
+// guard is the innermost layer: it notes what reached h and catches its panics.
+func guard(h Handler) Handler {
+	return func(ctx context.Context, call Call) (res Result, err error) {
+		if s := scopeOf(ctx); s != nil {
+			if err := s.reach(&call); err != nil {
+				return Result{}, err
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return Result{}, err
+		}
+		defer func() {
+			if v := recover(); v != nil {
+				res, err = Result{}, newPanicError(&call, v)
+			}
+		}()
+		res, err = h(ctx, call)
+		if done := ctx.Err(); done != nil && !isDenied(err) {
+			// Clients report a cancelled stream as a success, or hide why
+			// they failed.
+			switch {
+			case err == nil:
+				err = done
+			case !errors.Is(err, done):
+				err = fmt.Errorf("%w: %w", done, err)
+			}
+		}
+		if err != nil {
+			res.Output = nil
+		}
+		return res, err
+	}
+}
+
+// reach notes that call is about to be carried out.
+func (s *scope) reach(call *Call) error {
+	if err := s.run.refusal(call); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reached {
+		return fmt.Errorf("middleware: %s %s: an interceptor called next twice", call.Kind, call.Name)
+	}
+	s.reached, s.ran = true, call.Input
+	return nil
+}
+
+func isDenied(err error) bool {
+	var d *DeniedError
+	return err != nil && errors.As(err, &d)
+}

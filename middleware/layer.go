@@ -1,0 +1,149 @@
+package middleware
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"runtime"
+	"strings"
+)
+
+// A Layer describes one Interceptor in the order of a wrapped thing. Wrap uses
+// it to refuse an order that makes no sense, [Onion] to print it.
+//
+// An Interceptor of one's own says what it is when it is applied to nil:
+//
+//	func (r *Recorder) Intercept(next middleware.Handler) middleware.Handler {
+//		if next == nil {
+//			return middleware.Layer{Name: "recorder", Recorder: true}.Handler()
+//		}
+//		...
+//
+// One that does not is shown by the name of its func.
+type Layer struct {
+	Name   string
+	Gate   bool // it can deny; a recorder inside of it is refused
+	Shadow bool // it does not enforce
+	Only   Kind // the kind that it is for; zero for all
+
+	// Recorder marks an Interceptor that must see every denial: Wrap panics
+	// if it stands inside a gate that is not a shadow.
+	Recorder bool
+
+	// ID tells instances apart, by a comparable value such as a pointer. Wrap
+	// panics if one ID that is not nil stands twice in an order.
+	ID any
+
+	tell  bool
+	inner []Layer // of Compose
+}
+
+// Handler returns what an Interceptor that is applied to nil returns in order
+// to describe itself. It is never called as a Handler.
+//
+//go:noinline
+func (l Layer) Handler() Handler {
+	return func(context.Context, Call) (Result, error) { return Result{Output: l}, nil }
+}
+
+// layerHandler tells the Handlers made by Layer.Handler from all others: every
+// closure of one func literal shares its code.
+func layerHandler(h Handler) bool {
+	return h != nil && reflect.ValueOf(h).Pointer() == reflect.ValueOf(Layer{}.Handler()).Pointer()
+}
+
+// layerOf asks i what it is. No code of i runs but its application to nil.
+func layerOf(i Interceptor) (l Layer) {
+	l = Layer{Name: funcName(i)}
+	defer func() { _ = recover() }() // an i that looks at next: its func's name will do
+	if h := i(nil); layerHandler(h) {
+		res, _ := h(context.Background(), Call{})
+		l = res.Output.(Layer)
+	}
+	return l
+}
+
+// funcName returns the name of i's func without the path of its package.
+func funcName(i Interceptor) string {
+	f := runtime.FuncForPC(reflect.ValueOf(i).Pointer())
+	if f == nil {
+		return "interceptor"
+	}
+	name := f.Name()
+	name = name[strings.LastIndexByte(name, '/')+1:]
+	return strings.TrimSuffix(name, "-fm")
+}
+
+func group(is []Interceptor) Layer {
+	l := Layer{}
+	for _, i := range is {
+		l.inner = append(l.inner, layerOf(i))
+	}
+	return l
+}
+
+// flatten appends the layers that l stands for, outermost first.
+func (l Layer) flatten(to []Layer) []Layer {
+	if l.inner == nil {
+		return append(to, l)
+	}
+	for _, in := range l.inner {
+		in.Shadow = in.Shadow || l.Shadow
+		if in.Only == 0 {
+			in.Only = l.Only
+		}
+		to = in.flatten(to)
+	}
+	return to
+}
+
+// Layers returns what the interceptors say of themselves, outermost first, with
+// those of [Compose] in their places.
+func Layers(is ...Interceptor) []Layer {
+	return group(is).flatten(nil)
+}
+
+// Onion prints the order of interceptors, one a line, outermost first.
+func Onion(is ...Interceptor) string {
+	var b strings.Builder
+	for i, l := range Layers(is...) {
+		fmt.Fprintf(&b, "%2d %s\n", i+1, l)
+	}
+	return b.String()
+}
+
+// String returns the name and what is special about the layer.
+func (l Layer) String() string {
+	s := l.Name
+	if l.Only != 0 {
+		s += ", " + l.Only.String() + " calls only"
+	}
+	if l.Shadow {
+		s += ", shadow"
+	}
+	return s
+}
+
+// checkOrder panics where the order of interceptors makes no sense.
+func checkOrder(is []Interceptor) {
+	layers := Layers(is...)
+	seen := make(map[any]bool)
+	gate := ""
+	for i, l := range layers {
+		if l.ID != nil {
+			if seen[l.ID] {
+				panic(fmt.Sprintf("middleware: %s stands twice in one order:\n%s", l.Name, Onion(is...)))
+			}
+			seen[l.ID] = true
+		}
+		if l.Recorder && gate != "" {
+			panic(fmt.Sprintf("middleware: %s stands inside the gate %s and would not see its denials:\n%s", l.Name, gate, Onion(is...)))
+		}
+		if l.Gate && !l.Shadow {
+			gate = l.Name
+		}
+		if l.tell && i == len(layers)-1 {
+			panic("middleware: Tell stands innermost: no gate is inside whose denials it could tell:\n" + Onion(is...))
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// Named gives a hand-written Interceptor a gate's name: on its denials, on the
+// trail, and where it panics, which denies. A denial that i returns and that
+// did not come from next is i's own; so is any other error where next did not
+// fail. When i lets next's result through, it allowed. Named panics if the name
+// is empty or i is nil.
+func Named(gate string, i Interceptor) Interceptor {
+	mustGate("Named", gate, i == nil)
+	j := &judge{gate: gate}
+	return func(next Handler) Handler {
+		if next == nil {
+			l := layerOf(i)
+			l.Name, l.Gate = gate, true
+			return l.Handler()
+		}
+		h := i(func(ctx context.Context, call Call) (Result, error) {
+			began := time.Now()
+			res, err := next(ctx, call)
+			if f, ok := ctx.Value(frameKey{j}).(*frame); ok {
+				f.leave(err, time.Since(began))
+			}
+			return res, err
+		})
+		return func(ctx context.Context, call Call) (res Result, err error) {
+			t := j.begin(ctx)
+			f := &frame{Context: ctx, j: j}
+			defer func() {
+				if v := recover(); v != nil {
+					_, inside := f.outcome()
+					t.began += inside
+					res, err = Result{}, t.deny(ctx, &call, gatePanic(&call, v))
+				}
+			}()
+			res, err = h(f, call)
+			inner, inside := f.outcome()
+			t.began += inside
+			if err == nil || inner != nil && (!isDenied(err) || sameDenial(err, inner)) {
+				t.allow()
+				return res, err
+			}
+			return Result{Usage: res.Usage}, t.deny(ctx, &call, err)
+		}
+	}
+}
+
+// A frame is the context of one call within a Named Interceptor.
+type frame struct {
+	context.Context
+	j *judge
+
+	mu     sync.Mutex
+	inner  error         // what next returned, if it was called
+	inside time.Duration // how long next took
+}
+
+type frameKey struct{ j *judge }
+
+// Value makes the frame findable by the Interceptor that it belongs to.
+func (f *frame) Value(key any) any {
+	if key == (frameKey{f.j}) {
+		return f
+	}
+	return f.Context.Value(key)
+}
+
+func (f *frame) leave(err error, took time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.inner, f.inside = err, took
+}
+
+func (f *frame) outcome() (inner error, inside time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.inner, f.inside
+}
+
+// sameDenial reports whether both errors are the same denial.
+func sameDenial(a, b error) bool {
+	var x, y *DeniedError
+	return errors.As(a, &x) && errors.As(b, &y) && x == y
+}

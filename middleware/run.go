@@ -1,0 +1,196 @@
+package middleware
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"sync"
+	"sync/atomic"
+)
+
+// MaxDepth bounds how deep calls nest within a run: a chain that calls a tool
+// that calls the chain is denied with [CodeTooDeep] before the stack overflows,
+// which Go cannot recover from.
+const MaxDepth = 100
+
+// An Identity says on whose behalf a run happens. Empty fields are unknown.
+type Identity struct {
+	Session string // a conversation of runs
+	Subject string // the user or service that the agent acts for
+	Tenant  string
+}
+
+type identityKey struct{}
+
+// WithIdentity returns a context in which every run that starts has this
+// identity. Runs already under way keep theirs.
+func WithIdentity(ctx context.Context, id Identity) context.Context {
+	return context.WithValue(ctx, identityKey{}, id)
+}
+
+// A Run is one top-level invocation and every [Call] that it causes. [Wrap]
+// starts one where the context has none. It is safe for concurrent use; its
+// fields must not be changed.
+type Run struct {
+	ID string // 26 characters, random, unique
+	Identity
+
+	calls  atomic.Uint32
+	stop   atomic.Pointer[DeniedError]
+	mu     sync.Mutex
+	locals atomic.Pointer[[]localEntry]
+	meters atomic.Pointer[[]Meter]
+}
+
+func newRun(ctx context.Context) *Run {
+	r := &Run{ID: rand.Text()}
+	r.Identity, _ = ctx.Value(identityKey{}).(Identity)
+	return r
+}
+
+// RunOf returns the Run that ctx belongs to, or nil outside of any.
+func RunOf(ctx context.Context) *Run {
+	if s := scopeOf(ctx); s != nil {
+		return s.run
+	}
+	return nil
+}
+
+// Stopped returns the denial that stopped the run, or nil while it may go on.
+// A run stops when a denial leaves a wrapped call as an error: calls that start
+// later are refused with [CodeStopped], however often they are tried.
+func (r *Run) Stopped() *DeniedError {
+	if r == nil {
+		return nil
+	}
+	return r.stop.Load()
+}
+
+// halt stops the run if err is a denial. The first denial counts.
+func (r *Run) halt(err error) {
+	var d *DeniedError
+	if errors.As(err, &d) && d != nil {
+		r.stop.CompareAndSwap(nil, d)
+	}
+}
+
+// refusal returns the error for a call that the stop of its run refuses.
+func (r *Run) refusal(call *Call) error {
+	d := r.stop.Load()
+	if d == nil {
+		return nil
+	}
+	return &DeniedError{
+		Gate: d.Gate, Call: call.Name, Code: CodeStopped,
+		Reason: "the run was stopped: " + d.Reason, Err: d,
+	}
+}
+
+// A Local is state that lives and dies with a [Run]: one *T per Run, made zero
+// on first use. The zero Local is ready to use and must not be copied after.
+// A Local is safe for concurrent use; what it holds is as safe as T is.
+type Local[T any] struct{ _ byte } // not of size zero: its address is its key
+
+type localEntry struct{ key, value any }
+
+// In returns run's own *T. In a nil Run it returns a fresh one each time.
+func (l *Local[T]) In(run *Run) *T {
+	if run == nil {
+		return new(T)
+	}
+	if v := l.find(run); v != nil {
+		return v
+	}
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	if v := l.find(run); v != nil {
+		return v
+	}
+	v := new(T)
+	add(&run.locals, localEntry{l, v})
+	return v
+}
+
+func (l *Local[T]) find(run *Run) *T {
+	entries := run.locals.Load()
+	if entries == nil {
+		return nil
+	}
+	for i := range *entries {
+		if k, ok := (*entries)[i].key.(*Local[T]); ok && k == l {
+			return (*entries)[i].value.(*T)
+		}
+	}
+	return nil
+}
+
+// add replaces the slice at p by one that also holds v, so that readers need no
+// lock. Writers must hold one.
+func add[T any](p *atomic.Pointer[[]T], v T) {
+	var old []T
+	if s := p.Load(); s != nil {
+		old = *s
+	}
+	s := make([]T, len(old), len(old)+1)
+	copy(s, old)
+	s = append(s, v)
+	p.Store(&s)
+}
+
+// A Balance is what is left of one limit.
+type Balance struct {
+	Gate  string // whose limit it is
+	Scope string // "run", "process" ...
+	Limit string // "tool_calls", "tokens" ...
+	Max   int64
+	Used  int64 // settled
+	Held  int64 // reserved by calls under way
+}
+
+// A Meter reports the balances of a gate that counts, for one run.
+type Meter interface {
+	Balances(run *Run) []Balance
+}
+
+// Attach makes a gate's balances part of what [Run.Balances] reports. Attaching
+// the same Meter again does nothing. The Meter's type must be comparable.
+func (r *Run) Attach(m Meter) {
+	if r == nil || r.attached(m) {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.attached(m) {
+		add(&r.meters, m)
+	}
+}
+
+func (r *Run) attached(m Meter) bool {
+	meters := r.meters.Load()
+	if meters == nil {
+		return false
+	}
+	for _, have := range *meters {
+		if have == m {
+			return true
+		}
+	}
+	return false
+}
+
+// Balances returns what is left of every limit that holds for the run, in the
+// order in which the gates were first met.
+func (r *Run) Balances() []Balance {
+	if r == nil {
+		return nil
+	}
+	meters := r.meters.Load()
+	if meters == nil {
+		return nil
+	}
+	var all []Balance
+	for _, m := range *meters {
+		all = append(all, m.Balances(r)...)
+	}
+	return all
+}

@@ -1,0 +1,192 @@
+package middleware
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Verdict is what a gate decided. The zero Verdict denies.
+type Verdict uint8
+
+// The verdicts.
+const (
+	VerdictDeny Verdict = iota
+	VerdictAllow
+	VerdictTransform // allowed, with another Input or Output
+)
+
+// String returns "deny", "allow" or "transform".
+func (v Verdict) String() string {
+	switch v {
+	case VerdictAllow:
+		return "allow"
+	case VerdictTransform:
+		return "transform"
+	}
+	return "deny"
+}
+
+// A Decision is what one gate decided about one [Call].
+type Decision struct {
+	Gate    string
+	Verdict Verdict
+	Shadow  bool          // decided, not enforced
+	Code    Code          // of a denial
+	Reason  string        // of a denial
+	Elapsed time.Duration // time the gate took; zero where nobody observes the call
+}
+
+// A scope is a Call's place in its Run, and the context that it passes on: one
+// allocation for both.
+type scope struct {
+	context.Context
+	run *Run
+
+	id       CallID
+	depth    uint16
+	observed atomic.Bool // somebody wants to know how long gates take
+
+	mu      sync.Mutex // guards what follows
+	reached bool       // the wrapped Handler was called
+	n       uint8      // entries of allowed in use
+	allowed [4]*string // gates that allowed; all that most calls ever need
+	ran     any        // the Input that reached the wrapped Handler
+	log     *decisionLog
+}
+
+// A decisionLog takes the place of scope.allowed for calls that are observed,
+// denied, or pass more gates than fit there.
+type decisionLog struct {
+	began     time.Time // of the observation
+	decisions []Decision
+}
+
+type scopeKey struct{}
+
+// Value makes the scope findable in contexts derived from it.
+func (s *scope) Value(key any) any {
+	switch key.(type) {
+	case scopeKey:
+		return s
+	case shadowKey:
+		return nil // a shadow ends where a call of its own begins
+	}
+	return s.Context.Value(key)
+}
+
+func scopeOf(ctx context.Context) *scope {
+	if s, ok := ctx.(*scope); ok {
+		return s
+	}
+	s, _ := ctx.Value(scopeKey{}).(*scope)
+	return s
+}
+
+// allow notes that gate, which outlives the call, allowed.
+func (s *scope) allow(gate *string) {
+	s.mu.Lock()
+	if s.log == nil && int(s.n) < len(s.allowed) {
+		s.allowed[s.n] = gate
+		s.n++
+		s.mu.Unlock()
+		return
+	}
+	s.append(Decision{Gate: *gate, Verdict: VerdictAllow})
+	s.mu.Unlock()
+}
+
+func (s *scope) note(d Decision) {
+	s.mu.Lock()
+	s.append(d)
+	s.mu.Unlock()
+}
+
+// append needs s.mu.
+func (s *scope) append(d Decision) {
+	log := s.decisionLog()
+	log.decisions = append(log.decisions, d)
+}
+
+// decisionLog needs s.mu.
+func (s *scope) decisionLog() *decisionLog {
+	if s.log == nil {
+		s.log = &decisionLog{decisions: make([]Decision, 0, s.n+1)}
+		for _, gate := range s.allowed[:s.n] {
+			s.log.decisions = append(s.log.decisions, Decision{Gate: *gate, Verdict: VerdictAllow})
+		}
+	}
+	return s.log
+}
+
+// clock returns the time since the call has been observed.
+func (s *scope) clock() time.Duration {
+	s.mu.Lock()
+	began := s.log.began
+	s.mu.Unlock()
+	return time.Since(began)
+}
+
+// Note puts a decision on the trail of the call that ctx belongs to. [Before],
+// [After], [Transform] and [Named] do so by themselves. Outside of a wrapped
+// call it does nothing; within [Shadow] the decision is marked as such.
+func Note(ctx context.Context, d Decision) {
+	s := scopeOf(ctx)
+	if s == nil {
+		return
+	}
+	if inShadow(ctx) {
+		d.Shadow = true
+	}
+	s.note(d)
+}
+
+// A Trail is what the gates of one call decided, and what reached the wrapped
+// tool, chain or model. It is safe for concurrent use. The zero Trail is empty.
+type Trail struct{ s *scope }
+
+// Observe returns the trail of the call that ctx belongs to, and has the gates
+// inside take their time. An [Interceptor] observes before it calls next, and
+// reads the trail after.
+func Observe(ctx context.Context) Trail {
+	s := scopeOf(ctx)
+	if s != nil {
+		s.mu.Lock()
+		if !s.observed.Load() {
+			s.decisionLog().began = time.Now()
+			s.observed.Store(true)
+		}
+		s.mu.Unlock()
+	}
+	return Trail{s}
+}
+
+// TrailOf returns the trail of the call that ctx belongs to, so far. Outside of
+// a wrapped call it is empty.
+func TrailOf(ctx context.Context) Trail { return Trail{scopeOf(ctx)} }
+
+// Decisions returns a copy of the decisions so far, in the order in which they
+// were made.
+func (t Trail) Decisions() []Decision {
+	if t.s == nil {
+		return nil
+	}
+	t.s.mu.Lock()
+	defer t.s.mu.Unlock()
+	if t.s.log == nil && t.s.n == 0 {
+		return nil
+	}
+	return append([]Decision(nil), t.s.decisionLog().decisions...)
+}
+
+// Ran returns the Input with which the wrapped tool, chain or model was called,
+// and whether it was called at all.
+func (t Trail) Ran() (input any, ran bool) {
+	if t.s == nil {
+		return nil, false
+	}
+	t.s.mu.Lock()
+	defer t.s.mu.Unlock()
+	return t.s.ran, t.s.reached
+}
