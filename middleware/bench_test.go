@@ -50,7 +50,11 @@ func BenchmarkWrap(b *testing.B) {
 	allow := func(context.Context, middleware.Call) error { return nil }
 	for _, n := range []int{1, 3} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			h := middleware.Wrap(noop, repeat(middleware.Before("allow", allow), n)...)
+			var gates []middleware.Interceptor
+			for range n {
+				gates = append(gates, middleware.Before("allow", allow))
+			}
+			h := middleware.Wrap(noop, gates...)
 			inRun(func(ctx context.Context) {
 				call := middleware.Call{Kind: middleware.KindTool, Name: "noop"}
 				b.ReportAllocs()

@@ -162,7 +162,7 @@ func told(res Result) bool {
 // A judge is a gate's name, which outlives every call.
 type judge struct{ gate string }
 
-func (j *judge) layer() Handler { return Layer{Name: j.gate, Gate: true}.Handler() }
+func (j *judge) layer() Handler { return Layer{Name: j.gate, Gate: true, ID: j}.Handler() }
 
 // A turn is a judge at work on one call.
 type turn struct {

@@ -31,7 +31,8 @@ type Layer struct {
 	Recorder bool
 
 	// ID tells instances apart, by a comparable value such as a pointer. Wrap
-	// panics if one ID that is not nil stands twice in an order.
+	// panics if one ID that is not nil stands twice in an order for the same
+	// kind of call.
 	ID any
 
 	tell  bool
@@ -124,17 +125,20 @@ func (l Layer) String() string {
 	return s
 }
 
+// Same reports whether l and m are one instance that would see a call twice.
+func (l Layer) Same(m Layer) bool {
+	return l.ID != nil && l.ID == m.ID && (l.Only == 0 || m.Only == 0 || l.Only == m.Only)
+}
+
 // checkOrder panics where the order of interceptors makes no sense.
 func checkOrder(is []Interceptor) {
 	layers := Layers(is...)
-	seen := make(map[any]bool)
 	gate := ""
 	for i, l := range layers {
-		if l.ID != nil {
-			if seen[l.ID] {
+		for _, outer := range layers[:i] {
+			if l.Same(outer) {
 				panic(fmt.Sprintf("middleware: %s stands twice in one order:\n%s", l.Name, Onion(is...)))
 			}
-			seen[l.ID] = true
 		}
 		if l.Recorder && gate != "" {
 			panic(fmt.Sprintf("middleware: %s stands inside the gate %s and would not see its denials:\n%s", l.Name, gate, Onion(is...)))

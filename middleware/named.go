@@ -18,7 +18,7 @@ func Named(gate string, i Interceptor) Interceptor {
 	return func(next Handler) Handler {
 		if next == nil {
 			l := layerOf(i)
-			l.Name, l.Gate = gate, true
+			l.Name, l.Gate, l.ID = gate, true, j
 			return l.Handler()
 		}
 		h := i(func(ctx context.Context, call Call) (Result, error) {

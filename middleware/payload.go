@@ -33,8 +33,8 @@ type Part struct {
 	Size int
 
 	// Native is the framework's own value, opaque here. A Part without it is
-	// plain text. An interceptor that changes Text clears Native, or the
-	// change has no effect.
+	// plain text. An interceptor that changes Text keeps Native: the adapter
+	// puts the new text in its place.
 	Native any
 }
 

@@ -56,6 +56,20 @@ func RunOf(ctx context.Context) *Run {
 	return nil
 }
 
+type toolCallKey struct{}
+
+// WithToolCall returns a context that carries the provider's ID of the tool
+// call that is about to be made. Adapters set it where they know it.
+func WithToolCall(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, toolCallKey{}, id)
+}
+
+// ToolCallOf returns the provider's ID of the tool call under way, or "".
+func ToolCallOf(ctx context.Context) string {
+	id, _ := ctx.Value(toolCallKey{}).(string)
+	return id
+}
+
 // Stopped returns the denial that stopped the run, or nil while it may go on.
 // A run stops when a denial leaves a wrapped call as an error: calls that start
 // later are refused with [CodeStopped], however often they are tried.

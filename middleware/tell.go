@@ -13,7 +13,7 @@ import (
 // Tell stands inside the recorder and outside the gates whose denials it tells.
 func Tell(next Handler) Handler {
 	if next == nil {
-		return Layer{Name: "tell", tell: true}.Handler()
+		return Layer{Name: "tell", ID: "tell", tell: true}.Handler()
 	}
 	return func(ctx context.Context, call Call) (Result, error) {
 		res, err := next(ctx, call)

@@ -1,0 +1,157 @@
+package langchaingo
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"github.com/tmc/langchaingo/callbacks"
+	"github.com/tmc/langchaingo/chains"
+	"github.com/tmc/langchaingo/memory"
+	"github.com/tmc/langchaingo/schema"
+
+	"example.com/safeconduct/middleware"
+)
+
+// Chain guards a chain and its memory. Each run of it is a Call of KindChain,
+// named by the chain's type, whose Input and Output are the chain's values.
+//
+// On a denial the chain returns an empty map with the error, and on a failure
+// what the wrapped chain returned with it: langchaingo's own chains use both.
+//
+// A chain that is already guarded is not wrapped twice; see [Tool], also for
+// when Chain panics. The chain that it returns is as safe for concurrent use as
+// c.
+func Chain(c chains.Chain, is ...middleware.Interceptor) chains.Chain {
+	if isNil(c) {
+		panic("langchaingo: Chain: nil chain")
+	}
+	switch g := c.(type) {
+	case *chain:
+		c, is = g.inner, merge(is, g.is)
+	case *handlerChain:
+		c, is = g.inner, merge(is, g.is)
+	}
+	g := &chain{inner: c, name: typeName(c), is: is}
+	g.handler = middleware.Wrap(g.run, is...)
+	if h, ok := c.(callbacks.HandlerHaver); ok {
+		return &handlerChain{g, h}
+	}
+	return g
+}
+
+// A chain is a guarded chain.
+type chain struct {
+	inner   chains.Chain
+	name    string
+	is      []middleware.Interceptor
+	handler middleware.Handler
+	memory  memoryCache
+}
+
+// A handlerChain is a guarded chain that has a callbacks handler.
+type handlerChain struct {
+	*chain
+	callbacks.HandlerHaver
+}
+
+// Unwrap returns the chain without its guard.
+func (c *chain) Unwrap() chains.Chain { return c.inner }
+
+// String prints the order of the interceptors.
+func (c *chain) String() string { return onion(middleware.KindChain, c.name, c.is) }
+
+func (c *chain) GetInputKeys() []string  { return c.inner.GetInputKeys() }
+func (c *chain) GetOutputKeys() []string { return c.inner.GetOutputKeys() }
+
+// GetMemory returns the guarded memory of the chain.
+func (c *chain) GetMemory() schema.Memory { return c.memory.guard(c.inner.GetMemory(), c.is) }
+
+// Call runs the guarded chain.
+func (c *chain) Call(ctx context.Context, inputs map[string]any, options ...chains.ChainCallOption) (map[string]any, error) {
+	f := &frame[chainCall]{ctx, chainCall{options: options}}
+	res, err := c.handler(f, middleware.Call{Kind: middleware.KindChain, Name: c.name, Input: inputs})
+	if err != nil {
+		if f.call.partial == nil || isDenied(err) {
+			return map[string]any{}, err
+		}
+		return f.call.partial, err
+	}
+	out, ok := res.Output.(map[string]any)
+	if !ok {
+		return map[string]any{}, wrongOutput(middleware.KindChain, c.name, res.Output)
+	}
+	return out, nil
+}
+
+func (c *chain) run(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+	f := find[chainCall](ctx)
+	if f == nil {
+		return middleware.Result{}, errForeignContext
+	}
+	in, err := input[map[string]any](call)
+	if err != nil {
+		return middleware.Result{}, err
+	}
+	out, err := c.inner.Call(ctx, in, f.options...)
+	if err != nil {
+		f.partial = out
+		return middleware.Result{}, err
+	}
+	return middleware.Result{Output: out}, nil
+}
+
+// A chainCall is one run of a guarded chain. Where the chain is an executor it
+// also holds the turn of the agent that is being carried out.
+type chainCall struct {
+	options []chains.ChainCallOption
+	partial map[string]any // what came with an error
+
+	mu      sync.Mutex
+	asked   []schema.AgentAction   // by the turn, and not yet claimed
+	refused middleware.Observation // the whole turn; "" if it was allowed
+}
+
+// turn starts a turn of the agent.
+func (c *chainCall) turn(asked []schema.AgentAction, refused middleware.Observation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked, c.refused = append(c.asked[:0], asked...), refused
+}
+
+// claim finds the action for which the executor calls the named tool. The
+// executor passes on neither the action nor its ID, so that the first one with
+// the same tool and arguments is taken. It returns the provider's ID and, if
+// the turn was refused, what to say.
+func (c *chainCall) claim(name, input string) (id string, refused middleware.Observation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, a := range c.asked {
+		if strings.EqualFold(a.Tool, name) || strings.ToUpper(a.Tool) == strings.ToUpper(name) {
+			if strings.TrimSuffix(a.ToolInput, "\nObservation:") == input {
+				c.asked = append(c.asked[:i], c.asked[i+1:]...)
+				return a.ToolID, c.refused
+			}
+		}
+	}
+	return "", ""
+}
+
+// A memoryCache keeps the guarded form of a chain's memory.
+type memoryCache struct {
+	mu      sync.Mutex
+	inner   schema.Memory
+	guarded schema.Memory
+}
+
+func (c *memoryCache) guard(m schema.Memory, is []middleware.Interceptor) schema.Memory {
+	if _, keepsNothing := m.(memory.Simple); keepsNothing || isNil(m) {
+		return m
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !same(c.inner, m) {
+		c.inner, c.guarded = m, Memory(m, is...)
+	}
+	return c.guarded
+}

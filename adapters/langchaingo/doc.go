@@ -1,0 +1,30 @@
+// Package langchaingo guards chains, models, tools, agents and memories of
+// github.com/tmc/langchaingo. One line adopts an existing agent:
+//
+//	agent := langchaingo.Executor(executor,
+//		recorder.Intercept,
+//		gates.Tools("calculator"),
+//		gates.Budget(gates.Limits{ToolCalls: 5, Tokens: 20_000}),
+//	)
+//	answer, err := chains.Run(ctx, agent, "What is 19 * 23?")
+//
+// [Executor] guards the run, each turn of the agent, each request to its model
+// and each of its tools. [Chain], [Model], [Tool], [Tools], [Agent] and [Memory]
+// guard one of them. What they return satisfies the interfaces that langchaingo
+// knows, and every optional one that the wrapped value satisfies.
+//
+// # What a denial does
+//
+// A denial comes back as an error in which errors.As finds a
+// *middleware.DeniedError, and stops the run: no call of it starts any more,
+// also not those that chains.Apply has in flight. With [middleware.Tell] in the
+// list a denied tool call, or a denied turn, becomes an observation instead,
+// and the agent goes on.
+//
+// # What it cannot see
+//
+// A tool or model that is called around its wrapper is not guarded. The
+// callbacks of langchaingo get the inputs as they came, before any interceptor
+// changed them. Embeddings are passed on without a gate, and so is the loading
+// of memory.
+package langchaingo

@@ -1,0 +1,102 @@
+package langchaingo
+
+import (
+	"context"
+	"reflect"
+
+	"github.com/tmc/langchaingo/schema"
+
+	"example.com/safeconduct/middleware"
+)
+
+// Memory guards what is saved to a memory. langchaingo saves the inputs as they
+// came, whatever a guarded chain made of them, and may save outputs that a
+// later gate refuses. So each save is judged as a Call of KindChain with the
+// name "memory": Input is the chain's inputs, Output its outputs. What is saved
+// is the Input as the interceptors passed it on and the Output as they let it
+// through; a denial saves nothing and comes back as the error of SaveContext.
+//
+// [Chain] and [Executor] guard the memory of what they wrap by themselves.
+// Loading is not judged.
+//
+// A memory that is already guarded is not wrapped twice; see [Tool], also for
+// when Memory panics. The memory that it returns is as safe for concurrent use
+// as m.
+func Memory(m schema.Memory, is ...middleware.Interceptor) schema.Memory {
+	if isNil(m) {
+		panic("langchaingo: Memory: nil memory")
+	}
+	if g, ok := m.(*guardedMemory); ok {
+		m, is = g.Memory, merge(is, g.is)
+	}
+	g := &guardedMemory{Memory: m, is: is}
+	outer := append([]middleware.Interceptor{g.save}, is...)
+	g.handler = middleware.Wrap(judged, outer...)
+	return g
+}
+
+// A guardedMemory is a memory whose saves are judged.
+type guardedMemory struct {
+	schema.Memory
+	is      []middleware.Interceptor
+	handler middleware.Handler
+}
+
+// A memorySave is one SaveContext under way.
+type memorySave struct{ inputs, outputs map[string]any }
+
+// Unwrap returns the memory without its guard.
+func (m *guardedMemory) Unwrap() schema.Memory { return m.Memory }
+
+// String prints the order of the interceptors.
+func (m *guardedMemory) String() string { return onion(middleware.KindChain, "memory", m.is) }
+
+// SaveContext saves what the interceptors let through.
+func (m *guardedMemory) SaveContext(ctx context.Context, inputs, outputs map[string]any) error {
+	f := &frame[memorySave]{ctx, memorySave{outputs: outputs}}
+	_, err := m.handler(f, middleware.Call{Kind: middleware.KindChain, Name: "memory", Input: inputs})
+	return err
+}
+
+// save stands outside of all gates and saves what came through them.
+func (m *guardedMemory) save(next middleware.Handler) middleware.Handler {
+	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		res, err := next(ctx, call)
+		if err != nil {
+			return res, err
+		}
+		f := find[memorySave](ctx)
+		out, ok := res.Output.(map[string]any)
+		if f == nil || !ok {
+			return middleware.Result{}, wrongOutput(call.Kind, call.Name, res.Output)
+		}
+		if err := m.Memory.SaveContext(ctx, f.inputs, out); err != nil {
+			return middleware.Result{}, err
+		}
+		return res, nil
+	}
+}
+
+// judged is reached by a save that every gate on the inputs allowed.
+func judged(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+	f := find[memorySave](ctx)
+	if f == nil {
+		return middleware.Result{}, errForeignContext
+	}
+	in, err := input[map[string]any](call)
+	if err != nil {
+		return middleware.Result{}, err
+	}
+	f.inputs = in
+	return middleware.Result{Output: f.outputs}, nil
+}
+
+// same reports whether a and b are one value; values that cannot be compared
+// are not.
+func same(a, b any) bool {
+	if a == nil || b == nil || reflect.TypeOf(a) != reflect.TypeOf(b) || !reflect.TypeOf(a).Comparable() {
+		return false
+	}
+	defer func() { _ = recover() }() // an interface field that holds a map
+	return a == b
+}

@@ -1,0 +1,240 @@
+package langchaingo
+
+import (
+	"context"
+	"sync"
+
+	"github.com/tmc/langchaingo/llms"
+
+	"example.com/safeconduct/middleware"
+)
+
+// Model guards a model. Each request to it is a Call of KindModel, named by the
+// model's type, with a *middleware.ModelRequest as Input and a
+// *middleware.ModelResponse as Output. The Result's Usage holds the tokens as
+// the provider reported them; see [middleware.Usage] for where it did not.
+//
+// An interceptor may change a request's Messages, Tools (to fewer), Model,
+// MaxTokens, Temperature, TopP and Stop, and a response's texts and tool calls.
+// The caller gets the very response of m where nothing was changed.
+//
+// A stream keeps its verdict: once an interceptor or the caller refused a chunk,
+// no other chunk is passed on, and the request fails with that error even where
+// the provider's client says that it succeeded. The same holds for a context
+// that ended.
+//
+// Where usage is to be counted once, put Model inside of a cache, not around it:
+// a cached response carries the usage of the request that made it.
+//
+// A model that is already guarded is not wrapped twice; see [Tool], also for
+// when Model panics. The model that it returns is as safe for concurrent use as
+// m. It has SupportsReasoning and CreateEmbedding if and only if m has.
+func Model(m llms.Model, is ...middleware.Interceptor) llms.Model {
+	if isNil(m) {
+		panic("langchaingo: Model: nil model")
+	}
+	if g, ok := m.(guardedModel); ok {
+		m, is = g.guarded().inner, merge(is, g.guarded().is)
+	}
+	g := &model{inner: m, name: typeName(m), is: is}
+	g.handler = middleware.Wrap(g.run, is...)
+	r, reasons := m.(llms.ReasoningModel)
+	e, embeds := m.(embedder)
+	switch {
+	case reasons && embeds:
+		return &reasoningEmbedderModel{g, reasoner{r}, e}
+	case reasons:
+		return &reasoningModel{g, reasoner{r}}
+	case embeds:
+		return &embedderModel{g, e}
+	}
+	return g
+}
+
+// An embedder is what embeddings.NewEmbedder takes.
+type embedder interface {
+	CreateEmbedding(ctx context.Context, texts []string) ([][]float32, error)
+}
+
+// A reasoner has of a ReasoningModel what makes it one.
+type reasoner struct{ m llms.ReasoningModel }
+
+func (r reasoner) SupportsReasoning() bool { return r.m.SupportsReasoning() }
+
+// A guardedModel is any of the four types of guarded models.
+type guardedModel interface {
+	llms.Model
+	guarded() *model
+}
+
+type (
+	// A model is a guarded model.
+	model struct {
+		inner   llms.Model
+		name    string
+		is      []middleware.Interceptor
+		handler middleware.Handler
+	}
+	reasoningModel struct {
+		*model
+		reasoner
+	}
+	embedderModel struct {
+		*model
+		embedder
+	}
+	reasoningEmbedderModel struct {
+		*model
+		reasoner
+		embedder
+	}
+)
+
+func (m *model) guarded() *model { return m }
+
+// Unwrap returns the model without its guard.
+func (m *model) Unwrap() llms.Model { return m.inner }
+
+// String prints the order of the interceptors.
+func (m *model) String() string { return onion(middleware.KindModel, m.name, m.is) }
+
+// Call asks the guarded model with a single prompt. It goes the way of
+// GenerateContent.
+func (m *model) Call(ctx context.Context, prompt string, options ...llms.CallOption) (string, error) {
+	return llms.GenerateFromSinglePrompt(ctx, m, prompt, options...)
+}
+
+// GenerateContent asks the guarded model.
+func (m *model) GenerateContent(ctx context.Context, messages []llms.MessageContent, options ...llms.CallOption) (*llms.ContentResponse, error) {
+	var opts llms.CallOptions
+	for _, o := range options {
+		o(&opts)
+	}
+	f := &frame[modelCall]{ctx, modelCall{messages: messages, options: options, opts: &opts}}
+	f.call.request = request(messages, &opts)
+	call := middleware.Call{Kind: middleware.KindModel, Name: m.name, Input: f.call.request}
+	if opts.StreamingFunc != nil || opts.StreamingReasoningFunc != nil {
+		call.Stream = f.call.consume
+	}
+	res, err := m.handler(f, call)
+	if err != nil {
+		return nil, err
+	}
+	out, ok := res.Output.(*middleware.ModelResponse)
+	if !ok || out == nil {
+		return nil, wrongOutput(middleware.KindModel, m.name, res.Output)
+	}
+	if out == f.call.response {
+		return f.call.native, nil
+	}
+	return changedResponse(f.call.native, f.call.response, out), nil
+}
+
+func (m *model) run(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+	f := find[modelCall](ctx)
+	if f == nil {
+		return middleware.Result{}, errForeignContext
+	}
+	req, err := input[*middleware.ModelRequest](call)
+	if err != nil {
+		return middleware.Result{}, err
+	}
+	messages, options := f.messages, f.options
+	if req != f.request {
+		messages = changedMessages(f, req)
+		options = append(options[:len(options):len(options)], changedOptions(f, req)...)
+	}
+	var v verdict
+	if call.Stream != nil {
+		options = append(options[:len(options):len(options)], v.options(f.opts, call.Stream)...)
+	}
+	native, err := m.inner.GenerateContent(ctx, messages, options...)
+	res := middleware.Result{Usage: usage(native)}
+	if refused := v.error(); refused != nil {
+		return res, refused
+	}
+	if err != nil {
+		return res, err
+	}
+	f.native, f.response = native, response(native)
+	res.Output = f.response
+	return res, nil
+}
+
+// A modelCall is one request to a guarded model.
+type modelCall struct {
+	messages []llms.MessageContent
+	options  []llms.CallOption
+	opts     *llms.CallOptions // what options come to
+	request  *middleware.ModelRequest
+
+	native   *llms.ContentResponse
+	response *middleware.ModelResponse
+}
+
+// consume is the innermost Stream: the funcs that the caller set.
+func (f *modelCall) consume(ctx context.Context, chunk middleware.Chunk) error {
+	// The two funcs are two views of one stream: what came through
+	// StreamingReasoningFunc has a Reasoning that is not nil.
+	if chunk.Reasoning != nil {
+		if f.opts.StreamingReasoningFunc != nil {
+			return f.opts.StreamingReasoningFunc(ctx, chunk.Reasoning, chunk.Text)
+		}
+		return nil
+	}
+	if f.opts.StreamingFunc != nil {
+		return f.opts.StreamingFunc(ctx, chunk.Text)
+	}
+	return nil
+}
+
+// A verdict remembers the first error of a stream: some clients swallow it.
+type verdict struct {
+	mu  sync.Mutex
+	err error
+}
+
+// options returns what passes a client's chunks to stream. It sets no func that
+// the caller had not set, since that would change the request.
+func (v *verdict) options(opts *llms.CallOptions, stream middleware.Stream) []llms.CallOption {
+	var options []llms.CallOption
+	if opts.StreamingFunc != nil {
+		options = append(options, llms.WithStreamingFunc(func(ctx context.Context, text []byte) error {
+			return v.pass(ctx, stream, middleware.Chunk{Text: text})
+		}))
+	}
+	if opts.StreamingReasoningFunc != nil {
+		options = append(options, llms.WithStreamingReasoningFunc(func(ctx context.Context, reasoning, text []byte) error {
+			if reasoning == nil {
+				reasoning = []byte{}
+			}
+			return v.pass(ctx, stream, middleware.Chunk{Text: text, Reasoning: reasoning})
+		}))
+	}
+	return options
+}
+
+func (v *verdict) pass(ctx context.Context, stream middleware.Stream, chunk middleware.Chunk) error {
+	if err := v.error(); err != nil {
+		return err
+	}
+	err := stream(ctx, chunk)
+	if err == nil {
+		// A cancelled stream must not look like one that ended.
+		err = ctx.Err()
+	}
+	if err != nil {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if v.err == nil {
+			v.err = err
+		}
+	}
+	return err
+}
+
+func (v *verdict) error() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.err
+}

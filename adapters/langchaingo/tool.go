@@ -1,0 +1,131 @@
+package langchaingo
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/tmc/langchaingo/tools"
+
+	"example.com/safeconduct/middleware"
+)
+
+// Tool guards a tool. Each use of it is a Call of KindTool, with the tool's name
+// as it is now and the arguments as Input.
+//
+// A tool that is already guarded is not wrapped twice: it gets these
+// interceptors outside of those that it has, without repeating any.
+//
+// Tool panics if t is nil or the interceptors are none, nil or in an order that
+// makes no sense. The tool that it returns is as safe for concurrent use as t.
+func Tool(t tools.Tool, is ...middleware.Interceptor) tools.Tool {
+	if isNil(t) {
+		panic("langchaingo: Tool: nil tool")
+	}
+	if g, ok := t.(*tool); ok {
+		t, is = g.inner, merge(is, g.is)
+	}
+	g := &tool{inner: t, name: t.Name(), is: is}
+	g.handler = middleware.Wrap(g.run, is...)
+	return g
+}
+
+// Tools guards each of several tools. It panics as [Tool] does, and where two
+// names differ in nothing that the executor of langchaingo looks at: it would
+// run one tool in the other's place.
+func Tools(ts []tools.Tool, is ...middleware.Interceptor) []tools.Tool {
+	if err := checkNames(ts); err != nil {
+		panic(err.Error())
+	}
+	guarded := make([]tools.Tool, len(ts))
+	for i, t := range ts {
+		guarded[i] = Tool(t, is...)
+	}
+	return guarded
+}
+
+// A tool is a guarded tool.
+type tool struct {
+	inner   tools.Tool
+	name    string
+	is      []middleware.Interceptor
+	handler middleware.Handler
+}
+
+func (t *tool) Name() string        { return t.name }
+func (t *tool) Description() string { return t.inner.Description() }
+
+// Unwrap returns the tool without its guard.
+func (t *tool) Unwrap() tools.Tool { return t.inner }
+
+// String prints the order of the interceptors.
+func (t *tool) String() string { return onion(middleware.KindTool, t.name, t.is) }
+
+// Call runs the guarded tool, unless the turn of the agent that asked for it was
+// refused as a whole.
+func (t *tool) Call(ctx context.Context, input string) (string, error) {
+	if turn := find[chainCall](ctx); turn != nil {
+		asked, refused := turn.claim(t.name, input)
+		if refused != "" {
+			return string(refused), nil
+		}
+		if asked != "" {
+			ctx = middleware.WithToolCall(ctx, asked)
+		}
+	}
+	res, err := t.handler(ctx, middleware.Call{Kind: middleware.KindTool, Name: t.name, Input: input})
+	if err != nil {
+		return "", err
+	}
+	switch out := res.Output.(type) {
+	case string:
+		return out, nil
+	case middleware.Observation:
+		return string(out), nil
+	}
+	return "", wrongOutput(middleware.KindTool, t.name, res.Output)
+}
+
+func (t *tool) run(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+	in, err := input[string](call)
+	if err != nil {
+		return middleware.Result{}, err
+	}
+	out, err := t.inner.Call(ctx, in)
+	if err != nil {
+		return middleware.Result{}, err
+	}
+	return middleware.Result{Output: out}, nil
+}
+
+// checkNames reports two tools that the executor cannot tell apart: it keeps
+// them under strings.ToUpper of their names, and the last one wins. Names that
+// differ in case by Unicode's rules alone are refused too.
+func checkNames(ts []tools.Tool) error {
+	names := make(map[string]string, len(ts))
+	for i, t := range ts {
+		if isNil(t) {
+			return fmt.Errorf("langchaingo: tool %d is nil", i)
+		}
+		name := t.Name()
+		folded := fold(name)
+		if other, ok := names[folded]; ok {
+			return fmt.Errorf("langchaingo: tools %d %q and %q: the executor cannot tell their names apart", i, other, name)
+		}
+		names[folded] = name
+	}
+	return nil
+}
+
+// fold maps every name to the smallest of those that are equal to it by
+// Unicode's simple case folding, or after strings.ToUpper.
+func fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+			least = min(least, f)
+		}
+		return least
+	}, strings.ToUpper(name))
+}

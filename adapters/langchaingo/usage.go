@@ -1,0 +1,142 @@
+package langchaingo
+
+import (
+	"encoding/json"
+	"math"
+	"reflect"
+
+	"github.com/tmc/langchaingo/llms"
+
+	"example.com/safeconduct/middleware"
+)
+
+// usage reads what a response says of its own cost, as each provider's client
+// in langchaingo spells it:
+//
+//	openai, ollama, maritaca   PromptTokens, CompletionTokens, TotalTokens
+//	googleai                   the same, and input_tokens, output_tokens, total_tokens
+//	vertex                     input_tokens, output_tokens, total_tokens
+//	anthropic                  InputTokens, OutputTokens, Cache...InputTokens
+//	bedrock                    input_tokens, output_tokens
+//	mistral                    a struct or map under "usage"
+//
+// Clients repeat the usage on every choice, so that one choice counts, never
+// the sum. A Usage of numbers that cannot be (negative, not whole, too large)
+// or that are missing is not Reported. A response of nil has no Usage.
+func usage(res *llms.ContentResponse) *middleware.Usage {
+	if res == nil {
+		return nil
+	}
+	for _, c := range res.Choices {
+		if c == nil || c.GenerationInfo == nil {
+			continue
+		}
+		if u, ok := infoUsage(c.GenerationInfo); ok {
+			return u
+		}
+	}
+	return &middleware.Usage{}
+}
+
+// infoUsage reads the usage of one choice and reports whether there is one.
+func infoUsage(info map[string]any) (*middleware.Usage, bool) {
+	if nested, ok := info["usage"]; ok {
+		info = fields(nested)
+	}
+	r := reader{info: info}
+	in, hasIn := r.first("PromptTokens", "InputTokens", "input_tokens", "prompt_tokens")
+	out, hasOut := r.first("CompletionTokens", "OutputTokens", "output_tokens", "completion_tokens")
+	total, hasTotal := r.first("TotalTokens", "total_tokens")
+	cached, _ := r.first("PromptCachedTokens", "CachedTokens", "CacheReadInputTokens")
+	reasoning, _ := r.first("ReasoningTokens", "CompletionReasoningTokens", "ThinkingTokens")
+	if !hasIn && !hasOut && !hasTotal {
+		return nil, false
+	}
+	if r.bad || in+out+total == 0 {
+		// A prompt is never free: a client fills in zeros where a stream
+		// ended before the provider said what it cost.
+		return &middleware.Usage{}, true
+	}
+	if _, anthropic := info["CacheCreationInputTokens"]; anthropic && !hasTotal {
+		// Here InputTokens leaves out what went through the cache.
+		created, _ := r.first("CacheCreationInputTokens")
+		total = in + out + cached + created
+	}
+	return &middleware.Usage{
+		InputTokens: in, OutputTokens: out, TotalTokens: max(total, in+out),
+		CachedTokens: cached, ReasoningTokens: reasoning, Reported: true,
+	}, true
+}
+
+// A reader reads numbers of any type out of a choice's info.
+type reader struct {
+	info map[string]any
+	bad  bool // a number that cannot be a count
+}
+
+// first returns the first of the keys that is there, preferring one that is not
+// zero.
+func (r *reader) first(keys ...string) (n int64, ok bool) {
+	for _, k := range keys {
+		v, has := r.info[k]
+		if !has {
+			continue
+		}
+		got, valid := count(v)
+		if !valid {
+			r.bad = true
+			continue
+		}
+		ok = true
+		if n == 0 {
+			n = got
+		}
+	}
+	return n, ok
+}
+
+// maxTokens bounds what is believed of one request: well above any context
+// window, and far from overflowing a sum.
+const maxTokens = 1 << 40
+
+// count returns v as a number of tokens, if it can be one.
+func count(v any) (int64, bool) {
+	if n, ok := v.(json.Number); ok {
+		i, err := n.Int64()
+		return i, err == nil && i >= 0 && i <= maxTokens
+	}
+	r := reflect.ValueOf(v)
+	switch {
+	case !r.IsValid():
+		return 0, false
+	case r.CanInt():
+		return r.Int(), r.Int() >= 0 && r.Int() <= maxTokens
+	case r.CanUint():
+		return int64(r.Uint() & math.MaxInt64), r.Uint() <= maxTokens
+	case r.CanFloat():
+		f := r.Float()
+		return int64(f), f == math.Trunc(f) && f >= 0 && f <= maxTokens
+	}
+	return 0, false
+}
+
+// fields returns the exported fields of a struct, or a map, by name.
+func fields(v any) map[string]any {
+	if m, ok := v.(map[string]any); ok {
+		return m
+	}
+	r := reflect.ValueOf(v)
+	if r.Kind() == reflect.Pointer {
+		r = r.Elem()
+	}
+	if r.Kind() != reflect.Struct {
+		return nil
+	}
+	m := make(map[string]any, r.NumField())
+	for i := range r.NumField() {
+		if f := r.Type().Field(i); f.IsExported() {
+			m[f.Name] = r.Field(i).Interface()
+		}
+	}
+	return m
+}
