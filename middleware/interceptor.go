@@ -82,6 +82,7 @@ func Wrap(h Handler, is ...Interceptor) Handler {
 		s := &scope{Context: ctx}
 		if parent := scopeOf(ctx); parent != nil {
 			s.run, s.depth, call.Parent = parent.run, parent.depth+1, parent.id
+			s.aside = parent.aside || ctx != parent && inShadow(ctx)
 			if err := s.run.refusal(&call); err != nil {
 				return Result{}, err
 			}
@@ -98,7 +99,9 @@ func Wrap(h Handler, is ...Interceptor) Handler {
 		call.ID = s.id
 		res, err := enter(chain, s, call)
 		if err != nil {
-			s.run.halt(err)
+			if !s.aside {
+				s.run.halt(err)
+			}
 			return Result{Usage: res.Usage}, err
 		}
 		return res, nil

@@ -46,6 +46,7 @@ type scope struct {
 
 	id       CallID
 	depth    uint16
+	aside    bool        // a call that a shadow makes: its denial stops nothing
 	observed atomic.Bool // somebody wants to know how long gates take
 
 	mu      sync.Mutex // guards what follows
