@@ -22,26 +22,37 @@ func Named(gate string, i Interceptor) Interceptor {
 			return l.Handler()
 		}
 		h := i(func(ctx context.Context, call Call) (Result, error) {
+			f, ok := ctx.Value(frameKey{j}).(*frame)
+			if !ok {
+				return next(ctx, call)
+			}
+			if call.Stream != nil {
+				call.Stream = f.inward(call.Stream)
+			}
 			began := time.Now()
 			res, err := next(ctx, call)
-			if f, ok := ctx.Value(frameKey{j}).(*frame); ok {
-				f.leave(err, time.Since(began))
-			}
+			f.leave(err, time.Since(began))
 			return res, err
 		})
 		return func(ctx context.Context, call Call) (res Result, err error) {
 			t := j.begin(ctx)
 			f := &frame{Context: ctx, j: j}
+			if call.Stream != nil {
+				call.Stream = f.outward(call.Stream)
+			}
 			defer func() {
 				if v := recover(); v != nil {
-					_, inside := f.outcome()
+					_, _, inside := f.outcome()
 					t.began += inside
 					res, err = Result{}, t.deny(ctx, &call, gatePanic(&call, v))
 				}
 			}()
 			res, err = h(f, call)
-			inner, inside := f.outcome()
+			inner, refused, inside := f.outcome()
 			t.began += inside
+			if refused != nil {
+				return Result{Usage: res.Usage}, t.deny(ctx, &call, refused)
+			}
 			if err == nil || inner != nil && (!isDenied(err) || sameDenial(err, inner)) {
 				t.allow()
 				return res, err
@@ -56,9 +67,11 @@ type frame struct {
 	context.Context
 	j *judge
 
-	mu     sync.Mutex
-	inner  error         // what next returned, if it was called
-	inside time.Duration // how long next took
+	mu      sync.Mutex
+	inner   error         // what next returned, if it was called
+	inside  time.Duration // how long next took
+	foreign error         // what the Stream that the call came with returned
+	refused error         // what the Interceptor's own Stream returned
 }
 
 type frameKey struct{ j *judge }
@@ -77,10 +90,40 @@ func (f *frame) leave(err error, took time.Duration) {
 	f.inner, f.inside = err, took
 }
 
-func (f *frame) outcome() (inner error, inside time.Duration) {
+func (f *frame) outcome() (inner, refused error, inside time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.inner, f.inside
+	return f.inner, f.refused, f.inside
+}
+
+// outward is the Stream that the call came with, as the Interceptor sees it. It
+// remembers the error, which is not the Interceptor's.
+func (f *frame) outward(stream Stream) Stream {
+	return func(ctx context.Context, chunk Chunk) error {
+		err := stream(ctx, chunk)
+		if err != nil {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.foreign = err
+		}
+		return err
+	}
+}
+
+// inward is the Stream that the Interceptor passes on. A denial of a chunk that
+// did not come from outside is the gate's own.
+func (f *frame) inward(stream Stream) Stream {
+	return func(ctx context.Context, chunk Chunk) error {
+		err := stream(ctx, chunk)
+		if isDenied(err) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if !sameDenial(err, f.foreign) {
+				f.refused = err
+			}
+		}
+		return err
+	}
 }
 
 // sameDenial reports whether both errors are the same denial.

@@ -1,0 +1,151 @@
+package middlewaretest
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"example.com/safeconduct/middleware"
+)
+
+// patience is how long one call may take before TestInterceptor says that it
+// hangs. It is only ever waited for by an interceptor that does.
+const patience = 10 * time.Second
+
+// A RuleError reports that an interceptor broke one rule of its contract.
+type RuleError struct {
+	Rule   string // stable short name, as listed at [TestInterceptor]
+	Text   string // the rule in one sentence
+	Call   string // which call showed it; empty where none did
+	Detail string // what was seen
+}
+
+// Error names the rule, says what was seen, and explains the rule.
+func (e *RuleError) Error() string {
+	on := ""
+	if e.Call != "" {
+		on = e.Call + ": "
+	}
+	return fmt.Sprintf("middlewaretest: %s: %s%s (the rule: %s)", e.Rule, on, e.Detail, e.Text)
+}
+
+// TestInterceptor checks that an interceptor keeps the contract of
+// [middleware.Interceptor] and [middleware.Handler]. It returns nil if it does,
+// and otherwise one [*RuleError] for each rule broken, joined.
+//
+// The func new returns a fresh Interceptor, with nothing spent, each time. It
+// is called many times, and nothing is closed. The calls are those to try,
+// alone and within a run; without any, there is one of each kind. They are
+// meant to pass: a limit of the interceptor's should leave room for 100 of
+// them. An interceptor that denies some is held to the rules for denials.
+//
+// The rules, by name:
+//
+//	handler           an Interceptor returns a Handler
+//	describe          an Interceptor that says what it is gives its name
+//	reach             at least one of the calls reaches next, or nothing is tested
+//	return            the Handler returns once next has returned
+//	once              next is called at most once
+//	identity          the ID, Parent, Kind and Name of a call reach next as they came
+//	input             an Input is replaced, never modified in place
+//	stream            a Stream that was nil stays nil
+//	stream-error      an error of the caller's Stream ends the stream
+//	context-values    the values of the context reach next
+//	context-deadline  the deadline of the context reaches next
+//	context-cancel    the end of the context reaches next
+//	error             an error of next comes back, found by errors.Is; only a denial may become an Observation
+//	output            where an error comes back, Output is nil
+//	usage             what next spent comes back, whether the call is done, denied or failed
+//	denial            a refusal is a *DeniedError with a Code and a Reason
+//	panic             a panic of next goes on or becomes an error, and what was held is released
+//	goexit            where next ends its goroutine, what was held is released, and no success comes back
+//	own-panic         an interceptor that panics by itself denies
+//	concurrent        calls at the same time do not get into each other's way
+//	apart             one Interceptor applied to two Handlers keeps them apart
+//	goroutine         no goroutine that a call started outlives the call and its context
+//
+// A call that hangs is given up after ten seconds. Run the test with -race:
+// what calls at the same time do to the interceptor's own state is for the race
+// detector to see.
+func TestInterceptor(new func() middleware.Interceptor, calls ...middleware.Call) error {
+	if new == nil {
+		panic("middlewaretest: TestInterceptor: nil func")
+	}
+	if len(calls) == 0 {
+		calls = []middleware.Call{
+			Tool("tool", "input"), Chain("chain", map[string]any{"input": "hello"}),
+			Plan(), Model("hello"), Retriever("query"),
+		}
+	}
+	k := &kit{new: new, label: rand.Text()}
+	if !k.construct() {
+		return k.err()
+	}
+	reached := false
+	for _, call := range calls {
+		for _, inRun := range []bool{false, true} {
+			c := sample{k, call, inRun}
+			reached = c.check() || reached
+		}
+	}
+	if !reached {
+		k.broken(ruleReach, "", "none of the %d calls reached next", len(calls))
+	}
+	k.concurrent(calls)
+	if !k.hung {
+		k.goroutines()
+	}
+	return k.err()
+}
+
+// A kit is one TestInterceptor at work. Only its own goroutine uses it.
+type kit struct {
+	new   func() middleware.Interceptor
+	label string // that goroutines under test bear
+	errs  []error
+	hung  bool
+}
+
+// broken notes that a rule was broken; the first time counts.
+func (k *kit) broken(r rule, call, format string, args ...any) {
+	if k.has(r) {
+		return
+	}
+	k.errs = append(k.errs, &RuleError{Rule: r.String(), Text: r.text(), Call: call, Detail: fmt.Sprintf(format, args...)})
+}
+
+// has reports whether r was broken.
+func (k *kit) has(r rule) bool {
+	return slices.ContainsFunc(k.errs, func(err error) bool { return err.(*RuleError).Rule == r.String() })
+}
+
+func (k *kit) err() error { return errors.Join(k.errs...) }
+
+// construct checks what can be checked without a call. It reports whether calls
+// can be made.
+func (k *kit) construct() bool {
+	i := k.new()
+	if i == nil {
+		k.broken(ruleHandler, "", "new returned a nil Interceptor")
+		return false
+	}
+	if v := caught(func() { k.newRig(k.new()) }); v != nil {
+		k.broken(ruleHandler, "", "middleware.Wrap refuses it: %v", v)
+		return false
+	}
+	for n, l := range middleware.Layers(i) {
+		if l.Name == "" {
+			k.broken(ruleDescribe, "", "layer %d of it has no name", n+1)
+		}
+	}
+	return true
+}
+
+// caught calls f and returns what it panicked with.
+func caught(f func()) (v any) {
+	defer func() { v = recover() }()
+	f()
+	return nil
+}
