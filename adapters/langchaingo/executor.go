@@ -66,6 +66,9 @@ func guardChainModel(a agents.Agent, c chains.Chain, is []middleware.Interceptor
 		guarded := *inner
 		guarded.LLM = Model(inner.LLM, is...)
 		return &guarded
+	case chains.LLMChain:
+		inner.LLM = Model(inner.LLM, is...)
+		return inner
 	case *chain:
 		return Chain(guardChainModel(a, inner.inner, is), inner.is...)
 	case *handlerChain:

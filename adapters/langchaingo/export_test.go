@@ -1,0 +1,4 @@
+package langchaingo
+
+// Usage is usage, for its test.
+var Usage = usage

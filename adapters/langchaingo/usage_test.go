@@ -1,0 +1,83 @@
+package langchaingo_test
+
+import (
+	"encoding/json"
+	"math"
+	"testing"
+
+	"github.com/tmc/langchaingo/llms"
+
+	"example.com/safeconduct/adapters/langchaingo"
+	"example.com/safeconduct/middleware"
+)
+
+// mistralUsage has the shape of the struct that mistral's client gives.
+type mistralUsage struct{ PromptTokens, TotalTokens, CompletionTokens int }
+
+func TestTrap15UsageOfEveryProvider(t *testing.T) {
+	type info = map[string]any
+	unknown := middleware.Usage{}
+	for name, tt := range map[string]struct {
+		choices []info
+		want    middleware.Usage
+	}{
+		"openai, repeated on each choice": {
+			[]info{
+				{"PromptTokens": 11, "CompletionTokens": 5, "TotalTokens": 16, "ReasoningTokens": 2, "PromptCachedTokens": 3},
+				{"PromptTokens": 11, "CompletionTokens": 5, "TotalTokens": 16},
+			},
+			middleware.Usage{InputTokens: 11, OutputTokens: 5, TotalTokens: 16, CachedTokens: 3, ReasoningTokens: 2, Reported: true},
+		},
+		"anthropic, without what the cache served": {
+			[]info{{"InputTokens": 10, "OutputTokens": 4, "CacheCreationInputTokens": 7, "CacheReadInputTokens": 100}},
+			middleware.Usage{InputTokens: 10, OutputTokens: 4, TotalTokens: 121, CachedTokens: 100, Reported: true},
+		},
+		"googleai, int32 in both spellings": {
+			[]info{{"PromptTokens": int32(8), "input_tokens": int32(8), "CompletionTokens": int32(2), "output_tokens": int32(2), "TotalTokens": int32(15), "total_tokens": int32(15)}},
+			middleware.Usage{InputTokens: 8, OutputTokens: 2, TotalTokens: 15, Reported: true},
+		},
+		"bedrock": {
+			[]info{{"input_tokens": 8, "output_tokens": 2}},
+			middleware.Usage{InputTokens: 8, OutputTokens: 2, TotalTokens: 10, Reported: true},
+		},
+		"mistral, a struct": {
+			[]info{{"usage": mistralUsage{8, 10, 2}}},
+			middleware.Usage{InputTokens: 8, OutputTokens: 2, TotalTokens: 10, Reported: true},
+		},
+		"mistral, a pointer": {
+			[]info{{"usage": &mistralUsage{8, 10, 2}}},
+			middleware.Usage{InputTokens: 8, OutputTokens: 2, TotalTokens: 10, Reported: true},
+		},
+		"a map of floats and numbers": {
+			[]info{{"usage": info{"prompt_tokens": 8.0, "completion_tokens": json.Number("2"), "total_tokens": uint8(10)}}},
+			middleware.Usage{InputTokens: 8, OutputTokens: 2, TotalTokens: 10, Reported: true},
+		},
+		"on the second choice only": {
+			[]info{nil, {"PromptTokens": 1, "CompletionTokens": 1}},
+			middleware.Usage{InputTokens: 1, OutputTokens: 1, TotalTokens: 2, Reported: true},
+		},
+		"none":               {[]info{{"other": 1}}, unknown},
+		"all zero":           {[]info{{"PromptTokens": 0, "CompletionTokens": 0, "TotalTokens": 0}}, unknown},
+		"negative":           {[]info{{"PromptTokens": -1, "CompletionTokens": 5}}, unknown},
+		"not whole":          {[]info{{"PromptTokens": 1.5, "CompletionTokens": 5}}, unknown},
+		"not a number":       {[]info{{"PromptTokens": math.NaN(), "CompletionTokens": 5}}, unknown},
+		"infinite":           {[]info{{"PromptTokens": math.Inf(1), "CompletionTokens": 5}}, unknown},
+		"absurd":             {[]info{{"PromptTokens": uint64(math.MaxUint64), "CompletionTokens": 5}}, unknown},
+		"absurd as a string": {[]info{{"PromptTokens": json.Number("1e400"), "CompletionTokens": 5}}, unknown},
+		"a string":           {[]info{{"PromptTokens": "8"}}, unknown},
+		"nil":                {[]info{{"usage": nil}}, unknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			res := &llms.ContentResponse{}
+			for _, i := range tt.choices {
+				res.Choices = append(res.Choices, &llms.ContentChoice{GenerationInfo: i})
+			}
+			if got := langchaingo.Usage(res); got == nil || *got != tt.want {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+	if got := langchaingo.Usage(nil); got != nil {
+		t.Errorf("no response: got %+v, want nil", got)
+	}
+}
