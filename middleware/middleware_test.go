@@ -160,7 +160,7 @@ func TestWhatAGatesErrorMeans(t *testing.T) {
 				if strings.Contains(err.Error(), "hunter2") {
 					t.Errorf("the cause shows in %q", err)
 				}
-				if tt.err == secret && !errors.Is(err, secret) {
+				if errors.Is(tt.err, secret) && !errors.Is(err, secret) {
 					t.Error("the cause is not in the chain of errors")
 				}
 			}

@@ -42,13 +42,13 @@ func Named(gate string, i Interceptor) Interceptor {
 			}
 			defer func() {
 				if v := recover(); v != nil {
-					_, _, inside := f.outcome()
+					inside, _, _ := f.outcome()
 					t.began += inside
 					res, err = Result{}, t.deny(ctx, &call, gatePanic(&call, v))
 				}
 			}()
 			res, err = h(f, call)
-			inner, refused, inside := f.outcome()
+			inside, inner, refused := f.outcome()
 			t.began += inside
 			if refused != nil {
 				return Result{Usage: res.Usage}, t.deny(ctx, &call, refused)
@@ -90,10 +90,10 @@ func (f *frame) leave(err error, took time.Duration) {
 	f.inner, f.inside = err, took
 }
 
-func (f *frame) outcome() (inner, refused error, inside time.Duration) {
+func (f *frame) outcome() (inside time.Duration, inner, refused error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.inner, f.refused, f.inside
+	return f.inside, f.inner, f.refused
 }
 
 // outward is the Stream that the call came with, as the Interceptor sees it. It

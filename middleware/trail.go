@@ -24,6 +24,7 @@ func (v Verdict) String() string {
 		return "allow"
 	case VerdictTransform:
 		return "transform"
+	case VerdictDeny:
 	}
 	return "deny"
 }

@@ -88,16 +88,15 @@ func wantOutput(t *testing.T, got string, err error, want string) {
 	}
 }
 
-func wantDenied(t *testing.T, err error, gate string) *middleware.DeniedError {
+func wantDenied(t *testing.T, err error, gate string) {
 	t.Helper()
 	var d *middleware.DeniedError
 	if !errors.As(err, &d) {
 		t.Fatalf("got %v, want a denial", err)
 	}
-	if d.Gate != gate || d.Reason != reason {
-		t.Errorf("got denial by %q for %q, want %q, %q", d.Gate, d.Reason, gate, reason)
+	if d.Gate != gate || d.Reason != reason || d.Code == middleware.CodeStopped {
+		t.Errorf("got denial by %q for %q (%s), want %q, %q", d.Gate, d.Reason, d.Code, gate, reason)
 	}
-	return d
 }
 
 func wantPanic(t *testing.T, why string, f func()) {

@@ -127,11 +127,9 @@ func (c *chainCall) claim(name, input string) (id string, refused middleware.Obs
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, a := range c.asked {
-		if strings.EqualFold(a.Tool, name) || strings.ToUpper(a.Tool) == strings.ToUpper(name) {
-			if strings.TrimSuffix(a.ToolInput, "\nObservation:") == input {
-				c.asked = append(c.asked[:i], c.asked[i+1:]...)
-				return a.ToolID, c.refused
-			}
+		if fold(a.Tool) == fold(name) && strings.TrimSuffix(a.ToolInput, "\nObservation:") == input {
+			c.asked = append(c.asked[:i], c.asked[i+1:]...)
+			return a.ToolID, c.refused
 		}
 	}
 	return "", ""

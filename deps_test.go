@@ -1,0 +1,92 @@
+package safeconduct_test
+
+import (
+	"bufio"
+	"bytes"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// depsPolicy is the order of the packages: each may import the standard library
+// and what stands behind its colon, and nothing else.
+//
+// DO NOT CHANGE THIS TEXT TO FIX BUILDS. A new edge is a design decision.
+const depsPolicy = `
+	.:
+	middleware:
+	middleware/middlewaretest: middleware
+	internal/httpreplay:
+	internal/pair: golang.org/x/sys
+	gates: middleware
+	schema: middleware github.com/santhosh-tekuri/jsonschema/v5 github.com/go-json-experiment/json
+	evidence: middleware github.com/sony/gobreaker github.com/go-json-experiment/json github.com/google/uuid golang.org/x/sys
+	adapters/adaptertest: middleware
+	adapters/langchaingo: middleware github.com/tmc/langchaingo
+	cmd/safeconduct: evidence github.com/spf13/cobra
+	examples/quickstart: middleware gates schema evidence adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
+	examples/existing-app: middleware gates evidence adapters/langchaingo github.com/tmc/langchaingo
+	examples/custom-gate: middleware
+`
+
+const module = "example.com/safeconduct"
+
+func goList(t *testing.T, args ...string) []string {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list"}, args...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list %s: %v\n%s", strings.Join(args, " "), err, stderr.Bytes())
+	}
+	return strings.Fields(string(out))
+}
+
+func TestImportsKeepTheOrderOfThePackages(t *testing.T) {
+	allowed := make(map[string][]string)
+	for s := bufio.NewScanner(strings.NewReader(depsPolicy)); s.Scan(); {
+		pkg, deps, ok := strings.Cut(strings.TrimSpace(s.Text()), ":")
+		if ok {
+			allowed[path.Join(module, pkg)] = strings.Fields(deps)
+		}
+	}
+	std := goList(t, "std")
+	pkgs := goList(t, "./...")
+	for _, pkg := range pkgs {
+		want, ok := allowed[pkg]
+		if !ok {
+			t.Errorf("%s has no place in the order of the packages", pkg)
+			continue
+		}
+		for _, imp := range goList(t, "-f", `{{join .Imports "\n"}}`, pkg) {
+			if !slices.Contains(std, imp) && !slices.ContainsFunc(want, func(w string) bool { return within(imp, w) }) {
+				t.Errorf("%s imports %s", pkg, imp)
+			}
+		}
+	}
+	for pkg := range allowed {
+		if !slices.Contains(pkgs, pkg) {
+			t.Errorf("%s stands in the order of the packages and does not exist", pkg)
+		}
+	}
+}
+
+// within reports whether the import is that of an allowed dependency: a package
+// of this module by its exact path, or any package of another module.
+func within(imp, allowed string) bool {
+	if !strings.Contains(strings.SplitN(allowed, "/", 2)[0], ".") {
+		return imp == path.Join(module, allowed)
+	}
+	return imp == allowed || strings.HasPrefix(imp, allowed+"/")
+}
+
+func TestTheCoreIsFreeOfLangchaingo(t *testing.T) {
+	for _, dep := range goList(t, "-deps", "./middleware", "./gates", "./schema", "./evidence", "./cmd/safeconduct") {
+		if strings.HasPrefix(dep, "github.com/tmc/") {
+			t.Errorf("the core depends on %s", dep)
+		}
+	}
+}
