@@ -50,7 +50,12 @@ func (e *DeniedError) Error() string {
 }
 
 // Unwrap returns the cause.
-func (e *DeniedError) Unwrap() error { return e.Err }
+func (e *DeniedError) Unwrap() error {
+	if e == nil {
+		return nil // a nil *DeniedError in an error: errors.Is must not panic
+	}
+	return e.Err
+}
 
 // Deny returns a [*DeniedError] for a gate's check to return. The gate and the
 // call are filled in by [Before], [After], [Transform] and [Named]. The format

@@ -173,7 +173,7 @@ func TestDenyMayBeReturnedTwice(t *testing.T) {
 	for _, gate := range []string{"one", "two"} {
 		h := middleware.Wrap(echo, middleware.Before(gate, func(context.Context, middleware.Call) error { return shared }))
 		_, err := h(t.Context(), tool(""))
-		wantDenied(t, err, gate, middleware.CodePolicy)
+		_ = wantDenied(t, err, gate, middleware.CodePolicy)
 	}
 }
 
@@ -185,7 +185,7 @@ func TestAfterKeepsUsage(t *testing.T) {
 		return middleware.Deny(middleware.CodeBadOutput, "no")
 	}))
 	res, err := h(t.Context(), tool(""))
-	wantDenied(t, err, "gate", middleware.CodeBadOutput)
+	_ = wantDenied(t, err, "gate", middleware.CodeBadOutput)
 	if res.Output != nil || res.Usage != spent {
 		t.Errorf("got %+v, want no output and the usage", res)
 	}
@@ -241,7 +241,7 @@ func TestTrailHoldsEveryDecision(t *testing.T) {
 		}
 		is = append(is, middleware.Before("f", deny))
 		_, err := middleware.Wrap(echo, is...)(t.Context(), tool(""))
-		wantDenied(t, err, "f", middleware.CodePolicy)
+		_ = wantDenied(t, err, "f", middleware.CodePolicy)
 		ds := trail.Decisions()
 		if len(ds) != 6 {
 			t.Fatalf("observed %v: got %d decisions, want 6", observed, len(ds))
