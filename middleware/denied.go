@@ -84,6 +84,9 @@ func attribute(gate string, call *Call, err error) *DeniedError {
 		}
 	}
 	e := *d
+	if _, bare := err.(*DeniedError); !bare { //nolint:errorlint // what wraps the denial is kept as its cause
+		e.Err = err
+	}
 	if e.Gate == "" {
 		e.Gate = gate
 	}

@@ -313,7 +313,7 @@ func TestTell(t *testing.T) {
 		return inner(ctx, tool(""))
 	}, middleware.Tell, middleware.Before("open", allow))
 	_, err := outer(t.Context(), tool(""))
-	wantDenied(t, err, "gate", middleware.CodePolicy)
+	_ = wantDenied(t, err, "gate", middleware.CodePolicy)
 }
 
 func TestPanics(t *testing.T) {
@@ -344,7 +344,7 @@ func TestPanics(t *testing.T) {
 	for gate, i := range gates {
 		w := new(watch)
 		_, err := middleware.Wrap(echo, w.Intercept, i)(t.Context(), tool("x"))
-		wantDenied(t, err, gate, middleware.CodeIndeterminate)
+		_ = wantDenied(t, err, gate, middleware.CodeIndeterminate)
 		if !errors.As(err, new(*middleware.PanicError)) || !errors.Is(err, cause) {
 			t.Errorf("%s: the denial %v does not wrap the panic", gate, err)
 		}
@@ -444,7 +444,7 @@ func TestDepth(t *testing.T) {
 		return h(ctx, call)
 	}, middleware.Before("open", allow))
 	_, err := h(t.Context(), tool(""))
-	wantDenied(t, err, "", middleware.CodeTooDeep)
+	_ = wantDenied(t, err, "", middleware.CodeTooDeep)
 	if deepest != middleware.MaxDepth {
 		t.Errorf("got %d levels, want %d", deepest, middleware.MaxDepth)
 	}
