@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"reflect"
+	"slices"
 
 	"github.com/tmc/langchaingo/llms"
 
@@ -21,8 +22,8 @@ import (
 //	mistral                    a struct or map under "usage"
 //
 // Clients repeat the usage on every choice, so that one choice counts, never
-// the sum. A Usage of numbers that cannot be (negative, not whole, too large)
-// or that are missing is not Reported. A response of nil has no Usage.
+// the sum. A Usage of numbers that cannot be (negative, not whole, too large,
+// no output where there is text) or that are missing is not Reported. A response of nil has no Usage.
 func usage(res *llms.ContentResponse) *middleware.Usage {
 	if res == nil {
 		return nil
@@ -32,10 +33,22 @@ func usage(res *llms.ContentResponse) *middleware.Usage {
 			continue
 		}
 		if u, ok := infoUsage(c.GenerationInfo); ok {
+			if u.OutputTokens == 0 && said(res) {
+				// googleai's client gives the counts of a stream's first
+				// chunk, where nothing is counted yet.
+				return &middleware.Usage{}
+			}
 			return u
 		}
 	}
 	return &middleware.Usage{}
+}
+
+// said reports whether any choice holds something that was generated.
+func said(res *llms.ContentResponse) bool {
+	return slices.ContainsFunc(res.Choices, func(c *llms.ContentChoice) bool {
+		return c != nil && (c.Content != "" || c.ReasoningContent != "" || len(c.ToolCalls) > 0 || c.FuncCall != nil)
+	})
 }
 
 // infoUsage reads the usage of one choice and reports whether there is one.

@@ -77,6 +77,13 @@ func TestTrap15UsageOfEveryProvider(t *testing.T) {
 			}
 		})
 	}
+	// What googleai's client gives for a stream.
+	cut := &llms.ContentResponse{Choices: []*llms.ContentChoice{{
+		Content: "text", GenerationInfo: map[string]any{"PromptTokens": int32(9), "CompletionTokens": int32(0), "TotalTokens": int32(9)},
+	}}}
+	if got := langchaingo.Usage(cut); got == nil || *got != unknown {
+		t.Errorf("text without output tokens: got %+v, want %+v", got, unknown)
+	}
 	if got := langchaingo.Usage(nil); got != nil {
 		t.Errorf("no response: got %+v, want nil", got)
 	}
