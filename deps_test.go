@@ -27,7 +27,7 @@ const depsPolicy = `
 	adapters/langchaingo: middleware github.com/tmc/langchaingo
 	cmd/safeconduct: evidence github.com/spf13/cobra
 	examples/quickstart: middleware gates schema evidence adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
-	examples/existing-app: middleware gates evidence adapters/langchaingo github.com/tmc/langchaingo
+	examples/existing-app: gates adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/custom-gate: middleware
 `
 
