@@ -173,7 +173,7 @@ func TestDenyMayBeReturnedTwice(t *testing.T) {
 	for _, gate := range []string{"one", "two"} {
 		h := middleware.Wrap(echo, middleware.Before(gate, func(context.Context, middleware.Call) error { return shared }))
 		_, err := h(t.Context(), tool(""))
-		_ = wantDenied(t, err, gate, middleware.CodePolicy)
+		wantDenied(t, err, gate, middleware.CodePolicy)
 	}
 }
 
@@ -185,7 +185,7 @@ func TestAfterKeepsUsage(t *testing.T) {
 		return middleware.Deny(middleware.CodeBadOutput, "no")
 	}))
 	res, err := h(t.Context(), tool(""))
-	_ = wantDenied(t, err, "gate", middleware.CodeBadOutput)
+	wantDenied(t, err, "gate", middleware.CodeBadOutput)
 	if res.Output != nil || res.Usage != spent {
 		t.Errorf("got %+v, want no output and the usage", res)
 	}
@@ -241,7 +241,7 @@ func TestTrailHoldsEveryDecision(t *testing.T) {
 		}
 		is = append(is, middleware.Before("f", deny))
 		_, err := middleware.Wrap(echo, is...)(t.Context(), tool(""))
-		_ = wantDenied(t, err, "f", middleware.CodePolicy)
+		wantDenied(t, err, "f", middleware.CodePolicy)
 		ds := trail.Decisions()
 		if len(ds) != 6 {
 			t.Fatalf("observed %v: got %d decisions, want 6", observed, len(ds))
@@ -313,7 +313,7 @@ func TestTell(t *testing.T) {
 		return inner(ctx, tool(""))
 	}, middleware.Tell, middleware.Before("open", allow))
 	_, err := outer(t.Context(), tool(""))
-	_ = wantDenied(t, err, "gate", middleware.CodePolicy)
+	wantDenied(t, err, "gate", middleware.CodePolicy)
 }
 
 func TestPanics(t *testing.T) {
@@ -344,7 +344,7 @@ func TestPanics(t *testing.T) {
 	for gate, i := range gates {
 		w := new(watch)
 		_, err := middleware.Wrap(echo, w.Intercept, i)(t.Context(), tool("x"))
-		_ = wantDenied(t, err, gate, middleware.CodeIndeterminate)
+		wantDenied(t, err, gate, middleware.CodeIndeterminate)
 		if !errors.As(err, new(*middleware.PanicError)) || !errors.Is(err, cause) {
 			t.Errorf("%s: the denial %v does not wrap the panic", gate, err)
 		}
@@ -444,7 +444,7 @@ func TestDepth(t *testing.T) {
 		return h(ctx, call)
 	}, middleware.Before("open", allow))
 	_, err := h(t.Context(), tool(""))
-	_ = wantDenied(t, err, "", middleware.CodeTooDeep)
+	wantDenied(t, err, "", middleware.CodeTooDeep)
 	if deepest != middleware.MaxDepth {
 		t.Errorf("got %d levels, want %d", deepest, middleware.MaxDepth)
 	}

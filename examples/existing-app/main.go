@@ -1,5 +1,5 @@
 // Existing-app is an application on langchaingo that adopts safeconduct in one
-// line, the one that is marked. The agent's model is replayed from a recording
+// line, the one that says so. The agent's model is replayed from a recording
 // that ships with langchaingo.
 package main
 
@@ -33,13 +33,13 @@ func main() {
 
 // run is the application.
 func run(ctx context.Context, w io.Writer) error {
-	executor, err := newExecutor()
+	executor, err := newExecutor(ctx)
 	if err != nil {
 		return err
 	}
-	var agent chains.Chain = executor
 
-	agent = langchaingo.Executor(executor, gates.Tools("calculator"), gates.Budget(gates.Limits{ToolCalls: 3})) // the one line
+	// This was "agent := executor". It is the one line that changed.
+	agent := langchaingo.Executor(executor, gates.Tools("calculator"), gates.Budget(gates.Limits{ToolCalls: 3}))
 
 	answer, err := chains.Run(ctx, agent, "What is 5 plus 3? Please calculate this.")
 	if err != nil {
@@ -51,8 +51,8 @@ func run(ctx context.Context, w io.Writer) error {
 }
 
 // newExecutor makes the agent, as the application always has.
-func newExecutor() (*agents.Executor, error) {
-	client, err := recording("agents", "testdata", "TestExecutorWithMRKLAgent.httprr")
+func newExecutor(ctx context.Context) (*agents.Executor, error) {
+	client, err := recording(ctx, "agents", "testdata", "TestExecutorWithMRKLAgent.httprr")
 	if err != nil {
 		return nil, err
 	}
@@ -68,8 +68,8 @@ func newExecutor() (*agents.Executor, error) {
 }
 
 // recording returns a client that replays a recording of langchaingo's.
-func recording(path ...string) (*http.Client, error) {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/tmc/langchaingo").Output()
+func recording(ctx context.Context, path ...string) (*http.Client, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/tmc/langchaingo").Output()
 	if err != nil {
 		return nil, fmt.Errorf("cannot find langchaingo's recordings (%w): use go run in this module", err)
 	}

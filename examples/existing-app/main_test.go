@@ -2,12 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 )
 
 func Example() {
 	if err := run(context.Background(), os.Stdout); err != nil {
-		os.Stdout.WriteString(err.Error())
+		fmt.Println(err)
 	}
 	// Output:
 	// The answer is 8.

@@ -52,7 +52,7 @@ func run(ctx context.Context, w io.Writer, dir string) error {
 		defer func() { _ = os.RemoveAll(temp) }() // the system empties it else
 		dir = temp
 	}
-	p, err := newProvider()
+	p, err := newProvider(ctx)
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (s *shower) overBudget(ctx context.Context) error {
 	_, err = llms.GenerateFromSinglePrompt(ctx, guarded, "What is 15 multiplied by 4?")
 	var denied *middleware.DeniedError
 	if !errors.As(err, &denied) {
-		return fmt.Errorf("a budget of 100 tokens let a request through: %v", err)
+		return fmt.Errorf("a budget of 100 tokens let a request through: %w", err)
 	}
 	s.title("A budget that does not suffice")
 	s.line("denied", "%s: %s", denied.Code, denied.Reason)

@@ -31,6 +31,7 @@ func (m *meter) Intercept(next middleware.Handler) middleware.Handler {
 		case middleware.KindModel:
 			m.modelCalls++
 			m.tokens += res.Usage.Tokens()
+		default:
 		}
 		return res, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -31,7 +32,7 @@ type provider struct {
 	recorded string // directory of langchaingo, where nothing is live
 }
 
-func newProvider() (*provider, error) {
+func newProvider(ctx context.Context) (*provider, error) {
 	if key := os.Getenv("OPENAI_API_KEY"); key != "" {
 		name := cmp.Or(os.Getenv("OPENAI_MODEL"), "gpt-4o")
 		return &provider{
@@ -52,10 +53,13 @@ func newProvider() (*provider, error) {
 			},
 		}, nil
 	}
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/tmc/langchaingo").Output()
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/tmc/langchaingo").Output()
 	dir := strings.TrimSpace(string(out))
-	if err != nil || dir == "" {
-		return nil, fmt.Errorf("cannot find langchaingo's recordings (%v): use go run in this module, or set OPENAI_API_KEY", err)
+	if err == nil && dir == "" {
+		err = errors.New("not downloaded")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot find langchaingo's recordings (%w): use go run in this module, or set OPENAI_API_KEY", err)
 	}
 	return &provider{
 		describe: "recorded answers of OpenAI's models",
