@@ -76,16 +76,16 @@ func Deny(code Code, format string, args ...any) error {
 // name keeps it; an error that is no denial means that the gate could not
 // decide. The argument is not modified: a gate may return the same error twice.
 func attribute(gate string, call *Call, err error) *DeniedError {
-	var d *DeniedError
-	if !errors.As(err, &d) || d == nil {
+	d, bare := denial(err)
+	if d == nil {
 		return &DeniedError{
 			Gate: gate, Call: call.Name, Code: CodeIndeterminate,
 			Reason: "the gate could not decide", Err: err,
 		}
 	}
 	e := *d
-	if _, bare := err.(*DeniedError); !bare { //nolint:errorlint // what wraps the denial is kept as its cause
-		e.Err = err
+	if !bare {
+		e.Err = err // what wraps the denial is its cause
 	}
 	if e.Gate == "" {
 		e.Gate = gate
@@ -97,6 +97,34 @@ func attribute(gate string, call *Call, err error) *DeniedError {
 		e.Code = CodePolicy
 	}
 	return &e
+}
+
+// denial returns the denial in err's chain, or nil, and whether err is that very
+// denial. It spares most callers the reflection of errors.As.
+func denial(err error) (d *DeniedError, bare bool) {
+	if err == nil {
+		return nil, false
+	}
+	if d, bare := err.(*DeniedError); bare { //nolint:errorlint // errors.As follows
+		return d, true
+	}
+	if !errors.As(err, &d) {
+		return nil, false
+	}
+	return d, false
+}
+
+// isDenied reports whether err is a denial.
+func isDenied(err error) bool {
+	d, _ := denial(err)
+	return d != nil
+}
+
+// sameDenial reports whether both errors are the same denial.
+func sameDenial(a, b error) bool {
+	x, _ := denial(a)
+	y, _ := denial(b)
+	return x != nil && x == y
 }
 
 // A PanicError reports a panic that was caught at the boundary of a wrapped

@@ -21,6 +21,15 @@ func Before(gate string, check func(ctx context.Context, call Call) error) Inter
 			return j.layer()
 		}
 		return func(ctx context.Context, call Call) (Result, error) {
+			if s, ok := ctx.(*scope); ok && !s.observed.Load() {
+				// What follows, for the most common case.
+				if err := judgeCall(check, ctx, call); err != nil {
+					t := turn{j: j, s: s}
+					return Result{}, t.deny(ctx, &call, err)
+				}
+				s.allow(&j.gate)
+				return next(ctx, call)
+			}
 			t := j.begin(ctx)
 			if err := judgeCall(check, ctx, call); err != nil {
 				return Result{}, t.deny(ctx, &call, err)
@@ -216,6 +225,9 @@ func (t *turn) deny(ctx context.Context, call *Call, err error) error {
 		return err
 	}
 	d := attribute(t.j.gate, call, err)
+	if t.s != nil && !t.timed && !t.shadow && t.s.deny(&t.j.gate, d) {
+		return d
+	}
 	t.note(Decision{Verdict: VerdictDeny, Code: d.Code, Reason: d.Reason})
 	return d
 }

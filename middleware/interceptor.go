@@ -80,16 +80,22 @@ func Wrap(h Handler, is ...Interceptor) Handler {
 	chain := apply(guard(h), is)
 	return func(ctx context.Context, call Call) (Result, error) {
 		s := &scope{Context: ctx}
-		if parent := scopeOf(ctx); parent != nil {
+		parent, direct := ctx.(*scope)
+		if direct {
+			s.Context = parent.Context // the scopes between hold nothing else
+		} else {
+			parent = scopeOf(ctx)
+		}
+		if parent != nil {
 			s.run, s.depth, call.Parent = parent.run, parent.depth+1, parent.id
-			s.aside = parent.aside || ctx != parent && inShadow(ctx)
+			s.aside = parent.aside || !direct && inShadow(ctx)
 			if err := s.run.refusal(&call); err != nil {
 				return Result{}, err
 			}
 		} else {
 			call.Parent = 0
 		}
-		if err := ctx.Err(); err != nil {
+		if err := s.Context.Err(); err != nil {
 			return Result{}, err
 		}
 		if s.run == nil {
@@ -99,12 +105,12 @@ func Wrap(h Handler, is ...Interceptor) Handler {
 		call.ID = s.id
 		res, err := enter(chain, s, call)
 		if err != nil {
+			res.Output = nil
 			if !s.aside {
 				s.run.halt(err)
 			}
-			return Result{Usage: res.Usage}, err
 		}
-		return res, nil
+		return res, err
 	}
 }
 
@@ -119,16 +125,21 @@ func enter(chain Handler, s *scope, call Call) (res Result, err error) {
 			}
 		}
 	}()
-	switch {
-	case call.Kind == 0:
-		return Result{}, errors.New("middleware: the Call has no Kind")
-	case s.depth >= MaxDepth:
-		return Result{}, &DeniedError{
-			Call: call.Name, Code: CodeTooDeep,
-			Reason: fmt.Sprintf("calls are nested %d deep", MaxDepth),
-		}
+	if call.Kind == 0 || s.depth >= MaxDepth {
+		return Result{}, misplaced(s, &call)
 	}
 	return chain(s, call)
+}
+
+// misplaced returns why a call cannot begin where it is.
+func misplaced(s *scope, call *Call) error {
+	if call.Kind == 0 {
+		return errors.New("middleware: the Call has no Kind")
+	}
+	return &DeniedError{
+		Call: call.Name, Code: CodeTooDeep,
+		Reason: fmt.Sprintf("calls are nested %d deep", MaxDepth),
+	}
 }
 
 // guard is the innermost layer: it notes what reached h and catches its panics.
@@ -177,9 +188,4 @@ func (s *scope) reach(call *Call) error {
 	}
 	s.reached, s.ran = true, call.Input
 	return nil
-}
-
-func isDenied(err error) bool {
-	var d *DeniedError
-	return err != nil && errors.As(err, &d)
 }

@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 )
@@ -124,10 +123,4 @@ func (f *frame) inward(stream Stream) Stream {
 		}
 		return err
 	}
-}
-
-// sameDenial reports whether both errors are the same denial.
-func sameDenial(a, b error) bool {
-	var x, y *DeniedError
-	return errors.As(a, &x) && errors.As(b, &y) && x == y
 }

@@ -3,7 +3,6 @@ package middleware
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"sync"
 	"sync/atomic"
 )
@@ -82,8 +81,7 @@ func (r *Run) Stopped() *DeniedError {
 
 // halt stops the run if err is a denial. The first denial counts.
 func (r *Run) halt(err error) {
-	var d *DeniedError
-	if errors.As(err, &d) && d != nil {
+	if d, _ := denial(err); d != nil {
 		r.stop.CompareAndSwap(nil, d)
 	}
 }

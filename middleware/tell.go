@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"context"
-	"errors"
 )
 
 // Tell is an Interceptor under which a denial becomes an [Observation] that the
@@ -20,8 +19,8 @@ func Tell(next Handler) Handler {
 		if err == nil || call.Kind != KindTool && call.Kind != KindPlan {
 			return res, err
 		}
-		var d *DeniedError
-		if !errors.As(err, &d) || RunOf(ctx).Stopped() != nil {
+		d, _ := denial(err)
+		if d == nil || RunOf(ctx).Stopped() != nil {
 			return res, err
 		}
 		return Result{Output: observe(d), Usage: res.Usage}, nil

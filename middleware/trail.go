@@ -50,11 +50,12 @@ type scope struct {
 	aside    bool        // a call that a shadow makes: its denial stops nothing
 	observed atomic.Bool // somebody wants to know how long gates take
 
-	mu      sync.Mutex // guards what follows
-	reached bool       // the wrapped Handler was called
-	n       uint8      // entries of allowed in use
-	allowed [4]*string // gates that allowed; all that most calls ever need
-	ran     any        // the Input that reached the wrapped Handler
+	mu      sync.Mutex   // guards what follows
+	reached bool         // the wrapped Handler was called
+	n       uint8        // entries of allowed in use
+	allowed [4]*string   // gates that allowed; all that most calls ever need
+	ran     any          // the Input that reached the wrapped Handler
+	denied  *DeniedError // by the gate in allowed[n]
 	log     *decisionLog
 }
 
@@ -89,7 +90,7 @@ func scopeOf(ctx context.Context) *scope {
 // allow notes that gate, which outlives the call, allowed.
 func (s *scope) allow(gate *string) {
 	s.mu.Lock()
-	if s.log == nil && int(s.n) < len(s.allowed) {
+	if s.log == nil && s.denied == nil && int(s.n) < len(s.allowed) {
 		s.allowed[s.n] = gate
 		s.n++
 		s.mu.Unlock()
@@ -97,6 +98,18 @@ func (s *scope) allow(gate *string) {
 	}
 	s.append(Decision{Gate: *gate, Verdict: VerdictAllow})
 	s.mu.Unlock()
+}
+
+// deny notes that gate, which outlives the call, denied, and reports whether
+// there was room for that.
+func (s *scope) deny(gate *string, d *DeniedError) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.log != nil || s.denied != nil || int(s.n) == len(s.allowed) {
+		return false
+	}
+	s.denied, s.allowed[s.n] = d, gate
+	return true
 }
 
 func (s *scope) note(d Decision) {
@@ -114,9 +127,14 @@ func (s *scope) append(d Decision) {
 // decisionLog needs s.mu.
 func (s *scope) decisionLog() *decisionLog {
 	if s.log == nil {
-		s.log = &decisionLog{decisions: make([]Decision, 0, s.n+1)}
+		s.log = &decisionLog{decisions: make([]Decision, 0, s.n+2)}
 		for _, gate := range s.allowed[:s.n] {
 			s.log.decisions = append(s.log.decisions, Decision{Gate: *gate, Verdict: VerdictAllow})
+		}
+		if d := s.denied; d != nil {
+			s.log.decisions = append(s.log.decisions, Decision{
+				Gate: *s.allowed[s.n], Verdict: VerdictDeny, Code: d.Code, Reason: d.Reason,
+			})
 		}
 	}
 	return s.log
@@ -176,7 +194,7 @@ func (t Trail) Decisions() []Decision {
 	}
 	t.s.mu.Lock()
 	defer t.s.mu.Unlock()
-	if t.s.log == nil && t.s.n == 0 {
+	if t.s.log == nil && t.s.n == 0 && t.s.denied == nil {
 		return nil
 	}
 	return append([]Decision(nil), t.s.decisionLog().decisions...)
