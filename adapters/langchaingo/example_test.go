@@ -1,0 +1,95 @@
+package langchaingo_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tmc/langchaingo/agents"
+	"github.com/tmc/langchaingo/chains"
+	"github.com/tmc/langchaingo/memory"
+	"github.com/tmc/langchaingo/tools"
+
+	"example.com/safeconduct/adapters/langchaingo"
+	"example.com/safeconduct/gates"
+	"example.com/safeconduct/middleware"
+)
+
+// exampleExecutor is an agent whose model asks for calc, then answers.
+func exampleExecutor() *agents.Executor {
+	model := says("Thought: compute\nAction: calc\nAction Input: 19*23", "Final Answer: it is 437")
+	return agents.NewExecutor(agents.NewOneShotAgent(model, []tools.Tool{echoTool("calc"), echoTool("shell")}))
+}
+
+func ExampleExecutor() {
+	agent := langchaingo.Executor(exampleExecutor(), gates.Tools("calc"), gates.Budget(gates.Limits{ToolCalls: 5}))
+	fmt.Println(chains.Run(context.Background(), agent, "What is 19*23?"))
+
+	agent = langchaingo.Executor(exampleExecutor(), gates.Tools("shell"))
+	_, err := chains.Run(context.Background(), agent, "What is 19*23?")
+	fmt.Println(err)
+	// Output:
+	//  it is 437 <nil>
+	// OneShotZeroAgent: denied by tools: tool "calc" is not on the allowlist (tool_not_allowed)
+}
+
+func ExampleTool() {
+	calc := langchaingo.Tool(echoTool("calc"), gates.Tools("calc"))
+	fmt.Println(calc.Call(context.Background(), "19*23"))
+	fmt.Print(calc)
+	// Output:
+	// 19*23 <nil>
+	// tool calc, guarded by
+	//  1 tools
+}
+
+func ExampleTools() {
+	for _, t := range langchaingo.Tools([]tools.Tool{echoTool("calc"), echoTool("shell")}, middleware.Tell, gates.Tools("calc")) {
+		fmt.Println(t.Call(context.Background(), "ls"))
+	}
+	// Output:
+	// ls <nil>
+	// Denied (tool_not_allowed): tool "shell" is not on the allowlist. Do not repeat this call unchanged. <nil>
+}
+
+func ExampleModel() {
+	model := langchaingo.Model(says("Paris", "Rome"), gates.Budget(gates.Limits{Scope: gates.ScopeProcess, ModelCalls: 1}))
+	for _, country := range []string{"France", "Italy"} {
+		fmt.Println(model.Call(context.Background(), "The capital of "+country+"?"))
+	}
+	// Output:
+	// Paris <nil>
+	//  langchaingo_test.script: denied by budget: limit model_calls of the process: asked 1, left 0 of 1 (over_budget)
+}
+
+func ExampleChain() {
+	chain := langchaingo.Chain(contextChain(says("ok")), gates.Ingress(gates.IngressRules{MaxBytes: 40}))
+	for _, text := range []string{"short", "far too long for what may enter here"} {
+		out, err := chains.Call(context.Background(), chain, map[string]any{"context": text})
+		fmt.Println(out["text"], err)
+	}
+	// Output:
+	// ok <nil>
+	// <nil> LLMChain: denied by ingress: the input is larger than 40 bytes (bad_input)
+}
+
+func ExampleAgent() {
+	agent := agents.NewOneShotAgent(langchaingo.Model(says("Action: rm\nAction Input: /"), gates.Tools("calc")), []tools.Tool{echoTool("calc")})
+	guarded := langchaingo.Agent(agent, gates.Tools("calc"))
+	_, _, err := guarded.Plan(context.Background(), nil, map[string]string{"input": "clean up"})
+	fmt.Println(err)
+	// Output: OneShotZeroAgent: denied by tools: there is no tool "rm" (tool_not_allowed)
+}
+
+func ExampleMemory() {
+	buffer := memory.NewConversationBuffer()
+	guarded := langchaingo.Memory(buffer, redact)
+	err := guarded.SaveContext(context.Background(), map[string]any{"input": "it is hunter2"}, map[string]any{"text": "thanks"})
+	if err != nil {
+		fmt.Println(err)
+	}
+	vars, err := buffer.LoadMemoryVariables(context.Background(), nil)
+	fmt.Println(vars["history"], err)
+	// Output:
+	// Human: it is [redacted]
+	// AI: thanks <nil>
+}

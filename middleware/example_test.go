@@ -1,0 +1,207 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"example.com/safeconduct/middleware"
+)
+
+// shell is a tool.
+func shell(_ context.Context, call middleware.Call) (middleware.Result, error) {
+	return middleware.Result{Output: "ran " + call.Input.(string)}, nil
+}
+
+// use calls a guarded tool and prints what comes of it.
+func use(h middleware.Handler, input string) {
+	res, err := h(context.Background(), middleware.Call{Kind: middleware.KindTool, Name: "shell", Input: input})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(res.Output)
+}
+
+// noSudo is a gate.
+func noSudo() middleware.Interceptor {
+	return middleware.Before("no-sudo", func(_ context.Context, call middleware.Call) error {
+		if strings.Contains(call.Input.(string), "sudo") {
+			return middleware.Deny(middleware.CodePolicy, "sudo is not for agents")
+		}
+		return nil
+	})
+}
+
+func ExampleWrap() {
+	guarded := middleware.Wrap(shell, noSudo())
+	use(guarded, "ls")
+	use(guarded, "sudo ls")
+	// Output:
+	// ran ls
+	// shell: denied by no-sudo: sudo is not for agents (policy)
+}
+
+func ExampleDeny() {
+	guarded := middleware.Wrap(shell, noSudo())
+	_, err := guarded(context.Background(), middleware.Call{Kind: middleware.KindTool, Name: "shell", Input: "sudo ls"})
+	var denied *middleware.DeniedError
+	if errors.As(err, &denied) {
+		fmt.Println(denied.Gate, denied.Call, denied.Code, denied.Reason)
+	}
+	// Output: no-sudo shell policy sudo is not for agents
+}
+
+func ExampleAfter() {
+	short := middleware.After("short", func(_ context.Context, _ middleware.Call, res middleware.Result) error {
+		if n := len(res.Output.(string)); n > 10 {
+			return middleware.Deny(middleware.CodeBadOutput, "%d bytes, at most 10", n)
+		}
+		return nil
+	})
+	use(middleware.Wrap(shell, short), "ls")
+	use(middleware.Wrap(shell, short), "ls -la")
+	use(middleware.Wrap(shell, short), "ls -la /tmp")
+	// Output:
+	// ran ls
+	// ran ls -la
+	// shell: denied by short: 15 bytes, at most 10 (bad_output)
+}
+
+func ExampleTransform() {
+	redact := middleware.Transform("redact", func(_ context.Context, call middleware.Call) (middleware.Call, bool, error) {
+		was := call.Input.(string)
+		now := strings.ReplaceAll(was, "hunter2", "****")
+		call.Input = now
+		return call, now != was, nil
+	})
+	use(middleware.Wrap(shell, redact), "login hunter2")
+	// Output: ran login ****
+}
+
+func ExampleTransformResult() {
+	trim := middleware.TransformResult("trim", func(_ context.Context, _ middleware.Call, res middleware.Result) (middleware.Result, bool, error) {
+		was := res.Output.(string)
+		res.Output = strings.TrimPrefix(was, "ran ")
+		return res, res.Output != was, nil
+	})
+	use(middleware.Wrap(shell, trim), "ls")
+	// Output: ls
+}
+
+func ExampleNamed() {
+	// A gate that must hold something across the call is written by hand.
+	deadline := middleware.Named("deadline", func(next middleware.Handler) middleware.Handler {
+		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			ctx, cancel := context.WithTimeout(ctx, 0)
+			defer cancel()
+			res, err := next(ctx, call)
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				err = middleware.Deny(middleware.CodeDeadline, "out of time")
+			}
+			return res, err
+		}
+	})
+	use(middleware.Wrap(shell, deadline), "sleep 1")
+	// Output: shell: denied by deadline: out of time (deadline)
+}
+
+func ExampleOn() {
+	guarded := middleware.Wrap(shell, middleware.On(middleware.KindModel, noSudo()))
+	use(guarded, "sudo ls") // a tool call: the gate is for models
+	// Output: ran sudo ls
+}
+
+func ExampleTell() {
+	guarded := middleware.Wrap(shell, middleware.Tell, noSudo())
+	use(guarded, "sudo ls")
+	// Output: Denied (policy): sudo is not for agents. Do not repeat this call unchanged.
+}
+
+func ExampleShadow() {
+	report := func(next middleware.Handler) middleware.Handler {
+		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			res, err := next(ctx, call)
+			for _, d := range middleware.TrailOf(ctx).Decisions() {
+				fmt.Printf("%s would %s: %s\n", d.Gate, d.Verdict, d.Reason)
+			}
+			return res, err
+		}
+	}
+	guarded := middleware.Wrap(shell, report, middleware.Shadow(noSudo()))
+	use(guarded, "sudo ls")
+	// Output:
+	// no-sudo would deny: sudo is not for agents
+	// ran sudo ls
+}
+
+func ExampleCompose() {
+	standard := middleware.Compose(middleware.Tell, noSudo())
+	use(middleware.Wrap(shell, standard), "ls")
+	// Output: ran ls
+}
+
+func ExampleOnion() {
+	fmt.Print(middleware.Onion(middleware.Tell, middleware.On(middleware.KindTool, noSudo()), middleware.Shadow(middleware.Named("later", pass))))
+	// Output:
+	//  1 tell
+	//  2 no-sudo, tool calls only
+	//  3 later, shadow
+}
+
+func ExampleObserve() {
+	slow := func(next middleware.Handler) middleware.Handler {
+		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			trail := middleware.Observe(ctx)
+			res, err := next(ctx, call)
+			for _, d := range trail.Decisions() {
+				fmt.Println(d.Gate, d.Verdict, d.Elapsed < time.Minute)
+			}
+			ran, ok := trail.Ran()
+			fmt.Println(ran, ok)
+			return res, err
+		}
+	}
+	use(middleware.Wrap(shell, slow, noSudo()), "ls")
+	// Output:
+	// no-sudo allow true
+	// ls true
+	// ran ls
+}
+
+func ExampleLocal() {
+	var seen middleware.Local[int] // of each run, for itself
+	count := middleware.Before("count", func(ctx context.Context, _ middleware.Call) error {
+		n := seen.In(middleware.RunOf(ctx))
+		if *n++; *n > 2 {
+			return middleware.Deny(middleware.CodeOverBudget, "two calls are enough")
+		}
+		return nil
+	})
+	tool := middleware.Wrap(shell, count)
+	agent := middleware.Wrap(func(ctx context.Context, _ middleware.Call) (middleware.Result, error) {
+		for {
+			if _, err := tool(ctx, middleware.Call{Kind: middleware.KindTool, Name: "shell", Input: "ls"}); err != nil {
+				return middleware.Result{}, err
+			}
+		}
+	}, middleware.Tell, middleware.On(middleware.KindTool, count))
+	_, err := agent(context.Background(), middleware.Call{Kind: middleware.KindChain, Name: "agent"})
+	fmt.Println(err)
+	// Output: shell: denied by count: two calls are enough (over_budget)
+}
+
+func ExampleWithIdentity() {
+	ctx := middleware.WithIdentity(context.Background(), middleware.Identity{Subject: "alice", Tenant: "acme"})
+	onlyAcme := middleware.Before("only-acme", func(ctx context.Context, _ middleware.Call) error {
+		if run := middleware.RunOf(ctx); run.Tenant != "acme" {
+			return middleware.Deny(middleware.CodePolicy, "%s is not served", run.Tenant)
+		}
+		return nil
+	})
+	res, err := middleware.Wrap(shell, onlyAcme)(ctx, middleware.Call{Kind: middleware.KindTool, Name: "shell", Input: "ls"})
+	fmt.Println(res.Output, err)
+	// Output: ran ls <nil>
+}
