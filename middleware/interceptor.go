@@ -95,7 +95,7 @@ func Wrap(h Handler, is ...Interceptor) Handler {
 		} else {
 			call.Parent = 0
 		}
-		if err := s.Context.Err(); err != nil {
+		if err := s.Err(); err != nil {
 			return Result{}, err
 		}
 		if s.run == nil {

@@ -148,6 +148,9 @@ func (a *agent) run(ctx context.Context, call middleware.Call) (middleware.Resul
 	f.plan = &middleware.Plan{}
 	if finish != nil {
 		f.plan.Final = finish.ReturnValues
+		if f.plan.Final == nil {
+			f.plan.Final = map[string]any{} // nil would mean that the agent goes on
+		}
 		return middleware.Result{Output: f.plan}, nil
 	}
 	registered := make(map[string]string)

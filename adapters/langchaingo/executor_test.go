@@ -300,3 +300,22 @@ func (r replies) GenerateContent(_ context.Context, ms []llms.MessageContent, _ 
 	text := r(ms[0].Parts[0].(llms.TextContent).Text)
 	return &llms.ContentResponse{Choices: []*llms.ContentChoice{{Content: text}}}, nil
 }
+
+// finisher is an agent that is done at once and has nothing to say.
+type finisher struct{ planner }
+
+func (finisher) Plan(context.Context, []schema.AgentStep, map[string]string, ...chains.ChainCallOption) ([]schema.AgentAction, *schema.AgentFinish, error) {
+	return nil, &schema.AgentFinish{Log: "done"}, nil
+}
+
+func TestAFinishWithoutValuesIsAFinish(t *testing.T) {
+	copied := middleware.TransformResult("copy", func(_ context.Context, _ middleware.Call, r middleware.Result) (middleware.Result, bool, error) {
+		p := *r.Output.(*middleware.Plan)
+		r.Output = &p
+		return r, true, nil
+	})
+	_, finish, err := langchaingo.Agent(finisher{}, copied).Plan(t.Context(), nil, nil)
+	if finish == nil || err != nil {
+		t.Errorf("got %v, %v, want the agent's finish", finish, err)
+	}
+}

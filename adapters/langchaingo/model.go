@@ -150,6 +150,9 @@ func (m *model) run(ctx context.Context, call middleware.Call) (middleware.Resul
 	}
 	native, err := m.inner.GenerateContent(ctx, messages, options...)
 	res := middleware.Result{Usage: usage(native)}
+	if firstChunk(native, len(messages), call.Stream != nil) {
+		res.Usage = &middleware.Usage{}
+	}
 	if refused := v.error(); refused != nil {
 		return res, refused
 	}

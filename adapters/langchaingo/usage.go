@@ -44,6 +44,19 @@ func usage(res *llms.ContentResponse) *middleware.Usage {
 	return &middleware.Usage{}
 }
 
+// firstChunk reports whether the counts in res are those of a stream's first
+// chunk, where the input is an estimate and the output has hardly begun: the
+// clients of googleai and vertex keep no others. That of googleai streams every
+// request with several messages, asked to or not.
+func firstChunk(res *llms.ContentResponse, messages int, streams bool) bool {
+	if res == nil || len(res.Choices) == 0 || res.Choices[0] == nil {
+		return false
+	}
+	_, google := res.Choices[0].GenerationInfo["safety"]
+	_, googleai := res.Choices[0].GenerationInfo["PromptTokens"] // vertex has input_tokens alone
+	return google && (streams || googleai && messages > 1)
+}
+
 // said reports whether any choice holds something that was generated.
 func said(res *llms.ContentResponse) bool {
 	return slices.ContainsFunc(res.Choices, func(c *llms.ContentChoice) bool {
