@@ -117,7 +117,6 @@ func holdsGuardedModel(v reflect.Value, levels int) bool {
 				return true
 			}
 		}
-	default: // nothing that could hold one
 	}
 	return false
 }
