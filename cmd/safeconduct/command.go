@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit codes, on which scripts rely.
+const (
+	exitDone    = 0
+	exitDamaged = 1
+	exitFailed  = 2
+)
+
+// Errors that say no more than the command has printed already.
+var (
+	errDamaged   = errors.New("the ledger is damaged")
+	errNoCommand = errors.New("no command")
+)
+
+// A usageError is about the arguments, not about what they name.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...)}
+}
+
+// run carries out the command line args and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot(stdout, stderr)
+	root.SetArgs(append([]string{}, args...)) // cobra takes nil for os.Args
+	cmd, err := root.ExecuteContextC(ctx)
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errDamaged):
+		return exitDamaged
+	case errors.Is(err, errNoCommand):
+		return exitFailed
+	case errors.Is(err, syscall.EPIPE):
+		return exitFailed // nobody reads on
+	}
+	fmt.Fprintln(stderr, message(cmd, err))
+	return exitFailed
+}
+
+// message returns the one line that says what went wrong in cmd.
+func message(cmd *cobra.Command, err error) string {
+	who := strings.ReplaceAll(cmd.CommandPath(), " ", ": ")
+	text := strings.TrimPrefix(err.Error(), "evidence: ")
+	var usage *usageError
+	if errors.As(err, &usage) {
+		text += ": see " + cmd.CommandPath() + " --help"
+	}
+	return who + ": " + escape(text)
+}
+
+func newRoot(stdout, stderr io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "safeconduct",
+		Short: "Make keys, verify ledgers and show what stands in them",
+		Long: `Safeconduct makes keys for evidence, verifies ledgers and shows what stands in
+them. It exits with 0 if all is well, 1 if a ledger is damaged, and 2 if it
+could not be checked.`,
+		Version:                    version(),
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		DisableFlagsInUseLine:      true,
+		SuggestionsMinimumDistance: 2,
+	}
+	root.SetOut(stdout) // first: the completion command keeps it
+	root.SetErr(stderr)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.AddCommand(newKeygen(), newVerify(), newInspect())
+
+	root.Args = unknownCommand
+	root.RunE = func(cmd *cobra.Command, _ []string) error {
+		cmd.SetOut(cmd.ErrOrStderr())
+		if err := cmd.Help(); err != nil {
+			return err
+		}
+		return errNoCommand
+	}
+	// Left to themselves, these two print help for what they do not know and
+	// succeed.
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "completion":
+			cmd.Args = unknownCommand
+			cmd.SuggestionsMinimumDistance = root.SuggestionsMinimumDistance
+			cmd.RunE = func(*cobra.Command, []string) error { return usagef("no shell given") }
+		case "help":
+			cmd.Args = func(_ *cobra.Command, args []string) error {
+				if about, rest, err := root.Find(args); err != nil || len(rest) > 0 || about == nil {
+					return usagef("no help for %q", strings.Join(args, " "))
+				}
+				return nil
+			}
+		}
+	}
+	return root
+}
+
+// unknownCommand is for a command that is nothing without a subcommand.
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return fmt.Errorf("unknown command %q: did you mean %s?", args[0], strings.Join(near, " or "))
+	}
+	return usagef("unknown command %q", args[0])
+}
+
+// one returns a check for exactly one argument, which the usage calls name.
+func one(name string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0:
+			return usagef("no %s given", name)
+		case len(args) > 1:
+			return usagef("one %s at a time, and %q is one too many", name, args[1])
+		case args[0] == "":
+			return usagef("%s is empty", name)
+		}
+		return nil
+	}
+}
+
+// ledgerHint says what to do about a ledger that cannot be read because of err.
+func ledgerHint(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "check the path"
+	case errors.Is(err, fs.ErrPermission):
+		return "run as a user who may read it"
+	}
+	return "give the directory that evidence.Open was given, to the safeconduct of the version that wrote it"
+}
+
+// version says which build this is.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return describe(info)
+}
+
+func describe(info *debug.BuildInfo) string {
+	text := info.Main.Version
+	if text == "" {
+		text = "(devel)"
+	}
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			text += ", commit " + s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			text += " (modified)"
+		}
+	}
+	return text + ", " + info.GoVersion
+}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/middleware"
+)
+
+func TestInspect(t *testing.T) {
+	dir, _ := ledger(t)
+	code, stdout, stderr := safeconduct("inspect", dir)
+	if code != exitDone || stderr != "" {
+		t.Errorf("got %d, %q, want %d", code, stderr, exitDone)
+	}
+	golden(t, "inspect", stdout, dir)
+	for line := range strings.Lines(strings.ReplaceAll(stdout, dir, "ledger")) {
+		if n := len([]rune(line)) - 1; n > lineWidth {
+			t.Errorf("got a line of %d characters, want at most %d: %s", n, lineWidth, line)
+		}
+		if strings.HasSuffix(line, " \n") {
+			t.Errorf("got %q, want no space at the end", line)
+		}
+	}
+}
+
+func TestInspectOneRun(t *testing.T) {
+	dir, _ := ledger(t)
+	_, all, _ := safeconduct("inspect", dir)
+	id := regexp.MustCompile(`run (\w{26})`).FindAllStringSubmatch(all, -1)[1][1]
+	code, stdout, stderr := safeconduct("inspect", dir, "--run", id)
+	if code != exitDone || stderr != "" {
+		t.Errorf("got %d, %q, want %d", code, stderr, exitDone)
+	}
+	golden(t, "inspect_run", stdout, dir)
+
+	code, stdout, _ = safeconduct("inspect", dir, "--run", id, "--json")
+	if code != exitDone {
+		t.Errorf("--json: got %d, want %d", code, exitDone)
+	}
+	lines := slices.Collect(strings.Lines(stdout))
+	if len(lines) != 6 {
+		t.Errorf("--json: got %d lines, want 6", len(lines))
+	}
+	for _, line := range lines {
+		if !strings.Contains(line, id) {
+			t.Errorf("--json: got %s, want records of %s", line, id)
+		}
+	}
+}
+
+// The lines of JSON hold the records as they stand in the ledger.
+func TestInspectJSON(t *testing.T) {
+	dir, _ := ledger(t)
+	code, stdout, stderr := safeconduct("inspect", dir, "--json")
+	if code != exitDone || stderr != "" {
+		t.Fatalf("got %d, %q, want %d", code, stderr, exitDone)
+	}
+	lines := slices.Collect(strings.Lines(stdout))
+	for e, err := range evidence.Read(dir) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got line
+		if err := json.Unmarshal([]byte(lines[0]), &got); err != nil {
+			t.Fatal(err)
+		}
+		lines = lines[1:]
+		if *got.Hash != e.Hash || got.Segment != e.Segment || got.Offset != e.Offset {
+			t.Errorf("got %+v, want the place and hash of %+v", got, e)
+		}
+		if got, want := string(encode(t, got.Record)), string(encode(t, e.Record)); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	if len(lines) > 0 {
+		t.Errorf("got %d lines too many", len(lines))
+	}
+}
+
+func TestInspectDamaged(t *testing.T) {
+	intact, _ := ledger(t)
+	segment := flip(t, intact, 3)
+	dir := writeSegment(t, segment[:len(segment)-100])
+	code, stdout, stderr := safeconduct("inspect", dir)
+	if code != exitDamaged || stderr != "" {
+		t.Errorf("got %d, %q, want %d", code, stderr, exitDamaged)
+	}
+	if got := strings.Count(stdout, "DAMAGE: segment 1, offset "); got != 2 {
+		t.Errorf("got %d damages in\n%s\nwant 2", got, stdout)
+	}
+	code, stdout, stderr = safeconduct("inspect", dir, "--json")
+	if code != exitDamaged || stderr != "" {
+		t.Errorf("--json: got %d, %q, want %d", code, stderr, exitDamaged)
+	}
+	if got := strings.Count(stdout, `"error":"evidence: segment 1`); got != 2 {
+		t.Errorf("--json: got %d damages in\n%s\nwant 2", got, stdout)
+	}
+}
+
+// odd returns a signed ledger that no recorder would write.
+func odd(t *testing.T) (dir, public string) {
+	t.Helper()
+	key, public := newKey(t)
+	f := newForger(t, key, 1)
+	// Two runs at a time, the second of which ends first.
+	f.start("A")
+	f.intent("A", 1, 0, "chain", "first")
+	f.start("B")
+	f.intent("B", 1, 0, "chain", "second")
+	f.intent("B", 2, 1, "tool", "twice")
+	f.intent("B", 2, 1, "tool", "twice")
+	f.outcome("B", 3, 2, "tool", "no-intent")
+	f.intent("B", 4, 4, "tool", "own-parent")
+	f.intent("B", 5, 6, "tool", "circle")
+	f.intent("B", 6, 5, "tool", "circle")
+	f.intent("B", 7, 99, "tool", "orphan")
+	for i := uint32(2); i <= 7; i++ {
+		f.outcome("B", i, 0, "tool", "x")
+	}
+	f.outcome("B", 2, 0, "tool", "x")
+	f.outcome("B", 1, 0, "chain", "second")
+	f.end("B", 6)
+	f.gap(3, "the queue was full")
+	f.intent("B", 8, 1, "tool", "after-the-end")
+	f.outcome("A", 1, 0, "chain", "first")
+	f.end("A", 1)
+	f.intent("A", 2, 1, "tool", "late")
+	f.intent("partial", 3, 0, "tool", "rootless")
+	f.sign(evidence.Record{Kind: evidence.KindEnd, Run: "C", RunSeq: 9, RunEnd: &evidence.RunEnd{Records: 9}})
+
+	// A writer that knows nothing of the one before it.
+	g := newForger(t, key, 2)
+	g.start("D")
+	for i := range uint32(12) {
+		g.intent("D", i+1, i, "chain", fmt.Sprint("deep-", i))
+	}
+	return writeLedger(t, slices.Concat(f.envelopes, g.envelopes)...), public
+}
+
+func TestInspectOfOddities(t *testing.T) {
+	dir, _ := odd(t)
+	code, stdout, stderr := safeconduct("inspect", dir)
+	if code != exitDone || stderr != "" {
+		t.Errorf("got %d, %q, want %d", code, stderr, exitDone)
+	}
+	golden(t, "inspect_odd", stdout, dir)
+}
+
+func TestInspectMarksARecoveredWriter(t *testing.T) {
+	key, _ := newKey(t)
+	f := &forger{t: t, key: key, writer: id(1)}
+	f.sign(evidence.Record{Kind: evidence.KindSession, Session: &evidence.Session{
+		Key: "k", Recovered: &evidence.Recovered{Bytes: 77, Segment: 3},
+	}})
+	_, stdout, _ := safeconduct("inspect", writeLedger(t, f.envelopes...))
+	if want := "cut 77 B off segment 3"; !strings.Contains(stdout, want) {
+		t.Errorf("got %q, want it to say %q", stdout, want)
+	}
+}
+
+// hostile is what a ledger may say to a terminal: colors, a line of its own, a
+// window title, text that runs backwards, what hides.
+const hostile = "x\x1b[31mred\nrun FORGED\r\x07\u0085\u009b2J\u202egnp.exe\u2066\u200b\u2028\U000e0041\x7f"
+
+func checkPrintable(t *testing.T, out string) {
+	t.Helper()
+	for line := range strings.Lines(out) {
+		if line := strings.TrimSuffix(line, "\n"); !printable(line) {
+			t.Errorf("got %q, want it printable", line)
+		}
+	}
+}
+
+func TestHostileDataIsEscaped(t *testing.T) {
+	key, public := newKey(t)
+	dir := t.TempDir()
+	r := open(t, dir, evidence.Config{Key: key, Ledger: "l\x1b[31m\u202e"[:1] + "\u202e\u009b"})
+	ctx := middleware.WithIdentity(t.Context(), middleware.Identity{Subject: hostile, Session: hostile, Tenant: hostile})
+	for _, kind := range []middleware.Kind{middleware.KindTool, middleware.KindChain} {
+		_ = do(ctx, kind, hostile, says(""), r.Intercept, allow(hostile),
+			middleware.Shadow(deny(hostile, middleware.Code(hostile), hostile)),
+			deny(hostile, middleware.Code(hostile), hostile))
+	}
+	shut(t, r)
+	damaged := writeLedger(t, append(readEnvelopes(t, dir)[:3], []byte(`{"payload":"`+hostile+`"}`))...)
+	for _, args := range [][]string{
+		{"verify", dir, "--key", public}, {"inspect", dir},
+		{"verify", damaged, "--key", public}, {"inspect", damaged},
+		{"verify", dir, "--key", public, "--ledger", hostile},
+	} {
+		for _, extra := range [][]string{nil, {"--json"}} {
+			args := append(slices.Clone(args), extra...)
+			_, stdout, stderr := safeconduct(args...)
+			if stdout == "" {
+				t.Errorf("%q: got nothing, %q", args, stderr)
+			}
+			checkPrintable(t, stdout+stderr)
+			if strings.Contains(stdout, "\nrun FORGED") {
+				t.Errorf("%q: got a forged line:\n%s", args, stdout)
+			}
+		}
+	}
+	_, stdout, _ := safeconduct("inspect", dir)
+	for _, want := range []string{`\x1b[31mred\nrun FORGED\r\a\u0085\u009b2J\u202egnp.exe\u2066\u200b\u2028\U000e0041\x7f`} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("got\n%s\nwant %s in it", stdout, want)
+		}
+	}
+	_, stdout, _ = safeconduct("inspect", dir, "--json")
+	found := false
+	for l := range strings.Lines(stdout) {
+		var got line
+		if err := json.Unmarshal([]byte(l), &got); err != nil {
+			t.Fatal(err)
+		}
+		found = found || got.Record.Call != nil && got.Record.Call.Name == hostile
+	}
+	if !found {
+		t.Errorf("got\n%s\nwant the name to decode as it was recorded", stdout)
+	}
+}

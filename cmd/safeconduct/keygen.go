@@ -1,0 +1,58 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"example.com/safeconduct/evidence"
+	"github.com/spf13/cobra"
+)
+
+func newKeygen() *cobra.Command {
+	return &cobra.Command{
+		Use:   "keygen FILE",
+		Short: "Make a key that signs evidence",
+		Long: `Keygen makes an Ed25519 key. It writes the private half to FILE, readable by
+its owner only, and the public half to FILE.pub. It overwrites neither.
+
+The agent signs with the private half, as evidence.Config.Key. Whoever verifies
+needs the public half, from a place that the agent cannot change.`,
+		Example:               "  safeconduct keygen agent.key",
+		DisableFlagsInUseLine: true,
+		Args:                  one("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return keygen(cmd, args[0])
+		},
+	}
+}
+
+func keygen(cmd *cobra.Command, path string) error {
+	if strings.HasSuffix(path, ".pub") {
+		return usagef("%s would hold the private key, and .pub says public: leave it out", path)
+	}
+	key, err := evidence.GenerateKey()
+	if err != nil {
+		return err
+	}
+	defer clear(key)
+	if err := evidence.WriteKey(path, key); err != nil {
+		switch {
+		case errors.Is(err, fs.ErrExist):
+			return fmt.Errorf("%w: give another name, keys are never overwritten", err)
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("%w: make the directory first", err)
+		}
+		return fmt.Errorf("%w: give a place that you may write to", err)
+	}
+	path = escape(path)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), `private key  %s (for the agent: keep it secret)
+public key   %s.pub (for whoever verifies)
+key id       %s
+
+Next: safeconduct verify LEDGER --key %s.pub
+`, path, path, evidence.KeyID(key.Public().(ed25519.PublicKey)), path)
+	return err
+}

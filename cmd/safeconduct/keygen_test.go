@@ -1,0 +1,37 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"example.com/safeconduct/evidence"
+)
+
+func TestKeygen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "agent.key")
+	code, stdout, stderr := safeconduct("keygen", path)
+	if code != exitDone || stderr != "" {
+		t.Fatalf("got %d, %q", code, stderr)
+	}
+	golden(t, "keygen", stdout, path)
+	key, err := evidence.LoadKey(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := evidence.LoadPublicKey(path + ".pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !public.Equal(key.Public().(ed25519.PublicKey)) {
+		t.Error("the halves are not of one key")
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Mode().Perm(); got != 0o600 {
+		t.Errorf("got mode %o, want 600", got)
+	}
+}

@@ -1,0 +1,34 @@
+// Command safeconduct makes keys for evidence, verifies ledgers and shows what
+// stands in them.
+//
+//	safeconduct keygen agent.key
+//	safeconduct verify ledger --key agent.key.pub
+//	safeconduct inspect ledger
+//
+// It writes nothing but keys, and needs no network.
+//
+// # Exit codes
+//
+//	0  the ledger is intact; for other commands: done
+//	1  the ledger is damaged
+//	2  it could not be checked: wrong arguments, a missing key, not a ledger ...
+//
+// Without arguments it prints its help to standard error and exits with 2, so
+// that a script which lost its arguments does not take that for intact.
+//
+// # Output
+//
+// What a ledger says is data of others: control characters, newlines and
+// characters that reorder text are shown as \x1b, \n or \u202e. A backslash stays
+// as it is, since the output is for people. With --json it is for programs: the
+// same characters stand as \u escapes, and decode to exactly what was recorded.
+package main
+
+import (
+	"context"
+	"os"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/safeconduct/evidence"
+)
+
+// Timelines gather the records of a ledger into runs, and print each when it is
+// over: memory grows with the runs under way at one time, not with the ledger.
+type timelines struct {
+	out *bufio.Writer
+	dir string
+
+	writer string
+	runs   map[string]*timeline // of this writer, not printed yet
+	next   int                  // the place of the next one
+
+	total, interrupted, calls, unknown uint64
+	printed                            bool
+}
+
+func newTimelines(out *bufio.Writer, dir string) *timelines {
+	return &timelines{out: out, dir: dir, runs: make(map[string]*timeline)}
+}
+
+// A timeline is one run.
+type timeline struct {
+	id    string
+	place int // by when it was first met
+	who   *evidence.Who
+
+	started, ended bool
+	start          time.Time
+	from, to       time.Duration // by the writer's clock
+
+	calls []*call
+	byID  map[uint32]*call
+	open  int
+}
+
+// A call is what a timeline shows of a call.
+type call struct {
+	id, parent uint32
+	kind, name string
+
+	orphan  bool             // it has no intent
+	effects evidence.Effects // of its intent
+
+	result  evidence.Result // empty without an outcome
+	latency time.Duration
+	usage   *evidence.Usage
+	allowed []string // the gates that did, in order
+	notes   []string // what else gates decided
+	denial  denial   // zero if it was not denied
+	decided bool     // the denial is one of its own gates'
+	told    bool     // and was handed back as text
+	reached bool     // the tool, chain or model was called
+	error   []string // classes
+}
+
+// A denial is who denied, and why. It says the same of other decisions.
+type denial struct{ gate, code, reason string }
+
+func (t *timelines) entry(e *evidence.Entry) error {
+	r := e.Record
+	if r.Writer != t.writer {
+		if err := t.flush(); err != nil {
+			return err
+		}
+		t.writer = r.Writer
+	}
+	switch r.Kind {
+	case evidence.KindSession:
+		t.blank()
+		fmt.Fprintf(t.out, "writer %s  %s%s\n", escape(r.Writer), date(r.Time), recovered(r.Session.Recovered))
+		return t.err()
+	case evidence.KindGap:
+		return t.remark("GAP: %s lost, seq %d to %d: %s", count(r.Gap.Count, "record"), r.Gap.From, r.Gap.To, escape(r.Gap.Reason))
+	case evidence.KindStart, evidence.KindIntent, evidence.KindOutcome, evidence.KindEnd:
+		run := t.runs[r.Run]
+		if run == nil {
+			run = &timeline{id: r.Run, place: t.next, byID: make(map[uint32]*call)}
+			t.runs[r.Run] = run
+			t.next++
+		}
+		run.add(r)
+		if run.ended && run.open == 0 {
+			delete(t.runs, r.Run)
+			return t.print(run)
+		}
+	default: // the reserved ones, which Read refuses
+	}
+	return nil
+}
+
+// recovered says what the writer cut off to begin.
+func recovered(r *evidence.Recovered) string {
+	if r == nil {
+		return ""
+	}
+	return fmt.Sprintf("  cut %s off segment %d", size(r.Bytes), r.Segment)
+}
+
+func (t *timelines) damage(_ *evidence.Entry, err error) error {
+	return t.remark("DAMAGE: %s", escape(strings.TrimPrefix(err.Error(), "evidence: ")))
+}
+
+// remark prints what stands between runs.
+func (t *timelines) remark(format string, args ...any) error {
+	t.blank()
+	for i, s := range wrap(fmt.Sprintf(format, args...), lineWidth-2) {
+		fmt.Fprintln(t.out, strings.Repeat("  ", min(i, 1))+s)
+	}
+	return t.err()
+}
+
+// blank separates what follows from what was printed.
+func (t *timelines) blank() {
+	if t.printed {
+		fmt.Fprintln(t.out)
+	}
+	t.printed = true
+}
+
+// err returns the error of the writer, which keeps it.
+func (t *timelines) err() error {
+	_, err := t.out.Write(nil)
+	return err
+}
+
+// flush prints the runs of a writer that has ended.
+func (t *timelines) flush() error {
+	runs := slices.SortedFunc(maps.Values(t.runs), func(a, b *timeline) int { return cmp.Compare(a.place, b.place) })
+	clear(t.runs)
+	for _, run := range runs {
+		if err := t.print(run); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *timelines) end() error {
+	if err := t.flush(); err != nil {
+		return err
+	}
+	t.blank()
+	fmt.Fprintf(t.out, "%s, %s\n",
+		counted(t.total, "run", t.interrupted, "interrupted"), counted(t.calls, "call", t.unknown, "unknown"))
+	fmt.Fprintf(t.out, "No signature was checked: safeconduct verify %s --key FILE\n", escape(t.dir))
+	return t.err()
+}
+
+// counted returns "4 runs (1 interrupted)".
+func counted(n uint64, noun string, of uint64, kind string) string {
+	if of == 0 {
+		return count(n, noun)
+	}
+	return fmt.Sprintf("%s (%d %s)", count(n, noun), of, kind)
+}
+
+// add takes the next record of the run.
+func (run *timeline) add(r *evidence.Record) {
+	if run.who == nil {
+		run.who = r.Who
+	}
+	switch r.Kind {
+	case evidence.KindStart:
+		run.started, run.start, run.from = true, r.Time, r.Mono
+	case evidence.KindIntent:
+		c := run.call(r.Call)
+		c.effects = r.Effects
+		run.byID[c.id] = c
+		run.open++
+	case evidence.KindOutcome:
+		c := run.byID[r.Call.ID]
+		if c == nil {
+			c = run.call(r.Call)
+			c.orphan = true
+		} else {
+			delete(run.byID, c.id)
+			run.open--
+		}
+		c.outcome(r)
+	case evidence.KindEnd:
+		run.ended, run.to = true, r.Mono
+	default: // not of runs
+	}
+}
+
+// call adds a call.
+func (run *timeline) call(rc *evidence.Call) *call {
+	c := &call{id: rc.ID, parent: rc.Parent, kind: escape(rc.Kind), name: escape(rc.Name)}
+	run.calls = append(run.calls, c)
+	return c
+}
+
+// outcome takes what came of the call.
+func (c *call) outcome(r *evidence.Record) {
+	o := r.Outcome
+	c.result, c.latency, c.usage = o.Result, o.Latency, r.Usage
+	c.told, c.reached, c.error = o.Told, o.Reached, o.Error
+	if o.Result == evidence.ResultDenied {
+		c.denial = denial{o.Gate, o.Code, o.Reason}
+	}
+	for _, d := range r.Decisions {
+		why := denial{d.Gate, d.Code, d.Reason}
+		switch {
+		case d.Verdict == "allow":
+			gate := escape(d.Gate)
+			if d.Shadow {
+				gate += " (shadow)"
+			}
+			if !slices.Contains(c.allowed, gate) {
+				c.allowed = append(c.allowed, gate)
+			}
+			continue
+		case d.Verdict == "deny" && !d.Shadow && c.denial == why:
+			c.decided = true // printed with the outcome
+			continue
+		}
+		c.notes = append(c.notes, verdict(&d)+by(why, ""))
+	}
+	if r.Omitted > 0 {
+		c.notes = append(c.notes, fmt.Sprintf("%d more decisions and the like were left out of the record", r.Omitted))
+	}
+}
+
+// verdict returns the verdict of a decision as a participle.
+func verdict(d *evidence.Decision) string {
+	word := escape(d.Verdict)
+	switch d.Verdict {
+	case "deny":
+		word = "denied"
+	case "transform":
+		word = "transformed"
+	}
+	if d.Shadow {
+		word += " in shadow"
+	}
+	return word
+}
+
+// by returns " by tools (tool_not_allowed): reason", and how before the colon.
+func by(d denial, how string) string {
+	s := " by an interceptor without a name"
+	if d.gate != "" {
+		s = " by " + escape(d.gate)
+	}
+	if d.code != "" {
+		s += " (" + escape(d.code) + ")"
+	}
+	s += how
+	if d.reason != "" {
+		s += ": " + escape(d.reason)
+	}
+	return s
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"example.com/safeconduct/evidence"
+)
+
+func TestVerifyIntact(t *testing.T) {
+	dir, public := ledger(t)
+	code, stdout, stderr := safeconduct("verify", dir, "--key", public, "--ledger", "agents-test")
+	if code != exitDone || stderr != "" {
+		t.Errorf("got %d, %q, want %d", code, stderr, exitDone)
+	}
+	golden(t, "verify", stdout, dir)
+
+	code, stdout, stderr = safeconduct("verify", dir, "--key", public, "--json")
+	if code != exitDone || stderr != "" {
+		t.Errorf("--json: got %d, %q, want %d", code, stderr, exitDone)
+	}
+	golden(t, "verify_json", stdout, dir)
+}
+
+func TestVerifyWithSeveralKeys(t *testing.T) {
+	dir, public := ledger(t)
+	_, another := newKey(t)
+	if code, _, stderr := safeconduct("verify", dir, "--key", another, "--key", public); code != exitDone {
+		t.Errorf("got %d, %q, want %d", code, stderr, exitDone)
+	}
+}
+
+func TestVerifyDamaged(t *testing.T) {
+	dir, public := ledger(t)
+	_, another := newKey(t)
+	segment, envelopes := readSegment(t, dir), readEnvelopes(t, dir)
+	other, _ := ledger(t)
+	otherKey := readEnvelopes(t, other)
+
+	unsigned := slices.Clone(envelopes)
+	at := bytes.Index(unsigned[4], []byte(`"signatures":[`))
+	unsigned[4] = append(slices.Clone(unsigned[4][:at]), `"signatures":[]}`...)
+	swapped := slices.Clone(envelopes)
+	swapped[6], swapped[7] = swapped[7], swapped[6]
+
+	for _, tt := range []struct {
+		name   string
+		dir    string
+		args   []string
+		damage evidence.Damage
+		record uint64
+	}{
+		{"flipped byte", writeSegment(t, flip(t, dir, 21)), nil, evidence.DamageEdited, 21},
+		{"removed", writeLedger(t, slices.Delete(slices.Clone(envelopes), 4, 7)...), nil, evidence.DamageRemoved, 5},
+		{"reordered", writeLedger(t, swapped...), nil, evidence.DamageReordered, 7},
+		{"replayed", writeLedger(t, slices.Insert(slices.Clone(envelopes), 9, envelopes[3])...), nil, evidence.DamageReplayed, 10},
+		{"truncated", writeSegment(t, segment[:len(segment)-100]), nil, evidence.DamageTruncated, uint64(len(envelopes))},
+		{"unsigned", writeLedger(t, unsigned...), nil, evidence.DamageUnsigned, 5},
+		{"another key's record", writeLedger(t, slices.Insert(slices.Clone(envelopes), 2, otherKey[2])...), nil, evidence.DamageUnknownKey, 3},
+		{"wrong key", dir, []string{"--key", another}, evidence.DamageUnknownKey, 1},
+		{"wrong ledger", dir, []string{"--key", public, "--ledger", "agents-\u202eprod"}, evidence.DamageSpliced, 1},
+		{"no record", writeLedger(t), nil, evidence.DamageRemoved, 0},
+		{"no byte", writeSegment(t, nil), nil, evidence.DamageTruncated, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.args == nil {
+				tt.args = []string{"--key", public}
+			}
+			args := append([]string{"verify", tt.dir}, tt.args...)
+			code, stdout, stderr := safeconduct(args...)
+			if code != exitDamaged || stderr != "" {
+				t.Errorf("got %d, %q, want %d", code, stderr, exitDamaged)
+			}
+			if !strings.HasPrefix(stdout, "NOT INTACT: ") {
+				t.Errorf("got %q, want it to begin with NOT INTACT", stdout)
+			}
+			checkPrintable(t, stdout)
+			golden(t, "verify_"+strings.NewReplacer(" ", "_", "'", "").Replace(tt.name), stdout, tt.dir)
+
+			code, stdout, stderr = safeconduct(append(args, "--json")...)
+			if code != exitDamaged || stderr != "" {
+				t.Errorf("--json: got %d, %q, want %d", code, stderr, exitDamaged)
+			}
+			var got struct {
+				Intact *bool
+				evidence.Report
+			}
+			if err := json.Unmarshal([]byte(stdout), &got); err != nil {
+				t.Fatal(err)
+			}
+			checkPrintable(t, stdout)
+			switch {
+			case got.Intact == nil || *got.Intact:
+				t.Error("--json: got intact, want not")
+			case got.First == nil || got.First.Damage != tt.damage || tt.record > 0 && got.First.Record != tt.record:
+				t.Errorf("--json: got %+v first, want record %d %s", got.First, tt.record, tt.damage)
+			}
+		})
+	}
+}
+
+// What a report says beyond that of a ledger in good order.
+func TestVerifyOfOddities(t *testing.T) {
+	dir, public := odd(t)
+	code, stdout, stderr := safeconduct("verify", dir, "--key", public)
+	if code != exitDamaged || stderr != "" {
+		t.Errorf("got %d, %q, want %d", code, stderr, exitDamaged)
+	}
+	golden(t, "verify_odd", stdout, dir)
+
+	key, public := newKey(t)
+	f := newForger(t, key, 1)
+	f.gap(12, "the disk was full")
+	dir = writeLedger(t, f.envelopes...)
+	code, stdout, stderr = safeconduct("verify", dir, "--key", public)
+	if code != exitDone || stderr != "" {
+		t.Errorf("gap: got %d, %q, want %d", code, stderr, exitDone)
+	}
+	golden(t, "verify_gap", stdout, dir)
+}
+
+// A new kind of damage needs its words here.
+func TestEachDamageHasAMeaning(t *testing.T) {
+	for _, d := range []evidence.Damage{
+		evidence.DamageEdited, evidence.DamageTruncated, evidence.DamageRemoved, evidence.DamageReordered,
+		evidence.DamageReplayed, evidence.DamageEquivocation, evidence.DamageSpliced, evidence.DamageUnknownKey,
+		evidence.DamageUnsigned, evidence.DamageNotCanonical, evidence.DamageMalformed, evidence.DamageOutcome,
+		evidence.DamageInconsistent,
+	} {
+		if got := meaning(d); !strings.HasPrefix(got, string(d)+": ") {
+			t.Errorf("%s: got %q, want the word and what it means", d, got)
+		}
+	}
+	if got, want := meaning("new\x1b"), `new\x1b`; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestVerifyChangesNothing(t *testing.T) {
+	dir, public := ledger(t)
+	before := readSegment(t, dir)
+	safeconduct("verify", dir, "--key", public)
+	safeconduct("inspect", dir)
+	if !bytes.Equal(readSegment(t, dir), before) {
+		t.Error("the ledger changed")
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Name() != "lock" && e.Name() != "segments" {
+			t.Errorf("%s was left in the ledger", e.Name())
+		}
+	}
+}
