@@ -159,11 +159,17 @@ func (a *agent) run(ctx context.Context, call middleware.Call) (middleware.Resul
 	}
 	for _, act := range actions {
 		f.plan.ToolCalls = append(f.plan.ToolCalls, middleware.ToolCall{
-			ID: act.ToolID, Name: act.Tool, Input: act.ToolInput,
+			ID: act.ToolID, Name: act.Tool, Input: toolInput(act),
 			Registered: registered[strings.ToUpper(act.Tool)],
 		})
 	}
 	return middleware.Result{Output: f.plan}, nil
+}
+
+// toolInput returns what the executor passes to the tool: it cuts off what a
+// model that follows a ReAct prompt may say too much.
+func toolInput(act schema.AgentAction) string {
+	return strings.TrimSuffix(act.ToolInput, "\nObservation:")
 }
 
 func planRequest(steps []schema.AgentStep, inputs map[string]string) *middleware.PlanRequest {

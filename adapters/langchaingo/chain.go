@@ -2,7 +2,6 @@ package langchaingo
 
 import (
 	"context"
-	"strings"
 	"sync"
 
 	"github.com/tmc/langchaingo/callbacks"
@@ -127,7 +126,7 @@ func (c *chainCall) claim(name, input string) (id string, refused middleware.Obs
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, a := range c.asked {
-		if fold(a.Tool) == fold(name) && strings.TrimSuffix(a.ToolInput, "\nObservation:") == input {
+		if fold(a.Tool) == fold(name) && toolInput(a) == input {
 			c.asked = append(c.asked[:i], c.asked[i+1:]...)
 			return a.ToolID, c.refused
 		}

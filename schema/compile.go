@@ -1,0 +1,130 @@
+package schema
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v5"
+)
+
+// errLoad is what jsonschema gets in place of any document that is not in the
+// schema itself.
+var errLoad = errors.New("leads out of the schema")
+
+// compile has jsonschema compile a document that was surveyed. The schemas that
+// a dynamic reference may find come back too: nothing else leads to them.
+func compile(src []byte, found *survey) (root *jsonschema.Schema, dynamic []*jsonschema.Schema, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			root, dynamic, err = nil, nil, fmt.Errorf("the compiler panicked: %v", v)
+		}
+	}()
+	c := jsonschema.NewCompiler()
+	c.Draft = jsonschema.Draft2020
+	c.AssertFormat = true
+	c.LoadURL = func(string) (io.ReadCloser, error) { return nil, errLoad }
+	for name, is := range formats {
+		c.Formats[name] = is
+	}
+	// Content is annotated, not asserted, from draft 2019-09 on. In draft 7
+	// jsonschema would decode it with none of the limits of this package.
+	c.Decoders["base64"] = nil
+	c.MediaTypes["application/json"] = nil
+	c.RegisterExtension("twins", nil, twinsCompiler{})
+	if err := c.AddResource(rootURL, strings.NewReader(string(src))); err != nil {
+		return nil, nil, compileError(err)
+	}
+	if root, err = c.Compile(rootURL); err != nil {
+		return nil, nil, compileError(err)
+	}
+	for _, pointer := range found.dynamic {
+		s, err := c.Compile(rootURL + "#" + fragment(pointer))
+		if err != nil {
+			return nil, nil, compileError(err)
+		}
+		dynamic = append(dynamic, s)
+	}
+	return root, dynamic, nil
+}
+
+// fragment escapes a JSON Pointer as jsonschema does in its locations.
+func fragment(pointer string) string {
+	tokens := strings.Split(pointer, "/")
+	for i, token := range tokens {
+		tokens[i] = url.PathEscape(token)
+	}
+	return strings.Join(tokens, "/")
+}
+
+// compileError says what jsonschema found wrong with a schema, and where.
+func compileError(err error) error {
+	var invalid *jsonschema.ValidationError
+	if errors.As(err, &invalid) {
+		for len(invalid.Causes) > 0 {
+			invalid = invalid.Causes[0]
+		}
+		pointer, _ := url.PathUnescape(invalid.InstanceLocation)
+		return at(pointer, "%s", visible(clip(invalid.Message, MaxReason)))
+	}
+	var loop jsonschema.InfiniteLoopError
+	if errors.As(err, &loop) {
+		return fmt.Errorf("refers to itself at the same place, by way of %s", location(string(loop)))
+	}
+	var wrapped *jsonschema.SchemaError
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	reason := strings.TrimPrefix(err.Error(), "jsonschema: ")
+	return errors.New(visible(clip(strings.ReplaceAll(reason, rootURL, ""), MaxReason)))
+}
+
+// location shortens one of jsonschema's locations to the place in the schema.
+func location(loc string) string {
+	_, pointer, _ := strings.Cut(loc, "#")
+	if pointer == "" {
+		return "its root"
+	}
+	return visible(clip(pointer, MaxReason))
+}
+
+// A twinsCompiler looks for properties in every schema that jsonschema compiles.
+type twinsCompiler struct{}
+
+// Compile returns nil for a schema without properties.
+func (twinsCompiler) Compile(_ jsonschema.CompilerContext, m map[string]any) (jsonschema.ExtSchema, error) {
+	properties, _ := m["properties"].(map[string]any)
+	if len(properties) == 0 {
+		return nil, nil
+	}
+	t := &twins{make(map[string]bool, len(properties)), make(map[string]bool, len(properties))}
+	for name := range properties {
+		t.declared[name] = true
+		t.folded[fold(name)] = true
+	}
+	return t, nil
+}
+
+// twins are the properties that a schema declares.
+type twins struct{ declared, folded map[string]bool }
+
+// A twinError is what Validate panics with, so that neither a not nor an if nor
+// an alternative can make something else of it.
+type twinError struct{ at *jsonschema.ValidationError }
+
+// Validate refuses an object with a property whose name differs in case alone
+// from one that is declared. Many programs would take it for that one.
+func (t *twins) Validate(ctx jsonschema.ValidationContext, v any) error {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil
+	}
+	for name := range m {
+		if !t.declared[name] && t.folded[fold(name)] {
+			panic(twinError{ctx.Error("properties", "twin")})
+		}
+	}
+	return nil
+}

@@ -1,0 +1,254 @@
+package schema_test
+
+import (
+	"bufio"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"example.com/safeconduct/schema"
+)
+
+// corpus returns the path of one of the public corpora, which are not part of the
+// project.
+func corpus(t *testing.T, name ...string) string {
+	t.Helper()
+	dir := os.Getenv("SAFECONDUCT_CORPORA")
+	if dir == "" {
+		t.Skip("SAFECONDUCT_CORPORA is unset: no corpora to read")
+	}
+	return filepath.Join(append([]string{dir}, name...)...)
+}
+
+// A suiteGroup is a schema of the JSON Schema Test Suite with its tests.
+type suiteGroup struct {
+	Description string
+	Schema      json.RawMessage
+	Tests       []struct {
+		Description string
+		Data        json.RawMessage
+		Valid       bool
+	}
+}
+
+// suiteRefused are the groups of required tests whose schemas Compile refuses for
+// another reason than a reference to a document of its own.
+var suiteRefused = map[string]string{
+	// jsonschema takes an empty enum for none and accepts everything.
+	"draft2020-12/enum.json: empty enum": "is empty: nothing would satisfy it",
+}
+
+// suiteFailed are the required tests that jsonschema fails, and with it Validate.
+var suiteFailed = map[string]bool{
+	"draft2020-12/dynamicRef.json: $dynamicRef skips over intermediate resources - direct reference: integer property passes": true,
+	"draft2020-12/dynamicRef.json: $dynamicRef skips over intermediate resources - direct reference: string property fails":   true,
+}
+
+// The verdicts are those of the JSON Schema Test Suite, but where a schema leaves
+// itself, where a format is asserted, and where jsonschema is wrong.
+func TestSuite(t *testing.T) {
+	for _, draft := range []struct {
+		name, url string
+		refused   int // groups with references that lead out
+	}{
+		{"draft7", "http://json-schema.org/draft-07/schema#", 11},
+		{"draft2020-12", "https://json-schema.org/draft/2020-12/schema", 22},
+	} {
+		tests, refused := 0, 0
+		files, err := filepath.Glob(filepath.Join(corpus(t, "json-schema-test-suite", draft.name), "*.json"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: got %d files, %v", draft.name, len(files), err)
+		}
+		for _, file := range files {
+			for _, g := range suiteGroups(t, file, draft.url) {
+				name := draft.name + "/" + filepath.Base(file) + ": " + g.Description
+				s, err := schema.Compile("suite", g.Schema)
+				if err != nil {
+					switch want := suiteRefused[name]; {
+					case want != "" && strings.Contains(err.Error(), want):
+					case strings.Contains(err.Error(), "leads out of the schema"), strings.Contains(err.Error(), "is none of draft 7, 2019-09 and 2020-12"):
+						refused++
+					default:
+						t.Errorf("%s: got %v, want no error", name, err)
+					}
+					continue
+				}
+				for _, tc := range g.Tests {
+					tests++
+					want := tc.Valid
+					// No such format is known to jsonschema.
+					idn := strings.Contains(g.Description, "idn-")
+					if suiteFailed[name+": "+tc.Description] || !idn && strings.HasSuffix(tc.Description, "is only an annotation by default") {
+						want = !want
+					}
+					if err := s.Validate(tc.Data); (err == nil) != want {
+						t.Errorf("%s: %s: got %v, want valid = %v", name, tc.Description, err, want)
+					} else if errors.Is(err, schema.ErrIndeterminate) {
+						t.Errorf("%s: %s: got %v, want a verdict", name, tc.Description, err)
+					}
+				}
+			}
+		}
+		if refused != draft.refused {
+			t.Errorf("%s: got %d schemas with references that lead out, want %d", draft.name, refused, draft.refused)
+		}
+		t.Logf("%s: %d required tests", draft.name, tests)
+	}
+}
+
+// In the optional tests the verdicts are at least those of jsonschema.
+func TestSuiteOptional(t *testing.T) {
+	for draft, url := range map[string]string{
+		"draft7":       "http://json-schema.org/draft-07/schema#",
+		"draft2020-12": "https://json-schema.org/draft/2020-12/schema",
+	} {
+		for _, dir := range []string{"optional", "optional/format"} {
+			files, err := filepath.Glob(filepath.Join(corpus(t, "json-schema-test-suite", draft, dir), "*.json"))
+			if err != nil || len(files) == 0 {
+				t.Fatalf("%s/%s: got %d files, %v", draft, dir, len(files), err)
+			}
+			for _, file := range files {
+				for _, g := range suiteGroups(t, file, url) {
+					s, err := schema.Compile("suite", g.Schema)
+					if err != nil {
+						continue
+					}
+					raw := mustUpstream(t, string(g.Schema))
+					for _, tc := range g.Tests {
+						got, want := s.Validate(tc.Data), raw.Validate(decode(t, string(tc.Data)))
+						if (got == nil) != (want == nil) {
+							t.Errorf("%s: %s: %s: got %v, but jsonschema says %v", file, g.Description, tc.Description, got, want)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// suiteGroups reads one file of the suite. Schemas that name no draft get the one
+// given, as the suite demands.
+func suiteGroups(t *testing.T, file, url string) []suiteGroup {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var groups []suiteGroup
+	if err := json.Unmarshal(text, &groups); err != nil {
+		t.Fatal(err)
+	}
+	for i := range groups {
+		var m map[string]json.RawMessage
+		if json.Unmarshal(groups[i].Schema, &m) != nil || m["$schema"] != nil {
+			continue
+		}
+		m["$schema"], _ = json.Marshal(url)
+		if groups[i].Schema, err = json.Marshal(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return groups
+}
+
+// Of 11,924 tool calls the arguments are judged as expected; those whose tools'
+// names are wrong are another gate's.
+func TestToolCallCorpus(t *testing.T) {
+	f, err := os.Open(corpus(t, "bfcl", "tool_gate_cases.jsonl.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiled := make(map[string]*schema.Schema)
+	judged := make(map[string]int)
+	lines := bufio.NewScanner(z)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var c struct {
+			Tool, Kind, Expect string
+			Schema, Args       json.RawMessage
+		}
+		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
+			t.Fatal(err)
+		}
+		s := compiled[string(c.Schema)]
+		if s == nil {
+			s = mustCompile(t, string(c.Schema))
+			compiled[string(c.Schema)] = s
+		}
+		want := c.Expect
+		if strings.HasPrefix(c.Kind, "tool_name_") {
+			want = "allow"
+		}
+		got := "allow"
+		if len(violations(s.Validate(c.Args))) > 0 {
+			got = "deny"
+		}
+		if got != want {
+			t.Errorf("%s: %s: %s: got %s, want %s", c.Kind, c.Tool, c.Args, got, want)
+		}
+		judged[c.Kind]++
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d schemas, calls %v", len(compiled), judged)
+	if n := judged["valid"]; n != 1738 {
+		t.Errorf("got %d valid calls, want 1738", n)
+	}
+}
+
+// Real tool calls of a large model violate none of the contracts.
+func TestRecordedToolCalls(t *testing.T) {
+	text, err := os.ReadFile(corpus(t, "tau-bench", "airline_tools.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tools []struct {
+		Function struct {
+			Name       string
+			Parameters json.RawMessage
+		}
+	}
+	if err := json.Unmarshal(text, &tools); err != nil {
+		t.Fatal(err)
+	}
+	contracts := make(map[string]*schema.Schema)
+	for _, tool := range tools {
+		contracts[tool.Function.Name] = mustCompile(t, string(tool.Function.Parameters))
+	}
+	f, err := os.Open(corpus(t, "tau-bench", "airline_calls.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	n := 0
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var c struct{ Name, Arguments string }
+		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
+			t.Fatal(err)
+		}
+		s := contracts[c.Name]
+		if s == nil {
+			t.Errorf("got a call of %s, which is no tool", c.Name)
+			continue
+		}
+		if err := s.Validate([]byte(c.Arguments)); err != nil {
+			t.Errorf("%s(%s): got %v, want no error", c.Name, c.Arguments, err)
+		}
+		n++
+	}
+	if err := lines.Err(); err != nil || n != 572 {
+		t.Errorf("got %d calls, %v, want 572", n, err)
+	}
+}

@@ -1,0 +1,195 @@
+package schema
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Validation is a walk over an instance with a schema in hand. At one place of
+// the instance several schemas may apply, each perhaps several times: those that
+// apply in place (by $ref, allOf, if and so on) and, one level deeper, those that
+// the schemas at this place hold for their properties and items. Both kinds can
+// multiply: a chain of schemas of which each refers to the next one twice ends in
+// 2^n judgements at one place, and a recursive schema whose alternatives each
+// describe the same property ends in 2^depth judgements.
+//
+// So the costs are worked out per depth, on the graph that jsonschema compiled:
+// never less than what the worst instance takes, and exact but for alternatives
+// that exclude one another by their values. They are float64: sums too large for
+// one are refused whether they are infinite or not.
+
+// Prices, in the unit of MaxCost. They were measured.
+const (
+	digitsPerValue = 32  // of a number: it counts as one more value for each so many digits
+	equalsPrice    = 20  // of a value within an array with uniqueItems
+	scanPrice      = 128 // bytes times instructions of a regular expression for a unit
+	scopePrice     = 16  // schemas on the way to a judgement that double its price
+)
+
+// A price is what a place of an instance costs.
+type price struct {
+	schemas  float64 // that judge it
+	keywords float64 // that they look at
+	program  float64 // instructions of regular expressions, per byte
+}
+
+func (p price) plus(q price, times float64) price {
+	return price{p.schemas + q.schemas*times, p.keywords + q.keywords*times, p.program + q.program*times}
+}
+
+func (p price) max(q price) price {
+	return price{max(p.schemas, q.schemas), max(p.keywords, q.keywords), max(p.program, q.program)}
+}
+
+// A bill is what judging an instance costs at most.
+type bill struct {
+	value   [MaxDepth + 1]float64 // for each value at a depth
+	program float64               // instructions per byte
+}
+
+// total returns the work that a document takes.
+func (b *bill) total(doc *document) float64 {
+	work := b.program * float64(doc.chars) / scanPrice
+	for depth, n := range doc.values {
+		if n > 0 {
+			work += float64(n) * b.value[depth]
+		}
+	}
+	return work
+}
+
+// entry returns the entry of s.
+func (a *analysis) entry(s *node) (*entry, error) {
+	if e, ok := a.byNode[s]; ok {
+		return e, nil
+	}
+	p, err := a.place(s)
+	if err != nil {
+		return nil, err
+	}
+	e := &entry{index: len(a.entries), place: p}
+	for s, times := range p.times {
+		e.own = e.own.plus(a.price(s), times)
+		if s.UniqueItems {
+			e.equal += equalsPrice * times
+		}
+	}
+	if !(e.own.keywords <= MaxCost) {
+		return nil, tooMuch(s)
+	}
+	a.byNode[s] = e
+	a.entries = append(a.entries, e)
+	return e, nil
+}
+
+func tooMuch(s *node) error {
+	return fmt.Errorf("costs more than %d at one place, at %s", MaxCost, location(s.Location))
+}
+
+// price returns what s costs alone.
+func (a *analysis) price(s *node) price {
+	n := 1 + len(s.Properties) + len(s.PatternProperties) + len(s.Required) + len(s.Dependencies)
+	if s.DynamicRef != nil {
+		n += a.anchors // which are looked for in each schema on the way
+	}
+	for _, required := range s.DependentRequired {
+		n += 1 + len(required)
+	}
+	for _, required := range s.Dependencies {
+		if names, ok := required.([]string); ok {
+			n += len(names)
+		}
+	}
+	for _, v := range s.Enum {
+		n += size(v)
+	}
+	for _, v := range s.Constant {
+		n += size(v)
+	}
+	program := 0
+	if s.Pattern != nil {
+		program = a.program(s.Pattern.String())
+	}
+	for pattern := range s.PatternProperties {
+		program += a.program(pattern.String())
+	}
+	return price{1, float64(n), float64(program)}
+}
+
+// program returns the size of a regular expression. The survey has not seen
+// those of the built-in metaschemas, which are small.
+func (a *analysis) program(pattern string) int {
+	if n, ok := a.programs[pattern]; ok {
+		return n
+	}
+	return len(pattern)
+}
+
+// size returns the number of values within v.
+func size(v any) int {
+	n := 1
+	switch v := v.(type) {
+	case []any:
+		for _, v := range v {
+			n += size(v)
+		}
+	case map[string]any:
+		for _, v := range v {
+			n += size(v)
+		}
+	}
+	return n
+}
+
+// add adds up what the worst instance costs at each depth.
+func (a *analysis) add(root *entry) (*bill, error) {
+	terms, chain := 0, 0
+	at := make([]price, len(a.entries)) // that many levels below each entry
+	for i, e := range a.entries {
+		at[i] = e.own
+		chain = max(chain, e.place.chain)
+		for _, way := range e.ways {
+			terms += 1 + len(way)
+		}
+	}
+	b := &bill{}
+	above := 0.0
+	for depth := range b.value {
+		p := at[root.index]
+		if !(p.keywords <= MaxCost) {
+			return nil, fmt.Errorf("costs more than %d at one place, at depth %d of an instance", MaxCost, depth)
+		}
+		// Each judgement of an object or array looks at all that it holds,
+		// and an error is as long as what jsonschema came through to it.
+		scope := float64((depth + 1) * chain)
+		b.value[depth] = (p.keywords + above) * (1 + math.Floor(scope/scopePrice) + scope*scope/(scopePrice*scopePrice*scopePrice))
+		b.program = max(b.program, p.program)
+		above = p.schemas
+		if next := deeper(a.entries, at); !slices.Equal(next, at) {
+			at = next
+			if err := a.step(terms); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return b, nil
+}
+
+// deeper returns the prices one level further down.
+func deeper(entries []*entry, at []price) []price {
+	next := make([]price, len(entries))
+	for i, e := range entries {
+		var most price
+		for _, way := range e.ways {
+			var p price
+			for _, t := range way {
+				p = p.plus(at[t.to.index], t.times)
+			}
+			most = most.max(p)
+		}
+		most.keywords += e.equal
+		next[i] = most
+	}
+	return next
+}

@@ -1,0 +1,33 @@
+// Package schema checks JSON against JSON Schema at the boundaries of an agent:
+// the arguments that a model gives to a tool, and the answer that leaves a run.
+//
+//	var transfer = schema.MustCompile("transfer", `{
+//		"type": "object",
+//		"required": ["to", "amount"],
+//		"properties": {
+//			"to":     {"type": "string", "format": "email"},
+//			"amount": {"type": "number", "maximum": 100}
+//		},
+//		"additionalProperties": false
+//	}`)
+//
+//	agent := langchaingo.Executor(executor,
+//		schema.Input(schema.Tools{"transfer": transfer}),
+//		schema.Output(answer),
+//	)
+//
+// [Input] is the gate of argument contracts, [Output] that of the output boundary.
+// [Schema.Validate] judges a JSON text without either.
+//
+// The package stands between a model and a program, so that it is strict where
+// parsers differ, bounded where a text or a schema could cost too much, and silent
+// about what it judged. No error of it holds what an instance brought: a
+// [Violation] says where, as far as the schema has names for it, and what the
+// schema demands there. So an error may be shown to the model, to the user and in
+// a log.
+//
+// Schemas are those of drafts 7, 2019-09 and 2020-12, as far as
+// github.com/santhosh-tekuri/jsonschema/v5 has them, and stand on their own: no
+// reference leaves a schema. See [Compile] for what it accepts, and the constants
+// for the limits.
+package schema

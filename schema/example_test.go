@@ -1,0 +1,140 @@
+package schema_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"example.com/safeconduct/middleware"
+	"example.com/safeconduct/schema"
+)
+
+// What an order for a whole run says of itself.
+func Example() {
+	transfer := schema.MustCompile("transfer", `{
+		"type": "object",
+		"required": ["to", "amount"],
+		"properties": {
+			"to":     {"type": "string", "format": "email"},
+			"amount": {"type": "number", "maximum": 100}
+		},
+		"additionalProperties": false
+	}`)
+	answer := schema.MustCompile("answer", `{"type": "object", "required": ["risk"]}`)
+
+	fmt.Print(middleware.Onion(
+		schema.Input(schema.Tools{"transfer": transfer}),
+		schema.Output(answer),
+	))
+	// Output:
+	//  1 schema.input, plan calls only
+	//  2 schema.input, tool calls only
+	//  3 schema.output
+}
+
+func ExampleCompile() {
+	s, err := schema.Compile("order", []byte(`{"type": "object", "required": ["id"]}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(s.Validate([]byte(`{"id": 7}`)))
+
+	_, err = schema.Compile("order", []byte(`{"properties": {"id": {"$ref": "https://example.com/id.json"}}}`))
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// schema: order: at /properties/id/$ref: "https://example.com/id.json" leads out of the schema
+}
+
+func ExampleMustCompile() {
+	var city = schema.MustCompile("city", `{"enum": ["Paris", "Rome"]}`)
+
+	fmt.Println(city.Validate([]byte(`"Rome"`)))
+	fmt.Println(city.Validate([]byte(`"Atlantis"`)))
+	// Output:
+	// <nil>
+	// schema: city: the value must be one of "Paris", "Rome"
+}
+
+func ExampleSchema_Validate() {
+	order := schema.MustCompile("order", `{
+		"properties": {"items": {"type": "array", "items": {"type": "integer", "minimum": 1}}},
+		"additionalProperties": false
+	}`)
+
+	err := order.Validate([]byte(`{"items": [1, 0, "two"], "card": "4111-1111-1111-1111"}`))
+	var invalid *schema.ValidationError
+	if errors.As(err, &invalid) {
+		for _, v := range invalid.Violations {
+			fmt.Printf("%q %s: %s\n", v.Pointer, v.Keyword, v.Reason)
+		}
+	}
+	fmt.Println(order.Validate([]byte(`{"items": [1], "Items": [0]}`)))
+	// Output:
+	// "" additionalProperties: must have no properties other than "items"
+	// "/items/1" minimum: must be at least 1
+	// "/items/2" type: must be an integer
+	// schema: order: the value must not have properties whose names differ in case alone
+}
+
+func ExampleSchema_Normalize() {
+	order := schema.MustCompile("order", `{"type": "object"}`)
+
+	text, err := order.Normalize([]byte(`{ "price": 9.50,  "\u0069d": 7 }`))
+	fmt.Printf("%s %v\n", text, err)
+	// Output: {"price":9.50,"id":7} <nil>
+}
+
+func ExampleSchema_ValidateValue() {
+	order := schema.MustCompile("order", `{"properties": {"id": {"minimum": 1}}}`)
+
+	fmt.Println(order.ValidateValue(map[string]any{"id": 0}))
+	// Output: schema: order: /id must be at least 1
+}
+
+func ExampleOutput() {
+	answer := schema.MustCompile("answer", `{
+		"type": "object",
+		"required": ["risk"],
+		"properties": {"risk": {"enum": ["low", "high"]}}
+	}`)
+	agent := middleware.Wrap(func(context.Context, middleware.Call) (middleware.Result, error) {
+		return middleware.Result{Output: map[string]any{"output": `{"risk": "rather low"}`}}, nil
+	}, schema.Output(answer))
+
+	_, err := agent(context.Background(), middleware.Call{Kind: middleware.KindChain, Name: "agent"})
+	fmt.Println(err)
+	// Output: agent: denied by schema.output: the output does not satisfy the schema answer: /risk must be one of "low", "high" (bad_output)
+}
+
+func ExampleOutputKey() {
+	score := schema.MustCompile("score", `{"type": "integer", "maximum": 10}`)
+	chain := middleware.Wrap(func(context.Context, middleware.Call) (middleware.Result, error) {
+		return middleware.Result{Output: map[string]any{"score": "11", "comment": "well done"}}, nil
+	}, schema.OutputKey(score, "score"))
+
+	_, err := chain(context.Background(), middleware.Call{Kind: middleware.KindChain, Name: "grade"})
+	fmt.Println(err)
+	// Output: grade: denied by schema.output: the output does not satisfy the schema score: the value must be at most 10 (bad_output)
+}
+
+func ExampleInput() {
+	gate := schema.Input(schema.Tools{
+		"transfer": schema.MustCompile("transfer", `{"properties": {"amount": {"type": "number", "maximum": 100}}}`),
+	})
+	transfer := middleware.Wrap(func(_ context.Context, call middleware.Call) (middleware.Result, error) {
+		fmt.Println("transfer", call.Input)
+		return middleware.Result{Output: "done"}, nil
+	}, gate)
+
+	for _, arguments := range []string{`{"amount": 50}`, `{"amount": 5000}`, `{"amount": 50, "Amount": 5000}`} {
+		if _, err := transfer(context.Background(), middleware.Call{Kind: middleware.KindTool, Name: "transfer", Input: arguments}); err != nil {
+			fmt.Println(err)
+		}
+	}
+	// Output:
+	// transfer {"amount":50}
+	// transfer: denied by schema.input: the input does not satisfy the schema transfer: /amount must be at most 100 (bad_input)
+	// transfer: denied by schema.input: the input does not satisfy the schema transfer: the value must not have properties whose names differ in case alone (bad_input)
+}

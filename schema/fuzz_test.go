@@ -1,0 +1,173 @@
+package schema_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/safeconduct/schema"
+)
+
+var fuzzSchemas = []string{
+	`true`,
+	`{"type":"object","required":["to","amount"],"properties":{"to":{"type":"string","format":"email"},"amount":{"type":"number","maximum":100,"multipleOf":0.01}},"additionalProperties":false}`,
+	`{"type":"array","uniqueItems":true,"contains":{"type":"null"},"prefixItems":[{"enum":["a",1]}],"items":{"$ref":"#"}}`,
+	`{"anyOf":[{"type":"string","pattern":"^a+$","minLength":2},{"type":["integer","null"]}],"not":{"const":5}}`,
+	`{"$schema":"http://json-schema.org/draft-07/schema#","dependencies":{"a":["b"]},"if":{"required":["a"]},"then":{"minProperties":2},"propertyNames":{"maxLength":3}}`,
+	`{"$schema":"https://json-schema.org/draft/2019-09/schema","$recursiveAnchor":true,"properties":{"x":{"$recursiveRef":"#"}},"unevaluatedProperties":false}`,
+	`{"$dynamicAnchor":"n","properties":{"next":{"$dynamicRef":"#n"}},"patternProperties":{"^x-":{"oneOf":[{"type":"string"},{"maxLength":3}]}},"unevaluatedProperties":{"type":"boolean"}}`,
+	`{"$ref":"#/$defs/a","$defs":{"a":{"allOf":[{"$ref":"item"},{"format":"date-time"}]},"b":{"$id":"item","$anchor":"c","maxLength":40}}}`,
+	`{"$ref":"https://json-schema.org/draft/2020-12/schema"}`,
+}
+
+var fuzzInstances = []string{
+	`{"to":"bob@example.com","amount":19.99}`,
+	`{"to":"bob","amount":1e309,"Amount":5}`,
+	`["a",null,[1,null]]`,
+	`"aaa"`,
+	`{"a":1,"b":{"A":2}}`,
+	`{"x":{"x":{}}}`,
+	`{"next":{"next":{"x-y":"abc"}},"z":true}`,
+	`"2024-02-29T23:59:60Z"`,
+	`{"type":"object","properties":{"a":{"$ref":"#"}}}`,
+	"{\"\\ud800\":\"\xff\"} x",
+	`[-0,1E+2,1.50,9007199254740993]`,
+}
+
+// Compile neither panics nor takes long, and what it accepts it can use.
+func FuzzCompile(f *testing.F) {
+	for _, s := range fuzzSchemas {
+		f.Add([]byte(s))
+	}
+	f.Add([]byte(doubling(20)))
+	f.Add([]byte(chain(40)))
+	f.Add([]byte(`{"$id":"urn:a","$ref":"#/x/0","x":[{"$ref":"../b"}]}`))
+	f.Add([]byte(`{"$id":"http://a/b#","properties":{"":{"$ref":"#/properties/~0/~1"}}}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		before := bytes.Clone(text)
+		began := time.Now()
+		s, err := schema.Compile("fuzz", text)
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("took %v", took)
+		}
+		if !bytes.Equal(text, before) {
+			t.Error("got the text changed")
+		}
+		if err != nil {
+			if s != nil || !strings.HasPrefix(err.Error(), "schema: fuzz: ") || len(err.Error()) > 2048 || strings.Contains(err.Error(), "panic") {
+				t.Errorf("got %v, %v, want a short error alone", s, err)
+			}
+			return
+		}
+		for _, instance := range fuzzInstances {
+			agree(t, s, string(text), []byte(instance))
+		}
+	})
+}
+
+// Validate accepts nothing that jsonschema does not, and says nothing of what it
+// was given.
+func FuzzValidate(f *testing.F) {
+	for _, s := range fuzzSchemas {
+		for _, instance := range fuzzInstances {
+			f.Add([]byte(s), []byte(instance))
+		}
+	}
+	f.Fuzz(func(t *testing.T, text, instance []byte) {
+		s, err := schema.Compile("fuzz", text)
+		if err != nil {
+			return
+		}
+		agree(t, s, string(text), instance)
+	})
+}
+
+// agree fails where s, compiled from the text, does not keep its promises about an
+// instance.
+func agree(t *testing.T, s *schema.Schema, text string, instance []byte) {
+	t.Helper()
+	before := bytes.Clone(instance)
+	began := time.Now()
+	err := s.Validate(instance)
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("%s: took %v", instance, took)
+	}
+	if !bytes.Equal(instance, before) {
+		t.Error("got the instance changed")
+	}
+	normal, again := s.Normalize(instance)
+	if (err == nil) != (again == nil) || err != nil && (normal != nil || err.Error() != again.Error()) {
+		t.Errorf("%s: %s: got %v from Validate and %s, %v from Normalize", text, instance, err, normal, again)
+	}
+	if err != nil {
+		discreet(t, text, instance, err)
+		return
+	}
+	var was, is any
+	if err := decodeStrictly(instance, &was); err != nil {
+		t.Errorf("%s: got accepted, but encoding/json says %v", instance, err)
+	}
+	if err := decodeStrictly(normal, &is); err != nil || !reflect.DeepEqual(was, is) {
+		t.Errorf("%s: became %s, %v, which is not the same", instance, normal, err)
+	}
+	if more, err := s.Normalize(normal); err != nil || !bytes.Equal(more, normal) {
+		t.Errorf("%s: became %s, %v the second time", normal, more, err)
+	}
+	raw, err := upstream(text)
+	if err != nil {
+		t.Errorf("%s: got accepted, but jsonschema says %v", text, err)
+		return
+	}
+	if err := raw.Validate(was); err != nil {
+		t.Errorf("%s: %s: got accepted, but jsonschema says %v", text, instance, err)
+	}
+}
+
+func decodeStrictly(text []byte, v any) error {
+	if !json.Valid(text) {
+		return json.Unmarshal(text, v)
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	return d.Decode(v)
+}
+
+// discreet fails where an error holds a string or a name of the instance that the
+// schema does not hold.
+func discreet(t *testing.T, schemaText string, instance []byte, err error) {
+	t.Helper()
+	said := deep(err)
+	if len(violations(err)) == 0 {
+		t.Errorf("%s: %s: got %v, want a ValidationError", schemaText, instance, err)
+	}
+	var v any
+	if json.Unmarshal(instance, &v) != nil {
+		return
+	}
+	var walk func(any)
+	check := func(s string) {
+		// Shorter ones occur in any text.
+		if len(s) >= 12 && strings.Contains(said, s) && !strings.Contains(schemaText, s) {
+			t.Errorf("%s: %s: got %s, want nothing of the instance", schemaText, instance, said)
+		}
+	}
+	walk = func(v any) {
+		switch v := v.(type) {
+		case string:
+			check(v)
+		case []any:
+			for _, v := range v {
+				walk(v)
+			}
+		case map[string]any:
+			for name, v := range v {
+				check(name)
+				walk(v)
+			}
+		}
+	}
+	walk(v)
+}

@@ -1,0 +1,300 @@
+package schema
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/santhosh-tekuri/jsonschema/v5"
+)
+
+// A node is a compiled schema.
+type node = jsonschema.Schema
+
+// An analysis works out the costs of a schema.
+type analysis struct {
+	programs map[string]int
+	nodes    map[string]*node   // by location
+	dynamic  map[string][]*node // by $dynamicAnchor
+	anchors  int                // all of dynamic
+	anchored []*node            // with $recursiveAnchor
+
+	here    map[*node]*place // nil while one is being worked out
+	steps   int
+	entries []*entry
+	byNode  map[*node]*entry
+}
+
+// A place says how often which schemas apply where one of them does.
+type place struct {
+	times map[*node]float64
+	total float64 // of times
+	chain int     // the longest way from one to the next
+}
+
+// An entry is a schema that applies to a value by way of a property or an item.
+type entry struct {
+	index int
+	place *place
+	own   price
+	equal float64 // values to compare, below
+	ways  [][]term
+}
+
+// A term says that a schema applies to a property or an item so many times.
+type term struct {
+	to    *entry
+	times float64
+}
+
+// analyse returns the costs of a compiled schema, and all schemas in it by their
+// locations.
+func analyse(root *node, dynamic []*node, programs map[string]int) (*bill, map[string]*node, error) {
+	a := &analysis{
+		programs: programs,
+		nodes:    make(map[string]*node),
+		dynamic:  make(map[string][]*node),
+		here:     make(map[*node]*place),
+		byNode:   make(map[*node]*entry),
+	}
+	a.collect(append([]*node{root}, dynamic...))
+	first, err := a.entry(root)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := 0; i < len(a.entries); i++ { // an entry may lead to others
+		if err := a.lead(a.entries[i]); err != nil {
+			return nil, nil, err
+		}
+	}
+	b, err := a.add(first)
+	return b, a.nodes, err
+}
+
+// collect finds every schema that the given ones lead to.
+func (a *analysis) collect(todo []*node) {
+	seen := make(map[*node]bool)
+	for len(todo) > 0 {
+		s := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if s == nil || seen[s] {
+			continue
+		}
+		seen[s] = true
+		a.nodes[s.Location] = s
+		if s.DynamicAnchor != "" {
+			a.dynamic[s.DynamicAnchor] = append(a.dynamic[s.DynamicAnchor], s)
+			a.anchors++
+		}
+		if s.RecursiveAnchor {
+			a.anchored = append(a.anchored, s)
+		}
+		todo = append(todo, inPlace(s)...)
+		todo = append(todo, s.DynamicRef, s.RecursiveRef)
+		todo = append(todo, below(s)...)
+	}
+}
+
+// inPlace returns the schemas that s applies to the value that it applies to
+// itself, without those that it finds when it runs.
+func inPlace(s *node) []*node {
+	all := []*node{s.Ref, s.Not, s.If, s.Then, s.Else}
+	all = append(all, s.AllOf...)
+	all = append(all, s.AnyOf...)
+	all = append(all, s.OneOf...)
+	for _, d := range s.Dependencies {
+		if sub, ok := d.(*node); ok {
+			all = append(all, sub)
+		}
+	}
+	for _, sub := range s.DependentSchemas {
+		all = append(all, sub)
+	}
+	return slices.DeleteFunc(all, func(s *node) bool { return s == nil })
+}
+
+// below returns the schemas that s applies to properties, names and items.
+func below(s *node) []*node {
+	all := []*node{s.PropertyNames, s.UnevaluatedProperties, s.Items2020, s.Contains, s.UnevaluatedItems, s.ContentSchema}
+	all = append(all, slices.Collect(maps.Values(s.Properties))...)
+	all = append(all, slices.Collect(maps.Values(s.PatternProperties))...)
+	all = append(all, s.PrefixItems...)
+	for _, v := range []any{s.AdditionalProperties, s.Items, s.AdditionalItems} {
+		switch v := v.(type) {
+		case *node:
+			all = append(all, v)
+		case []*node:
+			all = append(all, v...)
+		}
+	}
+	return all
+}
+
+// found returns, for each dynamic reference of s, the schemas of which it may
+// find one when it runs.
+func (a *analysis) found(s *node) [][]*node {
+	var all [][]*node
+	if r := s.RecursiveRef; r != nil {
+		to := []*node{r}
+		if r.RecursiveAnchor {
+			to = append(to, a.anchored...)
+		}
+		all = append(all, to)
+	}
+	if r := s.DynamicRef; r != nil {
+		to := []*node{r}
+		if r.DynamicAnchor != "" {
+			to = append(to, a.dynamic[r.DynamicAnchor]...)
+		}
+		all = append(all, to)
+	}
+	return all
+}
+
+// place works out what applies where s does.
+func (a *analysis) place(s *node) (*place, error) {
+	if p, ok := a.here[s]; ok {
+		if p == nil {
+			return nil, fmt.Errorf("refers to itself at the same place, by way of %s", location(s.Location))
+		}
+		return p, nil
+	}
+	a.here[s] = nil
+	p := &place{times: map[*node]float64{s: 1}, total: 1}
+	for _, to := range inPlace(s) {
+		if err := a.merge(p, []*node{to}); err != nil {
+			return nil, err
+		}
+	}
+	for _, to := range a.found(s) {
+		if err := a.merge(p, to); err != nil {
+			return nil, err
+		}
+	}
+	if !(p.total <= MaxCost) {
+		return nil, tooMuch(s)
+	}
+	if p.chain++; p.chain > maxChain {
+		return nil, fmt.Errorf("more than %d schemas refer to one another at one place, at %s", maxChain, location(s.Location))
+	}
+	a.here[s] = p
+	return p, nil
+}
+
+// merge adds to p what applies where one of the schemas does.
+func (a *analysis) merge(p *place, anyOf []*node) error {
+	most := make(map[*node]float64)
+	for _, to := range anyOf {
+		q, err := a.place(to)
+		if err != nil {
+			return err
+		}
+		p.chain = max(p.chain, q.chain)
+		for s, times := range q.times {
+			most[s] = max(most[s], times)
+		}
+		if err := a.step(len(q.times)); err != nil {
+			return err
+		}
+	}
+	for s, times := range most {
+		p.times[s] += times
+		p.total += times
+	}
+	return nil
+}
+
+// step counts the work of the analysis itself.
+func (a *analysis) step(n int) error {
+	if a.steps += n; a.steps > maxAnalysis {
+		return errors.New("its schemas refer to one another in too many ways")
+	}
+	return nil
+}
+
+// lead works out what applies to the properties and the items of values to which
+// e applies.
+func (a *analysis) lead(e *entry) error {
+	names := make(map[string]bool)
+	prefix := 0
+	for s := range e.place.times {
+		for name := range s.Properties {
+			names[name] = true
+		}
+		prefix = max(prefix, len(s.PrefixItems))
+		if items, ok := s.Items.([]*node); ok {
+			prefix = max(prefix, len(items))
+		}
+	}
+	for name := range names {
+		if err := a.way(e, func(s *node) []*node { return ofProperty(s, s.Properties[name]) }); err != nil {
+			return err
+		}
+	}
+	// A property that no schema declares, and an item beyond all prefixes.
+	if err := a.way(e, func(s *node) []*node { return ofProperty(s, nil) }); err != nil {
+		return err
+	}
+	for i := range prefix + 1 {
+		if err := a.way(e, func(s *node) []*node { return ofItem(s, i) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// way adds to e one way in which it leads on.
+func (a *analysis) way(e *entry, schemas func(*node) []*node) error {
+	var way []term
+	for s, times := range e.place.times {
+		for _, to := range schemas(s) {
+			if to == nil {
+				continue
+			}
+			t, err := a.entry(to)
+			if err != nil {
+				return err
+			}
+			way = append(way, term{t, times})
+		}
+	}
+	if len(way) > 0 {
+		e.ways = append(e.ways, way)
+	}
+	return a.step(len(e.place.times) + len(way))
+}
+
+// ofProperty returns what s applies to a property for which it declares a schema,
+// or nil. It takes every pattern to match.
+func ofProperty(s, declared *node) []*node {
+	to := []*node{declared, s.PropertyNames, s.UnevaluatedProperties}
+	for _, sub := range s.PatternProperties {
+		to = append(to, sub)
+	}
+	if sub, ok := s.AdditionalProperties.(*node); ok && declared == nil {
+		to = append(to, sub)
+	}
+	return to
+}
+
+// ofItem returns what s applies to item i.
+func ofItem(s *node, i int) []*node {
+	to := []*node{s.Contains, s.UnevaluatedItems}
+	if i < len(s.PrefixItems) {
+		to = append(to, s.PrefixItems[i])
+	} else {
+		to = append(to, s.Items2020)
+	}
+	switch items := s.Items.(type) {
+	case *node:
+		to = append(to, items)
+	case []*node:
+		if i < len(items) {
+			to = append(to, items[i])
+		} else if sub, ok := s.AdditionalItems.(*node); ok {
+			to = append(to, sub)
+		}
+	}
+	return to
+}

@@ -1,0 +1,110 @@
+package schema
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"example.com/safeconduct/middleware"
+)
+
+// Tools are argument contracts: the schemas that the arguments of tools satisfy,
+// by the names under which the tools are registered.
+type Tools map[string]*Schema
+
+// Input returns the gate of argument contracts, "schema.input". It judges the
+// arguments of each call of a tool that has a contract, and refuses an agent's
+// whole turn if those of one call in it violate theirs, before any of them runs.
+// The denial has [middleware.CodeBadInput], a reason that says what is wrong and
+// where, and the [*ValidationError] as its cause.
+//
+// What a tool receives is what was judged, serialised again; see
+// [Schema.Normalize]. Where that is not byte for byte what the model wrote, the
+// decision is a transform.
+//
+// Arguments are judged as the JSON text that they must be. That holds for a tool
+// that takes a single string, too: its contract would be {"type":"string"}, and
+// the argument "London", with its quotes. A tool that takes plain text, as those
+// do that an OpenAIFunctionsAgent of langchaingo calls with one string, can have
+// a contract only if that text is JSON.
+//
+// Calls of tools without a contract pass, and so do all other calls. The names of
+// tools are compared without regard to case, as agents look them up; a tool call
+// in a plan that names no registered tool goes by the name that the model wrote.
+//
+// Input panics if there are no tools, if a name is empty or its Schema nil, or if
+// two names differ in case alone. It keeps a copy of the map.
+func Input(tools Tools) middleware.Interceptor {
+	if len(tools) == 0 {
+		panic("schema: Input: no tools")
+	}
+	c := make(contracts, len(tools))
+	for _, name := range slices.Sorted(maps.Keys(tools)) {
+		twin, ok := c[fold(name)]
+		switch {
+		case name == "":
+			panic("schema: Input: a tool without a name")
+		case tools[name] == nil:
+			panic(fmt.Sprintf("schema: Input: nil Schema for %q", name))
+		case ok:
+			panic(fmt.Sprintf("schema: Input: %q and %q differ in case alone", twin.tool, name))
+		}
+		c[fold(name)] = contract{name, tools[name]}
+	}
+	const gate = "schema.input"
+	return middleware.Compose(
+		middleware.On(middleware.KindPlan, middleware.After(gate, c.checkPlan)),
+		middleware.On(middleware.KindTool, middleware.Transform(gate, c.checkTool)),
+	)
+}
+
+// contracts are those of one gate, by the names of the tools as fold maps them.
+type contracts map[string]contract
+
+type contract struct {
+	tool   string
+	schema *Schema
+}
+
+func (c contracts) checkTool(_ context.Context, call middleware.Call) (middleware.Call, bool, error) {
+	contract, ok := c[fold(call.Name)]
+	if !ok {
+		return call, false, nil
+	}
+	was, ok := call.Input.(string)
+	if !ok {
+		return call, false, fmt.Errorf("schema: the input of %s is a %T, not a string", call.Name, call.Input)
+	}
+	doc, err := contract.schema.judgeText(was, true)
+	if err != nil {
+		return call, false, deny(middleware.CodeBadInput, "the input", err)
+	}
+	if string(doc.text) == was {
+		return call, false, nil
+	}
+	call.Input = string(doc.text)
+	return call, true, nil
+}
+
+func (c contracts) checkPlan(_ context.Context, _ middleware.Call, res middleware.Result) error {
+	plan, ok := res.Output.(*middleware.Plan)
+	if !ok || plan == nil {
+		return errors.New("schema: the plan is nil or none")
+	}
+	for i, tc := range plan.ToolCalls {
+		name := tc.Registered
+		if name == "" {
+			name = tc.Name
+		}
+		contract, ok := c[fold(name)]
+		if !ok {
+			continue
+		}
+		if _, err := contract.schema.judgeText(tc.Input, false); err != nil {
+			return deny(middleware.CodeBadInput, fmt.Sprintf("the input of tool call %d, %s,", i+1, contract.tool), err)
+		}
+	}
+	return nil
+}

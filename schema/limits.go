@@ -1,0 +1,46 @@
+package schema
+
+// The limits of what [Compile] accepts. They are far above what schemas for
+// tools and answers need, and low enough that no schema holds up a program.
+const (
+	MaxSchemaBytes = 256 << 10 // the length of a schema's JSON text
+	MaxSubschemas  = 2000      // the schemas within a schema
+	MaxPattern     = 1000      // the length of a regular expression in bytes
+
+	// MaxCost bounds what a schema may ask for at one place of an instance,
+	// counted in keywords to look at: how often the place is judged, times
+	// what each schema that judges it asks. A chain of n schemas that each
+	// refer to the next one twice costs 2^n.
+	MaxCost = 10_000
+)
+
+// The limits of what [Schema.Validate] looks at. A schema's own JSON text keeps
+// those of depth and numbers too.
+const (
+	MaxBytes = 1 << 20 // the length of an instance's JSON text
+	MaxDepth = 64      // objects and arrays within one another
+
+	// A number may have this many digits before its exponent, and the
+	// exponent may be this far from zero. That is more than a float64 holds.
+	MaxDigits   = 100
+	MaxExponent = 308
+
+	// MaxWork bounds a whole judgement, in the unit of MaxCost: about a second.
+	// What an instance takes at most is worked out from the number of its
+	// values at each depth, before any of them is judged.
+	MaxWork = 1_000_000
+)
+
+// The limits of what an error says.
+const (
+	MaxViolations = 16  // in a [ValidationError]
+	MaxReason     = 256 // the length of the Reason of a [Violation] in bytes
+)
+
+// Limits that nobody needs to know.
+const (
+	maxName     = 100     // of a schema, in bytes
+	maxPrograms = 100_000 // instructions that all regular expressions compile to
+	maxChain    = 32      // schemas that refer to one another at one place
+	maxAnalysis = 1_000_000
+)

@@ -1,0 +1,226 @@
+package schema
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/santhosh-tekuri/jsonschema/v5"
+)
+
+// A Schema is a compiled JSON Schema. It is immutable and safe for concurrent
+// use. The zero Schema decides nothing: every judgement is indeterminate.
+type Schema struct {
+	name  string
+	root  *jsonschema.Schema
+	bill  *bill
+	nodes map[string]*node    // by their locations
+	names map[string]struct{} // of all properties that the schema mentions
+}
+
+// Compile returns the schema that a JSON text describes. The name, which is not
+// part of the text, stands for it in errors and denials, so that it is shown to
+// models and users: "transfer", say.
+//
+// The draft is the one that $schema names: 7, 2019-09 or 2020-12, and 2020-12
+// where there is none. The keyword format is asserted in each of them: date-time,
+// date, time, duration, email, hostname, ipv4, ipv6, uri, uri-reference,
+// uri-template, iri, iri-reference, uuid, json-pointer, relative-json-pointer and
+// regex are checked, other formats are not. The keywords about content are not
+// asserted in any draft. Regular expressions are those of package regexp, which
+// take linear time.
+//
+// A schema stands on its own. Compile opens no file and no connection: it refuses
+// every reference that leads out of the schema, but for one to the metaschema of
+// a draft. It refuses as well what is not strict JSON, as Validate describes it;
+// a schema beyond the limits of this package, be it in length, number of
+// schemas, regular expressions or cost; a reference that leads nowhere, or back
+// to where it stands; properties whose names differ in case alone; and of course
+// what the metaschema of the draft does. The error says what is wrong and where,
+// by a JSON Pointer or a byte offset into the text.
+func Compile(name string, text []byte) (*Schema, error) {
+	if name == "" || len(name) > maxName || !utf8.ValidString(name) || visible(name) != name {
+		return nil, fmt.Errorf("schema: %q is no name of 1 to %d visible bytes", clip(name, maxName), maxName)
+	}
+	s := &Schema{name: name}
+	if err := s.compile(text); err != nil {
+		return nil, fmt.Errorf("schema: %s: %w", name, err)
+	}
+	return s, nil
+}
+
+// MustCompile is like [Compile] but panics where Compile returns an error. It is
+// for schemas that are part of a program.
+func MustCompile(name, text string) *Schema {
+	s, err := Compile(name, []byte(text))
+	if err != nil {
+		panic(err.Error())
+	}
+	return s
+}
+
+func (s *Schema) compile(text []byte) error {
+	doc, f := parse(text, MaxSchemaBytes, false, true)
+	if f != nil {
+		return f.schemaError()
+	}
+	found, err := look(doc.value)
+	if err != nil {
+		return err
+	}
+	root, dynamic, err := compile(text, found)
+	if err != nil {
+		return err
+	}
+	if s.bill, s.nodes, err = analyse(root, dynamic, found.programs); err != nil {
+		return err
+	}
+	s.root, s.names = root, mentioned(s.nodes)
+	return nil
+}
+
+// mentioned returns the names of all properties that the schemas mention.
+func mentioned(nodes map[string]*node) map[string]struct{} {
+	names := make(map[string]struct{})
+	add := func(list ...string) {
+		for _, name := range list {
+			names[name] = struct{}{}
+		}
+	}
+	for _, n := range nodes {
+		for name := range n.Properties {
+			add(name)
+		}
+		add(n.Required...)
+		for name, required := range n.DependentRequired {
+			add(name)
+			add(required...)
+		}
+		for name := range n.DependentSchemas {
+			add(name)
+		}
+		for name, v := range n.Dependencies {
+			add(name)
+			required, _ := v.([]string)
+			add(required...)
+		}
+	}
+	return names
+}
+
+// String returns the name of the schema.
+func (s *Schema) String() string { return s.name }
+
+// Validate judges a JSON text. The error is nil if it satisfies the schema, a
+// [*ValidationError] if it does not, and wraps [ErrIndeterminate] if that could
+// not be found out.
+//
+// The text must be strict JSON: one value in valid UTF-8, within the limits of
+// this package, without lone surrogates, and without two properties of one
+// object whose names are the same but for case. Nor may the name of a property
+// differ in case alone from one that the schema declares for the object. Parsers
+// disagree about such texts; in Go, encoding/json would take the other property
+// for the one that was judged.
+func (s *Schema) Validate(instance []byte) error {
+	_, err := s.judge(instance, false)
+	return err
+}
+
+// Normalize judges a JSON text as Validate does and returns what was judged,
+// serialised again: without white space, with strings escaped as little as may
+// be, properties in the order and numbers in the notation in which they came.
+// The text is not modified. On error the result is nil.
+func (s *Schema) Normalize(instance []byte) ([]byte, error) {
+	doc, err := s.judge(instance, true)
+	if err != nil {
+		return nil, err
+	}
+	return doc.text, nil
+}
+
+// ValidateValue judges a Go value by the JSON that package encoding/json makes of
+// it. The error is as for Validate, and wraps ErrIndeterminate where no JSON can
+// be made, or only by changing a string that is no UTF-8.
+func (s *Schema) ValidateValue(v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		// The error may quote the value.
+		return s.indeterminate(fmt.Errorf("no JSON can be made of a %T", v))
+	}
+	if replaced(text) {
+		return s.indeterminate(fmt.Errorf("the %T holds invalid UTF-8", v))
+	}
+	return s.Validate(text)
+}
+
+// replaced reports whether json.Marshal put U+FFFD in the place of invalid
+// UTF-8. It writes that as an escape, and a U+FFFD of the value's as it is.
+func replaced(text []byte) bool {
+	escape := []byte(`\ufffd`)
+	for {
+		i := bytes.Index(text, escape)
+		if i < 0 {
+			return false
+		}
+		before := text[:i]
+		if slashes := len(before) - len(bytes.TrimRight(before, `\`)); slashes%2 == 0 {
+			return true
+		}
+		text = text[i+len(escape):]
+	}
+}
+
+// judgeText is judge for a string, of which no copy is made if it is too long.
+func (s *Schema) judgeText(text string, serialise bool) (*document, error) {
+	if len(text) > MaxBytes {
+		return nil, s.violated(tooLong(MaxBytes))
+	}
+	return s.judge([]byte(text), serialise)
+}
+
+// judge judges a JSON text, and serialises what it judged if it is asked to.
+func (s *Schema) judge(instance []byte, serialise bool) (*document, error) {
+	if s.root == nil {
+		return nil, s.indeterminate(errors.New("the Schema is zero"))
+	}
+	doc, f := parse(instance, MaxBytes, serialise, false)
+	if f != nil {
+		return nil, s.violated(f)
+	}
+	if !(s.bill.total(doc) <= MaxWork) {
+		return nil, s.violated(&fault{keyword: KeywordWork, reason: "has too many values for this schema", offset: -1})
+	}
+	if err := s.validate(doc.value); err != nil {
+		return nil, err
+	}
+	return doc, nil
+}
+
+// validate judges a decoded value.
+func (s *Schema) validate(v any) (err error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case twinError:
+			err = s.twin(r, v)
+		default:
+			// The panic's value may hold part of the instance.
+			err = s.indeterminate(errors.New("the validator panicked"))
+		}
+	}()
+	err = s.root.Validate(v)
+	var invalid *jsonschema.ValidationError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &invalid):
+		return s.report(invalid, v)
+	}
+	return s.indeterminate(errors.New("the validator gave up"))
+}
+
+func (s *Schema) indeterminate(why error) error {
+	return fmt.Errorf("schema: %s: %w: %w", s.name, ErrIndeterminate, why)
+}

@@ -1,0 +1,383 @@
+package schema
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net/url"
+	"regexp/syntax"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// rootURL names a schema that has no $id. It is absolute, or else the working
+// directory would show in errors, and under a domain that never resolves (RFC
+// 6761).
+const rootURL = "https://schema.invalid/schema"
+
+// A draft is a version of JSON Schema, by its year or its number.
+type draft int
+
+// drafts are the ones that a $schema may name, by its URL without the scheme and
+// without an empty fragment.
+var drafts = map[string]draft{
+	"json-schema.org/draft-07/schema":      7,
+	"json-schema.org/draft/2019-09/schema": 2019,
+	"json-schema.org/draft/2020-12/schema": 2020,
+}
+
+// draftOf returns the draft whose metaschema is at the URL.
+func draftOf(u string) (draft, bool) {
+	for _, scheme := range []string{"http://", "https://"} {
+		if rest, ok := strings.CutPrefix(u, scheme); ok {
+			d, ok := drafts[strings.TrimSuffix(rest, "#")]
+			return d, ok
+		}
+	}
+	return 0, false
+}
+
+// Where schemas stand within a schema. Which draft knows which keyword does not
+// matter here: what a draft does not know it ignores.
+var (
+	holdsSchema  = []string{"additionalItems", "additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties"}
+	holdsSchemas = []string{"allOf", "anyOf", "items", "oneOf", "prefixItems"}
+	namesSchemas = []string{"$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"}
+
+	references = []string{"$ref", "$dynamicRef", "$recursiveRef"}
+	counts     = []string{"maxContains", "maxItems", "maxLength", "maxProperties", "minContains", "minItems", "minLength", "minProperties"}
+)
+
+// A survey looks at every schema within a schema's document, and at everything
+// that it refers to, before a validator sees it.
+type survey struct {
+	draft     draft
+	resources map[string]*resource // by their URLs
+	refs      []reference
+	walked    map[string]bool // pointers to schemas
+	targets   map[string]bool // pointers that references follow
+	size      int             // of all targets together
+	dynamic   []string        // pointers to schemas that a dynamic reference may find
+
+	programs     map[string]int // instructions of each regular expression
+	instructions int            // of all of them
+}
+
+// A resource is the root schema, or one within it that has an $id.
+type resource struct {
+	pointer string
+	doc     any
+	anchors map[string]bool
+}
+
+// A reference is a $ref, $dynamicRef or $recursiveRef.
+type reference struct{ pointer, base, text string }
+
+// look surveys the document of a schema.
+func look(doc any) (*survey, error) {
+	s := &survey{
+		draft:     2020,
+		resources: make(map[string]*resource),
+		walked:    make(map[string]bool),
+		targets:   make(map[string]bool),
+		programs:  make(map[string]int),
+	}
+	m, isMap := doc.(map[string]any)
+	if _, isBool := doc.(bool); !isMap && !isBool {
+		return nil, errors.New("a schema is an object, true or false")
+	}
+	if v, ok := m["$schema"]; ok {
+		u, _ := v.(string)
+		if s.draft, ok = draftOf(u); !ok {
+			return nil, at("/$schema", "%s is none of draft 7, 2019-09 and 2020-12", quote(v))
+		}
+	}
+	if s.id(m) == "" {
+		s.resources[rootURL] = &resource{doc: doc, anchors: make(map[string]bool)}
+	}
+	if err := s.walk(doc, "", rootURL); err != nil {
+		return nil, err
+	}
+	for i := 0; i < len(s.refs); i++ { // following one may find more
+		if err := s.follow(s.refs[i]); err != nil {
+			return nil, err
+		}
+		// Of a target that is within another one all is looked at again.
+		if s.size > 2*size(doc)+1000 {
+			return nil, at(s.refs[i].pointer, "the schemas that are referred to hold one another too often")
+		}
+	}
+	return s, nil
+}
+
+// at makes an error about the place in a schema that a pointer leads to.
+func at(pointer, format string, args ...any) error {
+	return fmt.Errorf("at %s: %s", visible(clip(pointer, MaxReason)), fmt.Sprintf(format, args...))
+}
+
+// quote returns part of a schema for an error.
+func quote(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "it"
+	}
+	return visible(clip(string(b), 100))
+}
+
+// id returns the $id of a schema without its fragment.
+func (s *survey) id(m map[string]any) string {
+	if _, ok := m["$ref"]; ok && s.draft == 7 {
+		return "" // a $ref hides what stands beside it
+	}
+	id, _ := m["$id"].(string)
+	id, _, _ = strings.Cut(id, "#")
+	return id
+}
+
+// walk surveys the schema v, which stands at the pointer.
+func (s *survey) walk(v any, pointer, base string) error {
+	if s.walked[pointer] {
+		return nil
+	}
+	s.walked[pointer] = true
+	if len(s.walked) > MaxSubschemas {
+		return fmt.Errorf("holds more than %d schemas", MaxSubschemas)
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil
+	}
+	base, err := s.enter(m, pointer, base)
+	if err != nil {
+		return err
+	}
+	if err := s.check(m, pointer); err != nil {
+		return err
+	}
+	for _, kw := range references {
+		if ref, ok := m[kw].(string); ok {
+			s.refs = append(s.refs, reference{pointer + "/" + kw, base, ref})
+		}
+	}
+	for _, kw := range holdsSchema {
+		if sub, ok := m[kw]; ok {
+			if err := s.walk(sub, pointer+"/"+kw, base); err != nil {
+				return err
+			}
+		}
+	}
+	for _, kw := range holdsSchemas {
+		subs, _ := m[kw].([]any)
+		for i, sub := range subs {
+			if err := s.walk(sub, pointer+"/"+kw+"/"+strconv.Itoa(i), base); err != nil {
+				return err
+			}
+		}
+	}
+	for _, kw := range namesSchemas {
+		subs, _ := m[kw].(map[string]any)
+		for _, name := range slices.Sorted(maps.Keys(subs)) {
+			if err := s.walk(subs[name], pointer+"/"+kw+"/"+escapeToken(name), base); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// enter notes what can be referred to, and returns the base of references within
+// the schema m.
+func (s *survey) enter(m map[string]any, pointer, base string) (string, error) {
+	if id := s.id(m); id != "" {
+		u, err := resolve(base, id)
+		if err != nil {
+			return "", at(pointer+"/$id", "%s is no URI reference", quote(id))
+		}
+		if _, ok := draftOf(u); ok {
+			return "", at(pointer+"/$id", "%s is the metaschema's", quote(id))
+		}
+		if s.resources[u] != nil {
+			return "", at(pointer+"/$id", "%s stands twice in the schema", quote(id))
+		}
+		s.resources[u] = &resource{pointer, m, make(map[string]bool)}
+		base = u
+	}
+	anchors := []any{m["$anchor"], m["$dynamicAnchor"]}
+	if id, ok := m["$id"].(string); ok && s.draft == 7 {
+		_, fragment, _ := strings.Cut(id, "#")
+		anchors = []any{fragment}
+	}
+	for _, a := range anchors {
+		name, _ := a.(string)
+		r := s.resources[base]
+		switch {
+		case name == "" || r == nil:
+		case r.anchors[name]:
+			return "", at(pointer, "the anchor %s stands twice in the schema", quote(name))
+		default:
+			r.anchors[name] = true
+		}
+	}
+	if m["$dynamicAnchor"] != nil || m["$recursiveAnchor"] != nil {
+		s.dynamic = append(s.dynamic, pointer)
+	}
+	return base, nil
+}
+
+// check refuses what a validator would trip over or silently ignore.
+func (s *survey) check(m map[string]any, pointer string) error {
+	if v, ok := m["$schema"]; ok {
+		u, _ := v.(string)
+		if d, ok := draftOf(u); !ok || d != s.draft {
+			return at(pointer+"/$schema", "%s is not the draft of the whole schema", quote(v))
+		}
+	}
+	if _, ok := m["regexProperties"]; ok {
+		// jsonschema would take it for a keyword of its own.
+		return at(pointer+"/regexProperties", "is no keyword of JSON Schema")
+	}
+	for _, kw := range counts {
+		n, ok := m[kw].(json.Number)
+		if !ok {
+			continue
+		}
+		if f, err := n.Float64(); err != nil || f > math.MaxInt32 {
+			return at(pointer+"/"+kw, "is more than %d", math.MaxInt32)
+		}
+	}
+	if e, ok := m["enum"].([]any); ok && len(e) == 0 {
+		return at(pointer+"/enum", "is empty: nothing would satisfy it")
+	}
+	if pattern, ok := m["pattern"].(string); ok {
+		if err := s.pattern(pattern, pointer+"/pattern"); err != nil {
+			return err
+		}
+	}
+	patterns, _ := m["patternProperties"].(map[string]any)
+	for _, pattern := range slices.Sorted(maps.Keys(patterns)) {
+		if err := s.pattern(pattern, pointer+"/patternProperties"); err != nil {
+			return err
+		}
+	}
+	properties, _ := m["properties"].(map[string]any)
+	folded := make(map[string]string, len(properties))
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		if twin, ok := folded[fold(name)]; ok {
+			return at(pointer+"/properties", "%s and %s differ in case alone", quote(twin), quote(name))
+		}
+		folded[fold(name)] = name
+	}
+	return nil
+}
+
+// pattern refuses a regular expression that is too large or that RE2 does not
+// have.
+func (s *survey) pattern(pattern, pointer string) error {
+	if len(pattern) > MaxPattern {
+		return at(pointer, "a regular expression of %d bytes is longer than %d", len(pattern), MaxPattern)
+	}
+	re, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return at(pointer, "%s is no regular expression of RE2: %s", quote(pattern), strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+	prog, err := syntax.Compile(re.Simplify())
+	if err != nil {
+		return at(pointer, "%s does not compile: %s", quote(pattern), err)
+	}
+	// The validator compiles each occurrence again.
+	if s.instructions += len(prog.Inst); s.instructions > maxPrograms {
+		return at(pointer, "the regular expressions up to %s repeat too much", quote(pattern))
+	}
+	s.programs[pattern] = len(prog.Inst)
+	return nil
+}
+
+// follow refuses a reference that leads out of the schema or nowhere.
+func (s *survey) follow(ref reference) error {
+	target, err := resolve(ref.base, ref.text)
+	if err != nil {
+		return at(ref.pointer, "%s is no URI reference", quote(ref.text))
+	}
+	u, fragment, _ := strings.Cut(target, "#")
+	r := s.resources[u]
+	if r == nil {
+		if _, builtin := draftOf(target); builtin {
+			return nil
+		}
+		return at(ref.pointer, "%s leads out of the schema", quote(ref.text))
+	}
+	if fragment == "" || fragment == "/" || r.anchors[fragment] {
+		return nil
+	}
+	v, pointer, ok := r.find(fragment)
+	if !ok {
+		return at(ref.pointer, "%s leads nowhere", quote(ref.text))
+	}
+	if !s.targets[pointer] {
+		s.targets[pointer] = true
+		s.size += size(v)
+	}
+	return s.walk(v, pointer, u)
+}
+
+// find returns what the fragment of a URI, a JSON Pointer, leads to, and the
+// pointer to it from the root of the document.
+func (r *resource) find(fragment string) (v any, pointer string, ok bool) {
+	path, ok := strings.CutPrefix(fragment, "/")
+	if !ok {
+		return nil, "", false
+	}
+	v, pointer = r.doc, r.pointer
+	for token := range strings.SplitSeq(path, "/") {
+		token, err := url.PathUnescape(strings.NewReplacer("~1", "/", "~0", "~").Replace(token))
+		if err != nil {
+			return nil, "", false
+		}
+		switch in := v.(type) {
+		case map[string]any:
+			v, ok = in[token]
+		case []any:
+			i, err := strconv.Atoi(token)
+			if ok = err == nil && 0 <= i && i < len(in); ok {
+				v = in[i]
+			}
+		default:
+			ok = false
+		}
+		if !ok {
+			return nil, "", false
+		}
+		pointer += "/" + escapeToken(token)
+	}
+	return v, pointer, true
+}
+
+// resolve returns the URI that ref means in a resource with the given base, as
+// jsonschema does it.
+func resolve(base, ref string) (string, error) {
+	switch {
+	case ref == "":
+		return base, nil
+	case strings.HasPrefix(ref, "urn:"):
+		return ref, nil
+	}
+	r, err := url.Parse(ref)
+	if err != nil {
+		return "", err
+	}
+	if r.IsAbs() {
+		return ref, nil
+	}
+	if strings.HasPrefix(base, "urn:") {
+		base, _, _ = strings.Cut(base, "#")
+		return base + ref, nil
+	}
+	b, err := url.Parse(base)
+	if err != nil {
+		return "", err
+	}
+	return b.ResolveReference(r).String(), nil
+}

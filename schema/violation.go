@@ -1,0 +1,188 @@
+package schema
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// ErrIndeterminate is wrapped by the error of a judgement that came to no end:
+// the validator panicked, or the [Schema] is zero. A gate denies for it.
+var ErrIndeterminate = errors.New("the schema could not decide")
+
+// The Keywords of violations that no keyword of JSON Schema stands for, and that
+// are found whatever the schema says. None of them is a keyword of JSON Schema.
+const (
+	KeywordSize      = "size"      // more than MaxBytes
+	KeywordEncoding  = "encoding"  // invalid UTF-8, or a lone surrogate
+	KeywordSyntax    = "syntax"    // not JSON, or something after it
+	KeywordDepth     = "depth"     // nested deeper than MaxDepth
+	KeywordNumber    = "number"    // beyond MaxDigits or MaxExponent
+	KeywordDuplicate = "duplicate" // two properties of one name
+	KeywordTwin      = "twin"      // a name that differs in case alone from another, or from one of the schema's
+	KeywordWork      = "work"      // more than MaxWork
+)
+
+// A Violation is one way in which an instance fails to satisfy a schema. It
+// holds what the schema says and where, and nothing that the instance brought:
+// neither values nor the names of properties that the schema does not mention.
+type Violation struct {
+	// Pointer leads to the offending value, as a JSON Pointer (RFC 6901).
+	// It is empty for the whole instance. In the place of a property name
+	// that the schema does not mention anywhere stands "*".
+	Pointer string
+
+	// Keyword is the schema's keyword that is not satisfied, such as
+	// "maximum", or one of the constants that begin with Keyword.
+	Keyword string
+
+	// Reason says what the value must be, and is safe to show.
+	Reason string
+}
+
+// String returns a sentence, such as "/amount must be at most 100".
+func (v Violation) String() string {
+	if v.Pointer == "" {
+		return "the value " + v.Reason
+	}
+	return visible(clip(v.Pointer, MaxReason)) + " " + v.Reason
+}
+
+// A ValidationError reports that an instance does not satisfy a schema. Find it
+// with errors.As. Like its violations it is safe to show.
+type ValidationError struct {
+	Schema string // the name that Compile got
+
+	// Violations are at least one and at most MaxViolations, in order of
+	// their Pointers. Where alternatives fail, the violations are those of
+	// the one that was meant, if the types leave no doubt, and else stand
+	// for all.
+	Violations []Violation
+
+	More int // how many other violations there are
+}
+
+// Error lists the violations.
+func (e *ValidationError) Error() string { return "schema: " + e.Schema + ": " + e.sentence() }
+
+// sentence lists as many violations as fit into four times MaxReason bytes, but
+// at least one.
+func (e *ValidationError) sentence() string {
+	var b strings.Builder
+	more := e.More
+	for i, v := range e.Violations {
+		s := v.String()
+		if i > 0 && b.Len()+len(s) > 4*MaxReason {
+			more += len(e.Violations) - i
+			break
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(s)
+	}
+	if more > 0 {
+		fmt.Fprintf(&b, "; and %d more", more)
+	}
+	return b.String()
+}
+
+// violated makes a ValidationError of a fault of the strict parse.
+func (s *Schema) violated(f *fault) error {
+	reason := f.reason
+	if f.offset >= 0 {
+		reason += " (byte " + strconv.Itoa(f.offset) + ")"
+	}
+	return &ValidationError{Schema: s.name, Violations: []Violation{{
+		Pointer: s.pointer(f.path), Keyword: f.keyword, Reason: reason,
+	}}}
+}
+
+// pointer prints a path. Names that the schema does not mention are the
+// instance's own and are left out.
+func (s *Schema) pointer(path []step) string {
+	var b strings.Builder
+	for _, p := range path {
+		b.WriteByte('/')
+		switch {
+		case p.index >= 0:
+			b.WriteString(strconv.Itoa(p.index))
+		case s.mentions(p.name):
+			b.WriteString(escapeToken(p.name))
+		default:
+			b.WriteByte('*')
+		}
+	}
+	return b.String()
+}
+
+func (s *Schema) mentions(name string) bool {
+	_, ok := s.names[name]
+	return ok
+}
+
+// escapeToken escapes a reference token as RFC 6901 says.
+func escapeToken(token string) string {
+	if strings.ContainsAny(token, "~/") {
+		return strings.NewReplacer("~", "~0", "/", "~1").Replace(token)
+	}
+	return token
+}
+
+// plural returns n and the noun.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	if strings.HasSuffix(noun, "y") {
+		return strconv.Itoa(n) + " " + strings.TrimSuffix(noun, "y") + "ies"
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}
+
+// clip cuts s to at most n bytes, between characters.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	const dots = "..."
+	cut := n - len(dots)
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + dots
+}
+
+// visible quotes s where it holds what a terminal or a log would not show as it
+// is. It holds a schema's own text, which may come from a third party.
+func visible(s string) string {
+	for _, r := range s {
+		if !unicode.IsPrint(r) {
+			return strconv.Quote(s)
+		}
+	}
+	return s
+}
+
+// schemaError returns a fault of a schema's own text.
+func (f *fault) schemaError() error {
+	if f.offset >= 0 {
+		return fmt.Errorf("the text %s (byte %d)", f.reason, f.offset)
+	}
+	var b strings.Builder
+	for _, p := range f.path {
+		b.WriteByte('/')
+		if p.index >= 0 {
+			b.WriteString(strconv.Itoa(p.index))
+		} else {
+			b.WriteString(escapeToken(p.name))
+		}
+	}
+	if b.Len() == 0 {
+		return errors.New("the text " + f.reason)
+	}
+	return at(b.String(), "%s", f.reason)
+}
