@@ -78,7 +78,7 @@ func meantBy(e *jsonschema.ValidationError) *jsonschema.ValidationError {
 			continue
 		}
 		if meant != nil {
-			return nil
+			return nil //nolint:nilerr // a cause is no failure: two of them mean that none is meant
 		}
 		meant = cause
 	}
