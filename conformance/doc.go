@@ -3,11 +3,11 @@
 // It has tests only, in a module of its own: they need all of langchaingo.
 //
 //	go test ./...                                          // seconds
-//	go test -v -timeout 30m -run TestSuites . -suites      // see below
+//	go test -v -timeout 30m -run TestTrap36OwnSuites . -suites      // see below
 //
 // # Recorded exchanges
 //
-// TestRecorded takes the 141 exchanges with a model's API that langchaingo ships
+// TestTrap35RecordedExchanges takes the 141 exchanges with a model's API that langchaingo ships
 // as recordings and that have a usage. Each response goes through langchaingo's
 // own client, unguarded and guarded. The same request goes out, which is the
 // recorded one, and the same response and chunks come back; and the metered
@@ -19,7 +19,7 @@
 //
 // # Suites
 //
-// TestSuites copies langchaingo, has it guard every chain, model, agent and tool
+// TestTrap36OwnSuites copies langchaingo, has it guard every chain, model, agent and tool
 // that the tests of its packages chains and agents make, and runs those tests:
 // unguarded; guarded by an interceptor that counts; by one that also passes on a
 // copy of all that it sees, as one does that changes something; and the latter
@@ -34,7 +34,7 @@
 // of chains take a context that is derived from the caller's: they want that very
 // one, and a guard passes on a context that carries the run.
 //
-// TestSuites needs the flag -suites because it compiles langchaingo twice, once
+// TestTrap36OwnSuites needs the flag -suites because it compiles langchaingo twice, once
 // for the race detector: some minutes the first time, half a minute from then on.
 // It downloads the modules of langchaingo that this one does not need. The tests
 // are given no key and reach no provider.

@@ -103,11 +103,11 @@ func allRecorded(t *testing.T) []recorded {
 	return all
 }
 
-// TestRecorded replays every recorded chat exchange that has a usage through
+// TestTrap35RecordedExchanges replays every recorded chat exchange that has a usage through
 // langchaingo's own client, unguarded and guarded. Both send the same request,
 // which is the recorded one but for those in [rewritten], and return the same response and chunks; and the
 // metered tokens are those in the recorded body.
-func TestRecorded(t *testing.T) {
+func TestTrap35RecordedExchanges(t *testing.T) {
 	found, equal, unknown := map[string]int{}, map[string]int{}, map[string]int{}
 	failures, others := 0, 0
 	for _, r := range allRecorded(t) {

@@ -87,11 +87,11 @@ func (e edit) apply(dir string) error {
 	return os.WriteFile(name, []byte(strings.ReplaceAll(string(data), e.old, e.new)), 0o600)
 }
 
-// TestSuites runs the suites of langchaingo's chains and agents four times:
+// TestTrap36OwnSuites runs the suites of langchaingo's chains and agents four times:
 // as they are, guarded by an interceptor that counts, by one that also copies
 // all that passes, and the latter under the race detector. Every test ends the
 // same way in all four.
-func TestSuites(t *testing.T) {
+func TestTrap36OwnSuites(t *testing.T) {
 	if !*suites {
 		t.Skip("without the flag -suites")
 	}
