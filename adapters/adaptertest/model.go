@@ -78,13 +78,15 @@ func testModel(t *testing.T, guard func(Model, ...middleware.Interceptor) ModelF
 			}
 		}
 		for _, swallow := range []bool{false, true} {
-			m := answer
-			m.Swallow = swallow
-			var got []string
-			_, err := guard(m, middleware.Named("adaptertest", cut))(t.Context(), "", func(c string) error { got = append(got, c); return nil })
-			wantDenied(t, err, "adaptertest")
-			if !slices.Equal(nonEmpty(got), answer.Chunks[:1]) {
-				t.Errorf("got chunks %q, want %q", got, answer.Chunks[:1])
+			for gate, i := range map[string]middleware.Interceptor{"": cut, "adaptertest": middleware.Named("adaptertest", cut)} {
+				m := answer
+				m.Swallow = swallow
+				var got []string
+				_, err := guard(m, i)(t.Context(), "", func(c string) error { got = append(got, c); return nil })
+				wantDenied(t, err, gate)
+				if !slices.Equal(nonEmpty(got), answer.Chunks[:1]) {
+					t.Errorf("got chunks %q, want %q", got, answer.Chunks[:1])
+				}
 			}
 		}
 	})
