@@ -74,7 +74,7 @@ func Deny(code Code, format string, args ...any) error {
 
 // attribute returns err as gate's denial of call. A denial that bears a gate's
 // name keeps it; an error that is no denial means that the gate could not
-// decide. The argument is not modified: a gate may return the same error twice.
+// decide. A denial that lacks nothing is returned itself. It is not modified: a gate may return the same error twice.
 func attribute(gate string, call *Call, err error) *DeniedError {
 	d, bare := denial(err)
 	if d == nil {
@@ -82,6 +82,9 @@ func attribute(gate string, call *Call, err error) *DeniedError {
 			Gate: gate, Call: call.Name, Code: CodeIndeterminate,
 			Reason: "the gate could not decide", Err: err,
 		}
+	}
+	if bare && d.Gate != "" && d.Call != "" && d.Code != "" {
+		return d
 	}
 	e := *d
 	if !bare {

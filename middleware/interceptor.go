@@ -79,27 +79,30 @@ func Wrap(h Handler, is ...Interceptor) Handler {
 	checkOrder(is)
 	chain := apply(guard(h), is)
 	return func(ctx context.Context, call Call) (Result, error) {
-		s := &scope{Context: ctx}
 		parent, direct := ctx.(*scope)
-		if direct {
-			s.Context = parent.Context // the scopes between hold nothing else
-		} else {
+		if !direct {
 			parent = scopeOf(ctx)
 		}
-		if parent != nil {
-			s.run, s.depth, call.Parent = parent.run, parent.depth+1, parent.id
-			s.aside = parent.aside || !direct && inShadow(ctx)
-			if err := s.run.refusal(&call); err != nil {
-				return Result{}, err
-			}
-		} else {
-			call.Parent = 0
-		}
-		if err := s.Err(); err != nil {
+		if err := ctx.Err(); err != nil {
 			return Result{}, err
 		}
-		if s.run == nil {
-			s.run = newRun(ctx)
+		var s *scope
+		if parent == nil {
+			call.Parent = 0
+			run := newRun(ctx)
+			s = run.newScope()
+			s.Context, s.run = ctx, run
+		} else {
+			if err := parent.run.refusal(&call); err != nil {
+				return Result{}, err
+			}
+			call.Parent = parent.id
+			s = parent.run.newScope()
+			s.Context, s.run, s.depth = ctx, parent.run, parent.depth+1
+			s.aside = parent.aside || !direct && inShadow(ctx)
+			if direct {
+				s.Context = parent.Context // what is between holds nothing else
+			}
 		}
 		s.id = CallID(s.run.calls.Add(1))
 		call.ID = s.id

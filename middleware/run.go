@@ -35,6 +35,7 @@ type Run struct {
 	Identity
 
 	calls  atomic.Uint32
+	block  atomic.Pointer[scopeBlock]
 	stop   atomic.Pointer[DeniedError]
 	mu     sync.Mutex
 	locals atomic.Pointer[[]localEntry]
@@ -45,6 +46,26 @@ func newRun(ctx context.Context) *Run {
 	r := &Run{ID: rand.Text()}
 	r.Identity, _ = ctx.Value(identityKey{}).(Identity)
 	return r
+}
+
+// A scopeBlock is room for a few scopes of one run: one allocation for several
+// calls. It lives as long as any of their contexts.
+type scopeBlock struct {
+	used   atomic.Uint32
+	scopes [8]scope
+}
+
+// newScope returns a zero scope.
+func (r *Run) newScope() *scope {
+	if b := r.block.Load(); b != nil {
+		if n := b.used.Add(1); n <= uint32(len(b.scopes)) {
+			return &b.scopes[n-1]
+		}
+	}
+	b := new(scopeBlock)
+	b.used.Store(1)
+	r.block.Store(b) // of two at a time one is lost, with the room that it has left
+	return &b.scopes[0]
 }
 
 // RunOf returns the Run that ctx belongs to, or nil outside of any.

@@ -136,7 +136,7 @@ func (w rows) counts(r *evidence.Report) {
 	if r.Ledger != "" {
 		w.row("ledger", "%s", escape(r.Ledger))
 	}
-	segments := count(uint64(r.Segments), "segment") //nolint:gosec // a number of files
+	segments := count(uint64(r.Segments), "segment")
 	if r.Records == 0 {
 		w.row("records", "none that is good, in %s, %s", segments, size(r.Bytes))
 		return

@@ -1,19 +1,17 @@
 package pair
 
 import (
-	"syscall"
 	"time"
-	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
-// cpuTime returns the CPU time that the process has used.
+// cpuTime returns the CPU time that the process has used. Getrusage counts in
+// ticks on some kernels; this clock does not.
 func cpuTime() time.Duration {
-	const clockProcessCPUTimeID = 2
-	var ts syscall.Timespec
-	// Getrusage counts in ticks on some kernels; this clock does not.
-	_, _, errno := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clockProcessCPUTimeID, uintptr(unsafe.Pointer(&ts)), 0)
-	if errno != 0 {
-		panic("pair: clock_gettime: " + errno.Error())
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &ts); err != nil {
+		panic("pair: " + err.Error())
 	}
 	return time.Duration(ts.Nano())
 }

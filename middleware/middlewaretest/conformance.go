@@ -103,8 +103,8 @@ func TestInterceptor(new func() middleware.Interceptor, calls ...middleware.Call
 // A kit is one TestInterceptor at work. Only its own goroutine uses it.
 type kit struct {
 	new   func() middleware.Interceptor
-	label string // that goroutines under test bear
-	errs  []error
+	label string       // that goroutines under test bear
+	errs  []*RuleError // one for each rule at most
 	hung  bool
 }
 
@@ -118,10 +118,16 @@ func (k *kit) broken(r rule, call, format string, args ...any) {
 
 // has reports whether r was broken.
 func (k *kit) has(r rule) bool {
-	return slices.ContainsFunc(k.errs, func(err error) bool { return err.(*RuleError).Rule == r.String() })
+	return slices.ContainsFunc(k.errs, func(err *RuleError) bool { return err.Rule == r.String() })
 }
 
-func (k *kit) err() error { return errors.Join(k.errs...) }
+func (k *kit) err() error {
+	errs := make([]error, len(k.errs))
+	for i, err := range k.errs {
+		errs[i] = err
+	}
+	return errors.Join(errs...)
+}
 
 // construct checks what can be checked without a call. It reports whether calls
 // can be made.

@@ -12,3 +12,9 @@ func Rules() iter.Seq2[string, string] {
 		}
 	}
 }
+
+// What the rule "input" is checked with.
+var (
+	Clone = clone
+	Same  = same
+)

@@ -101,8 +101,8 @@ func (r *rig) run(ctx context.Context, t *trial, call middleware.Call) {
 	}
 }
 
-// outer is the Handler outside of the interceptor. A panic that comes out of
-// the interceptor goes on only where it is the interceptor's own.
+// outer is the Handler outside of the interceptor. It keeps what comes out of a
+// tame trial from stopping the run.
 func (r *rig) outer(next middleware.Handler) middleware.Handler {
 	return func(ctx context.Context, call middleware.Call) (res middleware.Result, err error) {
 		t := r.trial(ctx)

@@ -118,7 +118,8 @@ func (s sample) judge(ctx context.Context, seen sight, cause error) {
 	if in.returned && spent(out.res.Usage) < spent(in.res.Usage) {
 		s.broken(ruleUsage, "next spent %+v, and %+v came back", *in.res.Usage, out.res.Usage)
 	}
-	if in.err != nil && cause != nil && !errors.Is(out.err, cause) && !(observed(out) && isDenied(in.err)) {
+	told := isDenied(in.err) && observed(out)
+	if in.err != nil && cause != nil && !told && !errors.Is(out.err, cause) {
 		s.broken(ruleError, "next failed with %q, and error %v came back", in.err, out.err)
 	}
 	s.judgeDenial(ctx, in, out)
@@ -159,7 +160,8 @@ func (s sample) judgeDenial(ctx context.Context, in, out outcome) {
 		if !errors.Is(in.err, d) && (d.Code == "" || d.Reason == "") {
 			s.broken(ruleDenial, "the denial has the code %q and the reason %q", d.Code, d.Reason)
 		}
-	case in.err == nil && !(ctx.Err() != nil && errors.Is(out.err, ctx.Err())):
+	case ctx.Err() != nil && errors.Is(out.err, ctx.Err()):
+	case in.err == nil:
 		s.broken(ruleDenial, "next did not fail, and an error of type %T came back: %v", out.err, out.err)
 	}
 }

@@ -1,0 +1,274 @@
+package evidence
+
+import (
+	"crypto/sha256"
+	"io"
+	"strconv"
+	"time"
+
+	"example.com/safeconduct/middleware"
+	"github.com/google/uuid"
+)
+
+// maxEntries bounds the entries of all lists of a record together, before it is
+// known how long they make it.
+const maxEntries = 512
+
+// A builder makes records of events. It belongs to one writer.
+type builder struct {
+	ledger, writer string
+	contents       *committer
+	disclose       bool
+	disclosures    []Disclosure
+	head           Hash // of the writer's last payload
+	began          time.Time
+	room           int // for entries of lists, in the record being built
+	scratch        []byte
+}
+
+// build returns the record of e and its payload, valid until the next call.
+func (b *builder) build(e *event) (*Record, []byte, error) {
+	r := &Record{
+		Kind: e.kind, Ledger: b.ledger, Prev: b.head, Seq: e.seq,
+		Mono: e.at.Sub(b.began), Time: e.at.Round(0).UTC(), Version: schemaVersion, Writer: b.writer,
+	}
+	id, err := newID(b.contents.random)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.ID = id
+	if e.run != nil {
+		r.Run, r.RunSeq = clean(e.runID, maxName), e.runSeq
+	}
+	b.room = maxEntries
+	b.body(r, e)
+	payload, err := b.encode(r, b.subject(r, e))
+	if err != nil {
+		return nil, nil, err
+	}
+	b.head = sha256.Sum256(payload)
+	if e.run != nil {
+		e.run.head = b.head
+		if e.kind == KindStart {
+			e.run.start = b.head
+		}
+	}
+	return r, payload, nil
+}
+
+func newID(random io.Reader) (string, error) {
+	id, err := uuid.NewV7FromReader(random)
+	return id.String(), err
+}
+
+func (b *builder) subject(r *Record, e *event) Subject {
+	switch {
+	case r.Run == "":
+		return Subject{SubjectLedger, sha256.Sum256([]byte(r.Ledger))}
+	case r.Kind != KindStart && e.run.start != Hash{}:
+		return Subject{SubjectRun, e.run.start}
+	}
+	return Subject{SubjectRunID, sha256.Sum256([]byte(r.Run))}
+}
+
+// encode leaves out as much of the longest lists as it takes to stay within
+// MaxPayload. What is not in lists always fits.
+func (b *builder) encode(r *Record, s Subject) ([]byte, error) {
+	for {
+		payload, err := appendPayload(b.scratch[:0], s, r)
+		if err != nil {
+			return nil, err
+		}
+		b.scratch = payload
+		if len(payload) <= MaxPayload {
+			return payload, nil
+		}
+		r.shorten()
+	}
+}
+
+func (b *builder) body(r *Record, e *event) {
+	switch e.kind {
+	case KindSession:
+		s := e.session
+		r.Session = &s
+		return
+	case KindGap:
+		g := e.gap
+		r.Gap = &g
+		return
+	case KindStart:
+		r.Who = who(e.who)
+		return
+	case KindEnd:
+		r.RunEnd = &RunEnd{Calls: e.calls, Head: e.run.head, Records: e.runSeq}
+		return
+	}
+	r.Call = &Call{
+		ID: uint32(e.call.id), Parent: uint32(e.call.parent),
+		Kind: e.call.kind.String(), Name: clean(e.call.name, maxName),
+	}
+	r.Balances = limited(b, r, e.balances, func(l *middleware.Balance) Balance {
+		return Balance{
+			Gate: clean(l.Gate, maxName), Scope: clean(l.Scope, maxName), Limit: clean(l.Limit, maxName),
+			Max: l.Max, Used: l.Used, Held: l.Held,
+		}
+	})
+	if e.kind == KindIntent {
+		r.Effects = e.effects
+		r.Input = b.commit(r, ContentInput, e.input)
+		r.Who = who(e.who)
+		b.structure(r, e.input)
+		return
+	}
+	r.Decisions = limited(b, r, e.decisions, func(d *middleware.Decision) Decision {
+		return Decision{
+			Gate: clean(d.Gate, maxName), Verdict: d.Verdict.String(), Shadow: d.Shadow,
+			Code: clean(string(d.Code), maxName), Reason: clean(d.Reason, maxReason), Elapsed: d.Elapsed,
+		}
+	})
+	o := e.outcome
+	o.Gate, o.Code, o.Reason = clean(o.Gate, maxName), clean(o.Code, maxName), clean(o.Reason, maxReason)
+	for i := range o.Error {
+		o.Error[i] = clean(o.Error[i], maxName)
+	}
+	r.Outcome = &o
+	if e.hasRan {
+		r.Ran = b.commit(r, ContentRan, e.ran)
+	}
+	if e.hasOut {
+		r.Output = b.commit(r, ContentOutput, e.output)
+		b.structure(r, e.output)
+	}
+	if u := &e.usage; e.hasUsage {
+		r.Usage = &Usage{
+			Input: u.InputTokens, Output: u.OutputTokens, Total: u.TotalTokens,
+			Cached: u.CachedTokens, Reasoning: u.ReasoningTokens, Cost: u.Cost, Reported: u.Reported,
+		}
+	}
+}
+
+func (b *builder) commit(r *Record, name string, snap any) *Content {
+	c, encoded := b.contents.commit(name, snap)
+	if b.disclose {
+		b.disclosures = append(b.disclosures, Disclosure{Record: r.ID, Encoded: string(encoded)})
+	}
+	return &c
+}
+
+func who(id middleware.Identity) *Who {
+	if id == (middleware.Identity{}) {
+		return nil
+	}
+	return &Who{Session: clean(id.Session, maxName), Subject: clean(id.Subject, maxName), Tenant: clean(id.Tenant, maxName)}
+}
+
+// structure adds what may be said of a content: names, roles and sizes.
+func (b *builder) structure(r *Record, snap any) {
+	switch v := snap.(type) {
+	case *middleware.ModelRequest:
+		r.Request = b.request(r, v)
+	case *middleware.ModelResponse:
+		r.Response = &Response{
+			Model: clean(v.Model, maxName),
+			Choices: limited(b, r, v.Choices, func(c *middleware.Choice) Choice {
+				return Choice{
+					Size: int64(len(c.Text)), Reasoning: int64(len(c.Reasoning)),
+					StopReason: clean(c.StopReason, maxName), ToolCalls: b.toolCalls(r, c.ToolCalls),
+				}
+			}),
+		}
+	case *middleware.PlanRequest:
+		r.Plan = &Plan{Steps: len(v.Steps)}
+	case *planSnapshot:
+		r.Plan = &Plan{Final: v.isFinal, ToolCalls: b.toolCalls(r, v.calls)}
+	}
+}
+
+func (b *builder) request(r *Record, v *middleware.ModelRequest) *Request {
+	return &Request{
+		Candidates: int64(v.Candidates), JSON: v.JSON, MaxTokens: int64(v.MaxTokens),
+		Model: clean(v.Model, maxName), Stops: len(v.Stop),
+		Temperature: decimal(v.Temperature), TopP: decimal(v.TopP),
+		Tools: limited(b, r, v.Tools, func(name *string) string { return clean(*name, maxName) }),
+		Messages: limited(b, r, v.Messages, func(m *middleware.Message) Message {
+			size := 0
+			for _, p := range m.Parts {
+				size += max(p.Size, len(p.Text))
+			}
+			return Message{Role: clean(m.Role, maxName), Size: int64(size)}
+		}),
+	}
+}
+
+func (b *builder) toolCalls(r *Record, calls []middleware.ToolCall) []ToolCall {
+	return limited(b, r, calls, func(c *middleware.ToolCall) ToolCall {
+		return ToolCall{Name: clean(c.Name, maxName), Registered: clean(c.Registered, maxName), Size: int64(len(c.Input))}
+	})
+}
+
+// decimal returns the shortest text that reads back as f, empty for zero.
+func decimal(f float64) string {
+	if f == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(f, 'g', -1, 64)
+}
+
+// limited converts as many entries as there is room for, and has r count the
+// rest.
+func limited[From, To any](b *builder, r *Record, from []From, convert func(*From) To) []To {
+	n := min(len(from), b.room)
+	b.room -= n
+	r.Omitted += len(from) - n
+	if n == 0 {
+		return nil
+	}
+	to := make([]To, n)
+	for i := range to {
+		to[i] = convert(&from[i])
+	}
+	return to
+}
+
+// shorten halves the longest list of r.
+func (r *Record) shorten() {
+	var longest int
+	var cut func()
+	consider := func(n int, f func()) {
+		if n > longest {
+			longest, cut = n, f
+		}
+	}
+	consider(len(r.Balances), func() { r.Balances = half(r, r.Balances) })
+	consider(len(r.Decisions), func() { r.Decisions = half(r, r.Decisions) })
+	if p := r.Plan; p != nil {
+		consider(len(p.ToolCalls), func() { p.ToolCalls = half(r, p.ToolCalls) })
+	}
+	if q := r.Request; q != nil {
+		consider(len(q.Messages), func() { q.Messages = half(r, q.Messages) })
+		consider(len(q.Tools), func() { q.Tools = half(r, q.Tools) })
+	}
+	if a := r.Response; a != nil {
+		consider(len(a.Choices), func() {
+			for _, c := range a.Choices[len(a.Choices)/2:] {
+				r.Omitted += len(c.ToolCalls)
+			}
+			a.Choices = half(r, a.Choices)
+		})
+		for i := range a.Choices {
+			c := &a.Choices[i]
+			consider(len(c.ToolCalls), func() { c.ToolCalls = half(r, c.ToolCalls) })
+		}
+	}
+	if cut == nil {
+		panic("evidence: a record without lists is too long") // the bounds on strings exclude it
+	}
+	cut()
+}
+
+func half[T any](r *Record, list []T) []T {
+	n := len(list) / 2
+	r.Omitted += len(list) - n
+	return list[:n]
+}

@@ -1,0 +1,396 @@
+package evidence
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// A checker is fed the frames of a ledger in order.
+type checker struct {
+	ring   keyring // nil: signatures are not looked at
+	report *Report
+	index  uint64 // of the frame, from 1
+	at     place
+
+	// The writer that the ledger is at.
+	writer  string
+	seq     uint64
+	hash    Hash
+	mono    int64
+	doubt   uint64 // records that the bad frames since then may have been
+	missing uint64 // of this writer's records, declared or not
+	holes   []hole
+	recent  [64]Hash // by seq: tells a replay from an equivocation
+	earlier map[string]bool
+	runs    map[string]*runCheck
+
+	last []byte // the last good envelope
+}
+
+// A hole is a range of sequence numbers that were passed over without a gap.
+type hole struct {
+	from, to uint64
+	first    bool // it is the report's First
+}
+
+// A runCheck is a run under way.
+type runCheck struct {
+	start   Hash // of the payload of run.start
+	known   bool // start is
+	started bool // the run has, or had, a run.start
+	ended   bool
+	late    bool // seen first after its end
+	seq     uint64
+	hash    Hash
+	intents uint64
+	missed  uint64 // of the run's records
+	missing uint64 // checker.missing at the run's last record
+	open    map[uint32]bool
+}
+
+func newChecker(ring keyring, origin string) *checker {
+	return &checker{
+		ring:    ring,
+		report:  &Report{Ledger: origin, Damage: make(map[Damage]uint64)},
+		earlier: make(map[string]bool),
+		runs:    make(map[string]*runCheck),
+	}
+}
+
+// found notes a damage at the current place. r is nil where it is not known.
+func (c *checker) found(r *Record, damage Damage, format string, args ...any) {
+	c.report.Damage[damage]++
+	if c.report.First != nil {
+		return
+	}
+	f := &Finding{
+		Damage: damage, Detail: fmt.Sprintf(format, args...),
+		Record: c.index, Segment: c.at.segment, Offset: c.at.offset,
+	}
+	if r != nil {
+		f.Writer, f.Seq, f.Run = r.Writer, r.Seq, r.Run
+	}
+	c.report.First = f
+}
+
+// smallest is less than any frame that holds a record.
+const smallest = 512
+
+// badFrame takes bytes that are no frame.
+func (c *checker) badFrame(at place, f *frameError) {
+	c.index++
+	c.at = at
+	c.doubt += 1 + uint64(f.skipped/smallest)
+	c.found(nil, f.damage, "%s", f.detail)
+}
+
+// frame takes an envelope.
+func (c *checker) frame(at place, env []byte) {
+	c.index++
+	c.at = at
+	sub, r, hash, err := c.open(env)
+	if err != nil {
+		c.doubt++
+		var bad *recordError
+		errors.As(err, &bad)
+		c.found(r, bad.damage, "%s", bad.detail)
+		return
+	}
+	if c.report.Ledger == "" {
+		c.report.Ledger = r.Ledger
+	}
+	if r.Ledger != c.report.Ledger {
+		c.found(r, DamageSpliced, "the record is of the ledger %q", brief(r.Ledger))
+		return
+	}
+	c.report.Records++
+	if !c.chain(r, hash) {
+		return
+	}
+	c.last = append(c.last[:0], env...)
+	c.run(sub, r, hash)
+}
+
+// open verifies, then parses. The error is a *recordError.
+func (c *checker) open(env []byte) (Subject, *Record, Hash, error) {
+	e, err := parseEnvelope(env)
+	if err != nil {
+		return Subject{}, nil, Hash{}, err
+	}
+	if c.ring != nil {
+		if err := c.ring.check(e); err != nil {
+			return Subject{}, nil, Hash{}, err
+		}
+	}
+	sub, r, err := parsePayload(e.Payload)
+	return sub, r, sha256.Sum256(e.Payload), err
+}
+
+// chain checks the record's place in its writer's chain, and reports whether it
+// stands in order, so that the rest can be checked.
+func (c *checker) chain(r *Record, hash Hash) (inOrder bool) {
+	switch {
+	case r.Writer != c.writer && c.earlier[r.Writer]:
+		c.found(r, DamageReplayed, "a record of a writer that has ended")
+		return false
+	case r.Writer != c.writer:
+		c.begin(r)
+	case r.Seq <= c.seq:
+		c.outOfOrder(r, hash)
+		return false
+	default:
+		c.follow(r)
+	}
+	if int64(r.Mono) < c.mono {
+		c.found(r, DamageInconsistent, "the monotonic clock steps back")
+	}
+	c.seq, c.hash, c.mono, c.doubt = r.Seq, hash, int64(r.Mono), 0
+	c.recent[r.Seq%uint64(len(c.recent))] = hash
+	if r.Kind == KindGap {
+		c.report.Gaps++
+		c.report.Lost += r.Gap.Count
+	}
+	return true
+}
+
+// follow checks a record of the same writer with a higher number.
+func (c *checker) follow(r *Record) {
+	missing := r.Seq - c.seq - 1
+	c.missing += missing
+	switch {
+	case r.Kind == KindGap:
+		switch {
+		case r.Gap.From <= c.seq:
+			c.found(r, DamageInconsistent, "the gap declares records lost that are there")
+		case r.Gap.From-c.seq-1 > c.doubt:
+			c.hole(r, c.seq+1, r.Gap.From-1)
+		case r.Gap.From == c.seq+1 && r.Prev != c.hash:
+			c.found(r, DamageEquivocation, "the record does not follow from the one before it")
+		}
+	case missing > c.doubt:
+		c.hole(r, c.seq+1, r.Seq-1)
+	case missing == 0 && r.Prev != c.hash:
+		c.found(r, DamageEquivocation, "the record does not follow from the one before it")
+	}
+}
+
+// maxHoles bounds the holes that are kept in mind to tell removal from
+// reordering. What does not fit counts as removed.
+const maxHoles = 256
+
+func (c *checker) hole(r *Record, from, to uint64) {
+	first := c.report.First == nil
+	c.found(r, DamageRemoved, "%d records before this one are missing", to-from+1)
+	if len(c.holes) < maxHoles {
+		c.holes = append(c.holes, hole{from, to, first})
+	}
+}
+
+// outOfOrder takes a record with a number that the ledger has passed.
+func (c *checker) outOfOrder(r *Record, hash Hash) {
+	i := slices.IndexFunc(c.holes, func(h hole) bool { return h.from <= r.Seq && r.Seq <= h.to })
+	if i < 0 {
+		if c.seq-r.Seq < uint64(len(c.recent)) && c.recent[r.Seq%uint64(len(c.recent))] != hash {
+			c.found(r, DamageEquivocation, "another record with this number came before it")
+		} else {
+			c.found(r, DamageReplayed, "the record was there before")
+		}
+		return
+	}
+	// It is not missing after all.
+	h := c.holes[i]
+	c.report.Damage[DamageReordered]++
+	if h.first && c.report.First.Damage == DamageRemoved {
+		c.report.First.Damage, c.report.First.Detail = DamageReordered, "a record that this one follows comes after it"
+	}
+	c.holes = slices.Delete(c.holes, i, i+1)
+	if h.from < r.Seq {
+		c.holes = append(c.holes, hole{h.from, r.Seq - 1, h.first})
+	}
+	if r.Seq < h.to {
+		c.holes = append(c.holes, hole{r.Seq + 1, h.to, h.first})
+	}
+	if h.from == h.to {
+		if c.report.Damage[DamageRemoved]--; c.report.Damage[DamageRemoved] == 0 {
+			delete(c.report.Damage, DamageRemoved)
+		}
+	}
+}
+
+// begin checks the first record of a writer that the ledger has not met.
+func (c *checker) begin(r *Record) {
+	want := (*Head)(nil)
+	if c.writer != "" {
+		want = &Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}
+	}
+	switch {
+	case r.Seq != 1:
+		if r.Seq-1 > c.doubt || c.doubt == 0 {
+			c.found(r, DamageRemoved, "the first records of the writer are missing")
+		}
+	case want == nil && r.Session.Previous == nil:
+	case want == nil:
+		if c.doubt == 0 {
+			c.found(r, DamageRemoved, "the records of the writers before it are missing")
+		}
+	case r.Session.Previous == nil:
+		c.found(r, DamageEquivocation, "the writer begins as if the ledger were empty")
+	case *r.Session.Previous == *want:
+	case r.Session.Previous.Writer != want.Writer:
+		c.found(r, DamageRemoved, "the records of the writer before it are missing")
+	case r.Session.Previous.Seq > want.Seq:
+		if r.Session.Previous.Seq-want.Seq > c.doubt {
+			c.found(r, DamageRemoved, "%d records before this one are missing", r.Session.Previous.Seq-want.Seq)
+		}
+	default:
+		c.found(r, DamageEquivocation, "the writer follows another record than the one before it")
+	}
+	c.endWriter()
+	if c.writer != "" {
+		c.earlier[c.writer] = true
+	}
+	c.report.Writers++
+	c.writer, c.mono, c.missing, c.holes = r.Writer, 0, r.Seq-1, nil
+	clear(c.recent[:])
+}
+
+// endWriter settles the runs of a writer, which do not outlive it.
+func (c *checker) endWriter() {
+	for _, run := range c.runs {
+		c.report.Unknown += uint64(len(run.open))
+		if run.started && !run.ended {
+			c.report.Interrupted++
+		}
+	}
+	clear(c.runs)
+}
+
+func (c *checker) finish() {
+	c.endWriter()
+	if c.writer != "" {
+		c.report.Head = &Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}
+	}
+	if c.index == 0 {
+		c.found(nil, DamageRemoved, "the ledger holds no record")
+	}
+}
+
+// run checks what the record says about its run.
+func (c *checker) run(sub Subject, r *Record, hash Hash) {
+	if r.Run == "" {
+		return
+	}
+	run := c.runs[r.Run]
+	if run == nil {
+		run = &runCheck{open: make(map[uint32]bool)}
+		c.runs[r.Run] = run
+		c.enter(r, run, hash)
+	} else if r.Kind == KindStart {
+		c.found(r, DamageInconsistent, "the run begins twice")
+	}
+	switch {
+	case r.Kind == KindStart:
+	case run.known && sub != (Subject{SubjectRun, run.start}):
+		c.found(r, DamageSpliced, "the subject is not the run's beginning")
+	case !run.known && sub.Name == SubjectRun:
+		run.known, run.start = true, sub.Digest
+	}
+	c.runSeq(r, run)
+	if run.ended || run.late {
+		c.report.Late++
+	}
+	switch r.Kind {
+	case KindIntent:
+		if run.open[r.Call.ID] {
+			c.found(r, DamageInconsistent, "call %d begins twice", r.Call.ID)
+		}
+		run.open[r.Call.ID] = true
+		run.intents++
+		c.report.Calls++
+	case KindOutcome:
+		c.outcome(r, run)
+	case KindEnd:
+		c.runEnd(r, run)
+	}
+	run.seq, run.hash, run.missing = r.RunSeq, hash, c.missing
+	if (run.ended || run.late) && len(run.open) == 0 {
+		delete(c.runs, r.Run)
+	}
+}
+
+// enter takes the first record that is seen of a run.
+func (c *checker) enter(r *Record, run *runCheck, hash Hash) {
+	switch {
+	case r.Kind == KindStart:
+		run.started, run.known, run.start = true, true, hash
+		c.report.Runs++
+	case r.RunSeq == 1:
+		c.report.Runs++
+		c.report.Partial++
+	case c.missing >= r.RunSeq-1: // its beginning may be among the missing
+		run.started = true
+		c.report.Runs++
+	default:
+		run.late = true
+		run.seq = r.RunSeq - 1
+	}
+}
+
+// runSeq checks the record's number within its run.
+func (c *checker) runSeq(r *Record, run *runCheck) {
+	if r.RunSeq <= run.seq {
+		c.found(r, DamageInconsistent, "runSeq %d follows %d", r.RunSeq, run.seq)
+		return
+	}
+	missed := r.RunSeq - run.seq - 1
+	if missed > c.missing-run.missing {
+		c.found(r, DamageInconsistent, "runSeq %d follows %d", r.RunSeq, run.seq)
+	}
+	run.missed += missed
+}
+
+func (c *checker) outcome(r *Record, run *runCheck) {
+	if !run.open[r.Call.ID] && run.missed == 0 {
+		c.found(r, DamageOutcome, "call %d ends and did not begin", r.Call.ID)
+	}
+	delete(run.open, r.Call.ID)
+	switch r.Outcome.Result {
+	case ResultDone:
+		c.report.Done++
+	case ResultDenied:
+		c.report.Denied++
+	case ResultFailed:
+		c.report.Failed++
+	case ResultCancelled:
+		c.report.Cancelled++
+	}
+}
+
+func (c *checker) runEnd(r *Record, run *runCheck) {
+	whole := run.missed == 0 && !run.late
+	switch {
+	case run.ended:
+		c.found(r, DamageInconsistent, "the run ends twice")
+	case r.RunEnd.Records != r.RunSeq,
+		whole && r.RunEnd.Calls != run.intents,
+		whole && r.RunEnd.Head != run.hash:
+		c.found(r, DamageInconsistent, "the run's end does not agree with its records")
+	}
+	run.ended = true
+}
+
+// tail checks the signature of the last good record. That is enough for a ledger
+// that was checked without signatures: the hash of each payload stands in the
+// next, so that the last signature covers them all.
+func (c *checker) tail(ring keyring) error {
+	if c.last == nil {
+		return nil
+	}
+	e, err := parseEnvelope(c.last)
+	if err != nil {
+		return err
+	}
+	return ring.check(e)
+}

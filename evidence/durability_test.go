@@ -1,0 +1,612 @@
+package evidence_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/middleware"
+)
+
+// A fault is an error that can be switched on and off.
+type fault struct{ err atomic.Pointer[error] }
+
+func (f *fault) set(err error) {
+	if err == nil {
+		f.err.Store(nil)
+		return
+	}
+	f.err.Store(&err)
+}
+
+func (f *fault) get() error {
+	if p := f.err.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func wantUnavailable(t *testing.T, err, cause error) {
+	t.Helper()
+	var d *middleware.DeniedError
+	if !errors.As(err, &d) || d.Code != middleware.CodeEvidence || d.Gate != "recorder" {
+		t.Fatalf("got error %v, want a denial by the recorder with code %q", err, middleware.CodeEvidence)
+	}
+	if !errors.Is(err, evidence.ErrUnavailable) || !errors.Is(err, cause) {
+		t.Errorf("got cause %v, want one that wraps ErrUnavailable and %v", d.Err, cause)
+	}
+}
+
+// FAULTS 9 and 10: no tool with side effects runs while its intent cannot be made
+// durable, and all goes on when it can.
+func TestDiskFails(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		err   error
+		wire  func(f *fault) *evidence.Faults
+		after uint64 // the segment that records go to afterwards
+	}{
+		{"write ENOSPC", syscall.ENOSPC, func(f *fault) *evidence.Faults {
+			return &evidence.Faults{Write: func(b []byte) (int, error) { return 0, f.get() }}
+		}, 1},
+		{"short write ENOSPC", syscall.ENOSPC, func(f *fault) *evidence.Faults {
+			return &evidence.Faults{Write: func(b []byte) (int, error) { return len(b) / 2, f.get() }}
+		}, 1},
+		{"short write, truncate EIO", syscall.EIO, func(f *fault) *evidence.Faults {
+			return &evidence.Faults{Write: func(b []byte) (int, error) { return len(b) / 2, f.get() }, Truncate: f.get}
+		}, 1},
+		{"sync EIO", syscall.EIO, func(f *fault) *evidence.Faults { return &evidence.Faults{Sync: f.get} }, 2},
+		{"sync and create EIO", syscall.EIO, func(f *fault) *evidence.Faults { return &evidence.Faults{Sync: f.get, Create: f.get} }, 2},
+		{"sync and truncate EIO", syscall.EIO, func(f *fault) *evidence.Faults { return &evidence.Faults{Sync: f.get, Truncate: f.get} }, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := newDir(t)
+			var f fault
+			cfg := evidence.Config{ReadOnly: []string{"calculator"}, BestEffort: []string{"log"}}
+			cfg.Inject(tt.wire(&f))
+			r := open(t, dir, cfg)
+			ran := 0
+			tool := func(context.Context, middleware.Call) (middleware.Result, error) {
+				ran++
+				return middleware.Result{Output: "ok"}, nil
+			}
+			if _, err := call(t, r, shell, tool); err != nil || ran != 1 {
+				t.Fatalf("before: got error %v, ran %d", err, ran)
+			}
+			f.set(tt.err)
+			for range 3 {
+				_, err := call(t, r, shell, tool)
+				wantUnavailable(t, err, tt.err)
+			}
+			if ran != 1 {
+				t.Errorf("the tool ran %d times, want 1", ran)
+			}
+			if err := r.Err(); !errors.Is(err, tt.err) {
+				t.Errorf("Err: got %v, want %v", err, tt.err)
+			}
+			for _, name := range []string{"calculator", "log"} {
+				c := shell
+				c.Name = name
+				if _, err := call(t, r, c, tool); err != nil {
+					t.Errorf("%s: got error %v, want it to run", name, err)
+				}
+			}
+			f.set(nil)
+			if _, err := call(t, r, shell, tool); err != nil {
+				t.Errorf("after: got error %v", err)
+			}
+			if err := r.Err(); err != nil {
+				t.Errorf("after: Err: got %v", err)
+			}
+			if err := r.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			report := wantIntact(t, dir)
+			if report.Runs != 7 || report.Done != 4 || report.Denied != 3 || report.Gaps != 0 || report.Unknown != 0 {
+				t.Errorf("got report %+v, want 4 done and 3 denied and nothing lost", report)
+			}
+			all := entries(t, dir)
+			if got := all[len(all)-1].Segment; got != tt.after {
+				t.Errorf("the last record is in segment %d, want %d", got, tt.after)
+			}
+			effects := make(map[evidence.Effects]int)
+			for _, e := range all {
+				effects[e.Record.Effects]++
+			}
+			if effects[evidence.EffectsDurable] != 5 || effects[evidence.EffectsReadOnly] != 1 || effects[evidence.EffectsBestEffort] != 1 {
+				t.Errorf("got effects %v", effects)
+			}
+		})
+	}
+}
+
+// Whichever operation of the disk fails, nothing is lost, and no tool has run
+// without an intent that was durable by then.
+func TestNthOperationFails(t *testing.T) {
+	for n := range 40 {
+		for _, short := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				dir := newDir(t)
+				var ops, armed atomic.Int32
+				fault := func() error {
+					if armed.Load() == 1 && int(ops.Add(1)) == n+1 {
+						return syscall.EIO
+					}
+					return nil
+				}
+				cfg := evidence.Config{}
+				cfg.Inject(&evidence.Faults{Create: fault, Truncate: fault, Sync: fault, Write: func(b []byte) (int, error) {
+					if short {
+						return len(b) - 1, fault()
+					}
+					return 0, fault()
+				}})
+				r, err := evidence.Open(dir, cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				armed.Store(1)
+				var denied int
+				for range 8 {
+					_, err := call(t, r, shell, func(context.Context, middleware.Call) (middleware.Result, error) {
+						report := verify(t, dir, r.PublicKey())
+						if !report.Intact() || report.Unknown != 1 {
+							t.Errorf("operation %d: the tool runs and its intent is not there: %+v", n, report)
+						}
+						return middleware.Result{}, nil
+					})
+					if err != nil {
+						wantUnavailable(t, err, syscall.EIO)
+						denied++
+					}
+					time.Sleep(time.Minute) // the outcome is written
+				}
+				if err := r.Close(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				report := verify(t, dir, r.PublicKey())
+				if !report.Intact() || report.Records != 33 || report.Lost != 0 || int(report.Denied) != denied || denied > 1 {
+					t.Errorf("operation %d: got report %+v, %d denied", n, report, denied)
+				}
+			})
+		}
+	}
+}
+
+// FAULTS 11: a log that was renamed or cut under the writer is not begun anew.
+func TestLogTakenAway(t *testing.T) {
+	for name, take := range map[string]func(path string) error{
+		"renamed":   func(path string) error { return os.Rename(path, path+".1") },
+		"removed":   os.Remove,
+		"replaced":  func(path string) error { return errors.Join(os.Remove(path), os.WriteFile(path, nil, 0o600)) },
+		"truncated": func(path string) error { return os.Truncate(path, 10) },
+		"directory": func(path string) error {
+			return os.Rename(filepath.Dir(path), filepath.Dir(path)+".1")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := newDir(t)
+			r, err := evidence.Open(dir, evidence.Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := take(evidence.SegmentPath(dir, 1)); err != nil {
+				t.Fatal(err)
+			}
+			_, err = call(t, r, shell, say("ok"))
+			wantUnavailable(t, err, evidence.ErrUnavailable)
+			var left *evidence.CloseError
+			if err := r.Close(t.Context()); !errors.As(err, &left) || left.NotDurable != 4 {
+				t.Errorf("Close: got %v, want 4 records not durable", err)
+			}
+		})
+	}
+}
+
+// A disk that hangs keeps a tool waiting no longer than Patience, and other calls
+// not at all.
+func TestDiskHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		hang := make(chan struct{})
+		var hung atomic.Bool
+		cfg := evidence.Config{Patience: time.Minute, ReadOnly: []string{"calculator"}}
+		cfg.Inject(&evidence.Faults{Sync: func() error {
+			if hung.Load() {
+				<-hang
+			}
+			return nil
+		}})
+		r, err := evidence.Open(dir, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hung.Store(true)
+		began := time.Now()
+		c := shell
+		c.Name = "calculator"
+		for range 100 {
+			if _, err := call(t, r, c, say("ok")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("calls that need not wait waited %v", waited)
+		}
+		_, err = call(t, r, shell, say("ok"))
+		wantUnavailable(t, err, evidence.ErrUnavailable)
+		if waited := time.Since(began); waited != time.Minute {
+			t.Errorf("the tool waited %v, want 1m", waited)
+		}
+
+		// So does the end of its context, which is no denial.
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := middleware.Wrap(say("ok"), r.Intercept)(ctx, shell); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got error %v, want the context's", err)
+		}
+
+		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var left *evidence.CloseError
+		err = r.Close(ctx)
+		if !errors.As(err, &left) || left.NotDurable != 408 || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Close: got %v, want 408 records not durable and a deadline exceeded", err)
+		}
+		hung.Store(false)
+		close(hang)
+		if err := r.Close(t.Context()); err != nil {
+			t.Errorf("second Close: got %v, want nil", err)
+		}
+		if report := verify(t, dir, r.PublicKey()); !report.Intact() || report.Records != 409 {
+			t.Errorf("got report %+v, want 409 records", report)
+		}
+	})
+}
+
+// What comes while the queue is full is lost, and says so.
+func TestQueueFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		hang := make(chan struct{})
+		var hung atomic.Bool
+		cfg := evidence.Config{Queue: 20, ReadOnly: []string{"shell"}}
+		cfg.Inject(&evidence.Faults{Sync: func() error {
+			if hung.Load() {
+				<-hang
+			}
+			return nil
+		}})
+		r := open(t, dir, cfg)
+		hung.Store(true)
+		_, _ = call(t, r, shell, say("ok"))
+		synctest.Wait()
+		time.Sleep(time.Second) // the writer takes the first and hangs
+		synctest.Wait()
+		chain := middleware.Call{Kind: middleware.KindChain, Name: "c"}
+		// The first 20 records fit, then the run's middle is lost.
+		_, err := call(t, r, chain, func(ctx context.Context, _ middleware.Call) (middleware.Result, error) {
+			tool := middleware.Wrap(say("ok"), r.Intercept)
+			for range 30 {
+				if _, err := tool(ctx, shell); err != nil {
+					return middleware.Result{}, err
+				}
+			}
+			hung.Store(false)
+			close(hang)
+			synctest.Wait()
+			for range 3 {
+				if _, err := tool(ctx, shell); err != nil {
+					return middleware.Result{}, err
+				}
+			}
+			return middleware.Result{}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := r.Stats(); s.Lost != 42 {
+			t.Errorf("got %d lost, want 42", s.Lost)
+		}
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		report := wantIntact(t, dir)
+		if report.Gaps != 1 || report.Lost != 42 || report.Calls != 1+1+9+3 {
+			t.Errorf("got report %+v, want one gap of 42", report)
+		}
+	})
+}
+
+// Whatever is lost where, what is left agrees with the gaps.
+func TestGapsUnderLoad(t *testing.T) {
+	dir := newDir(t)
+	r := open(t, dir, evidence.Config{Queue: 16, ReadOnly: []string{"calculator", "shell"}})
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			for range 20 {
+				_ = agent(context.Background(), r)
+			}
+		})
+	}
+	wg.Wait()
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	report := wantIntact(t, dir)
+	if report.Lost != r.Stats().Lost || report.Lost == 0 {
+		t.Errorf("got %d lost in the ledger, %d in the stats, want the same and some", report.Lost, r.Stats().Lost)
+	}
+	if got := report.Records - 1 - report.Gaps + report.Lost; got != 10_000 {
+		t.Errorf("got %d records written or lost, want 10000", got)
+	}
+	open(t, dir, evidence.Config{}) // and it can be continued
+}
+
+// FAULTS 14.
+func TestTwoWriters(t *testing.T) {
+	dir := newDir(t)
+	r := open(t, dir, evidence.Config{})
+	_, err := evidence.Open(dir, evidence.Config{Key: testKey(1)})
+	if !errors.Is(err, evidence.ErrLocked) || !strings.Contains(err.Error(), "process") {
+		t.Errorf("got error %v, want ErrLocked and who holds it", err)
+	}
+	wantIntact(t, dir)
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	open(t, dir, evidence.Config{})
+}
+
+func TestContinue(t *testing.T) {
+	dir := newDir(t)
+	origin := ""
+	for range 3 {
+		r := open(t, dir, evidence.Config{})
+		if origin == "" {
+			origin = r.Ledger()
+		}
+		if r.Ledger() != origin {
+			t.Errorf("got origin %q, want %q", r.Ledger(), origin)
+		}
+		if err := agent(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if report := wantIntact(t, dir); report.Writers != 3 || report.Runs != 3 || report.Records != 33 {
+		t.Errorf("got report %+v, want 3 writers", report)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	write := func(t *testing.T) string {
+		dir := newDir(t)
+		r := open(t, dir, evidence.Config{Ledger: "here"})
+		if err := agent(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		_ = r.Close(t.Context())
+		return dir
+	}
+	for _, tt := range []struct {
+		name  string
+		spoil func(t *testing.T, dir string)
+		cfg   evidence.Config
+		want  error
+		says  string
+	}{
+		{name: "another key", cfg: evidence.Config{Key: testKey(2)}, want: evidence.ErrDamaged, says: "unknown_key"},
+		{name: "ephemeral key", want: evidence.ErrDamaged, says: "set Config.Key"},
+		{name: "another origin", cfg: evidence.Config{Key: testKey(1), Ledger: "there"}, says: `"here", not "there"`},
+		{name: "odd origin", cfg: evidence.Config{Key: testKey(1), Ledger: "a b"}, says: "white space"},
+		{name: "short key", cfg: evidence.Config{Key: make([]byte, 5)}, says: "not an Ed25519 private key"},
+		{name: "removed record", cfg: evidence.Config{Key: testKey(1)}, want: evidence.ErrDamaged, says: "removed", spoil: func(t *testing.T, dir string) {
+			envs := envelopes(t, dir)
+			rewrite(t, dir, append(envs[:3:3], envs[4:]...)...)
+		}},
+		{name: "flipped bit", cfg: evidence.Config{Key: testKey(1)}, want: evidence.ErrDamaged, says: "edited", spoil: func(t *testing.T, dir string) {
+			flip(t, evidence.SegmentPath(dir, 1), 1000, 0x10)
+		}},
+		{name: "version 2", cfg: evidence.Config{Key: testKey(1)}, says: "another version", spoil: func(t *testing.T, dir string) {
+			if err := os.WriteFile(evidence.SegmentPath(dir, 1), []byte("safeconduct segment v2\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{name: "not empty", cfg: evidence.Config{Key: testKey(1)}, says: "not a ledger and not empty", spoil: func(t *testing.T, dir string) {
+			if err := errors.Join(os.RemoveAll(filepath.Join(dir, "segments")), os.WriteFile(filepath.Join(dir, "diary"), nil, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{name: "a file", cfg: evidence.Config{Key: testKey(1)}, says: "not a directory", spoil: func(t *testing.T, dir string) {
+			if err := errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := write(t)
+			if tt.spoil != nil {
+				tt.spoil(t, dir)
+			}
+			before, _ := os.ReadFile(evidence.SegmentPath(dir, 1))
+			r, err := evidence.Open(dir, tt.cfg)
+			if err == nil {
+				_ = r.Close(t.Context())
+				t.Fatal("Open: got no error")
+			}
+			if tt.want != nil && !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("Open: got error %q, want %v with %q", err, tt.want, tt.says)
+			}
+			if after, _ := os.ReadFile(evidence.SegmentPath(dir, 1)); string(after) != string(before) {
+				t.Error("Open changed the ledger")
+			}
+		})
+	}
+}
+
+// FAULTS 12: an incomplete frame at the end is cut off, wherever it was cut, and
+// the next writer says so.
+func TestTornTail(t *testing.T) {
+	dir := newDir(t)
+	r := open(t, dir, evidence.Config{})
+	if _, err := call(t, r, shell, say("ok")); err != nil {
+		t.Fatal(err)
+	}
+	_ = r.Close(t.Context())
+	path := evidence.SegmentPath(dir, 1)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := entries(t, dir)
+	ends := make(map[int]bool)
+	for _, e := range all {
+		ends[int(e.Offset)] = true
+	}
+	last := int(all[len(all)-1].Offset)
+	cuts := []int{0, 1, 22, 24, 30, 31, 32}
+	for n := int(all[1].Offset); n < len(whole); n += 97 {
+		cuts = append(cuts, n)
+	}
+	for n := last - 2; n < last+12; n++ {
+		cuts = append(cuts, n)
+	}
+	for _, n := range cuts {
+		for _, zeros := range []int{0, 4096} {
+			if err := os.WriteFile(path, append(whole[:n:n], make([]byte, zeros)...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if n > 23 && !ends[n] && zeros == 0 {
+				if report := verify(t, dir); report.Intact() || report.First.Damage != evidence.DamageTruncated {
+					t.Fatalf("cut at %d: Verify: got %v, want truncated", n, report.First)
+				}
+			}
+			again, err := evidence.Open(dir, evidence.Config{Key: testKey(1)})
+			if zeros > 0 && 0 < n && n < 23 {
+				if err == nil {
+					t.Fatalf("cut at %d, %d zeros: Open took a first line that is not one", n, zeros)
+				}
+				continue
+			}
+			if err != nil {
+				t.Fatalf("cut at %d, %d zeros: %v", n, zeros, err)
+			}
+			if err := again.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			wantIntact(t, dir)
+			now := entries(t, dir)
+			recovered := now[len(now)-1].Record.Session.Recovered
+			torn := n < 23 || n > 23 && !ends[n] || zeros > 0
+			if (recovered != nil) != torn {
+				t.Errorf("cut at %d, %d zeros: got recovered %+v, torn %v", n, zeros, recovered, torn)
+			}
+		}
+	}
+}
+
+func TestClosed(t *testing.T) {
+	dir := newDir(t)
+	r := open(t, dir, evidence.Config{ReadOnly: []string{"calculator"}})
+	for range 3 {
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := call(t, r, shell, say("ok"))
+	wantUnavailable(t, err, evidence.ErrClosed)
+	c := shell
+	c.Name = "calculator"
+	if _, err := call(t, r, c, say("ok")); err != nil {
+		t.Errorf("a tool without side effects: got error %v", err)
+	}
+	if s := r.Stats(); s.Lost != 8 {
+		t.Errorf("got %d lost, want 8", s.Lost)
+	}
+	wantIntact(t, dir)
+}
+
+// FAULTS 21: Close while calls are under way.
+func TestCloseUnderLoad(t *testing.T) {
+	dir := newDir(t)
+	r := open(t, dir, evidence.Config{ReadOnly: []string{"calculator"}})
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() {
+			for range 10 {
+				_ = agent(context.Background(), r)
+			}
+		})
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
+	report := wantIntact(t, dir)
+	if got := r.Stats(); got.Durable != report.Records {
+		t.Errorf("got %d durable, the ledger has %d", got.Durable, report.Records)
+	}
+}
+
+func TestOpenPanics(t *testing.T) {
+	for name, cfg := range map[string]evidence.Config{
+		"negative queue":    {Queue: -1},
+		"negative patience": {Patience: -1},
+		"twice":             {ReadOnly: []string{"a"}, BestEffort: []string{"a"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if v, _ := recover().(string); !strings.HasPrefix(v, "evidence: Open") {
+					t.Errorf("got panic %q", v)
+				}
+			}()
+			_, _ = evidence.Open(newDir(t), cfg)
+		})
+	}
+}
+
+// A disk that fails from the beginning leaves nothing open.
+func TestOpenOnABrokenDisk(t *testing.T) {
+	for name, faults := range map[string]*evidence.Faults{
+		"create": {Create: func() error { return syscall.ENOSPC }},
+		"write":  {Write: func([]byte) (int, error) { return 0, syscall.ENOSPC }},
+		"sync":   {Sync: func() error { return syscall.EIO }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := newDir(t)
+			var s store
+			cfg := evidence.Config{Key: testKey(1), Sink: s.take}
+			cfg.Inject(faults)
+			if _, err := evidence.Open(dir, cfg); !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EIO) {
+				t.Fatalf("got error %v", err)
+			}
+			open(t, dir, evidence.Config{}) // the lock was given back
+		})
+	}
+	// So does one that fails with the first record.
+	dir := newDir(t)
+	cfg := evidence.Config{Key: testKey(1), Sink: new(store).take}
+	cfg.Inject(&evidence.Faults{Write: func(b []byte) (int, error) {
+		if len(b) > 100 {
+			return 50, syscall.ENOSPC
+		}
+		return len(b), nil
+	}})
+	if _, err := evidence.Open(dir, cfg); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("got error %v, want ENOSPC", err)
+	}
+	open(t, dir, evidence.Config{})
+}

@@ -1,0 +1,242 @@
+package evidence_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/middleware"
+)
+
+// A tool and a gate are wrapped, the recorder outermost, and a call is made. What
+// happened can be checked by anyone who has the public key.
+func Example() {
+	dir, err := os.MkdirTemp("", "ledger")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	ctx := context.Background()
+
+	recorder, err := evidence.Open(dir, evidence.Config{})
+	if err != nil {
+		panic(err)
+	}
+	shell := func(context.Context, middleware.Call) (middleware.Result, error) {
+		return middleware.Result{Output: "ok"}, nil
+	}
+	guarded := middleware.Wrap(shell, recorder.Intercept,
+		middleware.Before("no-root", func(_ context.Context, call middleware.Call) error {
+			if strings.Contains(call.Input.(string), "sudo") {
+				return middleware.Deny(middleware.CodePolicy, "sudo is not for agents")
+			}
+			return nil
+		}),
+	)
+	for _, command := range []string{"ls", "sudo ls"} {
+		_, err := guarded(ctx, middleware.Call{Kind: middleware.KindTool, Name: "shell", Input: command})
+		fmt.Println(command, "->", err)
+	}
+	if err := recorder.Close(ctx); err != nil {
+		panic(err)
+	}
+
+	report, err := evidence.Verify(dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{recorder.PublicKey()}})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("intact:", report.Intact(), "calls:", report.Calls, "done:", report.Done, "denied:", report.Denied)
+	// Output:
+	// ls -> <nil>
+	// sudo ls -> shell: denied by no-root: sudo is not for agents (policy)
+	// intact: true calls: 2 done: 1 denied: 1
+}
+
+// A ledger that is to be continued needs a key that outlives the process.
+func ExampleOpen() {
+	dir, err := os.MkdirTemp("", "evidence")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	ctx := context.Background()
+
+	path := filepath.Join(dir, "key")
+	key, err := evidence.LoadKey(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if key, err = evidence.GenerateKey(); err == nil {
+			err = evidence.WriteKey(path, key)
+		}
+	}
+	if err != nil {
+		panic(err)
+	}
+	for range 2 {
+		recorder, err := evidence.Open(filepath.Join(dir, "ledger"), evidence.Config{
+			Key:      key,
+			Ledger:   "billing-agent",
+			ReadOnly: []string{"calculator", "search"},
+		})
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(recorder.Ledger(), recorder.Stats().Durable)
+		if err := recorder.Close(ctx); err != nil {
+			panic(err)
+		}
+	}
+	// Output:
+	// billing-agent 1
+	// billing-agent 1
+}
+
+func ExampleGenerateKey() {
+	key, err := evidence.GenerateKey()
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(len(evidence.KeyID(key.Public().(ed25519.PublicKey))))
+	// Output: 64
+}
+
+// Verify says which record was tampered with, and goes on after it.
+func ExampleVerify() {
+	dir, key := exampleLedger()
+	defer os.RemoveAll(dir)
+
+	segment := filepath.Join(dir, "segments", "00000000000000000001.seg")
+	data, err := os.ReadFile(segment)
+	if err != nil {
+		panic(err)
+	}
+	data[3000] ^= 1
+	if err := os.WriteFile(segment, data, 0o600); err != nil {
+		panic(err)
+	}
+	report, err := evidence.Verify(dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{key}})
+	if err != nil {
+		panic(err) // could not be checked
+	}
+	fmt.Println("intact:", report.Intact())
+	fmt.Println("first:", report.First.Damage, "record", report.First.Record)
+	fmt.Println("good:", report.Records)
+	// Output:
+	// intact: false
+	// first: edited record 3
+	// good: 4
+}
+
+// Read is for showing what happened, calls indented below those that made them.
+func ExampleRead() {
+	dir, _ := exampleLedger()
+	defer os.RemoveAll(dir)
+	for entry, err := range evidence.Read(dir) {
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		r := entry.Record
+		switch r.Kind {
+		case evidence.KindIntent:
+			fmt.Println(r.Seq, r.Kind, r.Call.Kind, r.Call.Name, r.Effects)
+		case evidence.KindOutcome:
+			fmt.Println(r.Seq, r.Kind, r.Outcome.Result, r.Decisions[0].Gate, r.Decisions[0].Verdict)
+		default:
+			fmt.Println(r.Seq, r.Kind)
+		}
+	}
+	// Output:
+	// 1 key.session
+	// 2 run.start
+	// 3 intent tool shell durable
+	// 4 outcome done allowed allow
+	// 5 run.end
+}
+
+// A sink gets every record, signed, and has those already seen again after a
+// restart.
+func ExampleSink() {
+	var sink evidence.Sink = func(ctx context.Context, envelopes [][]byte) error {
+		for _, env := range envelopes {
+			r, err := evidence.ParseEnvelope(env)
+			if err != nil {
+				return err
+			}
+			fmt.Println(r.Kind)
+		}
+		return nil
+	}
+	dir, err := os.MkdirTemp("", "ledger")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	recorder, err := evidence.Open(dir, evidence.Config{Sink: sink})
+	if err != nil {
+		panic(err)
+	}
+	if err := recorder.Close(context.Background()); err != nil {
+		fmt.Println(err) // how many records the sink did not take
+	}
+	// Output: key.session
+}
+
+// A content is proved by the disclosure that opens its commitment.
+func ExampleDisclosure() {
+	dir, err := os.MkdirTemp("", "ledger")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	kept := make(map[string]evidence.Disclosure)
+	recorder, err := evidence.Open(dir, evidence.Config{
+		Disclose: func(d evidence.Disclosure) { kept[d.Commitment()] = d },
+	})
+	if err != nil {
+		panic(err)
+	}
+	exampleCall(recorder)
+	for entry, err := range evidence.Read(dir) {
+		if err != nil {
+			panic(err)
+		}
+		if in := entry.Record.Input; in != nil {
+			name, value, err := kept[in.Commitment].Open()
+			fmt.Println(name, string(value), err)
+		}
+	}
+	// Output: input "ls" <nil>
+}
+
+// exampleLedger returns a ledger with one call, and the key that verifies it.
+func exampleLedger() (dir string, key ed25519.PublicKey) {
+	dir, err := os.MkdirTemp("", "ledger")
+	if err != nil {
+		panic(err)
+	}
+	recorder, err := evidence.Open(dir, evidence.Config{})
+	if err != nil {
+		panic(err)
+	}
+	exampleCall(recorder)
+	return dir, recorder.PublicKey()
+}
+
+func exampleCall(recorder *evidence.Recorder) {
+	ctx := context.Background()
+	guarded := middleware.Wrap(func(context.Context, middleware.Call) (middleware.Result, error) {
+		return middleware.Result{Output: "ok"}, nil
+	}, recorder.Intercept, middleware.Before("allowed", func(context.Context, middleware.Call) error { return nil }))
+	if _, err := guarded(ctx, middleware.Call{Kind: middleware.KindTool, Name: "shell", Input: "ls"}); err != nil {
+		panic(err)
+	}
+	if err := recorder.Close(ctx); err != nil {
+		panic(err)
+	}
+}

@@ -1,0 +1,381 @@
+package evidence_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/safeconduct/evidence"
+	"github.com/sony/gobreaker"
+)
+
+// A store is a sink that keeps what it gets and fails when it is told to.
+type store struct {
+	mu   sync.Mutex
+	envs [][]byte
+	fail error
+}
+
+func (s *store) set(err error) {
+	s.mu.Lock()
+	s.fail = err
+	s.mu.Unlock()
+}
+
+func (s *store) take(_ context.Context, envs [][]byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fail != nil {
+		return s.fail
+	}
+	s.envs = append(s.envs, envs...)
+	return nil
+}
+
+func (s *store) got() [][]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.envs)
+}
+
+var errSink = errors.New("sink is away")
+
+// use makes calls that leave 4 records each.
+func use(t *testing.T, r *evidence.Recorder, n int) {
+	t.Helper()
+	for range n {
+		if _, err := call(t, r, shell, say("ok")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func wantShipped(t *testing.T, dir string, s *store) {
+	t.Helper()
+	want, got := envelopes(t, dir), s.got()
+	if !slices.EqualFunc(got, want, bytes.Equal) {
+		t.Errorf("the sink got %d records, the ledger has %d, or they differ", len(got), len(want))
+	}
+}
+
+func TestExport(t *testing.T) {
+	dir := newDir(t)
+	writeLedger(t, dir, evidence.Config{}) // what was there before is shipped too
+	var s store
+	r := open(t, dir, evidence.Config{Sink: s.take, ReadOnly: []string{"shell"}})
+	use(t, r, 300)
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantShipped(t, dir, &s)
+	st := r.Stats()
+	if st.Shipped != 11+1+1200 || st.Unshipped != 0 || st.Failures != 0 || st.Breaker != "closed" || st.SinkErr != nil {
+		t.Errorf("got stats %+v", st)
+	}
+	for _, env := range s.got() {
+		if _, err := evidence.ParseEnvelope(env); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The exporter follows the ledger into a new segment.
+func TestExportAcrossSegments(t *testing.T) {
+	dir := newDir(t)
+	var s store
+	var f fault
+	cfg := evidence.Config{Sink: s.take}
+	cfg.Inject(&evidence.Faults{Sync: f.get})
+	r := open(t, dir, cfg)
+	for range 3 {
+		use(t, r, 2)
+		f.set(errors.New("EIO"))
+		_, err := call(t, r, shell, say("ok"))
+		wantUnavailable(t, err, evidence.ErrUnavailable)
+		f.set(nil)
+		use(t, r, 2)
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if report := wantIntact(t, dir); report.Segments != 4 {
+		t.Errorf("got %d segments, want 4", report.Segments)
+	}
+	wantShipped(t, dir, &s)
+}
+
+// FAULTS 1: while a sink is away for an hour nothing is lost and nobody waits.
+func TestSinkDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		s := store{fail: errSink}
+		r := open(t, dir, evidence.Config{Sink: s.take, ReadOnly: []string{"shell"}})
+		began := time.Now()
+		for range 60 {
+			use(t, r, 5)
+			time.Sleep(time.Minute)
+		}
+		if waited := time.Since(began); waited != time.Hour {
+			t.Errorf("calls waited %v", waited-time.Hour)
+		}
+		synctest.Wait()
+		st := r.Stats()
+		if st.Shipped != 0 || st.Unshipped != 1201 || st.Breaker == "closed" || !errors.Is(st.SinkErr, errSink) {
+			t.Errorf("got stats %+v, want all unshipped and the breaker open", st)
+		}
+		// Five attempts trip it, and then there is one each 30 seconds or so.
+		if st.Attempts > 130 {
+			t.Errorf("got %d attempts in an hour", st.Attempts)
+		}
+		s.set(nil)
+		time.Sleep(32 * time.Second) // one probe
+		synctest.Wait()
+		if st := r.Stats(); st.Shipped != 1201 || st.Unshipped != 0 || st.Breaker != "closed" || st.SinkErr != nil {
+			t.Errorf("got stats %+v, want all shipped and the breaker closed", st)
+		}
+		wantShipped(t, dir, &s)
+	})
+}
+
+// FAULTS 2: a sink that takes ten seconds for each batch makes nobody wait.
+func TestSinkSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		var s store
+		r, err := evidence.Open(dir, evidence.Config{ReadOnly: []string{"shell"}, Sink: func(ctx context.Context, envs [][]byte) error {
+			select {
+			case <-time.After(10 * time.Second):
+				return s.take(ctx, envs)
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		use(t, r, 200)
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("calls waited %v", waited)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		defer cancel()
+		var left *evidence.CloseError
+		if err := r.Close(ctx); !errors.As(err, &left) || !errors.Is(err, context.DeadlineExceeded) || left.NotDurable != 0 {
+			t.Fatalf("Close: got %v, want what is left after 15 s", err)
+		}
+		if waited := time.Since(began); waited > 16*time.Second {
+			t.Errorf("Close took %v, want 15 s", waited)
+		}
+		if got := len(s.got()); uint64(got) != 801-left.Unshipped || got == 0 {
+			t.Errorf("the sink has %d, Close says that %d of 801 are left", got, left.Unshipped)
+		}
+		if err := r.Close(t.Context()); !errors.As(err, &left) {
+			t.Errorf("second Close: got %v, want what is left", err)
+		}
+	})
+}
+
+// FAULTS 5 and TRAPS 28: a sink that hangs, in a probe too, is left alone, is not
+// called again meanwhile, and does not wedge the breaker.
+func TestTrap28SinkHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		var s store
+		var hang atomic.Bool
+		var inside atomic.Int32
+		release := make(chan struct{})
+		hang.Store(true)
+		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Sink: func(ctx context.Context, envs [][]byte) error {
+			if n := inside.Add(1); n > 1 {
+				t.Error("the sink is called while it has not returned")
+			}
+			defer inside.Add(-1)
+			if hang.Load() {
+				<-release
+			}
+			return s.take(ctx, envs)
+		}})
+		use(t, r, 10)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if st := r.Stats(); st.Shipped != 0 || st.Breaker == "closed" || st.Failures < 5 {
+			t.Errorf("got stats %+v, want the breaker open", st)
+		}
+		hang.Store(false)
+		s.set(errSink) // what the call that hung says is too late
+		close(release)
+		synctest.Wait()
+		s.set(nil)
+		time.Sleep(32 * time.Second)
+		synctest.Wait()
+		if st := r.Stats(); st.Unshipped != 0 || st.Breaker != "closed" {
+			t.Errorf("got stats %+v, want all shipped", st)
+		}
+		wantShipped(t, dir, &s)
+	})
+}
+
+// FAULTS 6.
+func TestSinkPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		var s store
+		var n atomic.Int32
+		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Sink: func(ctx context.Context, envs [][]byte) error {
+			switch n.Add(1) {
+			case 1:
+				panic(errSink)
+			case 2:
+				runtime.Goexit()
+			}
+			return s.take(ctx, envs)
+		}})
+		use(t, r, 1)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if st := r.Stats(); st.Failures != 2 || st.Unshipped != 0 || st.Breaker != "closed" {
+			t.Errorf("got stats %+v, want 2 failures and all shipped", st)
+		}
+		wantShipped(t, dir, &s)
+	})
+}
+
+// TRAPS 28: an attempt that we break off ourselves is no failure of the sink.
+func TestTrap28OwnCancellation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		r, err := evidence.Open(dir, evidence.Config{Sink: func(ctx context.Context, _ [][]byte) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var left *evidence.CloseError
+		if err := r.Close(ctx); !errors.As(err, &left) || left.Unshipped != 1 {
+			t.Errorf("Close: got %v, want 1 record unshipped", err)
+		}
+		synctest.Wait()
+		if st := r.Stats(); st.Attempts != 1 || st.Failures != 0 || st.Breaker != "closed" {
+			t.Errorf("got stats %+v, want no failure", st)
+		}
+	})
+}
+
+// Close does not wait for a breaker that is open.
+func TestCloseWithOpenBreaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		s := store{fail: errSink}
+		r, err := evidence.Open(dir, evidence.Config{Sink: s.take})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if st := r.Stats(); st.Breaker != "open" {
+			t.Fatalf("got stats %+v, want the breaker open", st)
+		}
+		began := time.Now()
+		var left *evidence.CloseError
+		if err := r.Close(t.Context()); !errors.As(err, &left) || left.Unshipped != 1 || !errors.Is(err, errSink) {
+			t.Errorf("Close: got %v, want 1 record unshipped and why", err)
+		}
+		if waited := time.Since(began); waited > 2*time.Second {
+			t.Errorf("Close took %v", waited)
+		}
+	})
+}
+
+// TRAPS 27: looking at the recorder from anywhere cannot deadlock with a breaker
+// that changes its state.
+func TestTrap27StatsDuringStateChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		var r *evidence.Recorder
+		ready := make(chan struct{})
+		var n atomic.Int32
+		r = open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Sink: func(context.Context, [][]byte) error {
+			<-ready
+			_ = r.Stats()
+			if n.Add(1) <= 7 {
+				return errSink
+			}
+			return nil
+		}})
+		close(ready)
+		states := make(map[string]bool)
+		for range 300 {
+			states[r.Stats().Breaker] = true
+			time.Sleep(500 * time.Millisecond)
+		}
+		synctest.Wait()
+		if st := r.Stats(); st.Breaker != "closed" || st.Unshipped != 0 || !states["open"] {
+			t.Errorf("got stats %+v, states %v, want the breaker to have opened and closed", st, states)
+		}
+	})
+}
+
+// TRAPS 27: gobreaker calls OnStateChange under its lock. Where this test fails,
+// it no longer does.
+func TestTrap27Upstream(t *testing.T) {
+	var b *gobreaker.CircuitBreaker
+	looked := make(chan struct{})
+	changed := false
+	b = gobreaker.NewCircuitBreaker(gobreaker.Settings{
+		ReadyToTrip: func(gobreaker.Counts) bool { return true },
+		OnStateChange: func(string, gobreaker.State, gobreaker.State) {
+			changed = true
+			go func() {
+				_ = b.State() // would deadlock if it were called here
+				close(looked)
+			}()
+			for range 100 {
+				runtime.Gosched()
+			}
+			select {
+			case <-looked:
+				t.Error("the breaker can be looked at in OnStateChange")
+			default:
+			}
+		},
+	})
+	_, _ = b.Execute(func() (any, error) { return nil, errSink })
+	<-looked
+	if !changed {
+		t.Error("the breaker did not trip")
+	}
+}
+
+// TRAPS 28: gobreaker counts a cancellation as a failure, and an interval forgets
+// failures that come slowly. Where this test fails, it no longer does.
+func TestTrap28Upstream(t *testing.T) {
+	b := gobreaker.NewCircuitBreaker(gobreaker.Settings{})
+	for range 6 {
+		_, _ = b.Execute(func() (any, error) { return nil, context.Canceled })
+	}
+	if b.State() != gobreaker.StateOpen {
+		t.Error("cancellations do not open the breaker")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		b := gobreaker.NewCircuitBreaker(gobreaker.Settings{Interval: time.Minute})
+		for range 50 {
+			_, _ = b.Execute(func() (any, error) { return nil, errSink })
+			time.Sleep(30 * time.Second)
+		}
+		if b.State() != gobreaker.StateClosed {
+			t.Error("spaced failures open the breaker in spite of the interval")
+		}
+	})
+}

@@ -1,0 +1,246 @@
+package evidence
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// maxKeyFile bounds what is read of a key file.
+const maxKeyFile = 64 << 10
+
+// The types of PEM blocks, by RFC 7468.
+const (
+	pemPrivate = "PRIVATE KEY" // PKCS #8
+	pemPublic  = "PUBLIC KEY"  // PKIX
+)
+
+// GenerateKey makes an Ed25519 key.
+func GenerateKey() (ed25519.PrivateKey, error) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("evidence: generate key: %w", err)
+	}
+	return key, nil
+}
+
+// KeyID returns the ID under which signatures name a key: the SHA-256 of its
+// PKIX form (RFC 8410) in hexadecimal, which is also what
+//
+//	openssl pkey -pubin -in key.pub -outform DER | sha256sum
+//
+// prints. It is a hint that helps to find the key, and nothing to trust. KeyID
+// panics if pub is not as long as an Ed25519 key is.
+func KeyID(pub ed25519.PublicKey) string {
+	id := sha256.Sum256(marshalPublic(pub))
+	return hex.EncodeToString(id[:])
+}
+
+func marshalPublic(pub ed25519.PublicKey) []byte {
+	if len(pub) != ed25519.PublicKeySize {
+		panic(fmt.Sprintf("evidence: an Ed25519 public key has %d bytes, not %d", ed25519.PublicKeySize, len(pub)))
+	}
+	der, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		panic("evidence: " + err.Error()) // cannot be: the length is right
+	}
+	return der
+}
+
+// WriteKey writes a new key: the private half to path (PKCS #8 in PEM, mode
+// 0600), the public half to path + ".pub" (PKIX in PEM, mode 0644), both as
+// openssl and cosign read them. It overwrites neither: where a file exists the
+// error wraps fs.ErrExist and nothing has changed.
+func WriteKey(path string, key ed25519.PrivateKey) error {
+	if len(key) != ed25519.PrivateKeySize {
+		return fmt.Errorf("evidence: write key %s: not an Ed25519 private key", path)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return fmt.Errorf("evidence: write key %s: %w", path, err)
+	}
+	private := pem.EncodeToMemory(&pem.Block{Type: pemPrivate, Bytes: der})
+	defer clear(private)
+	defer clear(der)
+	public := pem.EncodeToMemory(&pem.Block{Type: pemPublic, Bytes: marshalPublic(key.Public().(ed25519.PublicKey))})
+	if err := writeNew(path, private, 0o600); err != nil {
+		return fmt.Errorf("evidence: write key: %w", err)
+	}
+	if err := writeNew(path+".pub", public, 0o644); err != nil {
+		_ = os.Remove(path) // ours, and useless by itself
+		return fmt.Errorf("evidence: write key: %w", err)
+	}
+	return nil
+}
+
+// writeNew writes a file that must not exist, and removes it if it cannot.
+func writeNew(path string, data []byte, perm fs.FileMode) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(path)
+		}
+	}()
+	_, err = f.Write(data)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// LoadKey reads a private key that [WriteKey] or openssl wrote. Like ssh it
+// refuses a file that anyone but its owner may read. It also refuses a symbolic
+// link: what it points to can change under the name that was checked. Where a
+// key comes from elsewhere, a mounted secret say, read it and call [ParseKey].
+//
+// Errors name the file and never hold any of its content. That of a missing
+// file wraps fs.ErrNotExist.
+func LoadKey(path string) (ed25519.PrivateKey, error) {
+	data, err := readKeyFile(path, true)
+	if err != nil {
+		return nil, fmt.Errorf("evidence: private key %s: %w", path, err)
+	}
+	defer clear(data)
+	key, err := parsePrivate(data)
+	if err != nil {
+		return nil, fmt.Errorf("evidence: private key %s: %w", path, err)
+	}
+	return key, nil
+}
+
+// ParseKey reads a private key as in a file that [LoadKey] accepts.
+func ParseKey(data []byte) (ed25519.PrivateKey, error) {
+	key, err := parsePrivate(data)
+	if err != nil {
+		return nil, fmt.Errorf("evidence: private key: %w", err)
+	}
+	return key, nil
+}
+
+// LoadPublicKey reads a public key that [WriteKey] or openssl wrote. Errors are
+// as for [LoadKey]; who may read the file does not matter.
+func LoadPublicKey(path string) (ed25519.PublicKey, error) {
+	data, err := readKeyFile(path, false)
+	if err != nil {
+		return nil, fmt.Errorf("evidence: public key %s: %w", path, err)
+	}
+	pub, err := parsePublic(data)
+	if err != nil {
+		return nil, fmt.Errorf("evidence: public key %s: %w", path, err)
+	}
+	return pub, nil
+}
+
+// ParsePublicKey reads a public key as in a file that [LoadPublicKey] accepts.
+func ParsePublicKey(data []byte) (ed25519.PublicKey, error) {
+	pub, err := parsePublic(data)
+	if err != nil {
+		return nil, fmt.Errorf("evidence: public key: %w", err)
+	}
+	return pub, nil
+}
+
+// readKeyFile checks the file that it has open, not one that may by now bear
+// the same name.
+func readKeyFile(path string, private bool) ([]byte, error) {
+	flag := os.O_RDONLY
+	if private {
+		flag |= openNoFollow
+	}
+	f, err := os.OpenFile(path, flag, 0)
+	if err != nil {
+		if info, lerr := os.Lstat(path); private && lerr == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return nil, errors.New("is a symbolic link")
+		}
+		return nil, unwrapPath(err)
+	}
+	defer func() { _ = f.Close() }() // only read
+	info, err := f.Stat()
+	if err != nil {
+		return nil, unwrapPath(err)
+	}
+	switch mode := info.Mode(); {
+	case !mode.IsRegular():
+		return nil, errors.New("is not a regular file")
+	case private && mode.Perm()&0o077 != 0:
+		return nil, fmt.Errorf("may be read or written by others (mode %04o): chmod 600 it", mode.Perm())
+	case info.Size() == 0:
+		return nil, errors.New("is empty")
+	case info.Size() > maxKeyFile:
+		return nil, errors.New("is too large to be a key")
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
+	if err != nil {
+		return nil, unwrapPath(err)
+	}
+	return data, nil
+}
+
+// unwrapPath drops the name of the file, which the caller gives.
+func unwrapPath(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+func parsePrivate(data []byte) (ed25519.PrivateKey, error) {
+	der, err := parsePEM(data, pemPrivate)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(der)
+	key, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, errors.New("is not a PKCS #8 key") // the cause may quote it
+	}
+	ed, ok := key.(ed25519.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("is not an Ed25519 key but %T", key)
+	}
+	return ed, nil
+}
+
+func parsePublic(data []byte) (ed25519.PublicKey, error) {
+	der, err := parsePEM(data, pemPublic)
+	if err != nil {
+		return nil, err
+	}
+	key, err := x509.ParsePKIXPublicKey(der)
+	if err != nil {
+		return nil, errors.New("is not a PKIX key")
+	}
+	pub, ok := key.(ed25519.PublicKey)
+	if !ok {
+		return nil, fmt.Errorf("is not an Ed25519 key but %T", key)
+	}
+	return pub, nil
+}
+
+// parsePEM returns the content of the one block in data.
+func parsePEM(data []byte, want string) ([]byte, error) {
+	block, rest := pem.Decode(data)
+	switch {
+	case block == nil:
+		return nil, errors.New("is not in PEM")
+	case block.Type != want && block.Type == pemPrivate:
+		return nil, errors.New("holds a private key, where a public key belongs")
+	case block.Type != want && block.Type == pemPublic:
+		return nil, errors.New("holds a public key, where a private key belongs")
+	case block.Type != want:
+		return nil, fmt.Errorf("holds a PEM block that is not a %q", want)
+	case len(bytes.TrimSpace(rest)) > 0:
+		return nil, errors.New("holds more than one PEM block")
+	}
+	return block.Bytes, nil
+}

@@ -1,0 +1,208 @@
+package evidence_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"example.com/safeconduct/evidence"
+)
+
+func TestKeyRoundTrip(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	key, err := evidence.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := evidence.WriteKey(path, key); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("got %v, %v, want mode 0600", info.Mode(), err)
+	}
+	got, err := evidence.LoadKey(path)
+	if err != nil || !got.Equal(key) {
+		t.Errorf("LoadKey: got another key, %v", err)
+	}
+	pub, err := evidence.LoadPublicKey(path + ".pub")
+	if err != nil || !pub.Equal(key.Public()) {
+		t.Errorf("LoadPublicKey: got another key, %v", err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := evidence.ParseKey(data); err != nil || !got.Equal(key) {
+		t.Errorf("ParseKey: got another key, %v", err)
+	}
+	if err := evidence.WriteKey(path, testKey(1)); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("WriteKey over a key: got %v, want fs.ErrExist", err)
+	}
+	if again, _ := os.ReadFile(path); !bytes.Equal(again, data) {
+		t.Error("WriteKey changed a key")
+	}
+	// Nor does it leave half a pair.
+	lone := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(lone+".pub", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := evidence.WriteKey(lone, key); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("got %v, want fs.ErrExist", err)
+	}
+	if _, err := os.Stat(lone); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the private half was left: %v", err)
+	}
+	if err := evidence.WriteKey(lone, nil); err == nil {
+		t.Error("WriteKey(nil): got no error")
+	}
+}
+
+// FAULTS 53: what is not a private key of our own is refused, and no error holds
+// any of it.
+func TestLoadKeyRefuses(t *testing.T) {
+	encode := func(typ string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: typ, Bytes: der}) }
+	ed, err := x509.MarshalPKCS8PrivateKey(testKey(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ecDER, err := x509.MarshalPKCS8PrivateKey(ec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pub, err := x509.MarshalPKIXPublicKey(public(testKey(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := encode("PRIVATE KEY", ed)
+	for _, tt := range []struct {
+		name string
+		make func(path string) error
+		says string
+	}{
+		{"missing", func(string) error { return nil }, "no such file"},
+		{"empty", write(nil, 0o600), "is empty"},
+		{"readable by the group", write(good, 0o640), "chmod 600"},
+		{"readable by all", write(good, 0o644), "chmod 600"},
+		{"writable by all", write(good, 0o602), "chmod 600"},
+		{"symlink", func(path string) error {
+			return errors.Join(write(good, 0o600)(path+".real"), os.Symlink(path+".real", path))
+		}, "symbolic link"},
+		{"directory", func(path string) error { return os.Mkdir(path, 0o700) }, "not a regular file"},
+		{"elliptic curve", write(encode("PRIVATE KEY", ecDER), 0o600), "not an Ed25519 key"},
+		{"public", write(encode("PUBLIC KEY", pub), 0o600), "holds a public key"},
+		{"openssh", write(encode("OPENSSH PRIVATE KEY", ed), 0o600), "PEM block"},
+		{"not PEM", write(ed, 0o600), "not in PEM"},
+		{"truncated", write(encode("PRIVATE KEY", ed[:20]), 0o600), "not a PKCS #8 key"},
+		{"two keys", write(append(good[:len(good):len(good)], good...), 0o600), "more than one"},
+		{"huge", write(bytes.Repeat([]byte("x"), 1<<20), 0o600), "too large"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "key")
+			if err := tt.make(path); err != nil {
+				t.Fatal(err)
+			}
+			_, err := evidence.LoadKey(path)
+			if err == nil || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), path) {
+				t.Fatalf("got error %v, want one with the path and %q", err, tt.says)
+			}
+			for _, secret := range []string{hex.EncodeToString(testKey(1).Seed()), string(testKey(1).Seed()), "MC4CAQ"} {
+				if strings.Contains(err.Error(), secret) {
+					t.Errorf("the error holds key bytes: %v", err)
+				}
+			}
+		})
+	}
+	if _, err := evidence.LoadKey(filepath.Join(t.TempDir(), "x")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v, want fs.ErrNotExist", err)
+	}
+	if _, err := evidence.ParsePublicKey(good); err == nil || !strings.Contains(err.Error(), "holds a private key") {
+		t.Errorf("ParsePublicKey of a private key: got %v", err)
+	}
+	ecPub, err := x509.MarshalPKIXPublicKey(&ec.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, data := range [][]byte{nil, encode("PUBLIC KEY", ecPub), encode("PUBLIC KEY", pub[:10])} {
+		if _, err := evidence.ParsePublicKey(data); err == nil {
+			t.Errorf("ParsePublicKey(%q): got no error", data)
+		}
+	}
+	if _, err := evidence.ParseKey(nil); err == nil {
+		t.Error("ParseKey(nil): got no error")
+	}
+}
+
+func write(data []byte, mode fs.FileMode) func(path string) error {
+	return func(path string) error {
+		return errors.Join(os.WriteFile(path, data, 0o600), os.Chmod(path, mode))
+	}
+}
+
+func TestKeyIDPanics(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("got no panic")
+		}
+	}()
+	evidence.KeyID(ed25519.PublicKey("short"))
+}
+
+// openssl reads our keys and we read its.
+func TestKeysAsOpenSSL(t *testing.T) {
+	openssl := needOpenSSL(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "key")
+	if err := evidence.WriteKey(path, testKey(1)); err != nil {
+		t.Fatal(err)
+	}
+	der, err := exec.Command(openssl, "pkey", "-in", path, "-pubout", "-outform", "DER").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pub, err := x509.ParsePKIXPublicKey(der)
+	if err != nil || !public(testKey(1)).Equal(pub) {
+		t.Errorf("openssl reads another key: %v", err)
+	}
+	theirs := filepath.Join(dir, "theirs")
+	if err := exec.Command(openssl, "genpkey", "-algorithm", "ed25519", "-out", theirs).Run(); err != nil {
+		t.Fatal(err)
+	}
+	if err := exec.Command(openssl, "pkey", "-in", theirs, "-pubout", "-out", theirs+".pub").Run(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(theirs, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	key, err := evidence.LoadKey(theirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pub, err := evidence.LoadPublicKey(theirs + ".pub"); err != nil || !pub.Equal(key.Public()) {
+		t.Errorf("LoadPublicKey: got another key, %v", err)
+	}
+}
+
+func needOpenSSL(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("openssl is not installed")
+	}
+	return path
+}

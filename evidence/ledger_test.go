@@ -1,0 +1,162 @@
+package evidence_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/middleware"
+)
+
+// testKey is a key that is the same in every test run.
+func testKey(seed byte) ed25519.PrivateKey {
+	s := make([]byte, ed25519.SeedSize)
+	s[0] = seed
+	return ed25519.NewKeyFromSeed(s)
+}
+
+func public(key ed25519.PrivateKey) ed25519.PublicKey { return key.Public().(ed25519.PublicKey) }
+
+// open opens a ledger with a key of the test's, and closes it at the end.
+func open(t testing.TB, dir string, cfg evidence.Config) *evidence.Recorder {
+	t.Helper()
+	if cfg.Key == nil {
+		cfg.Key = testKey(1)
+	}
+	r, err := evidence.Open(dir, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(context.Background()); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return r
+}
+
+func newDir(t testing.TB) string { return filepath.Join(t.TempDir(), "ledger") }
+
+func verify(t testing.TB, dir string, keys ...ed25519.PublicKey) *evidence.Report {
+	t.Helper()
+	if len(keys) == 0 {
+		keys = append(keys, public(testKey(1)))
+	}
+	report, err := evidence.Verify(dir, evidence.VerifyOptions{Keys: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+func wantIntact(t testing.TB, dir string) *evidence.Report {
+	t.Helper()
+	report := verify(t, dir)
+	if !report.Intact() {
+		t.Fatalf("the ledger is damaged: %v %v", report.First, report.Damage)
+	}
+	return report
+}
+
+// entries returns all records of a ledger.
+func entries(t testing.TB, dir string) []evidence.Entry {
+	t.Helper()
+	var all []evidence.Entry
+	for e, err := range evidence.Read(dir) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+func envelopes(t testing.TB, dir string) [][]byte {
+	var all [][]byte
+	for _, e := range entries(t, dir) {
+		all = append(all, e.Envelope)
+	}
+	return all
+}
+
+// rewrite replaces a ledger's segments by one with these envelopes.
+func rewrite(t testing.TB, dir string, envs ...[]byte) {
+	t.Helper()
+	if err := os.WriteFile(evidence.SegmentPath(dir, 1), evidence.Segment(envs...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var errBackend = errors.New("backend: user 4711 not found") // a message that must not be recorded
+
+// agent runs a chain that plans, asks a model, uses a calculator and is denied a
+// shell.
+func agent(ctx context.Context, r *evidence.Recorder) error {
+	deny := middleware.On(middleware.KindTool, middleware.Before("tools", func(_ context.Context, call middleware.Call) error {
+		if call.Name != "calculator" {
+			return middleware.Deny(middleware.CodeToolNotAllowed, "%s is not on the list", call.Name)
+		}
+		return nil
+	}))
+	wrap := func(h middleware.Handler) middleware.Handler {
+		return middleware.Wrap(h, r.Intercept, middleware.Tell, deny)
+	}
+	model := wrap(func(context.Context, middleware.Call) (middleware.Result, error) {
+		return middleware.Result{
+			Output: &middleware.ModelResponse{Model: "m-1", Choices: []middleware.Choice{{
+				StopReason: "tool_calls", ToolCalls: []middleware.ToolCall{{ID: "c1", Name: "calculator", Input: "19*23"}},
+			}}},
+			Usage: &middleware.Usage{InputTokens: 120, OutputTokens: 8, TotalTokens: 128, Reported: true},
+		}, nil
+	})
+	tool := wrap(func(_ context.Context, call middleware.Call) (middleware.Result, error) {
+		return middleware.Result{Output: "437"}, nil
+	})
+	chain := wrap(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		if _, err := model(ctx, middleware.Call{Kind: middleware.KindModel, Name: "m", Input: &middleware.ModelRequest{
+			Messages:    []middleware.Message{{Role: "human", Parts: []middleware.Part{{Text: "What is 19 * 23?", Size: 16}}}},
+			Tools:       []string{"calculator", "shell"},
+			Temperature: 0.2, MaxTokens: 100,
+		}}); err != nil {
+			return middleware.Result{}, err
+		}
+		if _, err := tool(ctx, middleware.Call{Kind: middleware.KindTool, Name: "calculator", Input: "19*23"}); err != nil {
+			return middleware.Result{}, err
+		}
+		if _, err := tool(ctx, middleware.Call{Kind: middleware.KindTool, Name: "shell", Input: "rm -rf /"}); err != nil {
+			return middleware.Result{}, err
+		}
+		return middleware.Result{Output: map[string]any{"output": "437"}}, nil
+	})
+	ctx = middleware.WithIdentity(ctx, middleware.Identity{Session: "s-1", Subject: "alice", Tenant: "acme"})
+	_, err := chain(ctx, middleware.Call{Kind: middleware.KindChain, Name: "agent", Input: map[string]any{"input": "What is 19 * 23?"}})
+	return err
+}
+
+// decodePayload returns the payload of an envelope as encoding/json sees it.
+func decodePayload(t testing.TB, env []byte) []byte {
+	t.Helper()
+	var e struct{ Payload []byte }
+	if err := json.Unmarshal(env, &e); err != nil {
+		t.Fatal(err)
+	}
+	return e.Payload
+}
+
+// flip changes bits of one byte of a file.
+func flip(t testing.TB, path string, at int64, bits byte) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[at] ^= bits
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

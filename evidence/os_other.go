@@ -1,0 +1,17 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+
+package evidence
+
+import (
+	"errors"
+	"os"
+)
+
+const openNoFollow = 0
+
+// lockLedger refuses: without flock two writers could share a ledger.
+func lockLedger(string) (*os.File, error) {
+	return nil, errors.Join(errors.ErrUnsupported, errors.New("writing a ledger needs flock"))
+}
+
+func syncDir(string) error { return nil }

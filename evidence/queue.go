@@ -1,0 +1,216 @@
+package evidence
+
+import (
+	"sync"
+	"time"
+
+	"example.com/safeconduct/middleware"
+)
+
+// An event is what the caller leaves for the writer to make a record of. What it
+// points to is a snapshot.
+type event struct {
+	kind RecordKind
+	seq  uint64
+	at   time.Time
+
+	run    *runState
+	runID  string
+	runSeq uint64
+	calls  uint64 // of a run.end
+	who    middleware.Identity
+
+	call     callRef
+	effects  Effects
+	input    any // as it came
+	ran      any // where it differs
+	output   any
+	hasRan   bool
+	hasOut   bool
+	balances []middleware.Balance
+
+	decisions []middleware.Decision
+	outcome   Outcome
+	usage     middleware.Usage
+	hasUsage  bool
+
+	gap     Gap
+	session Session
+
+	kept int // bytes that the snapshots keep alive
+}
+
+type callRef struct {
+	id, parent middleware.CallID
+	kind       middleware.Kind
+	name       string
+}
+
+// A runState is what a Recorder knows of one run.
+type runState struct {
+	// Guarded by the queue's lock.
+	seq   uint64
+	calls uint64
+
+	// The writer's own.
+	start Hash // of the payload of run.start; zero where that is lost
+	head  Hash // of the payload of the run's last record
+}
+
+// A waiter wants to know when a record is durable, or that it is not.
+type waiter struct {
+	seq  uint64
+	done chan error // buffered: nobody may be there any more
+}
+
+// A queue holds events until the writer takes them. Callers never wait for the
+// writer; they wait for each other no longer than it takes to copy an event.
+type queue struct {
+	limit  int // events
+	memory int // bytes kept alive
+
+	wake   chan struct{} // there is something to write
+	urgent chan struct{} // somebody waits for it
+
+	mu      sync.Mutex
+	events  []event
+	kept    int
+	waiters []waiter
+	seq     uint64 // of the last event
+	lost    Gap    // since the writer last took events
+	lostAll uint64
+	began   time.Time
+	closed  bool
+}
+
+func newQueue(limit, memory int) *queue {
+	return &queue{
+		limit: limit, memory: memory, began: time.Now(),
+		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1),
+	}
+}
+
+// put queues the events, which are of one run, all or none. If there is no room
+// they are lost, and the numbers that they were given say so. Where wait is set,
+// it returns a channel that says when the last of them is durable.
+func (q *queue) put(wait bool, events ...*event) (done chan error, err error) {
+	kept := 0
+	for _, e := range events {
+		kept += e.kept
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		q.lostAll += uint64(len(events))
+		return nil, ErrClosed
+	}
+	// What is larger than the bounds by itself gets into an empty queue. Once
+	// something is lost nothing gets in until the writer has taken what there
+	// is: one gap stands for it all, at the end.
+	full := q.lost.Count > 0 || len(q.events) > 0 &&
+		(len(q.events)+len(events) > q.limit || q.kept+kept > q.memory)
+	for _, e := range events {
+		q.seq++
+		e.seq, e.at = q.seq, time.Now() // under the lock: in order
+		if e.run != nil {
+			e.run.seq++
+			e.runSeq = e.run.seq
+			if e.kind == KindIntent {
+				e.run.calls++
+			}
+			e.calls = e.run.calls
+		}
+		if full {
+			q.lose(e.seq, "the queue was full")
+			continue
+		}
+		q.events = append(q.events, *e)
+	}
+	if full {
+		return nil, ErrFull
+	}
+	first := len(q.events) == len(events)
+	q.kept += kept
+	if wait {
+		done = make(chan error, 1)
+		q.waiters = append(q.waiters, waiter{q.seq, done})
+		notify(q.urgent)
+	} else if first {
+		notify(q.wake)
+	}
+	return done, nil
+}
+
+// lose needs q.mu.
+func (q *queue) lose(seq uint64, reason string) {
+	if q.lost.Count == 0 {
+		q.lost = Gap{From: seq, Reason: reason}
+	}
+	q.lost.To = seq
+	q.lost.Count++
+	q.lostAll++
+}
+
+// take returns the queued events, with a gap for what was lost after them: while
+// there was no room nothing got in. Callers go on with spare, which is empty.
+func (q *queue) take(spare []event) []event {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	taken := q.events
+	q.events, q.kept = spare, 0
+	if q.lost.Count > 0 {
+		q.seq++
+		taken = append(taken, event{kind: KindGap, seq: q.seq, at: time.Now(), gap: q.lost})
+		q.lost = Gap{}
+	}
+	return taken
+}
+
+// acknowledge tells those who wait for a record up to seq that it is durable,
+// or all who wait that err is why none is.
+func (q *queue) acknowledge(seq uint64, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	rest := q.waiters[:0]
+	for _, w := range q.waiters {
+		switch {
+		case err != nil:
+			w.done <- err
+		case w.seq <= seq:
+			w.done <- nil
+		default:
+			rest = append(rest, w)
+		}
+	}
+	clear(q.waiters[len(rest):])
+	q.waiters = rest
+}
+
+// close refuses all further events.
+func (q *queue) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	notify(q.urgent)
+}
+
+func (q *queue) isClosed() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.closed
+}
+
+// length returns how many events are queued, and how many were lost for good.
+func (q *queue) length() (queued int, lost uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.events), q.lostAll
+}
+
+// notify leaves one token in a channel that holds one.
+func notify(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,300 @@
+package evidence
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"time"
+)
+
+// PredicateType names the schema of a [Record] in its in-toto Statement. The
+// number at its end changes with any change to the schema.
+const PredicateType = "urn:safeconduct:record:v1"
+
+// The other types that a record is made of, by the documents that define them.
+const (
+	StatementType = "https://in-toto.io/Statement/v1" // in-toto attestation spec v1
+	PayloadType   = "application/vnd.in-toto+json"    // DSSE envelopes of in-toto
+	MaxPayload    = 32 << 10                          // bytes of a record's payload
+	MaxEnvelope   = 65_535                            // bytes of a signed record, as in C2SP entry bundles
+)
+
+const schemaVersion = 1 // Record.Version
+
+// A RecordKind says what a [Record] reports.
+type RecordKind string
+
+// The kinds of records. Those marked as reserved have their name but no schema
+// yet: nothing writes them, and a verifier of this version refuses them.
+const (
+	KindSession RecordKind = "key.session" // a writer begins; the first record of each
+	KindStart   RecordKind = "run.start"   // a run begins
+	KindIntent  RecordKind = "intent"      // a call is about to be made
+	KindOutcome RecordKind = "outcome"     // what came of it
+	KindEnd     RecordKind = "run.end"     // the run's root call returned
+	KindGap     RecordKind = "gap"         // records were lost; it says which
+
+	KindDecision       RecordKind = "decision"        // reserved: decided outside of a call
+	KindApproval       RecordKind = "approval"        // reserved: somebody said yes or no
+	KindRotate         RecordKind = "key.rotate"      // reserved: one key hands over to the next
+	KindAnchor         RecordKind = "anchor"          // reserved: a checkpoint was left elsewhere
+	KindErased         RecordKind = "payload.erased"  // reserved: a content can no longer be disclosed
+	KindDeliveryFailed RecordKind = "delivery.failed" // reserved: a sink refused records for good
+)
+
+// A Record is one entry of a ledger: the predicate of an in-toto Statement. Its
+// fields stand in the order of its canonical JSON, which encoding/json gives as
+// well. Those that do not apply to the Kind are zero and left out.
+//
+// Times and what others count (tokens, cost, limits) are decimal strings in
+// JSON: they may exceed 2^53. There are no floats.
+type Record struct {
+	// Balances are what was left of each limit, before the call in an intent
+	// and after it in an outcome.
+	Balances []Balance `json:"balances,omitempty"`
+
+	Call      *Call      `json:"call,omitzero"`       // intent, outcome
+	Decisions []Decision `json:"decisions,omitempty"` // outcome: in the order in which they were made
+	Effects   Effects    `json:"effects,omitzero"`    // intent of a tool call
+	Gap       *Gap       `json:"gap,omitzero"`        // gap
+
+	// ID is a UUIDv7, unique to the record: sinks tell by it what they have.
+	ID string `json:"id"`
+
+	Input  *Content      `json:"input,omitzero"` // intent: as it came
+	Kind   RecordKind    `json:"kind"`
+	Ledger string        `json:"ledger"`      // the origin of the ledger
+	Mono   time.Duration `json:"mono,string"` // since the writer began, by a clock that never steps back
+
+	// Omitted counts the entries of lists that were left out because the
+	// record would have exceeded MaxPayload.
+	Omitted int `json:"omitted,omitzero"`
+
+	Outcome *Outcome `json:"outcome,omitzero"` // outcome
+	Output  *Content `json:"output,omitzero"`  // outcome of a call that was done, or told
+	Plan    *Plan    `json:"plan,omitzero"`    // of a plan call
+	Policy  *Policy  `json:"policy,omitzero"`  // intent
+
+	// Prev is the SHA-256 of the payload of the writer's record before this
+	// one, zero in its first.
+	Prev Hash `json:"prev"`
+
+	Ran      *Content  `json:"ran,omitzero"`      // outcome: the input as it ran, where a gate changed it
+	Request  *Request  `json:"request,omitzero"`  // intent of a model call
+	Response *Response `json:"response,omitzero"` // outcome of a model call
+
+	Run    string  `json:"run,omitzero"`    // the ID of the run
+	RunEnd *RunEnd `json:"runEnd,omitzero"` // run.end
+	RunSeq uint64  `json:"runSeq,omitzero"` // from 1 within the run
+
+	Seq     uint64   `json:"seq"`              // from 1 within the writer
+	Session *Session `json:"session,omitzero"` // key.session
+
+	Time    time.Time `json:"time"` // wall clock, UTC
+	Usage   *Usage    `json:"usage,omitzero"`
+	Version int       `json:"v"`
+
+	Who *Who `json:"who,omitzero"` // run.start, intent
+
+	// Writer is who wrote the record: one opening of the ledger, a UUIDv7.
+	Writer string `json:"writer"`
+}
+
+// A Balance is what was left of one limit; see middleware.Balance.
+type Balance struct {
+	Gate  string `json:"gate"`
+	Held  int64  `json:"held,string"`
+	Limit string `json:"limit"`
+	Max   int64  `json:"max,string"`
+	Scope string `json:"scope"`
+	Used  int64  `json:"used,string"`
+}
+
+// A Call says which call of a run a record is about.
+type Call struct {
+	ID     uint32 `json:"id"`
+	Kind   string `json:"kind"` // "chain", "plan", "model", "tool" or "retriever"
+	Name   string `json:"name"` // as it was registered
+	Parent uint32 `json:"parent,omitzero"`
+}
+
+// A Decision is what one gate decided; see middleware.Decision.
+type Decision struct {
+	Code    string        `json:"code,omitzero"`
+	Elapsed time.Duration `json:"elapsed,string"`
+	Gate    string        `json:"gate"`
+	Reason  string        `json:"reason,omitzero"` // safe to show
+	Shadow  bool          `json:"shadow,omitzero"` // decided, not enforced
+	Verdict string        `json:"verdict"`         // "allow", "deny" or "transform"
+}
+
+// Effects says how an intent was treated for the side effects of its tool.
+type Effects string
+
+// The treatments of tool calls. Other calls have none.
+const (
+	EffectsDurable    Effects = "durable"     // the tool waits for the intent to be durable
+	EffectsBestEffort Effects = "best_effort" // Config.BestEffort names it: it does not wait
+	EffectsReadOnly   Effects = "read_only"   // Config.ReadOnly names it: it has none
+)
+
+// A Gap declares records that were lost: the writer's sequence numbers From to
+// To, which stand in no record.
+type Gap struct {
+	Count  uint64 `json:"count"`
+	From   uint64 `json:"from"`
+	Reason string `json:"reason"`
+	To     uint64 `json:"to"`
+}
+
+// A Content is what a record holds of an input or output: how long it is, and a
+// salted commitment to it that says nothing about it. See [Disclosure].
+type Content struct {
+	Commitment string `json:"commitment"`
+	Size       int64  `json:"size"` // bytes of a text, or of the JSON of anything else
+}
+
+// An Outcome is what came of a call.
+type Outcome struct {
+	Code    string        `json:"code,omitzero"`    // of a denial
+	Error   []string      `json:"error,omitempty"`  // classes of what failed, outermost first; never messages
+	Gate    string        `json:"gate,omitzero"`    // who denied
+	Latency time.Duration `json:"latency,string"`   // from the intent on, waiting for it included
+	Reached bool          `json:"reached,omitzero"` // the tool, chain or model was called
+	Reason  string        `json:"reason,omitzero"`  // of a denial; safe to show
+	Result  Result        `json:"result"`
+	Told    bool          `json:"told,omitzero"` // the denial was handed back as text
+}
+
+// A Result is the one word for what came of a call. A call without an outcome
+// is unknown, never done.
+type Result string
+
+// The results.
+const (
+	ResultDone      Result = "done"
+	ResultDenied    Result = "denied"
+	ResultFailed    Result = "failed"
+	ResultCancelled Result = "cancelled"
+)
+
+// A Plan is the structure of one turn of an agent.
+type Plan struct {
+	Final     bool       `json:"final,omitzero"`      // outcome: the agent gave its answer
+	Steps     int        `json:"steps,omitzero"`      // intent: tool calls so far
+	ToolCalls []ToolCall `json:"toolCalls,omitempty"` // outcome: what the model asks for
+}
+
+// A ToolCall is one tool invocation that a model asked for.
+type ToolCall struct {
+	Name       string `json:"name"`                // as the model spelled it
+	Registered string `json:"registered,omitzero"` // the tool that would run
+	Size       int64  `json:"size"`                // bytes of the arguments
+}
+
+// A Policy says which rules were in force.
+type Policy struct {
+	Digest  Hash   `json:"digest,omitzero"`
+	Version string `json:"version,omitzero"`
+}
+
+// A Request is the structure of a model request: the state before inference.
+// What the caller did not set is left out.
+type Request struct {
+	Candidates  int64     `json:"candidates,string,omitzero"`
+	JSON        bool      `json:"json,omitzero"`
+	MaxTokens   int64     `json:"maxTokens,string,omitzero"`
+	Messages    []Message `json:"messages,omitempty"`
+	Model       string    `json:"model,omitzero"` // asked for
+	Stops       int       `json:"stops,omitzero"` // number of stop words
+	Temperature string    `json:"temperature,omitzero"`
+	Tools       []string  `json:"tools,omitempty"` // offered to the model
+	TopP        string    `json:"topP,omitzero"`
+}
+
+// A Message is the structure of one message of a [Request].
+type Message struct {
+	Role string `json:"role"`
+	Size int64  `json:"size"`
+}
+
+// A Response is the structure of a model's answer.
+type Response struct {
+	Choices []Choice `json:"choices,omitempty"`
+	Model   string   `json:"model,omitzero"` // that answered
+}
+
+// A Choice is the structure of one candidate of a [Response].
+type Choice struct {
+	Reasoning  int64      `json:"reasoning,omitzero"` // bytes of reasoning
+	Size       int64      `json:"size"`               // bytes of text
+	StopReason string     `json:"stopReason,omitzero"`
+	ToolCalls  []ToolCall `json:"toolCalls,omitempty"`
+}
+
+// A RunEnd says how much a run wrote.
+type RunEnd struct {
+	Calls   uint64 `json:"calls"`   // intents
+	Head    Hash   `json:"head"`    // SHA-256 of the payload of the run's record before this one
+	Records uint64 `json:"records"` // this one included
+}
+
+// A Session says how a writer began, and binds it to the one before.
+type Session struct {
+	Key       string     `json:"key"`                // the key's ID: a hint
+	Previous  *Head      `json:"previous,omitzero"`  // where the writer before it left off
+	Recovered *Recovered `json:"recovered,omitzero"` // what was cut off to begin
+}
+
+// A Head is where a writer left off.
+type Head struct {
+	Hash   Hash   `json:"hash"` // SHA-256 of its last payload
+	Seq    uint64 `json:"seq"`
+	Writer string `json:"writer"`
+}
+
+// A Recovered says what was cut off the end of a ledger because a crash had
+// left it incomplete.
+type Recovered struct {
+	Bytes   int64  `json:"bytes"`
+	Segment uint64 `json:"segment"`
+}
+
+// A Usage is what a call spent; see middleware.Usage.
+type Usage struct {
+	Cached    int64 `json:"cached,string,omitzero"`
+	Cost      int64 `json:"cost,string,omitzero"` // micro-dollars
+	Input     int64 `json:"input,string,omitzero"`
+	Output    int64 `json:"output,string,omitzero"`
+	Reasoning int64 `json:"reasoning,string,omitzero"`
+	Reported  bool  `json:"reported,omitzero"` // by the provider
+	Total     int64 `json:"total,string,omitzero"`
+}
+
+// A Who says on whose behalf a run happens.
+type Who struct {
+	Session string `json:"session,omitzero"`
+	Subject string `json:"subject,omitzero"`
+	Tenant  string `json:"tenant,omitzero"`
+}
+
+// A Hash is a SHA-256 digest. Its text is 64 lower-case hexadecimal digits.
+type Hash [sha256.Size]byte
+
+// String returns the text of h.
+func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+
+// MarshalText returns the text of h.
+func (h Hash) MarshalText() ([]byte, error) { return h.AppendText(nil) }
+
+// AppendText appends the text of h to b.
+func (h Hash) AppendText(b []byte) ([]byte, error) { return hex.AppendEncode(b, h[:]), nil }
+
+// UnmarshalText sets h from its text.
+func (h *Hash) UnmarshalText(text []byte) error {
+	if len(text) != hex.EncodedLen(len(h)) {
+		return errors.New("evidence: a digest is 64 hexadecimal digits")
+	}
+	_, err := hex.Decode(h[:], text)
+	return err
+}

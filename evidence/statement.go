@@ -1,0 +1,273 @@
+package evidence
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
+	"github.com/google/uuid"
+)
+
+// A statement is the payload of a record: an in-toto Statement v1. Like those of
+// Record its fields stand in canonical order, so that encoding it gives its
+// RFC 8785 form without a second pass.
+type statement struct {
+	Type          string    `json:"_type"`
+	Predicate     *Record   `json:"predicate"`
+	PredicateType string    `json:"predicateType"`
+	Subject       []subject `json:"subject"`
+}
+
+type subject struct {
+	Digest digest `json:"digest"`
+	Name   string `json:"name"`
+}
+
+type digest struct {
+	SHA256 Hash `json:"sha256"`
+}
+
+// A Subject is what a record is about, as in-toto tools find it: a name and the
+// digest that they are asked for.
+type Subject struct {
+	Name   string // one of the Subject constants
+	Digest Hash
+}
+
+// The names of subjects.
+const (
+	SubjectRun    = "run"    // the run, by the SHA-256 of the payload of its run.start
+	SubjectRunID  = "run-id" // the run, by the SHA-256 of its ID: run.start itself, or where it is lost
+	SubjectLedger = "ledger" // the ledger, by the SHA-256 of its origin: records of no run
+)
+
+// Durations are decimal strings of nanoseconds; the option makes them numbers,
+// the tags strings.
+var (
+	encoding = json.JoinOptions(jsonv1.FormatDurationAsNano(true))
+	decoding = json.JoinOptions(jsonv1.FormatDurationAsNano(true), json.RejectUnknownMembers(true))
+)
+
+// appendPayload appends the canonical form of the statement about s in r.
+func appendPayload(dst []byte, s Subject, r *Record) ([]byte, error) {
+	buf := bytes.NewBuffer(dst)
+	err := json.MarshalWrite(buf, statement{
+		Type:          StatementType,
+		Predicate:     r,
+		PredicateType: PredicateType,
+		Subject:       []subject{{Digest: digest{s.Digest}, Name: s.Name}},
+	}, encoding)
+	if err != nil {
+		return dst, fmt.Errorf("evidence: encode record: %w", err)
+	}
+	return buf.Bytes(), nil
+}
+
+// parsePayload parses a payload that has exactly one encoding: no duplicate,
+// unknown or case-twin member, nothing left out or spelled out that this package
+// would not, RFC 8785 throughout. Its errors are *recordErrors.
+func parsePayload(payload []byte) (Subject, *Record, error) {
+	if len(payload) > MaxPayload {
+		return Subject{}, nil, &recordError{DamageMalformed, fmt.Sprintf("payload of %d bytes", len(payload))}
+	}
+	var st statement
+	if err := json.Unmarshal(payload, &st, decoding); err != nil {
+		damage := DamageMalformed
+		if errors.Is(err, jsontext.ErrDuplicateName) || errors.Is(err, json.ErrUnknownName) {
+			damage = DamageNotCanonical
+		}
+		return Subject{}, nil, &recordError{damage, brief(err.Error())}
+	}
+	if st.Predicate == nil || len(st.Subject) != 1 {
+		return Subject{}, nil, &recordError{DamageMalformed, "predicate or subject missing"}
+	}
+	s := Subject{Name: st.Subject[0].Name, Digest: st.Subject[0].Digest.SHA256}
+	switch {
+	case st.Type != StatementType:
+		return s, nil, &recordError{DamageMalformed, "not an in-toto Statement v1"}
+	case st.PredicateType != PredicateType:
+		return s, nil, &recordError{DamageMalformed, fmt.Sprintf("predicate type %q", brief(st.PredicateType))}
+	}
+	if err := st.Predicate.validate(s); err != nil {
+		return s, nil, &recordError{DamageMalformed, err.Error()}
+	}
+	again, err := appendPayload(nil, s, st.Predicate)
+	if err != nil || !bytes.Equal(again, payload) {
+		return s, nil, &recordError{DamageNotCanonical, "the payload is not its own canonical form"}
+	}
+	return s, st.Predicate, nil
+}
+
+// validate checks what the types do not say.
+func (r *Record) validate(s Subject) error {
+	switch {
+	case r.Version != schemaVersion:
+		return fmt.Errorf("version %d", r.Version)
+	case r.Ledger == "":
+		return errors.New("no ledger")
+	case !isUUIDv7(r.ID) || !isUUIDv7(r.Writer):
+		return errors.New("id or writer is not a UUIDv7")
+	case r.Seq == 0 || r.Seq > maxInt:
+		return errors.New("seq out of range")
+	case (r.Seq == 1) != (r.Kind == KindSession):
+		return errors.New("key.session is a writer's first record, and no other")
+	case r.Seq == 1 && r.Prev != Hash{}:
+		return errors.New("the first record of a writer has a predecessor")
+	case r.Mono < 0 || r.Omitted < 0:
+		return errors.New("negative count")
+	case r.Time.Location().String() != "UTC":
+		return errors.New("time is not UTC")
+	}
+	inRun := r.Kind == KindStart || r.Kind == KindIntent || r.Kind == KindOutcome || r.Kind == KindEnd
+	if inRun != (r.Run != "") || inRun != (r.RunSeq != 0) {
+		return fmt.Errorf("%s: run or runSeq missing or out of place", brief(string(r.Kind)))
+	}
+	if err := r.validateSubject(s, inRun); err != nil {
+		return err
+	}
+	return r.validateBody()
+}
+
+func (r *Record) validateSubject(s Subject, inRun bool) error {
+	want := Subject{SubjectLedger, sha256.Sum256([]byte(r.Ledger))}
+	switch {
+	case inRun && s.Name == SubjectRun && r.Kind != KindStart:
+		return nil // the digest is compared with that of run.start
+	case inRun:
+		want = Subject{SubjectRunID, sha256.Sum256([]byte(r.Run))}
+	}
+	if s != want {
+		return errors.New("the subject is another")
+	}
+	return nil
+}
+
+// validateBody checks that the record holds what its kind needs, and nothing
+// that belongs to another.
+func (r *Record) validateBody() error {
+	var want, may int // of the bits in has
+	switch r.Kind {
+	case KindSession:
+		want = hasSession
+	case KindStart:
+		may = hasWho
+	case KindIntent:
+		want, may = hasCall|hasInput, hasBalances|hasEffects|hasPlan|hasPolicy|hasRequest|hasWho
+	case KindOutcome:
+		want, may = hasCall|hasOutcome, hasBalances|hasDecisions|hasOutput|hasPlan|hasRan|hasResponse|hasUsage
+	case KindEnd:
+		want = hasRunEnd
+	case KindGap:
+		want = hasGap
+	default:
+		return fmt.Errorf("kind %q has no schema in this version", brief(string(r.Kind)))
+	}
+	has := r.has()
+	if has&want != want || has&^(want|may) != 0 {
+		return fmt.Errorf("%s: a member is missing or out of place", r.Kind)
+	}
+	switch {
+	case r.Call != nil && r.Call.ID == 0:
+		return errors.New("call without id")
+	case r.Effects != "" && r.Effects != EffectsDurable && r.Effects != EffectsBestEffort && r.Effects != EffectsReadOnly:
+		return fmt.Errorf("effects %q", brief(string(r.Effects)))
+	case r.Gap != nil && (r.Gap.From == 0 || r.Gap.To < r.Gap.From || r.Gap.To != r.Seq-1 || r.Gap.Count != r.Gap.To-r.Gap.From+1):
+		return errors.New("gap out of range")
+	}
+	if o := r.Outcome; o != nil {
+		switch o.Result {
+		case ResultDone, ResultDenied, ResultFailed, ResultCancelled:
+		default:
+			return fmt.Errorf("result %q", brief(string(o.Result)))
+		}
+	}
+	return nil
+}
+
+// The optional members of a record.
+const (
+	hasBalances = 1 << iota
+	hasCall
+	hasDecisions
+	hasEffects
+	hasGap
+	hasInput
+	hasOutcome
+	hasOutput
+	hasPlan
+	hasPolicy
+	hasRan
+	hasRequest
+	hasResponse
+	hasRunEnd
+	hasSession
+	hasUsage
+	hasWho
+)
+
+func (r *Record) has() int {
+	has := 0
+	for i, there := range [...]bool{
+		len(r.Balances) > 0, r.Call != nil, len(r.Decisions) > 0, r.Effects != "", r.Gap != nil,
+		r.Input != nil, r.Outcome != nil, r.Output != nil, r.Plan != nil, r.Policy != nil, r.Ran != nil,
+		r.Request != nil, r.Response != nil, r.RunEnd != nil, r.Session != nil, r.Usage != nil, r.Who != nil,
+	} {
+		if there {
+			has |= 1 << i
+		}
+	}
+	return has
+}
+
+// maxInt is the largest integer that every JSON parser reads exactly.
+const maxInt = 1<<53 - 1
+
+func isUUIDv7(s string) bool {
+	id, err := uuid.Parse(s)
+	return err == nil && id.Version() == 7 && id.String() == s
+}
+
+// Bounds on the strings of a record, in bytes. What is longer is cut and ends
+// in an ellipsis.
+const (
+	maxName   = 256
+	maxReason = 512
+)
+
+// clean returns s as a record may hold it: valid UTF-8, each invalid byte
+// sequence replaced by U+FFFD, and at most limit bytes.
+func clean(s string, limit int) string {
+	if len(s) <= limit && utf8.ValidString(s) {
+		return s
+	}
+	if len(s) > limit+utf8.UTFMax {
+		s = s[:limit+utf8.UTFMax] // the rest is cut anyway
+	}
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) <= limit {
+		return s
+	}
+	const ellipsis = "…"
+	cut := limit - len(ellipsis)
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + ellipsis
+}
+
+// brief bounds a text that quotes what a verifier reads.
+func brief(s string) string { return clean(s, 200) }
+
+// A recordError says what is wrong with a record.
+type recordError struct {
+	damage Damage
+	detail string
+}
+
+func (e *recordError) Error() string { return string(e.damage) + ": " + e.detail }

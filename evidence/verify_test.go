@@ -1,0 +1,589 @@
+package evidence_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/safeconduct/evidence"
+)
+
+// writeLedger writes a ledger of one run, with records 0 to 10, and returns its
+// envelopes.
+func writeLedger(t testing.TB, dir string, cfg evidence.Config) [][]byte {
+	t.Helper()
+	cfg.ReadOnly = []string{"calculator", "shell"}
+	r := open(t, dir, cfg)
+	if err := agent(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return envelopes(t, dir)
+}
+
+// resign changes the payload of an envelope and signs it again.
+func resign(t testing.TB, env []byte, key ed25519.PrivateKey, old, new string) []byte {
+	t.Helper()
+	payload := decodePayload(t, env)
+	changed := strings.Replace(string(payload), old, new, 1)
+	if changed == string(payload) {
+		t.Fatalf("%q is not in %s", old, payload)
+	}
+	return evidence.Seal(key, []byte(changed))
+}
+
+// reshape changes the record of an envelope and signs it again.
+func reshape(t testing.TB, env []byte, change func(s *evidence.Subject, r *evidence.Record)) []byte {
+	t.Helper()
+	s, r, err := evidence.ParsePayload(decodePayload(t, env))
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(&s, r)
+	payload, err := evidence.EncodePayload(s, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return evidence.Seal(testKey(1), payload)
+}
+
+// edit changes the payload of an envelope and leaves the signature.
+func edit(t testing.TB, env []byte, old, new string) []byte {
+	t.Helper()
+	payload := decodePayload(t, env)
+	changed := bytes.Replace(payload, []byte(old), []byte(new), 1)
+	if bytes.Equal(changed, payload) {
+		t.Fatalf("%q is not in %s", old, payload)
+	}
+	return bytes.Replace(env, []byte(base64.StdEncoding.EncodeToString(payload)), []byte(base64.StdEncoding.EncodeToString(changed)), 1)
+}
+
+// flipSig changes one character of the signature.
+func flipSig(env []byte) []byte {
+	env = bytes.Clone(env)
+	i := len(env) - len(`"}]}`) - 10
+	if env[i] ^= 1; env[i] == '@' {
+		env[i] = 'B'
+	}
+	return env
+}
+
+// strip removes the signatures of an envelope.
+func strip(env []byte) []byte {
+	return append(bytes.Clone(env[:bytes.Index(env, []byte(`"signatures":[`))]), `"signatures":[]}`...)
+}
+
+func each(envs [][]byte, f func([]byte) []byte) [][]byte {
+	envs = slices.Clone(envs)
+	for i := range envs {
+		envs[i] = f(envs[i])
+	}
+	return envs
+}
+
+func swap(envs [][]byte, i, k int) [][]byte {
+	envs = slices.Clone(envs)
+	envs[i], envs[k] = envs[k], envs[i]
+	return envs
+}
+
+// forge is what a holder of the key can do: it changes the records of one run as
+// edit and spoil say and signs them all again. Between the two it makes the
+// chain, the numbers, the subjects and the run's end right.
+func forge(t testing.TB, envs [][]byte, edit func([]*evidence.Record) []*evidence.Record, spoil func([]*evidence.Record)) [][]byte {
+	t.Helper()
+	var rs []*evidence.Record
+	for _, env := range envs {
+		_, r, err := evidence.ParsePayload(decodePayload(t, env))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rs = append(rs, r)
+	}
+	first := *rs[0]
+	if edit != nil {
+		rs = edit(rs)
+	}
+	for i, r := range rs {
+		if r.ID == "" { // new
+			r.ID, r.Ledger, r.Writer, r.Time, r.Version = first.ID, first.Ledger, first.Writer, first.Time, 1
+		}
+		r.Seq = uint64(i + 1)
+	}
+	runSeq := uint64(0)
+	for _, r := range rs {
+		if r.Run != "" {
+			runSeq++
+			r.RunSeq = runSeq
+		}
+		if r.RunEnd != nil {
+			r.RunEnd.Records, r.RunEnd.Head = r.RunSeq, evidence.Hash{}
+		}
+	}
+	if spoil != nil {
+		spoil(rs)
+	}
+	// The hashes come last.
+	var out [][]byte
+	var prev, head evidence.Hash
+	var start *evidence.Hash
+	for _, r := range rs {
+		r.Prev = prev
+		s := evidence.Subject{Name: evidence.SubjectLedger, Digest: sha256.Sum256([]byte(r.Ledger))}
+		switch {
+		case r.Kind == evidence.KindStart, r.Run != "" && start == nil:
+			s = evidence.Subject{Name: evidence.SubjectRunID, Digest: sha256.Sum256([]byte(r.Run))}
+		case r.Run != "":
+			s = evidence.Subject{Name: evidence.SubjectRun, Digest: *start}
+		}
+		if r.RunEnd != nil && r.RunEnd.Head == (evidence.Hash{}) {
+			r.RunEnd.Head = head
+		}
+		payload, err := evidence.EncodePayload(s, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		prev = sha256.Sum256(payload)
+		if r.Run != "" {
+			head = prev
+		}
+		if r.Kind == evidence.KindStart {
+			start = &evidence.Hash{}
+			*start = prev
+		}
+		out = append(out, evidence.Seal(testKey(1), payload))
+	}
+	return out
+}
+
+func at(envs [][]byte, i int, env []byte) [][]byte {
+	envs = slices.Clone(envs)
+	envs[i] = env
+	return envs
+}
+
+func TestAttacks(t *testing.T) {
+	dir := newDir(t)
+	envs := writeLedger(t, dir, evidence.Config{Ledger: "here"})
+	other := writeLedger(t, newDir(t), evidence.Config{Ledger: "there"})
+	sibling := writeLedger(t, newDir(t), evidence.Config{Ledger: "here"})
+	key, stranger := testKey(1), testKey(2)
+
+	tests := []struct {
+		name   string
+		ledger [][]byte
+		want   evidence.Damage
+		record uint64 // the first bad one, from 1
+		alone  bool   // it is the only damage
+	}{
+		{"payload edited", at(envs, 8, edit(t, envs[8], `"deny"`, `"okay"`)), evidence.DamageEdited, 9, true},
+		{"signature edited", at(envs, 4, flipSig(envs[4])), evidence.DamageEdited, 5, true},
+		{"first edited", at(envs, 0, edit(t, envs[0], `"here"`, `"hare"`)), evidence.DamageEdited, 1, true},
+		{"last edited", at(envs, 10, edit(t, envs[10], `"run.end"`, `"run.emd"`)), evidence.DamageEdited, 11, true},
+		{"key ID edited", at(envs, 4, bytes.Replace(envs[4], []byte(evidence.KeyID(public(key))), []byte(evidence.KeyID(public(stranger))), 1)), evidence.DamageEdited, 5, true},
+		{"removed from the middle", slices.Delete(slices.Clone(envs), 4, 5), evidence.DamageRemoved, 5, false},
+		{"removed at the beginning", envs[1:], evidence.DamageRemoved, 1, false},
+		{"three removed", slices.Delete(slices.Clone(envs), 4, 7), evidence.DamageRemoved, 5, false},
+		{"all removed", nil, evidence.DamageRemoved, 0, true},
+		{"reordered", swap(envs, 4, 5), evidence.DamageReordered, 5, true},
+		{"moved to the end", append(slices.Delete(slices.Clone(envs), 4, 5), envs[4]), evidence.DamageReordered, 5, false},
+		{"replayed at once", slices.Insert(slices.Clone(envs), 5, envs[4]), evidence.DamageReplayed, 6, true},
+		{"replayed later", append(slices.Clone(envs), envs[4]), evidence.DamageReplayed, 12, true},
+		{"two at one place", slices.Insert(slices.Clone(envs), 5, reshape(t, envs[4], func(_ *evidence.Subject, r *evidence.Record) {
+			r.Outcome.Result = evidence.ResultFailed
+		})), evidence.DamageEquivocation, 6, true},
+		{"rewritten by the key holder", at(envs, 4, reshape(t, envs[4], func(_ *evidence.Subject, r *evidence.Record) {
+			r.Outcome.Result = evidence.ResultFailed
+		})), evidence.DamageEquivocation, 6, false},
+		{"spliced from another ledger", at(envs, 4, other[4]), evidence.DamageSpliced, 5, false},
+		{"inserted from another ledger", slices.Insert(slices.Clone(envs), 5, other[5]), evidence.DamageSpliced, 6, true},
+		{"a whole writer of another ledger", append(slices.Clone(envs), other...), evidence.DamageSpliced, 12, true},
+		{"a writer of a ledger with this name", append(slices.Clone(envs), sibling...), evidence.DamageEquivocation, 12, true},
+		{"subject of another run", at(envs, 4, reshape(t, envs[4], func(s *evidence.Subject, _ *evidence.Record) { s.Digest[0] ^= 1 })), evidence.DamageSpliced, 5, false},
+		{"unsigned", at(envs, 4, strip(envs[4])), evidence.DamageUnsigned, 5, true},
+		{"all unsigned", each(envs, strip), evidence.DamageUnsigned, 1, false},
+		{"signed by a stranger", at(envs, 4, evidence.Seal(stranger, decodePayload(t, envs[4]))), evidence.DamageUnknownKey, 5, true},
+		{"all signed by a stranger", each(envs, func(env []byte) []byte { return evidence.Seal(stranger, decodePayload(t, env)) }), evidence.DamageUnknownKey, 1, false},
+		{"duplicate member", at(envs, 8, resign(t, envs[8], key, `"verdict":"deny"`, `"verdict":"allow","verdict":"deny"`)), evidence.DamageNotCanonical, 9, true},
+		{"case twin", at(envs, 8, resign(t, envs[8], key, `"verdict":"deny"`, `"Verdict":"allow","verdict":"deny"`)), evidence.DamageNotCanonical, 9, true},
+		{"unknown member", at(envs, 8, resign(t, envs[8], key, `"verdict":"deny"`, `"verdict":"deny","vest":1`)), evidence.DamageNotCanonical, 9, true},
+		{"white space", at(envs, 8, resign(t, envs[8], key, `"seq":9`, `"seq": 9`)), evidence.DamageNotCanonical, 9, true},
+		{"escape", at(envs, 8, resign(t, envs[8], key, `"deny"`, `"den\u0079"`)), evidence.DamageNotCanonical, 9, true},
+		{"number spelled otherwise", at(envs, 8, resign(t, envs[8], key, `"seq":9`, `"seq":9.0`)), evidence.DamageMalformed, 9, true},
+		{"order of members", at(envs, 8, resign(t, envs[8], key, `"size":87`, `"size":87`+"\n")), evidence.DamageNotCanonical, 9, true},
+		{"explicit null", at(envs, 8, resign(t, envs[8], key, `"outcome":`, `"omitted":0,"outcome":`)), evidence.DamageNotCanonical, 9, true},
+		{"trailing text", at(envs, 8, evidence.Seal(key, append(decodePayload(t, envs[8]), ' '))), evidence.DamageNotCanonical, 9, true},
+		{"invalid UTF-8", at(envs, 8, resign(t, envs[8], key, `not on`, "not \xff")), evidence.DamageMalformed, 9, true},
+		{"lone surrogate", at(envs, 8, resign(t, envs[8], key, `not on`, `not \ud800`)), evidence.DamageMalformed, 9, true},
+		{"larger than 2^53", at(envs, 8, resign(t, envs[8], key, `"seq":9`, `"seq":9007199254740993`)), evidence.DamageMalformed, 9, true},
+		{"not JSON", at(envs, 8, evidence.Seal(key, []byte("hello"))), evidence.DamageMalformed, 9, true},
+		{"another predicate", at(envs, 8, resign(t, envs[8], key, `urn:safeconduct:record:v1`, `urn:safeconduct:record:v2`)), evidence.DamageMalformed, 9, true},
+		{"a kind without a schema", at(envs, 10, resign(t, envs[10], key, `"run.end"`, `"anchor"`)), evidence.DamageMalformed, 11, true},
+		{"oversize", at(envs, 8, resign(t, envs[8], key, `not on`, strings.Repeat("x", evidence.MaxPayload))), evidence.DamageMalformed, 9, true},
+		{"envelope with white space", at(envs, 8, append([]byte(`{"payload": "`), envs[8][12:]...)), evidence.DamageNotCanonical, 9, true},
+		{"another payload type", at(envs, 8, bytes.Replace(envs[8], []byte("in-toto+json"), []byte("in-toto+yaml"), 1)), evidence.DamageMalformed, 9, true},
+		{"outcome without intent", forge(t, envs, func(rs []*evidence.Record) []*evidence.Record {
+			return slices.Delete(rs, 5, 6)
+		}, nil), evidence.DamageOutcome, 6, false},
+		{"intent twice", forge(t, envs, func(rs []*evidence.Record) []*evidence.Record {
+			twin := *rs[5]
+			return slices.Insert(rs, 6, &twin)
+		}, nil), evidence.DamageInconsistent, 7, true},
+		{"run begins twice", forge(t, envs, func(rs []*evidence.Record) []*evidence.Record {
+			twin := *rs[1]
+			return slices.Insert(rs, 2, &twin)
+		}, nil), evidence.DamageInconsistent, 3, false},
+		{"run ends twice", forge(t, envs, func(rs []*evidence.Record) []*evidence.Record {
+			twin, end := *rs[10], *rs[10].RunEnd
+			twin.RunEnd = &end
+			return slices.Insert(slices.Delete(rs, 9, 10), 9, &twin)
+		}, nil), evidence.DamageInconsistent, 11, false},
+		{"calls miscounted", forge(t, envs, nil, func(rs []*evidence.Record) { rs[10].RunEnd.Calls = 3 }), evidence.DamageInconsistent, 11, true},
+		{"records miscounted", forge(t, envs, nil, func(rs []*evidence.Record) { rs[10].RunEnd.Records = 9 }), evidence.DamageInconsistent, 11, true},
+		{"run's head", forge(t, envs, nil, func(rs []*evidence.Record) { rs[10].RunEnd.Head[0] ^= 1 }), evidence.DamageInconsistent, 11, true},
+		{"run numbers skip", forge(t, envs, nil, func(rs []*evidence.Record) { rs[9].RunSeq += 5; rs[10].RunSeq += 5; rs[10].RunEnd.Records += 5 }), evidence.DamageInconsistent, 10, true},
+		{"run numbers repeat", forge(t, envs, nil, func(rs []*evidence.Record) { rs[9].RunSeq = rs[8].RunSeq }), evidence.DamageInconsistent, 10, false},
+		{"clock steps back", forge(t, envs, nil, func(rs []*evidence.Record) { rs[5].Mono = 0 }), evidence.DamageInconsistent, 6, true},
+		{"a gap over records that are there", forge(t, envs, func(rs []*evidence.Record) []*evidence.Record {
+			gap := &evidence.Record{Kind: evidence.KindGap, Mono: rs[4].Mono, Gap: &evidence.Gap{Reason: "x"}}
+			return slices.Insert(rs, 5, gap)
+		}, func(rs []*evidence.Record) { *rs[5].Gap = evidence.Gap{From: 3, To: 5, Count: 3, Reason: "x"} }), evidence.DamageInconsistent, 6, true},
+		{"a gap smaller than the hole", forge(t, envs, func(rs []*evidence.Record) []*evidence.Record {
+			gap := &evidence.Record{Kind: evidence.KindGap, Mono: rs[4].Mono, Gap: &evidence.Gap{Reason: "x"}}
+			return slices.Insert(rs, 5, gap)
+		}, func(rs []*evidence.Record) {
+			for _, r := range rs[5:] {
+				r.Seq += 4
+			}
+			*rs[5].Gap = evidence.Gap{From: 8, To: 9, Count: 2, Reason: "x"}
+		}), evidence.DamageRemoved, 6, true},
+		{"a writer that ignores the one before", append(slices.Clone(envs), forge(t, envs[:1], nil, func(rs []*evidence.Record) { rs[0].Writer = rs[0].ID })...), evidence.DamageEquivocation, 12, true},
+		{"a writer that follows another record", append(slices.Clone(envs), forge(t, envs[:1], nil, func(rs []*evidence.Record) {
+			rs[0].Session.Previous = &evidence.Head{Writer: rs[0].Writer, Seq: 11}
+			rs[0].Writer = rs[0].ID
+		})...), evidence.DamageEquivocation, 12, true},
+		{"the end of a writer removed", append(slices.Clone(envs), forge(t, envs[:1], nil, func(rs []*evidence.Record) {
+			rs[0].Session.Previous = &evidence.Head{Writer: rs[0].Writer, Seq: 14}
+			rs[0].Writer = rs[0].ID
+		})...), evidence.DamageRemoved, 12, true},
+		{"a whole writer removed", append(slices.Clone(envs), forge(t, envs[:1], nil, func(rs []*evidence.Record) {
+			rs[0].Session.Previous = &evidence.Head{Writer: rs[0].ID, Seq: 3}
+			rs[0].Writer = rs[0].ID
+		})...), evidence.DamageRemoved, 12, true},
+		{"the first writer removed", forge(t, envs[:1], nil, func(rs []*evidence.Record) {
+			rs[0].Session.Previous = &evidence.Head{Writer: rs[0].ID, Seq: 3}
+		}), evidence.DamageRemoved, 1, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			rewrite(t, dir, tt.ledger...)
+			report := verify(t, dir)
+			if report.Intact() {
+				t.Fatal("the ledger verifies")
+			}
+			if report.First.Damage != tt.want || report.First.Record != tt.record {
+				t.Errorf("got first %v, want record %d: %s", report.First, tt.record, tt.want)
+			}
+			if tt.alone && len(report.Damage) != 1 {
+				t.Errorf("got damage %v, want %s only", report.Damage, tt.want)
+			}
+			if _, err := json.Marshal(report); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	rewrite(t, dir, envs...)
+	wantIntact(t, dir)
+}
+
+// FAULTS 16: every bit of a ledger counts.
+func TestEveryBitFlipIsFound(t *testing.T) {
+	dir := newDir(t)
+	if err := open(t, dir, evidence.Config{}).Close(t.Context()); err != nil { // one record
+		t.Fatal(err)
+	}
+	everyBit(t, dir, 1)
+	dir = newDir(t)
+	writeLedger(t, dir, evidence.Config{})
+	everyBit(t, dir, 61)
+}
+
+// everyBit changes one bit of each step bytes of a ledger.
+func everyBit(t *testing.T, dir string, step int) {
+	path := evidence.SegmentPath(dir, 1)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(whole); i += step {
+		b := bytes.Clone(whole)
+		b[i] ^= 1 << (i % 8)
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		report, err := evidence.Verify(dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1))}})
+		if err == nil && report.Intact() {
+			t.Fatalf("byte %d, bit %d: the flip is not found", i, i%8)
+		}
+	}
+}
+
+// So does every bit of an envelope for somebody who can make checksums right.
+func TestEveryBitFlipInAnEnvelopeIsFound(t *testing.T) {
+	dir := newDir(t)
+	envs := writeLedger(t, dir, evidence.Config{})[:3]
+	const i = 2
+	for k := range envs[i] {
+		env := bytes.Clone(envs[i])
+		env[k] ^= 1 << (k % 8)
+		rewrite(t, dir, at(envs, i, env)...)
+		if report := verify(t, dir); report.Intact() || report.First.Record != i+1 {
+			t.Fatalf("byte %d, bit %d: got %v", k, k%8, report.First)
+		}
+	}
+}
+
+// What no verifier can see without a checkpoint from elsewhere: the tail is cut
+// between two records. The run under way shows.
+func TestTailCutBetweenRecords(t *testing.T) {
+	dir := newDir(t)
+	envs := writeLedger(t, dir, evidence.Config{})
+	rewrite(t, dir, envs[:7]...)
+	if report := wantIntact(t, dir); report.Interrupted != 1 || report.Unknown != 1 {
+		t.Errorf("got report %+v, want an interrupted run with an unknown call", report)
+	}
+	rewrite(t, dir, envs[:1]...)
+	if report := wantIntact(t, dir); report.Head.Seq != 1 {
+		t.Errorf("got head %+v, want seq 1", report.Head)
+	}
+}
+
+// A call that outlives its run is no damage, after a gap either.
+func TestLateAfterGap(t *testing.T) {
+	dir := newDir(t)
+	envs := writeLedger(t, dir, evidence.Config{})
+	rewrite(t, dir, forge(t, envs, func(rs []*evidence.Record) []*evidence.Record {
+		gap := &evidence.Record{Kind: evidence.KindGap, Mono: rs[1].Mono, Gap: &evidence.Gap{Reason: "x"}}
+		intent, outcome := *rs[5], *rs[6]
+		intent.Mono, outcome.Mono = rs[10].Mono, rs[10].Mono
+		return append(slices.Insert(rs, 1, gap), &intent, &outcome)
+	}, func(rs []*evidence.Record) {
+		for _, r := range rs[1:] {
+			r.Seq += 2
+		}
+		*rs[1].Gap = evidence.Gap{From: 2, To: 3, Count: 2, Reason: "x"}
+	})...)
+	if report := wantIntact(t, dir); report.Late != 2 || report.Lost != 2 || report.Interrupted != 0 {
+		t.Errorf("got report %+v, want 2 late and 2 lost", report)
+	}
+}
+
+// After a damage the rest is counted.
+func TestVerifyGoesOn(t *testing.T) {
+	dir := newDir(t)
+	for range 3 {
+		r := open(t, dir, evidence.Config{})
+		if err := agent(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		_ = r.Close(t.Context())
+	}
+	all := entries(t, dir)
+	path := evidence.SegmentPath(dir, 1)
+	for i := range all {
+		flip(t, path, all[i].Offset+100, 0x40)
+		report := verify(t, dir)
+		if report.Records != 32 || report.First.Record != uint64(i+1) || report.First.Offset != all[i].Offset || len(report.Damage) != 1 || report.Damage[evidence.DamageEdited] != 1 {
+			t.Errorf("record %d edited: got %d records, first %v, damage %v", i+1, report.Records, report.First, report.Damage)
+		}
+		flip(t, path, all[i].Offset+100, 0x40)
+	}
+	// A length that is wrong loses no more than its frame.
+	for _, at := range []int64{0, 2, 3} {
+		flip(t, path, all[5].Offset+at, 0x08)
+		if report := verify(t, dir); report.Records != 32 || report.First.Damage != evidence.DamageEdited {
+			t.Errorf("length edited: got %d records, first %v", report.Records, report.First)
+		}
+		flip(t, path, all[5].Offset+at, 0x08)
+	}
+	wantIntact(t, dir)
+}
+
+// FAULTS 54: trust comes from the keys that are given, and only from them.
+func TestVerifyKeys(t *testing.T) {
+	dir := newDir(t)
+	envs := writeLedger(t, dir, evidence.Config{})
+	right, wrong := public(testKey(1)), public(testKey(2))
+	if report := verify(t, dir, wrong, right); !report.Intact() {
+		t.Errorf("with the key and another: got %v", report.First)
+	}
+	if report := verify(t, dir, wrong); report.Intact() || report.First.Damage != evidence.DamageUnknownKey || report.Records != 0 {
+		t.Errorf("with another key: got %v", report.First)
+	}
+	if _, err := evidence.Verify(dir, evidence.VerifyOptions{}); err == nil {
+		t.Error("without a key: got no error")
+	}
+	if _, err := evidence.Verify(dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{nil}}); err == nil {
+		t.Error("with a key of no length: got no error")
+	}
+	report, err := evidence.Verify(dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{right}, Ledger: "another"})
+	if err != nil || report.Intact() || report.First.Damage != evidence.DamageSpliced {
+		t.Errorf("with another origin: got %v, %v", report, err)
+	}
+	// A second signature neither helps nor harms.
+	extra := bytes.Replace(envs[4], []byte(`[{`), []byte(`[{"keyid":"x","sig":"AAAA"},{`), 1)
+	rewrite(t, dir, at(envs, 4, extra)...)
+	wantIntact(t, dir)
+}
+
+func TestVerifyCannot(t *testing.T) {
+	dir := newDir(t)
+	writeLedger(t, dir, evidence.Config{})
+	keys := evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1))}}
+	empty := t.TempDir()
+	file := filepath.Join(empty, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, says := range map[string]string{
+		filepath.Join(empty, "nothing"): "no such file",
+		empty:                           "is not a ledger",
+		file:                            "not a directory",
+	} {
+		if _, err := evidence.Verify(path, keys); err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), path) {
+			t.Errorf("got error %v, want one with the path and %q", err, says)
+		}
+	}
+	if _, err := evidence.Verify(filepath.Join(empty, "nothing"), keys); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got error %v, want fs.ErrNotExist", err)
+	}
+	if err := os.WriteFile(evidence.SegmentPath(dir, 1), []byte("safeconduct segment v9\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := evidence.Verify(dir, keys); err == nil || !strings.Contains(err.Error(), "another version") {
+		t.Errorf("got error %v, want one about the version", err)
+	}
+}
+
+// FAULTS 17: memory does not grow with what a segment claims.
+func TestReadAnything(t *testing.T) {
+	for _, b := range [][]byte{
+		nil, []byte("s"), bytes.Repeat([]byte{0xff}, 1<<20), make([]byte, 1<<20),
+		append(evidence.Segment(), bytes.Repeat([]byte(`{"payload":"`), 1<<16)...),
+		append(evidence.Segment([]byte("x")), bytes.Repeat([]byte{0, 0, 0, 9}, 1<<16)...),
+	} {
+		if good, bad, err := evidence.ReadFrames(bytes.NewReader(b)); err != nil || good > 1 || bad == 0 {
+			t.Errorf("%.20q: got %d good, %d bad, %v", b, good, bad, err)
+		}
+	}
+}
+
+func TestRead(t *testing.T) {
+	dir := newDir(t)
+	envs := writeLedger(t, dir, evidence.Config{})
+	n := 0
+	for e, err := range evidence.Read(dir) {
+		if err != nil || e.Record.Seq != uint64(n+1) || e.Hash != sha256.Sum256(decodePayload(t, e.Envelope)) {
+			t.Fatalf("record %d: got %+v, %v", n+1, e.Record, err)
+		}
+		r, err := evidence.ParseEnvelope(e.Envelope)
+		if err != nil || r.ID != e.Record.ID {
+			t.Errorf("ParseEnvelope: got %+v, %v", r, err)
+		}
+		if n++; n == 5 {
+			break
+		}
+	}
+	rewrite(t, dir, at(envs, 4, []byte("{}"))...)
+	good, bad := 0, 0
+	for e, err := range evidence.Read(dir) {
+		if err != nil {
+			bad++
+			if e.Record != nil || e.Segment != 1 {
+				t.Errorf("got entry %+v with error %v", e, err)
+			}
+			continue
+		}
+		good++
+	}
+	if good != 10 || bad != 1 {
+		t.Errorf("got %d good and %d bad, want 10 and 1", good, bad)
+	}
+	for e, err := range evidence.Read(filepath.Join(dir, "nothing")) {
+		if err == nil || e.Segment != 0 {
+			t.Errorf("got %+v, %v, want an error", e, err)
+		}
+	}
+	if _, err := evidence.ParseEnvelope([]byte("{}")); err == nil {
+		t.Error("ParseEnvelope: got no error")
+	}
+}
+
+func TestFindingIsEscaped(t *testing.T) {
+	f := evidence.Finding{Damage: evidence.DamageMalformed, Detail: "kind \x1b[2J\n", Record: 3, Segment: 1, Offset: 99, Seq: 4, Run: time.Now().String()}
+	if got, want := f.String(), `record 3 (segment 1, offset 99, seq 4): malformed: kind \x1b[2J\n`; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A record that is signed and canonical must also be one.
+func TestMalformedRecords(t *testing.T) {
+	for name, change := range map[string]func(s *evidence.Subject, r *evidence.Record){
+		"version":              func(_ *evidence.Subject, r *evidence.Record) { r.Version = 2 },
+		"no ledger":            func(_ *evidence.Subject, r *evidence.Record) { r.Ledger = "" },
+		"ID":                   func(_ *evidence.Subject, r *evidence.Record) { r.ID = "1" },
+		"ID in upper case":     func(_ *evidence.Subject, r *evidence.Record) { r.ID = strings.ToUpper(r.ID) },
+		"ID of version 4":      func(_ *evidence.Subject, r *evidence.Record) { r.ID = "0d2c4f5e-8a53-4f1e-9a57-1f2f1f0c9a11" },
+		"writer":               func(_ *evidence.Subject, r *evidence.Record) { r.Writer = "" },
+		"seq 0":                func(_ *evidence.Subject, r *evidence.Record) { r.Seq = 0 },
+		"seq 1":                func(_ *evidence.Subject, r *evidence.Record) { r.Seq = 1 },
+		"negative mono":        func(_ *evidence.Subject, r *evidence.Record) { r.Mono = -1 },
+		"negative omitted":     func(_ *evidence.Subject, r *evidence.Record) { r.Omitted = -1 },
+		"local time":           func(_ *evidence.Subject, r *evidence.Record) { r.Time = r.Time.In(time.FixedZone("", 3600)) },
+		"no run":               func(_ *evidence.Subject, r *evidence.Record) { r.Run = "" },
+		"no runSeq":            func(_ *evidence.Subject, r *evidence.Record) { r.RunSeq = 0 },
+		"no call":              func(_ *evidence.Subject, r *evidence.Record) { r.Call = nil },
+		"call 0":               func(_ *evidence.Subject, r *evidence.Record) { r.Call.ID = 0 },
+		"no outcome":           func(_ *evidence.Subject, r *evidence.Record) { r.Outcome = nil },
+		"result":               func(_ *evidence.Subject, r *evidence.Record) { r.Outcome.Result = "fine" },
+		"input in an outcome":  func(_ *evidence.Subject, r *evidence.Record) { r.Input = r.Output },
+		"effects out of place": func(_ *evidence.Subject, r *evidence.Record) { r.Effects = evidence.EffectsDurable },
+		"effects": func(_ *evidence.Subject, r *evidence.Record) {
+			r.Kind, r.Effects, r.Input, r.Outcome, r.Output, r.Decisions = evidence.KindIntent, "none", r.Output, nil, nil, nil
+		},
+		"kind":         func(_ *evidence.Subject, r *evidence.Record) { r.Kind = "x" },
+		"kind session": func(_ *evidence.Subject, r *evidence.Record) { r.Kind = evidence.KindSession },
+		"kind end":     func(_ *evidence.Subject, r *evidence.Record) { r.Kind = evidence.KindEnd },
+		"subject name": func(s *evidence.Subject, _ *evidence.Record) { s.Name = "file" },
+		"subject":      func(s *evidence.Subject, _ *evidence.Record) { s.Name = evidence.SubjectRunID },
+		"gap": func(s *evidence.Subject, r *evidence.Record) {
+			*s = evidence.Subject{Name: evidence.SubjectLedger, Digest: sha256.Sum256([]byte(r.Ledger))}
+			r.Kind, r.Run, r.RunSeq, r.Call, r.Outcome, r.Output, r.Decisions = evidence.KindGap, "", 0, nil, nil, nil, nil
+			r.Gap = &evidence.Gap{From: 3, To: r.Seq, Count: r.Seq - 2}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, r := goldenRecord()
+			change(&s, r)
+			payload, err := evidence.EncodePayload(s, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := evidence.ParsePayload(payload); err == nil || !strings.HasPrefix(err.Error(), "malformed") {
+				t.Errorf("got error %v, want malformed, for\n%s", err, payload)
+			}
+		})
+	}
+}

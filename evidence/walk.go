@@ -1,0 +1,123 @@
+package evidence
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+)
+
+// A ledger is a directory:
+//
+//	lock          held by the writer; says who that is
+//	segments/     the log, in files that continue one another
+//	  00000000000000000001.seg
+const (
+	lockName      = "lock"
+	segmentsName  = "segments"
+	segmentSuffix = ".seg"
+	segmentDigits = 20
+)
+
+func segmentPath(dir string, n uint64) string {
+	return filepath.Join(dir, segmentsName, fmt.Sprintf("%0*d%s", segmentDigits, n, segmentSuffix))
+}
+
+// listSegments returns the numbers of the segments in dir, in order. Other
+// files do not count.
+func listSegments(dir string) ([]uint64, error) {
+	entries, err := os.ReadDir(filepath.Join(dir, segmentsName))
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, serr := os.Stat(dir); serr == nil {
+			return nil, fmt.Errorf("is not a ledger: it has no %s", segmentsName)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	var ns []uint64
+	for _, e := range entries {
+		name := e.Name()
+		if len(name) != segmentDigits+len(segmentSuffix) || filepath.Ext(name) != segmentSuffix {
+			continue
+		}
+		if n, err := strconv.ParseUint(name[:segmentDigits], 10, 64); err == nil && n > 0 {
+			ns = append(ns, n)
+		}
+	}
+	slices.Sort(ns)
+	return ns, nil
+}
+
+// A place is where a frame begins.
+type place struct {
+	segment uint64
+	offset  int64
+}
+
+// walk calls visit for each envelope in dir, in order, and with a *frameError
+// for what is no frame, until visit returns false. The envelope is valid until
+// visit returns. It calls opened, if that is not nil, with the size of each
+// segment. The error is of a ledger that cannot be read.
+func walk(dir string, visit func(at place, env []byte, err error) bool, opened func(size int64)) error {
+	ns, err := listSegments(dir)
+	if err != nil {
+		return err
+	}
+	if len(ns) == 0 {
+		return errors.New("has no segment")
+	}
+	for _, n := range ns {
+		more, err := walkSegment(dir, n, visit, opened)
+		if err != nil {
+			return fmt.Errorf("segment %d: %w", n, err)
+		}
+		if !more {
+			return nil
+		}
+	}
+	return nil
+}
+
+func walkSegment(dir string, n uint64, visit func(place, []byte, error) bool, opened func(int64)) (more bool, err error) {
+	f, err := os.Open(segmentPath(dir, n))
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	info, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	if !info.Mode().IsRegular() {
+		return false, errors.New("is not a regular file")
+	}
+	if opened != nil {
+		opened(info.Size())
+	}
+	fr, err := newFrameReader(f)
+	var bad *frameError
+	if errors.As(err, &bad) {
+		if !visit(place{n, 0}, nil, bad) {
+			return false, nil
+		}
+	} else if err != nil {
+		return false, err
+	}
+	for {
+		env, off, err := fr.next()
+		if errors.Is(err, io.EOF) {
+			return true, nil
+		}
+		if err != nil && !errors.As(err, &bad) {
+			return false, err
+		}
+		if !visit(place{n, off}, env, err) {
+			return false, nil
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package gates_test
+
+import (
+	"bufio"
+	"compress/gzip"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"example.com/safeconduct/gates"
+	"example.com/safeconduct/middleware"
+	kit "example.com/safeconduct/middleware/middlewaretest"
+)
+
+// TestToolsCorpus puts the published tool calls of the Berkeley function-calling
+// leaderboard, and mutations of their tools' names, through the gate, as a call
+// and as a plan. What is wrong with arguments is not for this gate to see.
+func TestToolsCorpus(t *testing.T) {
+	dir := os.Getenv("SAFECONDUCT_CORPORA")
+	if dir == "" {
+		t.Skip("SAFECONDUCT_CORPORA is unset: no corpora to read")
+	}
+	f, err := os.Open(filepath.Join(dir, "bfcl", "tool_gate_cases.jsonl.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	lines := bufio.NewScanner(z)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var c struct {
+			Tool, Kind, Source string
+			Registered         []string
+		}
+		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
+			t.Fatal(err)
+		}
+		seen[c.Kind]++
+		allow := c.Kind != "tool_name_case" && c.Kind != "tool_name_homoglyph" && c.Kind != "tool_name_zero_width"
+		gate := gates.Tools(c.Registered...)
+		_, call := middleware.Wrap(kit.Echo, gate)(t.Context(), kit.Tool(c.Tool, ""))
+		ask := middleware.ToolCall{Name: c.Tool, Registered: c.Registered[0]} // as one that folds case finds it
+		if allow {
+			ask.Registered = c.Tool
+		}
+		_, plan := middleware.Wrap(kit.Planner(ask), gate)(t.Context(), kit.Plan())
+		for how, err := range map[string]error{"call": call, "plan": plan} {
+			if allow && err != nil || !allow && !denied(err, middleware.CodeToolNotAllowed) {
+				t.Errorf("%s, %s of %q as a %s: got error %v", c.Source, c.Kind, c.Tool, how, err)
+			}
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if seen["valid"] != 1738 || seen["tool_name_case"] != 1738 || seen["tool_name_homoglyph"] != 1725 || seen["tool_name_zero_width"] != 1738 {
+		t.Errorf("got %v, want all cases", seen)
+	}
+}

@@ -1,0 +1,163 @@
+package gates
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"unicode"
+
+	"example.com/safeconduct/middleware"
+)
+
+const toolsName = "tools"
+
+// Tools returns the gate "tools", which allows the tools with these names and
+// no others. Without names it allows none.
+//
+// It is bound to the tool as it was registered, so that what counts is the tool
+// that would run, not how a model spells it. A tool call is denied unless the
+// name of its tool is on the list, letter for letter. A plan is denied as a
+// whole unless every tool call in it asks for a registered tool, spells its
+// name as it was registered, and is on the list: none of the batch has run
+// then. Calls of other kinds pass. The code is
+// [middleware.CodeToolNotAllowed]; the reason names the tool, escaped to ASCII
+// and cut to 64 bytes. A plan that cannot be read is denied with
+// [middleware.CodeIndeterminate].
+//
+// Tools panics if a name is empty, if one is there twice, or if two differ by
+// case only, as frameworks that look tools up without regard to case would run
+// one for the other. The cost of a call does not depend on how many names
+// there are.
+func Tools(names ...string) middleware.Interceptor {
+	list := newAllowlist(names)
+	return func(next middleware.Handler) middleware.Handler {
+		if next == nil {
+			return middleware.Layer{Name: toolsName, Gate: true, ID: list}.Handler()
+		}
+		bound := &binding{allowlist: list}
+		tool := middleware.Before(toolsName, bound.call)(next)
+		plan := middleware.After(toolsName, list.plan)(next)
+		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			switch call.Kind {
+			case middleware.KindTool:
+				return tool(ctx, call)
+			case middleware.KindPlan:
+				return plan(ctx, call)
+			default:
+				return next(ctx, call)
+			}
+		}
+	}
+}
+
+// An allowlist holds the names of the tools that may run.
+type allowlist struct{ names map[string]struct{} }
+
+func newAllowlist(names []string) *allowlist {
+	list := &allowlist{make(map[string]struct{}, len(names))}
+	folded := make(map[string]string, 2*len(names))
+	for _, name := range names {
+		if name == "" {
+			panic("gates: Tools: empty name")
+		}
+		if _, twice := list.names[name]; twice {
+			panic(fmt.Sprintf("gates: Tools: %q is there twice", name))
+		}
+		// Some look tools up by upper case, others by Unicode folding: neither
+		// contains the other.
+		for _, key := range []string{"upper " + strings.ToUpper(name), "fold " + fold(name)} {
+			if other, taken := folded[key]; taken {
+				panic(fmt.Sprintf("gates: Tools: %q and %q differ by case only", other, name))
+			}
+			folded[key] = name
+		}
+		list.names[name] = struct{}{}
+	}
+	return list
+}
+
+// fold returns a string that is the same for all strings that are equal under
+// Unicode simple case folding, as strings.EqualFold has it.
+func fold(s string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+			least = min(least, next)
+		}
+		return least
+	}, s)
+}
+
+// A binding is the allowlist at work for one wrapped tool. As that has one name,
+// it is looked up once.
+type binding struct {
+	*allowlist
+	first atomic.Pointer[string] // the first name that was found to be on the list
+}
+
+// call judges a tool call about to run.
+func (b *binding) call(_ context.Context, call middleware.Call) error {
+	if first := b.first.Load(); first != nil && call.Name == *first {
+		return nil
+	}
+	if _, ok := b.names[call.Name]; !ok {
+		d := notListed(call.Name)
+		d.Gate, d.Call = toolsName, call.Name // complete, it needs no copy
+		return d
+	}
+	if b.first.Load() == nil {
+		name := call.Name // not &call.Name: that would move every call to the heap
+		b.first.Store(&name)
+	}
+	return nil
+}
+
+// plan judges the batch of tool calls that a plan asks for.
+func (l *allowlist) plan(_ context.Context, _ middleware.Call, res middleware.Result) error {
+	plan, err := planOf(res)
+	if err != nil {
+		return err
+	}
+	for i := range plan.ToolCalls {
+		if err := l.asked(&plan.ToolCalls[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// asked judges one tool call of a batch.
+func (l *allowlist) asked(c *middleware.ToolCall) error {
+	switch {
+	case c.Registered == "":
+		return notAllowed("there is no tool " + shown(c.Name))
+	case c.Name != c.Registered:
+		return notAllowed("tool " + shown(c.Registered) + " was asked for as " + shown(c.Name))
+	}
+	if _, ok := l.names[c.Registered]; !ok {
+		return notListed(c.Registered)
+	}
+	return nil
+}
+
+func notListed(name string) *middleware.DeniedError {
+	var reason [128]byte // most denials are of this kind, and few names are long
+	b := append(reason[:0], "tool "...)
+	b = appendShown(b, name)
+	return notAllowed(string(append(b, " is not on the allowlist"...)))
+}
+
+// notAllowed does without middleware.Deny's formatting: the reason is no format.
+func notAllowed(reason string) *middleware.DeniedError {
+	return &middleware.DeniedError{Code: middleware.CodeToolNotAllowed, Reason: reason}
+}
+
+// planOf returns the Plan that a KindPlan call came to.
+func planOf(res middleware.Result) (*middleware.Plan, error) {
+	plan, ok := res.Output.(*middleware.Plan)
+	if !ok || plan == nil {
+		return nil, middleware.Deny(middleware.CodeIndeterminate, "the plan cannot be read")
+	}
+	return plan, nil
+}

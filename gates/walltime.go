@@ -1,0 +1,43 @@
+package gates
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"example.com/safeconduct/middleware"
+)
+
+// timed bounds the time of a run, around what is counted.
+func (b *budget) timed(next middleware.Handler) middleware.Handler {
+	counted := b.counted(next).handler()
+	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		end := b.end(b.state(ctx))
+		if !time.Now().Before(end) {
+			return middleware.Result{}, b.late(nil)
+		}
+		if d, ok := ctx.Deadline(); ok && !d.After(end) {
+			return counted(ctx, call) // the caller's deadline, or that of a call around
+		}
+		inner, cancel := context.WithDeadline(ctx, end)
+		defer cancel()
+		res, err := counted(inner, call)
+		if inner.Err() != nil && ctx.Err() == nil && errors.Is(err, inner.Err()) && !errors.As(err, new(*middleware.DeniedError)) {
+			return middleware.Result{Usage: res.Usage}, b.late(err)
+		}
+		return res, err
+	}
+}
+
+// end returns when the time of a run is over.
+func (b *budget) end(st *runState) time.Time {
+	defer b.lock(st).Unlock()
+	return st.began.Add(b.wallTime)
+}
+
+func (b *budget) late(cause error) error {
+	return &middleware.DeniedError{
+		Code: middleware.CodeOverBudget, Err: cause,
+		Reason: "limit " + limitWallTime + " of the run: " + b.wallTime.String() + " are over",
+	}
+}
