@@ -61,6 +61,7 @@ func Budget(limits ...Limits) middleware.Interceptor {
 type budget struct {
 	accounts
 	runs middleware.Local[runState]
+	gate *middleware.Gate
 
 	one      [dims]bill    // what one call takes, where it is limited
 	estimate [scopes]int64 // of a model's output
@@ -71,7 +72,7 @@ func newBudget(limits []Limits) *budget {
 	if len(limits) == 0 {
 		panic("gates: Budget without limits bounds nothing")
 	}
-	b := &budget{}
+	b := &budget{gate: middleware.NewGate(budgetName)}
 	var seen [scopes]bool
 	for _, l := range limits {
 		l.check()
@@ -104,7 +105,7 @@ func (b *budget) intercept(next middleware.Handler) middleware.Handler {
 	h := b.counted(next)
 	if b.limits(toolCalls) {
 		// What Named would do, at a fraction of its cost.
-		h.tool = middleware.Before(budgetName, b.takeTool)(b.refundTool(next))
+		h.tool = b.tool(next)
 		h.plan = b.replan(middleware.After(budgetName, b.judgePlan)(next))
 	}
 	if b.limits(modelCalls) || b.limits(tokens) {

@@ -23,15 +23,34 @@ func (b *budget) takeTool(ctx context.Context, call middleware.Call) error {
 	return nil
 }
 
-// refundTool returns the Handler inside of takeTool. It gives back what a call
-// took that did not come to the tool. One that panics keeps what it took.
+// tool returns the Handler for tool calls, which makes its denials the gate's.
+func (b *budget) tool(next middleware.Handler) middleware.Handler {
+	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		turn := b.gate.Begin(ctx)
+		if err := b.takeTool(ctx, call); err != nil {
+			return middleware.Result{}, turn.Deny(ctx, call, err)
+		}
+		turn.Allow()
+		res, err := next(ctx, call)
+		b.refundUnused(ctx, res, err)
+		return res, err
+	}
+}
+
+// refundTool returns the Handler inside of takeTool.
 func (b *budget) refundTool(next middleware.Handler) middleware.Handler {
 	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 		res, err := next(ctx, call)
-		if (err != nil || told(res)) && !ran(ctx) {
-			b.refund(ctx)
-		}
+		b.refundUnused(ctx, res, err)
 		return res, err
+	}
+}
+
+// refundUnused gives back what a call took that did not come to the tool. One
+// that panics keeps what it took.
+func (b *budget) refundUnused(ctx context.Context, res middleware.Result, err error) {
+	if (err != nil || told(res)) && !ran(ctx) {
+		b.refund(ctx)
 	}
 }
 

@@ -31,17 +31,24 @@ const toolsName = "tools"
 // there are.
 func Tools(names ...string) middleware.Interceptor {
 	list := newAllowlist(names)
+	gate := middleware.NewGate(toolsName) // a lookup cannot panic
 	return func(next middleware.Handler) middleware.Handler {
 		if next == nil {
-			return middleware.Layer{Name: toolsName, Gate: true, ID: list}.Handler()
+			return gate.Layer().Handler()
 		}
 		bound := &binding{allowlist: list}
-		tool := middleware.Before(toolsName, bound.call)(next)
 		plan := middleware.After(toolsName, list.plan)(next)
 		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 			switch call.Kind {
 			case middleware.KindTool:
-				return tool(ctx, call)
+				turn := gate.Begin(ctx)
+				if !bound.has(call.Name) {
+					d := notListed(call.Name)
+					d.Gate, d.Call = toolsName, call.Name // complete, it needs no copy
+					return middleware.Result{}, turn.Deny(ctx, call, d)
+				}
+				turn.Allow()
+				return next(ctx, call)
 			case middleware.KindPlan:
 				return plan(ctx, call)
 			default:
@@ -96,21 +103,19 @@ type binding struct {
 	first atomic.Pointer[string] // the first name that was found to be on the list
 }
 
-// call judges a tool call about to run.
-func (b *binding) call(_ context.Context, call middleware.Call) error {
-	if first := b.first.Load(); first != nil && call.Name == *first {
-		return nil
+// has reports whether the name of the tool is on the list.
+func (b *binding) has(name string) bool {
+	if first := b.first.Load(); first != nil && name == *first {
+		return true
 	}
-	if _, ok := b.names[call.Name]; !ok {
-		d := notListed(call.Name)
-		d.Gate, d.Call = toolsName, call.Name // complete, it needs no copy
-		return d
+	if _, ok := b.names[name]; !ok {
+		return false
 	}
 	if b.first.Load() == nil {
-		name := call.Name // not &call.Name: that would move every call to the heap
-		b.first.Store(&name)
+		kept := name // not &name: that would move every name to the heap
+		b.first.Store(&kept)
 	}
-	return nil
+	return true
 }
 
 // plan judges the batch of tool calls that a plan asks for.

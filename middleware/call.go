@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"context"
+	"math"
 	"strconv"
 )
 
@@ -111,10 +112,15 @@ type Usage struct {
 }
 
 // Tokens returns the tokens to charge: the total that the provider gave, or
-// input plus output where that is more.
+// input plus output where that is more. It is never negative, and at most
+// math.MaxInt64.
 func (u *Usage) Tokens() int64 {
 	if u == nil {
 		return 0
 	}
-	return max(u.TotalTokens, u.InputTokens+u.OutputTokens)
+	in, out := max(u.InputTokens, 0), max(u.OutputTokens, 0)
+	if in > math.MaxInt64-out {
+		return math.MaxInt64
+	}
+	return max(u.TotalTokens, in+out)
 }

@@ -111,9 +111,7 @@ func denial(err error) (d *DeniedError, bare bool) {
 	if d, bare := err.(*DeniedError); bare { //nolint:errorlint // errors.As follows
 		return d, true
 	}
-	if !errors.As(err, &d) {
-		return nil, false
-	}
+	d, _ = errors.AsType[*DeniedError](err)
 	return d, false
 }
 

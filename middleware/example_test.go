@@ -108,6 +108,28 @@ func ExampleNamed() {
 	// Output: shell: denied by deadline: out of time (deadline)
 }
 
+func ExampleNewGate() {
+	gate := middleware.NewGate("quick")
+	quick := func(next middleware.Handler) middleware.Handler {
+		if next == nil {
+			return gate.Layer().Handler()
+		}
+		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			turn := gate.Begin(ctx)
+			if call.Input == "sleep" {
+				return middleware.Result{}, turn.Deny(ctx, call, middleware.Deny(middleware.CodePolicy, "no sleep"))
+			}
+			turn.Allow()
+			return next(ctx, call)
+		}
+	}
+	use(middleware.Wrap(shell, quick), "ls")
+	use(middleware.Wrap(shell, quick), "sleep")
+	// Output:
+	// ran ls
+	// shell: denied by quick: no sleep (policy)
+}
+
 func ExampleOn() {
 	guarded := middleware.Wrap(shell, middleware.On(middleware.KindModel, noSudo()))
 	use(guarded, "sudo ls") // a tool call: the gate is for models

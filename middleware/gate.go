@@ -168,6 +168,51 @@ func told(res Result) bool {
 	return ok
 }
 
+// A Gate is a gate's name for an Interceptor that is written by hand and too
+// busy for what [Named] costs. It notes and attributes what the Interceptor
+// decides; it does not catch panics, which then deny without the gate's name.
+//
+//	gate := middleware.NewGate("odd")
+//	...
+//	turn := gate.Begin(ctx)
+//	if err := check(call); err != nil {
+//		return middleware.Result{}, turn.Deny(ctx, call, err)
+//	}
+//	turn.Allow()
+//	return next(ctx, call)
+//
+// A Gate is safe for concurrent use. Each one is its own [Layer.ID].
+type Gate struct{ judge }
+
+// NewGate returns a Gate. It panics if the name is empty.
+func NewGate(name string) *Gate {
+	mustGate("NewGate", name, false)
+	return &Gate{judge{gate: name}}
+}
+
+// Layer describes the gate, for an Interceptor that is applied to nil.
+func (g *Gate) Layer() Layer { return Layer{Name: g.gate, Gate: true, ID: &g.judge} }
+
+// Begin begins a decision about the call that ctx belongs to.
+func (g *Gate) Begin(ctx context.Context) Turn {
+	if s, ok := ctx.(*scope); ok && !s.observed.Load() {
+		return Turn{turn{j: &g.judge, s: s}}
+	}
+	return Turn{g.begin(ctx)}
+}
+
+// A Turn is one decision of a [Gate] under way. It must not be used twice.
+type Turn struct{ t turn }
+
+// Allow notes that the gate allowed.
+func (t *Turn) Allow() { t.t.allow() }
+
+// Deny notes and returns the denial that err means, as for [Before]: to be
+// returned in place of a Result's Output.
+func (t *Turn) Deny(ctx context.Context, call Call, err error) error {
+	return t.t.deny(ctx, &call, err)
+}
+
 // A judge is a gate's name, which outlives every call.
 type judge struct{ gate string }
 

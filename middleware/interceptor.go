@@ -148,13 +148,14 @@ func misplaced(s *scope, call *Call) error {
 // guard is the innermost layer: it notes what reached h and catches its panics.
 func guard(h Handler) Handler {
 	return func(ctx context.Context, call Call) (res Result, err error) {
-		if s := scopeOf(ctx); s != nil {
+		if err := ctx.Err(); err != nil {
+			return Result{}, err
+		}
+		s := scopeOf(ctx)
+		if s != nil {
 			if err := s.reach(&call); err != nil {
 				return Result{}, err
 			}
-		}
-		if err := ctx.Err(); err != nil {
-			return Result{}, err
 		}
 		defer func() {
 			if v := recover(); v != nil {

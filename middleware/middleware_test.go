@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"context"
 	"errors"
+	"math"
 	"runtime"
 	"strings"
 	"sync"
@@ -601,9 +602,76 @@ func TestUsageTokens(t *testing.T) {
 		{none, 0},
 		{&middleware.Usage{InputTokens: 3, OutputTokens: 4}, 7},
 		{&middleware.Usage{InputTokens: 3, OutputTokens: 4, TotalTokens: 9}, 9},
+		{&middleware.Usage{InputTokens: math.MaxInt64, OutputTokens: math.MaxInt64}, math.MaxInt64},
+		{&middleware.Usage{InputTokens: -3, OutputTokens: 4, TotalTokens: -9}, 4},
 	} {
 		if got := tt.u.Tokens(); got != tt.want {
 			t.Errorf("%+v: got %d, want %d", tt.u, got, tt.want)
 		}
+	}
+}
+
+func TestGateNotesWhatItDecides(t *testing.T) {
+	gate := middleware.NewGate("gate")
+	i := func(next middleware.Handler) middleware.Handler {
+		if next == nil {
+			return gate.Layer().Handler()
+		}
+		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			turn := gate.Begin(ctx)
+			if call.Input == "bad" {
+				return middleware.Result{}, turn.Deny(ctx, call, errors.New("secret"))
+			}
+			turn.Allow()
+			return next(ctx, call)
+		}
+	}
+	for _, shadow := range []bool{false, true} {
+		for input, verdict := range map[string]middleware.Verdict{"good": middleware.VerdictAllow, "bad": middleware.VerdictDeny} {
+			w := new(watch)
+			in := middleware.Interceptor(i)
+			if shadow {
+				in = middleware.Shadow(i)
+			}
+			_, err := middleware.Wrap(echo, w.Intercept, in)(t.Context(), tool(input))
+			if !shadow && verdict == middleware.VerdictDeny {
+				wantDenied(t, err, "gate", middleware.CodeIndeterminate)
+			} else if err != nil {
+				t.Error(err)
+			}
+			ds := w.trail.Decisions()
+			if len(ds) != 1 || ds[0].Gate != "gate" || ds[0].Verdict != verdict || ds[0].Shadow != shadow || ds[0].Elapsed <= 0 {
+				t.Errorf("shadow %v, input %s: got %+v", shadow, input, ds)
+			}
+		}
+	}
+	wantPanic(t, "stands twice", func() { middleware.Wrap(echo, i, i) })
+	wantPanic(t, "NewGate needs", func() { middleware.NewGate("") })
+}
+
+// Scopes of one run share their allocation, and nothing else.
+func TestConcurrentCallsOfOneRun(t *testing.T) {
+	inner := middleware.Wrap(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		ran, _ := middleware.TrailOf(ctx).Ran()
+		return middleware.Result{Output: ran}, nil
+	}, middleware.Before("open", allow))
+	_, err := middleware.Wrap(func(ctx context.Context, _ middleware.Call) (middleware.Result, error) {
+		var wg sync.WaitGroup
+		for g := range 16 {
+			wg.Go(func() {
+				for k := range 100 {
+					res, err := inner(ctx, middleware.Call{Kind: middleware.KindTool, Input: [2]int{g, k}})
+					if err != nil || res.Output != [2]int{g, k} {
+						t.Errorf("got %v, %v, want %v", res.Output, err, [2]int{g, k})
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		return middleware.Result{}, nil
+	}, middleware.Before("open", allow))(t.Context(), middleware.Call{Kind: middleware.KindChain})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
