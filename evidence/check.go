@@ -24,7 +24,10 @@ type checker struct {
 	holes   []hole
 	recent  [64]Hash // by seq: tells a replay from an equivocation
 	earlier map[string]bool
-	runs    map[string]*runCheck
+	runs    map[string]*runCheck // under way
+	ended   map[string]*runCheck // the last of those that ended
+	order   []string             // in which they did
+	forgot  bool                 // there were more
 
 	last []byte // the last good envelope
 }
@@ -35,27 +38,13 @@ type hole struct {
 	first    bool // it is the report's First
 }
 
-// A runCheck is a run under way.
-type runCheck struct {
-	start   Hash // of the payload of run.start
-	known   bool // start is
-	started bool // the run has, or had, a run.start
-	ended   bool
-	late    bool // seen first after its end
-	seq     uint64
-	hash    Hash
-	intents uint64
-	missed  uint64 // of the run's records
-	missing uint64 // checker.missing at the run's last record
-	open    map[uint32]bool
-}
-
 func newChecker(ring keyring, origin string) *checker {
 	return &checker{
 		ring:    ring,
 		report:  &Report{Ledger: origin, Damage: make(map[Damage]uint64)},
 		earlier: make(map[string]bool),
 		runs:    make(map[string]*runCheck),
+		ended:   make(map[string]*runCheck),
 	}
 }
 
@@ -256,17 +245,6 @@ func (c *checker) begin(r *Record) {
 	clear(c.recent[:])
 }
 
-// endWriter settles the runs of a writer, which do not outlive it.
-func (c *checker) endWriter() {
-	for _, run := range c.runs {
-		c.report.Unknown += uint64(len(run.open))
-		if run.started && !run.ended {
-			c.report.Interrupted++
-		}
-	}
-	clear(c.runs)
-}
-
 func (c *checker) finish() {
 	c.endWriter()
 	if c.writer != "" {
@@ -275,110 +253,6 @@ func (c *checker) finish() {
 	if c.index == 0 {
 		c.found(nil, DamageRemoved, "the ledger holds no record")
 	}
-}
-
-// run checks what the record says about its run.
-func (c *checker) run(sub Subject, r *Record, hash Hash) {
-	if r.Run == "" {
-		return
-	}
-	run := c.runs[r.Run]
-	if run == nil {
-		run = &runCheck{open: make(map[uint32]bool)}
-		c.runs[r.Run] = run
-		c.enter(r, run, hash)
-	} else if r.Kind == KindStart {
-		c.found(r, DamageInconsistent, "the run begins twice")
-	}
-	switch {
-	case r.Kind == KindStart:
-	case run.known && sub != (Subject{SubjectRun, run.start}):
-		c.found(r, DamageSpliced, "the subject is not the run's beginning")
-	case !run.known && sub.Name == SubjectRun:
-		run.known, run.start = true, sub.Digest
-	}
-	c.runSeq(r, run)
-	if run.ended || run.late {
-		c.report.Late++
-	}
-	switch r.Kind {
-	case KindIntent:
-		if run.open[r.Call.ID] {
-			c.found(r, DamageInconsistent, "call %d begins twice", r.Call.ID)
-		}
-		run.open[r.Call.ID] = true
-		run.intents++
-		c.report.Calls++
-	case KindOutcome:
-		c.outcome(r, run)
-	case KindEnd:
-		c.runEnd(r, run)
-	}
-	run.seq, run.hash, run.missing = r.RunSeq, hash, c.missing
-	if (run.ended || run.late) && len(run.open) == 0 {
-		delete(c.runs, r.Run)
-	}
-}
-
-// enter takes the first record that is seen of a run.
-func (c *checker) enter(r *Record, run *runCheck, hash Hash) {
-	switch {
-	case r.Kind == KindStart:
-		run.started, run.known, run.start = true, true, hash
-		c.report.Runs++
-	case r.RunSeq == 1:
-		c.report.Runs++
-		c.report.Partial++
-	case c.missing >= r.RunSeq-1: // its beginning may be among the missing
-		run.started = true
-		c.report.Runs++
-	default:
-		run.late = true
-		run.seq = r.RunSeq - 1
-	}
-}
-
-// runSeq checks the record's number within its run.
-func (c *checker) runSeq(r *Record, run *runCheck) {
-	if r.RunSeq <= run.seq {
-		c.found(r, DamageInconsistent, "runSeq %d follows %d", r.RunSeq, run.seq)
-		return
-	}
-	missed := r.RunSeq - run.seq - 1
-	if missed > c.missing-run.missing {
-		c.found(r, DamageInconsistent, "runSeq %d follows %d", r.RunSeq, run.seq)
-	}
-	run.missed += missed
-}
-
-func (c *checker) outcome(r *Record, run *runCheck) {
-	if !run.open[r.Call.ID] && run.missed == 0 {
-		c.found(r, DamageOutcome, "call %d ends and did not begin", r.Call.ID)
-	}
-	delete(run.open, r.Call.ID)
-	switch r.Outcome.Result {
-	case ResultDone:
-		c.report.Done++
-	case ResultDenied:
-		c.report.Denied++
-	case ResultFailed:
-		c.report.Failed++
-	case ResultCancelled:
-		c.report.Cancelled++
-	}
-}
-
-func (c *checker) runEnd(r *Record, run *runCheck) {
-	whole := run.missed == 0 && !run.late
-	switch {
-	case run.ended:
-		c.found(r, DamageInconsistent, "the run ends twice")
-	case r.RunEnd.Records != r.RunSeq,
-		whole && r.RunEnd.Calls != run.intents,
-		whole && r.RunEnd.Head != run.hash:
-		c.found(r, DamageInconsistent, "the run's end does not agree with its records")
-	}
-	run.ended = true
 }
 
 // tail checks the signature of the last good record. That is enough for a ledger

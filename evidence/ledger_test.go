@@ -92,7 +92,7 @@ func rewrite(t testing.TB, dir string, envs ...[]byte) {
 	}
 }
 
-var errBackend = errors.New("backend: user 4711 not found") // a message that must not be recorded
+var errBackend = errors.New("backend: user-4711 not found") // a message that must not be recorded
 
 // agent runs a chain that plans, asks a model, uses a calculator and is denied a
 // shell.

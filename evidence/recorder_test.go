@@ -145,21 +145,21 @@ func TestOutcomes(t *testing.T) {
 		})}, evidence.Outcome{Result: evidence.ResultDenied, Gate: "db", Code: "indeterminate",
 			Reason: "the gate could not decide", Error: []string{"*errors.errorString"}}},
 		{"shadow", say("ok"), []middleware.Interceptor{middleware.Shadow(deny)}, evidence.Outcome{Result: evidence.ResultDone, Reached: true}},
-		{"failed", fail(fmt.Errorf("read: %w", &quotaError{"bob"})), nil, evidence.Outcome{
+		{"failed", fail(fmt.Errorf("read: %w", &quotaError{"bob-the-builder"})), nil, evidence.Outcome{
 			Result: evidence.ResultFailed, Reached: true, Error: []string{"*fmt.wrapError", "*evidence_test.quotaError"}}},
 		{"joined", fail(errors.Join(errBackend, context.DeadlineExceeded)), nil, evidence.Outcome{
 			Result: evidence.ResultFailed, Reached: true,
 			Error: []string{"*errors.joinError", "*errors.errorString", "context.DeadlineExceeded"}}},
 		{"not ours to cancel", fail(context.Canceled), nil, evidence.Outcome{
 			Result: evidence.ResultFailed, Reached: true, Error: []string{"context.Canceled"}}},
-		{"tool panics", func(context.Context, middleware.Call) (middleware.Result, error) { panic("secret") }, nil, evidence.Outcome{
+		{"tool panics", func(context.Context, middleware.Call) (middleware.Result, error) { panic("top-secret") }, nil, evidence.Outcome{
 			Result: evidence.ResultFailed, Reached: true, Error: []string{"panic"}}},
 		{"gate panics", say("ok"), []middleware.Interceptor{middleware.Before("bad", func(context.Context, middleware.Call) error {
-			panic("secret")
+			panic("top-secret")
 		})}, evidence.Outcome{Result: evidence.ResultDenied, Gate: "bad", Code: "indeterminate",
 			Reason: "the gate panicked", Error: []string{"panic"}}},
 		{"interceptor panics", say("ok"), []middleware.Interceptor{func(next middleware.Handler) middleware.Handler {
-			return func(context.Context, middleware.Call) (middleware.Result, error) { panic("secret") }
+			return func(context.Context, middleware.Call) (middleware.Result, error) { panic("top-secret") }
 		}}, evidence.Outcome{Result: evidence.ResultFailed, Error: []string{"panic"}}},
 	}
 	for _, tt := range tests {
@@ -180,7 +180,7 @@ func TestOutcomes(t *testing.T) {
 			}
 			for _, e := range all {
 				payload := decodePayload(t, e.Envelope)
-				for _, secret := range []string{"secret", "4711", "bob"} {
+				for _, secret := range []string{"top-secret", "user-4711", "bob-the-builder"} {
 					if strings.Contains(string(payload), secret) {
 						t.Errorf("the record holds %q: %s", secret, payload)
 					}
@@ -379,6 +379,33 @@ func TestLateRecords(t *testing.T) {
 	_ = r.Close(t.Context())
 	if report := wantIntact(t, dir); report.Late != 3 || report.Interrupted != 0 || report.Unknown != 0 {
 		t.Errorf("got report %+v, want 3 late records", report)
+	}
+}
+
+// So is one that comes when its run has long been forgotten.
+func TestLateAfterManyRuns(t *testing.T) {
+	dir := newDir(t)
+	r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Queue: 1 << 20})
+	tool := middleware.Wrap(say("ok"), r.Intercept)
+	var first context.Context
+	_, err := call(t, r, middleware.Call{Kind: middleware.KindChain, Name: "c"}, func(ctx context.Context, _ middleware.Call) (middleware.Result, error) {
+		first = ctx
+		return middleware.Result{}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 1100 {
+		if _, err := tool(t.Context(), shell); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := tool(first, shell); err != nil {
+		t.Fatal(err)
+	}
+	_ = r.Close(t.Context())
+	if report := wantIntact(t, dir); report.Late != 2 || report.Runs != 1101 || report.Interrupted != 0 {
+		t.Errorf("got report %+v, want 2 late records", report)
 	}
 }
 

@@ -255,6 +255,12 @@ func TestAttacks(t *testing.T) {
 		{"run's head", forge(t, envs, nil, func(rs []*evidence.Record) { rs[10].RunEnd.Head[0] ^= 1 }), evidence.DamageInconsistent, 11, true},
 		{"run numbers skip", forge(t, envs, nil, func(rs []*evidence.Record) { rs[9].RunSeq += 5; rs[10].RunSeq += 5; rs[10].RunEnd.Records += 5 }), evidence.DamageInconsistent, 10, true},
 		{"run numbers repeat", forge(t, envs, nil, func(rs []*evidence.Record) { rs[9].RunSeq = rs[8].RunSeq }), evidence.DamageInconsistent, 10, false},
+		{"run without its beginning", forge(t, envs, func(rs []*evidence.Record) []*evidence.Record { return slices.Delete(rs, 1, 2) }, func(rs []*evidence.Record) {
+			for _, r := range rs[1:] {
+				r.RunSeq++
+			}
+			rs[9].RunEnd.Records++
+		}), evidence.DamageInconsistent, 2, true},
 		{"clock steps back", forge(t, envs, nil, func(rs []*evidence.Record) { rs[5].Mono = 0 }), evidence.DamageInconsistent, 6, true},
 		{"a gap over records that are there", forge(t, envs, func(rs []*evidence.Record) []*evidence.Record {
 			gap := &evidence.Record{Kind: evidence.KindGap, Mono: rs[4].Mono, Gap: &evidence.Gap{Reason: "x"}}
