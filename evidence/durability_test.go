@@ -132,7 +132,7 @@ func TestDiskFails(t *testing.T) {
 // Whichever operation of the disk fails, nothing is lost, and no tool has run
 // without an intent that was durable by then.
 func TestNthOperationFails(t *testing.T) {
-	for n := range 40 {
+	for n := range 20 {
 		for _, short := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
 				dir := newDir(t)
@@ -156,7 +156,7 @@ func TestNthOperationFails(t *testing.T) {
 				}
 				armed.Store(1)
 				var denied int
-				for range 8 {
+				for range 4 {
 					_, err := call(t, r, shell, func(context.Context, middleware.Call) (middleware.Result, error) {
 						report := verify(t, dir, r.PublicKey())
 						if !report.Intact() || report.Unknown != 1 {
@@ -174,7 +174,7 @@ func TestNthOperationFails(t *testing.T) {
 					t.Fatal(err)
 				}
 				report := verify(t, dir, r.PublicKey())
-				if !report.Intact() || report.Records != 33 || report.Lost != 0 || int(report.Denied) != denied || denied > 1 {
+				if !report.Intact() || report.Records != 17 || report.Lost != 0 || int(report.Denied) != denied || denied > 1 {
 					t.Errorf("operation %d: got report %+v, %d denied", n, report, denied)
 				}
 			})
