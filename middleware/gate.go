@@ -14,55 +14,26 @@ import (
 // The gate's name stands in denials and on the trail. Before panics if it is
 // empty or check is nil. The check must be safe for concurrent use.
 func Before(gate string, check func(ctx context.Context, call Call) error) Interceptor {
-	mustGate("Before", gate, check == nil)
-	j := &judge{gate: gate}
-	return func(next Handler) Handler {
-		if next == nil {
-			return j.layer()
-		}
+	return gated("Before", gate, check == nil, func(g *Gate, next Handler) Handler {
 		return func(ctx context.Context, call Call) (Result, error) {
-			if s, ok := ctx.(*scope); ok && !s.observed.Load() {
-				// What follows, for the most common case.
-				if err := judgeCall(check, ctx, call); err != nil {
-					t := turn{j: j, s: s}
-					return Result{}, t.deny(ctx, &call, err)
-				}
-				s.allow(&j.gate)
-				return next(ctx, call)
-			}
-			t := j.begin(ctx)
+			t := g.Begin(ctx)
 			if err := judgeCall(check, ctx, call); err != nil {
-				return Result{}, t.deny(ctx, &call, err)
+				return Result{}, t.Deny(ctx, call, err)
 			}
-			t.allow()
+			t.Allow()
 			return next(ctx, call)
 		}
-	}
+	})
 }
 
 // After returns a gate that decides on the result of a call that succeeded. An
 // error from check withholds the Output and keeps the Usage; what it means, and
-// when After panics, is as for [Before]. A call that failed passes.
+// when After panics, is as for [Before]. A call that failed passes, and so does
+// one whose Output is an [Observation].
 func After(gate string, check func(ctx context.Context, call Call, res Result) error) Interceptor {
-	mustGate("After", gate, check == nil)
-	j := &judge{gate: gate}
-	return func(next Handler) Handler {
-		if next == nil {
-			return j.layer()
-		}
-		return func(ctx context.Context, call Call) (Result, error) {
-			res, err := next(ctx, call)
-			if err != nil || told(res) {
-				return res, err
-			}
-			t := j.begin(ctx)
-			if err := judgeResult(check, ctx, call, res); err != nil {
-				return Result{Usage: res.Usage}, t.deny(ctx, &call, err)
-			}
-			t.allow()
-			return res, nil
-		}
-	}
+	return afterward("After", gate, check == nil, func(ctx context.Context, call Call, res Result) (Result, bool, error) {
+		return res, false, check(ctx, call, res)
+	})
 }
 
 // Transform returns a gate that may put another Input in the call's place: what
@@ -70,14 +41,9 @@ func After(gate string, check func(ctx context.Context, call Call, res Result) e
 // Input and the Stream are taken, and whether it changed anything. What its
 // errors mean, and when Transform panics, is as for [Before].
 func Transform(gate string, f func(ctx context.Context, call Call) (to Call, changed bool, err error)) Interceptor {
-	mustGate("Transform", gate, f == nil)
-	j := &judge{gate: gate}
-	return func(next Handler) Handler {
-		if next == nil {
-			return j.layer()
-		}
+	return gated("Transform", gate, f == nil, func(g *Gate, next Handler) Handler {
 		return func(ctx context.Context, call Call) (Result, error) {
-			t := j.begin(ctx)
+			t := g.Begin(ctx)
 			var to Call
 			var changed bool
 			err := judgeCall(func(ctx context.Context, call Call) (err error) {
@@ -86,51 +52,58 @@ func Transform(gate string, f func(ctx context.Context, call Call) (to Call, cha
 			}, ctx, call)
 			switch {
 			case err != nil:
-				return Result{}, t.deny(ctx, &call, err)
+				return Result{}, t.Deny(ctx, call, err)
 			case changed:
 				t.note(Decision{Verdict: VerdictTransform})
 				call.Input, call.Stream = to.Input, to.Stream
 			default:
-				t.allow()
+				t.Allow()
 			}
 			return next(ctx, call)
 		}
-	}
+	})
 }
 
 // TransformResult returns a gate that may put another Output in the result's
 // place. It sees calls that succeeded. Of the Result that it returns the Output
 // is taken; what its errors mean is as for [After].
 func TransformResult(gate string, f func(ctx context.Context, call Call, res Result) (to Result, changed bool, err error)) Interceptor {
-	mustGate("TransformResult", gate, f == nil)
-	j := &judge{gate: gate}
-	return func(next Handler) Handler {
-		if next == nil {
-			return j.layer()
-		}
+	return afterward("TransformResult", gate, f == nil, f)
+}
+
+// afterward is TransformResult.
+func afterward(who, gate string, noCheck bool, f func(context.Context, Call, Result) (Result, bool, error)) Interceptor {
+	return gated(who, gate, noCheck, func(g *Gate, next Handler) Handler {
 		return func(ctx context.Context, call Call) (Result, error) {
 			res, err := next(ctx, call)
 			if err != nil || told(res) {
 				return res, err
 			}
-			t := j.begin(ctx)
-			var to Result
-			var changed bool
-			err = judgeResult(func(ctx context.Context, call Call, res Result) (err error) {
-				to, changed, err = f(ctx, call, res)
-				return err
-			}, ctx, call, res)
+			t := g.Begin(ctx)
+			to, changed, err := judgeResult(f, ctx, call, res)
 			switch {
 			case err != nil:
-				return Result{Usage: res.Usage}, t.deny(ctx, &call, err)
+				return Result{Usage: res.Usage}, t.Deny(ctx, call, err)
 			case changed:
 				t.note(Decision{Verdict: VerdictTransform})
 				res.Output = to.Output
 			default:
-				t.allow()
+				t.Allow()
 			}
 			return res, nil
 		}
+	})
+}
+
+// gated returns the Interceptor of a gate that h makes.
+func gated(who, name string, noCheck bool, h func(g *Gate, next Handler) Handler) Interceptor {
+	mustGate(who, name, noCheck)
+	g := NewGate(name)
+	return func(next Handler) Handler {
+		if next == nil {
+			return g.Layer().Handler()
+		}
+		return h(g, next)
 	}
 }
 
@@ -182,65 +155,50 @@ func told(res Result) bool {
 //	return next(ctx, call)
 //
 // A Gate is safe for concurrent use. Each one is its own [Layer.ID].
-type Gate struct{ judge }
+type Gate struct{ name string }
 
 // NewGate returns a Gate. It panics if the name is empty.
 func NewGate(name string) *Gate {
 	mustGate("NewGate", name, false)
-	return &Gate{judge{gate: name}}
+	return &Gate{name}
 }
 
 // Layer describes the gate, for an Interceptor that is applied to nil.
-func (g *Gate) Layer() Layer { return Layer{Name: g.gate, Gate: true, ID: &g.judge} }
+func (g *Gate) Layer() Layer { return Layer{Name: g.name, Gate: true, ID: g} }
 
 // Begin begins a decision about the call that ctx belongs to.
 func (g *Gate) Begin(ctx context.Context) Turn {
 	if s, ok := ctx.(*scope); ok && !s.observed.Load() {
-		return Turn{turn{j: &g.judge, s: s}}
+		return Turn{g: g, s: s} // the most common case
 	}
-	return Turn{g.begin(ctx)}
+	return g.begin(ctx)
+}
+
+func (g *Gate) begin(ctx context.Context) Turn {
+	t := Turn{g: g, s: scopeOf(ctx)}
+	if t.s == nil {
+		return t
+	}
+	if s, ok := ctx.(*scope); !ok || s != t.s {
+		t.shadow = inShadow(ctx)
+	}
+	if t.s.observed.Load() {
+		t.timed, t.began = true, t.s.clock()
+	}
+	return t
 }
 
 // A Turn is one decision of a [Gate] under way. It must not be used twice.
-type Turn struct{ t turn }
-
-// Allow notes that the gate allowed.
-func (t *Turn) Allow() { t.t.allow() }
-
-// Deny notes and returns the denial that err means, as for [Before]: to be
-// returned in place of a Result's Output.
-func (t *Turn) Deny(ctx context.Context, call Call, err error) error {
-	return t.t.deny(ctx, &call, err)
-}
-
-// A judge is a gate's name, which outlives every call.
-type judge struct{ gate string }
-
-func (j *judge) layer() Handler { return Layer{Name: j.gate, Gate: true, ID: j}.Handler() }
-
-// A turn is a judge at work on one call.
-type turn struct {
-	j      *judge
+type Turn struct {
+	g      *Gate
 	s      *scope // nil outside of a wrapped call
 	began  time.Duration
 	shadow bool
 	timed  bool
 }
 
-func (j *judge) begin(ctx context.Context) turn {
-	t := turn{j: j}
-	if s, ok := ctx.(*scope); ok {
-		t.s = s
-	} else if t.s = scopeOf(ctx); t.s != nil {
-		t.shadow = inShadow(ctx)
-	}
-	if t.s != nil && t.s.observed.Load() {
-		t.timed, t.began = true, t.s.clock()
-	}
-	return t
-}
-
-func (t *turn) allow() {
+// Allow notes that the gate allowed.
+func (t *Turn) Allow() {
 	if t.s == nil {
 		return
 	}
@@ -248,33 +206,34 @@ func (t *turn) allow() {
 		t.note(Decision{Verdict: VerdictAllow})
 		return
 	}
-	t.s.allow(&t.j.gate)
+	t.s.allow(&t.g.name)
 }
 
-func (t *turn) note(d Decision) {
-	if t.s == nil {
-		return
-	}
-	d.Gate, d.Shadow = t.j.gate, t.shadow
-	if t.timed {
-		d.Elapsed = t.s.clock() - t.began
-	}
-	t.s.note(d)
-}
-
-// deny notes and returns the denial that err means. Where the call's context
-// ended, the gate did not decide, and the context's error comes back.
-func (t *turn) deny(ctx context.Context, call *Call, err error) error {
+// Deny notes and returns the denial that err means, as for [Before]: to be
+// returned in place of a Result's Output. Where the call's context ended, the
+// gate did not decide, and the context's error comes back.
+func (t *Turn) Deny(ctx context.Context, call Call, err error) error {
 	if done := ctx.Err(); done != nil && errors.Is(err, done) {
 		t.note(Decision{Verdict: VerdictDeny, Code: CodeIndeterminate, Reason: done.Error()})
 		return err
 	}
-	d := attribute(t.j.gate, call, err)
-	if t.s != nil && !t.timed && !t.shadow && t.s.deny(&t.j.gate, d) {
+	d := attribute(t.g.name, &call, err)
+	if t.s != nil && !t.timed && !t.shadow && t.s.deny(&t.g.name, d) {
 		return d
 	}
 	t.note(Decision{Verdict: VerdictDeny, Code: d.Code, Reason: d.Reason})
 	return d
+}
+
+func (t *Turn) note(d Decision) {
+	if t.s == nil {
+		return
+	}
+	d.Gate, d.Shadow = t.g.name, t.shadow
+	if t.timed {
+		d.Elapsed = t.s.clock() - t.began
+	}
+	t.s.note(d)
 }
 
 // judgeCall turns a panic of the check into a denial.
@@ -287,14 +246,14 @@ func judgeCall(check func(context.Context, Call) error, ctx context.Context, cal
 	return check(ctx, call)
 }
 
-// judgeResult turns a panic of the check into a denial.
-func judgeResult(check func(context.Context, Call, Result) error, ctx context.Context, call Call, res Result) (err error) {
+// judgeResult turns a panic of the func into a denial.
+func judgeResult(f func(context.Context, Call, Result) (Result, bool, error), ctx context.Context, call Call, res Result) (to Result, changed bool, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = gatePanic(&call, v)
 		}
 	}()
-	return check(ctx, call, res)
+	return f(ctx, call, res)
 }
 
 func gatePanic(call *Call, v any) error {

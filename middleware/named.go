@@ -13,15 +13,15 @@ import (
 // is empty or i is nil.
 func Named(gate string, i Interceptor) Interceptor {
 	mustGate("Named", gate, i == nil)
-	j := &judge{gate: gate}
+	g := NewGate(gate)
 	return func(next Handler) Handler {
 		if next == nil {
 			l := layerOf(i)
-			l.Name, l.Gate, l.ID = gate, true, j
+			l.Name, l.Gate, l.ID = gate, true, g
 			return l.Handler()
 		}
 		h := i(func(ctx context.Context, call Call) (Result, error) {
-			f, ok := ctx.Value(frameKey{j}).(*frame)
+			f, ok := ctx.Value(frameKey{g}).(*frame)
 			if !ok {
 				return next(ctx, call)
 			}
@@ -34,8 +34,8 @@ func Named(gate string, i Interceptor) Interceptor {
 			return res, err
 		})
 		return func(ctx context.Context, call Call) (res Result, err error) {
-			t := j.begin(ctx)
-			f := &frame{Context: ctx, j: j}
+			t := g.begin(ctx)
+			f := &frame{Context: ctx, g: g}
 			if call.Stream != nil {
 				call.Stream = f.outward(call.Stream)
 			}
@@ -43,20 +43,20 @@ func Named(gate string, i Interceptor) Interceptor {
 				if v := recover(); v != nil {
 					inside, _, _ := f.outcome()
 					t.began += inside
-					res, err = Result{}, t.deny(ctx, &call, gatePanic(&call, v))
+					res, err = Result{}, t.Deny(ctx, call, gatePanic(&call, v))
 				}
 			}()
 			res, err = h(f, call)
 			inside, inner, refused := f.outcome()
 			t.began += inside
 			if refused != nil {
-				return Result{Usage: res.Usage}, t.deny(ctx, &call, refused)
+				return Result{Usage: res.Usage}, t.Deny(ctx, call, refused)
 			}
 			if err == nil || inner != nil && (!isDenied(err) || sameDenial(err, inner)) {
-				t.allow()
+				t.Allow()
 				return res, err
 			}
-			return Result{Usage: res.Usage}, t.deny(ctx, &call, err)
+			return Result{Usage: res.Usage}, t.Deny(ctx, call, err)
 		}
 	}
 }
@@ -64,7 +64,7 @@ func Named(gate string, i Interceptor) Interceptor {
 // A frame is the context of one call within a Named Interceptor.
 type frame struct {
 	context.Context
-	j *judge
+	g *Gate
 
 	mu      sync.Mutex
 	inner   error         // what next returned, if it was called
@@ -73,11 +73,11 @@ type frame struct {
 	refused error         // what the Interceptor's own Stream returned
 }
 
-type frameKey struct{ j *judge }
+type frameKey struct{ g *Gate }
 
 // Value makes the frame findable by the Interceptor that it belongs to.
 func (f *frame) Value(key any) any {
-	if key == (frameKey{f.j}) {
+	if key == (frameKey{f.g}) {
 		return f
 	}
 	return f.Context.Value(key)
