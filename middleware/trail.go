@@ -39,8 +39,8 @@ type Decision struct {
 	Elapsed time.Duration // time the gate took; zero where nobody observes the call
 }
 
-// A scope is a Call's place in its Run, and the context that it passes on: one
-// allocation for both.
+// A scope is a Call's place in its Run, and the context that it passes on, in
+// one piece of memory; see scopeBlock.
 type scope struct {
 	context.Context
 	run *Run

@@ -2,6 +2,7 @@ package langchaingo
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/tmc/langchaingo/callbacks"
@@ -100,38 +101,53 @@ func (c *chain) run(ctx context.Context, call middleware.Call) (middleware.Resul
 	return middleware.Result{Output: out}, nil
 }
 
-// A chainCall is one run of a guarded chain. Where the chain is an executor it
-// also holds the turn of the agent that is being carried out.
+// A chainCall is one run of a guarded chain. Where the chain runs agents it also
+// holds the tool calls that their turns asked for.
 type chainCall struct {
 	options []chains.ChainCallOption
 	partial map[string]any // what came with an error
 
-	mu      sync.Mutex
-	asked   []schema.AgentAction   // by the turn, and not yet claimed
+	mu    sync.Mutex
+	asked []asked // and not yet claimed
+}
+
+// An asked is one tool call that a turn of an agent asked for.
+type asked struct {
+	action  schema.AgentAction
 	refused middleware.Observation // the whole turn; "" if it was allowed
 }
 
-// turn starts a turn of the agent.
-func (c *chainCall) turn(asked []schema.AgentAction, refused middleware.Observation) {
+// turn keeps what a turn of an agent asks for.
+func (c *chainCall) turn(actions []schema.AgentAction, refused middleware.Observation) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.asked, c.refused = append(c.asked[:0], asked...), refused
+	for _, act := range actions {
+		c.asked = append(c.asked, asked{act, refused})
+	}
 }
 
-// claim finds the action for which the executor calls the named tool. The
+// claim finds what asked for the call of a tool that is about to be made. The
 // executor passes on neither the action nor its ID, so that the first one with
-// the same tool and arguments is taken. It returns the provider's ID and, if
-// the turn was refused, what to say.
+// the same tool and arguments is taken, of a refused turn before all others. It
+// returns the provider's ID and, if the turn was refused, what to say.
 func (c *chainCall) claim(name, input string) (id string, refused middleware.Observation) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	found := -1
 	for i, a := range c.asked {
-		if fold(a.Tool) == fold(name) && toolInput(a) == input {
-			c.asked = append(c.asked[:i], c.asked[i+1:]...)
-			return a.ToolID, c.refused
+		if fold(a.action.Tool) != fold(name) || toolInput(a.action) != input {
+			continue
+		}
+		if found < 0 || a.refused != "" && c.asked[found].refused == "" {
+			found = i
 		}
 	}
-	return "", ""
+	if found < 0 {
+		return "", ""
+	}
+	a := c.asked[found]
+	c.asked = slices.Delete(c.asked, found, found+1)
+	return a.action.ToolID, a.refused
 }
 
 // A memoryCache keeps the guarded form of a chain's memory.

@@ -319,3 +319,49 @@ func TestAFinishWithoutValuesIsAFinish(t *testing.T) {
 		t.Errorf("got %v, %v, want the agent's finish", finish, err)
 	}
 }
+
+// Two executors run at the same time in one guarded chain, with one agent that
+// is guarded and has one of their turns refused: its tool calls stay refused.
+func TestRefusedTurnsOfConcurrentExecutors(t *testing.T) {
+	const both = 2
+	ran := make(chan string, 10)
+	act := &funcTool{"act", func(_ context.Context, in string) (string, error) {
+		ran <- in
+		return in, nil
+	}}
+	var planned sync.WaitGroup // every executor has made its first turn
+	planned.Add(both)
+	model := replies(func(prompt string) string {
+		if strings.Contains(prompt, "Observation: ") {
+			return "Final Answer: done"
+		}
+		if strings.Contains(prompt, "Question: bad") {
+			return "Action: act\nAction Input: bad"
+		}
+		return "Action: act\nAction Input: good"
+	})
+	noBad := middleware.After("no-bad", func(_ context.Context, _ middleware.Call, r middleware.Result) error {
+		if p, ok := r.Output.(*middleware.Plan); ok && len(p.ToolCalls) > 0 {
+			defer planned.Wait()
+			defer planned.Done()
+			if p.ToolCalls[0].Input == "bad" {
+				return middleware.Deny(middleware.CodePolicy, "bad")
+			}
+		}
+		return nil
+	})
+	executor := agents.NewExecutor(langchaingo.Agent(agents.NewOneShotAgent(model, []tools.Tool{act}), middleware.Tell, noBad))
+	pair := chains.NewTransform(func(ctx context.Context, _ map[string]any, _ ...chains.ChainCallOption) (map[string]any, error) {
+		out, err := chains.Apply(ctx, executor, []map[string]any{{"input": "bad"}, {"input": "good"}}, both)
+		return map[string]any{"text": out}, err
+	}, nil, []string{"text"})
+	if _, err := chains.Call(t.Context(), langchaingo.Chain(pair, pass), nil); err != nil {
+		t.Fatal(err)
+	}
+	close(ran)
+	for in := range ran {
+		if in != "good" {
+			t.Errorf("the tool ran with %q", in)
+		}
+	}
+}
