@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tmc/langchaingo/agents"
+	"github.com/tmc/langchaingo/callbacks"
 	"github.com/tmc/langchaingo/chains"
 	"github.com/tmc/langchaingo/llms"
 	"github.com/tmc/langchaingo/memory"
@@ -320,48 +321,62 @@ func TestAFinishWithoutValuesIsAFinish(t *testing.T) {
 	}
 }
 
+// An order has the good turn come after the bad one, and the tool calls of both
+// after that: callbacks are where executors say that they are about to call.
+type order struct {
+	callbacks.SimpleHandler
+	bad, good chan struct{} // closed when the turn was taken
+}
+
+func (o *order) HandleAgentAction(_ context.Context, a schema.AgentAction) {
+	if a.ToolInput == "good" {
+		close(o.good)
+		return
+	}
+	close(o.bad)
+	<-o.good
+}
+
 // Two executors run at the same time in one guarded chain, with one agent that
 // is guarded and has one of their turns refused: its tool calls stay refused.
 func TestRefusedTurnsOfConcurrentExecutors(t *testing.T) {
-	const both = 2
 	ran := make(chan string, 10)
 	act := &funcTool{"act", func(_ context.Context, in string) (string, error) {
 		ran <- in
 		return in, nil
 	}}
-	var planned sync.WaitGroup // every executor has made its first turn
-	planned.Add(both)
+	o := &order{bad: make(chan struct{}), good: make(chan struct{})}
 	model := replies(func(prompt string) string {
-		if strings.Contains(prompt, "Observation: ") {
+		switch {
+		case strings.Contains(prompt, "Observation: Denied"), strings.Contains(prompt, "Observation: good"):
 			return "Final Answer: done"
-		}
-		if strings.Contains(prompt, "Question: bad") {
+		case strings.Contains(prompt, "Question: bad"):
 			return "Action: act\nAction Input: bad"
 		}
+		<-o.bad
 		return "Action: act\nAction Input: good"
 	})
 	noBad := middleware.After("no-bad", func(_ context.Context, _ middleware.Call, r middleware.Result) error {
-		if p, ok := r.Output.(*middleware.Plan); ok && len(p.ToolCalls) > 0 {
-			defer planned.Wait()
-			defer planned.Done()
-			if p.ToolCalls[0].Input == "bad" {
-				return middleware.Deny(middleware.CodePolicy, "bad")
-			}
+		if p, ok := r.Output.(*middleware.Plan); ok && len(p.ToolCalls) > 0 && p.ToolCalls[0].Input == "bad" {
+			return middleware.Deny(middleware.CodePolicy, "bad")
 		}
 		return nil
 	})
-	executor := agents.NewExecutor(langchaingo.Agent(agents.NewOneShotAgent(model, []tools.Tool{act}), middleware.Tell, noBad))
-	pair := chains.NewTransform(func(ctx context.Context, _ map[string]any, _ ...chains.ChainCallOption) (map[string]any, error) {
-		out, err := chains.Apply(ctx, executor, []map[string]any{{"input": "bad"}, {"input": "good"}}, both)
+	executor := agents.NewExecutor(langchaingo.Agent(agents.NewOneShotAgent(model, []tools.Tool{act}), middleware.Tell, noBad),
+		agents.WithCallbacksHandler(o))
+	both := chains.NewTransform(func(ctx context.Context, _ map[string]any, _ ...chains.ChainCallOption) (map[string]any, error) {
+		out, err := chains.Apply(ctx, executor, []map[string]any{{"input": "bad"}, {"input": "good"}}, 2)
 		return map[string]any{"text": out}, err
 	}, nil, []string{"text"})
-	if _, err := chains.Call(t.Context(), langchaingo.Chain(pair, pass), nil); err != nil {
+	if _, err := chains.Call(t.Context(), langchaingo.Chain(both, pass), nil); err != nil {
 		t.Fatal(err)
 	}
 	close(ran)
+	var inputs []string
 	for in := range ran {
-		if in != "good" {
-			t.Errorf("the tool ran with %q", in)
-		}
+		inputs = append(inputs, in)
+	}
+	if len(inputs) != 1 || inputs[0] != "good" {
+		t.Errorf("the tool ran with %q, want only the call that was allowed", inputs)
 	}
 }
