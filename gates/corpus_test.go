@@ -13,10 +13,10 @@ import (
 	kit "example.com/safeconduct/middleware/middlewaretest"
 )
 
-// TestToolsCorpus puts the published tool calls of the Berkeley function-calling
+// TestCorpusTools puts the published tool calls of the Berkeley function-calling
 // leaderboard, and mutations of their tools' names, through the gate, as a call
 // and as a plan. What is wrong with arguments is not for this gate to see.
-func TestToolsCorpus(t *testing.T) {
+func TestCorpusTools(t *testing.T) {
 	dir := os.Getenv("SAFECONDUCT_CORPORA")
 	if dir == "" {
 		t.Skip("SAFECONDUCT_CORPORA is unset: no corpora to read")

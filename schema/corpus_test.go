@@ -50,7 +50,7 @@ var suiteFailed = map[string]bool{
 
 // The verdicts are those of the JSON Schema Test Suite, but where a schema leaves
 // itself, where a format is asserted, and where jsonschema is wrong.
-func TestSuite(t *testing.T) {
+func TestCorpusSuite(t *testing.T) {
 	for _, draft := range []struct {
 		name, url string
 		refused   int // groups with references that lead out
@@ -101,7 +101,7 @@ func TestSuite(t *testing.T) {
 }
 
 // In the optional tests the verdicts are at least those of jsonschema.
-func TestSuiteOptional(t *testing.T) {
+func TestCorpusSuiteOptional(t *testing.T) {
 	for draft, url := range map[string]string{
 		"draft7":       "http://json-schema.org/draft-07/schema#",
 		"draft2020-12": "https://json-schema.org/draft/2020-12/schema",
@@ -157,7 +157,7 @@ func suiteGroups(t *testing.T, file, url string) []suiteGroup {
 
 // Of 11,924 tool calls the arguments are judged as expected; those whose tools'
 // names are wrong are another gate's.
-func TestToolCallCorpus(t *testing.T) {
+func TestCorpusToolCalls(t *testing.T) {
 	f, err := os.Open(corpus(t, "bfcl", "tool_gate_cases.jsonl.gz"))
 	if err != nil {
 		t.Fatal(err)
@@ -207,7 +207,7 @@ func TestToolCallCorpus(t *testing.T) {
 }
 
 // Real tool calls of a large model violate none of the contracts.
-func TestRecordedToolCalls(t *testing.T) {
+func TestCorpusRecordedToolCalls(t *testing.T) {
 	text, err := os.ReadFile(corpus(t, "tau-bench", "airline_tools.json"))
 	if err != nil {
 		t.Fatal(err)
