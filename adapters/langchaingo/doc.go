@@ -10,8 +10,9 @@
 //
 // [Executor] guards the run, each turn of the agent, each request to its model
 // and each of its tools. [Chain], [Model], [Tool], [Tools], [Agent] and [Memory]
-// guard one of them. What they return satisfies the interfaces that langchaingo
-// knows, and every optional one that the wrapped value satisfies.
+// guard one of them. What they return has the optional interfaces that langchaingo
+// looks for if and only if the wrapped value has them; for anything else, such as
+// a client's Close, Unwrap gives the wrapped value.
 //
 // # What a denial does
 //

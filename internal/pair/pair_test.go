@@ -1,6 +1,7 @@
 package pair_test
 
 import (
+	"errors"
 	"testing"
 
 	"example.com/safeconduct/internal/pair"
@@ -17,8 +18,11 @@ func TestCompare(t *testing.T) {
 		t.Skip("takes seconds")
 	}
 	results, err := pair.Compare(pair.SHA256, pair.SHA256, twice)
+	if errors.Is(err, pair.ErrVoid) {
+		t.Skip(err) // a noisy machine: says nothing about the code
+	}
 	if err != nil {
-		t.Skip(err) // says nothing about the code
+		t.Fatal(err)
 	}
 	for i, want := range []float64{1, 2} {
 		if got := results[i]; got.Ratio < 0.95*want || got.Ratio > 1.05*want || got.Low > got.Ratio || got.High < got.Ratio {
