@@ -216,6 +216,10 @@ func parsePublic(data []byte) (ed25519.PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parsePKIX(der)
+}
+
+func parsePKIX(der []byte) (ed25519.PublicKey, error) {
 	key, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {
 		return nil, errors.New("is not a PKIX key")

@@ -27,18 +27,18 @@ type RecordKind string
 // The kinds of records. Those marked as reserved have their name but no schema
 // yet: nothing writes them, and a verifier of this version refuses them.
 const (
-	KindSession RecordKind = "key.session" // a writer begins; the first record of each
-	KindStart   RecordKind = "run.start"   // a run begins
-	KindIntent  RecordKind = "intent"      // a call is about to be made
-	KindOutcome RecordKind = "outcome"     // what came of it
-	KindEnd     RecordKind = "run.end"     // the run's root call returned
-	KindGap     RecordKind = "gap"         // records were lost; it says which
+	KindSession RecordKind = "key.session"    // a session key takes over: a writer's first record, and later ones
+	KindRotate  RecordKind = "key.rotate"     // one root key hands over to the next
+	KindStart   RecordKind = "run.start"      // a run begins
+	KindIntent  RecordKind = "intent"         // a call is about to be made
+	KindOutcome RecordKind = "outcome"        // what came of it
+	KindEnd     RecordKind = "run.end"        // the run's root call returned
+	KindGap     RecordKind = "gap"            // records were lost; it says which
+	KindErased  RecordKind = "payload.erased" // a content can no longer be disclosed
 
 	KindDecision       RecordKind = "decision"        // reserved: decided outside of a call
 	KindApproval       RecordKind = "approval"        // reserved: somebody said yes or no
-	KindRotate         RecordKind = "key.rotate"      // reserved: one key hands over to the next
 	KindAnchor         RecordKind = "anchor"          // reserved: a checkpoint was left elsewhere
-	KindErased         RecordKind = "payload.erased"  // reserved: a content can no longer be disclosed
 	KindDeliveryFailed RecordKind = "delivery.failed" // reserved: a sink refused records for good
 )
 
@@ -55,7 +55,8 @@ type Record struct {
 
 	Call      *Call      `json:"call,omitzero"`       // intent, outcome
 	Decisions []Decision `json:"decisions,omitempty"` // outcome: in the order in which they were made
-	Effects   Effects    `json:"effects,omitzero"`    // intent of a tool call
+	Effects   Effects    `json:"effects,omitzero"`    // intent of a call with side effects
+	Erased    *Erased    `json:"erased,omitzero"`     // payload.erased
 	Gap       *Gap       `json:"gap,omitzero"`        // gap
 
 	// ID is a UUIDv7, unique to the record: sinks tell by it what they have.
@@ -82,6 +83,7 @@ type Record struct {
 	Ran      *Content  `json:"ran,omitzero"`      // outcome: the input as it ran, where a gate changed it
 	Request  *Request  `json:"request,omitzero"`  // intent of a model call
 	Response *Response `json:"response,omitzero"` // outcome of a model call
+	Rotate   *Rotate   `json:"rotate,omitzero"`   // key.rotate
 
 	Run    string  `json:"run,omitzero"`    // the ID of the run
 	RunEnd *RunEnd `json:"runEnd,omitzero"` // run.end
@@ -128,15 +130,34 @@ type Decision struct {
 	Verdict string        `json:"verdict"`         // "allow", "deny" or "transform"
 }
 
-// Effects says how an intent was treated for the side effects of its tool.
+// Effects says how a call was treated for the side effects that it may have.
 type Effects string
 
-// The treatments of tool calls. Other calls have none.
+// The treatments. A tool call is treated as EffectsDurable, and any other call
+// as one without effects, unless a [Config] says otherwise.
 const (
-	EffectsDurable    Effects = "durable"     // the tool waits for the intent to be durable
-	EffectsBestEffort Effects = "best_effort" // Config.BestEffort names it: it does not wait
-	EffectsReadOnly   Effects = "read_only"   // Config.ReadOnly names it: it has none
+	// EffectsDurable: the call waits for its intent to be durable, and is
+	// denied where that cannot be had.
+	EffectsDurable Effects = "durable"
+
+	// EffectsPreferred: the call waits for its intent to be durable, and is
+	// made all the same where that cannot be had.
+	EffectsPreferred Effects = "durable_preferred"
+
+	// EffectsBestEffort: the call has effects and does not wait.
+	EffectsBestEffort Effects = "best_effort"
+
+	// EffectsReadOnly: the call has no effects and does not wait.
+	EffectsReadOnly Effects = "read_only"
 )
+
+func (e Effects) known() bool {
+	switch e {
+	case EffectsDurable, EffectsPreferred, EffectsBestEffort, EffectsReadOnly:
+		return true
+	}
+	return false
+}
 
 // A Gap declares records that were lost: the writer's sequence numbers From to
 // To, which stand in no record.
@@ -239,11 +260,55 @@ type RunEnd struct {
 	Records uint64 `json:"records"` // this one included
 }
 
-// A Session says how a writer began, and binds it to the one before.
+// A Rotate hands the ledger over to another root key: sessions after it are
+// signed by that one. The record is signed by both.
+type Rotate struct {
+	Key    string `json:"key"`    // the next root key's ID: a hint
+	Public []byte `json:"public"` // the next root key, PKIX in DER
+}
+
+// A Session introduces the key that signs the records from the next one on, and
+// the checkpoints. The record itself is signed by a root key. The first one of a
+// writer binds it to the one before.
 type Session struct {
-	Key       string     `json:"key"`                // the key's ID: a hint
-	Previous  *Head      `json:"previous,omitzero"`  // where the writer before it left off
-	Recovered *Recovered `json:"recovered,omitzero"` // what was cut off to begin
+	Key         string       `json:"key"`                  // the session key's ID: a hint
+	NotAfter    time.Time    `json:"notAfter"`             // records of the session are not later
+	NotBefore   time.Time    `json:"notBefore"`            // and not earlier
+	Predecessor *Predecessor `json:"predecessor,omitzero"` // of a ledger's first writer, where it succeeds another ledger
+	Previous    *Head        `json:"previous,omitzero"`    // where the writer before it left off
+	Public      []byte       `json:"public"`               // the session key, PKIX in DER
+	Recovered   *Recovered   `json:"recovered,omitzero"`   // what a crash had left
+	Signing     Signing      `json:"signing"`
+	Tree        *TreeHead    `json:"tree,omitzero"` // the whole ledger before it, where there is one
+}
+
+// A Signing says what the session key signs.
+type Signing string
+
+// The ways to sign.
+const (
+	// SignRecords has each record signed, and the checkpoints.
+	SignRecords Signing = "records"
+
+	// SignCheckpoints has only the checkpoints signed: a record is evidence
+	// once a checkpoint covers it, a second later or so, or the session after
+	// it does.
+	SignCheckpoints Signing = "checkpoints"
+)
+
+// A TreeHead is the head of the Merkle tree (RFC 6962) over the first Records
+// records of a ledger, of which each envelope is a leaf.
+type TreeHead struct {
+	Records uint64 `json:"records"`
+	Root    Hash   `json:"root"`
+}
+
+// A Predecessor is the ledger that another one succeeds because it could not be
+// continued.
+type Predecessor struct {
+	Ledger string   `json:"ledger"` // its origin
+	Reason string   `json:"reason"` // why it was given up
+	Tree   TreeHead `json:"tree"`   // what was found of it
 }
 
 // A Head is where a writer left off.
@@ -253,11 +318,21 @@ type Head struct {
 	Writer string `json:"writer"`
 }
 
-// A Recovered says what was cut off the end of a ledger because a crash had
-// left it incomplete.
+// A Recovered says what was found of a crash when the ledger was opened.
 type Recovered struct {
-	Bytes   int64  `json:"bytes"`
-	Segment uint64 `json:"segment"`
+	Bytes    int64  `json:"bytes,omitzero"`    // of an incomplete frame that was cut off the end
+	Overflow uint64 `json:"overflow,omitzero"` // records of the overflow file that were taken over
+	Segment  uint64 `json:"segment,omitzero"`  // that was cut
+	Tiles    uint64 `json:"tiles,omitzero"`    // tiles that were missing or wrong, and written again
+	Unsigned uint64 `json:"unsigned,omitzero"` // records at the end that no signature covered until this one
+}
+
+// An Erased says that a content can no longer be disclosed: its salt and value
+// were removed from the payload store.
+type Erased struct {
+	Authority  string `json:"authority"`  // who asked for it
+	Commitment string `json:"commitment"` // of the content
+	Reason     string `json:"reason"`
 }
 
 // A Usage is what a call spent; see middleware.Usage.

@@ -3,9 +3,11 @@ package evidence
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -115,8 +117,8 @@ func (r *Record) validate(s Subject) error {
 		return errors.New("id or writer is not a UUIDv7")
 	case r.Seq == 0 || r.Seq > maxInt:
 		return errors.New("seq out of range")
-	case (r.Seq == 1) != (r.Kind == KindSession):
-		return errors.New("key.session is a writer's first record, and no other")
+	case r.Seq == 1 && r.Kind != KindSession:
+		return errors.New("the first record of a writer is not key.session")
 	case r.Seq == 1 && r.Prev != Hash{}:
 		return errors.New("the first record of a writer has a predecessor")
 	case r.Mono < 0 || r.Omitted < 0:
@@ -165,6 +167,10 @@ func (r *Record) validateBody() error {
 		want = hasRunEnd
 	case KindGap:
 		want = hasGap
+	case KindRotate:
+		want = hasRotate
+	case KindErased:
+		want = hasErased
 	default:
 		return fmt.Errorf("kind %q has no schema in this version", brief(string(r.Kind)))
 	}
@@ -175,7 +181,7 @@ func (r *Record) validateBody() error {
 	switch {
 	case r.Call != nil && r.Call.ID == 0:
 		return errors.New("call without id")
-	case r.Effects != "" && r.Effects != EffectsDurable && r.Effects != EffectsBestEffort && r.Effects != EffectsReadOnly:
+	case r.Effects != "" && !r.Effects.known():
 		return fmt.Errorf("effects %q", brief(string(r.Effects)))
 	case r.Gap != nil && (r.Gap.From == 0 || r.Gap.To < r.Gap.From || r.Gap.To != r.Seq-1 || r.Gap.Count != r.Gap.To-r.Gap.From+1):
 		return errors.New("gap out of range")
@@ -187,7 +193,56 @@ func (r *Record) validateBody() error {
 			return fmt.Errorf("result %q", brief(string(o.Result)))
 		}
 	}
+	if e := r.Erased; e != nil && (!isCommitment(e.Commitment) || e.Reason == "" || e.Authority == "") {
+		return errors.New("erased without commitment, reason or authority")
+	}
+	return r.validateKeys()
+}
+
+// validateKeys checks the statements about keys.
+func (r *Record) validateKeys() error {
+	if t := r.Rotate; t != nil {
+		return checkKey(t.Public, t.Key)
+	}
+	s := r.Session
+	if s == nil {
+		return nil
+	}
+	switch {
+	case s.Signing != SignRecords && s.Signing != SignCheckpoints:
+		return fmt.Errorf("signing %q", brief(string(s.Signing)))
+	case s.NotBefore.Location().String() != "UTC" || s.NotAfter.Location().String() != "UTC":
+		return errors.New("the session's times are not UTC")
+	case !s.NotBefore.Before(s.NotAfter) || s.NotAfter.Sub(s.NotBefore) > maxSession:
+		return fmt.Errorf("the session is not within %v", maxSession)
+	case r.Seq > 1 && (s.Previous != nil || s.Predecessor != nil || s.Recovered != nil || s.Tree != nil):
+		return errors.New("only a writer's first session binds it to what was before")
+	case (s.Previous == nil) != (s.Tree == nil):
+		return errors.New("a session has both previous and tree, or neither")
+	case s.Previous != nil && s.Predecessor != nil:
+		return errors.New("only a ledger's first writer has a predecessor")
+	}
+	return checkKey(s.Public, s.Key)
+}
+
+// maxSession bounds how long a session key may be used.
+const maxSession = 25 * time.Hour // a day, and what clocks are off by
+
+// checkKey reports whether der is an Ed25519 key with that ID, in its one form.
+func checkKey(der []byte, id string) error {
+	pub, err := parsePKIX(der)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(marshalPublic(pub), der) || KeyID(pub) != id {
+		return errors.New("the key is not the one that its ID names")
+	}
 	return nil
+}
+
+func isCommitment(s string) bool {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	return err == nil && len(b) == sha256.Size && !strings.ContainsAny(s, "\r\n")
 }
 
 // The optional members of a record.
@@ -196,6 +251,7 @@ const (
 	hasCall
 	hasDecisions
 	hasEffects
+	hasErased
 	hasGap
 	hasInput
 	hasOutcome
@@ -205,6 +261,7 @@ const (
 	hasRan
 	hasRequest
 	hasResponse
+	hasRotate
 	hasRunEnd
 	hasSession
 	hasUsage
@@ -214,9 +271,9 @@ const (
 func (r *Record) has() int {
 	has := 0
 	for i, there := range [...]bool{
-		len(r.Balances) > 0, r.Call != nil, len(r.Decisions) > 0, r.Effects != "", r.Gap != nil,
+		len(r.Balances) > 0, r.Call != nil, len(r.Decisions) > 0, r.Effects != "", r.Erased != nil, r.Gap != nil,
 		r.Input != nil, r.Outcome != nil, r.Output != nil, r.Plan != nil, r.Policy != nil, r.Ran != nil,
-		r.Request != nil, r.Response != nil, r.RunEnd != nil, r.Session != nil, r.Usage != nil, r.Who != nil,
+		r.Request != nil, r.Response != nil, r.Rotate != nil, r.RunEnd != nil, r.Session != nil, r.Usage != nil, r.Who != nil,
 	} {
 		if there {
 			has |= 1 << i
