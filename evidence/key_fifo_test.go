@@ -23,6 +23,13 @@ func TestKeyFIFO(t *testing.T) {
 	}
 }
 
+func TestTrustPolicyFIFO(t *testing.T) {
+	refusesFIFO(t, filepath.Join(t.TempDir(), "trust.json"), func(path string) error {
+		_, err := evidence.LoadTrustPolicy(path)
+		return err
+	})
+}
+
 func refusesFIFO(t *testing.T, path string, load func(path string) error) {
 	t.Helper()
 	if err := unix.Mkfifo(path, 0o600); err != nil {
