@@ -23,42 +23,46 @@ type builder struct {
 	head           Hash // of the writer's last payload
 	began          time.Time
 	room           int // for entries of lists, in the record being built
-	scratch        []byte
 }
 
-// build returns the record of e and its payload, valid until the next call.
-func (b *builder) build(e *event) (*Record, []byte, error) {
-	r := &Record{
-		Kind: e.kind, Ledger: b.ledger, Prev: b.head, Seq: e.seq,
-		Mono: e.at.Sub(b.began), Time: e.at.Round(0).UTC(), Version: schemaVersion, Writer: b.writer,
-	}
-	id, err := newID(b.contents.random)
-	if err != nil {
-		return nil, nil, err
-	}
-	r.ID = id
-	if e.run != nil {
-		r.Run, r.RunSeq = clean(e.runID, maxName), e.runSeq
-	}
-	b.room = maxEntries
-	b.body(r, e)
-	payload, err := b.encode(r, b.subject(r, e))
-	if err != nil {
-		return nil, nil, err
-	}
-	b.head = sha256.Sum256(payload)
+// build appends the payload of e's record, which is the next of the writer.
+func (b *builder) build(dst []byte, e *event) []byte {
+	dst, b.head = b.append(dst, e)
 	if e.run != nil {
 		e.run.head = b.head
 		if e.kind == KindStart {
 			e.run.start = b.head
 		}
 	}
-	return r, payload, nil
+	return dst
 }
 
-func newID(random io.Reader) (string, error) {
+// statement returns the payload of a record that is not the writer's next before
+// it is signed, and its hash, which is then the head.
+func (b *builder) statement(e *event) ([]byte, Hash) { return b.append(nil, e) }
+
+func (b *builder) append(dst []byte, e *event) ([]byte, Hash) {
+	r := &Record{
+		Kind: e.kind, Ledger: b.ledger, Prev: b.head, Seq: e.seq,
+		Mono: e.at.Sub(b.began), Time: e.at.Round(0).UTC(), Version: schemaVersion, Writer: b.writer,
+		ID: newID(b.contents.random),
+	}
+	if e.run != nil {
+		r.Run, r.RunSeq = clean(e.runID, maxName), e.runSeq
+	}
+	b.room = maxEntries
+	b.body(r, e)
+	from := len(dst)
+	dst = b.encode(dst, r, b.subject(r, e))
+	return dst, sha256.Sum256(dst[from:])
+}
+
+func newID(random io.Reader) string {
 	id, err := uuid.NewV7FromReader(random)
-	return id.String(), err
+	if err != nil {
+		panic("evidence: " + err.Error()) // crypto/rand does not fail
+	}
+	return id.String()
 }
 
 func (b *builder) subject(r *Record, e *event) Subject {
@@ -73,16 +77,16 @@ func (b *builder) subject(r *Record, e *event) Subject {
 
 // encode leaves out as much of the longest lists as it takes to stay within
 // MaxPayload. What is not in lists always fits.
-func (b *builder) encode(r *Record, s Subject) ([]byte, error) {
+func (b *builder) encode(dst []byte, r *Record, s Subject) []byte {
 	for {
-		payload, err := appendPayload(b.scratch[:0], s, r)
+		with, err := appendPayload(dst, s, r)
 		if err != nil {
-			return nil, err
+			panic("evidence: " + err.Error()) // every record has a JSON form
 		}
-		b.scratch = payload
-		if len(payload) <= MaxPayload {
-			return payload, nil
+		if len(with)-len(dst) <= MaxPayload {
+			return with
 		}
+		dst = with[:len(dst)]
 		r.shorten()
 	}
 }
@@ -90,12 +94,20 @@ func (b *builder) encode(r *Record, s Subject) ([]byte, error) {
 func (b *builder) body(r *Record, e *event) {
 	switch e.kind {
 	case KindSession:
-		s := e.session
-		r.Session = &s
+		v := e.body.(Session)
+		r.Session = &v
+		return
+	case KindRotate:
+		v := e.body.(Rotate)
+		r.Rotate = &v
+		return
+	case KindErased:
+		v := e.body.(Erased)
+		r.Erased = &v
 		return
 	case KindGap:
-		g := e.gap
-		r.Gap = &g
+		v := e.body.(Gap)
+		r.Gap = &v
 		return
 	case KindStart:
 		r.Who = who(e.who)

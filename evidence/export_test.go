@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"crypto/ed25519"
+	"errors"
 	"io"
 	"os"
 )
@@ -14,42 +15,74 @@ type Faults struct {
 
 // Inject makes the disk of a Recorder fail as f says.
 func (c *Config) Inject(f *Faults) {
+	c.Each(func(op string, do func() error, write func(n int) error, b []byte) error {
+		fail := map[string]func() error{"create": f.Create, "truncate": f.Truncate, "sync": f.Sync}[op]
+		if fail != nil {
+			if err := fail(); err != nil {
+				return err
+			}
+		}
+		if op == "write" && f.Write != nil {
+			if n, err := f.Write(b); err != nil {
+				return errors.Join(err, write(n))
+			}
+		}
+		return do()
+	})
+}
+
+// Each has f carry out each operation of a Recorder's disk: do does it all, and
+// write, of a write, its first n bytes of b.
+func (c *Config) Each(f func(op string, do func() error, write func(n int) error, b []byte) error) {
 	d := realDisk()
 	real := d
-	d.create = func(path string) (*os.File, error) {
-		if f.Create != nil {
-			if err := f.Create(); err != nil {
-				return nil, err
-			}
+	d.create = func(path string) (file *os.File, err error) {
+		err = f("create", func() (err error) { file, err = real.create(path); return err }, nil, nil)
+		if err != nil && file != nil {
+			_ = file.Close()
+			file = nil
 		}
-		return real.create(path)
+		return file, err
 	}
-	d.writeAt = func(file *os.File, b []byte, off int64) (int, error) {
-		if f.Write != nil {
-			if n, err := f.Write(b); err != nil {
-				_, _ = real.writeAt(file, b[:n], off)
-				return n, err
-			}
+	d.allocate = func(file *os.File, size int64) error {
+		return f("allocate", func() error { return real.allocate(file, size) }, nil, nil)
+	}
+	d.writeAt = func(file *os.File, b []byte, off int64) (n int, err error) {
+		part := func(k int) (err error) { n, err = real.writeAt(file, b[:k], off); return err }
+		err = f("write", func() error { return part(len(b)) }, part, b)
+		if err != nil {
+			return min(n, len(b)-1), err
 		}
-		return real.writeAt(file, b, off)
+		return n, nil
 	}
 	d.truncate = func(file *os.File, size int64) error {
-		if f.Truncate != nil {
-			if err := f.Truncate(); err != nil {
-				return err
-			}
-		}
-		return real.truncate(file, size)
+		return f("truncate", func() error { return real.truncate(file, size) }, nil, nil)
 	}
 	d.sync = func(file *os.File) error {
-		if f.Sync != nil {
-			if err := f.Sync(); err != nil {
-				return err
-			}
-		}
-		return real.sync(file)
+		return f("sync", func() error { return real.sync(file) }, nil, nil)
+	}
+	d.rename = func(from, to string) error {
+		return f("rename", func() error { return real.rename(from, to) }, nil, nil)
+	}
+	d.remove = func(path string) error {
+		return f("remove", func() error { return real.remove(path) }, nil, nil)
+	}
+	d.syncDir = func(dir string) error {
+		return f("syncDir", func() error { return real.syncDir(dir) }, nil, nil)
 	}
 	c.disk = &d
+}
+
+// Small has segments end after so many bytes.
+func (c *Config) Small(segment int64) { c.segment = segment }
+
+// Free has the disk say that it has so many bytes left.
+func (c *Config) Free(free func() (int64, error)) {
+	if c.disk == nil {
+		d := realDisk()
+		c.disk = &d
+	}
+	c.disk.free = func(string) (int64, error) { return free() }
 }
 
 // Seal signs a payload and returns the envelope.

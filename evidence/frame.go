@@ -27,10 +27,17 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // appendFrame appends env in a frame.
 func appendFrame(dst, env []byte) []byte {
+	from := len(dst)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(env)))
-	sum := crc32.Update(crc32.Checksum(dst[len(dst)-4:], castagnoli), castagnoli, env)
-	dst = binary.BigEndian.AppendUint32(dst, sum)
-	return append(dst, env...)
+	dst = append(dst, 0, 0, 0, 0)
+	dst = append(dst, env...)
+	binary.BigEndian.PutUint32(dst[from+4:], frameSum(dst[from:]))
+	return dst
+}
+
+// frameSum returns the checksum that belongs into a frame.
+func frameSum(frame []byte) uint32 {
+	return crc32.Update(crc32.Checksum(frame[:4], castagnoli), castagnoli, frame[frameHeader:])
 }
 
 // errVersion means that a segment is of a version that this package does not
@@ -139,8 +146,7 @@ func (fr *frameReader) peek() (env []byte, whole int, err error) {
 	if len(frame) < frameHeader+int(n) {
 		return nil, -1, notEOF(err)
 	}
-	sum := crc32.Update(crc32.Checksum(frame[:4], castagnoli), castagnoli, frame[frameHeader:])
-	if sum != binary.BigEndian.Uint32(frame[4:]) {
+	if frameSum(frame) != binary.BigEndian.Uint32(frame[4:]) {
 		return nil, len(frame), nil
 	}
 	return frame[frameHeader:], len(frame), nil

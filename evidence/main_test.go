@@ -1,9 +1,16 @@
 package evidence_test
 
 import (
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(crashDir) != "" {
+		crash()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}

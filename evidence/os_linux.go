@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -9,6 +10,23 @@ import (
 // syncFile makes the content of f durable, without what only concerns its
 // times.
 func syncFile(f *os.File) error {
+	return control(f, "fdatasync", unix.Fdatasync)
+}
+
+// allocate has the file system keep room for f up to size. File systems that
+// cannot do that are no reason to fail.
+func allocate(f *os.File, size int64) error {
+	err := control(f, "fallocate", func(fd int) error {
+		return unix.Fallocate(fd, unix.FALLOC_FL_KEEP_SIZE, 0, size)
+	})
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
+		return nil
+	}
+	return err
+}
+
+// control calls f with the descriptor until it is not interrupted.
+func control(f *os.File, name string, call func(fd int) error) error {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return err
@@ -16,7 +34,7 @@ func syncFile(f *os.File) error {
 	var serr error
 	err = conn.Control(func(fd uintptr) {
 		for {
-			if serr = unix.Fdatasync(int(fd)); serr != unix.EINTR {
+			if serr = call(int(fd)); !errors.Is(serr, unix.EINTR) {
 				return
 			}
 		}
@@ -24,5 +42,5 @@ func syncFile(f *os.File) error {
 	if err != nil {
 		return err
 	}
-	return os.NewSyscallError("fdatasync", serr)
+	return os.NewSyscallError(name, serr)
 }

@@ -15,3 +15,5 @@ func lockLedger(string) (*os.File, error) {
 }
 
 func syncDir(string) error { return nil }
+
+func freeSpace(string) (int64, error) { return 0, errors.ErrUnsupported }

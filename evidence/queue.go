@@ -27,15 +27,14 @@ type event struct {
 	output   any
 	hasRan   bool
 	hasOut   bool
+	hasUsage bool
 	balances []middleware.Balance
 
 	decisions []middleware.Decision
 	outcome   Outcome
 	usage     middleware.Usage
-	hasUsage  bool
 
-	gap     Gap
-	session Session
+	body any // of a record outside of runs: Gap, Erased, Session, handover
 
 	kept int // bytes that the snapshots keep alive
 }
@@ -64,81 +63,113 @@ type waiter struct {
 }
 
 // A queue holds events until the writer takes them. Callers never wait for the
-// writer; they wait for each other no longer than it takes to copy an event.
+// writer, nor wake it, which costs more than an event does: it looks by itself,
+// unless somebody waits for a record or the room gets short. They wait for each
+// other no longer than it takes to copy an event.
 type queue struct {
 	limit  int // events
 	memory int // bytes kept alive
 
-	wake   chan struct{} // there is something to write
-	urgent chan struct{} // somebody waits for it
+	urgent chan struct{} // the encoder should look now
+	insist chan struct{} // somebody waits: try the disk now
+	ending chan struct{} // closed with the queue
 
 	mu      sync.Mutex
 	events  []event
 	kept    int
+	alerted bool // the room got short, and the writer knows
 	waiters []waiter
 	seq     uint64 // of the last event
 	lost    Gap    // since the writer last took events
 	lostAll uint64
 	began   time.Time
 	closed  bool
+
+	// The session that signs what comes next, in seconds of the wall clock.
+	notBefore, notAfter int64
 }
 
 func newQueue(limit, memory int) *queue {
-	return &queue{
-		limit: limit, memory: memory, began: time.Now(),
-		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1),
-	}
+	return &queue{limit: limit, memory: memory, began: time.Now(), urgent: make(chan struct{}, 1), insist: make(chan struct{}, 1), ending: make(chan struct{})}
 }
 
-// put queues the events, which are of one run, all or none. If there is no room
-// they are lost, and the numbers that they were given say so. Where wait is set,
-// it returns a channel that says when the last of them is durable.
-func (q *queue) put(wait bool, events ...*event) (done chan error, err error) {
-	kept := 0
-	for _, e := range events {
-		kept += e.kept
+// put queues a, and b behind it if that is not nil, both or none; they are of
+// one run. If there is no room they are lost, and the numbers that they were
+// given say so. Where wait is set, it returns a channel that says when the last
+// of them is durable.
+func (q *queue) put(wait bool, a, b *event) (done chan error, err error) {
+	n, kept := 1, a.kept
+	if b != nil {
+		n, kept = 2, kept+b.kept
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		q.lostAll += uint64(len(events))
+		q.lostAll += uint64(n)
 		return nil, ErrClosed
 	}
+	now := time.Now() // under the lock: in order
 	// What is larger than the bounds by itself gets into an empty queue. Once
 	// something is lost nothing gets in until the writer has taken what there
 	// is: one gap stands for it all, at the end.
 	full := q.lost.Count > 0 || len(q.events) > 0 &&
-		(len(q.events)+len(events) > q.limit || q.kept+kept > q.memory)
-	for _, e := range events {
-		q.seq++
-		e.seq, e.at = q.seq, time.Now() // under the lock: in order
-		if e.run != nil {
-			e.run.seq++
-			e.runSeq = e.run.seq
-			if e.kind == KindIntent {
-				e.run.calls++
-			}
-			e.calls = e.run.calls
-		}
-		if full {
-			q.lose(e.seq, "the queue was full")
-			continue
-		}
-		q.events = append(q.events, *e)
+		(len(q.events)+n > q.limit || q.kept+kept > q.memory)
+	if !full && a.body == nil {
+		q.renew(now)
+	}
+	q.add(a, now, full)
+	if b != nil {
+		q.add(b, now, full)
 	}
 	if full {
 		return nil, ErrFull
 	}
-	first := len(q.events) == len(events)
 	q.kept += kept
-	if wait {
+	switch {
+	case wait:
 		done = make(chan error, 1)
 		q.waiters = append(q.waiters, waiter{q.seq, done})
 		notify(q.urgent)
-	} else if first {
-		notify(q.wake)
+		notify(q.insist)
+	case !q.alerted && (len(q.events) > q.limit/2 || q.kept > q.memory/2):
+		q.alerted = true
+		notify(q.urgent)
 	}
 	return done, nil
+}
+
+// add needs q.mu.
+func (q *queue) add(e *event, now time.Time, full bool) {
+	q.seq++
+	e.seq, e.at = q.seq, now
+	if e.run != nil {
+		e.run.seq++
+		e.runSeq = e.run.seq
+		if e.kind == KindIntent {
+			e.run.calls++
+		}
+		e.calls = e.run.calls
+	}
+	if full {
+		q.lose(e.seq, "the queue was full")
+		return
+	}
+	if e.kind == KindSession {
+		s := e.body.(Session)
+		s.NotBefore = now.Add(-sessionSlack).Round(0).UTC().Truncate(time.Second)
+		s.NotAfter = s.NotBefore.Add(sessionLife)
+		q.notBefore, q.notAfter = s.NotBefore.Unix(), s.NotAfter.Unix()
+		e.body = s
+	}
+	q.events = append(q.events, *e)
+}
+
+// renew begins another session where now is outside of the one that there is,
+// because that was long enough or because the clock was set. It needs q.mu.
+func (q *queue) renew(now time.Time) {
+	if t := now.Unix(); t <= q.notBefore || t >= q.notAfter {
+		q.add(&event{kind: KindSession, body: Session{}}, now, false)
+	}
 }
 
 // lose needs q.mu.
@@ -156,12 +187,20 @@ func (q *queue) lose(seq uint64, reason string) {
 func (q *queue) take(spare []event) []event {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if len(q.events) == 0 && q.lost.Count == 0 {
+		return nil
+	}
 	taken := q.events
-	q.events, q.kept = spare, 0
+	q.events, q.kept, q.alerted = spare, 0, false
 	if q.lost.Count > 0 {
-		q.seq++
-		taken = append(taken, event{kind: KindGap, seq: q.seq, at: time.Now(), gap: q.lost})
+		now := time.Now()
+		gap := q.lost
 		q.lost = Gap{}
+		if now.Unix() <= q.notBefore || now.Unix() >= q.notAfter {
+			now = taken[len(taken)-1].at // the gap must come right after what it declares
+		}
+		q.seq++
+		taken = append(taken, event{kind: KindGap, seq: q.seq, at: now, body: gap})
 	}
 	return taken
 }
@@ -186,11 +225,12 @@ func (q *queue) acknowledge(seq uint64, err error) {
 	q.waiters = rest
 }
 
-// close refuses all further events.
+// close refuses all further events. It is called once.
 func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true
 	q.mu.Unlock()
+	close(q.ending)
 	notify(q.urgent)
 }
 

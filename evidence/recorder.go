@@ -1,10 +1,13 @@
 package evidence
 
 import (
+	"cmp"
 	"context"
+	"crypto"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -34,17 +37,25 @@ var (
 )
 
 // A Config says how a [Recorder] works. The zero Config is ready to use: every
-// tool counts as having side effects, and a new key is made.
+// tool counts as having side effects, each record is signed, and a new root key
+// is made.
 type Config struct {
-	// Key signs the records. If it is nil, Open makes one that lives as long
-	// as the Recorder does: enough to start a ledger, not to continue one.
-	Key ed25519.PrivateKey
+	// Key is the root key. It signs statements about session keys, which live
+	// in memory and sign the records and checkpoints: so a key that a KMS or
+	// an HSM holds is asked once at Open and once a day. Its Public must give
+	// an ed25519.PublicKey, as an ed25519.PrivateKey does. If it is nil, Open
+	// makes one that lives as long as the Recorder does: enough to start a
+	// ledger, not to continue one.
+	Key crypto.Signer
 
-	// Ledger is the origin that a new ledger gets, its name in every record:
-	// at most 256 bytes without white space or "+". If it is empty, a new
-	// ledger gets a random one, and an existing one keeps its own; otherwise an
-	// existing one must have the same.
+	// Ledger is the origin that a new ledger gets, its name in every record
+	// and checkpoint: at most 255 bytes without white space or "+". If it is
+	// empty, a new ledger gets a random one, and an existing one keeps its own;
+	// otherwise an existing one must have the same.
 	Ledger string
+
+	// Signing says what the session keys sign. If it is empty, SignRecords.
+	Signing Signing
 
 	// ReadOnly names the tools that have no side effects, as they were
 	// registered: they run without waiting for their intent to be durable.
@@ -55,24 +66,61 @@ type Config struct {
 	// intents says so.
 	BestEffort []string
 
-	// Patience bounds how long a tool waits for its intent to be durable
-	// before it is denied. If it is zero, 5 seconds.
+	// Effects says how a call is treated that neither list names; "" is as if
+	// it had not been asked. It is called before each call, by any number of
+	// goroutines, and must not keep the call's Input. If it panics, or gives a
+	// word of its own, the call is treated as EffectsDurable. It may be nil.
+	Effects func(middleware.Call) Effects
+
+	// Patience bounds how long a call waits for its intent to be durable. If it
+	// is zero, 5 seconds.
 	Patience time.Duration
 
-	// Queue bounds the records that wait to be written. What comes while it is
+	// Queue bounds the records that wait to be encoded. What comes while it is
 	// full is lost, and declared in a gap. If it is zero, 8192.
 	Queue int
 
+	// Overflow is a directory for the records that the ledger's own disk does
+	// not take at the moment, on another disk say. If it is empty, they go to
+	// a file in the ledger.
+	Overflow string
+
+	// Payloads has the contents kept beside the ledger, encrypted. If it is
+	// nil, they are not kept.
+	Payloads *Payloads
+
 	// Disclose gets what opens each commitment, about when the record is
 	// written. It is called from one goroutine and should be quick: later
-	// records wait for it. If it is nil, nothing keeps the contents and no
+	// records wait for it. If neither it nor Payloads keeps the contents, no
 	// commitment can ever be opened.
 	Disclose func(Disclosure)
+
+	// Publish gets each signed checkpoint, about one a second while records
+	// come, and one soon after a run ends. Kept where the agent's process
+	// cannot change it, the newest shows later whether the ledger was cut or
+	// rewritten: see VerifyOptions.Checkpoints. It is called from one
+	// goroutine; checkpoints wait for it, and records do not. It may be nil.
+	Publish func(checkpoint []byte)
+
+	// Logger hears when records cannot be written and when they can again,
+	// when the disk is nearly full, and of a checkpoint a minute, which makes
+	// it a second place where one is kept. It never hears contents. If it is
+	// nil, nothing is logged.
+	Logger *slog.Logger
+
+	// LowSpace is how many free bytes on the disk count as too few, which the
+	// Logger hears of and Stats show. If it is zero, 256 MiB.
+	LowSpace int64
+
+	// Predecessor is the ledger that a new one succeeds. It may be nil, and
+	// must be where the ledger is not new.
+	Predecessor *Predecessor
 
 	// Sink gets every record of the ledger, if it is not nil.
 	Sink Sink
 
-	disk *disk // tests break it
+	disk    *disk // tests break it
+	segment int64 // and have small ones
 }
 
 // queueMemory bounds the bytes of content that queued records keep alive.
@@ -81,12 +129,14 @@ const queueMemory = 64 << 20
 // A Recorder writes a ledger. It is safe for concurrent use.
 type Recorder struct {
 	runs     middleware.Local[runState]
-	tools    map[string]Effects
+	named    map[string]Effects
+	classify func(middleware.Call) Effects
 	patience time.Duration
 
 	queue    *queue
 	writer   *writer
-	exporter *exporter // nil without a sink
+	payloads *payloadStore // nil without
+	exporter *exporter     // nil without a sink
 	pub      ed25519.PublicKey
 
 	closing sync.Once
@@ -96,32 +146,36 @@ type Recorder struct {
 // and starts a writer: its first record is durable when Open returns. The
 // Recorder must be closed.
 //
-// An existing ledger is read through first. An incomplete last frame, which is
-// what a crash leaves, is cut off, and the first record says so; anything else
-// that is wrong is an error that wraps [ErrDamaged], and nothing is written. So
-// is a ledger that another key signed. The error wraps [ErrLocked] where another
-// Recorder has the ledger open.
+// An existing ledger is read through first: its chain is checked, and its tree
+// against the newest checkpoint. An incomplete last frame, which is what a crash
+// leaves, is cut off, records that had gone to the overflow are taken over, and
+// the first record says so; anything else that is wrong is an error that wraps
+// [ErrDamaged], and nothing is written. So is a ledger that another root key
+// signed. A ledger that cannot be continued can be succeeded: see
+// [PredecessorOf]. The error wraps [ErrLocked] where another Recorder has the
+// ledger open.
 //
-// Open panics if the Config makes no sense: a negative bound, or a tool that is
-// named twice.
+// Open panics if the Config makes no sense: a negative bound, a Signing that
+// there is not, or a tool that is named twice.
 func Open(dir string, cfg Config) (*Recorder, error) {
-	r := &Recorder{tools: make(map[string]Effects), patience: cfg.Patience}
+	r := &Recorder{named: make(map[string]Effects), classify: cfg.Effects, patience: cfg.Patience}
 	switch {
-	case cfg.Patience < 0 || cfg.Queue < 0:
+	case cfg.Patience < 0 || cfg.Queue < 0 || cfg.LowSpace < 0:
 		panic("evidence: Open: negative bound")
-	case cfg.Patience == 0:
-		r.patience = 5 * time.Second
+	case cfg.Signing != "" && cfg.Signing != SignRecords && cfg.Signing != SignCheckpoints:
+		panic(fmt.Sprintf("evidence: Open: no Signing is called %q", cfg.Signing))
 	}
-	if cfg.Queue == 0 {
-		cfg.Queue = 8192
-	}
+	r.patience = cmp.Or(cfg.Patience, 5*time.Second)
+	cfg.Queue = cmp.Or(cfg.Queue, 8192)
+	cfg.Signing = cmp.Or(cfg.Signing, SignRecords)
+	cfg.LowSpace = cmp.Or(cfg.LowSpace, 256<<20)
 	for i, name := range slices.Concat(cfg.ReadOnly, cfg.BestEffort) {
-		if r.tools[name] != "" {
+		if r.named[name] != "" {
 			panic(fmt.Sprintf("evidence: Open: the tool %q is named twice", name))
 		}
-		r.tools[name] = EffectsReadOnly
+		r.named[name] = EffectsReadOnly
 		if i >= len(cfg.ReadOnly) {
-			r.tools[name] = EffectsBestEffort
+			r.named[name] = EffectsBestEffort
 		}
 	}
 	if err := r.open(dir, cfg); err != nil {
@@ -130,60 +184,92 @@ func Open(dir string, cfg Config) (*Recorder, error) {
 	return r, nil
 }
 
-func (r *Recorder) open(dir string, cfg Config) error {
-	key, ephemeral := cfg.Key, cfg.Key == nil
+func (r *Recorder) open(dir string, cfg Config) (err error) {
+	ephemeral := cfg.Key == nil
 	if ephemeral {
-		var err error
-		if key, err = GenerateKey(); err != nil {
+		if cfg.Key, err = GenerateKey(); err != nil {
 			return err
 		}
 	}
-	if len(key) != ed25519.PrivateKeySize {
-		return errors.New("Config.Key is not an Ed25519 private key")
+	if r.pub, err = rootOf(cfg.Key); err != nil {
+		return fmt.Errorf("Config.Key: %w", err)
 	}
 	if err := checkOrigin(cfg.Ledger); err != nil {
 		return err
 	}
-	r.pub = key.Public().(ed25519.PublicKey)
-
 	d := realDisk()
 	if cfg.disk != nil {
 		d = *cfg.disk
 	}
-	s, t, err := openStore(dir, d, ringOf(r.pub))
+	s, err := lockStore(dir, d, cmp.Or(cfg.segment, maxSegment))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil && r.writer == nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if cfg.Overflow == "" {
+		cfg.Overflow = dir
+	}
+	found, err := s.resume(r.pub, cfg.Overflow)
 	if err != nil {
 		if ephemeral && errors.Is(err, ErrDamaged) {
 			err = fmt.Errorf("%w (a ledger can be continued only with the key that began it: set Config.Key)", err)
 		}
 		return err
 	}
+	origin := cmp.Or(found.origin, cfg.Ledger)
 	switch {
-	case t.origin != "" && cfg.Ledger != "" && t.origin != cfg.Ledger:
-		err = fmt.Errorf("its origin is %q, not %q", t.origin, cfg.Ledger)
-		return errors.Join(err, s.close())
-	case t.origin == "" && cfg.Ledger != "":
-		t.origin = cfg.Ledger
-	case t.origin == "":
-		t.origin = "ledger-" + uuid.NewString()
+	case cfg.Ledger != "" && origin != cfg.Ledger:
+		return fmt.Errorf("its origin is %q, not %q", origin, cfg.Ledger)
+	case cfg.Predecessor != nil && found.records > 0:
+		return errors.New("Config.Predecessor is for a new ledger")
+	case origin == "":
+		origin = "ledger-" + uuid.NewString()
 	}
+	if cfg.Payloads != nil {
+		if r.payloads, err = openPayloads(dir, *cfg.Payloads); err != nil {
+			return err
+		}
+	}
+	r.assemble(s, cfg, origin, found)
+	return r.begin(Session{Previous: found.head, Tree: found.treeHead(), Recovered: found.recovered, Predecessor: cfg.Predecessor})
+}
+
+// assemble puts the parts together.
+func (r *Recorder) assemble(s *store, cfg Config, origin string, found *found) {
+	log := logger{cfg.Logger}
 	r.queue = newQueue(cfg.Queue, queueMemory)
 	if cfg.Sink != nil {
-		r.exporter = newExporter(dir, cfg.Sink, t.records)
+		r.exporter = newExporter(s.dir, cfg.Sink, found.records)
 	}
-	r.writer = newWriter(s, r.queue, r.exporter, key, t.origin, cfg.Disclose)
-	return r.begin(t)
+	seal := newSealer(s.dir, s.disk, origin, found.tree, found.tiles)
+	seal.log, seal.publish, seal.low = log, cfg.Publish, cfg.LowSpace
+	contents := newCommitter()
+	r.writer = &writer{
+		queue: r.queue, store: s, overflow: newOverflow(cfg.Overflow, s.disk), exporter: r.exporter, sealer: seal,
+		payloads: r.payloads, disclose: cfg.Disclose, signing: cfg.Signing, log: log, root: cfg.Key,
+		build: &builder{
+			ledger: origin, writer: newID(contents.random), contents: contents,
+			disclose: cfg.Disclose != nil || r.payloads != nil, began: r.queue.began,
+		},
+	}
 }
 
 // begin starts the goroutines with the writer's first record.
-func (r *Recorder) begin(t tail) error {
-	first := &event{kind: KindSession, session: Session{Key: r.writer.keyID, Previous: t.head, Recovered: t.recovered}}
-	done, _ := r.queue.put(true, first) // the queue is empty and open
-	go r.writer.run()
+func (r *Recorder) begin(first Session) error {
+	done, _ := r.queue.put(true, &event{kind: KindSession, body: first}, nil) // the queue is empty and open
+	r.writer.start()
 	if err := <-done; err != nil {
 		r.queue.close()
 		<-r.writer.done
 		if r.exporter != nil {
 			r.exporter.stop()
+		}
+		if r.payloads != nil {
+			err = errors.Join(err, r.payloads.close(context.Background()))
 		}
 		return err
 	}
@@ -193,8 +279,11 @@ func (r *Recorder) begin(t tail) error {
 	return nil
 }
 
+// maxOrigin is how long a name in a checkpoint can be.
+const maxOrigin = 255
+
 func checkOrigin(origin string) error {
-	if len(origin) > maxName || origin != clean(origin, maxName) {
+	if len(origin) > maxOrigin || origin != clean(origin, maxName) {
 		return errors.New("Config.Ledger is too long or not valid UTF-8")
 	}
 	for _, c := range origin {
@@ -205,8 +294,9 @@ func checkOrigin(origin string) error {
 	return nil
 }
 
-// PublicKey returns the key that verifies the records. Written down in a place
-// that the agent's process cannot change, it is what [Verify] needs.
+// PublicKey returns the public half of the root key that the ledger was opened
+// with. Written down in a place that the agent's process cannot change, it is
+// what [Verify] needs.
 func (r *Recorder) PublicKey() ed25519.PublicKey { return r.pub }
 
 // Ledger returns the origin of the ledger.
@@ -216,11 +306,29 @@ func (r *Recorder) Ledger() string { return r.writer.origin }
 // goes on trying.
 func (r *Recorder) Err() error { return r.writer.err() }
 
+// Checkpoint returns the newest signed checkpoint since the Recorder was opened,
+// a C2SP tlog-checkpoint, nil before the first. Its own file has it as well; this
+// is to be kept elsewhere.
+func (r *Recorder) Checkpoint() []byte {
+	if p := r.writer.sealer.checkpoint.Load(); p != nil {
+		return slices.Clone(*p)
+	}
+	return nil
+}
+
 // Stats are the counts of a [Recorder] since it was opened.
 type Stats struct {
 	Durable uint64 // records that are on disk
 	Waiting int    // records that are not yet
 	Lost    uint64 // records for which there was no room, each declared in a gap
+
+	Overflowed int   // of those waiting, the ones in the overflow file
+	FreeSpace  int64 // bytes that the ledger's disk had left when last looked at, about once a second while records come
+	LowSpace   bool  // these are too few
+
+	// Of the payload store; zero without Config.Payloads.
+	Kept    uint64 // contents
+	Dropped uint64 // contents that there was no room for, or that could not be written
 
 	// Of the exporter; zero without a Sink.
 	Shipped   uint64 // records that the sink took, counted from the ledger's beginning
@@ -239,6 +347,13 @@ func (r *Recorder) Stats() Stats {
 		Durable: r.writer.durable.Load(),
 		Waiting: queued + int(r.writer.inHand.Load()),
 		Lost:    lost,
+
+		Overflowed: r.writer.overflow.waiting(),
+		FreeSpace:  r.writer.sealer.free.Load(),
+		LowSpace:   r.writer.sealer.lowSpace.Load(),
+	}
+	if r.payloads != nil {
+		s.Kept, s.Dropped, _ = r.payloads.stats()
 	}
 	if r.exporter != nil {
 		r.exporter.stats(&s)
@@ -277,6 +392,11 @@ func (r *Recorder) Close(ctx context.Context) error {
 			r.exporter.stop()
 		}
 		return r.left(ctx.Err())
+	}
+	if r.payloads != nil {
+		if err := r.payloads.close(ctx); err != nil && ctx.Err() != nil {
+			return r.left(ctx.Err())
+		}
 	}
 	if r.exporter != nil {
 		r.exporter.finish()

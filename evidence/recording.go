@@ -83,12 +83,8 @@ func (c *recording) begin(ctx context.Context) error {
 	intent.who = c.run.Identity
 	intent.balances = balances(c.run)
 	intent.input, intent.kept = snapshot(c.input)
-	if c.call.kind == middleware.KindTool {
-		if intent.effects = c.r.tools[c.call.name]; intent.effects == "" {
-			intent.effects = EffectsDurable
-		}
-	}
-	wait := intent.effects == EffectsDurable
+	intent.effects = c.r.effectsOf(&c.call, c.input)
+	wait := intent.effects == EffectsDurable || intent.effects == EffectsPreferred
 
 	var done chan error
 	var err error
@@ -97,7 +93,7 @@ func (c *recording) begin(ctx context.Context) error {
 		start.who = c.run.Identity
 		done, err = c.r.queue.put(wait, &start, &intent)
 	} else {
-		done, err = c.r.queue.put(wait, &intent)
+		done, err = c.r.queue.put(wait, &intent, nil)
 	}
 	if !wait {
 		return nil // what was lost is counted
@@ -111,6 +107,13 @@ func (c *recording) begin(ctx context.Context) error {
 	if ended := ctx.Err(); ended != nil {
 		return ended
 	}
+	if intent.effects == EffectsPreferred {
+		middleware.Note(ctx, middleware.Decision{
+			Gate: gateName, Verdict: middleware.VerdictDeny, Shadow: true, Code: middleware.CodeEvidence,
+			Reason: "no durable record of the call could be made; it is made all the same", Elapsed: time.Since(c.began),
+		})
+		return nil
+	}
 	d := &middleware.DeniedError{
 		Gate: gateName, Call: c.call.name, Code: middleware.CodeEvidence,
 		Reason: "no durable record of the call could be made",
@@ -118,6 +121,33 @@ func (c *recording) begin(ctx context.Context) error {
 	}
 	middleware.Note(ctx, middleware.Decision{Gate: d.Gate, Code: d.Code, Reason: d.Reason, Elapsed: time.Since(c.began)})
 	return d
+}
+
+// effectsOf says how the call is treated.
+func (r *Recorder) effectsOf(call *callRef, input any) (e Effects) {
+	if e = r.named[call.name]; e != "" && call.kind == middleware.KindTool {
+		return e
+	}
+	if r.classify != nil {
+		e = r.classified(middleware.Call{ID: call.id, Parent: call.parent, Kind: call.kind, Name: call.name, Input: input})
+	} else {
+		e = ""
+	}
+	if e == "" && call.kind == middleware.KindTool {
+		return EffectsDurable
+	}
+	return e
+}
+
+// classified asks the user, and takes a panic or a word that it does not know
+// for the strictest answer.
+func (r *Recorder) classified(call middleware.Call) (e Effects) {
+	defer func() {
+		if recover() != nil || e != "" && !e.known() {
+			e = EffectsDurable
+		}
+	}()
+	return r.classify(call)
 }
 
 // await waits for the intent to be durable.
@@ -175,7 +205,7 @@ func (c *recording) finish(e *event) {
 		_, _ = c.r.queue.put(false, e, &end)
 		return
 	}
-	_, _ = c.r.queue.put(false, e)
+	_, _ = c.r.queue.put(false, e, nil)
 }
 
 // balances keeps a Meter that panics from failing the call.

@@ -3,7 +3,6 @@ package evidence
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -193,7 +192,7 @@ func (r *Record) validateBody() error {
 			return fmt.Errorf("result %q", brief(string(o.Result)))
 		}
 	}
-	if e := r.Erased; e != nil && (!isCommitment(e.Commitment) || e.Reason == "" || e.Authority == "") {
+	if e := r.Erased; e != nil && (checkCommitment(e.Commitment) != nil || e.Reason == "" || e.Authority == "") {
 		return errors.New("erased without commitment, reason or authority")
 	}
 	return r.validateKeys()
@@ -238,11 +237,6 @@ func checkKey(der []byte, id string) error {
 		return errors.New("the key is not the one that its ID names")
 	}
 	return nil
-}
-
-func isCommitment(s string) bool {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	return err == nil && len(b) == sha256.Size && !strings.ContainsAny(s, "\r\n")
 }
 
 // The optional members of a record.

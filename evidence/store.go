@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,24 +8,14 @@ import (
 	"path/filepath"
 )
 
-// A disk is what the store asks of the operating system when it writes.
-type disk struct {
-	create   func(path string) (*os.File, error)
-	writeAt  func(f *os.File, b []byte, off int64) (int, error)
-	truncate func(f *os.File, size int64) error
-	sync     func(f *os.File) error
-}
+const (
+	// maxSegment is how long a segment gets before the next one begins.
+	maxSegment = 64 << 20
 
-func realDisk() disk {
-	return disk{
-		create: func(path string) (*os.File, error) {
-			return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-		},
-		writeAt:  (*os.File).WriteAt,
-		truncate: (*os.File).Truncate,
-		sync:     syncFile,
-	}
-}
+	// reserve is how much room is asked for at a time, ahead of what is
+	// written: a disk that is full says so before a frame is half written.
+	reserve = 4 << 20
+)
 
 // A store appends frames to the segments of a ledger. One goroutine at a time
 // may use it.
@@ -34,10 +23,12 @@ type store struct {
 	dir  string
 	disk disk
 	lock *os.File
+	max  int64 // bytes of a segment
 
-	f       *os.File // the last segment
-	segment uint64
-	size    int64 // of what is durable in it
+	f        *os.File // the last segment
+	segment  uint64
+	size     int64 // of what is durable in it
+	reserved int64
 
 	// suspect means that a sync failed. The kernel may have dropped the dirty
 	// pages and call them clean: the next sync of this file would prove
@@ -45,48 +36,23 @@ type store struct {
 	suspect bool
 }
 
-// A tail says how a ledger was found when it was opened.
-type tail struct {
-	origin    string
-	head      *Head      // nil in a new ledger
-	recovered *Recovered // nil where nothing was cut
-	records   uint64
-}
-
-// openStore locks the ledger in dir, creating it if there is none, and checks
-// what it holds against ring. Only an incomplete frame at the very end is
-// mended, by cutting it off.
-func openStore(dir string, d disk, ring keyring) (_ *store, _ tail, err error) {
-	s := &store{dir: dir, disk: d}
+// lockStore makes dir a ledger's, if it is new or empty, and this process its
+// writer.
+func lockStore(dir string, d disk, segment int64) (_ *store, err error) {
+	s := &store{dir: dir, disk: d, max: segment}
 	fresh, err := prepareDir(dir)
 	if err != nil {
-		return nil, tail{}, err
+		return nil, err
 	}
 	if s.lock, err = lockLedger(dir); err != nil {
-		return nil, tail{}, err
+		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			_ = s.close()
-		}
-	}()
 	if fresh {
 		if err := os.Mkdir(filepath.Join(dir, segmentsName), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, tail{}, err
+			return nil, errors.Join(err, s.close())
 		}
 	}
-	ns, err := listSegments(dir)
-	if err != nil {
-		return nil, tail{}, err
-	}
-	if len(ns) == 0 {
-		if err := s.create(1); err != nil {
-			return nil, tail{}, err
-		}
-		return s, tail{}, errors.Join(syncDir(dir), syncDir(filepath.Dir(filepath.Clean(dir))))
-	}
-	t, err := s.resume(ns[len(ns)-1], ring)
-	return s, t, err
+	return s, nil
 }
 
 // prepareDir makes dir if there is none. It reports whether dir is new or empty
@@ -115,52 +81,21 @@ func prepareDir(dir string) (fresh bool, err error) {
 	return true, nil
 }
 
-// resume checks the ledger and opens its last segment.
-func (s *store) resume(last uint64, ring keyring) (tail, error) {
-	c := newChecker(nil, "")
-	torn := place{}
-	err := walk(s.dir, func(at place, env []byte, err error) bool {
-		var f *frameError
-		switch {
-		case !errors.As(err, &f):
-			c.frame(at, env)
-		case f.damage == DamageTruncated && at.segment == last:
-			torn = at
-			return false // nothing comes after it
-		default:
-			c.badFrame(at, f)
-		}
-		return c.report.First == nil
-	}, nil)
-	if err != nil {
-		return tail{}, err
-	}
-	if torn == (place{}) && c.index > 0 {
-		c.finish()
-	}
-	if c.report.First != nil {
-		return tail{}, fmt.Errorf("%w: %s", ErrDamaged, c.report.First)
-	}
-	if err := c.tail(ring); err != nil {
-		return tail{}, fmt.Errorf("%w: its last record is %w", ErrDamaged, err)
-	}
-	t := tail{origin: c.report.Ledger, records: c.report.Records}
-	if c.writer != "" {
-		t.head = &Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}
-	}
-	if s.f, err = os.OpenFile(segmentPath(s.dir, last), os.O_RDWR|openNoFollow, 0); err != nil {
-		return tail{}, err
+// open opens the last segment, of which at most size bytes are good, and returns
+// how many were cut off behind them.
+func (s *store) open(segment uint64, size int64) (cut int64, err error) {
+	if s.f, err = os.OpenFile(segmentPath(s.dir, segment), os.O_RDWR|openNoFollow, 0); err != nil {
+		return 0, err
 	}
 	info, err := s.f.Stat()
 	if err != nil {
-		return tail{}, err
+		return 0, err
 	}
-	s.segment, s.size = last, info.Size()
-	if torn != (place{}) {
-		t.recovered = &Recovered{Bytes: info.Size() - torn.offset, Segment: last}
-		err = s.cut(torn.offset)
+	s.segment, s.size = segment, info.Size()
+	if cut = info.Size() - size; cut <= 0 {
+		return 0, nil
 	}
-	return t, err
+	return cut, s.cut(size)
 }
 
 // cut shortens the last segment to size, and writes its first line again where
@@ -189,7 +124,7 @@ func (s *store) create(n uint64) (err error) {
 	defer func() {
 		if err != nil {
 			_ = f.Close()
-			_ = os.Remove(path) // holds no record
+			_ = s.disk.remove(path) // holds no record
 		}
 	}()
 	if _, err := s.disk.writeAt(f, []byte(segmentHeader), 0); err != nil {
@@ -198,13 +133,11 @@ func (s *store) create(n uint64) (err error) {
 	if err := s.disk.sync(f); err != nil {
 		return err
 	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
+	if err := s.disk.syncDir(filepath.Dir(path)); err != nil {
 		return err
 	}
-	if s.f != nil {
-		_ = s.f.Close() // everything in it that counts is durable
-	}
-	s.f, s.segment, s.size, s.suspect = f, n, int64(len(segmentHeader)), false
+	s.release() // everything in it that counts is durable
+	s.f, s.segment, s.size, s.reserved, s.suspect = f, n, int64(len(segmentHeader)), 0, false
 	return nil
 }
 
@@ -218,12 +151,20 @@ func (s *store) append(frames []byte) error {
 		if err := s.disk.truncate(s.f, s.size); err != nil {
 			return err
 		}
+	}
+	if s.suspect || s.size+int64(len(frames)) > s.max && s.size > int64(len(segmentHeader)) {
 		if err := s.create(s.segment + 1); err != nil {
 			return err
 		}
 	}
+	if end := s.size + int64(len(frames)); end > s.reserved {
+		if s.disk.allocate(s.f, end+reserve) == nil { // else the write says what is wrong, if it is
+			s.reserved = end + reserve
+		}
+	}
 	if _, err := s.disk.writeAt(s.f, frames, s.size); err != nil {
 		// No space, perhaps: leave none of it for others to read as torn.
+		s.reserved = 0
 		return errors.Join(err, s.disk.truncate(s.f, s.size))
 	}
 	if err := s.disk.sync(s.f); err != nil {
@@ -255,13 +196,19 @@ func (s *store) present() error {
 	return nil
 }
 
-func (s *store) close() error {
-	var err error
-	if s.f != nil {
-		err = s.f.Close()
+// release closes the last segment and gives back the room that it did not need.
+func (s *store) release() {
+	if s.f == nil {
+		return
 	}
-	return errors.Join(err, s.lock.Close()) // which gives the lock back
+	if s.reserved > 0 && !s.suspect {
+		_ = s.disk.truncate(s.f, s.size)
+	}
+	_ = s.f.Close()
+	s.f = nil
 }
 
-// ringOf returns the keyring of one key.
-func ringOf(pub ed25519.PublicKey) keyring { return newKeyring([]ed25519.PublicKey{pub}) }
+func (s *store) close() error {
+	s.release()
+	return s.lock.Close() // which gives the lock back
+}

@@ -1,60 +1,72 @@
 package evidence
 
 import (
-	"crypto/ed25519"
+	"crypto"
+	"fmt"
 	"sync/atomic"
 	"time"
+
+	"example.com/safeconduct/evidence/internal/tiles"
 )
 
 const (
-	// linger is how long the writer lets records gather while nobody waits for
-	// one: it trades syncs for latency that no call sees.
-	linger = 2 * time.Millisecond
+	// minTick and maxTick are how long the writer lets records gather while
+	// nobody waits for one: a tick trades syncs for latency that no call sees.
+	// Where nothing comes, ticks get longer.
+	minTick = 2 * time.Millisecond
+	maxTick = 64 * time.Millisecond
 
-	// maxBatch bounds the records of one write and sync.
-	maxBatch = 256
-
-	// The pauses between attempts to write to a disk that fails.
+	// The pauses between attempts at what fails.
 	minRetry = 50 * time.Millisecond
 	maxRetry = 5 * time.Second
+
+	// spillAfter is how long the disk may hold up all groups before records
+	// go to the overflow file.
+	spillAfter = 250 * time.Millisecond
 )
 
-// A writer turns events into signed frames on disk, in one goroutine.
+// A writer turns events into signed frames on disk. One goroutine encodes and
+// chains, some sign, one writes: the groups that it makes durable are those
+// that were encoded a while ago.
 type writer struct {
 	queue    *queue
 	store    *store
+	overflow *overflow
 	exporter *exporter // may be nil
+	sealer   *sealer
+	payloads *payloadStore // may be nil
 	build    *builder
-	key      ed25519.PrivateKey
-	keyID    string
-	origin   string
 	disclose func(Disclosure)
-	done     chan struct{}
+	signing  Signing
+	log      logger
 
-	events []event // taken, from next on not encoded yet
-	next   int
-	frames []byte // encoded, not durable yet
-	count  int    // of frames
-	seq    uint64 // of the last of them
-	pae    []byte
-	env    []byte
+	// The encoder's own.
+	root    crypto.Signer
+	session *sessionKey
+	own     *group // for the overflow
 
-	inHand  atomic.Int64 // events and frames
+	signers *signers
+	free    chan *group
+	groups  chan *group   // encoded, to be written in this order
+	gaveUp  chan struct{} // closed: nothing will be written any more
+	done    chan struct{}
+
+	inHand  atomic.Int64 // events that were taken and are not durable
 	durable atomic.Uint64
 	failure atomic.Pointer[error]
 }
 
-func newWriter(s *store, q *queue, x *exporter, key ed25519.PrivateKey, origin string, disclose func(Disclosure)) *writer {
-	contents := newCommitter()
-	id, err := newID(contents.random)
-	if err != nil {
-		panic("evidence: " + err.Error()) // crypto/rand does not fail
+func (w *writer) start() {
+	w.signers = newSigners()
+	w.free, w.groups = make(chan *group, groupCount), make(chan *group, groupCount)
+	for range groupCount {
+		w.free <- newGroup()
 	}
-	return &writer{
-		queue: q, store: s, exporter: x, key: key, keyID: KeyID(key.Public().(ed25519.PublicKey)),
-		origin: origin, disclose: disclose, done: make(chan struct{}),
-		build: &builder{ledger: origin, writer: id, contents: contents, disclose: disclose != nil, began: q.began},
-	}
+	w.own = newGroup()
+	w.gaveUp, w.done = make(chan struct{}), make(chan struct{})
+	go w.sealer.run()
+	go w.encode()
+	go w.write()
 }
 
 func (w *writer) err() error {
@@ -64,57 +76,47 @@ func (w *writer) err() error {
 	return nil
 }
 
-// run writes until the queue is closed and empty, or closed and the disk fails.
-func (w *writer) run() {
-	defer close(w.done)
-	defer func() { _ = w.store.close() }() // what counts was synced
-	retry := minRetry
-	for {
-		closed := w.queue.isClosed() // asked before taking: nothing comes after
-		if w.next == len(w.events) {
-			w.events, w.next = w.queue.take(w.spare()), 0
-			w.inHand.Add(int64(len(w.events)))
-		}
-		if w.next == len(w.events) && w.count == 0 {
-			if closed {
-				return
-			}
-			w.idle()
-			continue
-		}
-		err := w.encode()
-		if err == nil {
-			err = w.commit()
-		}
-		if err == nil {
-			w.failure.Store(nil)
-			w.queue.acknowledge(w.seq, nil)
-			retry = minRetry
-			continue
-		}
-		w.failure.Store(&err)
-		w.queue.acknowledge(0, err)
-		if closed {
-			return
-		}
-		w.pause(retry)
-		retry = min(2*retry, maxRetry)
+// fail says that records cannot be written, to those who wait for one too.
+func (w *writer) fail(err error) {
+	if old := w.err(); old == nil || old.Error() != err.Error() {
+		w.log.warn("records cannot be written", "error", err)
+	}
+	w.failure.Store(&err)
+	w.queue.acknowledge(0, err)
+}
+
+func (w *writer) recovered() {
+	if w.failure.Swap(nil) != nil {
+		w.log.warn("records are written again")
 	}
 }
 
-// spare returns the room that the events took, empty.
-func (w *writer) spare() []event {
-	clear(w.events) // lets go of what they point to
-	return w.events[:0]
-}
-
-// idle waits until there is something to write, and a little longer unless
-// somebody waits for it.
-func (w *writer) idle() {
-	select {
-	case <-w.queue.urgent:
-	case <-w.queue.wake:
-		w.pause(linger)
+// encode makes groups of events until the queue is closed and empty, or nothing
+// can be written any more.
+func (w *writer) encode() {
+	defer close(w.groups)
+	defer w.signers.stop()
+	var events []event
+	tick := minTick
+	for {
+		closed := w.queue.isClosed() // asked before taking: nothing comes after
+		clear(events)                // lets go of what they point to
+		events = w.queue.take(events[:0])
+		if len(events) == 0 {
+			if closed {
+				return
+			}
+			w.pause(tick)
+			tick = min(2*tick, maxTick)
+			continue
+		}
+		w.inHand.Add(int64(len(events)))
+		if !w.encodeAll(events) {
+			return
+		}
+		if tick = minTick; len(events) < maxGroup {
+			w.pause(tick)
+		}
 	}
 }
 
@@ -125,47 +127,311 @@ func (w *writer) pause(d time.Duration) {
 	select {
 	case <-w.queue.urgent:
 	case <-timer.C:
+	case <-w.gaveUp:
 	}
 }
 
-// encode makes frames of the next events. What is encoded once is never encoded
-// again: each record's hash is in the next.
-func (w *writer) encode() error {
-	for w.next < len(w.events) && w.count < maxBatch {
-		e := &w.events[w.next]
-		_, payload, err := w.build.build(e)
-		if err != nil {
-			return err
+// encodeAll encodes events. What is encoded once is never encoded again: each
+// record's hash is in the next.
+func (w *writer) encodeAll(events []event) bool {
+	var b *group
+	for i := range events {
+		e := &events[i]
+		if e.kind == KindSession || e.kind == KindRotate {
+			if b != nil && !w.deliver(b) {
+				return false
+			}
+			b = nil
+			if !w.handOver(e) {
+				return false
+			}
+			continue
 		}
-		w.pae = appendPAE(w.pae[:0], payload)
-		w.env = appendEnvelope(w.env[:0], payload, w.keyID, ed25519.Sign(w.key, w.pae))
-		w.frames = appendFrame(w.frames, w.env)
-		w.seq = e.seq
-		w.count++
-		w.next++
+		if b == nil {
+			if b = w.room(); b == nil {
+				return false
+			}
+		}
+		b.payloads = w.build.build(b.payloads, e)
+		b.ends = append(b.ends, len(b.payloads))
+		b.seq = e.seq
+		b.endsRun = b.endsRun || e.kind == KindEnd
+		w.reveal()
+		if b.full() || i == len(events)-1 {
+			if !w.deliver(b) {
+				return false
+			}
+			b = nil
+		}
 	}
-	return nil
+	return b == nil || w.deliver(b)
 }
 
-// commit makes the frames durable.
-func (w *writer) commit() error {
-	err := w.store.append(w.frames)
-	w.reveal()
+// handOver makes the record of another session or root key, which a root key
+// signs. It does not return before that is had, or nothing is written any more.
+func (w *writer) handOver(e *event) bool {
+	b := w.room()
+	if b == nil {
+		return false
+	}
+	retry := minRetry
+	for {
+		err := w.introduce(b, e)
+		if err == nil {
+			b.seq = e.seq
+			return w.deliver(b)
+		}
+		w.fail(err)
+		if w.queue.isClosed() || w.isGivenUp() {
+			return false
+		}
+		w.pause(retry)
+		retry = min(2*retry, maxRetry)
+	}
+}
+
+// introduce encodes a statement about keys and has it signed.
+func (w *writer) introduce(b *group, e *event) error {
+	root, err := rootOf(w.root)
 	if err != nil {
 		return err
 	}
-	w.durable.Add(uint64(w.count))
-	w.inHand.Add(-int64(w.count))
-	if w.exporter != nil {
-		w.exporter.publish(place{w.store.segment, w.store.size}, w.count)
+	if e.kind == KindRotate {
+		next := e.body.(handover).next
+		pub, err := rootOf(next)
+		if err != nil {
+			return err
+		}
+		statement := *e
+		statement.body = Rotate{Key: KeyID(pub), Public: marshalPublic(pub)}
+		payload, hash := w.build.statement(&statement)
+		old, err := signRoot(w.root, payload)
+		if err != nil {
+			return err
+		}
+		new, err := signRoot(next, payload)
+		if err != nil {
+			return err
+		}
+		b.single(payload, signature{KeyID(root), old}, signature{KeyID(pub), new})
+		b.session = w.session
+		w.build.head, w.root = hash, next
+		return nil
 	}
-	w.frames, w.count = keep(w.frames)[:0], 0
+	s, intro, err := newSessionKey(w.signing, e.body.(Session))
+	if err != nil {
+		return err
+	}
+	statement := *e
+	statement.body = *intro
+	payload, hash := w.build.statement(&statement)
+	sig, err := signRoot(w.root, payload)
+	if err != nil {
+		return err
+	}
+	b.single(payload, signature{KeyID(root), sig})
+	w.build.head, w.session, b.session = hash, s, s
 	return nil
 }
 
-// reveal hands out the disclosures of the records that were encoded.
+func (w *writer) isGivenUp() bool {
+	select {
+	case <-w.gaveUp:
+		return true
+	default:
+		return false
+	}
+}
+
+// room returns an empty group, nil where nothing is written any more. If the
+// disk holds up all others it is one for the overflow.
+func (w *writer) room() *group {
+	if w.overflow.isActive() {
+		w.own.reset(w.session)
+		return w.own
+	}
+	var b *group
+	select {
+	case b = <-w.free:
+	default:
+		timer := time.NewTimer(spillAfter)
+		defer timer.Stop()
+		select {
+		case b = <-w.free:
+		case <-w.gaveUp:
+			return nil
+		case <-timer.C:
+			b = w.own
+		}
+	}
+	b.reset(w.session)
+	return b
+}
+
+// deliver has a group signed and passes it on. It returns false if nothing is
+// written any more.
+func (w *writer) deliver(b *group) bool {
+	if len(b.frames) == 0 {
+		w.signers.sign(b)
+	}
+	if b != w.own {
+		w.groups <- b // has room for all that there are
+		return true
+	}
+	<-b.signed
+	retry := minRetry
+	for {
+		err := w.overflow.append(b)
+		if err == nil {
+			return true
+		}
+		w.fail(fmt.Errorf("the disk does not answer, and nor does the overflow file: %w", err))
+		timer := time.NewTimer(retry)
+		select {
+		case <-w.gaveUp:
+			timer.Stop()
+			return false
+		case other := <-w.free: // the disk does
+			timer.Stop()
+			if w.overflow.isActive() {
+				w.free <- other
+				break
+			}
+			notify(b.signed)
+			w.own = other
+			w.groups <- b
+			return true
+		case <-timer.C:
+		}
+		retry = min(2*retry, maxRetry)
+	}
+}
+
+// write makes groups durable until there are no more, or the queue is closed
+// and the disk fails.
+func (w *writer) write() {
+	defer close(w.done)
+	defer func() { _ = w.store.close() }() // what counts was synced
+	defer w.overflow.close()
+	defer w.sealer.close()
+	for w.writeNext() {
+	}
+	close(w.gaveUp)
+	for range w.groups { // until the encoder has ended too
+	}
+}
+
+// writeNext makes the oldest group durable. In the overflow there are only
+// groups that come after those in the channel.
+func (w *writer) writeNext() bool {
+	select {
+	case b, ok := <-w.groups:
+		return ok && w.writeGroup(b) || !ok && w.drain()
+	default:
+	}
+	if w.overflow.isActive() {
+		return w.takeOver()
+	}
+	select {
+	case b, ok := <-w.groups:
+		return ok && w.writeGroup(b) || !ok && w.drain()
+	case <-w.overflow.more:
+		return true
+	}
+}
+
+func (w *writer) writeGroup(b *group) bool {
+	<-b.signed
+	ok := w.commit(b.frames, mark{seq: b.seq, count: b.count(), ends: b.endsRun, session: b.session}, b.leaves)
+	if ok {
+		w.free <- b
+	}
+	return ok
+}
+
+// drain takes over what is in the overflow when nothing else comes. It returns
+// false: there is no more.
+func (w *writer) drain() bool {
+	for w.overflow.isActive() {
+		if !w.takeOver() {
+			return false
+		}
+	}
+	return false
+}
+
+// takeOver makes the oldest group of the overflow durable.
+func (w *writer) takeOver() bool {
+	frames, m, err := w.overflow.next(nil)
+	if err != nil {
+		w.fail(err)
+		w.rest(minRetry)
+		return !w.queue.isClosed()
+	}
+	var leaves []tiles.Hash
+	if err := eachFrame(frames, func(env []byte) { leaves = append(leaves, tiles.LeafHash(env)) }); err != nil {
+		w.fail(fmt.Errorf("%s: %w", overflowName, err))
+		w.rest(minRetry)
+		return !w.queue.isClosed()
+	}
+	if !w.commit(frames, m, leaves) {
+		return false
+	}
+	if err := w.overflow.took(); err != nil {
+		w.log.warn("the overflow file cannot be emptied", "error", err)
+	}
+	return true
+}
+
+// commit makes frames durable, however long it takes, unless the queue is closed
+// and the disk fails.
+func (w *writer) commit(frames []byte, m mark, leaves []tiles.Hash) bool {
+	retry := minRetry
+	for {
+		closed := w.queue.isClosed()
+		err := w.store.append(frames)
+		if err == nil {
+			break
+		}
+		w.fail(err)
+		if closed {
+			return false
+		}
+		w.rest(retry)
+		retry = min(2*retry, maxRetry)
+	}
+	w.recovered()
+	w.durable.Add(uint64(m.count))
+	w.inHand.Add(-int64(m.count))
+	w.queue.acknowledge(m.seq, nil)
+	w.sealer.add(leaves, m.session, m.ends)
+	if w.exporter != nil {
+		w.exporter.publish(place{w.store.segment, w.store.size}, m.count)
+	}
+	return true
+}
+
+// rest waits between attempts at the disk, but not while somebody waits for a
+// record.
+func (w *writer) rest(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.queue.insist:
+	case <-w.queue.ending:
+	}
+}
+
+// reveal hands out the disclosures of the record that was encoded.
 func (w *writer) reveal() {
 	for _, d := range w.build.disclosures {
+		if w.payloads != nil {
+			w.payloads.put(d)
+		}
+		if w.disclose == nil {
+			continue
+		}
 		func() {
 			defer func() { _ = recover() }() // not ours to fail by
 			w.disclose(d)

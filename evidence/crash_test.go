@@ -1,0 +1,217 @@
+package evidence_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/middleware"
+)
+
+var crashes = flag.Int("crashes", 60, "how many times a process is killed at random")
+
+// What the parent tells the process that it is going to lose.
+const (
+	crashDir  = "SAFECONDUCT_CRASH_DIR"
+	crashAt   = "SAFECONDUCT_CRASH_AT"   // number of the disk operation
+	crashHow  = "SAFECONDUCT_CRASH_HOW"  // before, after or amid it
+	crashSign = "SAFECONDUCT_CRASH_SIGN" // Config.Signing
+)
+
+// crash is a process that records calls until it is killed, by itself in the
+// middle of a disk operation, or from outside. It prints each call whose tool was
+// reached: its intent is durable then.
+func crash() {
+	cfg := evidence.Config{Key: testKey(1), Ledger: "crash", Signing: evidence.Signing(os.Getenv(crashSign))}
+	cfg.Small(16 << 10)
+	at, _ := strconv.ParseInt(os.Getenv(crashAt), 10, 64)
+	how := os.Getenv(crashHow)
+	var n atomic.Int64
+	cfg.Each(func(op string, do func() error, write func(n int) error, b []byte) error {
+		if n.Add(1) != at {
+			return do()
+		}
+		switch {
+		case how == "after":
+			_ = do()
+		case how == "amid" && write != nil:
+			_ = write(len(b) / 2)
+		}
+		die()
+		return nil
+	})
+	sealed := make(chan struct{}, 1)
+	cfg.Publish = func([]byte) {
+		select {
+		case sealed <- struct{}{}:
+		default:
+		}
+	}
+	r, err := evidence.Open(os.Getenv(crashDir), cfg)
+	if err != nil {
+		fmt.Println("error", err)
+		os.Exit(3)
+	}
+	say := func(ctx context.Context, c middleware.Call) (middleware.Result, error) {
+		fmt.Printf("reached %s %d\n", middleware.RunOf(ctx).ID, c.ID) // unbuffered
+		return middleware.Result{Output: "ok"}, nil
+	}
+	if at > 0 { // a workload that comes to an end
+		for range 4 {
+			_, _ = middleware.Wrap(say, r.Intercept)(context.Background(), shell)
+			<-sealed // soon after a run
+		}
+		if err := r.Close(context.Background()); err != nil {
+			fmt.Println("error", err)
+			os.Exit(3)
+		}
+		fmt.Println("operations", n.Load())
+		return
+	}
+	var running sync.WaitGroup
+	for range 8 {
+		running.Go(func() {
+			for {
+				_, _ = middleware.Wrap(say, r.Intercept)(context.Background(), shell)
+			}
+		})
+	}
+	running.Wait()
+}
+
+func die() {
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {}
+}
+
+// A crashed is what a process said before it died.
+type crashed struct {
+	reached    []string // "run call"
+	operations int
+}
+
+// runCrash runs the process over the ledger in dir, and kills it after a while
+// if that is not zero.
+func runCrash(t *testing.T, dir string, kill time.Duration, env ...string) (c crashed) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), append(env, crashDir+"="+dir)...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		what, rest, _ := strings.Cut(lines.Text(), " ")
+		switch what {
+		case "reached":
+			if c.reached = append(c.reached, rest); len(c.reached) == 1 && kill > 0 {
+				time.AfterFunc(kill, func() { _ = cmd.Process.Kill() })
+			}
+		case "operations":
+			c.operations, _ = strconv.Atoi(rest)
+		case "error":
+			t.Errorf("the process says: %s", rest)
+		}
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// wantRecovered opens the ledger that a process left, and checks that nothing
+// that it knew to be durable is lost.
+func wantRecovered(t *testing.T, dir string, c crashed, cfg evidence.Config) {
+	t.Helper()
+	cfg.Key = testKey(1)
+	r, err := evidence.Open(dir, cfg)
+	if err != nil {
+		t.Fatalf("the next start: %v", err)
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatalf("the next start: %v", err)
+	}
+	wantIntact(t, dir)
+	there := make(map[string]bool)
+	for _, e := range entries(t, dir) {
+		if e.Record.Kind == evidence.KindIntent {
+			there[fmt.Sprintf("%s %d", e.Record.Run, e.Record.Call.ID)] = true
+		}
+	}
+	for _, call := range c.reached {
+		if !there[call] {
+			t.Errorf("call %s was made, and its intent is lost", call)
+		}
+	}
+}
+
+// A process is killed before, after and in the middle of each operation on the
+// disk: appending, beginning a segment, writing a checkpoint, closing. What was
+// acknowledged is there at the next start, which mends the rest.
+func TestKilledAtEachOperation(t *testing.T) {
+	whole := runCrash(t, newDir(t), 0, crashAt+"=1000000", crashHow+"=after")
+	if whole.operations < 20 {
+		t.Fatalf("got %d operations", whole.operations)
+	}
+	step := 1
+	if testing.Short() {
+		step = 7
+	}
+	rounds := 0
+	for _, how := range []string{"before", "amid", "after"} {
+		for n := 1; n <= whole.operations; n += step {
+			rounds++
+			dir := newDir(t)
+			c := runCrash(t, dir, 0, crashAt+"="+strconv.Itoa(n), crashHow+"="+how)
+			wantRecovered(t, dir, c, evidence.Config{})
+			if t.Failed() {
+				t.Fatalf("killed %s operation %d", how, n)
+			}
+		}
+	}
+	t.Logf("killed %d times, at each of %d operations", rounds, whole.operations)
+}
+
+// A process under load is killed at random, again and again over one ledger.
+func TestKilledUnderLoad(t *testing.T) {
+	rounds := *crashes
+	if testing.Short() {
+		rounds = 5
+	}
+	for _, signing := range []evidence.Signing{evidence.SignRecords, evidence.SignCheckpoints} {
+		t.Run(string(signing), func(t *testing.T) {
+			var all crashed
+			dir := newDir(t)
+			for n := range rounds / 2 {
+				if n%10 == 9 {
+					dir, all = newDir(t), crashed{}
+				}
+				c := runCrash(t, dir, time.Duration(rand.Int64N(int64(60*time.Millisecond))), crashSign+"="+string(signing))
+				all.reached = append(all.reached, c.reached...)
+				wantRecovered(t, dir, all, evidence.Config{Signing: signing})
+				if t.Failed() {
+					t.Fatalf("round %d", n)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,176 @@
+package evidence
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/binary"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"example.com/safeconduct/evidence/internal/tiles"
+)
+
+const (
+	// maxGroup bounds the records of one write and sync, groupMemory their
+	// bytes.
+	maxGroup    = 256
+	groupMemory = 1 << 20
+
+	// groupCount is how many there are: one is being encoded, one signed, one
+	// written, and the others are between.
+	groupCount = 6
+
+	// signChunk is how many records a signer takes at a time.
+	signChunk = 8
+)
+
+// A group is records on their way to the disk: encoded by one goroutine, signed
+// by some, written by another.
+type group struct {
+	payloads []byte
+	ends     []int // of each payload
+	session  *sessionKey
+
+	frames  []byte // in the form that is written
+	starts  []int  // of each frame
+	leaves  []tiles.Hash
+	seq     uint64 // of the last record
+	endsRun bool   // a run ends in it
+
+	left   atomic.Int32  // chunks that are not signed yet
+	signed chan struct{} // holds a token when all are
+}
+
+func newGroup() *group { return &group{signed: make(chan struct{}, 1)} }
+
+func (b *group) reset(s *sessionKey) {
+	b.payloads, b.ends = keep(b.payloads)[:0], b.ends[:0]
+	b.frames, b.starts, b.leaves = keep(b.frames)[:0], b.starts[:0], b.leaves[:0]
+	b.session, b.seq, b.endsRun = s, 0, false
+}
+
+func (b *group) count() int { return len(b.ends) }
+
+func (b *group) full() bool { return len(b.ends) == maxGroup || len(b.payloads) >= groupMemory }
+
+func (b *group) payload(i int) []byte {
+	from := 0
+	if i > 0 {
+		from = b.ends[i-1]
+	}
+	return b.payloads[from:b.ends[i]]
+}
+
+// layOut makes room for the frames, whose lengths follow from those of the
+// payloads, so that each can be filled by itself.
+func (b *group) layOut() {
+	at := 0
+	for i := range b.ends {
+		b.starts = append(b.starts, at)
+		at += frameHeader + b.session.envelopeSize(len(b.payload(i)))
+	}
+	if cap(b.frames) < at {
+		b.frames = make([]byte, at, at+at/4)
+	}
+	b.frames = b.frames[:at]
+	if cap(b.leaves) < len(b.ends) {
+		b.leaves = make([]tiles.Hash, len(b.ends), maxGroup)
+	}
+	b.leaves = b.leaves[:len(b.ends)]
+}
+
+// envelopeSize returns how long the envelope of a payload of n bytes is.
+func (s *sessionKey) envelopeSize(n int) int {
+	n = len(envelopeHead) + base64.StdEncoding.EncodedLen(n) + len(envelopeType) + len(envelopeTail)
+	if s.signing == SignRecords {
+		n += len(signatureHead) + len(s.id) + len(signatureMid) + base64.StdEncoding.EncodedLen(ed25519.SignatureSize) + len(signatureTail)
+	}
+	return n
+}
+
+// fill signs record i and writes its frame. The scratch is returned for the
+// next.
+func (b *group) fill(i int, scratch []byte) []byte {
+	payload := b.payload(i)
+	var sigs []signature
+	var one [1]signature
+	if b.session.signing == SignRecords {
+		scratch = appendPAE(scratch[:0], payload)
+		one[0] = signature{b.session.id, ed25519.Sign(b.session.key, scratch)}
+		sigs = one[:]
+	}
+	frame := b.frames[b.starts[i]:]
+	if i+1 < len(b.starts) {
+		frame = b.frames[b.starts[i]:b.starts[i+1]]
+	}
+	env := appendEnvelope(frame[frameHeader:frameHeader], payload, sigs...)
+	if len(env) != len(frame)-frameHeader {
+		panic("evidence: an envelope has another length than was laid out")
+	}
+	b.leaves[i] = tiles.LeafHash(env)
+	binary.BigEndian.PutUint32(frame, uint32(len(env)))
+	binary.BigEndian.PutUint32(frame[4:], frameSum(frame))
+	return scratch
+}
+
+// single makes the group of one record that others than the session key sign.
+func (b *group) single(payload []byte, sigs ...signature) {
+	env := appendEnvelope(nil, payload, sigs...)
+	b.ends = append(b.ends, 0)
+	b.frames = appendFrame(b.frames, env)
+	b.leaves = append(b.leaves, tiles.LeafHash(env))
+	notify(b.signed)
+}
+
+// Signers sign groups, as many at a time as there are processors.
+type signers struct {
+	jobs    chan chunk
+	running sync.WaitGroup
+}
+
+type chunk struct {
+	b        *group
+	from, to int
+}
+
+func newSigners() *signers {
+	n := runtime.GOMAXPROCS(0)
+	s := &signers{jobs: make(chan chunk, 2*n)}
+	for range n {
+		s.running.Go(func() {
+			var scratch []byte
+			for c := range s.jobs {
+				for i := c.from; i < c.to; i++ {
+					scratch = c.b.fill(i, scratch)
+				}
+				if c.b.left.Add(-1) == 0 {
+					c.b.signed <- struct{}{}
+				}
+			}
+		})
+	}
+	return s
+}
+
+// sign has the group signed, which its signed channel says when it is done.
+func (s *signers) sign(b *group) {
+	b.layOut()
+	if n := b.count(); n <= signChunk { // somebody may wait for it
+		var scratch []byte
+		for i := range n {
+			scratch = b.fill(i, scratch)
+		}
+		b.signed <- struct{}{}
+		return
+	}
+	b.left.Store(int32((b.count() + signChunk - 1) / signChunk))
+	for from := 0; from < b.count(); from += signChunk {
+		s.jobs <- chunk{b, from, min(from+signChunk, b.count())}
+	}
+}
+
+func (s *signers) stop() {
+	close(s.jobs)
+	s.running.Wait()
+}

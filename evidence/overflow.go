@@ -1,0 +1,200 @@
+package evidence
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// overflowName is the file for records that the segments do not take at the
+// moment. It has the form of a segment.
+const overflowName = "overflow.seg"
+
+// maxOverflow bounds the overflow file. Beyond it records wait in the queue, and
+// are lost once that is full.
+const maxOverflow = 1 << 30
+
+// An overflow keeps signed records in a file while the segments cannot be
+// written: the disk is slow, or its syncs fail. Nothing there is acknowledged.
+// It survives the end of the process, and of the machine as far as the system
+// had written it.
+//
+// One goroutine appends and one takes.
+type overflow struct {
+	disk disk
+	path string
+
+	f *os.File // nil until it is needed
+
+	mu      sync.Mutex
+	active  bool  // what comes goes to the file
+	written int64 // bytes that are whole
+	taken   int64 // of them, those that stand in the segments
+	marks   []mark
+	more    chan struct{}
+}
+
+// A mark is where a group ends in the overflow file.
+type mark struct {
+	end     int64
+	seq     uint64
+	count   int
+	ends    bool // a run ends in it
+	session *sessionKey
+}
+
+func newOverflow(dir string, d disk) *overflow {
+	return &overflow{disk: d, path: filepath.Join(dir, overflowName), more: make(chan struct{}, 1)}
+}
+
+func (o *overflow) isActive() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.active
+}
+
+// append adds a group. After an error nothing of it is in the file.
+func (o *overflow) append(b *group) error {
+	if o.f == nil {
+		f, err := o.disk.create(o.path)
+		if err != nil {
+			return err
+		}
+		o.f = f
+	}
+	o.mu.Lock()
+	at := o.written
+	o.mu.Unlock()
+	if at+int64(len(b.frames)) > maxOverflow {
+		return errors.New("the overflow file is full")
+	}
+	start := at
+	if at == 0 {
+		if _, err := o.disk.writeAt(o.f, []byte(segmentHeader), 0); err != nil {
+			return errors.Join(err, o.disk.truncate(o.f, 0))
+		}
+		at = int64(len(segmentHeader))
+	}
+	if _, err := o.disk.writeAt(o.f, b.frames, at); err != nil {
+		return errors.Join(err, o.disk.truncate(o.f, start))
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.active = true
+	if o.taken == 0 {
+		o.taken = int64(len(segmentHeader))
+	}
+	o.written = at + int64(len(b.frames))
+	o.marks = append(o.marks, mark{o.written, b.seq, b.count(), b.endsRun, b.session})
+	notify(o.more)
+	return nil
+}
+
+// next returns the frames of the oldest group that the segments do not have.
+func (o *overflow) next(buf []byte) ([]byte, mark, error) {
+	o.mu.Lock()
+	if len(o.marks) == 0 {
+		o.mu.Unlock()
+		return nil, mark{}, nil
+	}
+	m, from := o.marks[0], o.taken
+	o.mu.Unlock()
+	n := int(m.end - from)
+	if cap(buf) < n {
+		buf = make([]byte, n)
+	}
+	buf = buf[:n]
+	if _, err := o.f.ReadAt(buf, from); err != nil {
+		return nil, m, err
+	}
+	return buf, m, nil
+}
+
+// took says that the segments have the oldest group. With the last one the file
+// is emptied, and what comes goes its usual way.
+func (o *overflow) took() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.taken = o.marks[0].end
+	o.marks = o.marks[1:]
+	if len(o.marks) > 0 {
+		return nil
+	}
+	o.active, o.written, o.taken, o.marks = false, 0, 0, nil
+	return o.disk.truncate(o.f, 0)
+}
+
+// waiting returns how many records are in the file only.
+func (o *overflow) waiting() (n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, m := range o.marks {
+		n += m.count
+	}
+	return n
+}
+
+// close removes the file where everything in it stands in the segments.
+func (o *overflow) close() {
+	if o.f == nil {
+		return
+	}
+	_ = o.f.Close()
+	if !o.isActive() {
+		_ = o.disk.remove(o.path)
+	}
+}
+
+// eachFrame calls visit for each envelope in frames, and checks them: they were
+// read back.
+func eachFrame(frames []byte, visit func(env []byte)) error {
+	for len(frames) > 0 {
+		if len(frames) < frameHeader {
+			return errors.New("a frame is not whole")
+		}
+		n := frameHeader + int(binary.BigEndian.Uint32(frames))
+		if n > len(frames) || frameSum(frames[:n]) != binary.BigEndian.Uint32(frames[4:]) {
+			return errors.New("a frame is not whole")
+		}
+		visit(frames[frameHeader:n])
+		frames = frames[n:]
+	}
+	return nil
+}
+
+// readOverflow calls visit for each whole frame of the overflow file in dir, if
+// there is one, until visit returns false.
+func readOverflow(dir string, visit func(env []byte) bool) error {
+	f, err := os.OpenFile(filepath.Join(dir, overflowName), os.O_RDONLY|openNoFollow, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // only read
+	fr, err := newFrameReader(f)
+	var bad *frameError
+	if errors.As(err, &bad) {
+		return nil // it was not written to the end of its first line
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", overflowName, err)
+	}
+	for {
+		env, _, err := fr.next()
+		switch {
+		case errors.Is(err, io.EOF) || errors.As(err, &bad):
+			return nil // the rest was not written to its end
+		case err != nil:
+			return fmt.Errorf("%s: %w", overflowName, err)
+		case !visit(env):
+			return nil
+		}
+	}
+}

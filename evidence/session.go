@@ -1,0 +1,112 @@
+package evidence
+
+import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	// sessionLife is how long a session key signs, unless the clock is set.
+	sessionLife = 24 * time.Hour
+
+	// sessionSlack is how much before its session a record may be dated, by a
+	// clock that steps back a little.
+	sessionSlack = 5 * time.Minute
+)
+
+// A sessionKey is a key that lives in memory and signs what a writer writes.
+type sessionKey struct {
+	id      string
+	key     ed25519.PrivateKey
+	signing Signing
+}
+
+func (s *sessionKey) public() ed25519.PublicKey { return s.key.Public().(ed25519.PublicKey) }
+
+// newSessionKey makes a session key and the statement that introduces it.
+func newSessionKey(signing Signing, statement Session) (*sessionKey, *Session, error) {
+	key, err := GenerateKey()
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &sessionKey{key: key, signing: signing}
+	s.id = KeyID(s.public())
+	statement.Key, statement.Public, statement.Signing = s.id, marshalPublic(s.public()), signing
+	return s, &statement, nil
+}
+
+// rootOf returns the public half of a root key.
+func rootOf(key crypto.Signer) (ed25519.PublicKey, error) {
+	if key == nil {
+		return nil, errors.New("there is no key")
+	}
+	if private, ok := key.(ed25519.PrivateKey); ok && len(private) != ed25519.PrivateKeySize {
+		return nil, errors.New("the key is not an Ed25519 private key")
+	}
+	pub, ok := key.Public().(ed25519.PublicKey)
+	if !ok || len(pub) != ed25519.PublicKeySize {
+		return nil, fmt.Errorf("the key is not an Ed25519 key but %T", key.Public())
+	}
+	return pub, nil
+}
+
+// signRoot has a root key sign a payload, and checks what it gives: it may be a
+// device, and the network between.
+func signRoot(key crypto.Signer, payload []byte) (sig []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("the root key panics: %T", v)
+		}
+	}()
+	pub, err := rootOf(key)
+	if err != nil {
+		return nil, err
+	}
+	pae := appendPAE(nil, payload)
+	sig, err = key.Sign(nil, pae, crypto.Hash(0))
+	if err != nil {
+		return nil, fmt.Errorf("the root key does not sign: %w", err)
+	}
+	if !ed25519.Verify(pub, pae, sig) {
+		return nil, errors.New("the root key gives a signature that is not its own")
+	}
+	return sig, nil
+}
+
+// A handover is the event of one root key's handing over to the next.
+type handover struct{ next crypto.Signer }
+
+// Rotate hands the ledger over to another root key: a record that both keys sign
+// says so, and a session that the next one signs begins. It returns when both
+// are durable, or ctx ends; the records may then still come to be. From then on
+// the ledger is continued with the next key, and whoever verifies it must trust
+// both.
+//
+// The error wraps [ErrUnavailable] where the records cannot be written or a key
+// does not sign.
+func (r *Recorder) Rotate(ctx context.Context, next crypto.Signer) error {
+	if _, err := rootOf(next); err != nil {
+		return fmt.Errorf("evidence: rotate: %w", err)
+	}
+	return r.state(ctx, "rotate", event{kind: KindRotate, body: handover{next}}, &event{kind: KindSession, body: Session{}})
+}
+
+// state records what is outside of any run, and waits until it is durable.
+func (r *Recorder) state(ctx context.Context, what string, a event, b *event) error {
+	done, err := r.queue.put(true, &a, b)
+	if err == nil {
+		select {
+		case err = <-done:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("evidence: %s: %w: %w", what, ErrUnavailable, err)
+	}
+	return nil
+}
