@@ -3,6 +3,7 @@
 package evidence_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -26,6 +27,18 @@ func TestKeyFIFO(t *testing.T) {
 func TestTrustPolicyFIFO(t *testing.T) {
 	refusesFIFO(t, filepath.Join(t.TempDir(), "trust.json"), func(path string) error {
 		_, err := evidence.LoadTrustPolicy(path)
+		return err
+	})
+}
+
+func TestPayloadFIFO(t *testing.T) {
+	dir, name := t.TempDir(), payloadOf(1).Commitment()
+	path := payloadFile(dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	refusesFIFO(t, path, func(string) error {
+		_, err := evidence.OpenPayload(dir, payloadKey(), name)
 		return err
 	})
 }
