@@ -2,6 +2,7 @@ package evidence_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"os"
 	"path/filepath"
@@ -412,7 +413,7 @@ func TestOpenRefuses(t *testing.T) {
 		{name: "ephemeral key", want: evidence.ErrDamaged, says: "set Config.Key"},
 		{name: "another origin", cfg: evidence.Config{Key: testKey(1), Ledger: "there"}, says: `"here", not "there"`},
 		{name: "odd origin", cfg: evidence.Config{Key: testKey(1), Ledger: "a b"}, says: "white space"},
-		{name: "short key", cfg: evidence.Config{Key: make([]byte, 5)}, says: "not an Ed25519 private key"},
+		{name: "short key", cfg: evidence.Config{Key: ed25519.PrivateKey(make([]byte, 5))}, says: "not an Ed25519 private key"},
 		{name: "removed record", cfg: evidence.Config{Key: testKey(1)}, want: evidence.ErrDamaged, says: "removed", spoil: func(t *testing.T, dir string) {
 			envs := envelopes(t, dir)
 			rewrite(t, dir, append(envs[:3:3], envs[4:]...)...)
@@ -484,8 +485,16 @@ func TestTornTail(t *testing.T) {
 	for n := last - 2; n < last+12; n++ {
 		cuts = append(cuts, n)
 	}
+	checkpoint := filepath.Join(dir, "checkpoint")
+	signed, err := os.ReadFile(checkpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, n := range cuts {
 		for _, zeros := range []int{0, 4096} {
+			if err := os.Remove(checkpoint); err != nil { // what a checkpoint covers is never torn
+				t.Fatal(err)
+			}
 			if err := os.WriteFile(path, append(whole[:n:n], make([]byte, zeros)...), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -498,6 +507,9 @@ func TestTornTail(t *testing.T) {
 			if zeros > 0 && 0 < n && n < 23 {
 				if err == nil {
 					t.Fatalf("cut at %d, %d zeros: Open took a first line that is not one", n, zeros)
+				}
+				if err := os.WriteFile(checkpoint, signed, 0o600); err != nil {
+					t.Fatal(err)
 				}
 				continue
 			}
@@ -514,6 +526,17 @@ func TestTornTail(t *testing.T) {
 			if (recovered != nil) != torn {
 				t.Errorf("cut at %d, %d zeros: got recovered %+v, torn %v", n, zeros, recovered, torn)
 			}
+		}
+	}
+	// With the checkpoint that covers them, missing records are no accident.
+	for _, n := range []int{0, int(all[1].Offset), last + 7} {
+		for path, content := range map[string][]byte{path: whole[:n], checkpoint: signed} {
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := evidence.Open(dir, evidence.Config{Key: testKey(1)}); !errors.Is(err, evidence.ErrDamaged) {
+			t.Errorf("cut at %d below the checkpoint: got error %v, want one that wraps ErrDamaged", n, err)
 		}
 	}
 }

@@ -40,10 +40,6 @@ func frameSum(frame []byte) uint32 {
 	return crc32.Update(crc32.Checksum(frame[:4], castagnoli), castagnoli, frame[frameHeader:])
 }
 
-// errVersion means that a segment is of a version that this package does not
-// know.
-var errVersion = errors.New("written by another version of this format")
-
 // A frameError reports bytes that are no frame.
 type frameError struct {
 	damage  Damage
@@ -72,7 +68,7 @@ func newFrameReader(r io.Reader) (*frameReader, error) {
 	case notEOF(err) != nil:
 		return nil, err
 	case len(head) == len(segmentHeader) && bytes.HasPrefix(head, []byte(segmentFamily)):
-		return nil, errVersion
+		return nil, ErrVersion
 	case len(head) < len(segmentHeader):
 		damage := DamageEdited
 		if bytes.HasPrefix([]byte(segmentHeader), head) {

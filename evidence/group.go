@@ -82,9 +82,9 @@ func (b *group) layOut() {
 
 // envelopeSize returns how long the envelope of a payload of n bytes is.
 func (s *sessionKey) envelopeSize(n int) int {
-	n = len(envelopeHead) + base64.StdEncoding.EncodedLen(n) + len(envelopeType) + len(envelopeTail)
+	n = len(beforePayload+beforeType+PayloadType+beforeSignatures+afterSignatures) + base64.StdEncoding.EncodedLen(n)
 	if s.signing == SignRecords {
-		n += len(signatureHead) + len(s.id) + len(signatureMid) + base64.StdEncoding.EncodedLen(ed25519.SignatureSize) + len(signatureTail)
+		n += len(beforeKeyID+beforeSig+afterSig) + len(s.id) + base64.StdEncoding.EncodedLen(ed25519.SignatureSize)
 	}
 	return n
 }
@@ -97,14 +97,14 @@ func (b *group) fill(i int, scratch []byte) []byte {
 	var one [1]signature
 	if b.session.signing == SignRecords {
 		scratch = appendPAE(scratch[:0], payload)
-		one[0] = signature{b.session.id, ed25519.Sign(b.session.key, scratch)}
+		one[0] = signature{[]byte(b.session.id), ed25519.Sign(b.session.key, scratch)}
 		sigs = one[:]
 	}
 	frame := b.frames[b.starts[i]:]
 	if i+1 < len(b.starts) {
 		frame = b.frames[b.starts[i]:b.starts[i+1]]
 	}
-	env := appendEnvelope(frame[frameHeader:frameHeader], payload, sigs...)
+	env := appendSigned(frame[frameHeader:frameHeader], payload, sigs...)
 	if len(env) != len(frame)-frameHeader {
 		panic("evidence: an envelope has another length than was laid out")
 	}
@@ -116,7 +116,7 @@ func (b *group) fill(i int, scratch []byte) []byte {
 
 // single makes the group of one record that others than the session key sign.
 func (b *group) single(payload []byte, sigs ...signature) {
-	env := appendEnvelope(nil, payload, sigs...)
+	env := appendSigned(nil, payload, sigs...)
 	b.ends = append(b.ends, 0)
 	b.frames = appendFrame(b.frames, env)
 	b.leaves = append(b.leaves, tiles.LeafHash(env))
@@ -173,4 +173,19 @@ func (s *signers) sign(b *group) {
 func (s *signers) stop() {
 	close(s.jobs)
 	s.running.Wait()
+}
+
+// appendSigned appends the envelope of payload with the signatures.
+func appendSigned(dst, payload []byte, sigs ...signature) []byte {
+	dst = append(dst, beforePayload...)
+	dst = base64.StdEncoding.AppendEncode(dst, payload)
+	dst = append(dst, beforeType+PayloadType+beforeSignatures...)
+	for i, sig := range sigs {
+		dst = append(comma(dst, i), beforeKeyID...)
+		dst = append(dst, sig.keyID...)
+		dst = append(dst, beforeSig...)
+		dst = base64.StdEncoding.AppendEncode(dst, sig.sig)
+		dst = append(dst, afterSig...)
+	}
+	return append(dst, afterSignatures...)
 }

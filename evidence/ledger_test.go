@@ -3,8 +3,10 @@ package evidence_test
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -84,9 +86,13 @@ func envelopes(t testing.TB, dir string) [][]byte {
 	return all
 }
 
-// rewrite replaces a ledger's segments by one with these envelopes.
+// rewrite replaces a ledger's segments by one with these envelopes, and its
+// checkpoint by none.
 func rewrite(t testing.TB, dir string, envs ...[]byte) {
 	t.Helper()
+	if err := os.Remove(filepath.Join(dir, "checkpoint")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(evidence.SegmentPath(dir, 1), evidence.Segment(envs...), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -136,6 +142,20 @@ func agent(ctx context.Context, r *evidence.Recorder) error {
 	ctx = middleware.WithIdentity(ctx, middleware.Identity{Session: "s-1", Subject: "alice", Tenant: "acme"})
 	_, err := chain(ctx, middleware.Call{Kind: middleware.KindChain, Name: "agent", Input: map[string]any{"input": "What is 19 * 23?"}})
 	return err
+}
+
+// sessionKey returns the key that a key.session introduces.
+func sessionKey(t testing.TB, env []byte) ed25519.PublicKey {
+	t.Helper()
+	r, err := evidence.ParseEnvelope(env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := x509.ParsePKIXPublicKey(r.Session.Public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key.(ed25519.PublicKey)
 }
 
 // decodePayload returns the payload of an envelope as encoding/json sees it.

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
-	"os"
 	"path/filepath"
 
 	"example.com/safeconduct/evidence/internal/tiles"
@@ -48,32 +46,18 @@ func (s *store) resume(root ed25519.PublicKey, overflowDir string) (*found, erro
 		return &found{tiles: tiles.NewWriter(s.dir, tiles.Options{})}, err
 	}
 	r := reopening{
-		checker:  newChecker(nil, ""),
-		tiles:    tiles.NewWriter(s.dir, tiles.Options{Pass: tiles.Ensure}),
-		sessions: make(map[string]ed25519.PublicKey),
-		torn:     place{segment: ns[len(ns)-1], offset: -1},
+		checker: newChecker("", tiles.NewWriter(s.dir, tiles.Options{Pass: tiles.Check})),
+		tiles:   tiles.NewWriter(s.dir, tiles.Options{Pass: tiles.Check}),
+		last:    ns[len(ns)-1],
+		whole:   -1,
 	}
 	if err := r.read(s.dir, overflowDir); err != nil {
 		return nil, err
 	}
 	if err := r.judge(root); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if err := r.mend(s, overflowDir); err != nil {
-		return nil, err
-	}
-	f := &found{
-		origin: r.checker.report.Ledger, records: r.checker.report.Records,
-		tree: r.tree, tiles: r.tiles,
-	}
-	if r.checker.writer != "" {
-		f.head = &Head{Hash: r.checker.hash, Seq: r.checker.seq, Writer: r.checker.writer}
-	}
-	if r.recovered != (Recovered{}) {
-		f.recovered = &r.recovered
-	}
-	r.tiles.Resume()
-	return f, nil
+	return r.mend(s, overflowDir)
 }
 
 // A reopening checks a ledger before it is continued. It looks at as few
@@ -82,160 +66,123 @@ type reopening struct {
 	checker *checker
 	tree    tiles.Tree
 	tiles   *tiles.Writer
-	err     error // of the tiles
+	records uint64
 
-	torn place // where an incomplete frame begins; its offset is -1 if there is none
-	end  place // after the last good frame
+	last  uint64 // segment
+	whole int64  // bytes of it, up to an incomplete frame; -1 if there is none
 
-	sessions map[string]ed25519.PublicKey // by their IDs
-	session  *Record                      // the newest key.session
-	intro    []byte                       // its envelope
-	rotate   *Record                      // a key.rotate since then
-	handed   []byte                       // its envelope
-	last     []byte                       // the last envelope
-	rooted   uint64                       // records up to the newest that a root key signed
-
-	checkpoint []byte // as it stands in the file; nil where there is none
-	claimed    tiles.Checkpoint
-	reached    bool // the size that it claims
-	root       tiles.Hash
+	session *Record // the newest key.session
+	rotate  *Record // a key.rotate since then
+	handed  []byte  // its envelope
+	final   []byte  // the last envelope
 
 	overflow  []byte // frames to be taken over
 	recovered Recovered
 }
 
 func (r *reopening) read(dir, overflowDir string) error {
-	var err error
-	if r.checkpoint, err = readCheckpoint(filepath.Join(dir, checkpointName)); err != nil {
+	if err := r.checker.expectOwn(dir); err != nil {
 		return err
 	}
-	if r.checkpoint != nil {
-		// Read before its signature is checked: it is only a size to look for.
-		text, _, _ := bytes.Cut(r.checkpoint, []byte("\n\n"))
-		if r.claimed, err = tiles.ParseCheckpoint(string(text) + "\n"); err != nil {
-			return fmt.Errorf("%w: its checkpoint: %w", ErrDamaged, err)
-		}
-	}
-	r.note()
-	last := r.torn.segment
-	err = scan(dir, nil, func(f *frame, _ int64) bool {
-		if f.bad != nil && f.bad.damage == DamageTruncated && f.at.segment == last {
-			r.torn = f.at
+	var failed error
+	err := scan(dir, nil, func(f *frame, _ int64) bool {
+		if f.bad != nil && f.bad.damage == DamageTruncated && f.at.segment == r.last {
+			r.whole = f.at.offset
 			return false // nothing comes after it
 		}
-		r.take(f)
-		return r.err == nil && r.checker.report.First == nil
+		failed = r.take(f)
+		return failed == nil && r.checker.report.First == nil
 	})
-	if err == nil {
-		err = r.err
-	}
-	if err != nil || r.checker.report.First != nil {
+	if err := errors.Join(err, failed); err != nil || r.checker.report.First != nil {
 		return err
 	}
-	return readOverflow(overflowDir, func(env []byte) bool { return r.takeOverflow(env) })
-}
-
-// take takes the next frame of the segments.
-func (r *reopening) take(f *frame) {
-	r.checker.frame(f)
-	if f.record == nil || r.checker.report.First != nil {
-		return
+	err = readOverflow(overflowDir, func(env []byte) bool {
+		var more bool
+		more, failed = r.takeOverflow(env)
+		return more && failed == nil
+	})
+	if err := errors.Join(err, failed); err != nil {
+		return err
 	}
-	r.end = place{f.at.segment, f.at.offset + frameHeader + int64(len(f.env))}
-	r.add(f)
+	if r.records == 0 && len(r.checker.anchors) == 0 {
+		return nil // its first writer came no further
+	}
+	return r.checker.finish()
 }
 
-// add adds a good record to the tree, and keeps what judges it.
-func (r *reopening) add(f *frame) {
-	r.tree.Append(f.leaf)
+// take takes the next frame.
+func (r *reopening) take(f *frame) error {
+	if err := r.checker.frame(f); err != nil || f.record == nil {
+		return err
+	}
 	if err := r.tiles.Append(f.leaf, nil); err != nil {
-		r.err = err
+		return err
 	}
-	r.note()
-	r.last = append(r.last[:0], f.env...)
+	r.tree.Append(f.leaf)
+	r.records++
+	r.final = append(r.final[:0], f.env...)
 	switch f.record.Kind {
 	case KindSession:
-		r.session, r.intro = f.record, bytes.Clone(f.env)
-		r.rotate, r.handed = nil, nil
-		r.sessions[f.record.Session.Key], _ = parsePKIX(f.record.Session.Public) // was parsed with the record
-		r.rooted = uint64(r.tree.Size())
+		r.session, r.rotate, r.handed = f.record, nil, nil
 	case KindRotate:
 		r.rotate, r.handed = f.record, bytes.Clone(f.env)
-		r.rooted = uint64(r.tree.Size())
 	}
+	return nil
 }
 
-// note keeps the root of the tree where it is as large as the checkpoint says.
-func (r *reopening) note() {
-	if !r.reached && r.tree.Size() == r.claimed.Size {
-		r.reached, r.root = true, r.tree.Root()
-	}
-}
-
-// takeOverflow takes a frame of the overflow file, if it follows the ones before.
-func (r *reopening) takeOverflow(env []byte) bool {
-	f := frame{at: r.end, env: env, leaf: tiles.LeafHash(env)}
+// takeOverflow takes a record of the overflow file, if it follows the ones
+// before.
+func (r *reopening) takeOverflow(env []byte) (more bool, err error) {
+	f := frame{env: env, leaf: tiles.LeafHash(env), at: place{segment: r.last}}
 	var e envelope
 	if f.open(&e); f.record == nil || f.record.Writer != r.checker.writer {
-		return false
+		return false, nil
 	}
-	if f.record.Seq <= r.checker.seq {
-		return true // was taken over already
+	switch {
+	case f.record.Seq <= r.checker.seq:
+		return true, nil // the segments have it
+	case f.record.Seq != r.checker.seq+1 || f.record.Prev != r.checker.hash:
+		return false, nil
 	}
-	if f.record.Seq != r.checker.seq+1 || f.record.Prev != r.checker.hash {
-		return false
-	}
-	if r.checker.frame(&f); r.checker.report.First != nil {
-		return false
-	}
-	r.add(&f)
 	r.overflow = appendFrame(r.overflow, env)
 	r.recovered.Overflow++
-	return r.err == nil
+	return true, r.take(&f)
 }
 
 // judge says whether the ledger is what its writers left, and one that root may
 // continue.
 func (r *reopening) judge(root ed25519.PublicKey) error {
-	if first := r.checker.report.First; first != nil {
-		return fmt.Errorf("%w: %s", ErrDamaged, first)
+	switch first := r.checker.report.First; {
+	case first != nil && first.Damage == DamageUnsigned && r.session != nil && r.session.Session.Signing == SignCheckpoints:
+		// Between two checkpoints nothing is signed. The next session does it,
+		// and says so.
+	case first != nil:
+		return errors.New(first.String())
 	}
 	if r.session == nil {
-		if r.checkpoint != nil {
-			return fmt.Errorf("%w: it holds no record, and its checkpoint covers %d", ErrDamaged, r.claimed.Size)
-		}
 		return nil
 	}
-	if err := r.judgeKeys(root); err != nil {
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	if r.session.Session.Signing == SignCheckpoints {
+		r.recovered.Unsigned = r.records - r.checker.covered
 	}
-	if r.checkpoint != nil {
-		if err := r.judgeCheckpoint(); err != nil {
-			return fmt.Errorf("%w: %w", ErrDamaged, err)
-		}
-	}
-	if records := uint64(r.tree.Size()); r.session.Session.Signing == SignCheckpoints {
-		r.recovered.Unsigned = records - max(r.rooted, uint64(r.claimed.Size))
-	}
-	return nil
-}
-
-// judgeKeys checks the signatures of the newest statements about keys, and of
-// the last record.
-func (r *reopening) judgeKeys(root ed25519.PublicKey) error {
-	statement, env := "session", r.intro
 	if r.rotate != nil {
-		if statement, env = "rotation", r.handed; !bytes.Equal(r.rotate.Rotate.Public, marshalPublic(root)) {
+		if !bytes.Equal(r.rotate.Rotate.Public, marshalPublic(root)) {
 			return fmt.Errorf("it was handed over to root key %s, and %s is not that", r.rotate.Rotate.Key, KeyID(root))
 		}
+		if err := signedBy(r.handed, root); err != nil {
+			return fmt.Errorf("its newest rotation is %w", err)
+		}
+	} else if err := signedBy(r.checker.lastRoot, root); err != nil {
+		return fmt.Errorf("its newest session is %w", err)
 	}
-	if err := signedBy(env, root); err != nil {
-		return fmt.Errorf("its newest %s is %w", statement, err)
+	key, err := parsePKIX(r.session.Session.Public)
+	if err != nil {
+		return err
 	}
-	if bytes.Equal(r.last, r.intro) || bytes.Equal(r.last, r.handed) || r.session.Session.Signing == SignCheckpoints {
+	if bytes.Equal(r.final, r.handed) || bytes.Equal(r.final, r.checker.lastRoot) || r.session.Session.Signing == SignCheckpoints {
 		return nil
 	}
-	if err := signedBy(r.last, r.sessions[r.session.Session.Key]); err != nil {
+	if err := signedBy(r.final, key); err != nil {
 		return fmt.Errorf("its last record is %w", err)
 	}
 	return nil
@@ -255,68 +202,57 @@ func signedBy(env []byte, key ed25519.PublicKey) error {
 	if len(e.signatures) == 0 {
 		return &recordError{DamageUnsigned, "no signature"}
 	}
-	return &recordError{DamageUnknownKey, fmt.Sprintf("signed by key %q, which is not %s", clean(string(e.signatures[0].keyID), 64), KeyID(key))}
+	return &recordError{DamageUnknownKey, fmt.Sprintf("signed by key %q, and not by %s", clean(string(e.signatures[0].keyID), 64), KeyID(key))}
 }
 
-func (r *reopening) judgeCheckpoint() error {
-	keys := make([]ed25519.PublicKey, 0, len(r.sessions))
-	for _, key := range r.sessions {
-		keys = append(keys, key)
-	}
-	c, _, err := tiles.Open(r.checkpoint, keys...)
-	switch {
-	case err != nil:
-		return err
-	case c.Origin != r.checker.report.Ledger:
-		return fmt.Errorf("its checkpoint is of the ledger %q", c.Origin)
-	case !r.reached:
-		return fmt.Errorf("its checkpoint covers %d records, and %d are there", c.Size, r.tree.Size())
-	case c.Root != r.root:
-		return fmt.Errorf("the root of its first %d records is not the one that its checkpoint signs", c.Size)
-	}
-	return nil
-}
-
-// mend changes what a crash left: the incomplete frame at the end is cut off,
-// and what had gone to the overflow comes in.
-func (r *reopening) mend(s *store, overflowDir string) error {
-	size := int64(math.MaxInt64)
-	if r.torn.offset >= 0 {
-		size = r.torn.offset
-	}
-	cut, err := s.open(r.torn.segment, size)
+// mend changes what a crash left: an incomplete frame at the end is cut off, what
+// had gone to the overflow comes in, and tiles that are not what they must be are
+// written again.
+func (r *reopening) mend(s *store, overflowDir string) (*found, error) {
+	cut, err := s.open(r.last, r.whole)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if cut > 0 {
-		r.recovered.Bytes, r.recovered.Segment = cut, r.torn.segment
+		r.recovered.Bytes, r.recovered.Segment = cut, r.last
 	}
 	if len(r.overflow) > 0 {
 		if err := s.append(r.overflow); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	path := filepath.Join(overflowDir, overflowName)
 	if err := s.disk.remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	found := r.tiles.Found()
-	r.recovered.Tiles = uint64(found.Missing + found.Wrong)
-	return nil
-}
-
-// readCheckpoint returns what the file holds, nil if there is none.
-func readCheckpoint(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|openNoFollow, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }() // only read
-	return readBounded(f, maxCheckpoint)
+	if err := r.mendTiles(s.dir); err != nil {
+		return nil, err
+	}
+	f := &found{origin: r.checker.report.Ledger, records: r.records, tree: r.tree, tiles: r.tiles}
+	if r.checker.writer != "" {
+		f.head = &Head{Hash: r.checker.hash, Seq: r.checker.seq, Writer: r.checker.writer}
+	}
+	if r.recovered != (Recovered{}) {
+		f.recovered = &r.recovered
+	}
+	return f, nil
 }
 
-// maxCheckpoint bounds a signed checkpoint, cosignatures included.
-const maxCheckpoint = 128 << 10
+// mendTiles writes the tiles again that are not what they must be, and makes
+// the writer ready for those that come next.
+func (r *reopening) mendTiles(dir string) error {
+	if found := r.tiles.Found(); found != (tiles.Found{}) {
+		r.recovered.Tiles = uint64(found.Missing + found.Wrong)
+		r.tiles = tiles.NewWriter(dir, tiles.Options{Pass: tiles.Ensure})
+		var failed error
+		err := scan(dir, nil, func(f *frame, _ int64) bool {
+			failed = r.tiles.Append(f.leaf, nil)
+			return failed == nil
+		})
+		if err := errors.Join(err, failed); err != nil {
+			return err
+		}
+	}
+	r.tiles.Resume()
+	return nil
+}

@@ -11,10 +11,6 @@ import (
 	"sync"
 )
 
-// overflowName is the file for records that the segments do not take at the
-// moment. It has the form of a segment.
-const overflowName = "overflow.seg"
-
 // maxOverflow bounds the overflow file. Beyond it records wait in the queue, and
 // are lost once that is full.
 const maxOverflow = 1 << 30
@@ -35,12 +31,12 @@ type overflow struct {
 	active  bool  // what comes goes to the file
 	written int64 // bytes that are whole
 	taken   int64 // of them, those that stand in the segments
-	marks   []mark
+	marks   []spilled
 	more    chan struct{}
 }
 
-// A mark is where a group ends in the overflow file.
-type mark struct {
+// A spilled is where a group ends in the overflow file.
+type spilled struct {
 	end     int64
 	seq     uint64
 	count   int
@@ -90,17 +86,17 @@ func (o *overflow) append(b *group) error {
 		o.taken = int64(len(segmentHeader))
 	}
 	o.written = at + int64(len(b.frames))
-	o.marks = append(o.marks, mark{o.written, b.seq, b.count(), b.endsRun, b.session})
+	o.marks = append(o.marks, spilled{o.written, b.seq, b.count(), b.endsRun, b.session})
 	notify(o.more)
 	return nil
 }
 
 // next returns the frames of the oldest group that the segments do not have.
-func (o *overflow) next(buf []byte) ([]byte, mark, error) {
+func (o *overflow) next(buf []byte) ([]byte, spilled, error) {
 	o.mu.Lock()
 	if len(o.marks) == 0 {
 		o.mu.Unlock()
-		return nil, mark{}, nil
+		return nil, spilled{}, nil
 	}
 	m, from := o.marks[0], o.taken
 	o.mu.Unlock()

@@ -205,24 +205,28 @@ func (q *queue) take(spare []event) []event {
 	return taken
 }
 
-// acknowledge tells those who wait for a record up to seq that it is durable,
-// or all who wait that err is why none is.
+// acknowledge tells those who wait for a record up to seq that it is durable, or
+// with an error why it is not.
 func (q *queue) acknowledge(seq uint64, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	rest := q.waiters[:0]
 	for _, w := range q.waiters {
-		switch {
-		case err != nil:
+		if w.seq <= seq {
 			w.done <- err
-		case w.seq <= seq:
-			w.done <- nil
-		default:
+		} else {
 			rest = append(rest, w)
 		}
 	}
 	clear(q.waiters[len(rest):])
 	q.waiters = rest
+}
+
+// newest returns the number of the last event.
+func (q *queue) newest() uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.seq
 }
 
 // close refuses all further events. It is called once.

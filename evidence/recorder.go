@@ -300,7 +300,7 @@ func checkOrigin(origin string) error {
 func (r *Recorder) PublicKey() ed25519.PublicKey { return r.pub }
 
 // Ledger returns the origin of the ledger.
-func (r *Recorder) Ledger() string { return r.writer.origin }
+func (r *Recorder) Ledger() string { return r.writer.build.ledger }
 
 // Err returns why records cannot be written at the moment, or nil. The Recorder
 // goes on trying.

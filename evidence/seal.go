@@ -11,10 +11,6 @@ import (
 )
 
 const (
-	// checkpointName is the file of the newest checkpoint, as in C2SP
-	// tlog-tiles.
-	checkpointName = "checkpoint"
-
 	// sealEvery is how long a record waits for a checkpoint that covers it,
 	// sealSoon the end of a run.
 	sealEvery = time.Second
@@ -153,7 +149,7 @@ func (s *sealer) seal(last bool) {
 
 func (s *sealer) sign(by *sessionKey, last bool) error {
 	c := tiles.Checkpoint{Origin: s.origin, Size: s.tree.Size(), Root: s.tree.Root()}
-	signed, err := tiles.Sign(c, func(msg []byte) ([]byte, error) { return ed25519.Sign(by.key, msg), nil }, by.public())
+	signed, err := tiles.Sign(c, by.public(), func(msg []byte) ([]byte, error) { return ed25519.Sign(by.key, msg), nil })
 	if err != nil {
 		return err
 	}

@@ -81,8 +81,8 @@ func prepareDir(dir string) (fresh bool, err error) {
 	return true, nil
 }
 
-// open opens the last segment, of which at most size bytes are good, and returns
-// how many were cut off behind them.
+// open opens the last segment. If size is not negative only so many bytes of it
+// are good, and open returns how many were cut off behind them.
 func (s *store) open(segment uint64, size int64) (cut int64, err error) {
 	if s.f, err = os.OpenFile(segmentPath(s.dir, segment), os.O_RDWR|openNoFollow, 0); err != nil {
 		return 0, err
@@ -92,10 +92,10 @@ func (s *store) open(segment uint64, size int64) (cut int64, err error) {
 		return 0, err
 	}
 	s.segment, s.size = segment, info.Size()
-	if cut = info.Size() - size; cut <= 0 {
+	if size < 0 {
 		return 0, nil
 	}
-	return cut, s.cut(size)
+	return info.Size() - size, s.cut(size)
 }
 
 // cut shortens the last segment to size, and writes its first line again where

@@ -1,8 +1,10 @@
 package evidence
 
 import (
+	"cmp"
 	"crypto"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -76,13 +78,14 @@ func (w *writer) err() error {
 	return nil
 }
 
-// fail says that records cannot be written, to those who wait for one too.
-func (w *writer) fail(err error) {
+// fail says that records cannot be written, to those too who wait for one up to
+// seq: whoever came later waits for the next attempt.
+func (w *writer) fail(err error, seq uint64) {
 	if old := w.err(); old == nil || old.Error() != err.Error() {
 		w.log.warn("records cannot be written", "error", err)
 	}
 	w.failure.Store(&err)
-	w.queue.acknowledge(0, err)
+	w.queue.acknowledge(seq, err)
 }
 
 func (w *writer) recovered() {
@@ -176,12 +179,13 @@ func (w *writer) handOver(e *event) bool {
 	}
 	retry := minRetry
 	for {
+		newest := w.queue.newest()
 		err := w.introduce(b, e)
 		if err == nil {
 			b.seq = e.seq
 			return w.deliver(b)
 		}
-		w.fail(err)
+		w.fail(err, newest)
 		if w.queue.isClosed() || w.isGivenUp() {
 			return false
 		}
@@ -205,15 +209,15 @@ func (w *writer) introduce(b *group, e *event) error {
 		statement := *e
 		statement.body = Rotate{Key: KeyID(pub), Public: marshalPublic(pub)}
 		payload, hash := w.build.statement(&statement)
-		old, err := signRoot(w.root, payload)
+		before, err := signRoot(w.root, payload)
 		if err != nil {
 			return err
 		}
-		new, err := signRoot(next, payload)
+		after, err := signRoot(next, payload)
 		if err != nil {
 			return err
 		}
-		b.single(payload, signature{KeyID(root), old}, signature{KeyID(pub), new})
+		b.single(payload, signature{[]byte(KeyID(root)), before}, signature{[]byte(KeyID(pub)), after})
 		b.session = w.session
 		w.build.head, w.root = hash, next
 		return nil
@@ -229,7 +233,7 @@ func (w *writer) introduce(b *group, e *event) error {
 	if err != nil {
 		return err
 	}
-	b.single(payload, signature{KeyID(root), sig})
+	b.single(payload, signature{[]byte(KeyID(root)), sig})
 	w.build.head, w.session, b.session = hash, s, s
 	return nil
 }
@@ -281,11 +285,12 @@ func (w *writer) deliver(b *group) bool {
 	<-b.signed
 	retry := minRetry
 	for {
+		newest := w.queue.newest()
 		err := w.overflow.append(b)
 		if err == nil {
 			return true
 		}
-		w.fail(fmt.Errorf("the disk does not answer, and nor does the overflow file: %w", err))
+		w.fail(fmt.Errorf("the disk does not answer, and nor does the overflow file: %w", err), newest)
 		timer := time.NewTimer(retry)
 		select {
 		case <-w.gaveUp:
@@ -319,6 +324,7 @@ func (w *writer) write() {
 	close(w.gaveUp)
 	for range w.groups { // until the encoder has ended too
 	}
+	w.queue.acknowledge(math.MaxUint64, cmp.Or(w.err(), ErrClosed))
 }
 
 // writeNext makes the oldest group durable. In the overflow there are only
@@ -342,7 +348,7 @@ func (w *writer) writeNext() bool {
 
 func (w *writer) writeGroup(b *group) bool {
 	<-b.signed
-	ok := w.commit(b.frames, mark{seq: b.seq, count: b.count(), ends: b.endsRun, session: b.session}, b.leaves)
+	ok := w.commit(b.frames, spilled{seq: b.seq, count: b.count(), ends: b.endsRun, session: b.session}, b.leaves)
 	if ok {
 		w.free <- b
 	}
@@ -362,15 +368,16 @@ func (w *writer) drain() bool {
 
 // takeOver makes the oldest group of the overflow durable.
 func (w *writer) takeOver() bool {
+	newest := w.queue.newest()
 	frames, m, err := w.overflow.next(nil)
 	if err != nil {
-		w.fail(err)
+		w.fail(err, newest)
 		w.rest(minRetry)
 		return !w.queue.isClosed()
 	}
 	var leaves []tiles.Hash
 	if err := eachFrame(frames, func(env []byte) { leaves = append(leaves, tiles.LeafHash(env)) }); err != nil {
-		w.fail(fmt.Errorf("%s: %w", overflowName, err))
+		w.fail(fmt.Errorf("%s: %w", overflowName, err), newest)
 		w.rest(minRetry)
 		return !w.queue.isClosed()
 	}
@@ -385,15 +392,15 @@ func (w *writer) takeOver() bool {
 
 // commit makes frames durable, however long it takes, unless the queue is closed
 // and the disk fails.
-func (w *writer) commit(frames []byte, m mark, leaves []tiles.Hash) bool {
+func (w *writer) commit(frames []byte, m spilled, leaves []tiles.Hash) bool {
 	retry := minRetry
 	for {
-		closed := w.queue.isClosed()
+		closed, newest := w.queue.isClosed(), w.queue.newest()
 		err := w.store.append(frames)
 		if err == nil {
 			break
 		}
-		w.fail(err)
+		w.fail(err, newest)
 		if closed {
 			return false
 		}
@@ -427,7 +434,7 @@ func (w *writer) rest(d time.Duration) {
 func (w *writer) reveal() {
 	for _, d := range w.build.disclosures {
 		if w.payloads != nil {
-			w.payloads.put(d)
+			w.payloads.put(d.Commitment(), d)
 		}
 		if w.disclose == nil {
 			continue

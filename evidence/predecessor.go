@@ -1,0 +1,42 @@
+package evidence
+
+import (
+	"errors"
+	"fmt"
+
+	"example.com/safeconduct/evidence/internal/tiles"
+)
+
+// PredecessorOf describes the ledger in dir as the one that a new ledger succeeds
+// because it cannot be continued: it is damaged, or its root key is lost. The
+// first record of the new one then says what was found of the old one, its origin
+// and the tree of all frames that are whole, and why it was given up; set
+// Config.Predecessor to it. Nothing in dir is changed: keep it.
+//
+// No signature is checked. The error wraps [ErrNotLedger] where there is nothing
+// to succeed, and a reason must be given, of at most 512 bytes.
+func PredecessorOf(dir, reason string) (*Predecessor, error) {
+	if reason == "" || reason != clean(reason, maxReason) {
+		return nil, fmt.Errorf("evidence: predecessor %s: a reason of at most %d bytes is needed", dir, maxReason)
+	}
+	p := Predecessor{Reason: reason}
+	var tree tiles.Tree
+	err := scan(dir, nil, func(f *frame, _ int64) bool {
+		if f.bad != nil {
+			return true
+		}
+		tree.Append(f.leaf)
+		if f.record != nil && p.Ledger == "" {
+			p.Ledger = f.record.Ledger
+		}
+		return true
+	})
+	if err == nil && p.Ledger == "" {
+		err = errors.New("it holds no record")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("evidence: predecessor %s: %w", dir, err)
+	}
+	p.Tree = TreeHead{Records: uint64(tree.Size()), Root: Hash(tree.Root())}
+	return &p, nil
+}
