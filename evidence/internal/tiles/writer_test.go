@@ -225,7 +225,7 @@ var damage = []struct {
 		data, err := os.ReadFile(path)
 		return errors.Join(err, os.WriteFile(path, append(data, 0), 0o600))
 	}, tiles.Found{Wrong: 1}},
-	{"huge", func(path string) error { return os.Truncate(path, 1<<40) }, tiles.Found{Wrong: 1}},
+	{"huge", func(path string) error { return os.Truncate(path, 1<<26) }, tiles.Found{Wrong: 1}},
 	{"link to nowhere", func(path string) error { return errors.Join(os.Remove(path), os.Symlink("nowhere", path)) }, tiles.Found{Missing: 1}},
 }
 
