@@ -1,0 +1,171 @@
+package evidence
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+)
+
+// OpenPayload reads the content that was kept of a commitment from the ledger in
+// the directory dir, while a Recorder writes to it or not. It changes nothing.
+// What it returns hashes to the commitment; whether the commitment is the
+// ledger's is another question, for [Verify].
+//
+// Errors name the file and hold none of its content. That of a content which was
+// never kept, was erased, or is not written yet wraps fs.ErrNotExist.
+func OpenPayload(dir string, key []byte, commitment string) (Disclosure, error) {
+	if err := checkPayloadKey(key); err != nil {
+		return Disclosure{}, fmt.Errorf("evidence: payload: %w", err)
+	}
+	return readPayload(filepath.Join(dir, payloadsName), key, commitment)
+}
+
+// A payload file is
+//
+//	the line           safeconduct payload v1
+//	12 bytes           nonce, random
+//	the rest but 16    the ID of the record, a newline, and the disclosure, encrypted
+//	16 bytes           tag
+//
+// by AES-256-GCM with the commitment as additional data. The key is the file's
+// own, HKDF-SHA-256 of Payloads.Key without a salt and with that line, its
+// newline and the commitment as info: under a single one, random nonces would
+// bound how many contents may ever be encrypted.
+//
+// The file stands at payloads/XX/COMMITMENT, with the first two characters of
+// the commitment for XX.
+const (
+	payloadsName  = "payloads"
+	payloadMagic  = "safeconduct payload "
+	payloadHeader = payloadMagic + "v1\n"
+	payloadTemp   = "new" // the file that is being written, in each XX; no commitment
+
+	payloadKeySize   = 32
+	payloadOverhead  = 12 + 16                   // nonce and tag
+	payloadLimit     = 64 << 20                  // of Payloads.MaxContent
+	payloadFileLimit = payloadLimit + (64 << 10) // of a file that is read
+	payloadShardSize = 2                         // characters of XX
+	commitmentSize   = (8*sha256.Size + 5) / 6   // characters
+)
+
+func checkPayloadKey(key []byte) error {
+	if len(key) != payloadKeySize {
+		return fmt.Errorf("the key has %d bytes, not %d", len(key), payloadKeySize)
+	}
+	return nil
+}
+
+// checkCommitment takes what commitment returns and nothing else, least of all
+// a path.
+func checkCommitment(s string) error {
+	sum, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil || len(sum) != sha256.Size || len(s) != commitmentSize {
+		return fmt.Errorf("not a commitment: one has %d characters of base64url", commitmentSize)
+	}
+	return nil
+}
+
+func payloadPath(dir, commitment string) (string, error) {
+	if err := checkCommitment(commitment); err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, commitment[:payloadShardSize], commitment), nil
+}
+
+func payloadCipher(key []byte, commitment string) (cipher.AEAD, error) {
+	own, err := hkdf.Key(sha256.New, key, nil, payloadHeader+commitment, payloadKeySize)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(own)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// sealPayload appends the content of a file to sealed, by way of plain.
+func sealPayload(plain, sealed, key []byte, commitment string, d Disclosure) (_, _ []byte, err error) {
+	if len(d.Record) > maxName || strings.Contains(d.Record, "\n") {
+		return plain, sealed, errPayloadRecord
+	}
+	aead, err := payloadCipher(key, commitment)
+	if err != nil {
+		return plain, sealed, err
+	}
+	plain = append(plain, d.Record...)
+	plain = append(plain, '\n')
+	plain = append(plain, d.Encoded...)
+	sealed = append(sealed, payloadHeader...)
+	//nolint:gosec // G407: this cipher makes its own nonce and must be given none
+	return plain, aead.Seal(sealed, nil, plain, []byte(commitment)), nil
+}
+
+// unsealPayload reads the content of a file.
+func unsealPayload(file, key []byte, commitment string) (Disclosure, error) {
+	sealed, ok := bytes.CutPrefix(file, []byte(payloadHeader))
+	switch {
+	case len(file) == 0:
+		return Disclosure{}, errors.New("is empty: it was not on the disk when the power failed, perhaps")
+	case !ok && strings.HasPrefix(payloadHeader, string(file)), ok && len(sealed) < payloadOverhead:
+		return Disclosure{}, errors.New("is cut off")
+	case !ok && bytes.HasPrefix(file, []byte(payloadMagic)):
+		return Disclosure{}, errors.New("is of a version that is not known")
+	case !ok:
+		return Disclosure{}, errors.New("is not a payload file")
+	}
+	aead, err := payloadCipher(key, commitment)
+	if err != nil {
+		return Disclosure{}, err
+	}
+	plain, err := aead.Open(nil, nil, sealed, []byte(commitment))
+	if err != nil {
+		return Disclosure{}, errors.New("cannot be decrypted: it was edited or cut off, or this is not its key")
+	}
+	record, encoded, ok := strings.Cut(string(plain), "\n")
+	d := Disclosure{Record: record, Encoded: encoded}
+	if !ok || d.Commitment() != commitment {
+		return Disclosure{}, errors.New("holds the disclosure of another commitment, or none")
+	}
+	return d, nil
+}
+
+func readPayload(dir string, key []byte, commitment string) (Disclosure, error) {
+	path, err := payloadPath(dir, commitment)
+	if err != nil {
+		return Disclosure{}, fmt.Errorf("evidence: payload: %w", err)
+	}
+	data, err := readPayloadFile(path)
+	if err != nil {
+		return Disclosure{}, fmt.Errorf("evidence: payload %s: %w", path, err)
+	}
+	d, err := unsealPayload(data, key, commitment)
+	if err != nil {
+		return Disclosure{}, fmt.Errorf("evidence: payload %s: %w", path, err)
+	}
+	return d, nil
+}
+
+func readPayloadFile(path string) ([]byte, error) {
+	f, info, err := openRegular(path, false)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	if info.Size() > payloadFileLimit {
+		return nil, errors.New("is too large to be a payload file")
+	}
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, unwrapPath(err)
+	}
+	return data, nil
+}
