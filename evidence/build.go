@@ -79,10 +79,7 @@ func (b *builder) subject(r *Record, e *event) Subject {
 // MaxPayload. What is not in lists always fits.
 func (b *builder) encode(dst []byte, r *Record, s Subject) []byte {
 	for {
-		with, err := appendPayload(dst, s, r)
-		if err != nil {
-			panic("evidence: " + err.Error()) // every record has a JSON form
-		}
+		with := appendPayload(dst, s, r)
 		if len(with)-len(dst) <= MaxPayload {
 			return with
 		}

@@ -16,6 +16,7 @@ type envelope struct {
 	signatures []signature
 	pae        []byte // what is signed; it ends in the payload
 	sigs       []byte // the memory of the signatures
+	again      []byte // that of the payload's canonical form
 }
 
 type signature struct {

@@ -91,7 +91,10 @@ func Seal(key ed25519.PrivateKey, payload []byte) []byte {
 }
 
 // EncodePayload returns the payload of a record.
-func EncodePayload(s Subject, r *Record) ([]byte, error) { return appendPayload(nil, s, r) }
+func EncodePayload(s Subject, r *Record) ([]byte, error) { return appendPayload(nil, s, r), nil }
+
+// ReflectPayload returns the payload of a record as reflection makes it.
+func ReflectPayload(s Subject, r *Record) ([]byte, error) { return reflectPayload(nil, s, r) }
 
 // ParsePayload parses a payload.
 func ParsePayload(b []byte) (Subject, *Record, error) { return parsePayload(b) }

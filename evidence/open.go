@@ -213,7 +213,7 @@ func (r *reopening) mend(s *store, overflowDir string) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cut > 0 {
+	if r.whole >= 0 {
 		r.recovered.Bytes, r.recovered.Segment = cut, r.last
 	}
 	if len(r.overflow) > 0 {

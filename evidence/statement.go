@@ -3,8 +3,10 @@ package evidence
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -12,7 +14,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	jsonv1 "github.com/go-json-experiment/json/v1"
-	"github.com/google/uuid"
 )
 
 // A statement is the payload of a record: an in-toto Statement v1. Like those of
@@ -55,8 +56,8 @@ var (
 	decoding = json.JoinOptions(jsonv1.FormatDurationAsNano(true), json.RejectUnknownMembers(true))
 )
 
-// appendPayload appends the canonical form of the statement about s in r.
-func appendPayload(dst []byte, s Subject, r *Record) ([]byte, error) {
+// reflectPayload is what appendPayload appends, as encoding by reflection gives it.
+func reflectPayload(dst []byte, s Subject, r *Record) ([]byte, error) {
 	buf := bytes.NewBuffer(dst)
 	err := json.MarshalWrite(buf, statement{
 		Type:          StatementType,
@@ -74,6 +75,11 @@ func appendPayload(dst []byte, s Subject, r *Record) ([]byte, error) {
 // unknown or case-twin member, nothing left out or spelled out that this package
 // would not, RFC 8785 throughout. Its errors are *recordErrors.
 func parsePayload(payload []byte) (Subject, *Record, error) {
+	return parseAgain(payload, nil)
+}
+
+// parseAgain is parsePayload with memory of its caller's, which it may replace.
+func parseAgain(payload []byte, scratch *[]byte) (Subject, *Record, error) {
 	if len(payload) > MaxPayload {
 		return Subject{}, nil, &recordError{DamageMalformed, fmt.Sprintf("payload of %d bytes", len(payload))}
 	}
@@ -98,8 +104,12 @@ func parsePayload(payload []byte) (Subject, *Record, error) {
 	if err := st.Predicate.validate(s); err != nil {
 		return s, nil, &recordError{DamageMalformed, err.Error()}
 	}
-	again, err := appendPayload(nil, s, st.Predicate)
-	if err != nil || !bytes.Equal(again, payload) {
+	if scratch == nil {
+		scratch = new([]byte)
+	}
+	again := appendPayload(slices.Grow((*scratch)[:0], len(payload)+64), s, st.Predicate)
+	*scratch = again
+	if !bytes.Equal(again, payload) {
 		return s, nil, &recordError{DamageNotCanonical, "the payload is not its own canonical form"}
 	}
 	return s, st.Predicate, nil
@@ -192,7 +202,7 @@ func (r *Record) validateBody() error {
 			return fmt.Errorf("result %q", brief(string(o.Result)))
 		}
 	}
-	if e := r.Erased; e != nil && (checkCommitment(e.Commitment) != nil || e.Reason == "" || e.Authority == "") {
+	if e := r.Erased; e != nil && (!isCommitment(e.Commitment) || e.Reason == "" || e.Authority == "") {
 		return errors.New("erased without commitment, reason or authority")
 	}
 	return r.validateKeys()
@@ -239,6 +249,11 @@ func checkKey(der []byte, id string) error {
 	return nil
 }
 
+func isCommitment(s string) bool {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	return err == nil && len(b) == sha256.Size && !strings.ContainsAny(s, "\r\n")
+}
+
 // The optional members of a record.
 const (
 	hasBalances = 1 << iota
@@ -279,9 +294,22 @@ func (r *Record) has() int {
 // maxInt is the largest integer that every JSON parser reads exactly.
 const maxInt = 1<<53 - 1
 
+// isUUIDv7 reports whether s is a UUID of version 7 (RFC 9562) in lower case.
 func isUUIDv7(s string) bool {
-	id, err := uuid.Parse(s)
-	return err == nil && id.Version() == 7 && id.String() == s
+	if len(s) != 36 || s[14] != '7' || !strings.ContainsRune("89ab", rune(s[19])) {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return false
+			}
+		case ('0' > c || c > '9') && ('a' > c || c > 'f'):
+			return false
+		}
+	}
+	return true
 }
 
 // Bounds on the strings of a record, in bytes. What is longer is cut and ends
