@@ -518,13 +518,33 @@ func TestEntriesHaveABound(t *testing.T) {
 	partial(t, w)
 }
 
-func TestAWriterThatChecksDoesNotResume(t *testing.T) {
+// A Writer that checks goes on where it found the files of the log, and refuses
+// to where it did not.
+func TestResumeAfterACheck(t *testing.T) {
+	dir := t.TempDir()
+	write(t, tiles.NewWriter(dir, tiles.Options{}), 300)
+	w := tiles.NewWriter(dir, tiles.Options{Pass: tiles.Check})
+	write(t, w, 300)
+	w.Resume()
+	for i := range int64(300) {
+		if err := w.Append(leaf(300+i), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := tiles.NewWriter(dir, tiles.Options{Pass: tiles.Check})
+	write(t, again, 600)
+	if again.Root() != w.Root() || again.Found() != (tiles.Found{}) {
+		t.Errorf("got %+v, root %v, want the files of a log with root %v", again.Found(), again.Root(), w.Root())
+	}
+
+	missing := tiles.NewWriter(t.TempDir(), tiles.Options{Pass: tiles.Check})
+	write(t, missing, 300)
 	defer func() {
 		if recover() == nil {
 			t.Error("Resume did not panic")
 		}
 	}()
-	tiles.NewWriter(t.TempDir(), tiles.Options{Pass: tiles.Check}).Resume()
+	missing.Resume()
 }
 
 // Steady appending allocates nothing but what writing a file takes.
