@@ -40,15 +40,15 @@ func crash() {
 	at, _ := strconv.ParseInt(os.Getenv(crashAt), 10, 64)
 	how := os.Getenv(crashHow)
 	var n atomic.Int64
-	cfg.Each(func(op string, do func() error, write func(n int) error, b []byte) error {
+	cfg.Each(func(op evidence.Op) error {
 		if n.Add(1) != at {
-			return do()
+			return op.Do()
 		}
 		switch {
 		case how == "after":
-			_ = do()
-		case how == "amid" && write != nil:
-			_ = write(len(b) / 2)
+			_ = op.Do()
+		case how == "amid" && op.Part != nil:
+			_ = op.Part(len(op.Bytes) / 2)
 		}
 		die()
 		return nil

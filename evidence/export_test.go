@@ -15,29 +15,38 @@ type Faults struct {
 
 // Inject makes the disk of a Recorder fail as f says.
 func (c *Config) Inject(f *Faults) {
-	c.Each(func(op string, do func() error, write func(n int) error, b []byte) error {
-		fail := map[string]func() error{"create": f.Create, "truncate": f.Truncate, "sync": f.Sync}[op]
+	c.Each(func(op Op) error {
+		fail := map[string]func() error{"create": f.Create, "truncate": f.Truncate, "sync": f.Sync}[op.Name]
 		if fail != nil {
 			if err := fail(); err != nil {
 				return err
 			}
 		}
-		if op == "write" && f.Write != nil {
-			if n, err := f.Write(b); err != nil {
-				return errors.Join(err, write(n))
+		if op.Name == "write" && f.Write != nil {
+			if n, err := f.Write(op.Bytes); err != nil {
+				return errors.Join(err, op.Part(n))
 			}
 		}
-		return do()
+		return op.Do()
 	})
 }
 
-// Each has f carry out each operation of a Recorder's disk: do does it all, and
-// write, of a write, its first n bytes of b.
-func (c *Config) Each(f func(op string, do func() error, write func(n int) error, b []byte) error) {
+// An Op is an operation on a disk that is about to be carried out.
+type Op struct {
+	Name  string
+	Path  string
+	To    string // of a rename
+	Do    func() error
+	Part  func(n int) error // of a write: its first n bytes only
+	Bytes []byte            // of a write
+}
+
+// Each has f carry out each operation of a Recorder's disk.
+func (c *Config) Each(f func(op Op) error) {
 	d := realDisk()
 	real := d
 	d.create = func(path string) (file *os.File, err error) {
-		err = f("create", func() (err error) { file, err = real.create(path); return err }, nil, nil)
+		err = f(Op{Name: "create", Path: path, Do: func() (err error) { file, err = real.create(path); return err }})
 		if err != nil && file != nil {
 			_ = file.Close()
 			file = nil
@@ -45,30 +54,30 @@ func (c *Config) Each(f func(op string, do func() error, write func(n int) error
 		return file, err
 	}
 	d.allocate = func(file *os.File, size int64) error {
-		return f("allocate", func() error { return real.allocate(file, size) }, nil, nil)
+		return f(Op{Name: "allocate", Path: file.Name(), Do: func() error { return real.allocate(file, size) }})
 	}
 	d.writeAt = func(file *os.File, b []byte, off int64) (n int, err error) {
 		part := func(k int) (err error) { n, err = real.writeAt(file, b[:k], off); return err }
-		err = f("write", func() error { return part(len(b)) }, part, b)
+		err = f(Op{Name: "write", Path: file.Name(), Do: func() error { return part(len(b)) }, Part: part, Bytes: b})
 		if err != nil {
 			return min(n, len(b)-1), err
 		}
 		return n, nil
 	}
 	d.truncate = func(file *os.File, size int64) error {
-		return f("truncate", func() error { return real.truncate(file, size) }, nil, nil)
+		return f(Op{Name: "truncate", Path: file.Name(), Do: func() error { return real.truncate(file, size) }})
 	}
 	d.sync = func(file *os.File) error {
-		return f("sync", func() error { return real.sync(file) }, nil, nil)
+		return f(Op{Name: "sync", Path: file.Name(), Do: func() error { return real.sync(file) }})
 	}
 	d.rename = func(from, to string) error {
-		return f("rename", func() error { return real.rename(from, to) }, nil, nil)
+		return f(Op{Name: "rename", Path: from, To: to, Do: func() error { return real.rename(from, to) }})
 	}
 	d.remove = func(path string) error {
-		return f("remove", func() error { return real.remove(path) }, nil, nil)
+		return f(Op{Name: "remove", Path: path, Do: func() error { return real.remove(path) }})
 	}
 	d.syncDir = func(dir string) error {
-		return f("syncDir", func() error { return real.syncDir(dir) }, nil, nil)
+		return f(Op{Name: "syncDir", Path: dir, Do: func() error { return real.syncDir(dir) }})
 	}
 	c.disk = &d
 }

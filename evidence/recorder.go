@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"example.com/safeconduct/middleware"
@@ -137,9 +138,10 @@ type Recorder struct {
 	writer   *writer
 	payloads *payloadStore // nil without
 	exporter *exporter     // nil without a sink
-	pub      ed25519.PublicKey
+	root     atomic.Pointer[ed25519.PublicKey] // in force
 
-	closing sync.Once
+	rotating sync.Mutex
+	closing  sync.Once
 }
 
 // Open opens the ledger in the directory dir, which it makes if there is none,
@@ -191,9 +193,11 @@ func (r *Recorder) open(dir string, cfg Config) (err error) {
 			return err
 		}
 	}
-	if r.pub, err = rootOf(cfg.Key); err != nil {
+	root, err := rootOf(cfg.Key)
+	if err != nil {
 		return fmt.Errorf("Config.Key: %w", err)
 	}
+	r.root.Store(&root)
 	if err := checkOrigin(cfg.Ledger); err != nil {
 		return err
 	}
@@ -213,7 +217,7 @@ func (r *Recorder) open(dir string, cfg Config) (err error) {
 	if cfg.Overflow == "" {
 		cfg.Overflow = dir
 	}
-	found, err := s.resume(r.pub, cfg.Overflow)
+	found, err := s.resume(root, cfg.Overflow)
 	if err != nil {
 		if ephemeral && errors.Is(err, ErrDamaged) {
 			err = fmt.Errorf("%w (a ledger can be continued only with the key that began it: set Config.Key)", err)
@@ -294,10 +298,10 @@ func checkOrigin(origin string) error {
 	return nil
 }
 
-// PublicKey returns the public half of the root key that the ledger was opened
-// with. Written down in a place that the agent's process cannot change, it is
-// what [Verify] needs.
-func (r *Recorder) PublicKey() ed25519.PublicKey { return r.pub }
+// PublicKey returns the public half of the root key in force: that of Config, or
+// the one that was last rotated to. Written down in a place that the agent's
+// process cannot change, it is what [Verify] needs.
+func (r *Recorder) PublicKey() ed25519.PublicKey { return *r.root.Load() }
 
 // Ledger returns the origin of the ledger.
 func (r *Recorder) Ledger() string { return r.writer.build.ledger }

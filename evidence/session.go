@@ -54,24 +54,28 @@ func rootOf(key crypto.Signer) (ed25519.PublicKey, error) {
 	return pub, nil
 }
 
-// signRoot has a root key sign a payload, and checks what it gives: it may be a
-// device, and the network between.
-func signRoot(key crypto.Signer, payload []byte) (sig []byte, err error) {
+// signRoot has a root key sign a payload.
+func signRoot(key crypto.Signer, payload []byte) ([]byte, error) {
+	pub, err := rootOf(key)
+	if err != nil {
+		return nil, err
+	}
+	return signWith(key, pub, appendPAE(nil, payload))
+}
+
+// signWith has a key sign, and checks what it gives: it may be a device, and the
+// network between.
+func signWith(key crypto.Signer, pub ed25519.PublicKey, msg []byte) (sig []byte, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("the root key panics: %T", v)
 		}
 	}()
-	pub, err := rootOf(key)
-	if err != nil {
-		return nil, err
-	}
-	pae := appendPAE(nil, payload)
-	sig, err = key.Sign(nil, pae, crypto.Hash(0))
+	sig, err = key.Sign(nil, msg, crypto.Hash(0))
 	if err != nil {
 		return nil, fmt.Errorf("the root key does not sign: %w", err)
 	}
-	if !ed25519.Verify(pub, pae, sig) {
+	if !ed25519.Verify(pub, msg, sig) {
 		return nil, errors.New("the root key gives a signature that is not its own")
 	}
 	return sig, nil
@@ -86,13 +90,31 @@ type handover struct{ next crypto.Signer }
 // the ledger is continued with the next key, and whoever verifies it must trust
 // both.
 //
-// The error wraps [ErrUnavailable] where the records cannot be written or a key
-// does not sign.
+// A next key that does not sign, or is the one in force, is refused. The error
+// wraps [ErrUnavailable] where the records cannot be written.
 func (r *Recorder) Rotate(ctx context.Context, next crypto.Signer) error {
-	if _, err := rootOf(next); err != nil {
+	pub, err := tryRoot(next)
+	if err != nil {
 		return fmt.Errorf("evidence: rotate: %w", err)
 	}
-	return r.state(ctx, "rotate", event{kind: KindRotate, body: handover{next}}, &event{kind: KindSession, body: Session{}})
+	r.rotating.Lock()
+	defer r.rotating.Unlock()
+	if pub.Equal(r.PublicKey()) {
+		return errors.New("evidence: rotate: that is the key in force")
+	}
+	if err := r.state(ctx, "rotate", event{kind: KindRotate, body: handover{next}}, &event{kind: KindSession, body: Session{}}); err != nil {
+		return err
+	}
+	r.root.Store(&pub)
+	return nil
+}
+
+// tryRoot has a root key sign what is no record, to see whether it can.
+func tryRoot(key crypto.Signer) (pub ed25519.PublicKey, err error) {
+	if pub, err = rootOf(key); err == nil {
+		_, err = signWith(key, pub, []byte("safeconduct: a key that can sign this can sign"))
+	}
+	return pub, err
 }
 
 // state records what is outside of any run, and waits until it is durable.

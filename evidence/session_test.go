@@ -1,0 +1,328 @@
+package evidence_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/middleware"
+)
+
+// verifyWith verifies with the options, and fails the test where that cannot be
+// done.
+func verifyWith(t testing.TB, dir string, opts evidence.VerifyOptions) *evidence.Report {
+	t.Helper()
+	report, err := evidence.Verify(dir, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+func wantDamage(t testing.TB, report *evidence.Report, damage evidence.Damage) {
+	t.Helper()
+	if report.First == nil || report.First.Damage != damage {
+		t.Errorf("got %v, want %s", report.First, damage)
+	}
+}
+
+// Session keys sign for a day. Runs go on across their change.
+func TestSessionsChangeDaily(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		r, err := evidence.Open(dir, evidence.Config{Key: testKey(1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := call(t, r, shell, func(context.Context, middleware.Call) (middleware.Result, error) {
+			time.Sleep(25 * time.Hour)
+			return middleware.Result{Output: "ok"}, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		report := wantIntact(t, dir)
+		if report.Sessions != 2 || report.Writers != 1 || report.Interrupted != 0 || report.Unknown != 0 {
+			t.Errorf("got %+v, want 2 sessions of 1 writer and nothing interrupted", report)
+		}
+		var sessions []*evidence.Session
+		for _, e := range entries(t, dir) {
+			if e.Record.Kind == evidence.KindSession {
+				sessions = append(sessions, e.Record.Session)
+			}
+		}
+		if len(sessions) != 2 || sessions[0].Key == sessions[1].Key || sessions[0].NotAfter.Sub(sessions[0].NotBefore) != 24*time.Hour {
+			t.Errorf("got sessions %+v, want two keys, each for a day", sessions)
+		}
+	})
+}
+
+// FAULTS: a key is rotated while the writer works. Whoever verifies must trust
+// both, and whoever continues needs the new one.
+func TestRotate(t *testing.T) {
+	dir := newDir(t)
+	r := open(t, dir, evidence.Config{})
+	for _, step := range []func() error{
+		func() error { return agent(t.Context(), r) },
+		func() error { return r.Rotate(t.Context(), testKey(2)) },
+		func() error { return agent(t.Context(), r) },
+		func() error { return r.Close(t.Context()) },
+	} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	both := []ed25519.PublicKey{public(testKey(2)), public(testKey(1))}
+	report := verifyWith(t, dir, evidence.VerifyOptions{Keys: both})
+	if !report.Intact() || report.Rotations != 1 || report.Sessions != 2 || report.Writers != 1 {
+		t.Errorf("got %+v, %v, want one rotation, intact", report, report.First)
+	}
+	wantDamage(t, verifyWith(t, dir, evidence.VerifyOptions{Keys: both[:1]}), evidence.DamageUnknownKey)
+	wantDamage(t, verifyWith(t, dir, evidence.VerifyOptions{Keys: both[1:]}), evidence.DamageUnknownKey)
+
+	if _, err := evidence.Open(dir, evidence.Config{Key: testKey(1)}); !errors.Is(err, evidence.ErrDamaged) {
+		t.Errorf("Open with the old key: got error %v, want one that wraps ErrDamaged", err)
+	}
+	again := open(t, dir, evidence.Config{Key: testKey(2)})
+	if err := again.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if report := verifyWith(t, dir, evidence.VerifyOptions{Keys: both}); !report.Intact() || report.Writers != 2 {
+		t.Errorf("got %+v, %v, want 2 writers, intact", report, report.First)
+	}
+}
+
+// A device is a root key that is elsewhere.
+type device struct {
+	ed25519.PrivateKey
+	down atomic.Pointer[error]
+	uses atomic.Int64
+}
+
+func (d *device) Sign(_ io.Reader, msg []byte, opts crypto.SignerOpts) ([]byte, error) {
+	d.uses.Add(1)
+	if err := d.down.Load(); err != nil {
+		return nil, *err
+	}
+	return d.PrivateKey.Sign(nil, msg, opts)
+}
+
+// The root key signs once at Open and once a day, whatever the number of
+// records. FAULTS: while it does not answer, a tool whose intent is to be durable
+// is not called, and what waits is written when it answers again.
+func TestRootKeyDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key := &device{PrivateKey: testKey(1)}
+		dir := newDir(t)
+		r, err := evidence.Open(dir, evidence.Config{Key: key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			if _, err := call(t, r, shell, say("ok")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := key.uses.Load(); n != 1 {
+			t.Errorf("the root key was used %d times, want 1", n)
+		}
+		down := errors.New("hsm: no route to host")
+		key.down.Store(&down)
+		time.Sleep(24 * time.Hour)
+		_, err = call(t, r, shell, func(context.Context, middleware.Call) (middleware.Result, error) {
+			t.Error("the tool was called")
+			return middleware.Result{}, nil
+		})
+		wantUnavailable(t, err, down)
+		if err := r.Err(); !errors.Is(err, down) {
+			t.Errorf("Err: got %v, want %v", err, down)
+		}
+		key.down.Store(nil)
+		time.Sleep(time.Minute)
+		if _, err := call(t, r, shell, say("ok")); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if report := wantIntact(t, dir); report.Sessions != 2 || report.Denied != 1 || report.Done != 21 {
+			t.Errorf("got %+v, want 2 sessions, 21 done and 1 denied", report)
+		}
+	})
+}
+
+type foreignKey struct{ crypto.Signer }
+
+func (foreignKey) Public() crypto.PublicKey { return &rsa.PublicKey{} }
+
+type panickingKey struct{ ed25519.PrivateKey }
+
+func (panickingKey) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { panic("secret") }
+
+type lyingKey struct{ ed25519.PrivateKey }
+
+func (lyingKey) Sign(_ io.Reader, msg []byte, _ crypto.SignerOpts) ([]byte, error) {
+	return ed25519.Sign(testKey(9), msg), nil
+}
+
+func TestRootKeyRefused(t *testing.T) {
+	for name, tt := range map[string]struct {
+		key  crypto.Signer
+		says string
+	}{
+		"RSA":                {foreignKey{testKey(1)}, "*rsa.PublicKey"},
+		"panics":             {panickingKey{testKey(1)}, "panics"},
+		"signs with another": {lyingKey{testKey(1)}, "not its own"},
+		"short":              {ed25519.PrivateKey("short"), "not an Ed25519 private key"},
+	} {
+		_, err := evidence.Open(newDir(t), evidence.Config{Key: tt.key})
+		if err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: Open: got error %v, want one that says %q", name, err, tt.says)
+		}
+		r := open(t, newDir(t), evidence.Config{})
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		err = r.Rotate(ctx, tt.key)
+		cancel()
+		if err == nil || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: Rotate: got error %v, want one that says %q", name, err, tt.says)
+		}
+		if err := r.Rotate(t.Context(), testKey(1)); err == nil {
+			t.Error("Rotate took the key in force")
+		}
+		_ = r.Close(t.Context())
+	}
+}
+
+// Only checkpoints are signed: what one covers is as good as signed.
+func TestSignCheckpoints(t *testing.T) {
+	dir := newDir(t)
+	cfg := evidence.Config{Signing: evidence.SignCheckpoints}
+	for range 2 {
+		r := open(t, dir, cfg)
+		if err := agent(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report := wantIntact(t, dir)
+	if report.Checkpoint == nil || report.Checkpoint.Records != report.Records {
+		t.Errorf("got checkpoint %+v of %d records", report.Checkpoint, report.Records)
+	}
+	envs := envelopes(t, dir)
+	signed := 0
+	for _, env := range envs {
+		if !strings.Contains(string(env), `"signatures":[]`) {
+			signed++
+		}
+	}
+	if signed != 2 {
+		t.Errorf("%d records are signed, want the 2 sessions", signed)
+	}
+
+	// Without the checkpoint nothing signs the last writer's records, and
+	// the next one says so.
+	rewrite(t, dir, envs...)
+	wantDamage(t, verify(t, dir), evidence.DamageUnsigned)
+	r := open(t, dir, cfg)
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantIntact(t, dir)
+	all := entries(t, dir)
+	last := all[len(all)-1].Record.Session
+	if last.Recovered == nil || last.Recovered.Unsigned != 10 {
+		t.Errorf("got recovered %+v, want 10 unsigned", last.Recovered)
+	}
+}
+
+// The predicate decides for calls that no list names, and is not trusted.
+func TestEffects(t *testing.T) {
+	dir := newDir(t)
+	r := open(t, dir, evidence.Config{
+		ReadOnly: []string{"calculator"},
+		Effects: func(call middleware.Call) evidence.Effects {
+			switch call.Name {
+			case "calculator":
+				t.Error("asked for a tool that a list names")
+			case "search":
+				return evidence.EffectsReadOnly
+			case "mail":
+				return evidence.EffectsPreferred
+			case "odd":
+				return "odd"
+			case "panics":
+				panic("no")
+			case "billed":
+				return evidence.EffectsDurable
+			}
+			return ""
+		},
+	})
+	want := map[string]evidence.Effects{
+		"calculator": evidence.EffectsReadOnly, "search": evidence.EffectsReadOnly, "mail": evidence.EffectsPreferred,
+		"odd": evidence.EffectsDurable, "panics": evidence.EffectsDurable, "shell": evidence.EffectsDurable,
+		"m": "", "billed": evidence.EffectsDurable,
+	}
+	for name := range want {
+		c := middleware.Call{Kind: middleware.KindTool, Name: name, Input: "x"}
+		if name == "m" || name == "billed" {
+			c.Kind, c.Input = middleware.KindModel, &middleware.ModelRequest{}
+		}
+		if _, err := call(t, r, c, say("ok")); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]evidence.Effects)
+	for _, e := range entries(t, dir) {
+		if e.Record.Kind == evidence.KindIntent {
+			got[e.Record.Call.Name] = e.Record.Effects
+		}
+	}
+	for name, e := range want {
+		if got[name] != e {
+			t.Errorf("%s: got %q, want %q", name, got[name], e)
+		}
+	}
+}
+
+// A call whose intent should be durable, and need not be, is made where the disk
+// fails, and its outcome says so.
+func TestEffectsPreferred(t *testing.T) {
+	dir := newDir(t)
+	var f fault
+	cfg := evidence.Config{Key: testKey(1), Effects: func(middleware.Call) evidence.Effects { return evidence.EffectsPreferred }}
+	cfg.Inject(&evidence.Faults{Sync: f.get})
+	r := open(t, dir, cfg)
+	f.set(errors.New("EIO"))
+	if _, err := call(t, r, shell, say("ok")); err != nil {
+		t.Errorf("got error %v, want the call made", err)
+	}
+	f.set(nil)
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantIntact(t, dir)
+	all := entries(t, dir)
+	i := slices.IndexFunc(all, func(e evidence.Entry) bool { return e.Record.Kind == evidence.KindOutcome })
+	d := all[i].Record.Decisions
+	if len(d) != 1 || d[0].Gate != "recorder" || !d[0].Shadow || d[0].Code != string(middleware.CodeEvidence) {
+		t.Errorf("got decisions %+v, want the recorder's that was not enforced", d)
+	}
+}
