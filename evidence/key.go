@@ -149,28 +149,13 @@ func ParsePublicKey(data []byte) (ed25519.PublicKey, error) {
 	return pub, nil
 }
 
-// readKeyFile checks the file that it has open, not one that may by now bear
-// the same name.
 func readKeyFile(path string, private bool) ([]byte, error) {
-	flag := os.O_RDONLY
-	if private {
-		flag |= openNoFollow
-	}
-	f, err := os.OpenFile(path, flag, 0)
+	f, info, err := openRegular(path, !private)
 	if err != nil {
-		if info, lerr := os.Lstat(path); private && lerr == nil && info.Mode()&fs.ModeSymlink != 0 {
-			return nil, errors.New("is a symbolic link")
-		}
-		return nil, unwrapPath(err)
+		return nil, err
 	}
 	defer func() { _ = f.Close() }() // only read
-	info, err := f.Stat()
-	if err != nil {
-		return nil, unwrapPath(err)
-	}
 	switch mode := info.Mode(); {
-	case !mode.IsRegular():
-		return nil, errors.New("is not a regular file")
 	case private && mode.Perm()&0o077 != 0:
 		return nil, fmt.Errorf("may be read or written by others (mode %04o): chmod 600 it", mode.Perm())
 	case info.Size() == 0:
@@ -183,6 +168,33 @@ func readKeyFile(path string, private bool) ([]byte, error) {
 		return nil, unwrapPath(err)
 	}
 	return data, nil
+}
+
+// openRegular opens a regular file to read it. It never waits, as opening a
+// FIFO does, and checks the file that it has open, not one that may by now bear
+// the same name. Unless links is set it refuses a symbolic link. Its errors do
+// not name the file.
+func openRegular(path string, links bool) (*os.File, fs.FileInfo, error) {
+	flag := openNonblock
+	if !links {
+		flag = openNoFollow
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|flag, 0)
+	if err != nil {
+		if info, lerr := os.Lstat(path); !links && lerr == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return nil, nil, errors.New("is a symbolic link")
+		}
+		return nil, nil, unwrapPath(err)
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("is not a regular file")
+	}
+	if err != nil {
+		_ = f.Close() // only read
+		return nil, nil, unwrapPath(err)
+	}
+	return f, info, nil
 }
 
 // unwrapPath drops the name of the file, which the caller gives.

@@ -1,0 +1,65 @@
+package evidence
+
+import (
+	"context"
+	"os"
+)
+
+// A PayloadStore keeps contents.
+type PayloadStore struct{ s *payloadStore }
+
+// OpenPayloads opens the store of the ledger in dir.
+func OpenPayloads(dir string, p Payloads) (*PayloadStore, error) {
+	s, err := openPayloads(dir, p)
+	return &PayloadStore{s}, err
+}
+
+// Break replaces what writes files. It must be called before anything is put.
+func (p *PayloadStore) Break(write func(f *os.File, b []byte) (int, error)) { p.s.write = write }
+
+// These are the methods of the store.
+func (p *PayloadStore) Put(d Disclosure)                          { p.s.put(d.Commitment(), d) }
+func (p *PayloadStore) PutAs(commitment string, d Disclosure)     { p.s.put(commitment, d) }
+func (p *PayloadStore) Get(commitment string) (Disclosure, error) { return p.s.get(commitment) }
+func (p *PayloadStore) Flush(ctx context.Context) error           { return p.s.flush(ctx) }
+func (p *PayloadStore) Close(ctx context.Context) error           { return p.s.close(ctx) }
+func (p *PayloadStore) Stats() (kept, dropped uint64, bytes int64) {
+	return p.s.stats()
+}
+func (p *PayloadStore) Err() error { return p.s.err() }
+func (p *PayloadStore) Erase(ctx context.Context, commitment string) (bool, error) {
+	return p.s.erase(ctx, commitment)
+}
+
+// Waiting returns the bytes that wait for the disk.
+func (p *PayloadStore) Waiting() int {
+	p.s.mu.Lock()
+	defer p.s.mu.Unlock()
+	return p.s.waiting
+}
+
+// SealPayload returns the file of a disclosure.
+func SealPayload(key []byte, commitment string, d Disclosure) ([]byte, error) {
+	_, b, err := sealPayload(nil, nil, key, commitment, d)
+	return b, err
+}
+
+// SealText returns a file that holds text.
+func SealText(key []byte, commitment string, text []byte) ([]byte, error) {
+	aead, err := payloadCipher(key, commitment)
+	if err != nil {
+		return nil, err
+	}
+	return aead.Seal([]byte(payloadHeader), nil, text, []byte(commitment)), nil
+}
+
+// UnsealPayload reads the content of a file.
+func UnsealPayload(file, key []byte, commitment string) (Disclosure, error) {
+	return unsealPayload(file, key, commitment)
+}
+
+// The bounds of the queue.
+const (
+	PayloadQueue  = payloadQueue
+	PayloadMemory = payloadMemory
+)

@@ -1,0 +1,611 @@
+package evidence
+
+import (
+	"bytes"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// Payloads say whether and how contents are kept beside the ledger, so that
+// commitments can be opened later. They are kept on best effort: no record and
+// no call waits for them or fails for them.
+//
+// Each content is a file of its own, encrypted, in the directory "payloads" of
+// the ledger. It reaches the disk when the system writes it out: after a power
+// failure the last ones may be missing, cut off or empty. Such a content can no
+// longer be disclosed; the ledger holds as before.
+//
+// To erase a content is to remove its file. What remains of it, on the blocks
+// of the disk or in a backup, can be read with the Key only.
+type Payloads struct {
+	// Key encrypts the contents: 32 bytes, required. The caller keeps it, and
+	// not beside the ledger; losing it erases all contents. Another key may be
+	// given for a ledger that has contents: each is then read with its own.
+	Key []byte
+
+	// MaxBytes bounds the files together, each counted as the blocks of 4 KiB
+	// that it takes. What comes when they are full is dropped, and counted. If
+	// it is zero, 1 GiB.
+	MaxBytes int64
+
+	// MaxContent bounds one content, in bytes of [Disclosure.Encoded], which is
+	// a third longer than the JSON in it. Larger ones are dropped, and counted.
+	// If it is zero, 1 MiB; it must not exceed 64 MiB.
+	MaxContent int
+}
+
+// OpenPayload reads the content that was kept of a commitment from the ledger in
+// the directory dir, while a Recorder writes to it or not. It changes nothing.
+// What it returns hashes to the commitment; whether the commitment is the
+// ledger's is another question, for [Verify].
+//
+// Errors name the file and hold none of its content. That of a content which was
+// never kept, was erased, or is not written yet wraps fs.ErrNotExist.
+func OpenPayload(dir string, key []byte, commitment string) (Disclosure, error) {
+	if err := checkPayloadKey(key); err != nil {
+		return Disclosure{}, fmt.Errorf("evidence: payload: %w", err)
+	}
+	return readPayload(filepath.Join(dir, payloadsName), key, commitment)
+}
+
+// A payload file is
+//
+//	the line           safeconduct payload v1
+//	12 bytes           nonce, random
+//	the rest but 16    the ID of the record, a newline, and the disclosure, encrypted
+//	16 bytes           tag
+//
+// by AES-256-GCM with the commitment as additional data. The key is the file's
+// own, HKDF-SHA-256 of Payloads.Key without a salt and with that line, its
+// newline and the commitment as info: under a single one, random nonces would
+// bound how many contents may ever be encrypted.
+//
+// The file stands at payloads/XX/COMMITMENT, with the first two characters of
+// the commitment for XX.
+const (
+	payloadsName  = "payloads"
+	payloadMagic  = "safeconduct payload "
+	payloadHeader = payloadMagic + "v1\n"
+	payloadTemp   = "new" // the file that is being written, in each XX; no commitment
+
+	payloadKeySize  = 32
+	payloadOverhead = 12 + 16 // nonce and tag
+	payloadBlock    = 4096
+
+	payloadLimit     = 64 << 20                  // of MaxContent
+	payloadFileLimit = payloadLimit + (64 << 10) // of a file that is read
+	payloadQueue     = 1024                      // contents that wait
+	payloadMemory    = 4 << 20                   // and their bytes
+	commitmentSize   = (8*sha256.Size + 5) / 6   // characters
+	payloadShardSize = 2
+)
+
+// Why a content was not kept, where the disk is not the reason.
+var (
+	errPayloadLarge  = errors.New("evidence: payload: is larger than Payloads.MaxContent")
+	errPayloadQueue  = errors.New("evidence: payload: too many wait for the disk")
+	errPayloadFull   = errors.New("Payloads.MaxBytes is reached")
+	errPayloadRecord = errors.New("the ID of its record is not one")
+)
+
+// A payloadStore keeps contents. It is safe for concurrent use. Whoever opens it
+// has the ledger locked: two stores must not share a directory.
+type payloadStore struct {
+	dir        string // payloads itself
+	key        []byte
+	maxBytes   int64
+	maxContent int
+	write      func(f *os.File, b []byte) (int, error) // tests break it
+
+	wake chan struct{} // there is something to do
+	done chan struct{} // closed when the goroutine has ended
+
+	mu      sync.Mutex
+	queue   []payloadOp
+	waiting int  // bytes, of what is being written as well
+	closed  bool // nothing gets in any more
+	stopped bool // nor is what got in done any more
+	kept    uint64
+	dropped uint64
+	bytes   int64 // on disk; only the goroutine changes it
+	last    error // why the last one that was dropped was
+
+	plain, sealed []byte // the goroutine's own
+}
+
+// A payloadOp is a content to keep or, where done is set, something that
+// somebody waits for: to erase a commitment, or for all before it if there is
+// none.
+type payloadOp struct {
+	commitment string
+	disclosure Disclosure
+	done       chan payloadDone // buffered: nobody may be there any more
+}
+
+type payloadDone struct {
+	existed bool
+	err     error
+}
+
+func (op *payloadOp) size() int { return len(op.disclosure.Record) + len(op.disclosure.Encoded) }
+
+// openPayloads opens the store of the ledger in dir, which must exist, and
+// starts its goroutine. It goes over all files to sum up their sizes, and
+// removes what a crash left half written. It panics if a bound of p is negative
+// or too large.
+func openPayloads(dir string, p Payloads) (*payloadStore, error) {
+	if p.MaxBytes < 0 || p.MaxContent < 0 || p.MaxContent > payloadLimit {
+		panic("evidence: Payloads: a bound is negative or too large")
+	}
+	s := &payloadStore{
+		dir: filepath.Join(dir, payloadsName), key: bytes.Clone(p.Key), maxBytes: p.MaxBytes, maxContent: p.MaxContent,
+		write: (*os.File).Write,
+		wake:  make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	if s.maxBytes == 0 {
+		s.maxBytes = 1 << 30
+	}
+	if s.maxContent == 0 {
+		s.maxContent = 1 << 20
+	}
+	err := checkPayloadKey(p.Key)
+	if err == nil {
+		err = s.prepare(dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("evidence: payloads: %w", err)
+	}
+	go s.run()
+	return s, nil
+}
+
+func checkPayloadKey(key []byte) error {
+	if len(key) != payloadKeySize {
+		return fmt.Errorf("the key has %d bytes, not %d", len(key), payloadKeySize)
+	}
+	return nil
+}
+
+// prepare makes the directory if there is none, checks that files can be made
+// in it, cleans it up and sums it up.
+func (s *payloadStore) prepare(parent string) error {
+	switch err := os.Mkdir(s.dir, 0o700); {
+	case err == nil:
+		if err := syncDir(parent); err != nil {
+			return err
+		}
+	case !errors.Is(err, fs.ErrExist):
+		return err
+	}
+	probe, err := createTemp(s.dir)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+		return err
+	}
+	shards, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, shard := range shards {
+		if len(shard.Name()) != payloadShardSize || !shard.IsDir() {
+			continue
+		}
+		if err := s.prepareShard(filepath.Join(s.dir, shard.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *payloadStore) prepareShard(dir string) error {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if f.Name() == payloadTemp {
+			if err := errors.Join(os.Remove(filepath.Join(dir, payloadTemp)), syncDir(dir)); err != nil {
+				return err
+			}
+			continue
+		}
+		if checkCommitment(f.Name()) != nil || !f.Type().IsRegular() {
+			continue
+		}
+		info, err := f.Info()
+		if err != nil {
+			return err
+		}
+		s.bytes += blocks(info.Size())
+	}
+	return nil
+}
+
+// blocks rounds a size up to what it takes on a disk.
+func blocks(size int64) int64 { return (size + payloadBlock - 1) / payloadBlock * payloadBlock }
+
+// put keeps d, which opens the commitment, soon. It never waits for the disk:
+// what does not fit is dropped and counted.
+func (s *payloadStore) put(commitment string, d Disclosure) {
+	op := payloadOp{commitment: commitment, disclosure: d}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		s.drop(ErrClosed)
+	case len(d.Encoded) > s.maxContent:
+		s.drop(errPayloadLarge)
+	// What is larger than the bound by itself gets into an empty queue.
+	case len(s.queue) > 0 && (len(s.queue) >= payloadQueue || s.waiting+op.size() > payloadMemory):
+		s.drop(errPayloadQueue)
+	default:
+		s.waiting += op.size()
+		s.queue = append(s.queue, op)
+		notify(s.wake)
+	}
+}
+
+// drop needs s.mu.
+func (s *payloadStore) drop(err error) {
+	s.dropped++
+	s.last = err
+}
+
+// get reads what is on disk of a commitment. What is queued is not yet.
+func (s *payloadStore) get(commitment string) (Disclosure, error) {
+	return readPayload(s.dir, s.key, commitment)
+}
+
+// erase removes what is kept of a commitment, or queued to be, and reports
+// whether anything was. When it returns without an error, no power failure
+// brings it back. If ctx ends first, it is not known what came of it, and erase
+// can be called again.
+func (s *payloadStore) erase(ctx context.Context, commitment string) (existed bool, err error) {
+	if err := checkCommitment(commitment); err != nil {
+		return false, fmt.Errorf("evidence: payload: %w", err)
+	}
+	return s.wait(ctx, payloadOp{commitment: commitment})
+}
+
+// flush waits until all that was put before is written or dropped.
+func (s *payloadStore) flush(ctx context.Context) error {
+	_, err := s.wait(ctx, payloadOp{})
+	return err
+}
+
+func (s *payloadStore) wait(ctx context.Context, op payloadOp) (existed bool, err error) {
+	op.done = make(chan payloadDone, 1)
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return false, ErrClosed
+	}
+	s.queue = append(s.queue, op)
+	s.mu.Unlock()
+	notify(s.wake)
+	select {
+	case d := <-op.done:
+		return d.existed, d.err
+	case <-ctx.Done():
+		return false, fmt.Errorf("evidence: payloads: %w", ctx.Err())
+	}
+}
+
+// close writes what is queued and ends the goroutine. If ctx ends first, the
+// error says so and what is left is dropped, once the disk has answered for what
+// is being written. It can be called again.
+func (s *payloadStore) close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	notify(s.wake)
+	select {
+	case <-s.done:
+		return nil
+	case <-ctx.Done():
+		s.mu.Lock()
+		s.stopped = true
+		s.mu.Unlock()
+		return fmt.Errorf("evidence: payloads: the last contents were dropped: %w", ctx.Err())
+	}
+}
+
+// stats returns how many contents were kept and dropped since the store was
+// opened, and what all files take on disk.
+func (s *payloadStore) stats() (kept, dropped uint64, bytes int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kept, s.dropped, s.bytes
+}
+
+// err returns why the last content that was dropped was, or nil if none was.
+func (s *payloadStore) err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last
+}
+
+func (s *payloadStore) run() {
+	defer close(s.done)
+	for {
+		op, stopped, ok := s.next()
+		if !ok {
+			return
+		}
+		var d payloadDone
+		var size int64 // by which the files grew
+		switch {
+		case stopped:
+			d.err = ErrClosed
+		case op.done == nil:
+			size, d.err = s.keep(op.commitment, op.disclosure)
+		case op.commitment != "":
+			d.existed, size, d.err = s.remove(op.commitment)
+		}
+		s.mu.Lock()
+		s.waiting -= op.size()
+		s.bytes += size
+		switch {
+		case op.done != nil:
+		case d.err != nil:
+			s.drop(d.err)
+		default:
+			s.kept++
+		}
+		s.mu.Unlock()
+		if op.done != nil {
+			op.done <- d
+		}
+	}
+}
+
+// next waits for something to do. It returns false when there is nothing left
+// and nothing to come.
+func (s *payloadStore) next() (op payloadOp, stopped, ok bool) {
+	for {
+		s.mu.Lock()
+		if len(s.queue) > 0 {
+			op, s.queue[0] = s.queue[0], payloadOp{}
+			if s.queue = s.queue[1:]; len(s.queue) == 0 {
+				s.queue = nil
+			}
+			stopped = s.stopped
+			s.mu.Unlock()
+			return op, stopped, true
+		}
+		closed := s.closed
+		s.mu.Unlock()
+		if closed {
+			return payloadOp{}, false, false
+		}
+		<-s.wake
+	}
+}
+
+// keep writes the file of a commitment and returns by how much the files grew.
+func (s *payloadStore) keep(commitment string, d Disclosure) (grown int64, err error) {
+	path, err := payloadPath(s.dir, commitment)
+	if err != nil {
+		return 0, fmt.Errorf("evidence: payload: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("evidence: payload %s: %w", path, unwrapPath(err))
+		}
+	}()
+	plain, sealed, err := sealPayload(s.plain[:0], s.sealed[:0], s.key, commitment, d)
+	s.plain, s.sealed = keep(plain), keep(sealed)
+	if err != nil {
+		return 0, err
+	}
+	grown = blocks(int64(len(sealed)))
+	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() {
+		grown -= blocks(info.Size())
+	}
+	if s.bytes+grown > s.maxBytes { // only this goroutine changes s.bytes
+		return 0, errPayloadFull
+	}
+	if err := s.writeFile(path, sealed); err != nil {
+		return 0, err
+	}
+	return grown, nil
+}
+
+// writeFile puts a whole file there or none.
+func (s *payloadStore) writeFile(path string, data []byte) error {
+	shard := filepath.Dir(path)
+	f, err := createTemp(shard)
+	if errors.Is(err, fs.ErrNotExist) {
+		// Not MkdirAll: where the ledger was moved away, none is begun here.
+		if err := os.Mkdir(shard, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		f, err = createTemp(shard)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = s.write(f, data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // it is overwritten next time, at the latest
+	}
+	return err
+}
+
+// createTemp makes the one temporary file of a directory anew.
+func createTemp(dir string) (*os.File, error) {
+	path := filepath.Join(dir, payloadTemp)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		if err := os.Remove(path); err != nil {
+			return nil, err
+		}
+		f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	}
+	return f, err
+}
+
+// remove removes the file of a commitment, and what a failed write may have
+// left of it.
+func (s *payloadStore) remove(commitment string) (existed bool, grown int64, err error) {
+	path, err := payloadPath(s.dir, commitment)
+	if err != nil {
+		return false, 0, fmt.Errorf("evidence: payload: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("evidence: payload %s: erase: %w", path, unwrapPath(err))
+		}
+	}()
+	shard := filepath.Dir(path)
+	if err := os.Remove(filepath.Join(shard, payloadTemp)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, 0, err
+	}
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Stat(s.dir); err != nil {
+			return false, 0, err // moved away, not erased
+		}
+	case err != nil:
+		return false, 0, err
+	case info.IsDir():
+		return false, 0, errors.New("is a directory")
+	default:
+		if err := os.Remove(path); err != nil {
+			return true, 0, err
+		}
+		if existed = true; info.Mode().IsRegular() {
+			grown = -blocks(info.Size())
+		}
+	}
+	// Even where there is nothing: a call before may have failed just here.
+	if err := syncDir(shard); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return existed, grown, fmt.Errorf("removed, but perhaps not for good: %w", unwrapPath(err))
+	}
+	return existed, grown, nil
+}
+
+// checkCommitment takes what commitment returns and nothing else, least of all
+// a path.
+func checkCommitment(s string) error {
+	sum, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil || len(sum) != sha256.Size || len(s) != commitmentSize {
+		return fmt.Errorf("not a commitment: one has %d characters of base64url", commitmentSize)
+	}
+	return nil
+}
+
+func payloadPath(dir, commitment string) (string, error) {
+	if err := checkCommitment(commitment); err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, commitment[:payloadShardSize], commitment), nil
+}
+
+func payloadCipher(key []byte, commitment string) (cipher.AEAD, error) {
+	own, err := hkdf.Key(sha256.New, key, nil, payloadHeader+commitment, payloadKeySize)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(own)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// sealPayload appends the content of a file to sealed, by way of plain.
+func sealPayload(plain, sealed, key []byte, commitment string, d Disclosure) (_, _ []byte, err error) {
+	if len(d.Record) > maxName || strings.Contains(d.Record, "\n") {
+		return plain, sealed, errPayloadRecord
+	}
+	aead, err := payloadCipher(key, commitment)
+	if err != nil {
+		return plain, sealed, err
+	}
+	plain = append(plain, d.Record...)
+	plain = append(plain, '\n')
+	plain = append(plain, d.Encoded...)
+	sealed = append(sealed, payloadHeader...)
+	//nolint:gosec // G407: this cipher makes its own nonce and must be given none
+	return plain, aead.Seal(sealed, nil, plain, []byte(commitment)), nil
+}
+
+// unsealPayload reads the content of a file.
+func unsealPayload(file, key []byte, commitment string) (Disclosure, error) {
+	sealed, ok := bytes.CutPrefix(file, []byte(payloadHeader))
+	switch {
+	case len(file) == 0:
+		return Disclosure{}, errors.New("is empty: it was not on the disk when the power failed, perhaps")
+	case !ok && strings.HasPrefix(payloadHeader, string(file)), ok && len(sealed) < payloadOverhead:
+		return Disclosure{}, errors.New("is cut off")
+	case !ok && bytes.HasPrefix(file, []byte(payloadMagic)):
+		return Disclosure{}, errors.New("is of a version that is not known")
+	case !ok:
+		return Disclosure{}, errors.New("is not a payload file")
+	}
+	aead, err := payloadCipher(key, commitment)
+	if err != nil {
+		return Disclosure{}, err
+	}
+	plain, err := aead.Open(nil, nil, sealed, []byte(commitment))
+	if err != nil {
+		return Disclosure{}, errors.New("cannot be decrypted: it was edited or cut off, or this is not its key")
+	}
+	record, encoded, ok := strings.Cut(string(plain), "\n")
+	d := Disclosure{Record: record, Encoded: encoded}
+	if !ok || d.Commitment() != commitment {
+		return Disclosure{}, errors.New("holds the disclosure of another commitment, or none")
+	}
+	return d, nil
+}
+
+func readPayload(dir string, key []byte, commitment string) (Disclosure, error) {
+	path, err := payloadPath(dir, commitment)
+	if err != nil {
+		return Disclosure{}, fmt.Errorf("evidence: payload: %w", err)
+	}
+	data, err := readPayloadFile(path)
+	if err != nil {
+		return Disclosure{}, fmt.Errorf("evidence: payload %s: %w", path, err)
+	}
+	d, err := unsealPayload(data, key, commitment)
+	if err != nil {
+		return Disclosure{}, fmt.Errorf("evidence: payload %s: %w", path, err)
+	}
+	return d, nil
+}
+
+func readPayloadFile(path string) ([]byte, error) {
+	f, info, err := openRegular(path, false)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	if info.Size() > payloadFileLimit {
+		return nil, errors.New("is too large to be a payload file")
+	}
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, unwrapPath(err)
+	}
+	return data, nil
+}
