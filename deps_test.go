@@ -22,6 +22,7 @@ const depsPolicy = `
 	internal/pair: golang.org/x/sys
 	gates: middleware
 	schema: middleware github.com/santhosh-tekuri/jsonschema/v5 github.com/go-json-experiment/json
+	evidence/internal/tiles: golang.org/x/mod
 	evidence: middleware github.com/sony/gobreaker github.com/go-json-experiment/json github.com/google/uuid golang.org/x/sys
 	adapters/adaptertest: middleware
 	adapters/langchaingo: middleware github.com/tmc/langchaingo
