@@ -1,24 +1,27 @@
 package evidence
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
+
+	"example.com/safeconduct/evidence/internal/tiles"
 )
 
 // A checker is fed the frames of a ledger in order.
 type checker struct {
-	ring   keyring // nil: signatures are not looked at
 	report *Report
-	index  uint64 // of the frame, from 1
+	tree   *tiles.Writer // over the envelopes so far
+	index  uint64        // of the frame, from 1
 	at     place
 
 	// The writer that the ledger is at.
 	writer  string
 	seq     uint64
 	hash    Hash
-	mono    int64
+	mono    time.Duration
+	wall    time.Time
 	doubt   uint64 // records that the bad frames since then may have been
 	missing uint64 // of this writer's records, declared or not
 	holes   []hole
@@ -29,7 +32,16 @@ type checker struct {
 	order   []string             // in which they did
 	forgot  bool                 // there were more
 
-	last []byte // the last good envelope
+	// What signs, see checktree.go.
+	session  *session // in force
+	reigns   []reign  // of all sessions so far
+	covered  uint64   // records up to which a signature covers all
+	naked    mark     // the first after them
+	anchors  []*anchor
+	next     int    // of the anchors that the tree has not reached
+	torn     uint64 // records that all bad frames may have been
+	last     []byte // the last good envelope
+	lastRoot []byte // the last that introduced a session
 }
 
 // A hole is a range of sequence numbers that were passed over without a gap.
@@ -38,10 +50,10 @@ type hole struct {
 	first    bool // it is the report's First
 }
 
-func newChecker(ring keyring, origin string) *checker {
+func newChecker(origin string, tree *tiles.Writer) *checker {
 	return &checker{
-		ring:    ring,
 		report:  &Report{Ledger: origin, Damage: make(map[Damage]uint64)},
+		tree:    tree,
 		earlier: make(map[string]bool),
 		runs:    make(map[string]*runCheck),
 		ended:   make(map[string]*runCheck),
@@ -67,23 +79,28 @@ func (c *checker) found(r *Record, damage Damage, format string, args ...any) {
 // smallest is less than any frame that holds a record.
 const smallest = 512
 
-// badFrame takes bytes that are no frame.
-func (c *checker) badFrame(at place, f *frameError) {
+// frame takes the next frame. The error is of a tree that cannot be computed or
+// compared.
+func (c *checker) frame(f *frame) error {
 	c.index++
-	c.at = at
-	c.doubt += 1 + uint64(f.skipped/smallest)
-	c.found(nil, f.damage, "%s", f.detail)
+	c.at = f.at
+	if f.bad == nil {
+		c.record(f)
+		return c.grow(f)
+	}
+	n := 1 + uint64(f.bad.skipped/smallest)
+	c.doubt += n
+	c.torn += n
+	c.found(nil, f.bad.damage, "%s", f.bad.detail)
+	return nil
 }
 
-// frame takes an envelope.
-func (c *checker) frame(at place, env []byte) {
-	c.index++
-	c.at = at
-	sub, r, hash, err := c.open(env)
-	if err != nil {
+func (c *checker) record(f *frame) {
+	r := f.record
+	if f.err != nil {
 		c.doubt++
 		var bad *recordError
-		errors.As(err, &bad)
+		errors.As(f.err, &bad)
 		c.found(r, bad.damage, "%s", bad.detail)
 		return
 	}
@@ -95,26 +112,18 @@ func (c *checker) frame(at place, env []byte) {
 		return
 	}
 	c.report.Records++
-	if !c.chain(r, hash) {
+	if !c.chain(r, f.hash) {
 		return
 	}
-	c.last = append(c.last[:0], env...)
-	c.run(sub, r, hash)
-}
-
-// open verifies, then parses. The error is a *recordError.
-func (c *checker) open(env []byte) (Subject, *Record, Hash, error) {
-	e, err := parseEnvelope(env)
-	if err != nil {
-		return Subject{}, nil, Hash{}, err
+	c.signed(f)
+	c.last = append(c.last[:0], f.env...)
+	switch r.Kind {
+	case KindRotate:
+		c.report.Rotations++
+	case KindErased:
+		c.report.Erased++
 	}
-	if c.ring != nil {
-		if err := c.ring.check(e); err != nil {
-			return Subject{}, nil, Hash{}, err
-		}
-	}
-	sub, r, err := parsePayload(e.Payload)
-	return sub, r, sha256.Sum256(e.Payload), err
+	c.run(f.subject, r, f.hash)
 }
 
 // chain checks the record's place in its writer's chain, and reports whether it
@@ -132,10 +141,12 @@ func (c *checker) chain(r *Record, hash Hash) (inOrder bool) {
 	default:
 		c.follow(r)
 	}
-	if int64(r.Mono) < c.mono {
+	if r.Mono < c.mono {
 		c.found(r, DamageInconsistent, "the monotonic clock steps back")
+	} else if step := r.Time.Sub(c.wall) - (r.Mono - c.mono); !c.wall.IsZero() && step.Abs() > maxClockStep {
+		c.report.ClockSteps++
 	}
-	c.seq, c.hash, c.mono, c.doubt = r.Seq, hash, int64(r.Mono), 0
+	c.seq, c.hash, c.mono, c.wall, c.doubt = r.Seq, hash, r.Mono, r.Time, 0
 	c.recent[r.Seq%uint64(len(c.recent))] = hash
 	if r.Kind == KindGap {
 		c.report.Gaps++
@@ -143,6 +154,10 @@ func (c *checker) chain(r *Record, hash Hash) (inOrder bool) {
 	}
 	return true
 }
+
+// maxClockStep is by how much the wall clock may leave the other one from one
+// record to the next before it counts.
+const maxClockStep = time.Minute
 
 // follow checks a record of the same writer with a higher number.
 func (c *checker) follow(r *Record) {
@@ -227,6 +242,7 @@ func (c *checker) begin(r *Record) {
 	case r.Session.Previous == nil:
 		c.found(r, DamageEquivocation, "the writer begins as if the ledger were empty")
 	case *r.Session.Previous == *want:
+		c.sameTree(r)
 	case r.Session.Previous.Writer != want.Writer:
 		c.found(r, DamageRemoved, "the records of the writer before it are missing")
 	case r.Session.Previous.Seq > want.Seq:
@@ -241,11 +257,12 @@ func (c *checker) begin(r *Record) {
 		c.earlier[c.writer] = true
 	}
 	c.report.Writers++
-	c.writer, c.mono, c.missing, c.holes = r.Writer, 0, r.Seq-1, nil
+	c.writer, c.mono, c.wall, c.missing, c.holes = r.Writer, 0, time.Time{}, r.Seq-1, nil
 	clear(c.recent[:])
 }
 
-func (c *checker) finish() {
+// finish takes the end of the ledger.
+func (c *checker) finish() error {
 	c.endWriter()
 	if c.writer != "" {
 		c.report.Head = &Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}
@@ -253,18 +270,5 @@ func (c *checker) finish() {
 	if c.index == 0 {
 		c.found(nil, DamageRemoved, "the ledger holds no record")
 	}
-}
-
-// tail checks the signature of the last good record. That is enough for a ledger
-// that was checked without signatures: the hash of each payload stands in the
-// next, so that the last signature covers them all.
-func (c *checker) tail(ring keyring) error {
-	if c.last == nil {
-		return nil
-	}
-	e, err := parseEnvelope(c.last)
-	if err != nil {
-		return err
-	}
-	return ring.check(e)
+	return c.finishTree()
 }

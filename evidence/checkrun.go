@@ -1,5 +1,10 @@
 package evidence
 
+import "slices"
+
+// verdictDeny is a Decision's Verdict.
+const verdictDeny = "deny"
+
 // A runCheck is what a checker knows of one run.
 type runCheck struct {
 	start   Hash // of the payload of run.start
@@ -116,6 +121,9 @@ func (c *checker) outcome(r *Record, run *runCheck) {
 	switch r.Outcome.Result {
 	case ResultDone:
 		c.report.Done++
+		if slices.ContainsFunc(r.Decisions, func(d Decision) bool { return d.Verdict == verdictDeny && !d.Shadow }) {
+			c.report.Overruled++
+		}
 	case ResultDenied:
 		c.report.Denied++
 	case ResultFailed:

@@ -2,108 +2,212 @@ package evidence
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"encoding/base64"
 	"strconv"
 
-	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // An envelope is a DSSE envelope v1.0.2 in the one form that this package
-// writes: members in this order, no white space, standard base64.
+// writes: members in this order, no white space, standard base64. It may be
+// parsed into again and again, and keeps its memory.
 type envelope struct {
-	Payload     []byte      `json:"payload"`
-	PayloadType string      `json:"payloadType"`
-	Signatures  []signature `json:"signatures"`
+	payload    []byte
+	signatures []signature
+	pae        []byte // what is signed; it ends in the payload
+	sigs       []byte // the memory of the signatures
+	again      []byte // that of the payload's canonical form
 }
 
 type signature struct {
-	KeyID string `json:"keyid"`
-	Sig   []byte `json:"sig"`
+	keyID []byte
+	sig   []byte
 }
+
+// maxSignatures bounds the signatures of one record: whoever adds some makes
+// work for every verifier.
+const maxSignatures = 8
 
 // appendPAE appends what is signed: DSSE's pre-authentication encoding of the
 // payload and its type.
 func appendPAE(dst, payload []byte) []byte {
+	return append(appendPAEHead(dst, len(payload)), payload...)
+}
+
+func appendPAEHead(dst []byte, payload int) []byte {
 	dst = append(dst, "DSSEv1 "...)
 	dst = strconv.AppendInt(dst, int64(len(PayloadType)), 10)
 	dst = append(dst, ' ')
 	dst = append(dst, PayloadType...)
 	dst = append(dst, ' ')
-	dst = strconv.AppendInt(dst, int64(len(payload)), 10)
-	dst = append(dst, ' ')
-	return append(dst, payload...)
+	dst = strconv.AppendInt(dst, int64(payload), 10)
+	return append(dst, ' ')
 }
 
 // appendEnvelope appends the envelope of payload with one signature.
 func appendEnvelope(dst, payload []byte, keyID string, sig []byte) []byte {
-	dst = append(dst, `{"payload":"`...)
+	dst = append(dst, beforePayload...)
 	dst = base64.StdEncoding.AppendEncode(dst, payload)
-	dst = append(dst, `","payloadType":"`+PayloadType+`","signatures":[{"keyid":"`...)
+	dst = append(dst, beforeType+PayloadType+beforeSignatures+beforeKeyID...)
 	dst = append(dst, keyID...)
-	dst = append(dst, `","sig":"`...)
+	dst = append(dst, beforeSig...)
 	dst = base64.StdEncoding.AppendEncode(dst, sig)
-	return append(dst, `"}]}`...)
+	return append(dst, afterSig+afterSignatures...)
 }
 
-// parseEnvelope parses an envelope, which has exactly one encoding. It looks at
-// no signature. Its errors are *recordErrors.
-func parseEnvelope(data []byte) (*envelope, error) {
+// What stands around the strings of an envelope.
+const (
+	beforePayload    = `{"payload":"`
+	beforeType       = `","payloadType":"`
+	beforeSignatures = `","signatures":[`
+	beforeKeyID      = `{"keyid":"`
+	beforeSig        = `","sig":"`
+	afterSig         = `"}`
+	afterSignatures  = `]}`
+)
+
+// parse parses an envelope, which has exactly one encoding. It looks at no
+// signature. What it leaves in e is valid until data changes or e is parsed into
+// again. Its errors are *recordErrors.
+func (e *envelope) parse(data []byte) error {
 	if len(data) > MaxEnvelope {
-		return nil, &recordError{DamageMalformed, "envelope of " + strconv.Itoa(len(data)) + " bytes"}
+		return &recordError{DamageMalformed, "envelope of " + strconv.Itoa(len(data)) + " bytes"}
 	}
-	var e envelope
-	if err := json.Unmarshal(data, &e, decoding); err != nil {
-		return nil, &recordError{DamageMalformed, "envelope: " + brief(err.Error())}
+	kind, ok := e.scan(data)
+	switch {
+	case ok && string(kind) != PayloadType:
+		return &recordError{DamageMalformed, "payload type " + strconv.Quote(brief(string(kind)))}
+	case ok && len(e.signatures) > maxSignatures:
+		return &recordError{DamageMalformed, strconv.Itoa(len(e.signatures)) + " signatures"}
+	case ok:
+		return nil
+	case jsontext.Value(data).IsValid():
+		return &recordError{DamageNotCanonical, "the envelope is not in canonical form"}
 	}
-	if again, err := json.Marshal(e, encoding); err != nil || !bytes.Equal(again, data) {
-		return nil, &recordError{DamageNotCanonical, "the envelope is not in canonical form"}
-	}
-	if e.PayloadType != PayloadType {
-		return nil, &recordError{DamageMalformed, "payload type " + strconv.Quote(brief(e.PayloadType))}
-	}
-	return &e, nil
+	return &recordError{DamageMalformed, "the envelope is not JSON"}
 }
 
-// A keyring is the keys that a verifier was given, by ID.
-type keyring map[string]ed25519.PublicKey
-
-func newKeyring(keys []ed25519.PublicKey) keyring {
-	ring := make(keyring, len(keys))
-	for _, key := range keys {
-		ring[KeyID(key)] = key
+// scan takes data apart and reports whether it is in the one form, whatever the
+// payload's type.
+func (e *envelope) scan(data []byte) (kind []byte, ok bool) {
+	e.signatures, e.sigs = e.signatures[:0], e.sigs[:0]
+	c := cursor{rest: data}
+	c.skip(beforePayload)
+	payload := c.base64()
+	e.pae = appendPAEHead(e.pae[:0], decodedLen(payload))
+	from := len(e.pae)
+	e.pae = c.decode(e.pae, payload)
+	c.skip(beforeType)
+	kind = c.text()
+	c.skip(beforeSignatures)
+	for first := true; !c.failed && !bytes.HasPrefix(c.rest, []byte(afterSignatures)); first = false {
+		if !first {
+			c.skip(",")
+		}
+		c.skip(beforeKeyID)
+		s := signature{keyID: c.text()}
+		c.skip(beforeSig)
+		sig := c.base64()
+		at := len(e.sigs)
+		e.sigs = c.decode(e.sigs, sig)
+		s.sig = e.sigs[at:len(e.sigs):len(e.sigs)] // of the memory as it is now, should it move
+		c.skip(afterSig)
+		e.signatures = append(e.signatures, s)
 	}
-	return ring
+	c.skip(afterSignatures)
+	if c.failed || len(c.rest) > 0 {
+		return nil, false
+	}
+	e.payload = e.pae[from:]
+	return kind, true
 }
 
-// check reports whether one of the signatures is by a key of the ring. A
-// signature that names a key of the ring must be by that key. The error is a
-// *recordError.
-func (ring keyring) check(e *envelope) error {
-	if len(e.Signatures) == 0 {
-		return &recordError{DamageUnsigned, "no signature"}
+// A cursor takes the parts of an envelope off its front. Once something is not
+// as it must be, nothing is any more.
+type cursor struct {
+	rest   []byte
+	failed bool
+}
+
+func (c *cursor) skip(s string) {
+	if c.failed || len(c.rest) < len(s) || string(c.rest[:len(s)]) != s {
+		c.failed = true
+		return
 	}
-	pae := appendPAE(make([]byte, 0, len(e.Payload)+64), e.Payload)
-	good := false
-	for _, sig := range e.Signatures {
-		key, ok := ring[sig.KeyID]
-		if !ok {
-			continue
-		}
-		if !ed25519.Verify(key, pae, sig.Sig) {
-			return &recordError{DamageEdited, "the signature is not of this payload"}
-		}
-		good = true
-	}
-	if good {
+	c.rest = c.rest[len(s):]
+}
+
+// base64 takes what is before the next quote.
+func (c *cursor) base64() []byte {
+	n := bytes.IndexByte(c.rest, '"')
+	if c.failed || n < 0 {
+		c.failed = true
 		return nil
 	}
-	for _, key := range ring {
-		for _, sig := range e.Signatures {
-			if ed25519.Verify(key, pae, sig.Sig) {
-				return &recordError{DamageEdited, "a trusted key signed it, but the envelope names another"}
-			}
+	s := c.rest[:n]
+	c.rest = c.rest[n:]
+	return s
+}
+
+var strictBase64 = base64.StdEncoding.Strict()
+
+// decodedLen returns the length of what s encodes if it is canonical.
+func decodedLen(s []byte) int {
+	return strictBase64.DecodedLen(len(s)) - (len(s) - len(bytes.TrimRight(s, "=")))
+}
+
+// decode appends what s encodes. Package base64 ignores line breaks: they show in
+// the length.
+func (c *cursor) decode(dst, s []byte) []byte {
+	if c.failed {
+		return dst
+	}
+	from := len(dst)
+	dst, err := strictBase64.AppendDecode(dst, s)
+	if err != nil || len(s)%4 != 0 || len(dst)-from != decodedLen(s) {
+		c.failed = true
+	}
+	return dst
+}
+
+// text takes the rest of a JSON string, up to its quote, that is spelled as RFC
+// 8785 says, and returns what it means.
+func (c *cursor) text() []byte {
+	if c.failed {
+		return nil
+	}
+	plain := true
+	for i, b := range c.rest {
+		switch {
+		case b == '"' && plain:
+			s := c.rest[:i]
+			c.rest = c.rest[i:]
+			return s
+		case b == '"' && !escaped(c.rest[:i]):
+			return c.quoted(i)
+		case b < ' ' || b == '\\' || b >= 0x80:
+			plain = false
 		}
 	}
-	return &recordError{DamageUnknownKey, "signed by key " + strconv.Quote(clean(e.Signatures[0].KeyID, 64)) + ", which is not among those given"}
+	c.failed = true
+	return nil
+}
+
+// escaped reports whether what comes after s is escaped.
+func escaped(s []byte) bool {
+	return (len(s)-len(bytes.TrimRight(s, `\`)))%2 == 1
+}
+
+// quoted is text for n bytes that are not all themselves.
+func (c *cursor) quoted(n int) []byte {
+	raw := append(append([]byte{'"'}, c.rest[:n]...), '"')
+	s, err := jsontext.AppendUnquote(nil, raw)
+	if err == nil {
+		var again []byte
+		again, err = jsontext.AppendQuote(nil, s)
+		c.failed = !bytes.Equal(again, raw)
+	}
+	c.failed = c.failed || err != nil
+	c.rest = c.rest[n:]
+	return s
 }

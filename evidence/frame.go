@@ -33,10 +33,6 @@ func appendFrame(dst, env []byte) []byte {
 	return append(dst, env...)
 }
 
-// errVersion means that a segment is of a version that this package does not
-// know.
-var errVersion = errors.New("written by another version of this format")
-
 // A frameError reports bytes that are no frame.
 type frameError struct {
 	damage  Damage
@@ -65,7 +61,7 @@ func newFrameReader(r io.Reader) (*frameReader, error) {
 	case notEOF(err) != nil:
 		return nil, err
 	case len(head) == len(segmentHeader) && bytes.HasPrefix(head, []byte(segmentFamily)):
-		return nil, errVersion
+		return nil, ErrVersion
 	case len(head) < len(segmentHeader):
 		damage := DamageEdited
 		if bytes.HasPrefix([]byte(segmentHeader), head) {

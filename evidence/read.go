@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"errors"
 	"fmt"
 	"iter"
 )
@@ -29,20 +28,21 @@ type Entry struct {
 func Read(dir string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		stopped := false
-		err := walk(dir, func(at place, env []byte, err error) bool {
-			e := Entry{Segment: at.segment, Offset: at.offset}
-			if err == nil {
-				e.Envelope = append([]byte(nil), env...)
-				c := checker{}
-				e.Subject, e.Record, e.Hash, err = c.open(e.Envelope)
+		err := scan(dir, nil, func(f *frame, _ int64) bool {
+			e := Entry{Segment: f.at.segment, Offset: f.at.offset}
+			err := f.err
+			if f.bad != nil {
+				err = f.bad
+			} else {
+				e.Record, e.Subject, e.Hash = f.record, f.subject, f.hash
+				e.Envelope = append([]byte(nil), f.env...)
 			}
 			if err != nil {
-				e.Record = nil
-				err = fmt.Errorf("evidence: segment %d, offset %d: %w", at.segment, at.offset, err)
+				err = fmt.Errorf("evidence: segment %d, offset %d: %w", f.at.segment, f.at.offset, err)
 			}
 			stopped = !yield(e, err)
 			return !stopped
-		}, nil)
+		})
 		if err != nil && !stopped {
 			yield(Entry{}, fmt.Errorf("evidence: ledger %s: %w", dir, err))
 		}
@@ -52,12 +52,11 @@ func Read(dir string) iter.Seq2[Entry, error] {
 // ParseEnvelope parses one record out of its envelope, as a [Sink] gets it. It
 // checks that the record is of this version and in canonical form, and NO
 // signature.
-func ParseEnvelope(envelope []byte) (*Record, error) {
-	c := checker{}
-	_, r, _, err := c.open(envelope)
-	var bad *recordError
-	if errors.As(err, &bad) {
-		return nil, fmt.Errorf("evidence: record: %w", bad)
+func ParseEnvelope(data []byte) (*Record, error) {
+	var e envelope
+	f := frame{env: data}
+	if f.open(&e); f.err != nil {
+		return nil, fmt.Errorf("evidence: record: %w", f.err)
 	}
-	return r, nil
+	return f.record, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -13,7 +14,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	jsonv1 "github.com/go-json-experiment/json/v1"
-	"github.com/google/uuid"
 )
 
 // A statement is the payload of a record: an in-toto Statement v1. Like those of
@@ -75,6 +75,11 @@ func appendPayload(dst []byte, s Subject, r *Record) ([]byte, error) {
 // unknown or case-twin member, nothing left out or spelled out that this package
 // would not, RFC 8785 throughout. Its errors are *recordErrors.
 func parsePayload(payload []byte) (Subject, *Record, error) {
+	return parseAgain(payload, nil)
+}
+
+// parseAgain is parsePayload with memory of its caller's, which it may replace.
+func parseAgain(payload []byte, scratch *[]byte) (Subject, *Record, error) {
 	if len(payload) > MaxPayload {
 		return Subject{}, nil, &recordError{DamageMalformed, fmt.Sprintf("payload of %d bytes", len(payload))}
 	}
@@ -99,7 +104,11 @@ func parsePayload(payload []byte) (Subject, *Record, error) {
 	if err := st.Predicate.validate(s); err != nil {
 		return s, nil, &recordError{DamageMalformed, err.Error()}
 	}
-	again, err := appendPayload(nil, s, st.Predicate)
+	if scratch == nil {
+		scratch = new([]byte)
+	}
+	again, err := appendPayload(slices.Grow((*scratch)[:0], len(payload)+64), s, st.Predicate)
+	*scratch = again
 	if err != nil || !bytes.Equal(again, payload) {
 		return s, nil, &recordError{DamageNotCanonical, "the payload is not its own canonical form"}
 	}
@@ -285,9 +294,22 @@ func (r *Record) has() int {
 // maxInt is the largest integer that every JSON parser reads exactly.
 const maxInt = 1<<53 - 1
 
+// isUUIDv7 reports whether s is a UUID of version 7 (RFC 9562) in lower case.
 func isUUIDv7(s string) bool {
-	id, err := uuid.Parse(s)
-	return err == nil && id.Version() == 7 && id.String() == s
+	if len(s) != 36 || s[14] != '7' || !strings.ContainsRune("89ab", rune(s[19])) {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return false
+			}
+		case ('0' > c || c > '9') && ('a' > c || c > 'f'):
+			return false
+		}
+	}
+	return true
 }
 
 // Bounds on the strings of a record, in bytes. What is longer is cut and ends

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"example.com/safeconduct/evidence/internal/tiles"
 )
 
 // A disk is what the store asks of the operating system when it writes.
@@ -56,7 +58,7 @@ type tail struct {
 // openStore locks the ledger in dir, creating it if there is none, and checks
 // what it holds against ring. Only an incomplete frame at the very end is
 // mended, by cutting it off.
-func openStore(dir string, d disk, ring keyring) (_ *store, _ tail, err error) {
+func openStore(dir string, d disk, ring *trust) (_ *store, _ tail, err error) {
 	s := &store{dir: dir, disk: d}
 	fresh, err := prepareDir(dir)
 	if err != nil {
@@ -116,33 +118,31 @@ func prepareDir(dir string) (fresh bool, err error) {
 }
 
 // resume checks the ledger and opens its last segment.
-func (s *store) resume(last uint64, ring keyring) (tail, error) {
-	c := newChecker(nil, "")
+func (s *store) resume(last uint64, ring *trust) (tail, error) {
+	c := newChecker("", tiles.NewWriter(s.dir, tiles.Options{Pass: tiles.Check}))
 	torn := place{}
-	err := walk(s.dir, func(at place, env []byte, err error) bool {
-		var f *frameError
-		switch {
-		case !errors.As(err, &f):
-			c.frame(at, env)
-		case f.damage == DamageTruncated && at.segment == last:
-			torn = at
+	var failed error
+	err := scan(s.dir, nil, func(f *frame, _ int64) bool {
+		if f.bad != nil && f.bad.damage == DamageTruncated && f.at.segment == last {
+			torn = f.at
 			return false // nothing comes after it
-		default:
-			c.badFrame(at, f)
 		}
-		return c.report.First == nil
-	}, nil)
-	if err != nil {
+		failed = c.frame(f)
+		return failed == nil && c.report.First == nil
+	})
+	if err = errors.Join(err, failed); err != nil {
 		return tail{}, err
 	}
 	if torn == (place{}) && c.index > 0 {
-		c.finish()
+		if err := c.finish(); err != nil {
+			return tail{}, err
+		}
 	}
 	if c.report.First != nil {
 		return tail{}, fmt.Errorf("%w: %s", ErrDamaged, c.report.First)
 	}
 	if err := c.tail(ring); err != nil {
-		return tail{}, fmt.Errorf("%w: its last record is %w", ErrDamaged, err)
+		return tail{}, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	t := tail{origin: c.report.Ledger, records: c.report.Records}
 	if c.writer != "" {
@@ -263,5 +263,7 @@ func (s *store) close() error {
 	return errors.Join(err, s.lock.Close()) // which gives the lock back
 }
 
-// ringOf returns the keyring of one key.
-func ringOf(pub ed25519.PublicKey) keyring { return newKeyring([]ed25519.PublicKey{pub}) }
+// ringOf returns the trust in one root key.
+func ringOf(pub ed25519.PublicKey) *trust {
+	return newTrust("", addKeys(nil, []ed25519.PublicKey{pub}))
+}

@@ -4,148 +4,215 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"strconv"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"example.com/safeconduct/evidence/internal/tiles"
 )
 
-// A Damage says what is wrong with a ledger.
-type Damage string
+var (
+	// ErrNotLedger means that a directory is not a ledger.
+	ErrNotLedger = errors.New("not a ledger")
 
-// The kinds of damage.
-const (
-	DamageEdited       Damage = "edited"                 // bytes differ from those that were written or signed
-	DamageTruncated    Damage = "truncated"              // the last frame is not whole
-	DamageRemoved      Damage = "removed"                // records are missing and no gap declares them
-	DamageReordered    Damage = "reordered"              // a record stands after ones that followed it
-	DamageReplayed     Damage = "replayed"               // a record stands there again
-	DamageEquivocation Damage = "equivocation"           // two signed records claim one place
-	DamageSpliced      Damage = "spliced"                // a record belongs to another ledger or run
-	DamageUnknownKey   Damage = "unknown_key"            // signed, but by no key that was given
-	DamageUnsigned     Damage = "unsigned"               // not signed at all
-	DamageNotCanonical Damage = "not_canonical"          // signed, but two parsers could read it differently
-	DamageMalformed    Damage = "malformed"              // signed, but not a record of this version
-	DamageOutcome      Damage = "outcome_without_intent" // a call ended that never began
-	DamageInconsistent Damage = "inconsistent"           // signed, but in contradiction to records before it
+	// ErrVersion means that a ledger is of a version that this package does
+	// not know.
+	ErrVersion = errors.New("written by another version of this format")
 )
 
-// A Finding is one damage and its place.
-type Finding struct {
-	Damage Damage `json:"damage"`
-	Detail string `json:"detail"` // may quote what the ledger says; printed by a program it must be escaped
-
-	Record  uint64 `json:"record"`  // from 1, counted over all frames of the ledger, good or bad
-	Segment uint64 `json:"segment"` // the number in the file's name
-	Offset  int64  `json:"offset"`  // bytes into the segment
-
-	// Who wrote the record, as far as that is known.
-	Writer string `json:"writer,omitzero"`
-	Seq    uint64 `json:"seq,omitzero"`
-	Run    string `json:"run,omitzero"`
-}
-
-// String returns the finding on one line, with what it quotes escaped.
-func (f *Finding) String() string {
-	at := fmt.Sprintf("record %d (segment %d, offset %d", f.Record, f.Segment, f.Offset)
-	if f.Seq != 0 {
-		at += fmt.Sprintf(", seq %d", f.Seq)
-	}
-	detail := strconv.QuoteToGraphic(f.Detail)
-	return at + "): " + string(f.Damage) + ": " + detail[1:len(detail)-1]
-}
-
-// VerifyOptions say what a ledger is checked against.
+// VerifyOptions say what a ledger is checked against. There must be a key or a
+// policy: nothing in a ledger makes a key trusted.
 type VerifyOptions struct {
-	// Keys are the public keys to trust, whatever the ledger says of its own.
-	// There must be at least one.
+	// Keys are root keys to trust without bounds.
 	Keys []ed25519.PublicKey
 
+	// Policy says which other root keys to trust, for which ledger and how
+	// long, if it is not nil. It must name the ledger.
+	Policy *TrustPolicy
+
 	// Ledger is the origin that the ledger must have. If it is empty, any
-	// will do, so long as all records have the same.
+	// will do, so long as all records have the same. Whoever can replace a
+	// ledger as a whole can replace it by another one that the same keys
+	// signed: this tells.
 	Ledger string
+
+	// Checkpoints are signed checkpoints of this ledger, of any age, that were
+	// kept where whoever holds the ledger could not change them. They show
+	// what nothing in the ledger can: that its end is missing, or that it was
+	// written again by somebody who has the key.
+	Checkpoints [][]byte
+
+	// Progress is called about ten times a second, and at the end, if it is
+	// not nil. Verify waits for it.
+	Progress func(Progress)
 }
 
-// A Report says what a ledger holds, and whether it is intact. It encodes as
-// JSON.
-type Report struct {
-	Ledger   string `json:"ledger"` // the origin
-	Segments int    `json:"segments"`
-	Bytes    int64  `json:"bytes"`
-	Records  uint64 `json:"records"` // good ones
-	Writers  uint64 `json:"writers"`
-
-	Runs        uint64 `json:"runs"`
-	Interrupted uint64 `json:"interrupted"` // runs that began and did not end: under way, killed, or cut off
-	Partial     uint64 `json:"partial"`     // runs whose root call was not recorded, so that none of their ends is known
-	Late        uint64 `json:"late"`        // records of runs after their end
-
-	Calls     uint64 `json:"calls"` // intents
-	Done      uint64 `json:"done"`
-	Denied    uint64 `json:"denied"`
-	Failed    uint64 `json:"failed"`
-	Cancelled uint64 `json:"cancelled"`
-	Unknown   uint64 `json:"unknown"` // intents without an outcome: nobody knows what came of them
-
-	Gaps uint64 `json:"gaps"` // records that declare losses
-	Lost uint64 `json:"lost"` // records that they declare lost
-
-	// Head is where the last writer left off; nil in an empty ledger. Kept in
-	// a second place, it shows later whether the ledger was cut before it.
-	Head *Head `json:"head"`
-
-	First  *Finding          `json:"first"` // the first damage; nil where there is none
-	Damage map[Damage]uint64 `json:"damage,omitempty"`
+// Progress is how far [Verify] has come.
+type Progress struct {
+	Records      uint64 // frames, good or bad
+	Bytes, Total int64  // of the segments
 }
 
-// Intact reports whether no damage was found. Runs that were interrupted, calls
-// that are unknown and losses that are declared are no damage: look at them too.
-func (r *Report) Intact() bool { return r.First == nil }
-
-// Verify checks the ledger in dir: that each frame is whole, that each record is
-// signed by one of the keys, is in canonical form and of this version, that the
-// chain of each writer has no hole that no gap declares, that writers follow
-// one another, and that intents, outcomes, starts and ends agree. Signatures
-// are checked before what they sign is parsed. Memory does not grow with the
-// ledger, only with the runs under way at one time.
+// Verify checks the ledger in dir: that each frame is whole, that a root key
+// that is trusted signed each session key and the session key in force each
+// record, within its time, that each record is in canonical form and of this
+// version, that the chain of each writer has no hole that no gap declares, that
+// writers follow one another and found the tree that is there, and that intents,
+// outcomes, starts and ends agree. It computes the Merkle tree, and compares the
+// tiles, the ledger's checkpoint, and those of the options with it. Signatures
+// are checked before what they sign is parsed. All processors are used. Memory
+// does not grow with the number of records, only with the runs under way at one
+// time and, a little, with the writers and sessions.
 //
 // A damage is no error: it stands in the Report, the first by its place and all
-// by their number. After one, Verify goes on as best it can. An error means that
-// the ledger could not be checked: no key was given, dir is not a ledger or not
-// readable, or it was written by another version.
+// by their number. What is wrong with checkpoints comes after what is wrong with
+// records. After a damage, Verify goes on as best it can. An error means that
+// the ledger could not be checked: no key was given, the policy does not name
+// the ledger, a checkpoint of the options is not one, dir is not a ledger
+// ([ErrNotLedger]) or not readable, or it was written by another version
+// ([ErrVersion]).
 //
 // A ledger may be verified while it is written. The last frame can then be
-// incomplete, which shows as [DamageTruncated]; verify again.
+// incomplete, which shows as [DamageTruncated], and where only checkpoints are
+// signed the last records are [DamageUnsigned]; verify again.
 func Verify(dir string, opts VerifyOptions) (*Report, error) {
-	if len(opts.Keys) == 0 {
-		return nil, errors.New("evidence: verify: no key to trust was given")
-	}
 	for _, key := range opts.Keys {
 		if len(key) != ed25519.PublicKeySize {
 			return nil, errors.New("evidence: verify: a key is not an Ed25519 public key")
 		}
 	}
-	c := newChecker(newKeyring(opts.Keys), opts.Ledger)
-	if err := c.ledger(dir); err != nil {
-		return nil, err
+	if len(opts.Keys) == 0 && opts.Policy == nil {
+		return nil, errors.New("evidence: verify: no key to trust was given, and no policy")
 	}
-	return c.report, nil
+	v := verification{dir: dir, opts: &opts, total: ledgerBytes(dir)}
+	if err := v.anchors(); err != nil {
+		return nil, fmt.Errorf("evidence: verify: %w", err)
+	}
+	if err := v.run(); err != nil {
+		return nil, fmt.Errorf("evidence: ledger %s: %w", dir, err)
+	}
+	return v.checker.report, nil
 }
 
-// ledger checks all segments in dir.
-func (c *checker) ledger(dir string) error {
-	err := walk(dir, func(at place, env []byte, err error) bool {
-		var f *frameError
-		if errors.As(err, &f) {
-			c.badFrame(at, f)
-		} else {
-			c.frame(at, env)
+// A verification is one call of Verify.
+type verification struct {
+	dir      string
+	opts     *VerifyOptions
+	outside  []*anchor
+	checker  *checker
+	told     time.Time
+	total    int64
+	progress Progress
+}
+
+// anchors parses the checkpoints that were given.
+func (v *verification) anchors() error {
+	for i, signed := range v.opts.Checkpoints {
+		a, err := parseAnchor(signed, fmt.Sprintf("checkpoint %d of those given", i+1))
+		if err != nil {
+			return fmt.Errorf("checkpoint %d: %w", i+1, err)
 		}
-		return true
-	}, func(size int64) {
-		c.report.Segments++
-		c.report.Bytes += size
-	})
-	if err != nil {
-		return fmt.Errorf("evidence: ledger %s: %w", dir, err)
+		v.outside = append(v.outside, a)
 	}
-	c.finish()
+	return nil
+}
+
+func (v *verification) run() error {
+	origin, err := v.origin()
+	if err != nil {
+		return err
+	}
+	roots := addKeys(nil, v.opts.Keys)
+	if p := v.opts.Policy; p != nil && origin != "" {
+		named := p.roots(origin)
+		if named == nil {
+			return fmt.Errorf("the policy does not name %q", brief(origin))
+		}
+		roots = addRoots(roots, named)
+	}
+	v.checker = newChecker(v.opts.Ledger, tiles.NewWriter(v.dir, tiles.Options{Pass: tiles.Check, Wrong: v.wrongTile}))
+	v.checker.expect(v.outside...)
+	if err := v.checker.expectOwn(v.dir); err != nil {
+		return err
+	}
+	var failed error
+	err = scan(v.dir, newTrust(origin, roots), func(f *frame, read int64) bool {
+		failed = v.checker.frame(f)
+		v.tell(read, false)
+		return failed == nil
+	})
+	if err := errors.Join(err, failed); err != nil {
+		return err
+	}
+	if err := errors.Join(v.checker.finish(), v.checker.lastTile()); err != nil {
+		return err
+	}
+	v.tell(max(v.total, v.progress.Bytes), true)
+	return v.measure()
+}
+
+// origin returns the origin that the ledger must have or, where any will do, the
+// one that it claims: empty where no record can be read.
+func (v *verification) origin() (origin string, err error) {
+	if v.opts.Ledger != "" {
+		return v.opts.Ledger, nil
+	}
+	err = scan(v.dir, nil, func(f *frame, _ int64) bool {
+		if f.record != nil {
+			origin = f.record.Ledger
+		}
+		return origin == ""
+	})
+	return origin, err
+}
+
+func (v *verification) wrongTile(path string) {
+	v.checker.found(nil, DamageEdited, "%s is not the tile of these records", path)
+}
+
+// tell calls Progress where it is time.
+func (v *verification) tell(read int64, end bool) {
+	if v.opts.Progress == nil || !end && v.checker.index%scanFrames != 0 {
+		return
+	}
+	now := time.Now()
+	if !end && now.Sub(v.told) < 100*time.Millisecond {
+		return
+	}
+	v.told = now
+	v.progress = Progress{Records: v.checker.index, Bytes: read, Total: max(v.total, read)}
+	v.opts.Progress(v.progress)
+}
+
+// ledgerBytes returns how many bytes the segments have, as far as that can be
+// said.
+func ledgerBytes(dir string) (n int64) {
+	ns, err := listSegments(dir)
+	if err != nil {
+		return 0
+	}
+	for _, segment := range ns {
+		if info, err := os.Stat(segmentPath(dir, segment)); err == nil {
+			n += info.Size()
+		}
+	}
+	return n
+}
+
+// measure adds to the report what stands beside the records.
+func (v *verification) measure() error {
+	r := v.checker.report
+	ns, err := listSegments(v.dir)
+	if err != nil {
+		return err
+	}
+	r.Segments, r.Bytes = len(ns), ledgerBytes(v.dir)
+	info, err := os.Stat(filepath.Join(v.dir, overflowName))
+	if err == nil {
+		r.Overflow = info.Size()
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	return nil
 }

@@ -14,13 +14,18 @@ import (
 // A ledger is a directory:
 //
 //	lock          held by the writer; says who that is
+//	checkpoint    the signed head of the Merkle tree over all records
+//	overflow.seg  records that are not in the log yet, if any
 //	segments/     the log, in files that continue one another
 //	  00000000000000000001.seg
+//	tile/         complete hash tiles of the tree
 const (
-	lockName      = "lock"
-	segmentsName  = "segments"
-	segmentSuffix = ".seg"
-	segmentDigits = 20
+	lockName       = "lock"
+	checkpointName = "checkpoint"
+	overflowName   = "overflow.seg"
+	segmentsName   = "segments"
+	segmentSuffix  = ".seg"
+	segmentDigits  = 20
 )
 
 func segmentPath(dir string, n uint64) string {
@@ -31,9 +36,14 @@ func segmentPath(dir string, n uint64) string {
 // files do not count.
 func listSegments(dir string) ([]uint64, error) {
 	entries, err := os.ReadDir(filepath.Join(dir, segmentsName))
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, serr := os.Stat(dir); serr == nil {
-			return nil, fmt.Errorf("is not a ledger: it has no %s", segmentsName)
+	if err != nil {
+		switch info, serr := os.Stat(dir); {
+		case serr != nil:
+			return nil, unwrapPath(serr)
+		case !info.IsDir():
+			return nil, fmt.Errorf("%w: it is not a directory", ErrNotLedger)
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, fmt.Errorf("%w: it has no %s", ErrNotLedger, segmentsName)
 		}
 	}
 	if err != nil {
@@ -69,7 +79,7 @@ func walk(dir string, visit func(at place, env []byte, err error) bool, opened f
 		return err
 	}
 	if len(ns) == 0 {
-		return errors.New("has no segment")
+		return fmt.Errorf("%w: it has no segment", ErrNotLedger)
 	}
 	for _, n := range ns {
 		more, err := walkSegment(dir, n, visit, opened)

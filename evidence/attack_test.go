@@ -1,0 +1,494 @@
+package evidence_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/tiles"
+)
+
+// An attack is what somebody does to a ledger, or a ledger that nobody has done
+// anything to, and what a verifier must say. The fixtures in testdata/ledgers are
+// made of it.
+type attack struct {
+	name   string
+	ledger forgery
+	roots  []ed25519.PrivateKey // the keys that are trusted; that of the forger if nil
+	origin string               // that is asked for
+	given  [][]byte             // checkpoints from elsewhere
+	policy *evidence.TrustPolicy
+	want   evidence.Damage // "" if it is intact
+	record uint64          // the first bad one
+	check  func(r *evidence.Report) bool
+}
+
+func (a attack) options() evidence.VerifyOptions {
+	opts := evidence.VerifyOptions{Ledger: a.origin, Checkpoints: a.given, Policy: a.policy}
+	if a.roots == nil && a.policy == nil {
+		a.roots = []ed25519.PrivateKey{testKey(1)}
+	}
+	for _, key := range a.roots {
+		opts.Keys = append(opts.Keys, public(key))
+	}
+	return opts
+}
+
+// base is the ledger that most attacks are on: a session and two runs of four
+// records each.
+func base(t testing.TB) *forger {
+	f := newForger(t)
+	f.open()
+	f.run("run-a", "shell")
+	f.run("run-b", "mail")
+	return f
+}
+
+// rewriteAll is what the holder of a session key can do: records 2 on are made
+// anew, as change says.
+func rewriteAll(t testing.TB, change func(f *forger)) *forger {
+	f := newForger(t)
+	f.open()
+	change(f)
+	return f
+}
+
+// changed changes the text of a payload and has the session sign it.
+func changed(t testing.TB, f *forger, i int, old, new string) [][]byte {
+	return at(f.envs, i, resign(t, f.envs[i], testKey(11), old, new))
+}
+
+// attacks are numbered as in the table of attacks that the ledger is designed
+// against.
+func attacks(t testing.TB) []attack {
+	f := base(t)
+	envs, whole := f.envs, f.ledger()
+	left := func(envs ...[]byte) forgery { return forgery{envs: envs, checkpoint: whole.checkpoint} }
+	cut := func(n int) *forger { // the ledger as it was with n records
+		c := newForger(t)
+		for _, env := range envs[:n] {
+			c.put(env)
+		}
+		c.session = testKey(11)
+		return c
+	}
+	stranger := testKey(66)
+	other := newForger(t)
+	other.origin = "test"
+	other.open()
+	other.run("run-a", "shell")
+	other.run("run-b", "mail")
+	swapped := rewriteAll(t, func(f *forger) { f.run("run-b", "mail"); f.run("run-a", "shell") })
+	allowed := rewriteAll(t, func(f *forger) { f.run("run-a", "mail"); f.run("run-b", "mail") })
+	dropped := rewriteAll(t, func(f *forger) { f.run("run-b", "mail") })
+	all := []attack{
+		{name: "intact", ledger: whole, given: [][]byte{cut(5).checkpoint(), whole.checkpoint}, origin: "prod", check: func(r *evidence.Report) bool {
+			return r.Records == 9 && r.Runs == 2 && r.Denied == 1 && r.Done == 1 && r.Sessions == 1 && r.Checkpoint != nil && r.Checkpoint.Records == 9
+		}},
+		{name: "intact-without-checkpoint", ledger: bare(envs...), check: func(r *evidence.Report) bool { return r.Checkpoint == nil }},
+		{name: "01-byte-changed", ledger: left(at(envs, 3, edit(t, envs[3], `"deny"`, `"okay"`))...), want: evidence.DamageEdited, record: 4},
+		{name: "02-removed", ledger: left(slices.Delete(slices.Clone(envs), 3, 4)...), want: evidence.DamageRemoved, record: 4},
+		{name: "03-reordered", ledger: left(swap(envs, 2, 3)...), want: evidence.DamageReordered, record: 3},
+		{name: "04-cut", ledger: left(envs[:7]...), want: evidence.DamageTruncated, record: 7},
+		{name: "05-intact-cut-above-the-anchor", ledger: cut(7).ledger(), given: [][]byte{cut(5).checkpoint()}, check: func(r *evidence.Report) bool { return r.Interrupted == 1 && r.Unknown == 1 }},
+		{name: "05-cut-below-a-later-anchor", ledger: cut(7).ledger(), given: [][]byte{cut(5).checkpoint(), whole.checkpoint}, want: evidence.DamageRolledBack, record: 7},
+		{name: "06-cut-below-the-anchor", ledger: cut(4).ledger(), given: [][]byte{cut(5).checkpoint()}, want: evidence.DamageRolledBack, record: 4},
+		{name: "07-replayed", ledger: left(slices.Insert(slices.Clone(envs), 5, envs[2])...), want: evidence.DamageReplayed, record: 6},
+		{name: "08-spliced", ledger: left(at(envs, 3, other.envs[3])...), want: evidence.DamageSpliced, record: 4},
+		{name: "08-another-ledger", ledger: other.ledger(), origin: "prod", want: evidence.DamageSpliced, record: 1},
+		{name: "09-runs-swapped", ledger: left(slices.Concat(envs[:1], envs[5:], envs[1:5])...), want: evidence.DamageReordered, record: 2},
+		{name: "09-intact-runs-swapped-by-the-key-holder", ledger: swapped.ledger()},
+		{name: "09-runs-swapped-by-the-key-holder", ledger: swapped.ledger(), given: [][]byte{whole.checkpoint}, want: evidence.DamageRewritten, record: 9},
+		{name: "10-signatures-stripped", ledger: rebuilt(t, each(envs, strip), testKey(11)), want: evidence.DamageUnsigned, record: 1},
+		{name: "10-signatures-stripped-but-sessions", ledger: rebuilt(t, slices.Concat(envs[:1], each(envs[1:], strip)), testKey(11)), want: evidence.DamageUnsigned, record: 2},
+		{name: "11-signed-by-a-stranger", ledger: rebuilt(t, each(envs, func(env []byte) []byte { return sealAll(decodePayload(t, env), stranger) }), stranger), want: evidence.DamageUnknownKey, record: 1},
+		{name: "11-one-signed-by-a-stranger", ledger: left(at(envs, 4, sealAll(decodePayload(t, envs[4]), stranger))...), want: evidence.DamageUnknownKey, record: 5},
+		{name: "12-intact-rewritten-by-the-key-holder", ledger: allowed.ledger()},
+		{name: "12-rewritten-by-the-key-holder", ledger: allowed.ledger(), given: [][]byte{cut(5).checkpoint()}, want: evidence.DamageRewritten, record: 5},
+		{name: "13-intact-dropped-by-the-key-holder", ledger: dropped.ledger()},
+		{name: "13-dropped-by-the-key-holder", ledger: dropped.ledger(), given: [][]byte{cut(5).checkpoint()}, want: evidence.DamageRewritten, record: 5},
+		{name: "14-split-view", ledger: whole, given: [][]byte{whole.checkpoint, allowed.checkpoint()}, want: evidence.DamageRewritten, record: 9},
+		{name: "15-duplicate-member", ledger: bare(changed(t, f, 3, `"verdict":"deny"`, `"verdict":"allow","verdict":"deny"`)...), want: evidence.DamageNotCanonical, record: 4},
+		{name: "16-case-twin", ledger: bare(changed(t, f, 3, `"verdict":"deny"`, `"Verdict":"allow","verdict":"deny"`)...), want: evidence.DamageNotCanonical, record: 4},
+		{name: "16-white-space", ledger: bare(changed(t, f, 3, `"seq":4`, `"seq": 4`)...), want: evidence.DamageNotCanonical, record: 4},
+		{name: "16-escape", ledger: bare(changed(t, f, 3, `"deny"`, `"den\u0079"`)...), want: evidence.DamageNotCanonical, record: 4},
+		{name: "16-number", ledger: bare(changed(t, f, 3, `"seq":4`, `"seq":4e0`)...), want: evidence.DamageMalformed, record: 4},
+		{name: "16-order", ledger: bare(changed(t, f, 3, `"runSeq":3,"seq":4`, `"seq":4,"runSeq":3`)...), want: evidence.DamageNotCanonical, record: 4},
+		{name: "17-spelled-with-an-escape", ledger: bare(changed(t, f, 3, `"name":"shell"`, `"name":"sh\u00e9ll"`)...), want: evidence.DamageNotCanonical, record: 4},
+		{name: "18-larger-than-2-53", ledger: bare(changed(t, f, 3, `"seq":4`, `"seq":9007199254740993`)...), want: evidence.DamageMalformed, record: 4},
+		{name: "18-1e400", ledger: bare(changed(t, f, 3, `"seq":4`, `"seq":1e400`)...), want: evidence.DamageMalformed, record: 4},
+		{name: "18-minus-zero", ledger: bare(changed(t, f, 2, `"size":87`, `"size":-0`)...), want: evidence.DamageNotCanonical, record: 3},
+		{name: "18-nan", ledger: bare(changed(t, f, 3, `"seq":4`, `"seq":NaN`)...), want: evidence.DamageMalformed, record: 4},
+		{name: "19-invalid-utf-8", ledger: bare(changed(t, f, 3, `not on`, "not \xff")...), want: evidence.DamageMalformed, record: 4},
+		{name: "19-lone-surrogate", ledger: bare(changed(t, f, 3, `not on`, `not \ud800`)...), want: evidence.DamageMalformed, record: 4},
+		{name: "20-large-payload", ledger: bare(changed(t, f, 3, `not on`, strings.Repeat("x", evidence.MaxPayload))...), want: evidence.DamageMalformed, record: 4},
+		{name: "20-large-frame", ledger: forgery{segment: evidence.Segment(at(envs, 3, bytes.Repeat([]byte("x"), 70_000))...)}, want: evidence.DamageEdited, record: 4},
+		{name: "21-torn-at-the-end", ledger: forgery{segment: chop(evidence.Segment(envs...), 100), checkpoint: cut(8).checkpoint()}, want: evidence.DamageTruncated, record: 9},
+		{name: "21-torn-in-the-middle", ledger: forgery{segment: slices.Concat(chop(evidence.Segment(envs[:4]...), 100), evidence.Segment(envs[4:]...)[len(evidence.Segment()):])}, want: evidence.DamageEdited, record: 4},
+		{name: "23-key-id-changed", ledger: left(at(envs, 4, bytes.Replace(envs[4], []byte(evidence.KeyID(public(testKey(11)))), []byte(evidence.KeyID(public(stranger))), 1))...), want: evidence.DamageEdited, record: 5},
+		{name: "25-restored-from-a-backup", ledger: cut(5).ledger(), given: [][]byte{whole.checkpoint}, want: evidence.DamageRolledBack, record: 5},
+		{name: "31-base64-with-a-line-break", ledger: left(at(envs, 3, slices.Concat(envs[3][:20], []byte("\n"), envs[3][20:]))...), want: evidence.DamageMalformed, record: 4},
+		{name: "31-intact-foreign-signature", ledger: bare(at(envs, 3, bytes.Replace(envs[3], []byte(`[{`), []byte(`[{"keyid":"x","sig":"AAAA"},{`), 1))...)},
+		{name: "31-foreign-signature-under-a-checkpoint", ledger: left(at(envs, 3, bytes.Replace(envs[3], []byte(`[{`), []byte(`[{"keyid":"x","sig":"AAAA"},{`), 1))...), want: evidence.DamageRewritten, record: 9},
+		{name: "31-nine-signatures", ledger: left(at(envs, 3, bytes.Replace(envs[3], []byte(`[{`), []byte(`[`+strings.Repeat(`{"keyid":"x","sig":"AAAA"},`, 8)+`{`), 1))...), want: evidence.DamageMalformed, record: 4},
+		{name: "checkpoint-edited", ledger: forgery{envs: envs, checkpoint: bytes.Replace(whole.checkpoint, []byte("\n9\n"), []byte("\n8\n"), 1)}, want: evidence.DamageEdited, record: 9},
+		{name: "checkpoint-by-a-stranger", ledger: forgery{envs: envs, checkpoint: f.checkpointBy(stranger)}, want: evidence.DamageUnknownKey, record: 9},
+		{name: "checkpoint-of-another-ledger", ledger: forgery{envs: envs, checkpoint: other.checkpoint()}, want: evidence.DamageSpliced, record: 9},
+		{name: "checkpoint-that-is-none", ledger: forgery{envs: envs, checkpoint: []byte("prod\n9\n")}, want: evidence.DamageMalformed, record: 9},
+		{name: "checkpoint-elsewhere-of-another-ledger", ledger: whole, given: [][]byte{other.checkpoint()}, want: evidence.DamageSpliced, record: 9},
+		{name: "checkpoint-elsewhere-by-a-stranger", ledger: whole, given: [][]byte{f.checkpointBy(stranger)}, want: evidence.DamageUnknownKey, record: 9},
+	}
+	return slices.Concat(all, moreAttacks(t), keyAttacks(t))
+}
+
+// rebuilt is a ledger with a checkpoint over these records.
+func rebuilt(t testing.TB, envs [][]byte, key ed25519.PrivateKey) forgery {
+	f := newForger(t)
+	for _, env := range envs {
+		f.put(env)
+	}
+	return forgery{envs: envs, checkpoint: f.checkpointBy(key)}
+}
+
+func chop(b []byte, n int) []byte { return b[:len(b)-n] }
+
+// moreAttacks are those on what records say.
+func moreAttacks(t testing.TB) []attack {
+	made := func(make func(f *forger)) *forger {
+		f := newForger(t)
+		f.open()
+		make(f)
+		return f
+	}
+	spoiled := func(spoil func(r *evidence.Record)) *forger {
+		f := newForger(t)
+		f.spoil = spoil
+		f.open()
+		f.run("run-a", "mail")
+		return f
+	}
+	withGap := made(func(f *forger) {
+		run := f.begin("run-a")
+		call := run.intent("mail")
+		f.seq, run.seq = f.seq+3, run.seq+3
+		f.gap(4, 6)
+		run.outcome(call, done)
+		run.end()
+	})
+	erased := made(func(f *forger) { f.run("run-a", "mail"); f.erase() })
+	return []attack{
+		{name: "22-monotonic-clock-back", ledger: spoiled(func(r *evidence.Record) {
+			if r.Kind == evidence.KindOutcome {
+				r.Mono = 0
+			}
+		}).ledger(), want: evidence.DamageInconsistent, record: 4},
+		{name: "22-intact-wall-clock-set", ledger: spoiled(func(r *evidence.Record) {
+			if r.Kind == evidence.KindOutcome || r.Kind == evidence.KindEnd {
+				r.Time = r.Time.Add(time.Hour)
+			}
+		}).ledger(), check: func(r *evidence.Report) bool { return r.ClockSteps == 1 }},
+		{name: "22-wall-clock-beyond-the-session", ledger: spoiled(func(r *evidence.Record) {
+			if r.Kind == evidence.KindOutcome {
+				r.Time = r.Time.Add(-time.Hour)
+			}
+		}).ledger(), want: evidence.DamageExpiredKey, record: 4},
+		{name: "27-intact-gap", ledger: withGap.ledger(), check: func(r *evidence.Report) bool { return r.Gaps == 1 && r.Lost == 3 && r.Done == 1 }},
+		{name: "27-gap-over-records-that-are-there", ledger: made(func(f *forger) {
+			f.run("run-a", "mail")
+			f.gap(3, 5)
+		}).ledger(), want: evidence.DamageInconsistent, record: 6},
+		{name: "27-gap-that-begins-too-early", ledger: made(func(f *forger) {
+			f.run("run-a", "mail")
+			f.seq += 2
+			f.gap(4, 7)
+		}).ledger(), want: evidence.DamageInconsistent, record: 6},
+		{name: "27-gap-by-a-stranger", ledger: func() forgery {
+			f := base(t)
+			f.envs = f.envs[:3]
+			f.session = testKey(66)
+			f.seq = 7
+			f.gap(4, 7)
+			return forgery{envs: f.envs}
+		}(), want: evidence.DamageUnknownKey, record: 4},
+		{name: "27-gap-in-place-of-a-record", ledger: func() forgery {
+			f := base(t)
+			g := base(t)
+			g.envs, g.seq = g.envs[:3], 4
+			_, r, err := evidence.ParsePayload(decodePayload(t, f.envs[3]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.prev = r.Prev
+			g.gap(4, 4)
+			return bare(slices.Concat(g.envs, f.envs[4:])...)
+		}(), want: evidence.DamageEquivocation, record: 5},
+		{name: "28-outcome-without-intent", ledger: made(func(f *forger) {
+			run := f.begin("run-a")
+			run.outcome(&evidence.Call{ID: 1, Kind: "tool", Name: "mail"}, done)
+			run.end()
+		}).ledger(), want: evidence.DamageOutcome, record: 3},
+		{name: "28-intact-intent-without-outcome", ledger: made(func(f *forger) {
+			run := f.begin("run-a")
+			run.intent("mail")
+			run.end()
+		}).ledger(), check: func(r *evidence.Report) bool { return r.Unknown == 1 && r.Done == 0 }},
+		{name: "29-intact-erased", ledger: erased.ledger(), check: func(r *evidence.Report) bool { return r.Erased == 1 }},
+		{name: "29-erasure-removed", ledger: forgery{envs: erased.envs[:5], checkpoint: erased.checkpoint()}, want: evidence.DamageTruncated, record: 5},
+		{name: "intact-overruled", ledger: made(func(f *forger) {
+			run := f.begin("run-a")
+			run.outcome(run.intent("mail"), done, deny)
+			shadow := deny
+			shadow.Shadow = true
+			run.outcome(run.intent("mail"), done, shadow)
+			run.end()
+		}).ledger(), check: func(r *evidence.Report) bool { return r.Overruled == 1 && r.Done == 2 }},
+		{name: "intact-run-across-a-renewal", ledger: made(func(f *forger) {
+			run := f.begin("run-a")
+			call := run.intent("mail")
+			f.renew()
+			run.outcome(call, done)
+			run.end()
+		}).ledger(), check: func(r *evidence.Report) bool {
+			return r.Sessions == 2 && r.Writers == 1 && r.Unknown == 0 && r.Interrupted == 0 && r.Done == 1
+		}},
+	}
+}
+
+// keyAttacks are those on sessions, rotations and what only checkpoints sign.
+func keyAttacks(t testing.TB) []attack {
+	both := []ed25519.PrivateKey{testKey(1), testKey(2)}
+	made := func(make func(f *forger)) *forger {
+		f := newForger(t)
+		f.open()
+		f.run("run-a", "mail")
+		make(f)
+		return f
+	}
+	reopened := made(func(f *forger) { f.open(); f.run("run-b", "mail") })
+	rotated := made(func(f *forger) {
+		f.rotate(testKey(2))
+		f.run("run-b", "mail")
+		f.renew()
+		f.run("run-c", "mail")
+	})
+	// The session key of day one is stolen, after the ledger has gone on.
+	renewed := made(func(f *forger) { f.renew(); f.run("run-b", "mail") })
+	stolen := made(func(f *forger) { f.renew(); f.session = testKey(11); f.run("run-b", "mail") })
+	late := made(func(f *forger) {
+		f.now = f.now.Add(25 * time.Hour)
+		f.elapsed += 25 * time.Hour
+		f.run("run-b", "mail")
+	})
+	unsigned := func(make func(f *forger)) *forger {
+		f := newForger(t)
+		f.signing = evidence.SignCheckpoints
+		f.open()
+		f.run("run-a", "shell")
+		make(f)
+		return f
+	}
+	plain := unsigned(func(*forger) {})
+	before := plain.checkpoint()
+	longer := unsigned(func(f *forger) { f.run("run-b", "mail") })
+	window := func(roots ...evidence.Root) *evidence.TrustPolicy {
+		return &evidence.TrustPolicy{Ledgers: []evidence.LedgerPolicy{{Ledger: "prod", Roots: roots}}}
+	}
+	one, two := public(testKey(1)), public(testKey(2))
+	forgedTree := made(func(f *forger) {
+		f.spoil = func(r *evidence.Record) {
+			if r.Session != nil {
+				r.Session.Tree.Root[0] ^= 1
+			}
+		}
+		f.open()
+	})
+	return []attack{
+		{name: "intact-reopened", ledger: reopened.ledger(), check: func(r *evidence.Report) bool { return r.Writers == 2 && r.Sessions == 2 }},
+		{name: "intact-rotated", ledger: rotated.ledger(), roots: both, check: func(r *evidence.Report) bool { return r.Rotations == 1 && r.Sessions == 2 }},
+		{name: "24-after-the-session", ledger: late.ledger(), want: evidence.DamageExpiredKey, record: 6},
+		{name: "24-with-the-key-of-an-ended-session", ledger: bare(stolen.envs...), want: evidence.DamageExpiredKey, record: 7},
+		{name: "24-checkpoint-with-the-key-of-an-ended-session", ledger: forgery{envs: renewed.envs, checkpoint: renewed.checkpointBy(testKey(11))}, want: evidence.DamageExpiredKey, record: 10},
+		{name: "24-session-by-a-session-key", ledger: bare(made(func(f *forger) { f.root = testKey(11); f.renew() }).envs...), want: evidence.DamageUnknownKey, record: 6},
+		{name: "24-session-without-signature", ledger: bare(unsigned(func(f *forger) {
+			f.add(&evidence.Record{Kind: evidence.KindSession, Session: f.newSession()}, f.ofLedger())
+		}).envs...), want: evidence.DamageUnsigned, record: 6},
+		{name: "record-by-a-root-key", ledger: bare(made(func(f *forger) { f.session = f.root; f.run("run-b", "mail") }).envs...), want: evidence.DamageInconsistent, record: 6},
+		{name: "session-by-an-unannounced-root-key", ledger: bare(made(func(f *forger) { f.root = testKey(2); f.renew() }).envs...), roots: both, want: evidence.DamageInconsistent, record: 6},
+		{name: "session-by-the-root-key-before-the-rotation", ledger: bare(made(func(f *forger) { f.rotate(testKey(2)); f.root = testKey(1); f.renew() }).envs...), roots: both, want: evidence.DamageInconsistent, record: 7},
+		{name: "rotation-to-a-key-not-given", ledger: rotated.ledger(), want: evidence.DamageUnknownKey, record: 6},
+		{name: "rotation-by-the-old-key-alone", ledger: bare(at(rotated.envs, 5, sealAll(decodePayload(t, rotated.envs[5]), testKey(1)))[:6]...), roots: both, want: evidence.DamageUnsigned, record: 6},
+		{name: "rotation-by-the-new-key-alone", ledger: bare(at(rotated.envs, 5, sealAll(decodePayload(t, rotated.envs[5]), testKey(2)))[:6]...), roots: both, want: evidence.DamageUnsigned, record: 6},
+		{name: "rotation-by-the-session-key", ledger: bare(at(rotated.envs, 5, sealAll(decodePayload(t, rotated.envs[5]), testKey(11)))[:6]...), roots: both, want: evidence.DamageUnknownKey, record: 6},
+		{name: "session-removed", ledger: bare(renewed.envs[1:]...), want: evidence.DamageUnknownKey, record: 1},
+		{name: "renewal-removed", ledger: bare(slices.Delete(slices.Clone(renewed.envs), 5, 6)...), want: evidence.DamageUnknownKey, record: 6},
+		{name: "tree-of-another-ledger", ledger: forgedTree.ledger(), want: evidence.DamageRewritten, record: 6},
+		{name: "cut-before-the-session-of-an-anchor", ledger: bare(reopened.envs[:5]...), given: [][]byte{reopened.checkpoint()}, want: evidence.DamageRolledBack, record: 5},
+		{name: "intact-policy", ledger: rotated.ledger(), policy: window(evidence.Root{Key: one, NotAfter: dayOne.Add(time.Hour)}, evidence.Root{Key: two, NotBefore: dayOne})},
+		{name: "policy-not-after", ledger: rotated.ledger(), policy: window(evidence.Root{Key: one, NotAfter: dayOne.Add(-time.Hour)}, evidence.Root{Key: two}), want: evidence.DamageExpiredKey, record: 1},
+		{name: "policy-not-before", ledger: rotated.ledger(), policy: window(evidence.Root{Key: one}, evidence.Root{Key: two, NotBefore: dayOne.Add(time.Hour)}), want: evidence.DamageExpiredKey, record: 6},
+		{name: "policy-revoked-before-a-session", ledger: reopened.ledger(), policy: window(evidence.Root{Key: one, LastRecord: 5}), want: evidence.DamageExpiredKey, record: 6},
+		{name: "policy-revoked-within-a-session", ledger: reopened.ledger(), policy: window(evidence.Root{Key: one, LastRecord: 8}), want: evidence.DamageExpiredKey, record: 9},
+		{name: "intact-checkpoints-only", ledger: plain.ledger(), check: func(r *evidence.Report) bool { return r.Records == 5 }},
+		{name: "intact-checkpoints-then-a-session", ledger: bare(unsigned(func(f *forger) { f.open() }).envs...)},
+		{name: "intact-checkpoints-elsewhere", ledger: bare(plain.envs...), given: [][]byte{before}},
+		{name: "checkpoints-without-one", ledger: bare(plain.envs...), want: evidence.DamageUnsigned, record: 2},
+		{name: "checkpoints-uncovered-end", ledger: forgery{envs: longer.envs, checkpoint: before}, want: evidence.DamageUnsigned, record: 6},
+		{name: "checkpoints-edited-last", ledger: forgery{envs: at(plain.envs, 4, edit(t, plain.envs[4], `"calls":1`, `"calls":2`)), checkpoint: before}, want: evidence.DamageInconsistent, record: 5},
+		{name: "checkpoints-edited-quietly", ledger: forgery{envs: at(plain.envs, 4, edit(t, plain.envs[4], `T14:05:01.25Z`, `T14:05:01.26Z`)), checkpoint: before}, want: evidence.DamageRewritten, record: 5},
+	}
+}
+
+func TestAttacks(t *testing.T) {
+	for _, a := range attacks(t) {
+		t.Run(a.name, func(t *testing.T) {
+			t.Parallel()
+			dir := newDir(t)
+			a.ledger.write(t, dir)
+			report, err := evidence.Verify(dir, a.options())
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.judge(t, report)
+		})
+	}
+}
+
+func (a attack) judge(t *testing.T, report *evidence.Report) {
+	t.Helper()
+	switch {
+	case strings.Contains(a.name, "intact") != (a.want == ""):
+		t.Error("the name says otherwise")
+	case a.want == "" && !report.Intact():
+		t.Errorf("got %v, want it intact", report.First)
+	case a.want == "":
+	case report.Intact():
+		t.Error("the ledger verifies")
+	case report.First.Damage != a.want || report.First.Record != a.record:
+		t.Errorf("got first %v, want record %d: %s", report.First, a.record, a.want)
+	}
+	if a.check != nil && !a.check(report) {
+		t.Errorf("got report %+v", report)
+	}
+	if _, err := json.Marshal(report); err != nil {
+		t.Error(err)
+	}
+}
+
+// 26: tiles are derived, and one that is wrong is named.
+func TestTilesAreCompared(t *testing.T) {
+	f := newForger(t)
+	f.open()
+	for f.tree.Size() < 600 {
+		f.run("run-"+f.id(), "mail")
+	}
+	for _, n := range []int{600, 512} {
+		l := forgery{envs: f.envs[:n]}
+		dir := newDir(t)
+		l.write(t, dir)
+		if report := wantIntact(t, dir); report.MissingTiles != 2 {
+			t.Errorf("%d records without tiles: got %d missing, want 2", n, report.MissingTiles)
+		}
+		l.writeTiles(t, dir)
+		if report := wantIntact(t, dir); report.MissingTiles != 0 {
+			t.Errorf("%d records with tiles: got %d missing", n, report.MissingTiles)
+		}
+		name := tiles.TilePath(0, 1, 256)
+		flip(t, filepath.Join(dir, filepath.FromSlash(name)), 99, 1)
+		report := verify(t, dir)
+		if report.Intact() || report.First.Damage != evidence.DamageEdited || !strings.Contains(report.First.Detail, name) {
+			t.Errorf("%d records: got %v, want an edited %s", n, report.First, name)
+		}
+	}
+}
+
+// An expectation is what a verifier needs to know beside a ledger, and what it
+// must find.
+type expectation struct {
+	Exit        int             `json:"exit"`             // 0: intact, 1: damaged
+	Damage      evidence.Damage `json:"damage,omitempty"` // the first
+	Record      uint64          `json:"record,omitempty"` // where
+	Keys        []string        `json:"keys"`             // trusted, PKIX in base64
+	Ledger      string          `json:"ledger,omitempty"`
+	Checkpoints []string        `json:"checkpoints,omitempty"` // from elsewhere
+}
+
+// The corpus is for verifiers in other languages too. It has no policies.
+func TestCorpus(t *testing.T) {
+	const corpus = "testdata/ledgers"
+	if *update {
+		if err := os.RemoveAll(corpus); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := make(map[string]bool)
+	for _, a := range attacks(t) {
+		if a.policy != nil || strings.HasPrefix(a.name, "20-") { // too large
+			continue
+		}
+		opts := a.options()
+		e := expectation{Damage: a.want, Record: a.record, Ledger: a.origin}
+		name := "intact-" + strings.ReplaceAll(strings.ReplaceAll(a.name, "intact-", ""), "intact", "ledger")
+		if a.want != "" {
+			e.Exit = 1
+			name = "reject-" + a.name
+		}
+		names[name] = true
+		for _, key := range opts.Keys {
+			e.Keys = append(e.Keys, base64.StdEncoding.EncodeToString(pkix(key)))
+		}
+		for _, c := range a.given {
+			e.Checkpoints = append(e.Checkpoints, string(c))
+		}
+		text, err := json.MarshalIndent(e, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, '\n')
+		dir := filepath.Join(corpus, name)
+		if *update {
+			a.ledger.write(t, dir)
+			if err := os.WriteFile(filepath.Join(dir, "expected.json"), text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Run(name, func(t *testing.T) {
+			got, err := os.ReadFile(filepath.Join(dir, "expected.json"))
+			if err != nil || !bytes.Equal(got, text) {
+				t.Errorf("expected.json: got %s, %v, want %s; run the tests with -update", got, err, text)
+			}
+			fresh := newDir(t)
+			a.ledger.write(t, fresh)
+			for _, file := range []string{"segments/00000000000000000001.seg", "checkpoint"} {
+				got, err := os.ReadFile(filepath.Join(dir, file))
+				want, werr := os.ReadFile(filepath.Join(fresh, file))
+				if errors.Is(err, fs.ErrNotExist) != errors.Is(werr, fs.ErrNotExist) || !bytes.Equal(got, want) {
+					t.Errorf("%s is not what the test makes; run the tests with -update", file)
+				}
+			}
+			report, err := evidence.Verify(dir, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.judge(t, report)
+		})
+	}
+	entries, err := os.ReadDir(corpus)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if !names[entry.Name()] {
+			t.Errorf("%s: no test makes it", entry.Name())
+		}
+	}
+}

@@ -1,0 +1,271 @@
+package evidence
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"example.com/safeconduct/evidence/internal/tiles"
+)
+
+// A mark is where a frame is, and its number.
+type mark struct {
+	index uint64
+	at    place
+}
+
+// A reign is a session and the number of the first record of it.
+type reign struct {
+	session *session
+	first   uint64
+}
+
+// signed notes what signs the record, and checks its time.
+func (c *checker) signed(f *frame) {
+	r, n := f.record, uint64(c.tree.Size())+1
+	s := f.session
+	if r.Kind == KindSession {
+		c.lastRoot = append(c.lastRoot[:0], f.env...)
+		if s == nil { // nothing was trusted
+			s = newSession(r, f.hash)
+		}
+	}
+	if s != nil && s != c.session {
+		c.session = s
+		c.reigns = append(c.reigns, reign{s, n})
+		c.report.Sessions++
+	}
+	switch {
+	case f.signed:
+		c.covered = n // all before it: each holds the hash of the one before
+	case c.covered == n-1:
+		c.naked = mark{c.index, c.at}
+	}
+	switch s := c.session; {
+	case s == nil:
+	case r.Time.Before(s.notBefore):
+		c.found(r, DamageExpiredKey, "the record is %v older than its session", s.notBefore.Sub(r.Time))
+	case r.Time.After(s.notAfter):
+		c.found(r, DamageExpiredKey, "the record is %v younger than its session may be", r.Time.Sub(s.notAfter))
+	case s.last != 0 && n > s.last:
+		c.found(r, DamageExpiredKey, "the root key of its session is trusted up to record %d", s.last)
+	}
+}
+
+// grow adds the frame to the tree.
+func (c *checker) grow(f *frame) error {
+	here := mark{c.index, c.at}
+	for i := c.next - 1; i >= 0 && c.anchors[i].Size == c.tree.Size(); i-- {
+		c.anchors[i].after = here
+	}
+	if err := c.tree.Append(f.leaf, f.env); err != nil {
+		return err
+	}
+	for ; c.next < len(c.anchors) && c.anchors[c.next].Size <= c.tree.Size(); c.next++ {
+		if a := c.anchors[c.next]; a.Size == c.tree.Size() {
+			a.root, a.last = c.tree.Root(), here
+		}
+	}
+	return nil
+}
+
+// sameTree checks that the ledger so far is the one that a writer found. Where
+// something else is wrong with it, that follows.
+func (c *checker) sameTree(r *Record) {
+	have := TreeHead{uint64(c.tree.Size()), Hash(c.tree.Root())}
+	if *r.Session.Tree != have && c.report.First == nil {
+		c.found(r, DamageRewritten, "the %d records before it are not the %d that the writer found", have.Records, r.Session.Tree.Records)
+	}
+}
+
+// An anchor is a checkpoint that the ledger is compared with.
+type anchor struct {
+	tiles.Checkpoint
+	note []byte
+	name string
+	own  bool // it is the ledger's, which can be newer than those from elsewhere, and as old as the ledger is
+
+	// What the ledger has at its size.
+	root  tiles.Hash
+	last  mark // of the records that it covers
+	after mark // the next one
+}
+
+// parseAnchor parses a checkpoint and looks at no signature.
+func parseAnchor(signed []byte, name string) (*anchor, error) {
+	text, _, ok := bytes.Cut(signed, []byte("\n\n"))
+	if !ok {
+		return nil, errors.New("not a signed note")
+	}
+	cp, err := tiles.ParseCheckpoint(string(text) + "\n")
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := tiles.Open(signed); !errors.Is(err, tiles.ErrUnknownKey) {
+		return nil, err // there is no key that it could know
+	}
+	return &anchor{Checkpoint: cp, note: signed, name: name}, nil
+}
+
+// expect has the ledger compared with checkpoints, when it is through.
+func (c *checker) expect(anchors ...*anchor) {
+	c.anchors = append(c.anchors, anchors...)
+	slices.SortStableFunc(c.anchors, func(a, b *anchor) int { return int(a.Size - b.Size) })
+}
+
+// maxCheckpoint bounds a checkpoint, in bytes: far more than its own signature
+// and those of witnesses take.
+const maxCheckpoint = 128 << 10
+
+// expectOwn has the ledger in dir compared with its own checkpoint, if there is
+// one. It must be read before the records: a writer adds to those first.
+func (c *checker) expectOwn(dir string) error {
+	f, err := os.Open(filepath.Join(dir, checkpointName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // only read
+	data, err := io.ReadAll(io.LimitReader(f, maxCheckpoint+1))
+	if err != nil {
+		return err
+	}
+	a, err := parseAnchor(data, "the ledger's checkpoint")
+	if err != nil {
+		a = &anchor{name: "the ledger's checkpoint"} // says so at the end
+	}
+	a.own = true
+	c.expect(a)
+	return nil
+}
+
+// finishTree compares the tree with the checkpoints and counts what nothing
+// signed.
+func (c *checker) finishTree() error {
+	size := c.tree.Size()
+	c.report.Root = Hash(c.tree.Root())
+	sound := c.report.First == nil // what follows does not follow from damage before
+	end := mark{c.index, c.at}
+	for _, a := range c.anchors {
+		c.index, c.at = end.index, end.at
+		c.compare(a, size, sound)
+	}
+	if n := uint64(size); c.covered < n && c.session != nil && c.session.signing == SignCheckpoints {
+		c.index, c.at = c.naked.index, c.naked.at
+		c.found(nil, DamageUnsigned, "%d records that no checkpoint covers", n-c.covered)
+	}
+	return nil
+}
+
+// lastTile has the last tile looked at where the last record has made it
+// complete: the next leaf does that. Nothing can be checked after it.
+func (c *checker) lastTile() error {
+	if size := c.tree.Size(); size > 0 && size%256 == 0 {
+		if err := c.tree.Append(tiles.Hash{}, nil); err != nil {
+			return err
+		}
+	}
+	c.report.MissingTiles = c.tree.Found().Missing
+	return nil
+}
+
+// compare checks the ledger of so many records against a checkpoint.
+func (c *checker) compare(a *anchor, size int64, sound bool) {
+	if a.note == nil {
+		c.found(nil, DamageMalformed, "%s is not a checkpoint", a.name)
+		return
+	}
+	if c.report.Ledger != "" && a.Origin != c.report.Ledger {
+		c.found(nil, DamageSpliced, "%s is of the ledger %q", a.name, brief(a.Origin))
+		return
+	}
+	var keys []ed25519.PublicKey
+	for _, r := range c.reigns {
+		keys = append(keys, r.session.key)
+	}
+	_, key, err := tiles.Open(a.note, keys...)
+	unknown := ""
+	switch {
+	case errors.Is(err, tiles.ErrUnknownKey):
+		unknown = ", and no session of the ledger signed it"
+	case err != nil: // it was parsed before: what is wrong is a signature
+		c.found(nil, DamageEdited, "the signature of %s is not of its text", a.name)
+		return
+	}
+	if a.Size > size {
+		if a.own && a.Size <= size+int64(c.torn) {
+			return // the bad frames may have been these records
+		}
+		damage := DamageRolledBack
+		if a.own {
+			damage = DamageTruncated
+		}
+		c.found(nil, damage, "%s covers %d records, and %d are there%s", a.name, a.Size, size, unknown)
+		return
+	}
+	if a.Size > 0 {
+		c.index, c.at = a.last.index, a.last.at
+	}
+	switch {
+	case unknown != "":
+		c.found(nil, DamageUnknownKey, "%s covers %d records%s", a.name, a.Size, unknown)
+		return
+	case !c.reigned(key, uint64(a.Size)):
+		c.found(nil, DamageExpiredKey, "the session that signed %s does not reach record %d", a.name, a.Size)
+		return
+	}
+	if a.own {
+		c.report.Checkpoint = &TreeHead{uint64(a.Size), Hash(a.Root)}
+	}
+	switch {
+	case a.Size == 0 || a.root == a.Root:
+		if n := uint64(a.Size); n > c.covered {
+			c.covered, c.naked = n, a.after
+		}
+	case sound || !a.own:
+		c.found(nil, DamageRewritten, "the first %d records are not those that %s covers", a.Size, a.name)
+	}
+}
+
+// reigned reports whether a session key was in force when the ledger had n
+// records: the checkpoint may come before or with the record that ends it. A key
+// that was stolen later signs no more than its own time.
+func (c *checker) reigned(key ed25519.PublicKey, n uint64) bool {
+	for i, r := range c.reigns {
+		if r.session.key.Equal(key) && r.first <= n && (i+1 == len(c.reigns) || n <= c.reigns[i+1].first) {
+			return true
+		}
+	}
+	return false
+}
+
+// tail checks the signatures that cover a ledger that was checked without any:
+// that a root key that is trusted introduced the last session, and that its key
+// signed the last record. The hash of each payload stands in the next, so that
+// the last signature covers them all.
+func (c *checker) tail(t *trust) error {
+	if c.lastRoot == nil {
+		return nil
+	}
+	t.origin = c.report.Ledger
+	var f frame
+	if t.open(&f, c.lastRoot); f.err != nil {
+		return fmt.Errorf("its last session is %w", f.err)
+	}
+	if bytes.Equal(c.last, c.lastRoot) {
+		return nil
+	}
+	f = frame{}
+	if t.open(&f, c.last); f.err != nil {
+		return fmt.Errorf("its last record is %w", f.err)
+	}
+	return nil
+}

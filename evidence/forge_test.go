@@ -1,0 +1,314 @@
+package evidence_test
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/tiles"
+)
+
+// A forger makes ledgers by hand, record by record: what a writer would, and what
+// somebody would who holds its keys. Nothing in it is random.
+type forger struct {
+	t       testing.TB
+	origin  string
+	root    ed25519.PrivateKey
+	session ed25519.PrivateKey
+	signing evidence.Signing
+	salt    int // tells apart forgers whose records must differ
+
+	now      time.Time
+	elapsed  time.Duration // since the writer began
+	ids      int
+	sessions int
+	writer   string
+	seq      uint64
+	prev     evidence.Hash
+
+	envs  [][]byte
+	tree  tiles.Tree
+	spoil func(r *evidence.Record) // has the last word on each record
+	out   func(env []byte)         // gets the envelopes, if they are not to be kept
+	sign  func(payload []byte, keys ...ed25519.PrivateKey) []byte
+}
+
+var dayOne = time.Date(2026, 3, 20, 14, 5, 0, 0, time.UTC)
+
+func newForger(t testing.TB) *forger {
+	return &forger{t: t, origin: "prod", root: testKey(1), signing: evidence.SignRecords, now: dayOne, sign: sealAll}
+}
+
+// sealAll returns the envelope of a payload with a signature by each key.
+func sealAll(payload []byte, keys ...ed25519.PrivateKey) []byte {
+	b := append([]byte(`{"payload":"`), base64.StdEncoding.EncodeToString(payload)...)
+	b = append(b, `","payloadType":"application/vnd.in-toto+json","signatures":[`...)
+	for i, key := range keys {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		sig := base64.StdEncoding.EncodeToString(ed25519.Sign(key, evidence.PAE(payload)))
+		b = append(b, `{"keyid":"`+evidence.KeyID(public(key))+`","sig":"`+sig+`"}`...)
+	}
+	return append(b, `]}`...)
+}
+
+func (f *forger) id() string {
+	f.ids++
+	return fmt.Sprintf("019d0c2e-5b1f-7c39-9cc2-%04x%08x", f.salt, f.ids)
+}
+
+func hashOf(s string) evidence.Hash { return sha256.Sum256([]byte(s)) }
+
+func pkix(pub ed25519.PublicKey) []byte {
+	der, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		panic(err)
+	}
+	return der
+}
+
+// add appends a record: s and what all records have are filled in.
+func (f *forger) add(r *evidence.Record, s evidence.Subject, keys ...ed25519.PrivateKey) evidence.Hash {
+	f.t.Helper()
+	f.seq++
+	f.now = f.now.Add(250 * time.Millisecond)
+	f.elapsed += 250 * time.Millisecond
+	r.ID, r.Ledger, r.Writer, r.Version = f.id(), f.origin, f.writer, 1
+	r.Seq, r.Prev, r.Time, r.Mono = f.seq, f.prev, f.now, f.elapsed
+	if f.spoil != nil {
+		f.spoil(r)
+	}
+	f.seq = r.Seq
+	payload, err := evidence.EncodePayload(s, r)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.prev = sha256.Sum256(payload)
+	f.put(f.sign(payload, keys...))
+	return f.prev
+}
+
+func (f *forger) put(env []byte) {
+	f.tree.Append(tiles.LeafHash(env))
+	if f.out != nil {
+		f.out(env)
+		return
+	}
+	f.envs = append(f.envs, env)
+}
+
+// record appends a record of no run, or of a run, as the session signs it.
+func (f *forger) record(r *evidence.Record, s evidence.Subject) evidence.Hash {
+	f.t.Helper()
+	if f.signing == evidence.SignCheckpoints {
+		return f.add(r, s)
+	}
+	return f.add(r, s, f.session)
+}
+
+func (f *forger) ofLedger() evidence.Subject {
+	return evidence.Subject{Name: evidence.SubjectLedger, Digest: hashOf(f.origin)}
+}
+
+// open begins a writer.
+func (f *forger) open() {
+	f.t.Helper()
+	s := f.newSession()
+	if f.seq > 0 {
+		s.Previous = &evidence.Head{Hash: f.prev, Seq: f.seq, Writer: f.writer}
+		s.Tree = &evidence.TreeHead{Records: uint64(f.tree.Size()), Root: evidence.Hash(f.tree.Root())}
+	}
+	f.writer, f.seq, f.prev, f.elapsed = f.id(), 0, evidence.Hash{}, 0
+	f.add(&evidence.Record{Kind: evidence.KindSession, Session: s}, f.ofLedger(), f.root)
+}
+
+// renew has another session key take over.
+func (f *forger) renew() {
+	f.t.Helper()
+	f.add(&evidence.Record{Kind: evidence.KindSession, Session: f.newSession()}, f.ofLedger(), f.root)
+}
+
+func (f *forger) newSession() *evidence.Session {
+	f.sessions++
+	f.session = testKey(byte(10 + f.sessions))
+	return &evidence.Session{
+		Key: evidence.KeyID(public(f.session)), Public: pkix(public(f.session)), Signing: f.signing,
+		NotBefore: f.now.Add(-time.Minute), NotAfter: f.now.Add(24 * time.Hour),
+	}
+}
+
+// rotate hands over to another root key.
+func (f *forger) rotate(next ed25519.PrivateKey) {
+	f.t.Helper()
+	f.add(&evidence.Record{Kind: evidence.KindRotate, Rotate: &evidence.Rotate{
+		Key: evidence.KeyID(public(next)), Public: pkix(public(next)),
+	}}, f.ofLedger(), f.root, next)
+	f.root = next
+}
+
+func (f *forger) gap(from, to uint64) {
+	f.t.Helper()
+	f.record(&evidence.Record{Kind: evidence.KindGap, Gap: &evidence.Gap{From: from, To: to, Count: to - from + 1, Reason: "the queue was full"}}, f.ofLedger())
+}
+
+func (f *forger) erase() {
+	f.t.Helper()
+	f.record(&evidence.Record{Kind: evidence.KindErased, Erased: &evidence.Erased{
+		Authority: "dpo", Commitment: someCommitment, Reason: "asked for",
+	}}, f.ofLedger())
+}
+
+// A forgedRun is a run that goes on.
+type forgedRun struct {
+	f      *forger
+	id     string
+	start  evidence.Hash
+	head   evidence.Hash
+	seq    uint64
+	calls  uint64
+	lastID uint32
+}
+
+func (f *forger) begin(id string) *forgedRun {
+	f.t.Helper()
+	run := &forgedRun{f: f, id: id, seq: 1}
+	run.start = f.record(&evidence.Record{
+		Kind: evidence.KindStart, Run: id, RunSeq: 1, Who: &evidence.Who{Subject: "alice"},
+	}, evidence.Subject{Name: evidence.SubjectRunID, Digest: hashOf(id)})
+	run.head = run.start
+	return run
+}
+
+func (run *forgedRun) add(r *evidence.Record) {
+	run.f.t.Helper()
+	run.seq++
+	r.Run, r.RunSeq = run.id, run.seq
+	run.head = run.f.record(r, evidence.Subject{Name: evidence.SubjectRun, Digest: run.start})
+}
+
+const someCommitment = "gTCTiuKqpMpYqMH9WSMDPFIFVzTv5pUSR4BknK_qoI4"
+
+func (run *forgedRun) intent(name string) *evidence.Call {
+	run.f.t.Helper()
+	return run.call("tool", name, 0)
+}
+
+func (run *forgedRun) call(kind, name string, parent uint32) *evidence.Call {
+	run.f.t.Helper()
+	run.calls++
+	run.lastID++
+	call := &evidence.Call{ID: run.lastID, Kind: kind, Name: name, Parent: parent}
+	r := &evidence.Record{Kind: evidence.KindIntent, Call: call, Input: &evidence.Content{Commitment: someCommitment, Size: 87}}
+	if kind == "tool" {
+		r.Effects = evidence.EffectsDurable
+	}
+	run.add(r)
+	return call
+}
+
+func (run *forgedRun) outcome(call *evidence.Call, o evidence.Outcome, ds ...evidence.Decision) {
+	run.f.t.Helper()
+	o.Latency = 698323
+	run.add(&evidence.Record{Kind: evidence.KindOutcome, Call: call, Outcome: &o, Decisions: ds})
+}
+
+func (run *forgedRun) end() {
+	run.f.t.Helper()
+	run.add(&evidence.Record{Kind: evidence.KindEnd, RunEnd: &evidence.RunEnd{Calls: run.calls, Head: run.head, Records: run.seq + 1}})
+}
+
+var (
+	done   = evidence.Outcome{Result: evidence.ResultDone, Reached: true}
+	denied = evidence.Outcome{Result: evidence.ResultDenied, Gate: "tools", Code: "tool_not_allowed", Reason: "shell is not on the list"}
+	deny   = evidence.Decision{Gate: "tools", Verdict: "deny", Code: "tool_not_allowed", Reason: "shell is not on the list", Elapsed: 6352}
+)
+
+// run appends a run of one call for each name: a shell is denied. Four records
+// for one call, two for each further one.
+func (f *forger) run(id string, names ...string) {
+	f.t.Helper()
+	run := f.begin(id)
+	for _, name := range names {
+		call := run.intent(name)
+		if name == "shell" {
+			run.outcome(call, denied, deny)
+		} else {
+			run.outcome(call, done)
+		}
+	}
+	run.end()
+}
+
+// checkpoint signs the tree as it is.
+func (f *forger) checkpoint() []byte {
+	f.t.Helper()
+	return f.checkpointBy(f.session)
+}
+
+func (f *forger) checkpointBy(key ed25519.PrivateKey) []byte {
+	f.t.Helper()
+	return signCheckpoint(f.t, tiles.Checkpoint{Origin: f.origin, Size: f.tree.Size(), Root: f.tree.Root()}, key)
+}
+
+func signCheckpoint(t testing.TB, c tiles.Checkpoint, key ed25519.PrivateKey) []byte {
+	t.Helper()
+	signed, err := tiles.Sign(c, public(key), func(msg []byte) ([]byte, error) { return ed25519.Sign(key, msg), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+// A forgery is a ledger as it stands on disk.
+type forgery struct {
+	envs       [][]byte
+	checkpoint []byte
+	segment    []byte // instead of envs
+}
+
+func (f *forger) ledger() forgery { return forgery{envs: f.envs, checkpoint: f.checkpoint()} }
+
+// bare is a ledger without a checkpoint.
+func bare(envs ...[]byte) forgery { return forgery{envs: envs} }
+
+// write writes the ledger to dir, in place of what is there.
+func (l forgery) write(t testing.TB, dir string) {
+	t.Helper()
+	segment := l.segment
+	if segment == nil {
+		segment = evidence.Segment(l.envs...)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "segments"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(evidence.SegmentPath(dir, 1), segment, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if l.checkpoint != nil {
+		if err := os.WriteFile(filepath.Join(dir, "checkpoint"), l.checkpoint, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// writeTiles writes the complete tiles of the ledger.
+func (l forgery) writeTiles(t testing.TB, dir string) {
+	t.Helper()
+	w := tiles.NewWriter(dir, tiles.Options{})
+	for _, env := range append(l.envs[:len(l.envs):len(l.envs)], nil) { // one more completes the last
+		if err := w.Append(tiles.LeafHash(env), env); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package evidence
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// A Damage says what is wrong with a ledger.
+type Damage string
+
+// The kinds of damage.
+const (
+	DamageEdited       Damage = "edited"                 // bytes differ from those that were written or signed
+	DamageTruncated    Damage = "truncated"              // the last frame is not whole
+	DamageRemoved      Damage = "removed"                // records are missing and no gap declares them
+	DamageReordered    Damage = "reordered"              // a record stands after ones that followed it
+	DamageReplayed     Damage = "replayed"               // a record stands there again
+	DamageEquivocation Damage = "equivocation"           // two signed records claim one place
+	DamageSpliced      Damage = "spliced"                // a record belongs to another ledger or run
+	DamageUnknownKey   Damage = "unknown_key"            // signed, but by no key that was given
+	DamageUnsigned     Damage = "unsigned"               // not signed at all
+	DamageNotCanonical Damage = "not_canonical"          // signed, but two parsers could read it differently
+	DamageMalformed    Damage = "malformed"              // signed, but not a record of this version
+	DamageOutcome      Damage = "outcome_without_intent" // a call ended that never began
+	DamageInconsistent Damage = "inconsistent"           // signed, but in contradiction to records before it
+	DamageExpiredKey   Damage = "expired_key"            // signed by a key that was not, or no longer, in force
+	DamageRewritten    Damage = "rewritten"              // the records are not those of a tree head that was signed before
+	DamageRolledBack   Damage = "rolled_back"            // a checkpoint from elsewhere covers more records than there are
+)
+
+// A Finding is one damage and its place.
+type Finding struct {
+	Damage Damage `json:"damage"`
+	Detail string `json:"detail"` // may quote what the ledger says; printed by a program it must be escaped
+
+	Record  uint64 `json:"record"`  // from 1, counted over all frames of the ledger, good or bad
+	Segment uint64 `json:"segment"` // the number in the file's name
+	Offset  int64  `json:"offset"`  // bytes into the segment
+
+	// Who wrote the record, as far as that is known.
+	Writer string `json:"writer,omitzero"`
+	Seq    uint64 `json:"seq,omitzero"`
+	Run    string `json:"run,omitzero"`
+}
+
+// String returns the finding on one line, with what it quotes escaped.
+func (f *Finding) String() string {
+	at := fmt.Sprintf("record %d (segment %d, offset %d", f.Record, f.Segment, f.Offset)
+	if f.Seq != 0 {
+		at += fmt.Sprintf(", seq %d", f.Seq)
+	}
+	detail := strconv.QuoteToGraphic(f.Detail)
+	return at + "): " + string(f.Damage) + ": " + detail[1:len(detail)-1]
+}
+
+// A Report says what a ledger holds, and whether it is intact. It encodes as
+// JSON.
+type Report struct {
+	Ledger   string `json:"ledger"` // the origin
+	Segments int    `json:"segments"`
+	Bytes    int64  `json:"bytes"`
+	Records  uint64 `json:"records"` // good ones
+	Writers  uint64 `json:"writers"`
+
+	Sessions  uint64 `json:"sessions"`  // keys that root keys introduced
+	Rotations uint64 `json:"rotations"` // of root keys
+
+	Runs        uint64 `json:"runs"`
+	Interrupted uint64 `json:"interrupted"` // runs that began and did not end: under way, killed, or cut off
+	Partial     uint64 `json:"partial"`     // runs whose root call was not recorded, so that none of their ends is known
+	Late        uint64 `json:"late"`        // records of runs after their end
+
+	Calls     uint64 `json:"calls"` // intents
+	Done      uint64 `json:"done"`
+	Denied    uint64 `json:"denied"`
+	Failed    uint64 `json:"failed"`
+	Cancelled uint64 `json:"cancelled"`
+	Unknown   uint64 `json:"unknown"`   // intents without an outcome: nobody knows what came of them
+	Overruled uint64 `json:"overruled"` // calls that were done although a gate denied them, and not in shadow
+
+	Gaps uint64 `json:"gaps"` // records that declare losses
+	Lost uint64 `json:"lost"` // records that they declare lost
+
+	Erased     uint64 `json:"erased"`     // contents that can no longer be disclosed
+	ClockSteps uint64 `json:"clockSteps"` // times that the wall clock was set by more than a minute
+
+	Root         Hash      `json:"root"`         // of the Merkle tree over all records
+	Checkpoint   *TreeHead `json:"checkpoint"`   // the ledger's own; nil where it has none that is good
+	MissingTiles int64     `json:"missingTiles"` // they can be made again
+	Overflow     int64     `json:"overflow"`     // bytes of records that are not in the ledger yet
+
+	// Head is where the last writer left off; nil in an empty ledger.
+	Head *Head `json:"head"`
+
+	First  *Finding          `json:"first"` // the first damage; nil where there is none
+	Damage map[Damage]uint64 `json:"damage,omitempty"`
+}
+
+// Intact reports whether no damage was found. Runs that were interrupted, calls
+// that are unknown and losses that are declared are no damage: look at them too.
+func (r *Report) Intact() bool { return r.First == nil }
