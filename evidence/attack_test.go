@@ -16,6 +16,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/tiles"
+	"pgregory.net/rapid"
 )
 
 // An attack is what somebody does to a ledger, or a ledger that nobody has done
@@ -382,6 +383,84 @@ func (a attack) judge(t *testing.T, report *evidence.Report) {
 	if _, err := json.Marshal(report); err != nil {
 		t.Error(err)
 	}
+}
+
+// Every bit of a checkpoint counts, the ledger's own or one from elsewhere.
+func TestEveryBitFlipInACheckpointIsFound(t *testing.T) {
+	f := base(t)
+	dir := newDir(t)
+	f.ledger().write(t, dir)
+	path := filepath.Join(dir, "checkpoint")
+	for i := range f.checkpoint() {
+		for bit := i % 3; bit < 8; bit += 3 { // a third of them, for the time it takes
+			flip(t, path, int64(i), 1<<bit)
+			if report := verify(t, dir); report.Intact() || report.Checkpoint != nil {
+				t.Errorf("byte %d, bit %d: got %v, checkpoint %v", i, bit, report.First, report.Checkpoint)
+			}
+			flip(t, path, int64(i), 1<<bit)
+			bad := f.checkpoint()
+			bad[i] ^= 1 << bit
+			opts := attack{given: [][]byte{bad}}.options()
+			if report, err := evidence.Verify(dir, opts); err == nil && report.Intact() {
+				t.Errorf("byte %d, bit %d, from elsewhere: the ledger verifies", i, bit)
+			}
+		}
+	}
+	wantIntact(t, dir)
+}
+
+// Whatever is done to the records of a ledger with a checkpoint by somebody
+// without a key, it does not verify.
+func TestRandomDamageIsFound(t *testing.T) {
+	f := base(t)
+	run := f.begin("run-c")
+	call := run.intent("mail")
+	f.renew()
+	run.outcome(call, done)
+	run.end()
+	f.open()
+	f.signing = evidence.SignCheckpoints
+	f.open()
+	f.run("run-d", "mail")
+	l := f.ledger()
+	dir := newDir(t)
+	l.write(t, dir)
+	wantIntact(t, dir)
+	rapid.Check(t, func(r *rapid.T) {
+		envs := slices.Clone(l.envs)
+		for range rapid.IntRange(1, 3).Draw(r, "times") {
+			i := rapid.IntRange(0, len(envs)-1).Draw(r, "i")
+			k := rapid.IntRange(0, len(envs)-1).Draw(r, "k")
+			switch rapid.SampledFrom([]string{"remove", "swap", "copy", "insert", "strip", "flip", "cut"}).Draw(r, "what") {
+			case "remove":
+				envs = slices.Delete(envs, i, i+1)
+			case "swap":
+				envs[i], envs[k] = envs[k], envs[i]
+			case "copy":
+				envs[i] = envs[k]
+			case "insert":
+				envs = slices.Insert(envs, i, envs[k])
+			case "strip":
+				envs[i] = strip(envs[i])
+			case "flip":
+				env := bytes.Clone(envs[i])
+				env[rapid.IntRange(0, len(env)-1).Draw(r, "byte")] ^= 1 << rapid.IntRange(0, 7).Draw(r, "bit")
+				envs[i] = env
+			case "cut":
+				envs = envs[:i+1]
+			}
+			if len(envs) == 0 {
+				return
+			}
+		}
+		if slices.EqualFunc(envs, l.envs, bytes.Equal) {
+			return
+		}
+		forgery{envs: envs, checkpoint: l.checkpoint}.write(t, dir)
+		if report := verify(t, dir); report.Intact() {
+			r.Fatalf("the ledger verifies: %+v", report)
+		}
+	})
 }
 
 // 26: tiles are derived, and one that is wrong is named.

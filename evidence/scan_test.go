@@ -152,7 +152,7 @@ func TestOpenReadsThrough(t *testing.T) {
 		"removed":          {bare(slices.Delete(slices.Clone(f.envs), 3, 4)...), 1, "record 4 "},
 		"two bad":          {bare(at(at(f.envs, 2, strip(f.envs[1])), 3, strip(f.envs[1]))...), 1, "record 3 "},
 		"last edited":      {bare(at(f.envs, 13, flipSig(f.envs[13]))...), 1, "edited"},
-		"last session":     {bare(at(f.envs, 9, flipSig(f.envs[9]))...), 1, "edited"},
+		"last session":     {bare(at(f.envs, 9, flipSig(f.envs[9]))...), 1, "session is "},
 		"by another":       {bare(at(f.envs, 13, evidence.Seal(testKey(66), decodePayload(t, f.envs[13])))...), 1, "unknown_key"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -189,6 +189,17 @@ func TestVerifyRefuses(t *testing.T) {
 			t.Errorf("%s: got %+v, %v, want an error with %q", name, report, err, tt.says)
 		}
 	}
+	// What is not a file is not read.
+	if err := os.Remove(filepath.Join(dir, "checkpoint")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "checkpoint"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := evidence.Verify(dir, attack{}.options()); err == nil || !strings.Contains(err.Error(), "checkpoint: is not a regular file") {
+		t.Errorf("with a directory as checkpoint: got error %v", err)
+	}
+	f.ledger().write(t, dir)
 	// What is not in the ledger yet is only measured.
 	if err := os.WriteFile(filepath.Join(dir, "overflow.seg"), make([]byte, 77), 0o600); err != nil {
 		t.Fatal(err)
