@@ -229,6 +229,13 @@ func TestCorpus(t *testing.T) {
 			a.judge(t, report)
 		})
 	}
+	doc, err := os.ReadFile("FORMAT.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(doc, base(t).checkpoint()) {
+		t.Errorf("FORMAT.md does not show the checkpoint\n%s", base(t).checkpoint())
+	}
 	entries, err := os.ReadDir(corpus)
 	if err != nil {
 		t.Fatal(err)
