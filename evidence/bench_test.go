@@ -2,6 +2,7 @@ package evidence_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"fmt"
 	"runtime"
@@ -140,21 +141,50 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
+// manyRecords makes a ledger of at least n records, as agents leave them.
+func manyRecords(t testing.TB, n int) *forger {
+	f := newForger(t)
+	f.open()
+	for i := 0; len(f.envs) < n; i++ {
+		f.agent(fmt.Sprint("run-", i))
+	}
+	return f
+}
+
+// BenchmarkVerify is a whole verification: signatures, records, tree, tiles.
 func BenchmarkVerify(b *testing.B) {
 	dir := newDir(b)
-	r := open(b, dir, evidence.Config{ReadOnly: []string{"calculator", "shell"}})
-	for range 100 {
-		if err := agent(b.Context(), r); err != nil {
-			b.Fatal(err)
-		}
-	}
-	if err := r.Close(b.Context()); err != nil {
-		b.Fatal(err)
-	}
+	l := manyRecords(b, 11_000).ledger()
+	l.write(b, dir)
+	l.writeTiles(b, dir)
 	var records uint64
 	b.ReportAllocs()
 	for b.Loop() {
 		records += wantIntact(b, dir).Records
 	}
 	b.ReportMetric(float64(records)/b.Elapsed().Seconds(), "records/s")
+}
+
+// BenchmarkRead is the same without signatures, tree and checks.
+func BenchmarkRead(b *testing.B) {
+	dir := newDir(b)
+	manyRecords(b, 11_000).ledger().write(b, dir)
+	records := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		records += len(entries(b, dir))
+	}
+	b.ReportMetric(float64(records)/b.Elapsed().Seconds(), "records/s")
+}
+
+// BenchmarkSignature is a reference: what one signature of a record costs a
+// verifier, at least.
+func BenchmarkSignature(b *testing.B) {
+	key, msg := testKey(1), make([]byte, 1024)
+	sig := ed25519.Sign(key, msg)
+	for b.Loop() {
+		if !ed25519.Verify(public(key), msg, sig) {
+			b.Fatal("not good")
+		}
+	}
 }

@@ -84,15 +84,15 @@ const smallest = 512
 func (c *checker) frame(f *frame) error {
 	c.index++
 	c.at = f.at
-	if f.bad != nil {
-		n := 1 + uint64(f.bad.skipped/smallest)
-		c.doubt += n
-		c.torn += n
-		c.found(nil, f.bad.damage, "%s", f.bad.detail)
-		return nil
+	if f.bad == nil {
+		c.record(f)
+		return c.grow(f)
 	}
-	c.record(f)
-	return c.grow(f)
+	n := 1 + uint64(f.bad.skipped/smallest)
+	c.doubt += n
+	c.torn += n
+	c.found(nil, f.bad.damage, "%s", f.bad.detail)
+	return nil
 }
 
 func (c *checker) record(f *frame) {

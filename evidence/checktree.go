@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"example.com/safeconduct/evidence/internal/tiles"
-	"golang.org/x/mod/sumdb/note"
 )
 
 // A mark is where a frame is, and its number.
@@ -127,17 +125,17 @@ const maxCheckpoint = 128 << 10
 // expectOwn has the ledger in dir compared with its own checkpoint, if there is
 // one. It must be read before the records: a writer adds to those first.
 func (c *checker) expectOwn(dir string) error {
-	f, err := os.Open(filepath.Join(dir, checkpointName))
+	f, _, err := openRegular(filepath.Join(dir, checkpointName), true)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", checkpointName, err)
 	}
 	defer func() { _ = f.Close() }() // only read
 	data, err := io.ReadAll(io.LimitReader(f, maxCheckpoint+1))
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", checkpointName, unwrapPath(err))
 	}
 	a, err := parseAnchor(data, "the ledger's checkpoint")
 	if err != nil {
@@ -193,14 +191,13 @@ func (c *checker) compare(a *anchor, size int64, sound bool) {
 		keys = append(keys, r.session.key)
 	}
 	_, key, err := tiles.Open(a.note, keys...)
-	var forged *note.InvalidSignatureError
 	unknown := ""
 	switch {
-	case errors.As(err, &forged):
+	case errors.Is(err, tiles.ErrUnknownKey):
+		unknown = ", and no session of the ledger signed it"
+	case err != nil: // it was parsed before: what is wrong is a signature
 		c.found(nil, DamageEdited, "the signature of %s is not of its text", a.name)
 		return
-	case err != nil:
-		unknown = ", and no session of the ledger signed it"
 	}
 	if a.Size > size {
 		if a.own && a.Size <= size+int64(c.torn) {
@@ -224,11 +221,11 @@ func (c *checker) compare(a *anchor, size int64, sound bool) {
 		c.found(nil, DamageExpiredKey, "the session that signed %s does not reach record %d", a.name, a.Size)
 		return
 	}
-	if a.own {
-		c.report.Checkpoint = &TreeHead{uint64(a.Size), Hash(a.Root)}
-	}
 	switch {
 	case a.Size == 0 || a.root == a.Root:
+		if a.own {
+			c.report.Checkpoint = &TreeHead{uint64(a.Size), Hash(a.Root)}
+		}
 		if n := uint64(a.Size); n > c.covered {
 			c.covered, c.naked = n, a.after
 		}

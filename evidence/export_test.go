@@ -153,3 +153,15 @@ func ReadFrames(r io.Reader) (good, bad int, err error) {
 
 // Clean is clean.
 func Clean(s string, limit int) string { return clean(s, limit) }
+
+// SplitEnvelope parses an envelope.
+func SplitEnvelope(b []byte) (payload []byte, ids []string, sigs [][]byte, err error) {
+	var e envelope
+	if err := e.parse(b); err != nil {
+		return nil, nil, nil, err
+	}
+	for _, s := range e.signatures {
+		ids, sigs = append(ids, string(s.keyID)), append(sigs, s.sig)
+	}
+	return e.payload, ids, sigs, nil
+}

@@ -94,18 +94,11 @@ func walk(dir string, visit func(at place, env []byte, err error) bool, opened f
 }
 
 func walkSegment(dir string, n uint64, visit func(place, []byte, error) bool, opened func(int64)) (more bool, err error) {
-	f, err := os.Open(segmentPath(dir, n))
+	f, info, err := openRegular(segmentPath(dir, n), true)
 	if err != nil {
 		return false, err
 	}
 	defer func() { _ = f.Close() }() // only read
-	info, err := f.Stat()
-	if err != nil {
-		return false, err
-	}
-	if !info.Mode().IsRegular() {
-		return false, errors.New("is not a regular file")
-	}
 	if opened != nil {
 		opened(info.Size())
 	}

@@ -1,0 +1,248 @@
+package evidence_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/tiles"
+	"pgregory.net/rapid"
+)
+
+func TestAttacks(t *testing.T) {
+	for _, a := range attacks(t) {
+		t.Run(a.name, func(t *testing.T) {
+			t.Parallel()
+			dir := newDir(t)
+			a.ledger.write(t, dir)
+			report, err := evidence.Verify(dir, a.options())
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.judge(t, report)
+		})
+	}
+}
+
+func (a attack) judge(t *testing.T, report *evidence.Report) {
+	t.Helper()
+	switch {
+	case strings.Contains(a.name, "intact") != (a.want == ""):
+		t.Error("the name says otherwise")
+	case a.want == "" && !report.Intact():
+		t.Errorf("got %v, want it intact", report.First)
+	case a.want == "":
+	case report.Intact():
+		t.Error("the ledger verifies")
+	case report.First.Damage != a.want || report.First.Record != a.record:
+		t.Errorf("got first %v, want record %d: %s", report.First, a.record, a.want)
+	}
+	if a.check != nil && !a.check(report) {
+		t.Errorf("got report %+v", report)
+	}
+	if _, err := json.Marshal(report); err != nil {
+		t.Error(err)
+	}
+}
+
+// Every bit of a checkpoint counts, the ledger's own or one from elsewhere.
+func TestEveryBitFlipInACheckpointIsFound(t *testing.T) {
+	f := base(t)
+	dir := newDir(t)
+	f.ledger().write(t, dir)
+	path := filepath.Join(dir, "checkpoint")
+	for i := range f.checkpoint() {
+		for bit := i % 3; bit < 8; bit += 3 { // a third of them, for the time it takes
+			flip(t, path, int64(i), 1<<bit)
+			if report := verify(t, dir); report.Intact() || report.Checkpoint != nil {
+				t.Errorf("byte %d, bit %d: got %v, checkpoint %v", i, bit, report.First, report.Checkpoint)
+			}
+			flip(t, path, int64(i), 1<<bit)
+			bad := f.checkpoint()
+			bad[i] ^= 1 << bit
+			opts := attack{given: [][]byte{bad}}.options()
+			if report, err := evidence.Verify(dir, opts); err == nil && report.Intact() {
+				t.Errorf("byte %d, bit %d, from elsewhere: the ledger verifies", i, bit)
+			}
+		}
+	}
+	wantIntact(t, dir)
+}
+
+// Whatever is done to the records of a ledger with a checkpoint by somebody
+// without a key, it does not verify.
+func TestRandomDamageIsFound(t *testing.T) {
+	f := base(t)
+	run := f.begin("run-c")
+	call := run.intent("mail")
+	f.renew()
+	run.outcome(call, done)
+	run.end()
+	f.open()
+	f.signing = evidence.SignCheckpoints
+	f.open()
+	f.run("run-d", "mail")
+	l := f.ledger()
+	dir := newDir(t)
+	l.write(t, dir)
+	wantIntact(t, dir)
+	rapid.Check(t, func(r *rapid.T) {
+		envs := slices.Clone(l.envs)
+		for range rapid.IntRange(1, 3).Draw(r, "times") {
+			i := rapid.IntRange(0, len(envs)-1).Draw(r, "i")
+			k := rapid.IntRange(0, len(envs)-1).Draw(r, "k")
+			switch rapid.SampledFrom([]string{"remove", "swap", "copy", "insert", "strip", "flip", "cut"}).Draw(r, "what") {
+			case "remove":
+				envs = slices.Delete(envs, i, i+1)
+			case "swap":
+				envs[i], envs[k] = envs[k], envs[i]
+			case "copy":
+				envs[i] = envs[k]
+			case "insert":
+				envs = slices.Insert(envs, i, envs[k])
+			case "strip":
+				envs[i] = strip(envs[i])
+			case "flip":
+				env := bytes.Clone(envs[i])
+				env[rapid.IntRange(0, len(env)-1).Draw(r, "byte")] ^= 1 << rapid.IntRange(0, 7).Draw(r, "bit")
+				envs[i] = env
+			case "cut":
+				envs = envs[:i+1]
+			}
+			if len(envs) == 0 {
+				return
+			}
+		}
+		if slices.EqualFunc(envs, l.envs, bytes.Equal) {
+			return
+		}
+		forgery{envs: envs, checkpoint: l.checkpoint}.write(t, dir)
+		if report := verify(t, dir); report.Intact() {
+			r.Fatalf("the ledger verifies: %+v", report)
+		}
+	})
+}
+
+// 26: tiles are derived, and one that is wrong is named.
+func TestTilesAreCompared(t *testing.T) {
+	f := newForger(t)
+	f.open()
+	for f.tree.Size() < 600 {
+		f.run("run-"+f.id(), "mail")
+	}
+	for _, n := range []int{600, 512} {
+		l := forgery{envs: f.envs[:n]}
+		dir := newDir(t)
+		l.write(t, dir)
+		if report := wantIntact(t, dir); report.MissingTiles != 2 {
+			t.Errorf("%d records without tiles: got %d missing, want 2", n, report.MissingTiles)
+		}
+		l.writeTiles(t, dir)
+		if report := wantIntact(t, dir); report.MissingTiles != 0 {
+			t.Errorf("%d records with tiles: got %d missing", n, report.MissingTiles)
+		}
+		name := tiles.TilePath(0, 1, 256)
+		flip(t, filepath.Join(dir, filepath.FromSlash(name)), 99, 1)
+		report := verify(t, dir)
+		if report.Intact() || report.First.Damage != evidence.DamageEdited || !strings.Contains(report.First.Detail, name) {
+			t.Errorf("%d records: got %v, want an edited %s", n, report.First, name)
+		}
+	}
+}
+
+// An expectation is what a verifier needs to know beside a ledger, and what it
+// must find.
+type expectation struct {
+	Exit        int             `json:"exit"`             // 0: intact, 1: damaged
+	Damage      evidence.Damage `json:"damage,omitempty"` // the first
+	Record      uint64          `json:"record,omitempty"` // where
+	Keys        []string        `json:"keys"`             // trusted, PKIX in base64
+	Ledger      string          `json:"ledger,omitempty"`
+	Checkpoints []string        `json:"checkpoints,omitempty"` // from elsewhere
+}
+
+// The corpus is for verifiers in other languages too. It has no policies.
+func TestCorpus(t *testing.T) {
+	const corpus = "testdata/ledgers"
+	if *update {
+		if err := os.RemoveAll(corpus); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := make(map[string]bool)
+	for _, a := range attacks(t) {
+		if a.policy != nil || strings.HasPrefix(a.name, "20-") { // too large
+			continue
+		}
+		opts := a.options()
+		e := expectation{Damage: a.want, Record: a.record, Ledger: a.origin}
+		name := "intact-" + strings.ReplaceAll(strings.ReplaceAll(a.name, "intact-", ""), "intact", "ledger")
+		if a.want != "" {
+			e.Exit = 1
+			name = "reject-" + a.name
+		}
+		names[name] = true
+		for _, key := range opts.Keys {
+			e.Keys = append(e.Keys, base64.StdEncoding.EncodeToString(pkix(key)))
+		}
+		for _, c := range a.given {
+			e.Checkpoints = append(e.Checkpoints, string(c))
+		}
+		text, err := json.MarshalIndent(e, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, '\n')
+		dir := filepath.Join(corpus, name)
+		if *update {
+			a.ledger.write(t, dir)
+			if err := os.WriteFile(filepath.Join(dir, "expected.json"), text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Run(name, func(t *testing.T) {
+			got, err := os.ReadFile(filepath.Join(dir, "expected.json"))
+			if err != nil || !bytes.Equal(got, text) {
+				t.Errorf("expected.json: got %s, %v, want %s; run the tests with -update", got, err, text)
+			}
+			fresh := newDir(t)
+			a.ledger.write(t, fresh)
+			for _, file := range []string{"segments/00000000000000000001.seg", "checkpoint"} {
+				got, err := os.ReadFile(filepath.Join(dir, file))
+				want, werr := os.ReadFile(filepath.Join(fresh, file))
+				if errors.Is(err, fs.ErrNotExist) != errors.Is(werr, fs.ErrNotExist) || !bytes.Equal(got, want) {
+					t.Errorf("%s is not what the test makes; run the tests with -update", file)
+				}
+			}
+			report, err := evidence.Verify(dir, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.judge(t, report)
+		})
+	}
+	doc, err := os.ReadFile("FORMAT.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(doc, base(t).checkpoint()) {
+		t.Errorf("FORMAT.md does not show the checkpoint\n%s", base(t).checkpoint())
+	}
+	entries, err := os.ReadDir(corpus)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if !names[entry.Name()] {
+			t.Errorf("%s: no test makes it", entry.Name())
+		}
+	}
+}

@@ -1,0 +1,210 @@
+package evidence_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/safeconduct/evidence"
+)
+
+// Envelopes are opened in parallel and come in order all the same.
+func TestParallelOrder(t *testing.T) {
+	dir := newDir(t)
+	f := manyRecords(t, 3000)
+	bare(f.envs...).write(t, dir)
+	n := 0
+	for e, err := range evidence.Read(dir) {
+		if err != nil || !slices.Equal(e.Envelope, f.envs[n]) || e.Record.Seq != uint64(n+1) {
+			t.Fatalf("record %d: got %+v, %v", n+1, e.Record, err)
+		}
+		n++
+	}
+	if n != len(f.envs) {
+		t.Errorf("got %d records, want %d", n, len(f.envs))
+	}
+	// Wherever a record is bad, it is the first, and the rest is counted.
+	for _, i := range []int{1, 127, 128, 129, 1500, len(f.envs) - 1} {
+		bare(at(f.envs, i, flipSig(f.envs[i]))...).write(t, dir)
+		report := verify(t, dir)
+		if report.Intact() || report.First.Record != uint64(i+1) || report.First.Damage != evidence.DamageEdited || report.Records != uint64(len(f.envs)-1) || len(report.Damage) != 1 {
+			t.Errorf("record %d edited: got %d records, first %v, damage %v", i+1, report.Records, report.First, report.Damage)
+		}
+	}
+}
+
+// A loop over Read that ends early, or panics, leaves no goroutine behind: see
+// TestMain.
+func TestReadEndsEarly(t *testing.T) {
+	dir := newDir(t)
+	bare(manyRecords(t, 3000).envs...).write(t, dir)
+	for _, err := range evidence.Read(dir) {
+		if err != nil {
+			t.Error(err)
+		}
+		break
+	}
+	func() {
+		defer func() {
+			if v := recover(); v == nil {
+				t.Error("got no panic")
+			}
+		}()
+		for _, err := range evidence.Read(dir) {
+			panic(fmt.Sprint("enough ", err))
+		}
+	}()
+}
+
+func TestProgress(t *testing.T) {
+	dir := newDir(t)
+	f := manyRecords(t, 3000)
+	bare(f.envs...).write(t, dir)
+	opts := attack{}.options()
+	var all []evidence.Progress
+	opts.Progress = func(p evidence.Progress) { all = append(all, p) }
+	began := time.Now()
+	report, err := evidence.Verify(dir, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := all[len(all)-1]
+	if last.Records != uint64(len(f.envs)) || last.Bytes != report.Bytes || last.Total != report.Bytes {
+		t.Errorf("got %+v at the end, want %d records and %d bytes", last, len(f.envs), report.Bytes)
+	}
+	if most := 2 + int(time.Since(began)/(100*time.Millisecond)); len(all) > most {
+		t.Errorf("got %d calls, want %d at most", len(all), most)
+	}
+	if !slices.IsSortedFunc(all, func(a, b evidence.Progress) int { return int(a.Bytes - b.Bytes) }) {
+		t.Errorf("got %+v, want them in order", all)
+	}
+}
+
+// FAULTS 17: a ledger of any length is verified in the same memory.
+func TestVerifyInConstantMemory(t *testing.T) {
+	if testing.Short() || raceEnabled {
+		t.Skip("makes a ledger of 250 MB")
+	}
+	const records = 200_000
+	dir := newDir(t)
+	bare().write(t, dir)
+	file, err := os.OpenFile(evidence.SegmentPath(dir, 1), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := bufio.NewWriter(file)
+	head := len(evidence.Segment())
+	f := newForger(t)
+	f.signing = evidence.SignCheckpoints // one signature each would take longer to make than to check
+	f.out = func(env []byte) { _, _ = w.Write(evidence.Segment(env)[head:]) }
+	f.open()
+	for i := 0; f.tree.Size() < records; i++ {
+		f.agent(fmt.Sprint("run-", i))
+		f.now = f.now.Add(-1700 * time.Millisecond) // a day holds them
+	}
+	if err := errors.Join(w.Flush(), file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	opts := attack{given: [][]byte{f.checkpoint()}}.options()
+	runtime.GC()
+	var before, m runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var peak uint64
+	opts.Progress = func(evidence.Progress) {
+		runtime.ReadMemStats(&m)
+		peak = max(peak, m.HeapAlloc)
+	}
+	began := time.Now()
+	report, err := evidence.Verify(dir, opts)
+	if err != nil || !report.Intact() || report.Records < records {
+		t.Fatalf("got %+v, %v", report, err)
+	}
+	if grown := int64(peak) - int64(before.HeapAlloc); grown > 48<<20 {
+		t.Errorf("verifying took %d MiB", grown>>20)
+	} else {
+		t.Logf("%d records, %d MiB, in %v with %d MiB", report.Records, report.Bytes>>20, time.Since(began), grown>>20)
+	}
+}
+
+// A writer that opens a ledger reads it through and refuses what is damaged: it
+// stops at the first bad record.
+func TestOpenReadsThrough(t *testing.T) {
+	f := base(t)
+	f.open()
+	f.run("run-c", "mail")
+	for name, tt := range map[string]struct {
+		ledger forgery
+		key    byte
+		says   string // "" if it opens
+	}{
+		"intact":           {f.ledger(), 1, ""},
+		"torn":             {forgery{segment: chop(evidence.Segment(f.envs...), 100)}, 1, ""},
+		"cut":              {bare(f.envs[:7]...), 1, ""},
+		"another root key": {f.ledger(), 2, "unknown_key"},
+		"removed":          {bare(slices.Delete(slices.Clone(f.envs), 3, 4)...), 1, "record 4 "},
+		"two bad":          {bare(at(at(f.envs, 2, strip(f.envs[1])), 3, strip(f.envs[1]))...), 1, "record 3 "},
+		"last edited":      {bare(at(f.envs, 13, flipSig(f.envs[13]))...), 1, "edited"},
+		"last session":     {bare(at(f.envs, 9, flipSig(f.envs[9]))...), 1, "session is "},
+		"by another":       {bare(at(f.envs, 13, evidence.Seal(testKey(66), decodePayload(t, f.envs[13])))...), 1, "unknown_key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := newDir(t)
+			tt.ledger.write(t, dir)
+			r, err := evidence.Open(dir, evidence.Config{Key: testKey(tt.key)})
+			if err == nil {
+				_ = r.Close(context.Background())
+			}
+			if tt.says == "" && err != nil || tt.says != "" && (!errors.Is(err, evidence.ErrDamaged) || !strings.Contains(err.Error(), tt.says)) {
+				t.Errorf("got error %v, want %q", err, tt.says)
+			}
+		})
+	}
+}
+
+func TestVerifyRefuses(t *testing.T) {
+	dir := newDir(t)
+	f := base(t)
+	f.ledger().write(t, dir)
+	for name, tt := range map[string]struct {
+		change func(o *evidence.VerifyOptions)
+		says   string
+	}{
+		"no key":           {func(o *evidence.VerifyOptions) { o.Keys = nil }, "no key"},
+		"another policy":   {func(o *evidence.VerifyOptions) { o.Policy = &evidence.TrustPolicy{} }, `does not name "prod"`},
+		"not a checkpoint": {func(o *evidence.VerifyOptions) { o.Checkpoints = [][]byte{f.checkpoint(), []byte("prod\n9\n")} }, "checkpoint 2: "},
+		"cut checkpoint":   {func(o *evidence.VerifyOptions) { o.Checkpoints = [][]byte{chop(f.checkpoint(), 9)} }, "checkpoint 1: "},
+		"no checkpoint":    {func(o *evidence.VerifyOptions) { o.Checkpoints = [][]byte{nil} }, "checkpoint 1: "},
+	} {
+		opts := attack{}.options()
+		tt.change(&opts)
+		if report, err := evidence.Verify(dir, opts); err == nil || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: got %+v, %v, want an error with %q", name, report, err, tt.says)
+		}
+	}
+	// What is not a file is not read.
+	if err := os.Remove(filepath.Join(dir, "checkpoint")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "checkpoint"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := evidence.Verify(dir, attack{}.options()); err == nil || !strings.Contains(err.Error(), "checkpoint: is not a regular file") {
+		t.Errorf("with a directory as checkpoint: got error %v", err)
+	}
+	f.ledger().write(t, dir)
+	// What is not in the ledger yet is only measured.
+	if err := os.WriteFile(filepath.Join(dir, "overflow.seg"), make([]byte, 77), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if report := wantIntact(t, dir); report.Overflow != 77 {
+		t.Errorf("got overflow %d, want 77", report.Overflow)
+	}
+}
