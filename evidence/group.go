@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"runtime"
 	"sync"
-	"sync/atomic"
 
 	"example.com/safeconduct/evidence/internal/tiles"
 )
@@ -38,11 +37,10 @@ type group struct {
 	seq     uint64 // of the last record
 	endsRun bool   // a run ends in it
 
-	left   atomic.Int32  // chunks that are not signed yet
-	signed chan struct{} // holds a token when all are
+	signed sync.WaitGroup // for its chunks
 }
 
-func newGroup() *group { return &group{signed: make(chan struct{}, 1)} }
+func newGroup() *group { return new(group) }
 
 func (b *group) reset(s *sessionKey) {
 	b.payloads, b.ends = keep(b.payloads)[:0], b.ends[:0]
@@ -120,7 +118,6 @@ func (b *group) single(payload []byte, sigs ...signature) {
 	b.ends = append(b.ends, 0)
 	b.frames = appendFrame(b.frames, env)
 	b.leaves = append(b.leaves, tiles.LeafHash(env))
-	notify(b.signed)
 }
 
 // Signers sign groups, as many at a time as there are processors.
@@ -144,16 +141,14 @@ func newSigners() *signers {
 				for i := c.from; i < c.to; i++ {
 					scratch = c.b.fill(i, scratch)
 				}
-				if c.b.left.Add(-1) == 0 {
-					c.b.signed <- struct{}{}
-				}
+				c.b.signed.Done()
 			}
 		})
 	}
 	return s
 }
 
-// sign has the group signed, which its signed channel says when it is done.
+// sign has the group signed, which can be waited for.
 func (s *signers) sign(b *group) {
 	b.layOut()
 	if n := b.count(); n <= signChunk { // somebody may wait for it
@@ -161,10 +156,9 @@ func (s *signers) sign(b *group) {
 		for i := range n {
 			scratch = b.fill(i, scratch)
 		}
-		b.signed <- struct{}{}
 		return
 	}
-	b.left.Store(int32((b.count() + signChunk - 1) / signChunk))
+	b.signed.Add((b.count() + signChunk - 1) / signChunk)
 	for from := 0; from < b.count(); from += signChunk {
 		s.jobs <- chunk{b, from, min(from+signChunk, b.count())}
 	}

@@ -32,7 +32,6 @@ type overflow struct {
 	written int64 // bytes that are whole
 	taken   int64 // of them, those that stand in the segments
 	marks   []spilled
-	more    chan struct{}
 }
 
 // A spilled is where a group ends in the overflow file.
@@ -45,7 +44,7 @@ type spilled struct {
 }
 
 func newOverflow(dir string, d disk) *overflow {
-	return &overflow{disk: d, path: filepath.Join(dir, overflowName), more: make(chan struct{}, 1)}
+	return &overflow{disk: d, path: filepath.Join(dir, overflowName)}
 }
 
 func (o *overflow) isActive() bool {
@@ -54,8 +53,8 @@ func (o *overflow) isActive() bool {
 	return o.active
 }
 
-// append adds a group. After an error nothing of it is in the file.
-func (o *overflow) append(b *group) error {
+// append adds groups. After an error nothing of them is in the file.
+func (o *overflow) append(groups ...*group) error {
 	if o.f == nil {
 		f, err := o.disk.create(o.path)
 		if err != nil {
@@ -64,30 +63,35 @@ func (o *overflow) append(b *group) error {
 		o.f = f
 	}
 	o.mu.Lock()
-	at := o.written
+	start, taken := o.written, o.taken
 	o.mu.Unlock()
-	if at+int64(len(b.frames)) > maxOverflow {
-		return errors.New("the overflow file is full")
-	}
-	start := at
-	if at == 0 {
-		if _, err := o.disk.writeAt(o.f, []byte(segmentHeader), 0); err != nil {
-			return errors.Join(err, o.disk.truncate(o.f, 0))
+	end := start
+	marks := make([]spilled, 0, len(groups))
+	write := func(b []byte) error {
+		if end+int64(len(b)) > maxOverflow {
+			return errors.New("the overflow file is full")
 		}
-		at = int64(len(segmentHeader))
+		_, err := o.disk.writeAt(o.f, b, end)
+		end += int64(len(b))
+		return err
 	}
-	if _, err := o.disk.writeAt(o.f, b.frames, at); err != nil {
-		return errors.Join(err, o.disk.truncate(o.f, start))
+	if start == 0 {
+		if err := write([]byte(segmentHeader)); err != nil {
+			return errors.Join(err, o.disk.truncate(o.f, start))
+		}
+		taken = end
+	}
+	for _, b := range groups {
+		b.signed.Wait()
+		if err := write(b.frames); err != nil {
+			return errors.Join(err, o.disk.truncate(o.f, start))
+		}
+		marks = append(marks, spilled{end, b.seq, b.count(), b.endsRun, b.session})
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.active = true
-	if o.taken == 0 {
-		o.taken = int64(len(segmentHeader))
-	}
-	o.written = at + int64(len(b.frames))
-	o.marks = append(o.marks, spilled{o.written, b.seq, b.count(), b.endsRun, b.session})
-	notify(o.more)
+	o.active, o.written, o.taken = true, end, max(o.taken, taken)
+	o.marks = append(o.marks, marks...)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"fmt"
 	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -49,9 +50,13 @@ type writer struct {
 
 	signers *signers
 	free    chan *group
-	groups  chan *group   // encoded, to be written in this order
+	more    chan struct{} // there is something to write, or no more comes
 	gaveUp  chan struct{} // closed: nothing will be written any more
 	done    chan struct{}
+
+	mu      sync.Mutex // held to add to the overflow, and to empty it
+	pending []*group   // encoded, to be written in this order; none where the overflow is active
+	encoded bool       // all there is
 
 	inHand  atomic.Int64 // events that were taken and are not durable
 	durable atomic.Uint64
@@ -60,7 +65,7 @@ type writer struct {
 
 func (w *writer) start() {
 	w.signers = newSigners()
-	w.free, w.groups = make(chan *group, groupCount), make(chan *group, groupCount)
+	w.free, w.more = make(chan *group, groupCount), make(chan struct{}, 1)
 	for range groupCount {
 		w.free <- newGroup()
 	}
@@ -97,7 +102,7 @@ func (w *writer) recovered() {
 // encode makes groups of events until the queue is closed and empty, or nothing
 // can be written any more.
 func (w *writer) encode() {
-	defer close(w.groups)
+	defer w.end()
 	defer w.signers.stop()
 	var events []event
 	tick := minTick
@@ -279,14 +284,13 @@ func (w *writer) deliver(b *group) bool {
 		w.signers.sign(b)
 	}
 	if b != w.own {
-		w.groups <- b // has room for all that there are
+		w.push(b)
 		return true
 	}
-	<-b.signed
 	retry := minRetry
 	for {
 		newest := w.queue.newest()
-		err := w.overflow.append(b)
+		err := w.spill(b)
 		if err == nil {
 			return true
 		}
@@ -302,14 +306,44 @@ func (w *writer) deliver(b *group) bool {
 				w.free <- other
 				break
 			}
-			notify(b.signed)
 			w.own = other
-			w.groups <- b
+			w.push(b)
 			return true
 		case <-timer.C:
 		}
 		retry = min(2*retry, maxRetry)
 	}
+}
+
+func (w *writer) push(b *group) {
+	w.mu.Lock()
+	w.pending = append(w.pending, b)
+	w.mu.Unlock()
+	notify(w.more)
+}
+
+// spill moves what is pending to the overflow, and b behind it, all or none: if
+// the process dies, what stands there must follow what the segments have.
+func (w *writer) spill(b *group) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.overflow.append(append(w.pending[:len(w.pending):len(w.pending)], b)...); err != nil {
+		return err
+	}
+	for _, moved := range w.pending {
+		w.free <- moved
+	}
+	w.pending = w.pending[:0]
+	notify(w.more)
+	return nil
+}
+
+// end says that no more groups come.
+func (w *writer) end() {
+	w.mu.Lock()
+	w.encoded = true
+	w.mu.Unlock()
+	notify(w.more)
 }
 
 // write makes groups durable until there are no more, or the queue is closed
@@ -322,48 +356,49 @@ func (w *writer) write() {
 	for w.writeNext() {
 	}
 	close(w.gaveUp)
-	for range w.groups { // until the encoder has ended too
+	for !w.hasEnded() {
+		<-w.more // until the encoder has ended too
 	}
 	w.queue.acknowledge(math.MaxUint64, cmp.Or(w.err(), ErrClosed))
 }
 
-// writeNext makes the oldest group durable. In the overflow there are only
-// groups that come after those in the channel.
+func (w *writer) hasEnded() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.encoded
+}
+
+// writeNext makes the oldest group durable, once there is one. It returns false
+// when nothing is written any more.
 func (w *writer) writeNext() bool {
-	select {
-	case b, ok := <-w.groups:
-		return ok && w.writeGroup(b) || !ok && w.drain()
-	default:
-	}
-	if w.overflow.isActive() {
-		return w.takeOver()
-	}
-	select {
-	case b, ok := <-w.groups:
-		return ok && w.writeGroup(b) || !ok && w.drain()
-	case <-w.overflow.more:
-		return true
+	for {
+		w.mu.Lock()
+		var b *group
+		if len(w.pending) > 0 {
+			b = w.pending[0]
+			w.pending = append(w.pending[:0], w.pending[1:]...)
+		}
+		ended := w.encoded
+		w.mu.Unlock()
+		switch {
+		case b != nil:
+			return w.writeGroup(b)
+		case w.overflow.isActive():
+			return w.takeOver()
+		case ended:
+			return false
+		}
+		<-w.more
 	}
 }
 
 func (w *writer) writeGroup(b *group) bool {
-	<-b.signed
+	b.signed.Wait()
 	ok := w.commit(b.frames, spilled{seq: b.seq, count: b.count(), ends: b.endsRun, session: b.session}, b.leaves)
 	if ok {
 		w.free <- b
 	}
 	return ok
-}
-
-// drain takes over what is in the overflow when nothing else comes. It returns
-// false: there is no more.
-func (w *writer) drain() bool {
-	for w.overflow.isActive() {
-		if !w.takeOver() {
-			return false
-		}
-	}
-	return false
 }
 
 // takeOver makes the oldest group of the overflow durable.
@@ -384,7 +419,10 @@ func (w *writer) takeOver() bool {
 	if !w.commit(frames, m, leaves) {
 		return false
 	}
-	if err := w.overflow.took(); err != nil {
+	w.mu.Lock()
+	err = w.overflow.took()
+	w.mu.Unlock()
+	if err != nil {
 		w.log.warn("the overflow file cannot be emptied", "error", err)
 	}
 	return true

@@ -1,0 +1,241 @@
+package evidence_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/middleware"
+)
+
+// A gated is a disk of which some files hang.
+type gated struct {
+	mu    sync.Mutex
+	hangs func(op evidence.Op) bool
+	open  chan struct{}
+}
+
+func (g *gated) do(op evidence.Op) error {
+	g.mu.Lock()
+	hangs, open := g.hangs, g.open
+	g.mu.Unlock()
+	if hangs != nil && hangs(op) {
+		<-open
+	}
+	return op.Do()
+}
+
+func (g *gated) hang(f func(op evidence.Op) bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.hangs, g.open = f, make(chan struct{})
+}
+
+func (g *gated) release() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.hangs = nil
+	close(g.open)
+}
+
+func syncsOfSegments(op evidence.Op) bool {
+	return op.Name == "sync" && strings.Contains(op.Path, "segments")
+}
+
+var calculator = middleware.Call{Kind: middleware.KindTool, Name: "calculator", Input: "19*23"}
+
+// While the ledger's syncs hang, records go to the overflow, and to the ledger
+// when they do not any more: all, in order, and the file is gone.
+func TestOverflow(t *testing.T) {
+	for _, elsewhere := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			dir := newDir(t)
+			overflow := dir
+			cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}, Queue: 1000}
+			if elsewhere {
+				overflow = t.TempDir()
+				cfg.Overflow = overflow
+			}
+			var disk gated
+			cfg.Each(disk.do)
+			r, err := evidence.Open(dir, cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			disk.hang(syncsOfSegments)
+			const n = 2000 // records: more than the queue and all groups hold
+			for range n / 4 {
+				if _, err := call(t, r, calculator, say("437")); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+			time.Sleep(time.Second)
+			stats := r.Stats()
+			if stats.Waiting != n || stats.Overflowed == 0 || stats.Lost != 0 {
+				t.Errorf("got %+v, want %d waiting, some in the overflow, none lost", stats, n)
+			}
+			if info := mustStat(t, filepath.Join(overflow, "overflow.seg")); info.Size() == 0 || info.Mode().Perm() != 0o600 {
+				t.Errorf("the overflow has %d bytes and mode %v", info.Size(), info.Mode())
+			}
+			disk.release()
+			time.Sleep(time.Second)
+			if stats := r.Stats(); stats.Waiting != 0 || stats.Overflowed != 0 {
+				t.Errorf("got %+v, want nothing waiting", stats)
+			}
+			if _, err := call(t, r, shell, say("ok")); err != nil {
+				t.Errorf("after: %v", err)
+			}
+			if err := r.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if report := wantIntact(t, dir); report.Done != n/4+1 || report.Lost != 0 {
+				t.Errorf("got %+v, want %d done", report, n/4+1)
+			}
+			if _, err := os.Stat(filepath.Join(overflow, "overflow.seg")); !os.IsNotExist(err) {
+				t.Errorf("the overflow is still there: %v", err)
+			}
+		})
+	}
+}
+
+// Where the overflow does not take them either, records wait in the queue, and
+// then are lost: a signed gap says which.
+func TestOverflowFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}, Queue: 100}
+		var disk gated
+		var full atomic.Bool
+		cfg.Each(func(op evidence.Op) error {
+			if strings.Contains(op.Path, "overflow") && op.Name == "write" && full.Load() {
+				return errors.Join(syscall.ENOSPC, op.Part(len(op.Bytes)/2))
+			}
+			return disk.do(op)
+		})
+		r, err := evidence.Open(dir, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		full.Store(true)
+		disk.hang(syncsOfSegments)
+		for range 1000 {
+			if _, err := call(t, r, calculator, say("437")); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		stats := r.Stats()
+		if stats.Lost == 0 || !errors.Is(r.Err(), syscall.ENOSPC) {
+			t.Errorf("got %+v, %v, want some lost and ENOSPC", stats, r.Err())
+		}
+		disk.release()
+		time.Sleep(time.Minute)
+		if r.Err() != nil {
+			t.Errorf("after: %v", r.Err())
+		}
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if report := wantIntact(t, dir); report.Lost != stats.Lost || report.Gaps == 0 {
+			t.Errorf("got %+v, want %d lost, in gaps", report, stats.Lost)
+		}
+	})
+}
+
+// What is in the overflow when the process dies is taken over at the next start.
+func TestOverflowIsTakenOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}}
+		var disk gated
+		cfg.Each(disk.do)
+		r, err := evidence.Open(dir, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		disk.hang(syncsOfSegments)
+		for range 200 {
+			if _, err := call(t, r, calculator, say("437")); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		dead := newDir(t) // what a process that is killed here leaves
+		if err := os.CopyFS(dead, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		disk.release()
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+
+		report := verify(t, dead)
+		if report.Overflow == 0 || report.Done == 200 {
+			t.Fatalf("got %+v, want an overflow", report)
+		}
+		again, err := evidence.Open(dead, evidence.Config{Key: testKey(1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := again.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		report = wantIntact(t, dead)
+		if report.Done != 200 || report.Overflow != 0 {
+			t.Errorf("got %+v, want all 200 calls in the ledger", report)
+		}
+		all := entries(t, dead)
+		if got := all[len(all)-1].Record.Session.Recovered; got == nil || got.Overflow == 0 {
+			t.Errorf("got recovered %+v, want records of the overflow", got)
+		}
+	})
+}
+
+// FAULTS: a disk that does not answer at all keeps no call that need not wait.
+func TestFrozenDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}, Queue: 500}
+		var disk gated
+		cfg.Each(disk.do)
+		r, err := evidence.Open(dir, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		disk.hang(func(evidence.Op) bool { return true })
+		began := time.Now()
+		for range 5000 {
+			if _, err := call(t, r, calculator, say("437")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("calls waited %v", waited)
+		}
+		time.Sleep(time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var left *evidence.CloseError
+		if err := r.Close(ctx); !errors.As(err, &left) || uint64(left.NotDurable)+r.Stats().Lost < 20000 {
+			t.Errorf("Close: got %v and %d lost, want 20000 together, and perhaps gaps", err, r.Stats().Lost)
+		}
+		disk.release()
+		if err := r.Close(t.Context()); err != nil {
+			t.Errorf("second Close: %v", err)
+		}
+		if report := wantIntact(t, dir); report.Records+report.Lost < 20000 {
+			t.Errorf("got %+v, want 20000 records, lost ones included", report)
+		}
+	})
+}
