@@ -130,57 +130,74 @@ func TestDiskFails(t *testing.T) {
 	}
 }
 
-// Whichever operation of the disk fails, nothing is lost, and no tool has run
-// without an intent that was durable by then.
+// Whichever operation of the disk fails or is cut short, nothing is lost, and no
+// tool has run without an intent that was durable by then. A write that lies, and
+// says that it was done when half of it was, is found out.
 func TestNthOperationFails(t *testing.T) {
-	for n := range 20 {
-		for _, short := range []bool{false, true} {
-			synctest.Test(t, func(t *testing.T) {
-				dir := newDir(t)
-				var ops, armed atomic.Int32
-				fault := func() error {
-					if armed.Load() == 1 && int(ops.Add(1)) == n+1 {
-						return syscall.EIO
-					}
-					return nil
-				}
-				cfg := evidence.Config{}
-				cfg.Inject(&evidence.Faults{Create: fault, Truncate: fault, Sync: fault, Write: func(b []byte) (int, error) {
-					if short {
-						return len(b) - 1, fault()
-					}
-					return 0, fault()
-				}})
-				r, err := evidence.Open(dir, cfg)
-				if err != nil {
-					t.Fatal(err)
-				}
-				armed.Store(1)
-				var denied int
-				for range 4 {
-					_, err := call(t, r, shell, func(context.Context, middleware.Call) (middleware.Result, error) {
-						report := verify(t, dir, r.PublicKey())
-						if !report.Intact() || report.Unknown != 1 {
-							t.Errorf("operation %d: the tool runs and its intent is not there: %+v", n, report)
-						}
-						return middleware.Result{}, nil
-					})
-					if err != nil {
-						wantUnavailable(t, err, syscall.EIO)
-						denied++
-					}
-					time.Sleep(time.Minute) // the outcome is written
-				}
-				if err := r.Close(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				report := verify(t, dir, r.PublicKey())
-				if !report.Intact() || report.Records != 17 || report.Lost != 0 || int(report.Denied) != denied || denied > 1 {
-					t.Errorf("operation %d: got report %+v, %d denied", n, report, denied)
-				}
-			})
+	for _, how := range []string{"fails", "short", "lies"} {
+		n := 0
+		for reached := true; reached; n++ {
+			synctest.Test(t, func(t *testing.T) { reached = nthOperation(t, n, how) })
+			if t.Failed() {
+				t.Fatalf("operation %d %s", n, how)
+			}
+		}
+		if n < 20 {
+			t.Errorf("%s: %d operations", how, n)
 		}
 	}
+}
+
+func nthOperation(t *testing.T, n int, how string) (reached bool) {
+	dir := newDir(t)
+	var ops, armed, lied atomic.Int32
+	cfg := evidence.Config{}
+	cfg.Each(func(op evidence.Op) error {
+		if armed.Load() == 0 || int(ops.Add(1)) != n+1 {
+			return op.Do()
+		}
+		switch {
+		case how == "lies" && op.Part != nil:
+			lied.Store(1)
+			_ = op.Part(len(op.Bytes) / 2)
+			return nil
+		case how == "short" && op.Part != nil:
+			return errors.Join(syscall.EIO, op.Part(len(op.Bytes)-1))
+		}
+		return syscall.EIO
+	})
+	cfg.Small(6 << 10)
+	r, err := evidence.Open(dir, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	armed.Store(1)
+	var denied int
+	for range 4 {
+		_, err := call(t, r, shell, func(context.Context, middleware.Call) (middleware.Result, error) {
+			if report := verify(t, dir, r.PublicKey()); lied.Load() == 0 && (!report.Intact() || report.Unknown != 1) {
+				t.Errorf("the tool runs and its intent is not there: %+v %v", report, report.First)
+			}
+			return middleware.Result{}, nil
+		})
+		if err != nil && lied.Load() == 0 {
+			wantUnavailable(t, err, syscall.EIO)
+		}
+		if err != nil {
+			denied++
+		}
+		time.Sleep(time.Minute) // the outcome is written
+	}
+	closed := r.Close(t.Context())
+	report := verify(t, dir, r.PublicKey())
+	whole := report.Intact() && report.Records == 17 && report.Lost == 0 && int(report.Denied) == denied && denied <= 1
+	switch {
+	case lied.Load() == 1 && report.Intact() && !whole:
+		t.Errorf("a lie was not found out: %+v", report)
+	case lied.Load() == 0 && (!whole || closed != nil):
+		t.Errorf("got report %+v %v, %d denied, Close %v", report, report.First, denied, closed)
+	}
+	return int(ops.Load()) > n
 }
 
 // FAULTS 11: a log that was renamed or cut under the writer is not begun anew.
