@@ -11,29 +11,39 @@
 //	defer recorder.Close(ctx)
 //	tool := middleware.Wrap(shell, recorder.Intercept, gates...)
 //
-// Without a key in [Config] a new one is made, which Recorder.PublicKey returns
-// the public half of; a ledger that is to be continued needs one from [LoadKey].
+// Without a root key in [Config] a new one is made, which Recorder.PublicKey
+// returns the public half of; a ledger that is to be continued needs one from
+// [LoadKey], or from a device that is a crypto.Signer.
 //
-// [Verify] checks a ledger against a public key that the caller trusts, and says
-// which record is the first bad one and what is wrong with it. [Read] goes
-// through the records without checking signatures.
+// [Verify] checks a ledger against the root keys that the caller trusts, and
+// checkpoints that the caller kept, and says which record is the first bad one
+// and what is wrong with it. [Read] goes through the records without checking
+// signatures, and [Follow] waits for more. [Prove] takes one record out of a
+// ledger with all that it takes to believe it, and [Reveal] a content with it.
 //
 // A [Record] is an in-toto Statement in a DSSE envelope, signed with Ed25519, so
-// that cosign, openssl or a short script verifies one as well. Records hold no
+// that cosign, openssl or a short script verifies one as well. The envelopes are
+// the leaves of a Merkle tree, whose head is signed as a C2SP checkpoint: the
+// tools of transparency logs work on what [ExportTiles] writes. Records hold no
 // prompts, arguments or outputs: these stand in them as salted commitments and
 // sizes, and errors as their classes. Names, roles, the reasons of denials and
 // on whose behalf a run happens are in the clear. FORMAT.md describes every byte.
 //
+// # What a call waits for
+//
 // Recording never waits for the disk, with one exception: a tool call runs only
 // once its intent is durable, unless [Config] says that the tool has no side
-// effects, or may run on best effort. A [Sink] that is slow, dead or panics does
+// effects, or may run on best effort. Records are encoded, chained, signed and
+// written behind the caller's back, in batches with one sync each. While the disk
+// does not take them they go to an overflow file, then wait in memory, and then
+// are lost; a signed gap says which. A [Sink] that is slow, dead or panics does
 // not touch a call at all: it is served from the ledger, behind a breaker.
 //
 // # Limits
 //
-// The key lives in the agent's own process: a ledger shows what was changed
-// after it was written, and whoever owns the process can write what they like.
-// A ledger that is cut at the end of a record cannot be told from one that never
-// went on, except that the runs under way lack their end: keep [Report.Head]
-// in a second place.
+// The session key lives in the agent's own process: a ledger shows what was
+// changed after it was written, and whoever owns the process can write what they
+// like. A ledger that is cut at the end of a record, and its checkpoint put back,
+// cannot be told from one that never went on, except that the runs under way lack
+// their end: keep the checkpoints that Config.Publish gets in a second place.
 package evidence
