@@ -37,21 +37,25 @@ func TestCheckpoints(t *testing.T) {
 		if got := r.Checkpoint(); got != nil {
 			t.Errorf("got checkpoint %q before the first", got)
 		}
-		time.Sleep(2 * time.Second)
+		pass := func(d time.Duration) {
+			time.Sleep(d)
+			synctest.Wait()
+		}
+		pass(2 * time.Second)
 		if len(published) != 1 {
 			t.Fatalf("got %d checkpoints of the session's record, want 1", len(published))
 		}
 		if _, err := call(t, r, shell, say("ok")); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(200 * time.Millisecond)
+		pass(200 * time.Millisecond)
 		if len(published) != 2 {
 			t.Fatalf("got %d checkpoints soon after the run's end, want 2", len(published))
 		}
 		if !bytes.Equal(r.Checkpoint(), published[1]) {
 			t.Errorf("got checkpoint %q, published %q", r.Checkpoint(), published[1])
 		}
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if len(published) != 2 {
 			t.Errorf("got %d checkpoints while nothing came, want no more", len(published)-2)
 		}
