@@ -601,6 +601,39 @@ func TestCloseUnderLoad(t *testing.T) {
 	}
 }
 
+// A mistake of the writer's is not the agent's: calls that need no record go on,
+// and those that do are denied.
+func TestWriterPanics(t *testing.T) {
+	dir := newDir(t)
+	r, err := evidence.Open(dir, evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := call(t, r, shell, say("ok")); err != nil {
+		t.Fatal(err)
+	}
+	r.Break()
+	for range 3 {
+		_, err := call(t, r, shell, say("ok"))
+		wantUnavailable(t, err, evidence.ErrUnavailable)
+	}
+	if _, err := call(t, r, calculator, say("437")); err != nil {
+		t.Errorf("a call that needs no record: %v", err)
+	}
+	if err := r.Err(); err == nil || !strings.Contains(err.Error(), "panicked") {
+		t.Errorf("Err: got %v, want the panic", err)
+	}
+	var left *evidence.CloseError
+	if err := r.Close(t.Context()); !errors.As(err, &left) || left.NotDurable == 0 {
+		t.Errorf("Close: got %v, want records that are not durable", err)
+	}
+	again := open(t, dir, evidence.Config{})
+	if err := again.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantIntact(t, dir)
+}
+
 func TestOpenPanics(t *testing.T) {
 	for name, cfg := range map[string]evidence.Config{
 		"negative queue":    {Queue: -1},

@@ -165,3 +165,6 @@ func SplitEnvelope(b []byte) (payload []byte, ids []string, sigs [][]byte, err e
 	}
 	return e.payload, ids, sigs, nil
 }
+
+// Break has the writer panic at the next record.
+func (r *Recorder) Break() { r.writer.build.contents = nil }

@@ -229,12 +229,14 @@ func (q *queue) newest() uint64 {
 	return q.seq
 }
 
-// close refuses all further events. It is called once.
+// close refuses all further events.
 func (q *queue) close() {
 	q.mu.Lock()
-	q.closed = true
-	q.mu.Unlock()
-	close(q.ending)
+	defer q.mu.Unlock()
+	if !q.closed {
+		q.closed = true
+		close(q.ending)
+	}
 	notify(q.urgent)
 }
 

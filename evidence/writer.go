@@ -60,7 +60,8 @@ type writer struct {
 
 	inHand  atomic.Int64 // events that were taken and are not durable
 	durable atomic.Uint64
-	failure atomic.Pointer[error]
+	failure atomic.Pointer[error] // of the last attempt, if it failed
+	fatal   atomic.Pointer[error] // nothing is written any more
 }
 
 func (w *writer) start() {
@@ -77,10 +78,26 @@ func (w *writer) start() {
 }
 
 func (w *writer) err() error {
-	if p := w.failure.Load(); p != nil {
-		return *p
+	for _, e := range []*atomic.Pointer[error]{&w.fatal, &w.failure} {
+		if p := e.Load(); p != nil {
+			return *p
+		}
 	}
 	return nil
+}
+
+// survive keeps a panic of ours from being the agent's: nothing is recorded any
+// more, and calls that need a record are denied.
+func (w *writer) survive() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	err := fmt.Errorf("evidence: the writer panicked: %v", v)
+	w.fatal.Store(&err)
+	w.log.warn("nothing is recorded any more", "error", err)
+	w.queue.close()
+	w.queue.acknowledge(math.MaxUint64, err)
 }
 
 // fail says that records cannot be written, to those too who wait for one up to
@@ -104,6 +121,7 @@ func (w *writer) recovered() {
 func (w *writer) encode() {
 	defer w.end()
 	defer w.signers.stop()
+	defer w.survive()
 	var events []event
 	tick := minTick
 	for {
@@ -353,8 +371,11 @@ func (w *writer) write() {
 	defer func() { _ = w.store.close() }() // what counts was synced
 	defer w.overflow.close()
 	defer w.sealer.close()
-	for w.writeNext() {
-	}
+	func() {
+		defer w.survive()
+		for w.writeNext() {
+		}
+	}()
 	close(w.gaveUp)
 	for !w.hasEnded() {
 		<-w.more // until the encoder has ended too
