@@ -14,7 +14,7 @@ import (
 
 var (
 	// ErrNotLedger means that a directory is not a ledger.
-	ErrNotLedger = errors.New("not a ledger")
+	ErrNotLedger = errors.New("is not a ledger")
 
 	// ErrVersion means that a ledger is of a version that this package does
 	// not know.
