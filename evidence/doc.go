@@ -14,9 +14,8 @@
 // Without a key in [Config] a new one is made, which Recorder.PublicKey returns
 // the public half of; a ledger that is to be continued needs one from [LoadKey].
 //
-// [Verify] checks a ledger against root keys that the caller trusts, and against
-// checkpoints that were kept elsewhere, and says which record is the first bad
-// one and what is wrong with it. [Read] goes
+// [Verify] checks a ledger against a public key that the caller trusts, and says
+// which record is the first bad one and what is wrong with it. [Read] goes
 // through the records without checking signatures.
 //
 // A [Record] is an in-toto Statement in a DSSE envelope, signed with Ed25519, so
@@ -34,7 +33,7 @@
 //
 // The key lives in the agent's own process: a ledger shows what was changed
 // after it was written, and whoever owns the process can write what they like.
-// A ledger that is cut at the end of a record, and its checkpoint put back, cannot
-// be told from one that never went on, except that the runs under way lack their
-// end: keep checkpoints in a second place, and give them to Verify.
+// A ledger that is cut at the end of a record cannot be told from one that never
+// went on, except that the runs under way lack their end: keep [Report.Head]
+// in a second place.
 package evidence
