@@ -10,10 +10,12 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/middleware"
 )
 
 // Envelopes are opened in parallel and come in order all the same.
@@ -206,5 +208,31 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 	if report := wantIntact(t, dir); report.Overflow != 77 {
 		t.Errorf("got overflow %d, want 77", report.Overflow)
+	}
+}
+
+// A ledger can be verified while it is written: at most its last frame is not
+// whole yet.
+func TestVerifyWhileWriting(t *testing.T) {
+	dir := newDir(t)
+	r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}})
+	ctx, stop := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer stop()
+	var running sync.WaitGroup
+	running.Go(func() {
+		for ctx.Err() == nil {
+			_, _ = call(t, r, shell, func(context.Context, middleware.Call) (middleware.Result, error) {
+				return middleware.Result{Output: "ok"}, nil
+			})
+		}
+	})
+	defer running.Wait()
+	seen := uint64(0)
+	for n := 0; ctx.Err() == nil; n++ {
+		report := verify(t, dir)
+		if f := report.First; f != nil && f.Damage != evidence.DamageTruncated || report.Records < seen {
+			t.Fatalf("verification %d: got %d records after %d, first damage %v", n, report.Records, seen, f)
+		}
+		seen = report.Records
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 var (
 	// ErrNotLedger means that a directory is not a ledger.
-	ErrNotLedger = errors.New("not a ledger")
+	ErrNotLedger = errors.New("is not a ledger")
 
 	// ErrVersion means that a ledger is of a version that this package does
 	// not know.
@@ -158,12 +158,17 @@ func (v *verification) origin() (origin string, err error) {
 	if v.opts.Ledger != "" {
 		return v.opts.Ledger, nil
 	}
-	err = scan(v.dir, nil, func(f *frame, _ int64) bool {
-		if f.record != nil {
+	var e envelope
+	err = walk(v.dir, func(_ place, env []byte, bad error) bool { // scan would read ahead
+		f := frame{env: env}
+		if bad != nil {
+			return true
+		}
+		if f.open(&e); f.record != nil {
 			origin = f.record.Ledger
 		}
 		return origin == ""
-	})
+	}, nil)
 	return origin, err
 }
 
