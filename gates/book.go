@@ -13,18 +13,20 @@ type account struct {
 
 	window time.Duration // zero for none
 	began  time.Duration // the window, by the book's clock
-	ends   time.Duration
-	gone   bool // forgotten by its book: the next one of its name is another
+	opened bool          // a window has begun
+	gone   bool          // forgotten by its book: the next one of its name is another
 }
 
-// turn begins a new window where the last one has ended.
+// over reports whether the account's window is over, or has not begun.
+func (a *account) over(now time.Duration) bool {
+	return a.window > 0 && (!a.opened || now-a.began >= a.window)
+}
+
+// turn begins a new window where the last one is over.
 func (a *account) turn(now time.Duration) {
-	if a.window > 0 && now >= a.ends {
+	if a.over(now) {
 		a.used, a.held = Amounts{}, Amounts{}
-		a.began, a.ends = now, now+a.window
-		if a.ends < now {
-			a.ends = maxAmount
-		}
+		a.began, a.opened = now, true
 	}
 }
 
@@ -83,8 +85,8 @@ func monotonic() func() time.Duration {
 	return func() time.Duration { return time.Since(start) }
 }
 
-// now returns the time, which never goes back, whatever the clock does. It needs
-// the lock.
+// now returns the time, which never goes back, whatever the clock does, and is
+// never negative. It needs the lock.
 func (b *book) now() time.Duration {
 	b.last = max(b.last, b.clock())
 	return b.last
@@ -130,7 +132,7 @@ func (b *book) reserve(h *hold, ttl time.Duration) (misfit, bool) {
 			p.of.held[d] = sum(p.of.held[d], n)
 		}
 	}
-	h.at, h.expires = now, now+ttl
+	h.at, h.expires = now, time.Duration(sum(int64(now), int64(ttl)))
 	b.insert(h)
 	return misfit{}, true
 }
@@ -240,7 +242,7 @@ func (b *book) account(name string, window time.Duration) (*account, error) {
 		now := b.now()
 		b.expire(now)
 		for name, a := range b.accounts {
-			if a.window > 0 && now >= a.ends {
+			if a.over(now) {
 				a.gone = true
 				delete(b.accounts, name)
 			}

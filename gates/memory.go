@@ -3,6 +3,7 @@ package gates
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // A Memory is a [Store] that keeps accounts in the memory of one process, for
@@ -52,7 +53,7 @@ func (m *Memory) Reserve(ctx context.Context, r Reservation) ([]Standing, error)
 	if x, ok := b.reserve(h, r.TTL); !ok {
 		return nil, &LimitError{Charge: x.i, Dim: x.dim, Asked: x.asked, Left: x.left}
 	}
-	h.forget = h.expires + r.TTL
+	h.forget = time.Duration(sum(int64(h.expires), int64(r.TTL)))
 	m.holds[r.ID] = h
 	m.known = append(m.known, h)
 	return standing(h.postings), nil

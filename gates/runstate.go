@@ -14,13 +14,14 @@ import (
 type runState struct {
 	met atomic.Bool // the run has heard of the gate, and what follows is there
 
-	own      book       // whose lock is used where only runs have limits
-	accounts []*account // by bound; nil where there is none
-	names    []string   // of the accounts that are not the run's own
-	missing  []bool     // by bound: the run lacks the name that it needs
-	full     []bool     // by bound: there was no room for the account
-	standing []Standing // by bound, of those in the Store
-	began    time.Time  // of the first call through the gate
+	own      book         // whose lock is used where only runs have limits
+	accounts []*account   // by bound; nil where there is none
+	names    []string     // of the accounts that are not the run's own
+	missing  []bool       // by bound: the run lacks the name that it needs
+	full     []bool       // by bound: there was no room for the account
+	standing []Standing   // by bound, of those in the Store, as it last said
+	told     []*storeHold // by bound: the reservation with which it did
+	began    time.Time    // of the first call through the gate
 
 	open  []middleware.CallID            // chains under way that are under the gate
 	batch map[middleware.CallID][]heldUp // tool calls held for them
@@ -66,7 +67,7 @@ func (b *budget) meet(run *middleware.Run, st *runState) {
 	n := len(b.bounds)
 	st.accounts, st.names = make([]*account, n), make([]string, n)
 	st.missing, st.full = make([]bool, n), make([]bool, n)
-	st.standing = make([]Standing, n)
+	st.standing, st.told = make([]Standing, n), make([]*storeHold, n)
 	for i := range b.bounds {
 		bd := &b.bounds[i]
 		if bd.Scope == ScopeRun {

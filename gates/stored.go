@@ -128,7 +128,7 @@ func (b *budget) learn(st *runState, h *storeHold, standing []Standing) {
 	bk := b.lock(st)
 	defer bk.mu.Unlock()
 	for i, bound := range h.bounds {
-		st.standing[bound] = standing[i]
+		st.standing[bound], st.told[bound] = standing[i], h
 	}
 }
 
@@ -166,11 +166,16 @@ func (b *budget) releaseStored(ctx context.Context, st *runState, h *storeHold) 
 	b.adjust(st, h, make([]Amounts, len(h.charges)))
 }
 
-// adjust keeps what became of a reservation, until the Store says more.
+// adjust keeps what became of a reservation, until the Store says more. Where it
+// has done so in the meantime that holds.
 func (b *budget) adjust(st *runState, h *storeHold, used []Amounts) {
 	bk := b.lock(st)
 	defer bk.mu.Unlock()
 	for i, bound := range h.bounds {
+		if st.told[bound] != h {
+			continue
+		}
+		st.told[bound] = nil
 		s := &st.standing[bound]
 		for d, n := range h.charges[i].Ask {
 			s.Held[d] = max(s.Held[d]-n, 0)
