@@ -128,7 +128,7 @@ func TestBudgetTogether(t *testing.T) {
 					if d := wantOver(t, do(ctx, gate, kit.Answer("", 2, 40), call)); !strings.HasPrefix(d.Reason, "limit model_calls of the "+tight.String()) {
 						t.Errorf("got reason %q", d.Reason)
 					}
-					wantOver(t, plan(ctx, gate, 4))
+					kit.WantDenied(t, plan(ctx, gate, 4), middleware.CodeOverBudget)
 					for _, b := range middleware.RunOf(ctx).Balances() {
 						want := map[string]int64{"tool_calls": 3, "model_calls": 3, "tokens": 126}[b.Limit]
 						if b.Used != want || b.Held != 0 {
@@ -166,7 +166,7 @@ func TestBudgetNameless(t *testing.T) {
 										t.Errorf("got %q of gate %q, want %q", d.Reason, d.Gate, want)
 									}
 								default:
-									wantOver(t, err)
+									kit.WantDenied(t, err, middleware.CodeOverBudget)
 								}
 							}
 							wantSpent(t, ctx, "run/tool_calls", min(int64(passed), 1), 0)

@@ -75,7 +75,7 @@ func TestBudgetClamp(t *testing.T) {
 					req := hello(tt.maxTokens, tt.candidates)
 					got, decisions, err := sent(ctx, gate, req, &middleware.Usage{InputTokens: 1, Reported: true})
 					if tt.want == 0 {
-						wantOver(t, err)
+						kit.WantDenied(t, err, middleware.CodeOverBudget)
 						return
 					}
 					if err != nil {
