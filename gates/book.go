@@ -145,7 +145,7 @@ func (b *book) settle(h *hold, used []Amounts) {
 	if h.state == holdEnded {
 		return
 	}
-	h.state = holdEnded
+	defer h.close()
 	for i := range h.postings {
 		of := h.postings[i].of
 		if !of.since(h.at) {
@@ -160,8 +160,11 @@ func (b *book) settle(h *hold, used []Amounts) {
 // release gives back what is held. It needs the lock.
 func (b *book) release(h *hold) {
 	b.end(h)
-	h.state = holdEnded
+	h.close()
 }
+
+// close keeps of a hold no more than that it has ended.
+func (h *hold) close() { h.state, h.postings = holdEnded, nil }
 
 // end gives back what is held, if it still is.
 func (b *book) end(h *hold) {

@@ -34,29 +34,30 @@ func (m *Memory) Reserve(ctx context.Context, r Reservation) ([]Standing, error)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m.forget()
-	if h := m.holds[r.ID]; h != nil {
-		return standing(h.postings), nil
-	}
-	h := &hold{id: r.ID, postings: make([]posting, len(r.Charges))}
+	postings := make([]posting, len(r.Charges))
 	for i, c := range r.Charges {
-		a, err := b.account(c.Account, c.Window)
-		if err != nil {
-			return nil, err
-		}
 		for d, n := range c.Ask {
 			if n < 0 || c.Max[d] < 0 {
 				return nil, fmt.Errorf("gates: budget: charge %d: negative %v", i, Dim(d))
 			}
 		}
-		h.postings[i] = posting{a, &c.Max, c.Ask.within(&c.Max)}
+		a, err := b.account(c.Account, c.Window)
+		if err != nil {
+			return nil, err
+		}
+		postings[i] = posting{a, &r.Charges[i].Max, c.Ask.within(&c.Max)}
 	}
+	if m.holds[r.ID] != nil {
+		return standing(postings), nil
+	}
+	h := &hold{id: r.ID, postings: postings}
 	if x, ok := b.reserve(h, r.TTL); !ok {
 		return nil, &LimitError{Charge: x.i, Dim: x.dim, Asked: x.asked, Left: x.left}
 	}
 	h.forget = time.Duration(sum(int64(h.expires), int64(r.TTL)))
 	m.holds[r.ID] = h
 	m.known = append(m.known, h)
-	return standing(h.postings), nil
+	return standing(postings), nil
 }
 
 // forget forgets reservations of which nothing is to be heard any more. One that
@@ -90,6 +91,9 @@ func (m *Memory) Settle(ctx context.Context, id string, used []Amounts) error {
 	h := m.holds[id]
 	if h == nil {
 		return ErrNoReservation
+	}
+	if h.state == holdEnded {
+		return nil
 	}
 	if len(used) != len(h.postings) {
 		return fmt.Errorf("gates: budget: settled %d of %d charges", len(used), len(h.postings))
