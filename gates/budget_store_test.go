@@ -101,7 +101,7 @@ func TestBudgetStoreFails(t *testing.T) {
 						if d.Reason != "the store of the budget failed" || d.Gate != "budget" || strings.Contains(d.Error(), "secret") {
 							t.Errorf("%v: got %v", call.Kind, d)
 						}
-						if took := time.Since(began); took > 3*gates.DefaultStoreTimeout {
+						if took := time.Since(began); took > 2*gates.DefaultStoreTimeout {
 							t.Errorf("%v: took %v", call.Kind, took)
 						}
 					}

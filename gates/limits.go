@@ -105,12 +105,13 @@ type Limits struct {
 	// limit on tokens or cost.
 	Estimate int64
 
-	// Clamp lowers the MaxTokens of a model call, or sets it where the call
-	// sets none, so that the call fits into what is left of these limits on
-	// tokens and cost. Without it a call that asks for more than is left is
-	// denied, and so is one that sets no MaxTokens while less than its
-	// estimate is left: a limit below Estimate needs Clamp, or a smaller
-	// Estimate. What leaves not one token of output is denied either way.
+	// Clamp lowers the MaxTokens of a model call so that it fits into what is
+	// left of these limits on tokens and cost. A call that sets none gets that
+	// of its Estimate first, so that a model cannot answer more than was
+	// reserved. Without Clamp a call that asks for more than is left is denied,
+	// and so is one that sets no MaxTokens while less than its Estimate is
+	// left: limits below Estimate need Clamp, or a smaller Estimate. What
+	// leaves not one token of output is denied either way.
 	Clamp bool
 
 	// Soft is a share of each of these limits in percent, from 1 to 100. Once
@@ -121,7 +122,8 @@ type Limits struct {
 
 	// FinalAnswer is such a share from which on models are offered no tools,
 	// and told to give their final answer with what they have. Zero means
-	// never.
+	// never. A provider may want tools to be offered wherever a conversation
+	// holds calls of them, and refuse such a request.
 	FinalAnswer int
 
 	// Nameless says what becomes of calls of runs without the name that Scope

@@ -81,8 +81,8 @@ func (b *budget) reserveStored(ctx context.Context, st *runState, ask func(bound
 	case errors.As(err, &over) && over.Charge >= 0 && over.Charge < len(h.charges) && over.Dim < Dims:
 		return nil, &excess{misfit{over.Charge, over.Dim, over.Asked, over.Left}, h.bounds[over.Charge]}, nil
 	}
-	// Nobody knows whether it is held.
-	_ = b.finish(ctx, func(ctx context.Context) error { return b.Store.Release(ctx, h.id) })
+	// Nobody knows whether it is held. If this fails too it expires.
+	_ = b.ask(context.WithoutCancel(ctx), func(ctx context.Context) error { return b.Store.Release(ctx, h.id) })
 	if done := ctx.Err(); done != nil {
 		return nil, nil, done
 	}
