@@ -42,7 +42,7 @@ func (a *account) left(limit int64, d Dim) int64 {
 type posting struct {
 	of  *account
 	max *Amounts // zero for no limit
-	ask Amounts
+	ask Amounts  // zero where there is no limit
 }
 
 // A hold is a reservation in a book. Its first end counts: once it is settled or
@@ -75,8 +75,12 @@ type book struct {
 	oldest, newest *hold
 
 	accounts map[string]*account
+	room     int // accounts that there may be
 	sweepAt  int // accounts, at which to forget those without use
+	swept    time.Duration
 }
+
+func newBook() book { return book{clock: monotonic(), room: maxAccounts} }
 
 // monotonic returns a clock that reads the time since now. Setting the wall
 // clock does not move it: time.Since uses the monotonic reading of a Time.
@@ -105,7 +109,7 @@ func fits(postings []posting) (misfit, bool) {
 	for d := range Dim(Dims) {
 		for i := range postings {
 			p := &postings[i]
-			if n := p.ask[d]; n != 0 && p.max[d] != 0 {
+			if n := p.ask[d]; n != 0 {
 				if left := p.of.left(p.max[d], d); n > left {
 					return misfit{i, d, n, left}, false
 				}
@@ -227,6 +231,7 @@ func (b *book) unlink(h *hold) {
 
 const (
 	firstSweep  = 1024
+	sweepEvery  = time.Second
 	maxAccounts = 1 << 20
 )
 
@@ -241,21 +246,30 @@ func (b *book) account(name string, window time.Duration) (*account, error) {
 	if b.accounts == nil {
 		b.accounts, b.sweepAt = make(map[string]*account), firstSweep
 	}
-	if len(b.accounts) >= b.sweepAt {
-		now := b.now()
-		b.expire(now)
-		for name, a := range b.accounts {
-			if a.over(now) {
-				a.gone = true
-				delete(b.accounts, name)
-			}
-		}
-		b.sweepAt = max(firstSweep, 2*len(b.accounts))
+	if n := len(b.accounts); n >= b.sweepAt || n >= b.room {
+		b.sweep()
 	}
-	if len(b.accounts) >= maxAccounts {
+	if len(b.accounts) >= b.room {
 		return nil, errTooManyAccounts
 	}
 	a := &account{window: window}
 	b.accounts[name] = a
 	return a, nil
+}
+
+// sweep forgets the accounts whose window is over. It needs the lock.
+func (b *book) sweep() {
+	now := b.now()
+	if len(b.accounts) < b.sweepAt && now-b.swept < sweepEvery {
+		return // there is no room, and was none a moment ago
+	}
+	b.swept = now
+	b.expire(now)
+	for name, a := range b.accounts {
+		if a.over(now) {
+			a.gone = true
+			delete(b.accounts, name)
+		}
+	}
+	b.sweepAt = max(firstSweep, 2*len(b.accounts))
 }

@@ -15,8 +15,8 @@ const budgetName = "budget"
 // several scopes and windows, one Limits for each, are charged together or not
 // at all. What does not fit is denied with [middleware.CodeOverBudget] and a
 // reason that names the limit, the amount asked and what is left. Under any
-// number of goroutines no more calls pass than a limit allows, and no fewer. A
-// call of a run that lacks the name of the session, subject or tenant whose
+// number of goroutines no more calls pass than a limit allows, and, but for a
+// [BudgetOptions.Store], no fewer. A call of a run that lacks the name of the session, subject or tenant whose
 // limit it needs is denied with [middleware.CodeIndeterminate]; see
 // [Limits.Nameless].
 //
@@ -109,7 +109,7 @@ func newBudget(o BudgetOptions, limits []Limits) *budget {
 		panic("gates: Budget without limits bounds nothing")
 	}
 	o.check()
-	b := &budget{BudgetOptions: o, gate: middleware.NewGate(budgetName), book: book{clock: monotonic()}}
+	b := &budget{BudgetOptions: o, gate: middleware.NewGate(budgetName), book: newBook()}
 	for _, l := range limits {
 		l.check()
 		if l.Estimate == 0 {

@@ -66,6 +66,11 @@ func TestBudgetExactInEveryScope(t *testing.T) {
 				}
 				half, whole := max, max // each tenant has half the calls
 				half.ToolCalls, half.ModelCalls, half.Tokens, half.Cost = max.ToolCalls/2, max.ModelCalls/2, max.Tokens/2, max.Cost/2
+				if store {
+					// What the Store denies is held here for that moment: a
+					// limit that is as tight here could deny others.
+					whole = plenty
+				}
 				half.Scope, whole.Scope = gates.ScopeTenant, gates.ScopeProcess
 				gate := gates.BudgetWith(o, append(limits, half, whole)...)
 				runs := runsAs(t, identities())

@@ -17,6 +17,8 @@ import (
 
 var errStore = errors.New("dial tcp 10.0.0.7:6379: secret")
 
+var errMute = errors.New("mute")
+
 // A faulty is a Store that does what fail says before it passes on a request.
 type faulty struct {
 	gates.Store
@@ -34,7 +36,11 @@ func (s *faulty) ask(ctx context.Context, what string) error {
 }
 
 func (s *faulty) Reserve(ctx context.Context, r gates.Reservation) ([]gates.Standing, error) {
-	if err := s.ask(ctx, "reserve"); err != nil {
+	switch err := s.ask(ctx, "reserve"); err {
+	case nil:
+	case errMute: // says that it holds, and not what
+		return nil, nil
+	default:
 		return nil, err
 	}
 	return s.Store.Reserve(ctx, r)
@@ -68,6 +74,7 @@ var failures = map[string]func(ctx context.Context, what string) error{
 	},
 	"panics": func(context.Context, string) error { panic("at the disco") },
 	"wrong":  func(context.Context, string) error { return &gates.LimitError{Charge: 7, Dim: 99} },
+	"mute":   func(context.Context, string) error { return errMute },
 }
 
 // trail returns an interceptor that keeps what the gates inside noted.
@@ -162,6 +169,90 @@ func TestBudgetStoreShare(t *testing.T) {
 						t.Errorf("after: got %d tool calls through (noted: %v), want 10", n, noted)
 					}
 				})
+			})
+		})
+	}
+}
+
+// TestBudgetStoreShareGivesBack checks that what came to nothing takes nothing of
+// the share.
+func TestBudgetStoreShareGivesBack(t *testing.T) {
+	o := gates.BudgetOptions{Store: &faulty{Store: gates.NewMemory(), fail: failures["down"]}, LocalShare: 1}
+	gate := gates.BudgetWith(o, gates.Limits{Scope: gates.ScopeTenant, ToolCalls: 2, ModelCalls: 1})
+	as(t, ann, func(ctx context.Context) {
+		for range 3 {
+			_ = do(ctx, middleware.Compose(gate, deny), kit.Echo, kit.Tool("shell", "ls"))
+			_ = do(ctx, middleware.Compose(gate, deny), kit.Echo, kit.Model("hello"))
+			if err := plan(ctx, gate, 2); err != nil {
+				t.Error(err)
+			}
+		}
+		for range 2 {
+			if err := tool(ctx, gate); err != nil {
+				t.Error(err)
+			}
+		}
+		kit.WantDenied(t, plan(ctx, gate, 1), middleware.CodeOverBudget)
+		if err := do(ctx, gate, kit.Answer("", 1, 1), kit.Model("hello")); err != nil {
+			t.Error(err)
+		}
+		kit.WantDenied(t, do(ctx, gate, kit.Answer("", 1, 1), kit.Model("hello")), middleware.CodeOverBudget)
+	})
+}
+
+// TestBudgetRoomOfWindows checks that windows that are over make room.
+func TestBudgetRoomOfWindows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := gates.BudgetWithRoom(3, gates.BudgetOptions{}, gates.Limits{Scope: gates.ScopeSession, Window: minute, ToolCalls: 5})
+		for i := range 12 {
+			as(t, middleware.Identity{Session: fmt.Sprint(i)}, func(ctx context.Context) {
+				if err := tool(ctx, gate); (err == nil) != (i%4 < 3) {
+					t.Errorf("session %d: got %v", i, err)
+				}
+				if i%4 == 3 {
+					time.Sleep(minute)
+				}
+			})
+		}
+	})
+}
+
+// TestBudgetNoRoom checks that a gate that has no room to count for somebody
+// denies.
+func TestBudgetNoRoom(t *testing.T) {
+	session := func(i int) middleware.Identity { return middleware.Identity{Session: fmt.Sprint(i)} }
+	limits := gates.Limits{Scope: gates.ScopeSession, ToolCalls: 5, ModelCalls: 5}
+	memory := gates.NewMemory()
+	memory.SetRoom(3)
+	down := &faulty{Store: memory, fail: failures["down"]}
+	for name, tt := range map[string]struct {
+		gate   middleware.Interceptor
+		reason string
+	}{
+		"the gate's own": {gates.BudgetWithRoom(3, gates.BudgetOptions{}, limits), "there is no room to count for another session"},
+		"a Store":        {gates.BudgetWith(gates.BudgetOptions{Store: memory}, limits), "the store of the budget failed"},
+		"a share":        {gates.BudgetWithRoom(3, gates.BudgetOptions{Store: down, LocalShare: 1}, limits), "there is no room to count while the store of the budget fails"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for i := range 5 {
+				as(t, session(i), func(ctx context.Context) {
+					for _, err := range []error{tool(ctx, tt.gate), do(ctx, tt.gate, kit.Answer("", 1, 1), kit.Model("hello")), tool(ctx, tt.gate)} {
+						if i < 3 {
+							if err != nil {
+								t.Error(err)
+							}
+							continue
+						}
+						if d := kit.WantDenied(t, err, middleware.CodeIndeterminate); d.Reason != tt.reason {
+							t.Errorf("got reason %q, want %q", d.Reason, tt.reason)
+						}
+					}
+				})
+			}
+			as(t, session(1), func(ctx context.Context) {
+				if err := tool(ctx, tt.gate); err != nil {
+					t.Errorf("one that has an account: got %v", err)
+				}
 			})
 		})
 	}

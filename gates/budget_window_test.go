@@ -117,6 +117,13 @@ func TestBudgetWindowByTheCallsBegin(t *testing.T) {
 					}
 					_ = plan(ctx, gate, 0)
 					wantSpent(t, ctx, "tenant/tool_calls per 1m", 3, 0)
+
+					time.Sleep(90 * time.Second)
+					_ = plan(ctx, gate, 3)
+					time.Sleep(90 * time.Second)
+					_ = tool(ctx, gate)
+					_ = plan(ctx, gate, 0) // what is left of it was held in a window that is over
+					wantSpent(t, ctx, "tenant/tool_calls per 1m", 1, 0)
 				}, gate)
 			})
 		})

@@ -219,6 +219,23 @@ func TestBudgetSoftOfStore(t *testing.T) {
 	})
 }
 
+// TestBudgetSoftCountsHeld checks that what calls under way hold is not left.
+func TestBudgetSoftCountsHeld(t *testing.T) {
+	gate := gates.Budget(gates.Limits{Tokens: 1000, FinalAnswer: 50})
+	mustRun(t, func(ctx context.Context) {
+		err := do(ctx, gate, func(ctx context.Context, _ middleware.Call) (middleware.Result, error) {
+			got, _, err := sent(ctx, gate, hello(10, 0), nil)
+			if err != nil || got.Tools != nil || !strings.HasPrefix(got.Messages[1].Parts[0].Text, "[budget] limit tokens of the run: left 498 of 1000.") {
+				t.Errorf("got %+v and error %v, want the tools withheld", got, err)
+			}
+			return middleware.Result{}, nil
+		}, middleware.Call{Kind: middleware.KindModel, Input: hello(500, 0)})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestBudgetSoftEstimate checks that the message counts as part of the prompt.
 func TestBudgetSoftEstimate(t *testing.T) {
 	gate := gates.Budget(gates.Limits{Tokens: 1000, Soft: 1})

@@ -32,3 +32,13 @@ func (m *Memory) Known() (holds, accounts int) {
 	defer m.book.mu.Unlock()
 	return len(m.holds), len(m.book.accounts)
 }
+
+// BudgetWithRoom is Budget with room for so many accounts.
+func BudgetWithRoom(room int, o BudgetOptions, limits ...Limits) middleware.Interceptor {
+	b := newBudget(o, limits)
+	b.room = room
+	return b.intercept
+}
+
+// SetRoom makes room for so many accounts.
+func (m *Memory) SetRoom(room int) { m.book.room = room }

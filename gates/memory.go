@@ -19,7 +19,7 @@ type Memory struct {
 
 // NewMemory returns an empty Memory.
 func NewMemory() *Memory {
-	return &Memory{book: book{clock: monotonic()}, holds: make(map[string]*hold)}
+	return &Memory{book: newBook(), holds: make(map[string]*hold)}
 }
 
 // Reserve implements [Store].
@@ -92,10 +92,7 @@ func (m *Memory) Settle(ctx context.Context, id string, used []Amounts) error {
 	if h == nil {
 		return ErrNoReservation
 	}
-	if h.state == holdEnded {
-		return nil
-	}
-	if len(used) != len(h.postings) {
+	if h.state != holdEnded && len(used) != len(h.postings) {
 		return fmt.Errorf("gates: budget: settled %d of %d charges", len(used), len(h.postings))
 	}
 	m.book.settle(h, used)

@@ -161,9 +161,6 @@ func (b *budget) Balances(run *middleware.Run) []middleware.Balance {
 	st := b.runs.In(run)
 	bk := b.lock(st)
 	defer bk.mu.Unlock()
-	if st.accounts == nil {
-		return nil
-	}
 	now := b.time(bk)
 	bk.expire(bk.now())
 	var all []middleware.Balance

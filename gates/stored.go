@@ -134,9 +134,6 @@ func (b *budget) learn(st *runState, h *storeHold, standing []Standing) {
 
 // settleStored charges what was used.
 func (b *budget) settleStored(ctx context.Context, st *runState, h *storeHold, used []Amounts) {
-	if h == nil {
-		return
-	}
 	if h.local != nil {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -151,7 +148,7 @@ func (b *budget) settleStored(ctx context.Context, st *runState, h *storeHold, u
 	b.adjust(st, h, used)
 }
 
-// releaseStored gives back what is held.
+// releaseStored gives back what is held, if it is.
 func (b *budget) releaseStored(ctx context.Context, st *runState, h *storeHold) {
 	if h == nil {
 		return
