@@ -16,9 +16,9 @@ const budgetName = "budget"
 // at all. What does not fit is denied with [middleware.CodeOverBudget] and a
 // reason that names the limit, the amount asked and what is left. Under any
 // number of goroutines no more calls pass than a limit allows, and, but for a
-// [BudgetOptions.Store], no fewer. A call of a run that lacks the name of the session, subject or tenant whose
-// limit it needs is denied with [middleware.CodeIndeterminate]; see
-// [Limits.Nameless].
+// [BudgetOptions.Store], no fewer. A call of a run that lacks the name of the
+// session, subject or tenant whose limit it needs is denied with
+// [middleware.CodeIndeterminate]; see [Limits.Nameless].
 //
 // A tool call takes one. It counts once the tool was called, whatever came of
 // it: a failure, a panic, the end of the context. One that a gate further
