@@ -85,7 +85,7 @@ type budget struct {
 	gate *middleware.Gate
 
 	bounds   []bound
-	tools    []int // bounds on tool calls, but for those in the Store
+	tools    []toolLimit // but for those in the Store
 	limited  [Dims]bool
 	shared   bool // others than runs have limits here
 	windows  bool // some limits have windows
@@ -133,7 +133,7 @@ func newBudget(o BudgetOptions, limits []Limits) *budget {
 			panic(fmt.Sprintf("gates: Budget: two Limits for scope %v with the same Window", bd.Scope))
 		}
 		if bd := &b.bounds[i]; bd.max[DimToolCalls] > 0 && !bd.stored {
-			b.tools = append(b.tools, i)
+			b.tools = append(b.tools, toolLimit{i, bd.max[DimToolCalls]})
 		}
 	}
 	if b.stored {

@@ -8,6 +8,12 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
+// A toolLimit is a bound's limit on tool calls.
+type toolLimit struct {
+	bound int
+	max   int64
+}
+
 // A taken is what a tool call took.
 type taken struct {
 	at     time.Duration
@@ -16,6 +22,9 @@ type taken struct {
 
 // tool returns the Handler for tool calls.
 func (b *budget) tool(next middleware.Handler, notes bool) middleware.Handler {
+	if notes && !b.stored {
+		return b.toolHere(next)
+	}
 	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 		turn := b.begin(ctx, notes)
 		st := b.state(ctx)
@@ -30,6 +39,25 @@ func (b *budget) tool(next middleware.Handler, notes bool) middleware.Handler {
 		res, err := next(ctx, call)
 		if unused(ctx, res, err) {
 			b.refund(st, took.at)
+		}
+		return res, err
+	}
+}
+
+// toolHere is tool without a Store, as most budgets are: what is left of it is
+// what every call pays for.
+func (b *budget) toolHere(next middleware.Handler) middleware.Handler {
+	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		turn := b.gate.Begin(ctx)
+		st := b.state(ctx)
+		at, err := b.takeToolHere(st, call.Parent)
+		if err != nil {
+			return middleware.Result{}, turn.Deny(ctx, call, err)
+		}
+		turn.Allow()
+		res, err := next(ctx, call)
+		if unused(ctx, res, err) {
+			b.refund(st, at)
 		}
 		return res, err
 	}
@@ -86,21 +114,22 @@ func (b *budget) takeToolHere(st *runState, chain middleware.CallID) (at time.Du
 	if len(batches) > 0 {
 		batch = &batches[len(batches)-1]
 	}
-	for _, i := range b.tools {
-		a, err := b.at(st, i, now)
-		if err != nil {
-			return 0, err
+	for _, l := range b.tools {
+		a := st.accounts[l.bound]
+		if a == nil || a.window > 0 {
+			if a, err = b.at(st, l.bound, now); err != nil {
+				return 0, err
+			}
 		}
 		if a == nil || batch != nil && a.since(batch.at) {
 			continue // not limited, or held
 		}
-		limit := b.bounds[i].max[DimToolCalls]
-		if left := a.left(limit, DimToolCalls); left < 1 {
-			return 0, b.over(i, misfit{dim: DimToolCalls, asked: 1, left: left})
+		if left := a.left(l.max, DimToolCalls); left < 1 {
+			return 0, b.over(l.bound, misfit{dim: DimToolCalls, asked: 1, left: left})
 		}
 	}
-	for _, i := range b.tools {
-		a := st.accounts[i]
+	for _, l := range b.tools {
+		a := st.accounts[l.bound]
 		if a == nil {
 			continue
 		}
@@ -121,8 +150,8 @@ func (b *budget) takeToolHere(st *runState, chain middleware.CallID) (at time.Du
 func (b *budget) refund(st *runState, at time.Duration) {
 	bk := b.lock(st)
 	defer bk.mu.Unlock()
-	for _, i := range b.tools {
-		if a := st.accounts[i]; a != nil && a.since(at) {
+	for _, l := range b.tools {
+		if a := st.accounts[l.bound]; a != nil && a.since(at) {
 			a.used[DimToolCalls]--
 		}
 	}
@@ -180,8 +209,8 @@ func (b *budget) giveBack(st *runState, chain middleware.CallID) {
 
 // drop gives back what is held for a batch. It needs the lock.
 func (b *budget) drop(st *runState, batch heldUp) {
-	for _, i := range b.tools {
-		if a := st.accounts[i]; a != nil && a.since(batch.at) {
+	for _, l := range b.tools {
+		if a := st.accounts[l.bound]; a != nil && a.since(batch.at) {
 			a.held[DimToolCalls] -= batch.n
 		}
 	}
@@ -217,23 +246,23 @@ func (b *budget) holdBatch(st *runState, chain middleware.CallID, n int64) error
 	bk := b.lock(st)
 	defer bk.mu.Unlock()
 	now := b.time(bk)
-	for _, i := range b.tools {
-		a, err := b.at(st, i, now)
+	for _, l := range b.tools {
+		a, err := b.at(st, l.bound, now)
 		if err != nil {
 			return err
 		}
 		if a == nil {
 			continue
 		}
-		if left := a.left(b.bounds[i].max[DimToolCalls], DimToolCalls); left < n {
-			return b.over(i, misfit{dim: DimToolCalls, asked: n, left: left})
+		if left := a.left(l.max, DimToolCalls); left < n {
+			return b.over(l.bound, misfit{dim: DimToolCalls, asked: n, left: left})
 		}
 	}
 	if !slices.Contains(st.open, chain) {
 		return nil // nobody would give back what is held
 	}
-	for _, i := range b.tools {
-		if a := st.accounts[i]; a != nil {
+	for _, l := range b.tools {
+		if a := st.accounts[l.bound]; a != nil {
 			a.held[DimToolCalls] += n // cannot overflow: it fits
 		}
 	}
