@@ -131,7 +131,7 @@ func TestBudgetUnknownModel(t *testing.T) {
 		{"free is what the table says", gates.BudgetOptions{Prices: prices}, "Free", 0, `no price is known for model "Free"`},
 		{"nobody says", gates.BudgetOptions{Prices: prices}, "", 0, `no price is known for model "model"`},
 		{"of the options", gates.BudgetOptions{Prices: prices, Model: "big"}, "", 3000, ""},
-		{"by the registered name", gates.BudgetOptions{Prices: byName, Model: "plain"}, "", 2500, ""},
+		{"by the registered name", gates.BudgetOptions{Prices: byName, Model: "nobody"}, "", 2500, ""},
 		{"a price for all others", gates.BudgetOptions{Prices: anything}, "nobody", 1000, ""},
 		{"the list", gates.BudgetOptions{}, "gpt-4o", 2500, ""},
 		{"not in the list", gates.BudgetOptions{}, "gpt-99", 0, `no price is known for model "gpt-99"`},

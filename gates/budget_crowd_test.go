@@ -253,6 +253,9 @@ func TestBudgetLease(t *testing.T) {
 						time.Sleep(gates.DefaultLease - time.Nanosecond)
 						kit.WantDenied(t, do(ctx, gate, kit.Answer("", 1, 1), kit.Model("hello")), middleware.CodeOverBudget)
 						time.Sleep(time.Nanosecond)
+						if !store {
+							wantSpent(t, ctx, "tenant/tokens", 0, 0)
+						}
 						if err := do(ctx, gate, kit.Answer("", 1, 1), kit.Model("hello")); err != nil {
 							t.Errorf("once it is over: got %v", err)
 						}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,68 +13,6 @@ import (
 	"example.com/safeconduct/middleware"
 	kit "example.com/safeconduct/middleware/middlewaretest"
 )
-
-var errStore = errors.New("dial tcp 10.0.0.7:6379: secret")
-
-var errMute = errors.New("mute")
-
-// A faulty is a Store that does what fail says before it passes on a request.
-type faulty struct {
-	gates.Store
-	fail func(ctx context.Context, what string) error
-
-	mu   sync.Mutex
-	asks []string
-}
-
-func (s *faulty) ask(ctx context.Context, what string) error {
-	s.mu.Lock()
-	s.asks = append(s.asks, what)
-	s.mu.Unlock()
-	return s.fail(ctx, what)
-}
-
-func (s *faulty) Reserve(ctx context.Context, r gates.Reservation) ([]gates.Standing, error) {
-	switch err := s.ask(ctx, "reserve"); err {
-	case nil:
-	case errMute: // says that it holds, and not what
-		return nil, nil
-	default:
-		return nil, err
-	}
-	return s.Store.Reserve(ctx, r)
-}
-
-func (s *faulty) Settle(ctx context.Context, id string, used []gates.Amounts) error {
-	if err := s.ask(ctx, "settle"); err != nil {
-		return err
-	}
-	return s.Store.Settle(ctx, id, used)
-}
-
-func (s *faulty) Release(ctx context.Context, id string) error {
-	if err := s.ask(ctx, "release"); err != nil {
-		return err
-	}
-	return s.Store.Release(ctx, id)
-}
-
-// failures are the ways in which a Store fails.
-var failures = map[string]func(ctx context.Context, what string) error{
-	"down": func(context.Context, string) error { return errStore },
-	"hung": func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() },
-	"slow": func(ctx context.Context, _ string) error { // answers when nobody waits any more
-		select {
-		case <-time.After(10 * time.Second):
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	},
-	"panics": func(context.Context, string) error { panic("at the disco") },
-	"wrong":  func(context.Context, string) error { return &gates.LimitError{Charge: 7, Dim: 99} },
-	"mute":   func(context.Context, string) error { return errMute },
-}
 
 // trail returns an interceptor that keeps what the gates inside noted.
 func trail(to *[]middleware.Decision) middleware.Interceptor {
@@ -373,5 +310,47 @@ func TestBudgetStoreFates(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestBudgetStoreAnswersLost checks that what was done though its answer was lost
+// counts once where the call was made, and not at all where it was denied.
+func TestBudgetStoreAnswersLost(t *testing.T) {
+	const account = "tenant?window=0&tenant=acme"
+	memory := gates.NewMemory()
+	n := 0
+	store := &lossy{Store: memory, lose: func(string) bool { n++; return n%3 == 1 }}
+	gate := gates.BudgetWith(gates.BudgetOptions{Store: store}, gates.Limits{Scope: gates.ScopeTenant, Tokens: 1_000_000, Estimate: 50})
+	as(t, ann, func(ctx context.Context) {
+		through := int64(0)
+		for range 100 {
+			err := do(ctx, gate, kit.Answer("", 4, 3), kit.Model("hello"))
+			if err == nil {
+				through++
+			} else {
+				kit.WantDenied(t, err, middleware.CodeIndeterminate)
+			}
+			wantAccount(t, memory, account, 7*through, 0)
+		}
+		if through == 0 || through == 100 {
+			t.Errorf("got %d of 100 through, want some", through)
+		}
+	})
+}
+
+// TestBudgetStoreLies checks that a Store that says what cannot be is not asked
+// for ever: a clamped call asks for less each time, or is denied.
+func TestBudgetStoreLies(t *testing.T) {
+	for _, left := range []int64{-1 << 63, -1, 0, 12, 1<<63 - 1} {
+		store := &faulty{Store: gates.NewMemory(), fail: func(context.Context, string) error {
+			return &gates.LimitError{Dim: gates.DimTokens, Asked: 12, Left: left}
+		}}
+		gate := gates.BudgetWith(gates.BudgetOptions{Store: store}, gates.Limits{Scope: gates.ScopeTenant, Tokens: 100, Estimate: 10, Clamp: true})
+		as(t, ann, func(ctx context.Context) {
+			kit.WantDenied(t, do(ctx, gate, kit.Answer("", 1, 1), kit.Model("hello")), middleware.CodeOverBudget)
+		})
+		if n := len(store.asks); n > 20 {
+			t.Errorf("left %d: got %d requests", left, n)
+		}
 	}
 }

@@ -60,6 +60,8 @@ func TestBudgetClamp(t *testing.T) {
 		{"cost less than the prompt", limits(gates.Limits{Cost: 4}), 1000, 0, 0},
 		{"limits near the end of numbers", limits(gates.Limits{Tokens: math.MaxInt64, Estimate: math.MaxInt64}), 0, 0, math.MaxInt64}, // the sum saturates
 		{"several", []gates.Limits{{Tokens: 500, Clamp: true}, {Scope: gates.ScopeTenant, Tokens: 300, Clamp: true}, {Scope: gates.ScopeProcess, Cost: 2005, Clamp: true}}, 1000, 0, 200},
+		{"the smallest estimate", []gates.Limits{{Tokens: 5000, Estimate: 90, Clamp: true}, {Scope: gates.ScopeTenant, Tokens: 5000, Clamp: true}}, 0, 0, 90},
+		{"the smallest estimate, last", []gates.Limits{{Tokens: 5000, Clamp: true}, {Scope: gates.ScopeTenant, Tokens: 5000, Estimate: 90, Clamp: true}}, 0, 0, 90},
 		{"not this limit", []gates.Limits{{Tokens: 500, Clamp: true}, {Scope: gates.ScopeTenant, Tokens: 300}}, 1000, 0, 0},
 		{"not this limit, and it fits", []gates.Limits{{Tokens: 200, Clamp: true}, {Scope: gates.ScopeTenant, Tokens: 300}}, 250, 0, 198},
 	}
