@@ -30,6 +30,7 @@ const depsPolicy = `
 	examples/quickstart: middleware gates schema evidence adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/existing-app: gates adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/custom-gate: middleware
+	examples/budget: middleware gates adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 `
 
 const module = "example.com/safeconduct"

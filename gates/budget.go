@@ -3,6 +3,7 @@ package gates
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"example.com/safeconduct/middleware"
@@ -11,44 +12,63 @@ import (
 const budgetName = "budget"
 
 // Budget returns the gate "budget", which bounds what calls spend. The limits of
-// several scopes, one Limits for each, are charged together or not at all. What
-// does not fit is denied with [middleware.CodeOverBudget] and a reason that
-// names the limit, the amount asked and what is left. Under any number of
-// goroutines no more calls pass than a limit allows, and no fewer.
+// several scopes and windows, one Limits for each, are charged together or not
+// at all. What does not fit is denied with [middleware.CodeOverBudget] and a
+// reason that names the limit, the amount asked and what is left. Under any
+// number of goroutines no more calls pass than a limit allows, and, but for a
+// [BudgetOptions.Store], no fewer. A call of a run that lacks the name of the
+// session, subject or tenant whose limit it needs is denied with
+// [middleware.CodeIndeterminate]; see [Limits.Nameless].
 //
 // A tool call takes one. It counts once the tool was called, whatever came of
 // it: a failure, a panic, the end of the context. One that a gate further
 // inside denied is given back.
 //
-// A model call reserves one, and an estimate of its tokens: one for every four
-// bytes of the messages, and for the output its MaxTokens, or else
-// Limits.Estimate, for each of the answers asked for. It is settled with the
-// tokens that the provider reports. The estimate is charged where the provider
-// reports none, zero, or what cannot be believed: a negative number, or more
-// than a billion. Of a call that failed what was reported is charged, or the
-// estimate, where a part of the answer had been streamed or Usage came back
-// without numbers; otherwise its tokens are given back. One that did not come
-// to the model takes nothing. So a limit on tokens is overshot by no more than
-// what the reservations of the calls then under way underestimated.
+// A model call reserves one, and an estimate of its tokens. Of the prompt that
+// is one for every four bytes of text, and 1600 for each part that is no text,
+// such as an image. For the output it is its MaxTokens, or else
+// Limits.Estimate, for each of the answers asked for. All of the input may turn
+// out to be cached, and all of the output reasoning: limits on those reserve as
+// much. The cost reserved is the most that such tokens may cost.
+//
+// The call is settled with what the provider reports. The estimate is charged
+// where the provider reports nothing, zero, or what cannot be believed: a
+// negative number, more than a billion, more cached tokens than input; a note
+// on the call's trail says so. Where the provider reports a cost of its own it
+// is charged instead of that by [BudgetOptions.Prices], which do not know the
+// conditions under which the provider bills. A call to a model whose price is
+// not known is denied with [middleware.CodeIndeterminate]. Of a call that
+// failed what was reported is charged, or the estimate, where a part of the
+// answer had been streamed or Usage came back without numbers; otherwise its
+// tokens are given back. One that did not come to the model takes nothing. So a
+// limit on tokens or cost is overshot by no more than what the reservations of
+// the calls then under way underestimated.
 //
 // A plan that asks for more tool calls than are left is denied before any of
 // them runs, and nothing is charged. If they fit, they are held for the chain
 // that the plan belongs to, where that chain itself runs under this gate, and
 // its tool calls draw on what is held. What is left over goes back when the
 // chain plans again or ends. A plan without such a chain is checked, and nothing
-// is held.
+// is held; neither is it in a [Store] of one's own.
 //
 // WallTime denies calls that begin when the time is over, and is the deadline of
 // those under way. A call that it ends is denied, where it is the outermost that
 // the gate saw; within, the context's error comes back.
 //
 // The gate reports what is left to [middleware.Run.Balances]. Tool calls under
-// way count as used there; wall_time is in milliseconds.
+// way count as used there; wall_time is in milliseconds. What a Store keeps is
+// reported as it was when the run last reserved.
 //
 // Budget panics without limits, if one is negative, if Limits limit nothing, and
-// if a scope is there twice.
+// if a scope is there twice with the same window.
 func Budget(limits ...Limits) middleware.Interceptor {
-	b := newBudget(limits)
+	return BudgetWith(BudgetOptions{}, limits...)
+}
+
+// BudgetWith is [Budget] with options. It panics also if one of them makes no
+// sense.
+func BudgetWith(o BudgetOptions, limits ...Limits) middleware.Interceptor {
+	b := newBudget(o, limits)
 	return func(next middleware.Handler) middleware.Handler {
 		if next == nil {
 			return middleware.Layer{Name: budgetName, Gate: true, ID: b}.Handler()
@@ -59,42 +79,71 @@ func Budget(limits ...Limits) middleware.Interceptor {
 
 // A budget is a Budget made ready.
 type budget struct {
-	accounts
+	BudgetOptions
+	book // of the process, and of all scopes where they share limits
 	runs middleware.Local[runState]
 	gate *middleware.Gate
 
-	one      [dims]bill    // what one call takes, where it is limited
-	estimate [scopes]int64 // of a model's output
+	bounds   []bound
+	tools    []toolLimit // but for those in the Store
+	limited  [Dims]bool
+	shared   bool // others than runs have limits here
+	windows  bool // some limits have windows
+	stored   bool // some limits are in the Store
+	advises  bool // some limits have Soft or FinalAnswer
+	meters   bool // tokens or cost are limited
 	wallTime time.Duration
+	prefix   string // of the IDs of reservations
+	serial   serial
 }
 
-func newBudget(limits []Limits) *budget {
+// A bound is Limits made ready.
+type bound struct {
+	Limits
+	max    Amounts
+	stored bool // its accounts are in the Store
+}
+
+func newBudget(o BudgetOptions, limits []Limits) *budget {
 	if len(limits) == 0 {
 		panic("gates: Budget without limits bounds nothing")
 	}
-	b := &budget{gate: middleware.NewGate(budgetName)}
-	var seen [scopes]bool
+	o.check()
+	b := &budget{BudgetOptions: o, gate: middleware.NewGate(budgetName), book: newBook()}
 	for _, l := range limits {
 		l.check()
-		if seen[l.Scope] {
-			panic(fmt.Sprintf("gates: Budget: two Limits for scope %v", l.Scope))
+		if l.Estimate == 0 {
+			l.Estimate = DefaultEstimate
 		}
-		seen[l.Scope] = true
-		for d, limit := range (amounts{toolCalls: l.ToolCalls, modelCalls: l.ModelCalls, tokens: l.Tokens}) {
-			b.max[d][l.Scope] = limit
-			b.one[d][l.Scope] = min(limit, 1)
-		}
-		if b.estimate[l.Scope] = l.Estimate; l.Estimate == 0 {
-			b.estimate[l.Scope] = DefaultEstimate
-		}
+		bd := bound{Limits: l, max: l.amounts(), stored: o.Store != nil && l.Scope.named()}
+		b.bounds = append(b.bounds, bd)
+		b.shared = b.shared || l.Scope != ScopeRun
+		b.windows = b.windows || l.Window > 0
+		b.stored = b.stored || bd.stored
+		b.advises = b.advises || l.Soft+l.FinalAnswer > 0
+		b.meters = b.meters || l.metered()
 		b.wallTime = max(b.wallTime, l.WallTime)
+		for d, n := range bd.max {
+			b.limited[d] = b.limited[d] || n > 0
+		}
 	}
-	b.shared = seen[ScopeProcess]
+	slices.SortStableFunc(b.bounds, func(x, y bound) int { return x.compare(&y.Limits) })
+	for i := range b.bounds {
+		if bd := &b.bounds[i]; i > 0 && bd.compare(&b.bounds[i-1].Limits) == 0 {
+			panic(fmt.Sprintf("gates: Budget: two Limits for scope %v with the same Window", bd.Scope))
+		}
+		if bd := &b.bounds[i]; bd.max[DimToolCalls] > 0 && !bd.stored {
+			b.tools = append(b.tools, toolLimit{i, bd.max[DimToolCalls]})
+		}
+	}
+	if b.stored {
+		b.prefix = newPrefix()
+	}
+	if b.limited[DimCost] && b.Prices == nil {
+		b.Prices = ListPrices()
+	}
 	return b
 }
-
-// limits reports whether any scope limits d.
-func (b *budget) limits(d dim) bool { return b.max[d] != bill{} }
 
 // intercept returns the Handler around next. Kinds of calls that no limit is
 // for go straight to next. Where there is a limit on time, all are timed.
@@ -102,16 +151,7 @@ func (b *budget) intercept(next middleware.Handler) middleware.Handler {
 	if b.wallTime > 0 {
 		return middleware.Named(budgetName, b.timed)(next)
 	}
-	h := b.counted(next)
-	if b.limits(toolCalls) {
-		// What Named would do, at a fraction of its cost.
-		h.tool = b.tool(next)
-		h.plan = b.replan(middleware.After(budgetName, b.judgePlan)(next))
-	}
-	if b.limits(modelCalls) || b.limits(tokens) {
-		h.model = middleware.Named(budgetName, b.metered)(next)
-	}
-	return h.handler()
+	return b.counted(next, true).handler()
 }
 
 // A switchboard has a Handler for each kind of call.
@@ -134,71 +174,50 @@ func (h switchboard) handler() middleware.Handler {
 	}
 }
 
-// counted returns the Handlers that count, without a name for their denials.
-func (b *budget) counted(next middleware.Handler) switchboard {
+// counted returns the Handlers that count. Within Named, which notes decisions
+// itself, they are not to do so.
+func (b *budget) counted(next middleware.Handler, notes bool) switchboard {
 	h := switchboard{next, next, next, next, next}
-	if b.limits(toolCalls) {
-		taken := b.refundTool(next)
-		h.tool = func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-			if err := b.takeTool(ctx, call); err != nil {
-				return middleware.Result{}, err
-			}
-			return taken(ctx, call)
-		}
-		h.plan = b.replan(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-			res, err := next(ctx, call)
-			if err != nil || told(res) {
-				return res, err
-			}
-			if err := b.judgePlan(ctx, call, res); err != nil {
-				return middleware.Result{Usage: res.Usage}, err
-			}
-			return res, nil
-		})
+	if b.limited[DimToolCalls] {
+		h.tool = b.tool(next, notes)
+		h.plan = b.plan(next, notes)
 		h.chain = b.chain(next)
 	}
-	if b.limits(modelCalls) || b.limits(tokens) {
-		h.model = b.metered(next)
+	if b.limited[DimModelCalls] || b.meters || b.advises {
+		h.model = b.model(next, notes)
 	}
 	return h
 }
 
-// state returns what the gate keeps for the run that ctx belongs to.
-func (b *budget) state(ctx context.Context) *runState {
-	run := middleware.RunOf(ctx)
-	st := b.runs.In(run)
-	if !st.met.Load() {
-		b.meet(run, st)
-	}
-	return st
+// A turn is one decision of the gate, noted where notes is true.
+type turn struct {
+	middleware.Turn
+	notes bool
 }
 
-// meet makes the gate known to a run.
-func (b *budget) meet(run *middleware.Run, st *runState) {
-	defer b.lock(st).Unlock()
-	if st.began.IsZero() {
-		st.began = time.Now()
+func (b *budget) begin(ctx context.Context, notes bool) turn {
+	if !notes {
+		return turn{}
 	}
-	run.Attach(b)
-	st.met.Store(true)
+	return turn{b.gate.Begin(ctx), true}
 }
 
-// Balances implements [middleware.Meter].
-func (b *budget) Balances(run *middleware.Run) []middleware.Balance {
-	st := b.runs.In(run)
-	defer b.lock(st).Unlock()
-	all := b.balances(nil, st, ScopeRun)
-	if b.wallTime > 0 {
-		w := middleware.Balance{
-			Gate: budgetName, Scope: ScopeRun.String(), Limit: limitWallTime,
-			Max: b.wallTime.Milliseconds(),
-		}
-		if !st.began.IsZero() {
-			w.Used = time.Since(st.began).Milliseconds()
-		}
-		all = append(all, w)
+func (t *turn) allow() {
+	if t.notes {
+		t.Allow()
 	}
-	return b.balances(all, st, ScopeProcess)
+}
+
+func (t *turn) deny(ctx context.Context, call *middleware.Call, err error) error {
+	if t.notes {
+		return t.Deny(ctx, *call, err)
+	}
+	return err
+}
+
+// note puts something that is no denial on the call's trail.
+func note(ctx context.Context, verdict middleware.Verdict, reason string) {
+	middleware.Note(ctx, middleware.Decision{Gate: budgetName, Verdict: verdict, Reason: reason})
 }
 
 // ran reports whether the call that ctx belongs to came to what is wrapped.

@@ -13,7 +13,7 @@ import (
 	kit "example.com/safeconduct/middleware/middlewaretest"
 )
 
-// A reference is what a Budget of two scopes should do, said as simply as can
+// A reference is what a Budget of three scopes should do, said as simply as can
 // be: nothing runs at the same time.
 type reference struct {
 	limit      map[string]int64 // by "scope/limit"; missing for none
@@ -21,7 +21,7 @@ type reference struct {
 	open       map[middleware.CallID]int64 // held for chains under way
 }
 
-var referenceScopes = []string{"run", "process"}
+var referenceScopes = []string{"run", "tenant", "process"}
 
 func (r *reference) fits(limit string, n int64) bool {
 	for _, scope := range referenceScopes {
@@ -242,11 +242,11 @@ func (s *script) compare(ctx context.Context) {
 }
 
 // TestBudgetAgainstReference carries out random programs of calls within calls,
-// in two runs one after the other. In the end nothing is held.
+// in two runs of a tenant one after the other. In the end nothing is held.
 func TestBudgetAgainstReference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := &reference{limit: map[string]int64{}, used: map[string]int64{}, held: map[string]int64{}}
-		limits := map[string]*gates.Limits{"run": {}, "process": {Scope: gates.ScopeProcess}}
+		limits := map[string]*gates.Limits{"run": {}, "tenant": {Scope: gates.ScopeTenant}, "process": {Scope: gates.ScopeProcess}}
 		for _, scope := range referenceScopes {
 			l := limits[scope]
 			for _, limit := range []struct {
@@ -275,7 +275,8 @@ func TestBudgetAgainstReference(t *testing.T) {
 			for _, limit := range []string{"tool_calls", "model_calls", "tokens"} {
 				delete(r.used, "run/"+limit)
 			}
-			err := kit.InRun(func(ctx context.Context) {
+			var escaped any // rapid panics, and nobody may catch that
+			run := func(ctx context.Context) {
 				s := &script{t: t, ref: r, gate: gate, left: 40}
 				for s.left > 0 {
 					s.chain(ctx, 0)
@@ -288,7 +289,15 @@ func TestBudgetAgainstReference(t *testing.T) {
 						t.Fatalf("%s: got %d held in the end, want none", key, n)
 					}
 				}
-			})
+			}
+			chain := middleware.Wrap(func(ctx context.Context, _ middleware.Call) (middleware.Result, error) {
+				escaped = panicOf(func() { run(ctx) })
+				return middleware.Result{}, nil
+			}, lenient(new(error)))
+			_, err := chain(middleware.WithIdentity(context.Background(), ann), kit.Chain("run", nil))
+			if escaped != nil {
+				panic(escaped)
+			}
 			if err != nil {
 				t.Fatal(fmt.Errorf("the run: %w", err))
 			}

@@ -210,6 +210,23 @@ func TestBudgetPanics(t *testing.T) {
 		"a scope twice":            {{ToolCalls: 1}, {Tokens: 1}},
 		"an unknown scope":         {{Scope: 99, ToolCalls: 1}},
 		"WallTime of the process":  {{Scope: gates.ScopeProcess, WallTime: 1}},
+		"WallTime of a window":     {{Window: 1, WallTime: 1}},
+		"a window of nothing":      {{Window: 1}},
+		"negative Window":          {{ToolCalls: 1, Window: -1}},
+		"negative InputTokens":     {{InputTokens: -1}},
+		"negative OutputTokens":    {{OutputTokens: -1}},
+		"negative CachedTokens":    {{CachedTokens: -1}},
+		"negative ReasoningTokens": {{ReasoningTokens: -1}},
+		"negative Cost":            {{Cost: -1}},
+		"a window twice":           {{ToolCalls: 1, Window: 5}, {Tokens: 1, Window: 5}},
+		"Clamp of no tokens":       {{ToolCalls: 1, Clamp: true}},
+		"negative Soft":            {{ToolCalls: 1, Soft: -1}},
+		"Soft over 100":            {{ToolCalls: 1, Soft: 101}},
+		"negative FinalAnswer":     {{ToolCalls: 1, FinalAnswer: -1}},
+		"FinalAnswer over 100":     {{ToolCalls: 1, FinalAnswer: 101}},
+		"Soft of time":             {{WallTime: 1, Soft: 50}},
+		"Nameless of the run":      {{ToolCalls: 1, Nameless: gates.NamelessShared}},
+		"an unknown Nameless":      {{Scope: gates.ScopeTenant, ToolCalls: 1, Nameless: 9}},
 	} {
 		v, _ := panicOf(func() { gates.Budget(limits...) }).(string)
 		if !strings.HasPrefix(v, "gates: Budget") {
@@ -218,9 +235,37 @@ func TestBudgetPanics(t *testing.T) {
 	}
 }
 
-func TestScopeString(t *testing.T) {
-	for scope, want := range map[gates.Scope]string{gates.ScopeRun: "run", gates.ScopeProcess: "process", 9: "scope(9)"} {
+func TestBudgetOptionsPanic(t *testing.T) {
+	store := gates.NewMemory()
+	for name, o := range map[string]gates.BudgetOptions{
+		"negative Lease":          {Lease: -1},
+		"negative StoreTimeout":   {Store: store, StoreTimeout: -1},
+		"negative LocalShare":     {Store: store, LocalShare: -1},
+		"StoreTimeout of nothing": {StoreTimeout: 1},
+		"LocalShare of nothing":   {LocalShare: 1},
+	} {
+		v, _ := panicOf(func() { gates.BudgetWith(o, gates.Limits{ToolCalls: 1}) }).(string)
+		if !strings.HasPrefix(v, "gates: Budget") {
+			t.Errorf("%s: got panic %q, want one of gates: Budget", name, v)
+		}
+	}
+}
+
+func TestBudgetStrings(t *testing.T) {
+	for scope, want := range map[gates.Scope]string{
+		gates.ScopeRun: "run", gates.ScopeSession: "session", gates.ScopeSubject: "subject",
+		gates.ScopeTenant: "tenant", gates.ScopeProcess: "process", 9: "scope(9)",
+	} {
 		if got := scope.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	for dim, want := range map[gates.Dim]string{
+		gates.DimToolCalls: "tool_calls", gates.DimModelCalls: "model_calls", gates.DimInputTokens: "input_tokens",
+		gates.DimOutputTokens: "output_tokens", gates.DimCachedTokens: "cached_tokens",
+		gates.DimReasoningTokens: "reasoning_tokens", gates.DimTokens: "tokens", gates.DimCost: "cost", gates.Dims: "dim(8)",
+	} {
+		if got := dim.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}

@@ -3,6 +3,7 @@ package gates_test
 import (
 	"bufio"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -61,5 +62,54 @@ func TestCorpusTools(t *testing.T) {
 	}
 	if seen["valid"] != 1738 || seen["tool_name_case"] != 1738 || seen["tool_name_homoglyph"] != 1725 || seen["tool_name_zero_width"] != 1738 {
 		t.Errorf("got %v, want all cases", seen)
+	}
+}
+
+// TestCorpusBudget replays the tool calls of a hundred real support runs under
+// budgets of several sizes. How many runs and calls each stops was counted by
+// hand.
+func TestCorpusBudget(t *testing.T) {
+	dir := os.Getenv("SAFECONDUCT_CORPORA")
+	if dir == "" {
+		t.Skip("SAFECONDUCT_CORPORA is unset: no corpora to read")
+	}
+	f, err := os.Open(filepath.Join(dir, "tau-bench", "airline_calls.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	type run struct {
+		Task  int `json:"task_id"`
+		Trial int `json:"trial"`
+	}
+	calls := map[run][]middleware.Call{}
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var c struct {
+			run
+			Name, Arguments string
+		}
+		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
+			t.Fatal(err)
+		}
+		calls[c.run] = append(calls[c.run], kit.Tool(c.Name, c.Arguments))
+	}
+	for limit, want := range map[int64][2]int{5: {46, 228}, 10: {14, 71}, 20: {2, 10}} {
+		gate := gates.Budget(gates.Limits{ToolCalls: limit})
+		runs, stopped := 0, 0
+		for _, batch := range calls {
+			over := 0
+			mustRun(t, func(ctx context.Context) {
+				for _, call := range batch {
+					if denied(do(ctx, gate, kit.Echo, call), middleware.CodeOverBudget) {
+						over++
+					}
+				}
+			})
+			runs += min(over, 1)
+			stopped += over
+		}
+		if got := [2]int{runs, stopped}; got != want {
+			t.Errorf("limit %d: got %d runs and %d calls stopped, want %d and %d", limit, got[0], got[1], want[0], want[1])
+		}
 	}
 }

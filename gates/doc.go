@@ -12,6 +12,10 @@
 // together, chain, agent, models and tools: what a gate counts lives in the
 // gate, for each run.
 //
+// A budget counts for each run, session, subject, tenant and for the process,
+// for as long as they live or for a time window, calls, tokens and money; see
+// [Limits]. What tokens cost [Prices] know.
+//
 // Gates fail closed. One that cannot decide denies, an allowlist without names
 // allows nothing, and the zero value of a field is a documented default or no
 // limit, whichever it says. Nonsense in what the programmer writes panics when

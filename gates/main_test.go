@@ -46,6 +46,22 @@ func TestContract(t *testing.T) {
 		"Budget, small": {func() middleware.Interceptor {
 			return gates.Budget(gates.Limits{ToolCalls: 3, ModelCalls: 3, Tokens: 3000})
 		}, plans},
+		"Budget, all limits": {func() middleware.Interceptor {
+			return gates.Budget(
+				gates.Limits{ToolCalls: 100, Tokens: 100_000, Clamp: true, Soft: 1, FinalAnswer: 2, WallTime: 1 << 40},
+				gates.Limits{ModelCalls: 100, Window: 1 << 40},
+				gates.Limits{Scope: gates.ScopeTenant, ToolCalls: 100, OutputTokens: 100_000, Nameless: gates.NamelessShared})
+		}, plans},
+		"Budget, of nobody": {func() middleware.Interceptor {
+			return gates.Budget(gates.Limits{Scope: gates.ScopeTenant, ToolCalls: 100, ModelCalls: 100})
+		}, plans},
+		"Budget, in a Store": {func() middleware.Interceptor {
+			return gates.BudgetWith(gates.BudgetOptions{Store: gates.NewMemory()},
+				gates.Limits{Scope: gates.ScopeTenant, ToolCalls: 100, ModelCalls: 100, Tokens: 100_000, Clamp: true, Nameless: gates.NamelessShared})
+		}, plans},
+		"Budget, in money": {func() middleware.Interceptor {
+			return gates.BudgetWith(gates.BudgetOptions{Model: "gpt-4o"}, gates.Limits{Cost: 1_000_000, FinalAnswer: 1})
+		}, plans},
 		"all": {func() middleware.Interceptor {
 			return middleware.Compose(middleware.Tell, gates.Ingress(gates.IngressRules{}), gates.Tools("shell"), gates.Budget(gates.Limits{ToolCalls: 100}))
 		}, plans},

@@ -8,16 +8,19 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// metered reserves and settles model calls.
-func (b *budget) metered(next middleware.Handler) middleware.Handler {
+// model returns the Handler for model calls, which reserves and settles.
+func (b *budget) model(next middleware.Handler, notes bool) middleware.Handler {
 	return func(ctx context.Context, call middleware.Call) (res middleware.Result, err error) {
-		ask, err := b.request(call)
-		if err != nil {
-			return middleware.Result{}, err
-		}
+		turn := b.begin(ctx, notes)
 		st := b.state(ctx)
-		if err := b.reserve(st, ask); err != nil {
-			return middleware.Result{}, err
+		m, err := b.reserveModel(ctx, st, &call)
+		if err != nil {
+			return middleware.Result{}, turn.deny(ctx, &call, err)
+		}
+		if m.changed {
+			note(ctx, middleware.VerdictTransform, "")
+		} else {
+			turn.allow()
 		}
 		var streamed atomic.Bool
 		if stream := call.Stream; stream != nil {
@@ -28,8 +31,7 @@ func (b *budget) metered(next middleware.Handler) middleware.Handler {
 		}
 		returned := false
 		defer func() {
-			calls, used := b.spent(ctx, ask, res, returned && err == nil, streamed.Load())
-			b.settle(st, ask, calls, used)
+			b.settleModel(ctx, st, m, res, returned && err == nil, streamed.Load())
 		}()
 		res, err = next(ctx, call)
 		returned = true
@@ -37,115 +39,136 @@ func (b *budget) metered(next middleware.Handler) middleware.Handler {
 	}
 }
 
-// request returns the tokens to reserve for a model call.
-func (b *budget) request(call middleware.Call) (ask bill, err error) {
-	if !b.limits(tokens) {
-		return bill{}, nil
-	}
-	req, ok := call.Input.(*middleware.ModelRequest)
-	if !ok || req == nil {
-		return bill{}, middleware.Deny(middleware.CodeIndeterminate, "the request cannot be read")
-	}
-	prompt := promptTokens(req)
-	for s := range ask {
-		ask[s] = b.limited(Scope(s), sum(prompt, outputTokens(req, b.estimate[s])))
-	}
-	return ask, nil
+// A modelHold is what one model call holds.
+type modelHold struct {
+	estimate
+	changed bool  // the request
+	bounds  []int // of the postings
+	hold    hold  // in the gate's own book; without postings for nothing
+	stored  *storeHold
 }
 
-// limited returns n where the scope limits tokens.
-func (b *budget) limited(s Scope, n int64) int64 {
-	if b.max[tokens][s] == 0 {
-		return 0
+// reserveModel reserves a model call, and puts what is to be sent in the place of
+// its Input.
+func (b *budget) reserveModel(ctx context.Context, st *runState, call *middleware.Call) (*modelHold, error) {
+	m := &modelHold{}
+	if b.meters || b.advises {
+		req, ok := call.Input.(*middleware.ModelRequest)
+		if !ok || req == nil {
+			return nil, middleware.Deny(middleware.CodeIndeterminate, "the request cannot be read")
+		}
+		sent := b.advise(st, req)
+		if err := b.estimate(&m.estimate, call.Name, sent); err != nil {
+			return nil, err
+		}
+		if err := b.fit(ctx, st, m); err != nil {
+			return nil, err
+		}
+		if m.clamped(sent) {
+			clamped := *sent
+			clamped.MaxTokens = int(min(m.bound, math.MaxInt))
+			sent = &clamped
+		}
+		if m.changed = sent != req; m.changed {
+			call.Input = sent
+		}
+		return m, nil
 	}
-	return n
+	return m, b.fit(ctx, st, m)
 }
 
-// reserve holds a model call and its tokens in all scopes, or in none.
-func (b *budget) reserve(st *runState, ask bill) error {
-	defer b.lock(st).Unlock()
-	if err := b.fits(st, modelCalls, b.one[modelCalls]); err != nil {
-		return err
-	}
-	if err := b.fits(st, tokens, ask); err != nil {
-		return err
-	}
-	b.hold(st, modelCalls, b.one[modelCalls])
-	b.hold(st, tokens, ask)
-	return nil
-}
-
-// settle charges what a model call used in place of what was held.
-func (b *budget) settle(st *runState, ask, calls, used bill) {
-	defer b.lock(st).Unlock()
-	b.drop(st, modelCalls, b.one[modelCalls])
-	b.drop(st, tokens, ask)
-	b.charge(st, modelCalls, calls)
-	b.charge(st, tokens, used)
-}
-
-// spent returns the calls and tokens to charge for a model call for which ask
-// was held.
-func (b *budget) spent(ctx context.Context, ask bill, res middleware.Result, ok, streamed bool) (calls, used bill) {
-	if !ran(ctx) {
-		return bill{}, bill{}
-	}
-	n, known := reported(res.Usage)
-	if !known && (ok || streamed || res.Usage != nil) {
-		return b.one[modelCalls], ask // the estimate
-	}
-	for s := range used {
-		used[s] = b.limited(Scope(s), n) // zero where it failed and nothing was metered
-	}
-	return b.one[modelCalls], used
-}
-
-// maxUsage is more tokens than one call can take. What a provider reports
-// beyond it is not believed.
-const maxUsage = 1_000_000_000
-
-// bytesPerToken is what a token takes in English prose, on average.
-const bytesPerToken = 4
-
-// promptTokens estimates what a provider will count as the prompt.
-func promptTokens(req *middleware.ModelRequest) int64 {
-	var bytes int64
-	for i := range req.Messages {
-		for j := range req.Messages[i].Parts {
-			part := &req.Messages[i].Parts[j]
-			bytes = sum(bytes, int64(max(len(part.Text), part.Size)))
+// fit reserves what a call is estimated to take, or less of its output where
+// limits say so.
+func (b *budget) fit(ctx context.Context, st *runState, m *modelHold) error {
+	for {
+		x, err := b.reserveAll(ctx, st, m)
+		if err != nil {
+			return err
+		}
+		if x == nil {
+			return nil
+		}
+		// Each time round there is less to ask for, or it ends.
+		if bd := &b.bounds[x.bound]; !bd.Clamp || !m.shrink(x.dim, x.left) {
+			return b.over(x.bound, x.misfit)
 		}
 	}
-	return sum(bytes, bytesPerToken-1) / bytesPerToken
 }
 
-// outputTokens bounds what the model may answer: the bound that the request
-// sets, or the estimate, for each answer asked for.
-func outputTokens(req *middleware.ModelRequest, estimate int64) int64 {
-	if req.MaxTokens > 0 {
-		estimate = int64(req.MaxTokens)
+// reserveAll reserves a call in all scopes, or in none.
+func (b *budget) reserveAll(ctx context.Context, st *runState, m *modelHold) (*excess, error) {
+	x, err := b.reserveHere(st, m)
+	if x != nil || err != nil || !b.stored {
+		return x, err
 	}
-	return product(estimate, int64(max(req.Candidates, 1)))
+	m.stored, x, err = b.reserveStored(ctx, st, func(i int) Amounts { return m.ask(&b.bounds[i].Limits) })
+	if x != nil || err != nil {
+		bk := b.lock(st)
+		defer bk.mu.Unlock()
+		bk.release(&m.hold)
+	}
+	return x, err
 }
 
-// reported returns the tokens that a provider says it counted, unless what it
-// says cannot be believed.
-func reported(u *middleware.Usage) (int64, bool) {
-	if u == nil || !u.Reported {
-		return 0, false
+func (b *budget) reserveHere(st *runState, m *modelHold) (*excess, error) {
+	bk := b.lock(st)
+	defer bk.mu.Unlock()
+	now := bk.now()
+	m.hold = hold{postings: make([]posting, 0, len(b.bounds))}
+	m.bounds = m.bounds[:0]
+	for i := range b.bounds {
+		bd := &b.bounds[i]
+		ask := m.ask(&bd.Limits).within(&bd.max)
+		if bd.stored || ask == (Amounts{}) {
+			continue
+		}
+		a, err := b.at(st, i, now)
+		if err != nil {
+			return nil, err
+		}
+		if a == nil {
+			continue
+		}
+		m.hold.postings = append(m.hold.postings, posting{a, &bd.max, ask})
+		m.bounds = append(m.bounds, i)
 	}
-	if min(u.InputTokens, u.OutputTokens, u.TotalTokens, u.CachedTokens, u.ReasoningTokens) < 0 {
-		return 0, false
+	if x, ok := bk.reserve(&m.hold, b.Lease); !ok {
+		return &excess{x, m.bounds[x.i]}, nil
 	}
-	n := max(u.TotalTokens, sum(u.InputTokens, u.OutputTokens))
-	return n, n > 0 && n <= maxUsage
+	return nil, nil
 }
 
-// product returns a * b of numbers that are not negative, at most the largest
-// one.
-func product(a, b int64) int64 {
-	if a != 0 && b > math.MaxInt64/a {
-		return math.MaxInt64
+// settleModel charges what a model call used in place of what was held.
+func (b *budget) settleModel(ctx context.Context, st *runState, m *modelHold, res middleware.Result, ok, streamed bool) {
+	if !ran(ctx) {
+		bk := b.lock(st)
+		bk.release(&m.hold)
+		bk.mu.Unlock()
+		b.releaseStored(ctx, st, m.stored)
+		return
 	}
-	return a * b
+	used, how := m.spent(b.Prices, res, ok, streamed)
+	if how != "" && b.meters {
+		note(ctx, middleware.VerdictAllow, how)
+	}
+	charge := func(bound int, ask Amounts) Amounts {
+		if how != "" {
+			return ask
+		}
+		return used.within(&b.bounds[bound].max)
+	}
+	all := make([]Amounts, len(m.bounds))
+	for i, bound := range m.bounds {
+		all[i] = charge(bound, m.hold.postings[i].ask)
+	}
+	bk := b.lock(st)
+	bk.settle(&m.hold, all)
+	bk.mu.Unlock()
+	if m.stored != nil {
+		all = make([]Amounts, len(m.stored.bounds))
+		for i, bound := range m.stored.bounds {
+			all[i] = charge(bound, m.stored.charges[i].Ask)
+		}
+		b.settleStored(ctx, st, m.stored, all)
+	}
 }

@@ -3,63 +3,156 @@ package gates
 import (
 	"context"
 	"slices"
+	"time"
 
 	"example.com/safeconduct/middleware"
 )
 
-// takeTool charges a tool call, out of what is held for its chain where that is
-// something. A tool call takes one, whatever comes of it: there is nothing to
-// settle.
-func (b *budget) takeTool(ctx context.Context, call middleware.Call) error {
-	st := b.state(ctx)
-	defer b.lock(st).Unlock()
-	if n := st.batch[call.Parent]; n > 0 {
-		st.batch[call.Parent] = n - 1
-		b.drop(st, toolCalls, b.one[toolCalls])
-	} else if err := b.fits(st, toolCalls, b.one[toolCalls]); err != nil {
-		return err
-	}
-	b.charge(st, toolCalls, b.one[toolCalls])
-	return nil
+// A toolLimit is a bound's limit on tool calls.
+type toolLimit struct {
+	bound int
+	max   int64
 }
 
-// tool returns the Handler for tool calls, which makes its denials the gate's.
-func (b *budget) tool(next middleware.Handler) middleware.Handler {
+// A taken is what a tool call took.
+type taken struct {
+	at     time.Duration
+	stored *storeHold // nil for nothing
+}
+
+// tool returns the Handler for tool calls.
+func (b *budget) tool(next middleware.Handler, notes bool) middleware.Handler {
+	if notes && !b.stored {
+		return b.toolHere(next)
+	}
+	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		turn := b.begin(ctx, notes)
+		st := b.state(ctx)
+		took, err := b.takeTool(ctx, st, call.Parent)
+		if err != nil {
+			return middleware.Result{}, turn.deny(ctx, &call, err)
+		}
+		turn.allow()
+		if took.stored != nil {
+			return b.storedTool(ctx, call, next, st, took)
+		}
+		res, err := next(ctx, call)
+		if unused(ctx, res, err) {
+			b.refund(st, took.at)
+		}
+		return res, err
+	}
+}
+
+// toolHere is tool without a Store, as most budgets are: what is left of it is
+// what every call pays for.
+func (b *budget) toolHere(next middleware.Handler) middleware.Handler {
 	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 		turn := b.gate.Begin(ctx)
-		if err := b.takeTool(ctx, call); err != nil {
+		st := b.state(ctx)
+		at, err := b.takeToolHere(st, call.Parent)
+		if err != nil {
 			return middleware.Result{}, turn.Deny(ctx, call, err)
 		}
 		turn.Allow()
 		res, err := next(ctx, call)
-		b.refundUnused(ctx, res, err)
+		if unused(ctx, res, err) {
+			b.refund(st, at)
+		}
 		return res, err
 	}
 }
 
-// refundTool returns the Handler inside of takeTool.
-func (b *budget) refundTool(next middleware.Handler) middleware.Handler {
-	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-		res, err := next(ctx, call)
-		b.refundUnused(ctx, res, err)
-		return res, err
-	}
+// storedTool carries out a call that also took from the Store.
+func (b *budget) storedTool(ctx context.Context, call middleware.Call, next middleware.Handler, st *runState, took taken) (res middleware.Result, err error) {
+	returned := false
+	defer func() {
+		// One that panics keeps what it took, if it came to the tool.
+		if unused(ctx, res, err) || !returned && !ran(ctx) {
+			b.refund(st, took.at)
+			b.releaseStored(ctx, st, took.stored)
+		} else {
+			b.settleStored(ctx, st, took.stored, took.stored.asks())
+		}
+	}()
+	res, err = next(ctx, call)
+	returned = true
+	return res, err
 }
 
-// refundUnused gives back what a call took that did not come to the tool. One
-// that panics keeps what it took.
-func (b *budget) refundUnused(ctx context.Context, res middleware.Result, err error) {
-	if (err != nil || told(res)) && !ran(ctx) {
-		b.refund(ctx)
-	}
+// unused reports whether a call took what it did not use: it did not come to the
+// tool.
+func unused(ctx context.Context, res middleware.Result, err error) bool {
+	return (err != nil || told(res)) && !ran(ctx)
 }
 
-func (b *budget) refund(ctx context.Context) {
-	st := b.state(ctx)
-	defer b.lock(st).Unlock()
-	for s, n := range b.one[toolCalls] {
-		if n != 0 {
-			b.account(st, Scope(s)).used[toolCalls] -= n
+// takeTool charges a tool call, out of what is held for its chain where that is
+// something. A tool call takes one, whatever comes of it: here there is nothing
+// to settle. In the Store it is reserved.
+func (b *budget) takeTool(ctx context.Context, st *runState, chain middleware.CallID) (taken, error) {
+	at, err := b.takeToolHere(st, chain)
+	if err != nil || !b.stored {
+		return taken{at: at}, err
+	}
+	held, x, err := b.reserveStored(ctx, st, func(int) Amounts { return Amounts{DimToolCalls: 1} })
+	if x != nil {
+		err = b.over(x.bound, x.misfit)
+	}
+	if err != nil {
+		b.refund(st, at)
+		return taken{}, err
+	}
+	return taken{at, held}, nil
+}
+
+func (b *budget) takeToolHere(st *runState, chain middleware.CallID) (at time.Duration, err error) {
+	bk := b.lock(st)
+	defer bk.mu.Unlock()
+	now := b.time(bk)
+	batches := st.batch[chain]
+	var batch *heldUp
+	if len(batches) > 0 {
+		batch = &batches[len(batches)-1]
+	}
+	for _, l := range b.tools {
+		a := st.accounts[l.bound]
+		if a == nil || a.window > 0 {
+			if a, err = b.at(st, l.bound, now); err != nil {
+				return 0, err
+			}
+		}
+		if a == nil || batch != nil && a.since(batch.at) {
+			continue // not limited, or held
+		}
+		if left := a.left(l.max, DimToolCalls); left < 1 {
+			return 0, b.over(l.bound, misfit{dim: DimToolCalls, asked: 1, left: left})
+		}
+	}
+	for _, l := range b.tools {
+		a := st.accounts[l.bound]
+		if a == nil {
+			continue
+		}
+		if batch != nil && a.since(batch.at) {
+			a.held[DimToolCalls]--
+		}
+		a.used[DimToolCalls]++ // cannot overflow: it fits
+	}
+	if batch != nil {
+		if batch.n--; batch.n == 0 {
+			st.batch[chain] = batches[:len(batches)-1]
+		}
+	}
+	return now, nil
+}
+
+// refund gives back what a call took.
+func (b *budget) refund(st *runState, at time.Duration) {
+	bk := b.lock(st)
+	defer bk.mu.Unlock()
+	for _, l := range b.tools {
+		if a := st.accounts[l.bound]; a != nil && a.since(at) {
+			a.used[DimToolCalls]--
 		}
 	}
 }
@@ -68,11 +161,12 @@ func (b *budget) refund(ctx context.Context) {
 func (b *budget) chain(next middleware.Handler) middleware.Handler {
 	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 		st := b.state(ctx)
-		mu := b.lock(st)
+		bk := b.lock(st)
 		st.open = append(st.open, call.ID)
-		mu.Unlock()
+		bk.mu.Unlock()
 		defer func() {
-			defer b.lock(st).Unlock()
+			bk := b.lock(st)
+			defer bk.mu.Unlock()
 			b.giveBack(st, call.ID)
 			st.open = slices.DeleteFunc(st.open, func(id middleware.CallID) bool { return id == call.ID })
 		}()
@@ -80,23 +174,46 @@ func (b *budget) chain(next middleware.Handler) middleware.Handler {
 	}
 }
 
-// replan gives back what an earlier plan of the same chain left over.
-func (b *budget) replan(next middleware.Handler) middleware.Handler {
+// plan returns the Handler for plans. It gives back what an earlier plan of the
+// same chain left over, and judges the batch.
+func (b *budget) plan(next middleware.Handler, notes bool) middleware.Handler {
+	judged := middleware.After(budgetName, b.judgePlan)(next)
+	if !notes {
+		judged = func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			res, err := next(ctx, call)
+			if err != nil || told(res) {
+				return res, err
+			}
+			if err := b.judgePlan(ctx, call, res); err != nil {
+				return middleware.Result{Usage: res.Usage}, err
+			}
+			return res, nil
+		}
+	}
 	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 		st := b.state(ctx)
-		mu := b.lock(st)
+		bk := b.lock(st)
 		b.giveBack(st, call.Parent)
-		mu.Unlock()
-		return next(ctx, call)
+		bk.mu.Unlock()
+		return judged(ctx, call)
 	}
 }
 
 // giveBack gives back what is held for a chain. It needs the lock.
 func (b *budget) giveBack(st *runState, chain middleware.CallID) {
-	if n := st.batch[chain]; n > 0 {
-		b.drop(st, toolCalls, b.times(n))
+	for _, batch := range st.batch[chain] {
+		b.drop(st, batch)
 	}
 	delete(st.batch, chain)
+}
+
+// drop gives back what is held for a batch. It needs the lock.
+func (b *budget) drop(st *runState, batch heldUp) {
+	for _, l := range b.tools {
+		if a := st.accounts[l.bound]; a != nil && a.since(batch.at) {
+			a.held[DimToolCalls] -= batch.n
+		}
+	}
 }
 
 // judgePlan judges the batch of tool calls that a plan asks for, and holds them.
@@ -109,28 +226,49 @@ func (b *budget) judgePlan(ctx context.Context, call middleware.Call, res middle
 	if n == 0 {
 		return nil
 	}
-	ask := b.times(n)
 	st := b.state(ctx)
-	defer b.lock(st).Unlock()
-	if err := b.fits(st, toolCalls, ask); err != nil {
-		return err
+	if b.stored {
+		// Looked at only: tool calls reserve there one by one.
+		held, x, err := b.reserveStored(ctx, st, func(int) Amounts { return Amounts{DimToolCalls: n} })
+		if x != nil {
+			err = b.over(x.bound, x.misfit)
+		}
+		if err != nil {
+			return err
+		}
+		b.releaseStored(ctx, st, held)
 	}
-	if !slices.Contains(st.open, call.Parent) {
-		return nil // nobody would give back what is held
-	}
-	b.hold(st, toolCalls, ask)
-	if st.batch == nil {
-		st.batch = make(map[middleware.CallID]int64)
-	}
-	st.batch[call.Parent] += n // beside that of a plan made at the same time
-	return nil
+	return b.holdBatch(st, call.Parent, n)
 }
 
-// times returns what n tool calls take.
-func (b *budget) times(n int64) bill {
-	ask := b.one[toolCalls]
-	for s := range ask {
-		ask[s] *= n
+// holdBatch holds tool calls for a chain.
+func (b *budget) holdBatch(st *runState, chain middleware.CallID, n int64) error {
+	bk := b.lock(st)
+	defer bk.mu.Unlock()
+	now := b.time(bk)
+	for _, l := range b.tools {
+		a, err := b.at(st, l.bound, now)
+		if err != nil {
+			return err
+		}
+		if a == nil {
+			continue
+		}
+		if left := a.left(l.max, DimToolCalls); left < n {
+			return b.over(l.bound, misfit{dim: DimToolCalls, asked: n, left: left})
+		}
 	}
-	return ask
+	if !slices.Contains(st.open, chain) {
+		return nil // nobody would give back what is held
+	}
+	for _, l := range b.tools {
+		if a := st.accounts[l.bound]; a != nil {
+			a.held[DimToolCalls] += n // cannot overflow: it fits
+		}
+	}
+	if st.batch == nil {
+		st.batch = make(map[middleware.CallID][]heldUp)
+	}
+	st.batch[chain] = append(st.batch[chain], heldUp{n, now}) // beside that of a plan made at the same time
+	return nil
 }

@@ -10,9 +10,9 @@ import (
 
 // timed bounds the time of a run, around what is counted.
 func (b *budget) timed(next middleware.Handler) middleware.Handler {
-	counted := b.counted(next).handler()
+	counted := b.counted(next, false).handler()
 	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-		end := b.end(b.state(ctx))
+		end := b.deadline(b.state(ctx))
 		if !time.Now().Before(end) {
 			return middleware.Result{}, b.late(nil)
 		}
@@ -29,9 +29,10 @@ func (b *budget) timed(next middleware.Handler) middleware.Handler {
 	}
 }
 
-// end returns when the time of a run is over.
-func (b *budget) end(st *runState) time.Time {
-	defer b.lock(st).Unlock()
+// deadline returns when the time of a run is over.
+func (b *budget) deadline(st *runState) time.Time {
+	bk := b.lock(st)
+	defer bk.mu.Unlock()
 	return st.began.Add(b.wallTime)
 }
 

@@ -99,12 +99,13 @@ type Result struct {
 // A Usage is what one call spent at a model's provider. A Usage that a Result
 // points to is shared and must not be modified.
 type Usage struct {
-	InputTokens     int64 // the whole prompt, as the provider counts it
-	OutputTokens    int64
-	TotalTokens     int64 // as the provider says; may exceed input plus output
-	CachedTokens    int64 // read from the provider's cache
-	ReasoningTokens int64
-	Cost            int64 // micro-dollars; zero where no price is known
+	InputTokens      int64 // the whole prompt, cached or not, as the provider counts it
+	OutputTokens     int64
+	TotalTokens      int64 // as the provider says; may exceed input plus output
+	CachedTokens     int64 // of the input, read from the provider's cache
+	CacheWriteTokens int64 // of the input, written to the provider's cache, where it says so
+	ReasoningTokens  int64
+	Cost             int64 // micro-dollars; zero where no price is known
 
 	// Reported is true where the numbers are the provider's own. Where it is
 	// false they are not known, and a budget charges its own estimate.

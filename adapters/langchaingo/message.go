@@ -141,9 +141,26 @@ func changedOptions(f *modelCall, req *middleware.ModelRequest) []llms.CallOptio
 			o.Functions = slices.DeleteFunc(slices.Clone(f.opts.Functions), func(d llms.FunctionDefinition) bool {
 				return !slices.Contains(req.Tools, d.Name)
 			})
+			if !offers(req.Tools, o) {
+				// A provider refuses a request that chooses among no tools.
+				o.ToolChoice, o.FunctionCallBehavior = nil, ""
+			}
 		})
 	}
 	return options
+}
+
+// offers reports whether a request offers the tool that it has the model use, or
+// any, where it names none.
+func offers(names []string, o *llms.CallOptions) bool {
+	if len(o.Tools)+len(o.Functions) == 0 {
+		return false
+	}
+	choice, named := o.ToolChoice.(llms.ToolChoice)
+	if p, ok := o.ToolChoice.(*llms.ToolChoice); ok && p != nil {
+		choice, named = *p, true
+	}
+	return !named || choice.Function == nil || slices.Contains(names, choice.Function.Name)
 }
 
 // response returns what the model answered, free of langchaingo's types.

@@ -85,6 +85,48 @@ func TestEveryParameterCanBeChanged(t *testing.T) {
 	}
 }
 
+// TestToolsCanBeWithheld checks that a request whose tools were taken away chooses
+// among none, nor one that is gone: providers refuse that.
+func TestToolsCanBeWithheld(t *testing.T) {
+	a, b := llms.FunctionDefinition{Name: "a"}, llms.FunctionDefinition{Name: "b"}
+	tools := []llms.Tool{{Type: "function", Function: &a}, {Type: "function", Function: &b}}
+	choice := func(name string) llms.ToolChoice {
+		return llms.ToolChoice{Type: "function", Function: &llms.FunctionReference{Name: name}}
+	}
+	pointer := choice("a")
+	for name, tt := range map[string]struct {
+		left    []string
+		options []llms.CallOption
+		tools   int
+		choice  any
+		call    llms.FunctionCallBehavior
+	}{
+		"none are left": {nil, []llms.CallOption{llms.WithTools(tools), llms.WithToolChoice("required")}, 0, nil, ""},
+		"no functions":  {nil, []llms.CallOption{llms.WithFunctions([]llms.FunctionDefinition{a}), llms.WithFunctionCallBehavior("auto")}, 0, nil, ""},
+		"one is left":   {[]string{"b"}, []llms.CallOption{llms.WithTools(tools), llms.WithToolChoice("required")}, 1, "required", ""},
+		"the chosen":    {[]string{"b"}, []llms.CallOption{llms.WithTools(tools), llms.WithToolChoice(choice("b"))}, 1, choice("b"), ""},
+		"it is gone":    {[]string{"b"}, []llms.CallOption{llms.WithTools(tools), llms.WithToolChoice(choice("a"))}, 1, nil, ""},
+		"by a pointer":  {[]string{"b"}, []llms.CallOption{llms.WithTools(tools), llms.WithToolChoice(&pointer)}, 1, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := says("ok")
+			withhold := middleware.Transform("withhold", func(_ context.Context, c middleware.Call) (middleware.Call, bool, error) {
+				req := *c.Input.(*middleware.ModelRequest)
+				req.Tools = tt.left
+				c.Input = &req
+				return c, true, nil
+			})
+			if _, err := langchaingo.Model(m, withhold).Call(t.Context(), "q", tt.options...); err != nil {
+				t.Fatal(err)
+			}
+			got := m.options[0]
+			if len(got.Tools)+len(got.Functions) != tt.tools || !reflect.DeepEqual(got.ToolChoice, tt.choice) || got.FunctionCallBehavior != tt.call {
+				t.Errorf("got options %+v", got)
+			}
+		})
+	}
+}
+
 func TestToolCallsOfAResponseCanBeChanged(t *testing.T) {
 	call := func(name, args string) llms.ToolCall {
 		return llms.ToolCall{ID: "c", Type: "function", FunctionCall: &llms.FunctionCall{Name: name, Arguments: args}}

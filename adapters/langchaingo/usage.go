@@ -75,6 +75,7 @@ func infoUsage(info map[string]any) (*middleware.Usage, bool) {
 	total, hasTotal := r.first("TotalTokens", "total_tokens")
 	cached, _ := r.first("PromptCachedTokens", "CachedTokens", "CacheReadInputTokens")
 	reasoning, _ := r.first("ReasoningTokens", "CompletionReasoningTokens", "ThinkingTokens")
+	written, hasWritten := r.first("CacheCreationInputTokens")
 	if !hasIn && !hasOut && !hasTotal {
 		return nil, false
 	}
@@ -83,14 +84,14 @@ func infoUsage(info map[string]any) (*middleware.Usage, bool) {
 		// ended before the provider said what it cost.
 		return &middleware.Usage{}, true
 	}
-	if _, anthropic := info["CacheCreationInputTokens"]; anthropic && !hasTotal {
-		// Here InputTokens leaves out what went through the cache.
-		created, _ := r.first("CacheCreationInputTokens")
-		total = in + out + cached + created
+	if hasWritten && !hasTotal {
+		// That is anthropic, where InputTokens leaves out what went through
+		// the cache.
+		in += cached + written
 	}
 	return &middleware.Usage{
 		InputTokens: in, OutputTokens: out, TotalTokens: max(total, in+out),
-		CachedTokens: cached, ReasoningTokens: reasoning, Reported: true,
+		CachedTokens: cached, CacheWriteTokens: written, ReasoningTokens: reasoning, Reported: true,
 	}, true
 }
 

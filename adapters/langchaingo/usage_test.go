@@ -28,9 +28,9 @@ func TestTrap15UsageOfEveryProvider(t *testing.T) {
 			},
 			middleware.Usage{InputTokens: 11, OutputTokens: 5, TotalTokens: 16, CachedTokens: 3, ReasoningTokens: 2, Reported: true},
 		},
-		"anthropic, without what the cache served": {
+		"anthropic, which leaves out what went through the cache": {
 			[]info{{"InputTokens": 10, "OutputTokens": 4, "CacheCreationInputTokens": 7, "CacheReadInputTokens": 100}},
-			middleware.Usage{InputTokens: 10, OutputTokens: 4, TotalTokens: 121, CachedTokens: 100, Reported: true},
+			middleware.Usage{InputTokens: 117, OutputTokens: 4, TotalTokens: 121, CachedTokens: 100, CacheWriteTokens: 7, Reported: true},
 		},
 		"googleai, int32 in both spellings": {
 			[]info{{"PromptTokens": int32(8), "input_tokens": int32(8), "CompletionTokens": int32(2), "output_tokens": int32(2), "TotalTokens": int32(15), "total_tokens": int32(15)}},

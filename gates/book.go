@@ -1,0 +1,275 @@
+package gates
+
+import (
+	"errors"
+	"sync"
+	"time"
+)
+
+// An account counts against one set of limits. It belongs to a book, whose lock
+// it needs.
+type account struct {
+	used, held Amounts
+
+	window time.Duration // zero for none
+	began  time.Duration // the window, by the book's clock
+	opened bool          // a window has begun
+	gone   bool          // forgotten by its book: the next one of its name is another
+}
+
+// over reports whether the account's window is over, or has not begun.
+func (a *account) over(now time.Duration) bool {
+	return a.window > 0 && (!a.opened || now-a.began >= a.window)
+}
+
+// turn begins a new window where the last one is over.
+func (a *account) turn(now time.Duration) {
+	if a.over(now) {
+		a.used, a.held = Amounts{}, Amounts{}
+		a.began, a.opened = now, true
+	}
+}
+
+// since reports whether what happened at a time counts in the account's window.
+func (a *account) since(at time.Duration) bool { return a.window == 0 || a.began <= at }
+
+// left returns how much of a limit is left.
+func (a *account) left(limit int64, d Dim) int64 {
+	return max(limit-sum(a.used[d], a.held[d]), 0)
+}
+
+// A posting is what one call takes from one account.
+type posting struct {
+	of  *account
+	max *Amounts // zero for no limit
+	ask Amounts  // zero where there is no limit
+}
+
+// A hold is a reservation in a book. Its first end counts: once it is settled or
+// released, nothing happens to it any more.
+type hold struct {
+	postings []posting
+	at       time.Duration // when it was made
+	expires  time.Duration
+	state    holdState
+
+	id     string        // in a Memory
+	forget time.Duration // in a Memory: when
+
+	older, newer *hold // in the book's list, by expires
+}
+
+type holdState uint8
+
+const (
+	holdOpen    holdState = iota
+	holdExpired           // what it held went back
+	holdEnded             // settled or released
+)
+
+// A book is accounts that are charged together, under one lock.
+type book struct {
+	mu             sync.Mutex
+	clock          func() time.Duration // monotonic
+	last           time.Duration        // the latest time that the clock has read
+	oldest, newest *hold
+
+	accounts map[string]*account
+	room     int // accounts that there may be
+	sweepAt  int // accounts, at which to forget those without use
+	swept    time.Duration
+}
+
+func newBook() book { return book{clock: monotonic(), room: maxAccounts} }
+
+// monotonic returns a clock that reads the time since now. Setting the wall
+// clock does not move it: time.Since uses the monotonic reading of a Time.
+func monotonic() func() time.Duration {
+	start := time.Now()
+	return func() time.Duration { return time.Since(start) }
+}
+
+// now returns the time, which never goes back, whatever the clock does, and is
+// never negative. It needs the lock.
+func (b *book) now() time.Duration {
+	b.last = max(b.last, b.clock())
+	return b.last
+}
+
+// A misfit is what does not fit: posting i, in one Dim.
+type misfit struct {
+	i           int
+	dim         Dim
+	asked, left int64
+}
+
+// fits returns what does not fit, first by Dim and then by posting, and whether
+// all fits. It needs the lock.
+func fits(postings []posting) (misfit, bool) {
+	for d := range Dim(Dims) {
+		for i := range postings {
+			p := &postings[i]
+			if n := p.ask[d]; n != 0 {
+				if left := p.of.left(p.max[d], d); n > left {
+					return misfit{i, d, n, left}, false
+				}
+			}
+		}
+	}
+	return misfit{}, true
+}
+
+// reserve holds what the postings ask, in all accounts or in none. It needs the
+// lock.
+func (b *book) reserve(h *hold, ttl time.Duration) (misfit, bool) {
+	now := b.now()
+	b.expire(now)
+	for i := range h.postings {
+		h.postings[i].of.turn(now)
+	}
+	if m, ok := fits(h.postings); !ok {
+		return m, false
+	}
+	for i := range h.postings {
+		p := &h.postings[i]
+		for d, n := range p.ask {
+			p.of.held[d] = sum(p.of.held[d], n)
+		}
+	}
+	h.at, h.expires = now, time.Duration(sum(int64(now), int64(ttl)))
+	b.insert(h)
+	return misfit{}, true
+}
+
+// settle charges what was used in place of what is held. What expired before is
+// charged all the same, once. It needs the lock.
+func (b *book) settle(h *hold, used []Amounts) {
+	b.expire(b.now())
+	b.end(h)
+	if h.state == holdEnded {
+		return
+	}
+	defer h.close()
+	for i := range h.postings {
+		of := h.postings[i].of
+		if !of.since(h.at) {
+			continue // the window is over: its successor owes nothing
+		}
+		for d, n := range used[i] {
+			of.used[d] = sum(of.used[d], max(n, 0))
+		}
+	}
+}
+
+// release gives back what is held. It needs the lock.
+func (b *book) release(h *hold) {
+	b.end(h)
+	h.close()
+}
+
+// close keeps of a hold no more than that it has ended.
+func (h *hold) close() { h.state, h.postings = holdEnded, nil }
+
+// end gives back what is held, if it still is.
+func (b *book) end(h *hold) {
+	if h.state != holdOpen {
+		return
+	}
+	b.unlink(h)
+	for i := range h.postings {
+		p := &h.postings[i]
+		if !p.of.since(h.at) {
+			continue
+		}
+		for d, n := range p.ask {
+			p.of.held[d] -= n
+		}
+	}
+}
+
+// expire gives back what is held for too long. It needs the lock.
+func (b *book) expire(now time.Duration) {
+	for h := b.oldest; h != nil && h.expires <= now; h = b.oldest {
+		b.end(h)
+		h.state = holdExpired
+	}
+}
+
+// insert puts a hold in its place in the list, which is at the end where all
+// live equally long.
+func (b *book) insert(h *hold) {
+	older := b.newest
+	for older != nil && older.expires > h.expires {
+		older = older.older
+	}
+	h.older = older
+	if older == nil {
+		h.newer, b.oldest = b.oldest, h
+	} else {
+		h.newer, older.newer = older.newer, h
+	}
+	if h.newer == nil {
+		b.newest = h
+	} else {
+		h.newer.older = h
+	}
+}
+
+func (b *book) unlink(h *hold) {
+	if h.older == nil {
+		b.oldest = h.newer
+	} else {
+		h.older.newer = h.newer
+	}
+	if h.newer == nil {
+		b.newest = h.older
+	} else {
+		h.newer.older = h.older
+	}
+	h.older, h.newer = nil, nil
+}
+
+const (
+	firstSweep  = 1024
+	sweepEvery  = time.Second
+	maxAccounts = 1 << 20
+)
+
+var errTooManyAccounts = errors.New("gates: budget: too many accounts")
+
+// account returns the account of a name, made on first use. Those whose window
+// is over are forgotten when there are many. It needs the lock.
+func (b *book) account(name string, window time.Duration) (*account, error) {
+	if a := b.accounts[name]; a != nil {
+		return a, nil
+	}
+	if b.accounts == nil {
+		b.accounts, b.sweepAt = make(map[string]*account), firstSweep
+	}
+	if n := len(b.accounts); n >= b.sweepAt || n >= b.room {
+		b.sweep()
+	}
+	if len(b.accounts) >= b.room {
+		return nil, errTooManyAccounts
+	}
+	a := &account{window: window}
+	b.accounts[name] = a
+	return a, nil
+}
+
+// sweep forgets the accounts whose window is over. It needs the lock.
+func (b *book) sweep() {
+	now := b.now()
+	if len(b.accounts) < b.sweepAt && now-b.swept < sweepEvery {
+		return // there is no room, and was none a moment ago
+	}
+	b.swept = now
+	b.expire(now)
+	for name, a := range b.accounts {
+		if a.over(now) {
+			a.gone = true
+			delete(b.accounts, name)
+		}
+	}
+	b.sweepAt = max(firstSweep, 2*len(b.accounts))
+}

@@ -1,0 +1,178 @@
+package gates
+
+import (
+	"sort"
+	"strings"
+
+	"example.com/safeconduct/middleware"
+)
+
+const (
+	// bytesPerToken is what a token takes in English prose, on average.
+	bytesPerToken = 4
+
+	// partTokens is what a part counts that is no text, such as an image: what
+	// the largest one takes at Anthropic, which scales down those of more. The
+	// bytes of an image say nothing of its tokens.
+	partTokens = 1600
+)
+
+// An estimate is what a model call is expected to take.
+type estimate struct {
+	prompt     int64
+	bound      int64 // of the output, for each answer; zero for that of the limits
+	candidates int64
+	model      string
+	price      *Price // nil where cost is not limited
+}
+
+// estimate fills in what a request is expected to take.
+func (b *budget) estimate(e *estimate, name string, req *middleware.ModelRequest) error {
+	e.prompt, e.candidates = promptTokens(req), int64(max(req.Candidates, 1))
+	e.bound = int64(max(req.MaxTokens, 0))
+	if e.bound == 0 {
+		for i := range b.bounds {
+			if bd := &b.bounds[i]; bd.Clamp && (e.bound == 0 || bd.Estimate < e.bound) {
+				e.bound = bd.Estimate // held to what is reserved
+			}
+		}
+	}
+	if !b.limited[DimCost] {
+		return nil
+	}
+	switch {
+	case req.Model != "":
+		e.model = req.Model
+	case b.Prices.known(name) != nil || b.Model == "":
+		e.model = name
+	default:
+		e.model = b.Model
+	}
+	if e.price = b.Prices.price(e.model); e.price == nil {
+		return &middleware.DeniedError{
+			Code: middleware.CodeIndeterminate, Err: ErrUnknownModel,
+			Reason: "no price is known for model " + shown(e.model),
+		}
+	}
+	return nil
+}
+
+// clamped reports whether the request is to be sent with another MaxTokens.
+func (e *estimate) clamped(req *middleware.ModelRequest) bool {
+	return e.bound > 0 && e.bound != int64(req.MaxTokens)
+}
+
+// ask returns what to reserve under some limits.
+func (e *estimate) ask(l *Limits) Amounts {
+	a := Amounts{DimModelCalls: 1}
+	if e.candidates == 0 { // nothing that the request says matters
+		return a
+	}
+	each := e.bound
+	if each == 0 {
+		each = l.Estimate
+	}
+	output := product(each, e.candidates)
+	a[DimInputTokens], a[DimCachedTokens] = e.prompt, e.prompt
+	a[DimOutputTokens], a[DimReasoningTokens] = output, output
+	a[DimTokens] = sum(e.prompt, output)
+	if e.price != nil {
+		a[DimCost] = e.price.most(e.prompt, output)
+	}
+	return a
+}
+
+// shrink lowers the bound of the output so that a call fits into what is left of
+// a limit. It reports false where that cannot be.
+func (e *estimate) shrink(d Dim, left int64) bool {
+	output := int64(0)
+	switch d {
+	case DimOutputTokens, DimReasoningTokens:
+		output = left
+	case DimTokens:
+		output = left - e.prompt
+	case DimCost:
+		output = int64(sort.Search(maxUsage, func(n int) bool { return e.price.most(e.prompt, int64(n)+1) > left }))
+	}
+	each := output / e.candidates
+	if each < 1 || each >= e.bound {
+		return false
+	}
+	e.bound = each
+	return true
+}
+
+// promptTokens estimates what a provider will count as the prompt. It leaves out
+// the descriptions of tools, which it does not see.
+func promptTokens(req *middleware.ModelRequest) int64 {
+	var bytes, others int64
+	for i := range req.Messages {
+		for j := range req.Messages[i].Parts {
+			part := &req.Messages[i].Parts[j]
+			if isText(part) {
+				bytes += int64(len(part.Text))
+			} else {
+				others += partTokens
+			}
+		}
+	}
+	return (bytes+bytesPerToken-1)/bytesPerToken + others
+}
+
+// isText reports whether a part is sent as text. An image comes without any, or
+// as its URL, of which a provider counts what is found there.
+func isText(p *middleware.Part) bool {
+	if p.Text == "" {
+		return p.Size <= 0
+	}
+	if p.Native == nil {
+		return true
+	}
+	url := strings.HasPrefix(p.Text, "data:") || strings.HasPrefix(p.Text, "https://") || strings.HasPrefix(p.Text, "http://")
+	return !url || strings.ContainsAny(p.Text, " \n")
+}
+
+// What stands on a call's trail where it is charged by estimate.
+const (
+	noUsage  = "no usage was reported: charged what was reserved"
+	badUsage = "the usage reported cannot be: charged what was reserved"
+)
+
+// spent returns what a model call used, or why what was reserved is charged.
+func (e *estimate) spent(p *Prices, res middleware.Result, ok, streamed bool) (used Amounts, how string) {
+	used[DimModelCalls] = 1
+	u := res.Usage
+	m, known := metered(u)
+	if known && (u.Cost < 0 || u.Cost > maxCost) {
+		known = false
+	}
+	if !known {
+		switch {
+		case u != nil && u.Reported && *u != (middleware.Usage{Reported: true}):
+			return used, badUsage
+		case ok || streamed || u != nil:
+			return used, noUsage
+		}
+		return used, "" // it failed, and nothing was metered
+	}
+	used[DimInputTokens], used[DimCachedTokens] = m.input, m.cached
+	used[DimOutputTokens], used[DimReasoningTokens] = m.output, m.reasoning
+	used[DimTokens] = m.total
+	if e.price != nil {
+		used[DimCost] = u.Cost
+		if u.Cost == 0 {
+			used[DimCost] = e.answered(p, res).cost(m)
+		}
+	}
+	return used, ""
+}
+
+// answered returns the price of the model that answered, where that is known.
+func (e *estimate) answered(p *Prices, res middleware.Result) *Price {
+	if out, ok := res.Output.(*middleware.ModelResponse); ok && out != nil && out.Model != "" {
+		if price := p.known(out.Model); price != nil {
+			return price
+		}
+	}
+	return e.price
+}

@@ -1,0 +1,114 @@
+package gates
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// A Memory is a [Store] that keeps accounts in the memory of one process, for
+// budgets that are to share them. Accounts with a window are forgotten some time
+// after it has ended, the others never. It keeps a million accounts, and refuses
+// new ones beyond that. It is safe for concurrent use. Make one with [NewMemory].
+type Memory struct {
+	book  book
+	holds map[string]*hold
+
+	known []*hold // the same, in the order in which they were made
+}
+
+// NewMemory returns an empty Memory.
+func NewMemory() *Memory {
+	return &Memory{book: newBook(), holds: make(map[string]*hold)}
+}
+
+// Reserve implements [Store].
+func (m *Memory) Reserve(ctx context.Context, r Reservation) ([]Standing, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if r.ID == "" || r.TTL <= 0 {
+		return nil, fmt.Errorf("gates: budget: a reservation needs an ID and a TTL")
+	}
+	b := &m.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m.forget()
+	postings := make([]posting, len(r.Charges))
+	for i, c := range r.Charges {
+		for d, n := range c.Ask {
+			if n < 0 || c.Max[d] < 0 {
+				return nil, fmt.Errorf("gates: budget: charge %d: negative %v", i, Dim(d))
+			}
+		}
+		a, err := b.account(c.Account, c.Window)
+		if err != nil {
+			return nil, err
+		}
+		postings[i] = posting{a, &r.Charges[i].Max, c.Ask.within(&c.Max)}
+	}
+	if m.holds[r.ID] != nil {
+		return standing(postings), nil
+	}
+	h := &hold{id: r.ID, postings: postings}
+	if x, ok := b.reserve(h, r.TTL); !ok {
+		return nil, &LimitError{Charge: x.i, Dim: x.dim, Asked: x.asked, Left: x.left}
+	}
+	h.forget = time.Duration(sum(int64(h.expires), int64(r.TTL)))
+	m.holds[r.ID] = h
+	m.known = append(m.known, h)
+	return standing(postings), nil
+}
+
+// forget forgets reservations of which nothing is to be heard any more. One that
+// lives long keeps those made after it.
+func (m *Memory) forget() {
+	now := m.book.now()
+	m.book.expire(now)
+	for len(m.known) > 0 && m.known[0].forget <= now {
+		delete(m.holds, m.known[0].id)
+		m.known[0] = nil
+		m.known = m.known[1:]
+	}
+}
+
+func standing(postings []posting) []Standing {
+	all := make([]Standing, len(postings))
+	for i, p := range postings {
+		all[i] = Standing{p.of.used, p.of.held}
+	}
+	return all
+}
+
+// Settle implements [Store].
+func (m *Memory) Settle(ctx context.Context, id string, used []Amounts) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.book.mu.Lock()
+	defer m.book.mu.Unlock()
+	m.forget()
+	h := m.holds[id]
+	if h == nil {
+		return ErrNoReservation
+	}
+	if h.state != holdEnded && len(used) != len(h.postings) {
+		return fmt.Errorf("gates: budget: settled %d of %d charges", len(used), len(h.postings))
+	}
+	m.book.settle(h, used)
+	return nil
+}
+
+// Release implements [Store].
+func (m *Memory) Release(ctx context.Context, id string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.book.mu.Lock()
+	defer m.book.mu.Unlock()
+	m.forget()
+	if h := m.holds[id]; h != nil {
+		m.book.release(h)
+	}
+	return nil
+}

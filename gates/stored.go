@@ -1,0 +1,205 @@
+package gates
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+
+	"example.com/safeconduct/middleware"
+)
+
+// A serial numbers the reservations of a gate.
+type serial struct{ atomic.Uint64 }
+
+// newPrefix returns what tells the reservations of a gate from those of all
+// others.
+func newPrefix() string { return rand.Text() + "-" }
+
+// A storeHold is what one call holds in the Store, or by itself where that
+// failed.
+type storeHold struct {
+	id      string
+	bounds  []int // of the charges
+	charges []Charge
+	local   *hold // in place of the Store
+}
+
+// asks returns what was asked of each charge.
+func (h *storeHold) asks() []Amounts {
+	all := make([]Amounts, len(h.charges))
+	for i := range h.charges {
+		all[i] = h.charges[i].Ask
+	}
+	return all
+}
+
+// An excess is what does not fit under a bound.
+type excess struct {
+	misfit
+	bound int
+}
+
+// reserveStored reserves in the Store. It returns nil where no limit there is
+// for what is asked, what does not fit, or why it cannot tell.
+func (b *budget) reserveStored(ctx context.Context, st *runState, ask func(bound int) Amounts) (*storeHold, *excess, error) {
+	h := &storeHold{}
+	for i := range b.bounds {
+		bd := &b.bounds[i]
+		amounts := ask(i)
+		if amounts = amounts.within(&bd.max); !bd.stored || amounts == (Amounts{}) {
+			continue
+		}
+		if st.names[i] == "" {
+			if err := b.unnamed(st, i); err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
+		h.bounds = append(h.bounds, i)
+		h.charges = append(h.charges, Charge{Account: st.names[i], Window: bd.Window, Max: bd.max, Ask: amounts})
+	}
+	if len(h.charges) == 0 {
+		return nil, nil, nil
+	}
+	h.id = b.prefix + strconv.FormatUint(b.serial.Add(1), 36)
+	var standing []Standing
+	err := b.ask(ctx, func(ctx context.Context) (err error) {
+		standing, err = b.Store.Reserve(ctx, Reservation{ID: h.id, Charges: h.charges, TTL: b.Lease})
+		if err == nil && len(standing) != len(h.charges) {
+			err = fmt.Errorf("gates: budget: the store answered %d of %d charges", len(standing), len(h.charges))
+		}
+		return err
+	})
+	var over *LimitError
+	switch {
+	case err == nil:
+		b.learn(st, h, standing)
+		return h, nil, nil
+	case errors.As(err, &over) && over.Charge >= 0 && over.Charge < len(h.charges) && over.Dim < Dims:
+		return nil, &excess{misfit{over.Charge, over.Dim, over.Asked, over.Left}, h.bounds[over.Charge]}, nil
+	}
+	// Nobody knows whether it is held. If this fails too it expires.
+	_ = b.ask(context.WithoutCancel(ctx), func(ctx context.Context) error { return b.Store.Release(ctx, h.id) })
+	if done := ctx.Err(); done != nil {
+		return nil, nil, done
+	}
+	if b.LocalShare > 0 {
+		x, failed := b.reserveLocal(h)
+		if x != nil || failed != nil {
+			return nil, x, failed
+		}
+		note(ctx, middleware.VerdictAllow, "the store of the budget failed: this process allows its share")
+		return h, nil, nil
+	}
+	return nil, nil, &middleware.DeniedError{Code: middleware.CodeIndeterminate, Err: err, Reason: "the store of the budget failed"}
+}
+
+// reserveLocal reserves in the gate's own book, under this process's share of
+// the limits.
+func (b *budget) reserveLocal(h *storeHold) (*excess, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	local := &hold{}
+	for _, c := range h.charges {
+		a, err := b.account(c.Account, c.Window)
+		if err != nil {
+			return nil, &middleware.DeniedError{Code: middleware.CodeIndeterminate, Err: err, Reason: "there is no room to count while the store of the budget fails"}
+		}
+		share := c.Max
+		for d, n := range share {
+			if n > 0 {
+				share[d] = max(n/b.LocalShare, 1)
+			}
+		}
+		local.postings = append(local.postings, posting{of: a, max: &share, ask: c.Ask})
+	}
+	if x, ok := b.reserve(local, b.Lease); !ok {
+		return &excess{x, h.bounds[x.i]}, nil
+	}
+	h.local = local
+	return nil, nil
+}
+
+// learn keeps what the Store says of its accounts.
+func (b *budget) learn(st *runState, h *storeHold, standing []Standing) {
+	bk := b.lock(st)
+	defer bk.mu.Unlock()
+	for i, bound := range h.bounds {
+		st.standing[bound], st.told[bound] = standing[i], h
+	}
+}
+
+// settleStored charges what was used.
+func (b *budget) settleStored(ctx context.Context, st *runState, h *storeHold, used []Amounts) {
+	if h.local != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.settle(h.local, used)
+		return
+	}
+	err := b.finish(ctx, func(ctx context.Context) error { return b.Store.Settle(ctx, h.id, used) })
+	if err != nil {
+		note(ctx, middleware.VerdictAllow, "the store of the budget failed: the call is not charged there")
+		return
+	}
+	b.adjust(st, h, used)
+}
+
+// releaseStored gives back what is held, if it is.
+func (b *budget) releaseStored(ctx context.Context, st *runState, h *storeHold) {
+	if h == nil {
+		return
+	}
+	if h.local != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.release(h.local)
+		return
+	}
+	_ = b.finish(ctx, func(ctx context.Context) error { return b.Store.Release(ctx, h.id) }) // else it expires
+	b.adjust(st, h, make([]Amounts, len(h.charges)))
+}
+
+// adjust keeps what became of a reservation, until the Store says more. Where it
+// has done so in the meantime that holds.
+func (b *budget) adjust(st *runState, h *storeHold, used []Amounts) {
+	bk := b.lock(st)
+	defer bk.mu.Unlock()
+	for i, bound := range h.bounds {
+		if st.told[bound] != h {
+			continue
+		}
+		st.told[bound] = nil
+		s := &st.standing[bound]
+		for d, n := range h.charges[i].Ask {
+			s.Held[d] = max(s.Held[d]-n, 0)
+			s.Used[d] = sum(s.Used[d], used[i][d])
+		}
+	}
+}
+
+// ask asks the Store, within the time that there is. A Store that panics failed.
+func (b *budget) ask(ctx context.Context, f func(ctx context.Context) error) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, b.StoreTimeout)
+	defer cancel()
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("gates: budget: the store panicked: %v", v)
+		}
+	}()
+	return f(ctx)
+}
+
+// finish has the Store end a reservation, whatever became of the call's context. It
+// tries twice.
+func (b *budget) finish(ctx context.Context, f func(ctx context.Context) error) error {
+	ctx = context.WithoutCancel(ctx)
+	err := b.ask(ctx, f)
+	if err == nil || errors.Is(err, ErrNoReservation) {
+		return err
+	}
+	return b.ask(ctx, f)
+}
