@@ -152,7 +152,7 @@ func (b *builder) body(r *Record, e *event) {
 	if u := &e.usage; e.hasUsage {
 		r.Usage = &Usage{
 			Input: u.InputTokens, Output: u.OutputTokens, Total: u.TotalTokens,
-			Cached: u.CachedTokens, Reasoning: u.ReasoningTokens, Cost: u.Cost, Reported: u.Reported,
+			Cached: u.CachedTokens, CacheWrite: u.CacheWriteTokens, Reasoning: u.ReasoningTokens, Cost: u.Cost, Reported: u.Reported,
 		}
 	}
 }

@@ -370,6 +370,7 @@ func (e *encoder) recovered(r *Recovered) {
 }
 
 func (e *encoder) usage(u *Usage) {
+	e.optionalDecimal("cacheWrite", u.CacheWrite)
 	e.optionalDecimal("cached", u.Cached)
 	e.optionalDecimal("cost", u.Cost)
 	e.optionalDecimal("input", u.Input)

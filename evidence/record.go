@@ -337,13 +337,14 @@ type Erased struct {
 
 // A Usage is what a call spent; see middleware.Usage.
 type Usage struct {
-	Cached    int64 `json:"cached,string,omitzero"`
-	Cost      int64 `json:"cost,string,omitzero"` // micro-dollars
-	Input     int64 `json:"input,string,omitzero"`
-	Output    int64 `json:"output,string,omitzero"`
-	Reasoning int64 `json:"reasoning,string,omitzero"`
-	Reported  bool  `json:"reported,omitzero"` // by the provider
-	Total     int64 `json:"total,string,omitzero"`
+	CacheWrite int64 `json:"cacheWrite,string,omitzero"`
+	Cached     int64 `json:"cached,string,omitzero"`
+	Cost       int64 `json:"cost,string,omitzero"` // micro-dollars
+	Input      int64 `json:"input,string,omitzero"`
+	Output     int64 `json:"output,string,omitzero"`
+	Reasoning  int64 `json:"reasoning,string,omitzero"`
+	Reported   bool  `json:"reported,omitzero"` // by the provider
+	Total      int64 `json:"total,string,omitzero"`
 }
 
 // A Who says on whose behalf a run happens.
