@@ -40,7 +40,6 @@ type checker struct {
 	anchors  []*anchor
 	next     int    // of the anchors that the tree has not reached
 	torn     uint64 // records that all bad frames may have been
-	last     []byte // the last good envelope
 	lastRoot []byte // the last that introduced a session
 }
 
@@ -116,7 +115,6 @@ func (c *checker) record(f *frame) {
 		return
 	}
 	c.signed(f)
-	c.last = append(c.last[:0], f.env...)
 	switch r.Kind {
 	case KindRotate:
 		c.report.Rotations++

@@ -245,26 +245,3 @@ func (c *checker) reigned(key ed25519.PublicKey, n uint64) bool {
 	}
 	return false
 }
-
-// tail checks the signatures that cover a ledger that was checked without any:
-// that a root key that is trusted introduced the last session, and that its key
-// signed the last record. The hash of each payload stands in the next, so that
-// the last signature covers them all.
-func (c *checker) tail(t *trust) error {
-	if c.lastRoot == nil {
-		return nil
-	}
-	t.origin = c.report.Ledger
-	var f frame
-	if t.open(&f, c.lastRoot); f.err != nil {
-		return fmt.Errorf("its last session is %w", f.err)
-	}
-	if bytes.Equal(c.last, c.lastRoot) {
-		return nil
-	}
-	f = frame{}
-	if t.open(&f, c.last); f.err != nil {
-		return fmt.Errorf("its last record is %w", f.err)
-	}
-	return nil
-}

@@ -136,8 +136,8 @@ type Recorder struct {
 
 	queue    *queue
 	writer   *writer
-	payloads *payloadStore // nil without
-	exporter *exporter     // nil without a sink
+	payloads *payloadStore                     // nil without
+	exporter *exporter                         // nil without a sink
 	root     atomic.Pointer[ed25519.PublicKey] // in force
 
 	rotating sync.Mutex
