@@ -64,9 +64,7 @@ type scanner struct {
 // visited.
 //
 // A writer that opens its own ledger again scans it without a trust, which is
-// cheap, stops at a frame that is bad because the last segment ends in it, feeds
-// the rest to a checker with a tiles.Writer that ensures, and then has
-// checker.tail look at the two signatures that cover everything.
+// cheap: see reopening.
 func scan(dir string, t *trust, visit func(f *frame, read int64) bool) error {
 	workers := runtime.GOMAXPROCS(0)
 	n := 2*workers + 2
