@@ -1,7 +1,9 @@
 package gates_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"example.com/safeconduct/gates"
 	"example.com/safeconduct/middleware"
@@ -19,6 +21,26 @@ func TestContractOfRules(t *testing.T) {
 		"Loop": func() middleware.Interceptor {
 			return gates.Loop(gates.LoopRules{Consecutive: 1000, Alternating: 500, Identical: 1000, Window: 1000, Denials: 1000})
 		},
+		"Deadline":               func() middleware.Interceptor { return gates.Deadline(gates.Times{Call: time.Hour, Run: time.Hour}) },
+		"Rate":                   func() middleware.Interceptor { return gates.Rate(gates.Pace{Calls: 1000, Per: time.Second}) },
+		"Rate, slow":             func() middleware.Interceptor { return gates.Rate(gates.Pace{Calls: 3, Per: time.Hour}) },
+		"Concurrency":            func() middleware.Interceptor { return gates.Concurrency(100, gates.DenyWhenFull) },
+		"Concurrency, one":       func() middleware.Interceptor { return gates.Concurrency(1, gates.DenyWhenFull) },
+		"Concurrency, one waits": func() middleware.Interceptor { return gates.Concurrency(1, gates.WaitWhenFull) },
+		"Size":                   func() middleware.Interceptor { return gates.Size(gates.Sizes{}) },
+		"Size, small":            func() middleware.Interceptor { return gates.Size(gates.Sizes{Input: 10, Output: 10, Depth: 1}) },
+		"Arguments": func() middleware.Interceptor {
+			return gates.Arguments(gates.ArgumentRules{"shell": {gates.Arg("command", gates.OneOf("ls"))}})
+		},
+		"Arguments, denied": func() middleware.Interceptor {
+			return gates.Arguments(gates.ArgumentRules{"shell": {gates.Arg("command", gates.Not(gates.OneOf("ls")))}})
+		},
+		"Arguments, Check": func() middleware.Interceptor {
+			return gates.Arguments(gates.ArgumentRules{"shell": {gates.Check(func(_ context.Context, _ middleware.Call, args map[string]any) error {
+				_ = args["none"].(string)
+				return nil
+			})}})
+		},
 		"Loop, defaults": func() middleware.Interceptor { return gates.Loop(gates.LoopRules{}) },
 	}
 	for name, gate := range tests {
@@ -33,7 +55,12 @@ func TestContractOfRules(t *testing.T) {
 // TestLayersOfRules checks what these gates say of themselves.
 func TestLayersOfRules(t *testing.T) {
 	for name, gate := range map[string]middleware.Interceptor{
-		"loop": gates.Loop(gates.LoopRules{}),
+		"loop":        gates.Loop(gates.LoopRules{}),
+		"deadline":    gates.Deadline(gates.Times{Call: time.Second}),
+		"rate":        gates.Rate(gates.Pace{Calls: 1, Per: time.Second}),
+		"concurrency": gates.Concurrency(1, gates.WaitWhenFull),
+		"size":        gates.Size(gates.Sizes{}),
+		"arguments":   gates.Arguments(gates.ArgumentRules{"shell": {gates.Arg("command")}}),
 	} {
 		layers := middleware.Layers(gate)
 		if len(layers) == 0 {

@@ -3,6 +3,7 @@ package gates_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"example.com/safeconduct/gates"
 	"example.com/safeconduct/middleware"
@@ -22,4 +23,96 @@ func ExampleLoop() {
 	// {"n":3,"q":"Go"} <nil>
 	// Not done: tool "search" was called in the same way 2 times in a row. Try something else, or give the final answer. <nil>
 	// <nil> search: denied by loop: tool "search" was called in the same way 2 times in a row (loop)
+}
+
+func ExampleDeadline() {
+	search := middleware.Wrap(func(ctx context.Context, _ middleware.Call) (middleware.Result, error) {
+		<-ctx.Done() // it would take for ever
+		return middleware.Result{}, ctx.Err()
+	}, gates.Deadline(gates.Times{Call: time.Millisecond, Run: time.Minute}))
+	_, err := search(context.Background(), middlewaretest.Tool("search", "q"))
+	fmt.Println(err)
+	// Output: search: denied by deadline: the call's 1ms are over (deadline)
+}
+
+func ExampleRate() {
+	gate := gates.Rate(gates.Pace{Calls: 2, Per: time.Hour, Scope: gates.ScopeProcess})
+	search := middleware.Wrap(middlewaretest.Echo, gate)
+	for range 3 {
+		_, err := search(context.Background(), middlewaretest.Tool("search", "q"))
+		fmt.Println(err)
+	}
+	// Output:
+	// <nil>
+	// <nil>
+	// search: denied by rate: 2 calls in 1h0m0s are allowed: the next one is due in 30m0s (busy)
+}
+
+func ExampleConcurrency() {
+	gate := gates.Concurrency(1, gates.DenyWhenFull)
+	search := middleware.Wrap(middlewaretest.Echo, gate)
+	crawl := middleware.Wrap(func(context.Context, middleware.Call) (middleware.Result, error) {
+		_, err := search(context.Background(), middlewaretest.Tool("search", "q")) // another run, at the same time
+		fmt.Println(err)
+		return middleware.Result{Output: "done"}, nil
+	}, gate)
+	res, err := crawl(context.Background(), middlewaretest.Tool("crawl", ""))
+	fmt.Println(res.Output, err)
+	// Output:
+	// search: denied by concurrency: no more than 1 at a time (busy)
+	// done <nil>
+}
+
+func ExampleSize() {
+	tool := middleware.Wrap(middlewaretest.Echo, gates.Size(gates.Sizes{Input: 100, Depth: 3}))
+	for _, input := range []string{`{"q":["Go"]}`, "[[[[]]]]"} {
+		_, err := tool(context.Background(), middlewaretest.Tool("search", input))
+		fmt.Println(err)
+	}
+	// Output:
+	// <nil>
+	// search: denied by size: the input is nested deeper than 3 (bad_input)
+}
+
+func ExampleArguments() {
+	gate := gates.Arguments(gates.ArgumentRules{
+		"book": {
+			gates.Arg("cabin", gates.OneOf("economy", "business")),
+			gates.Arg("passengers", gates.Between(1, 5)),
+			gates.Arg("payments", gates.AtMost(1, gates.Field("id", gates.Prefix("certificate_")))),
+			gates.OptionalArg("note", gates.Length(0, 80)),
+		},
+	})
+	book := middleware.Wrap(middlewaretest.Echo, gate)
+	for _, args := range []string{
+		`{"cabin":"economy","passengers":2,"payments":[{"id":"card_1"},{"id":"certificate_1"}]}`,
+		`{"cabin":"first","passengers":2,"payments":[]}`,
+		`{"cabin":"economy","passengers":9,"payments":[]}`,
+		`{"cabin":"economy","passengers":2,"payments":[{"id":"certificate_1"},{"id":"certificate_2"}]}`,
+		`{"cabin":"economy","Cabin":"first","passengers":2,"payments":[]}`,
+	} {
+		_, err := book(context.Background(), middlewaretest.Tool("book", args))
+		fmt.Println(err)
+	}
+	// Output:
+	// <nil>
+	// book: denied by arguments: argument "cabin" must be one of the values that are allowed (policy)
+	// book: denied by arguments: argument "passengers" must be a number between 1 and 5 (policy)
+	// book: denied by arguments: argument "payments" must be a list with no more than 1 items of the kind that is bounded (policy)
+	// book: denied by arguments: the input has a name twice, or two that differ by case only (bad_input)
+}
+
+func ExampleCheck() {
+	owner := map[string]string{"R1": "mia", "R2": "raj"} // facts that rules alone do not know
+	gate := gates.Arguments(gates.ArgumentRules{"cancel": {
+		gates.Check(func(_ context.Context, _ middleware.Call, args map[string]any) error {
+			if id, _ := args["reservation"].(string); owner[id] != "mia" {
+				return middleware.Deny(middleware.CodePolicy, "the reservation is somebody else's")
+			}
+			return nil
+		}),
+	}})
+	_, err := middleware.Wrap(middlewaretest.Echo, gate)(context.Background(), middlewaretest.Tool("cancel", `{"reservation":"R2"}`))
+	fmt.Println(err)
+	// Output: cancel: denied by arguments: the reservation is somebody else's (policy)
 }

@@ -42,12 +42,21 @@ type reader struct {
 	depth int // containers that may still nest
 	fault fault
 
-	seed  maphash.Seed
-	canon bool // hash the values; otherwise look for twins
+	mode readMode
+	seed maphash.Seed // of readHash
 
 	keys []uint64 // hashes of the names of the objects around, the innermost last
 	room [32]uint64
 }
+
+// A readMode says what else a reader does.
+type readMode uint8
+
+const (
+	readStrict readMode = iota // look for twins
+	readHash                   // hash the values
+	readAgain                  // nothing: the text was read before
+)
 
 // fewNames is how many names of one object are compared one by one.
 const fewNames = 32
@@ -113,7 +122,7 @@ func (r *reader) value() (hash uint64) {
 		return r.array()
 	case '"':
 		s := r.text()
-		if !r.canon || r.fault != faultNone {
+		if r.mode != readHash || r.fault != faultNone {
 			return 0
 		}
 		return mix(maphash.String(r.seed, s.String()), '"')
@@ -125,7 +134,7 @@ func (r *reader) value() (hash uint64) {
 		return r.literal("null")
 	}
 	n := r.number()
-	if !r.canon || r.fault != faultNone {
+	if r.mode != readHash || r.fault != faultNone {
 		return 0
 	}
 	return mix(hashNumber(r.seed, n), '0')
@@ -168,14 +177,14 @@ func (r *reader) object() (hash uint64) {
 	names := r.names()
 	for n := 0; !r.take('}'); n++ {
 		name := r.name(n)
-		if r.fault == faultNone && !r.canon {
+		if r.fault == faultNone && r.mode == readStrict {
 			r.unique(&names, foldHash(name))
 		}
 		value := r.value()
 		if r.fault != faultNone {
 			return 0
 		}
-		if r.canon {
+		if r.mode == readHash {
 			hash += mix(maphash.String(r.seed, name.String()), value) // in any order
 		}
 	}

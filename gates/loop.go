@@ -130,7 +130,7 @@ type laps struct {
 // key is the same for tool calls that are identical.
 func (l *loop) key(call *middleware.Call, input string) uint64 {
 	var r reader
-	r.seed, r.canon = l.seed, true
+	r.seed, r.mode = l.seed, readHash
 	r.read(input)
 	args := r.value()
 	if r.end(); r.fault != faultNone {
