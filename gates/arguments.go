@@ -250,7 +250,7 @@ func (t *toolRules) call(ctx context.Context, call *middleware.Call) error {
 	case !utf8.ValidString(input):
 		return badInput("the input " + faultEncoding.String())
 	}
-	if c, f := (value{input, true}).satisfies(t.text); f != fitYes {
+	if c, f := (value{raw: input, text: true}).satisfies(t.text); f != fitYes {
 		return broken("the input", c, f)
 	}
 	return nil
@@ -258,10 +258,10 @@ func (t *toolRules) call(ctx context.Context, call *middleware.Call) error {
 
 // object judges arguments that are a JSON object.
 func (t *toolRules) object(ctx context.Context, call *middleware.Call, input string) error {
-	var few [16]string // the arguments' values, as they are written
+	var few [8]value // of the arguments that have rules
 	found := few[:]
 	if len(t.args) > len(few) {
-		found = make([]string, len(t.args))
+		found = make([]value, len(t.args))
 	}
 	var r reader
 	r.read(input)
@@ -277,8 +277,14 @@ func (t *toolRules) object(ctx context.Context, call *middleware.Call, input str
 			r.unique(&names, folded)
 		}
 		r.space()
+		var v value
 		from := r.pos
-		if r.value(); r.fault != faultNone {
+		if from < len(input) && input[from] == '"' {
+			v.clean = !r.text().escaped
+		} else {
+			r.value()
+		}
+		if r.fault != faultNone {
 			break
 		}
 		for i := range t.args {
@@ -288,7 +294,9 @@ func (t *toolRules) object(ctx context.Context, call *middleware.Call, input str
 			if name.String() != t.args[i].name {
 				return badInput("argument " + shown(t.args[i].name) + " is spelled in another way")
 			}
-			found[i] = input[from:r.pos]
+			v.raw = input[from:r.pos]
+			found[i] = v
+			break // there are no twins
 		}
 	}
 	if r.end(); r.fault != faultNone {
@@ -296,13 +304,13 @@ func (t *toolRules) object(ctx context.Context, call *middleware.Call, input str
 	}
 	for i := range t.args {
 		arg := &t.args[i]
-		if found[i] == "" {
+		if found[i].raw == "" {
 			if arg.optional {
 				continue
 			}
 			return badInput("argument " + shown(arg.name) + " is required")
 		}
-		if c, f := (value{raw: found[i]}).satisfies(arg.conditions); f != fitYes {
+		if c, f := found[i].satisfies(arg.conditions); f != fitYes {
 			return broken("argument "+shown(arg.name), c, f)
 		}
 	}

@@ -1,8 +1,6 @@
 package gates
 
 import (
-	"hash/maphash"
-	"math"
 	"math/bits"
 	"strconv"
 	"strings"
@@ -43,10 +41,10 @@ type reader struct {
 	fault fault
 
 	mode readMode
-	seed maphash.Seed // of readHash
+	seed uint64 // of readHash
 
-	keys []uint64 // hashes of the names of the objects around, the innermost last
-	room [32]uint64
+	top  int        // of room in use
+	room [16]uint64 // hashes of the names of the objects around, the innermost last
 }
 
 // A readMode says what else a reader does.
@@ -58,14 +56,11 @@ const (
 	readAgain                  // nothing: the text was read before
 )
 
-// fewNames is how many names of one object are compared one by one.
-const fewNames = 32
-
 // read makes the reader ready for src.
 func (r *reader) read(src string) {
 	r.src, r.pos, r.fault = src, 0, faultNone
 	r.depth = DefaultMaxDepth
-	r.keys = r.room[:0]
+	r.top = 0
 	if !utf8.ValidString(src) {
 		r.fault = faultEncoding
 	}
@@ -88,12 +83,10 @@ func (r *reader) end() {
 // space skips white space.
 func (r *reader) space() {
 	for r.pos < len(r.src) {
-		switch r.src[r.pos] {
-		case ' ', '\t', '\r', '\n':
-			r.pos++
-		default:
+		if c := r.src[r.pos]; c > ' ' || c != ' ' && c != '\n' && c != '\t' && c != '\r' {
 			return
 		}
+		r.pos++
 	}
 }
 
@@ -125,7 +118,7 @@ func (r *reader) value() (hash uint64) {
 		if r.mode != readHash || r.fault != faultNone {
 			return 0
 		}
-		return mix(maphash.String(r.seed, s.String()), '"')
+		return mix(hashText(r.seed, s.String()), '"')
 	case 't':
 		return r.literal("true")
 	case 'f':
@@ -185,10 +178,10 @@ func (r *reader) object() (hash uint64) {
 			return 0
 		}
 		if r.mode == readHash {
-			hash += mix(maphash.String(r.seed, name.String()), value) // in any order
+			hash += mix(hashText(r.seed, name.String()), value) // in any order
 		}
 	}
-	r.keys = r.keys[:names.from]
+	r.top = names.from
 	r.depth++
 	return mix(hash, '{')
 }
@@ -209,37 +202,36 @@ func (r *reader) name(n int) quoted {
 	return name
 }
 
-// names are those of one object so far: in reader.keys, or in a set where they
-// are many.
+// names are those of one object so far: in reader.room, and where that is full,
+// in a set.
 type names struct {
 	from int
 	many map[uint64]struct{}
 }
 
-func (r *reader) names() names { return names{from: len(r.keys)} }
+func (r *reader) names() names { return names{from: r.top} }
 
 // unique fails where a name with this hash was there before.
 func (r *reader) unique(n *names, hash uint64) {
-	if n.many != nil {
-		if _, twice := n.many[hash]; twice {
-			r.fail(faultTwin)
-		}
-		n.many[hash] = struct{}{}
-		return
-	}
-	for _, k := range r.keys[n.from:] {
+	for _, k := range r.room[n.from:r.top] {
 		if k == hash {
 			r.fail(faultTwin)
 			return
 		}
 	}
-	if r.keys = append(r.keys, hash); len(r.keys)-n.from < fewNames {
+	if r.top < len(r.room) {
+		r.room[r.top] = hash
+		r.top++
 		return
 	}
-	n.many = make(map[uint64]struct{}, 2*fewNames)
-	for _, k := range r.keys[n.from:] {
-		n.many[k] = struct{}{}
+	if _, twice := n.many[hash]; twice {
+		r.fail(faultTwin)
+		return
 	}
+	if n.many == nil {
+		n.many = make(map[uint64]struct{})
+	}
+	n.many[hash] = struct{}{}
 }
 
 // A quoted is a JSON string that was read: what stands between its quotes.
@@ -253,9 +245,19 @@ func (r *reader) text() (q quoted) {
 	from := r.pos + 1
 	src := r.src
 	for i := from; i < len(src); i++ {
+		for i+8 <= len(src) {
+			special := specials(load8(src, i))
+			i += bits.TrailingZeros64(special) / 8
+			if special != 0 {
+				break
+			}
+		}
+		if i == len(src) {
+			break
+		}
 		c := src[i]
-		if c > '\\' || c != '"' && c != '\\' && c >= ' ' {
-			continue
+		if c != '"' && c != '\\' && c >= ' ' {
+			continue // near the end
 		}
 		switch {
 		case c == '"':
@@ -344,35 +346,6 @@ func (q quoted) String() string {
 	}
 }
 
-// foldHash is the same for all names that are equal but for their case.
-func foldHash(name quoted) uint64 {
-	const offset, prime = 14695981039346656037, 1099511628211 // FNV-1a
-	h := uint64(offset)
-	if !name.escaped {
-		ascii := true
-		for i := range len(name.raw) {
-			c := name.raw[i]
-			if c >= utf8.RuneSelf {
-				ascii = false
-				break
-			}
-			if 'a' <= c && c <= 'z' {
-				c -= 'a' - 'A'
-			}
-			h = (h ^ uint64(c)) * prime
-		}
-		if ascii {
-			return h
-		}
-	}
-	h = offset
-	folded := fold(name.String())
-	for i := range len(folded) {
-		h = (h ^ uint64(folded[i])) * prime
-	}
-	return h
-}
-
 // number reads a number and returns its text.
 func (r *reader) number() string {
 	from := r.pos
@@ -411,34 +384,29 @@ func (r *reader) digits() {
 	}
 }
 
-// hashNumber hashes a number by its value, where a float64 holds that.
-func hashNumber(seed maphash.Seed, text string) uint64 {
-	plainInt := len(text) <= 15
+// smallInt returns the number that text spells, where that is a plain one of up
+// to 15 digits.
+func smallInt(text string) (n int64, ok bool) {
+	if len(text) == 0 || len(text) > 15 {
+		return 0, false
+	}
 	for i := range len(text) {
-		if c := text[i]; (c < '0' || c > '9') && (c != '-' || text[1] == '0') {
-			plainInt = false
-			break
+		c := text[i]
+		if c < '0' || c > '9' {
+			return 0, false
 		}
+		n = 10*n + int64(c-'0')
 	}
-	if plainInt {
-		return maphash.String(seed, text)
-	}
-	n, ok := exactly(text)
-	if !ok {
-		return maphash.String(seed, text)
-	}
-	format := byte('f')
-	if math.Abs(n) >= 1e15 || math.Abs(n) < 1e-6 && n != 0 {
-		format = 'g'
-	}
-	var b [32]byte
-	return maphash.Bytes(seed, strconv.AppendFloat(b[:0], n+0, format, -1, 64)) // -0 is 0
+	return n, true
 }
 
 // exactly returns the number that text spells, if a float64 tells it from every
 // other number of as many digits: that it does for up to 15.
 func exactly(text string) (float64, bool) {
 	const digits = 15
+	if n, ok := smallInt(text); ok {
+		return float64(n), true
+	}
 	significant, seen := 0, 0 // up to the last digit that is not 0; up to here
 	for i := 0; i < len(text) && text[i]|0x20 != 'e'; i++ {
 		if c := text[i]; '0' <= c && c <= '9' && (seen > 0 || c != '0') {
@@ -455,10 +423,4 @@ func exactly(text string) (float64, bool) {
 		return 0, false // too large, or too small
 	}
 	return f, true
-}
-
-// mix makes one hash of two; the order matters.
-func mix(a, b uint64) uint64 {
-	hi, lo := bits.Mul64(a^0x9e3779b97f4a7c15, (b^0xe7037ed1a0b428db)|1)
-	return hi ^ lo ^ bits.RotateLeft64(a, 23)
 }

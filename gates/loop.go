@@ -2,9 +2,8 @@ package gates
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"hash/maphash"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"sync"
@@ -90,8 +89,9 @@ const loopName = "loop"
 // A loop is LoopRules made ready.
 type loop struct {
 	LoopRules
+	*sketcher
 	gate *middleware.Gate
-	seed maphash.Seed
+	seed uint64
 	runs middleware.Local[laps]
 }
 
@@ -114,29 +114,43 @@ func newLoop(rules LoopRules) *loop {
 	if rules.Window > 1000 || rules.Window < rules.Identical || rules.Window < rules.Consecutive || rules.Window < 2*rules.Alternating {
 		panic(fmt.Sprintf("gates: Loop: Window %d is over 1000, or less than what is to be seen in it", rules.Window))
 	}
-	return &loop{LoopRules: rules, gate: middleware.NewGate(loopName), seed: maphash.MakeSeed()}
+	return &loop{LoopRules: rules, sketcher: newSketcher(), gate: middleware.NewGate(loopName), seed: rand.Uint64()}
 }
 
 // laps is what the gate keeps for one run.
 type laps struct {
-	mu      sync.Mutex
-	seq     int      // tool calls so far
-	latest  []uint64 // their keys: that of call n at n modulo Window
-	unknown []int    // seq at each of the latest requests for unknown tools
-	denials int      // in a row
-	told    int      // seq up to which going too far is denied; 0 where the model was not told
+	mu       sync.Mutex
+	seq      int      // tool calls so far
+	sketches []uint64 // that of call n at n modulo Window
+	latest   []asked  // and the call
+	odd      int      // seq after the latest odd call
+	unknown  []int    // seq at each of the latest requests for unknown tools
+	denials  int      // in a row
+	told     int      // seq up to which going too far is denied; 0 where the model was not told
 }
 
-// key is the same for tool calls that are identical.
-func (l *loop) key(call *middleware.Call, input string) uint64 {
+// An asked is one tool call. Few calls are like another, and that can mostly be
+// seen from a sketch of it: the arguments are read only where it cannot.
+type asked struct {
+	name, input string
+	read        bool
+	key         uint64 // the same for identical calls and no others, once read
+}
+
+// key reads the arguments of a call.
+func (l *loop) key(a *asked) uint64 {
+	if a.read {
+		return a.key
+	}
 	var r reader
 	r.seed, r.mode = l.seed, readHash
-	r.read(input)
+	r.read(a.input)
 	args := r.value()
 	if r.end(); r.fault != faultNone {
-		args = maphash.String(l.seed, strings.TrimSpace(input))
+		args = hashText(l.seed, strings.TrimSpace(a.input))
 	}
-	return mix(maphash.String(l.seed, call.Name), args)
+	a.key, a.read = mix(hashText(l.seed, a.name), args), true
+	return a.key
 }
 
 // tool returns the Handler for tool calls.
@@ -148,7 +162,7 @@ func (l *loop) tool(next middleware.Handler) middleware.Handler {
 			return middleware.Result{}, turn.Deny(ctx, call, notText(&call))
 		}
 		st := l.runs.In(middleware.RunOf(ctx))
-		if reason, hard := l.ask(st, call.Name, l.key(&call, input)); reason != "" {
+		if reason, hard := l.ask(st, call.Name, input); reason != "" {
 			return l.refuse(ctx, call, middleware.Result{}, &turn, reason, hard)
 		}
 		turn.Allow()
@@ -180,26 +194,57 @@ func (l *loop) plan(next middleware.Handler) middleware.Handler {
 
 // ask enters a tool call, and returns why it goes too far, and whether the model
 // was told before.
-func (l *loop) ask(st *laps, tool string, key uint64) (reason string, hard bool) {
+func (l *loop) ask(st *laps, tool, input string) (reason string, hard bool) {
+	sketch, odd := l.sketch(input)
+	sketch = mix(sketch, hashText(l.seed, tool))
+	now := asked{name: tool, input: input}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	switch {
-	case l.consecutive(st, key):
-		reason = "tool " + shown(tool) + " was called in the same way " + strconv.Itoa(l.Consecutive) + " times in a row"
-	case l.alternating(st, key):
-		reason = "two tool calls took turns " + strconv.Itoa(l.Alternating) + " times in a row, the same ones each time"
-	case l.identical(st, key):
-		reason = "tool " + shown(tool) + " was called in the same way " + strconv.Itoa(l.Identical) + " times among the latest " + strconv.Itoa(l.Window) + " tool calls"
-	}
 	if st.latest == nil {
-		st.latest = make([]uint64, l.Window)
+		st.sketches, st.latest = make([]uint64, l.Window), make([]asked, l.Window)
 	}
-	st.latest[st.seq%l.Window] = key
+	if odd {
+		st.odd = st.seq + 1
+	}
+	if l.perhaps(st, sketch) {
+		reason = l.circle(st, &now)
+	}
+	at := st.seq % l.Window
+	st.sketches[at], st.latest[at] = sketch, now
 	st.seq++
 	if reason == "" {
 		return "", false
 	}
 	return reason, l.again(st)
+}
+
+// perhaps reports whether a call with this sketch may be like enough of the
+// latest to go too far.
+func (l *loop) perhaps(st *laps, sketch uint64) bool {
+	if st.odd > 0 && st.seq-st.odd < l.Window {
+		return true // its sketch says nothing
+	}
+	n := 0
+	for _, s := range st.sketches {
+		if s == sketch {
+			n++
+		}
+	}
+	return n >= min(l.Consecutive, l.Alternating, l.Identical)
+}
+
+// circle returns in what way a call goes too far.
+func (l *loop) circle(st *laps, now *asked) string {
+	tool := shown(now.name)
+	switch {
+	case l.consecutive(st, now):
+		return "tool " + tool + " was called in the same way " + strconv.Itoa(l.Consecutive) + " times in a row"
+	case l.alternating(st, now):
+		return "two tool calls took turns " + strconv.Itoa(l.Alternating) + " times in a row, the same ones each time"
+	case l.identical(st, now):
+		return "tool " + tool + " was called in the same way " + strconv.Itoa(l.Identical) + " times among the latest " + strconv.Itoa(l.Window) + " tool calls"
+	}
+	return ""
 }
 
 // again reports whether the model was told lately, and notes that it now is.
@@ -211,43 +256,43 @@ func (l *loop) again(st *laps) bool {
 
 // back returns the key of the nth tool call before now, from 1. It must be among
 // the latest.
-func (l *loop) back(st *laps, n int) uint64 { return st.latest[(st.seq-n)%l.Window] }
+func (l *loop) back(st *laps, n int) uint64 { return l.key(&st.latest[(st.seq-n)%l.Window]) }
 
-func (l *loop) consecutive(st *laps, key uint64) bool {
+func (l *loop) consecutive(st *laps, now *asked) bool {
 	if st.seq < l.Consecutive {
 		return false
 	}
 	for n := 1; n <= l.Consecutive; n++ {
-		if l.back(st, n) != key {
+		if l.back(st, n) != l.key(now) {
 			return false
 		}
 	}
 	return true
 }
 
-func (l *loop) alternating(st *laps, key uint64) bool {
+func (l *loop) alternating(st *laps, now *asked) bool {
 	if st.seq < 2*l.Alternating {
 		return false
 	}
 	other := l.back(st, 1)
-	if other == key {
+	if other == l.key(now) {
 		return false
 	}
-	for n := 1; n <= 2*l.Alternating; n += 2 {
-		if l.back(st, n) != other || l.back(st, n+1) != key {
+	for n := 2; n <= 2*l.Alternating; n += 2 {
+		if l.back(st, n) != l.key(now) || l.back(st, n-1) != other {
 			return false
 		}
 	}
 	return true
 }
 
-func (l *loop) identical(st *laps, key uint64) bool {
+func (l *loop) identical(st *laps, now *asked) bool {
 	if st.seq < l.Identical {
 		return false
 	}
 	n := 0
-	for _, k := range st.latest[:min(st.seq, l.Window)] {
-		if k == key {
+	for i := range st.latest[:min(st.seq, l.Window)] {
+		if l.key(&st.latest[i]) == l.key(now) {
 			n++
 		}
 	}
@@ -286,9 +331,8 @@ func (l *loop) made(st *laps, plan *middleware.Plan) (reason string, hard bool) 
 
 // settle counts denials in a row.
 func (l *loop) settle(ctx context.Context, call middleware.Call, st *laps, res middleware.Result, err error) (middleware.Result, error) {
-	var d *middleware.DeniedError
 	said, isTold := res.Output.(middleware.Observation)
-	denied := isTold || err != nil && errors.As(err, &d)
+	denied := isTold || err != nil && isDenied(err)
 	st.mu.Lock()
 	if !denied {
 		st.denials = 0

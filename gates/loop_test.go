@@ -80,6 +80,10 @@ func TestLoop(t *testing.T) {
 			"a 1;b 1;a 1;b 2;b 3;b 4;a 1", "done done done done done done done"},
 		{"told long ago, the model is told again", gates.LoopRules{Consecutive: 1, Alternating: 1, Identical: 2, Window: 2},
 			"a 1;a 1;b 1;b 2;b 3;b 3;b 3", "done told done done done told loop"},
+		{"calls that look alike at first are told apart", gates.LoopRules{},
+			`a {"x":12};a {"x":21};a {"x":12};a {"x":21};a {"y":1};a {"x":0.12};a {"x":0.21};a {"x":2.1e-1};a {"x":1.2e-1};a {"x":1e3}`, strings.Repeat("done ", 10)},
+		{"more in a row than would be allowed in turns", gates.LoopRules{Consecutive: 6, Identical: 6},
+			"a 1;a 1;a 1;a 1;a 1;a 1;a 1", "done done done done done done told"},
 		{"one may run", gates.LoopRules{Consecutive: 1}, "a 1;a 1", "done told"},
 	}
 	for _, tt := range tests {

@@ -1,0 +1,140 @@
+package gates
+
+import (
+	"math"
+	"math/bits"
+	"math/rand/v2"
+	"strconv"
+)
+
+// The hashes here tell names and values apart that a model wrote. Whoever makes
+// two of them collide has two things taken for one, which denies.
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x80 * ones
+)
+
+// load8 returns eight bytes of s.
+func load8(s string, i int) uint64 {
+	s = s[i : i+8]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// specials has the high bit set of the first byte of word, if any, that is a
+// quote, a backslash or a control character. It may have later ones set too.
+func specials(word uint64) uint64 {
+	quote, back := word^'"'*ones, word^'\\'*ones
+	return ((quote-ones)&^quote | (back-ones)&^back | (word-' '*ones)&^word) & highs
+}
+
+// upper returns word with its ASCII letters in upper case. All bytes must be
+// ASCII.
+func upper(word uint64) uint64 {
+	lower := (word + (0x80-'a')*ones) &^ (word + (0x7f-'z')*ones) & highs
+	return word - lower>>2
+}
+
+// mix makes one hash of two; the order matters.
+func mix(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a^0x9e3779b97f4a7c15, b^0xe7037ed1a0b428db)
+	return hi ^ lo ^ bits.RotateLeft64(a, 23)
+}
+
+// hashText hashes s.
+func hashText(seed uint64, s string) uint64 {
+	h := seed + uint64(len(s))
+	for ; len(s) >= 8; s = s[8:] {
+		h = mix(h, load8(s, 0))
+	}
+	var last uint64
+	for i := range len(s) {
+		last = last<<8 | uint64(s[i])
+	}
+	return mix(h, last)
+}
+
+// foldHash is the same for all names that are equal but for their case.
+func foldHash(name quoted) uint64 {
+	s := name.raw
+	h := uint64(len(s))
+	var seen uint64
+	for ; len(s) >= 8; s = s[8:] {
+		word := load8(s, 0)
+		seen |= word
+		h = mix(h, upper(word))
+	}
+	var last uint64
+	for i := range len(s) {
+		last = last<<8 | uint64(s[i])
+	}
+	if (seen|last)&highs != 0 || name.escaped {
+		return hashText(0, fold(name.String()))
+	}
+	return mix(h, upper(last)) // as hashText would hash it, folded
+}
+
+// hashNumber hashes a number by its value, where a float64 holds that.
+func hashNumber(seed uint64, text string) uint64 {
+	if _, ok := smallInt(text); ok {
+		return hashText(seed, text)
+	}
+	n, ok := exactly(text)
+	if !ok {
+		return hashText(seed, text)
+	}
+	format := byte('f')
+	if math.Abs(n) >= 1e15 || math.Abs(n) < 1e-6 && n != 0 {
+		format = 'g'
+	}
+	var b [32]byte
+	return hashText(seed, string(strconv.AppendFloat(b[:0], n, format, -1, 64)))
+}
+
+// atLeast has the high bit set of each byte of word that is n or more.
+func atLeast(word, n uint64) uint64 { return ((word | highs) - n*ones | word) & highs }
+
+// equals has the high bit set of each byte of word that is c.
+func equals(word, c uint64) uint64 {
+	word ^= c * ones
+	return ^(word&^highs + 0x7f*ones | word) & highs
+}
+
+// A sketcher makes sketches of JSON texts: texts that mean the same have the
+// same, unless one of them is odd. It is far cheaper than to read them.
+type sketcher [256]uint64
+
+func newSketcher() *sketcher {
+	var s sketcher
+	for i := range s {
+		if i > ' ' { // white space does not count
+			s[i] = rand.Uint64()
+		}
+	}
+	return &s
+}
+
+// sketch is a sum over the bytes of text, in any order. Odd is a text with an
+// escape, or with what looks like a number with a fraction or an exponent.
+func (s *sketcher) sketch(text string) (sum uint64, odd bool) {
+	for i := range len(text) {
+		sum += s[text[i]]
+	}
+	var found, digits uint64
+	for len(text) > 0 {
+		var word uint64
+		if len(text) >= 8 {
+			word, text = load8(text, 0), text[8:]
+		} else {
+			for i := range len(text) {
+				word |= uint64(text[i]) << (8 * i)
+			}
+			text = ""
+		}
+		before := digits >> 56 // of the word before
+		digits = atLeast(word, '0') &^ atLeast(word, '9'+1)
+		found |= equals(word, '\\') | (digits<<8|before)&(equals(word, '.')|equals(word|' '*ones, 'e'))
+	}
+	return sum, found != 0
+}
