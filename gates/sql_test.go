@@ -78,7 +78,7 @@ func FuzzReadOnlySQL(f *testing.F) {
 				t.Errorf("%q was let through with %q", q, bad)
 			}
 		}
-		for word := range strings.FieldsFuncSeq(rest, func(r rune) bool { return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '_') }) {
+		for word := range strings.FieldsFuncSeq(rest, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_' }) {
 			if word == "insert" || word == "delete" || word == "update" || word == "into" || word == "drop" {
 				t.Errorf("%q was let through with %q", q, word)
 			}

@@ -111,9 +111,8 @@ func (r *requester) run(ctx context.Context, call middleware.Call) (middleware.R
 	if err != nil {
 		return middleware.Result{}, err
 	}
-	defer resp.Body.Close()
 	body, err := readBody(resp.Body)
-	if err != nil {
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
 		return middleware.Result{}, fmt.Errorf("langchaingo: %s: the body of the response: %w", r.name, err)
 	}
 	q.resp = resp
