@@ -8,6 +8,9 @@
 //		gates.Budget(gates.Limits{ToolCalls: 5, Tokens: 20_000}),
 //	)
 //
+// [Arguments] judges what a tool is called with, [Loop] whether the agent goes in
+// circles; [Deadline], [Rate], [Concurrency] and [Size] bound each call.
+//
 // Make each gate once and give the same one to everything that belongs
 // together, chain, agent, models and tools: what a gate counts lives in the
 // gate, for each run.

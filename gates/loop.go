@@ -2,6 +2,7 @@ package gates
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -121,13 +122,14 @@ func newLoop(rules LoopRules) *loop {
 // laps is what the gate keeps for one run.
 type laps struct {
 	mu       sync.Mutex
-	seq      int      // tool calls so far
-	sketches []uint64 // that of call n at n modulo Window
-	latest   []asked  // and the call
-	odd      int      // seq after the latest odd call
-	unknown  []int    // seq at each of the latest requests for unknown tools
-	denials  int      // in a row
-	told     int      // seq up to which going too far is denied; 0 where the model was not told
+	seq      int                     // tool calls so far
+	sketches []uint64                // that of call n at n modulo Window
+	latest   []asked                 // and the call
+	odd      int                     // seq after the latest odd call
+	unknown  []int                   // seq at each of the latest requests for unknown tools
+	denials  int                     // in a row
+	last     *middleware.DeniedError // of them; nil where the model was told
+	told     int                     // seq up to which going too far is denied; 0 where the model was not told
 }
 
 // An asked is one tool call. Few calls are like another, and that can mostly be
@@ -333,30 +335,35 @@ func (l *loop) made(st *laps, plan *middleware.Plan) (reason string, hard bool) 
 // settle counts denials in a row.
 func (l *loop) settle(ctx context.Context, call middleware.Call, st *laps, res middleware.Result, err error) (middleware.Result, error) {
 	said, isTold := res.Output.(middleware.Observation)
-	denied := isTold || err != nil && isDenied(err)
+	var d *middleware.DeniedError
+	if err != nil {
+		d, _ = errors.AsType[*middleware.DeniedError](err)
+	}
 	st.mu.Lock()
-	if !denied {
+	switch {
+	case !isTold && d == nil:
 		st.denials = 0
+		fallthrough
+	case d != nil && d == st.last: // on its way out of the calls around
 		st.mu.Unlock()
 		return res, err
 	}
+	st.last = d
 	st.denials++
 	n := st.denials
-	st.mu.Unlock()
 	reason := strconv.Itoa(n) + " calls in a row were denied"
-	switch {
-	case n < l.Denials:
-		return res, err
-	case n == l.Denials:
-		if isTold {
+	if n <= l.Denials {
+		st.mu.Unlock()
+		if isTold && n == l.Denials {
 			res.Output = said + middleware.Observation(" "+reason+": try something else, or give the final answer.")
 		}
 		return res, err
 	}
+	st.last = &middleware.DeniedError{Gate: loopName, Call: call.Name, Code: middleware.CodeLoop, Reason: reason, Err: err}
+	d = st.last
+	st.mu.Unlock()
 	turn := l.gate.Begin(ctx)
-	return middleware.Result{Usage: res.Usage}, turn.Deny(ctx, call, &middleware.DeniedError{
-		Gate: loopName, Call: call.Name, Code: middleware.CodeLoop, Reason: reason, Err: err,
-	})
+	return middleware.Result{Usage: res.Usage}, turn.Deny(ctx, call, d)
 }
 
 // refuse notes a denial, and returns it or what tells the model of it.
