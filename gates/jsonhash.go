@@ -3,7 +3,6 @@ package gates
 import (
 	"math"
 	"math/bits"
-	"math/rand/v2"
 	"strconv"
 )
 
@@ -101,40 +100,37 @@ func equals(word, c uint64) uint64 {
 	return ^(word&^highs + 0x7f*ones | word) & highs
 }
 
-// A sketcher makes sketches of JSON texts: texts that mean the same have the
-// same, unless one of them is odd. It is far cheaper than to read them.
-type sketcher [256]uint64
-
-func newSketcher() *sketcher {
-	var s sketcher
-	for i := range s {
-		if i > ' ' { // white space does not count
-			s[i] = rand.Uint64() //nolint:gosec // tells texts apart: a collision costs time
-		}
-	}
-	return &s
+// sums returns the sum of the bytes of word.
+func sums(word uint64) uint64 {
+	const lanes = 0x00ff00ff00ff00ff
+	return (word&lanes + word>>8&lanes) * 0x0001000100010001 >> 48
 }
 
-// sketch is a sum over the bytes of text, in any order. Odd is a text with an
+// sketch makes a sketch of a JSON text, which is far cheaper than to read it:
+// texts that mean the same have the same, unless one of them is odd. It is made
+// of sums over all bytes but white space, in any order. Odd is a text with an
 // escape, or with what looks like a number with a fraction or an exponent.
-func (s *sketcher) sketch(text string) (sum uint64, odd bool) {
-	for i := range len(text) {
-		sum += s[text[i]]
-	}
-	var found, digits uint64
-	for len(text) > 0 {
+func sketch(text string) (sketch uint64, odd bool) {
+	var plain, gray, found, digits uint64
+	for rest := text; len(rest) > 0; {
 		var word uint64
-		if len(text) >= 8 {
-			word, text = load8(text, 0), text[8:]
-		} else {
-			for i := range len(text) {
-				word |= uint64(text[i]) << (8 * i)
+		switch {
+		case len(rest) >= 8:
+			word, rest = load8(rest, 0), rest[8:]
+		case len(text) >= 8:
+			word, rest = load8(text, len(text)-8)>>(64-8*uint(len(rest))), ""
+		default:
+			for i := range len(rest) {
+				word |= uint64(rest[i]) << (8 * uint(i))
 			}
-			text = ""
+			rest = ""
 		}
 		before := digits >> 56 // of the word before
 		digits = atLeast(word, '0') &^ atLeast(word, '9'+1)
 		found |= equals(word, '\\') | (digits<<8|before)&(equals(word, '.')|equals(word|' '*ones, 'e'))
+		word &= atLeast(word, '!') >> 7 * 0xff
+		plain += sums(word)
+		gray += sums(word ^ word>>1&^highs) // tells 19 from 28
 	}
-	return sum, found != 0
+	return mix(plain, gray), found != 0
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"example.com/safeconduct/middleware"
 )
@@ -90,7 +91,6 @@ const loopName = "loop"
 // A loop is LoopRules made ready.
 type loop struct {
 	LoopRules
-	*sketcher
 	gate *middleware.Gate
 	seed uint64
 	runs middleware.Local[laps]
@@ -116,18 +116,19 @@ func newLoop(rules LoopRules) *loop {
 		panic(fmt.Sprintf("gates: Loop: Window %d is over 1000, or less than what is to be seen in it", rules.Window))
 	}
 	seed := rand.Uint64() //nolint:gosec // seeded by the runtime, and hard to guess
-	return &loop{LoopRules: rules, sketcher: newSketcher(), gate: middleware.NewGate(loopName), seed: seed}
+	return &loop{LoopRules: rules, gate: middleware.NewGate(loopName), seed: seed}
 }
 
 // laps is what the gate keeps for one run.
 type laps struct {
 	mu       sync.Mutex
+	at       int                     // seq modulo Window
 	seq      int                     // tool calls so far
 	sketches []uint64                // that of call n at n modulo Window
 	latest   []asked                 // and the call
 	odd      int                     // seq after the latest odd call
 	unknown  []int                   // seq at each of the latest requests for unknown tools
-	denials  int                     // in a row
+	denials  atomic.Int64            // in a row
 	last     *middleware.DeniedError // of them; nil where the model was told
 	told     int                     // seq up to which going too far is denied; 0 where the model was not told
 }
@@ -198,8 +199,8 @@ func (l *loop) plan(next middleware.Handler) middleware.Handler {
 // ask enters a tool call, and returns why it goes too far, and whether the model
 // was told before.
 func (l *loop) ask(st *laps, tool, input string) (reason string, hard bool) {
-	sketch, odd := l.sketch(input)
-	sketch = mix(sketch, hashText(l.seed, tool))
+	like, odd := sketch(input)
+	like = mix(like, hashText(l.seed, tool))
 	now := asked{name: tool, input: input}
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -209,12 +210,14 @@ func (l *loop) ask(st *laps, tool, input string) (reason string, hard bool) {
 	if odd {
 		st.odd = st.seq + 1
 	}
-	if l.perhaps(st, sketch) {
+	if l.perhaps(st, like) {
 		reason = l.circle(st, &now)
 	}
-	at := st.seq % l.Window
-	st.sketches[at], st.latest[at] = sketch, now
+	st.sketches[st.at], st.latest[st.at] = like, now
 	st.seq++
+	if st.at++; st.at == l.Window {
+		st.at = 0
+	}
 	if reason == "" {
 		return "", false
 	}
@@ -335,6 +338,9 @@ func (l *loop) made(st *laps, plan *middleware.Plan) (reason string, hard bool) 
 // settle counts denials in a row.
 func (l *loop) settle(ctx context.Context, call middleware.Call, st *laps, res middleware.Result, err error) (middleware.Result, error) {
 	said, isTold := res.Output.(middleware.Observation)
+	if err == nil && !isTold && st.denials.Load() == 0 {
+		return res, nil // as most calls are
+	}
 	var d *middleware.DeniedError
 	if err != nil {
 		d, _ = errors.AsType[*middleware.DeniedError](err)
@@ -342,15 +348,14 @@ func (l *loop) settle(ctx context.Context, call middleware.Call, st *laps, res m
 	st.mu.Lock()
 	switch {
 	case !isTold && d == nil:
-		st.denials = 0
+		st.denials.Store(0)
 		fallthrough
 	case d != nil && d == st.last: // on its way out of the calls around
 		st.mu.Unlock()
 		return res, err
 	}
 	st.last = d
-	st.denials++
-	n := st.denials
+	n := int(st.denials.Add(1))
 	reason := strconv.Itoa(n) + " calls in a row were denied"
 	if n <= l.Denials {
 		st.mu.Unlock()

@@ -36,7 +36,7 @@ func main() {
 	check(json.Unmarshal([]byte(arguments), &args))
 	_ = middlewaretest.InRun(func(run context.Context) {
 		subjects := []subject{
-			{"gates: allowlist and argument rules, arguments parsed", oursRules(run)},
+			{"gates: allowlist and argument rules, arguments parsed", oursRules(ctx)},
 			{"gates: the same in a guarded call, with budget, loop guard and trail", oursGuarded(run)},
 			{"CEL, arguments parsed before", celPolicy(args)},
 			{"Cedar, arguments parsed before", cedarPolicy(args)},
