@@ -111,7 +111,7 @@ func (v value) satisfies(conditions []Condition) (*Condition, fit) {
 // if want is something else, or a number that a float64 cannot hold exactly.
 func Equal(want any) Condition {
 	c := oneOf("Equal", []any{want})
-	c.be = "be the one value that is allowed"
+	c.be = "be the one value that is listed"
 	return c
 }
 
@@ -150,7 +150,7 @@ func oneOf(who string, values []any) Condition {
 	if len(strs) <= 4 {
 		few, strs = slices.Collect(maps.Keys(strs)), nil
 	}
-	return Condition{be: "be one of the values that are allowed", judge: func(v value) fit {
+	return Condition{be: "be one of the values that are listed", judge: func(v value) fit {
 		ok := false
 		if s, is := v.str(); is {
 			for _, one := range few {
@@ -221,7 +221,7 @@ func Prefix(prefixes ...string) Condition {
 		panic("gates: Prefix: no prefix, or an empty one")
 	}
 	prefixes = slices.Clone(prefixes)
-	return Condition{be: "begin with a prefix that is allowed", judge: func(v value) fit {
+	return Condition{be: "begin with a prefix that is listed", judge: func(v value) fit {
 		s, ok := v.str()
 		if !ok {
 			return fitUnknown

@@ -3,6 +3,7 @@ package gates_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"example.com/safeconduct/gates"
@@ -96,7 +97,7 @@ func ExampleArguments() {
 	}
 	// Output:
 	// <nil>
-	// book: denied by arguments: argument "cabin" must be one of the values that are allowed (policy)
+	// book: denied by arguments: argument "cabin" must be one of the values that are listed (policy)
 	// book: denied by arguments: argument "passengers" must be a number between 1 and 5 (policy)
 	// book: denied by arguments: argument "payments" must be a list with no more than 1 items of the kind that is bounded (policy)
 	// book: denied by arguments: the input has a name twice, or two that differ by case only (bad_input)
@@ -115,4 +116,74 @@ func ExampleCheck() {
 	_, err := middleware.Wrap(middlewaretest.Echo, gate)(context.Background(), middlewaretest.Tool("cancel", `{"reservation":"R2"}`))
 	fmt.Println(err)
 	// Output: cancel: denied by arguments: the reservation is somebody else's (policy)
+}
+
+func ExampleOpenFolder() {
+	dir, err := os.MkdirTemp("", "docs")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	folder, err := gates.OpenFolder(dir)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer folder.Close()
+	read := middleware.Wrap(func(context.Context, middleware.Call) (middleware.Result, error) {
+		f, err := folder.Open("a.txt") // not os.Open: a link may have been put there since
+		if err != nil {
+			return middleware.Result{}, err
+		}
+		return middleware.Result{Output: "read"}, f.Close()
+	}, gates.Arguments(gates.ArgumentRules{"read": {gates.Arg("path", folder.Path())}}))
+	_, err = read(context.Background(), middlewaretest.Tool("read", `{"path":"../../etc/passwd"}`))
+	fmt.Println(err)
+	// Output: read: denied by arguments: argument "path" must be a path in the folder that the tool may use (policy)
+}
+
+func ExampleNewWeb() {
+	web := gates.NewWeb(gates.WebRules{Hosts: []string{"*.example.com"}})
+	fetch := middleware.Wrap(middlewaretest.Echo, // one that fetches with web.Client()
+		gates.Arguments(gates.ArgumentRules{"fetch": {gates.Arg("url", web.URL())}}))
+	for _, url := range []string{"https://api.example.com/v1", "http://169.254.169.254/", "https://api.example.com@evil.com/"} {
+		_, err := fetch(context.Background(), middlewaretest.Tool("fetch", `{"url":"`+url+`"}`))
+		fmt.Println(err)
+	}
+	_, err := web.DialContext(context.Background(), "tcp", "[::ffff:127.0.0.1]:443")
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// fetch: denied by arguments: argument "url" must be the URL of a host that the tool may reach (policy)
+	// fetch: denied by arguments: argument "url" must be the URL of a host that the tool may reach (policy)
+	// denied by arguments: the URL must be of a host that the tool may reach (policy)
+}
+
+func ExampleReadOnlySQL() {
+	query := middleware.Wrap(middlewaretest.Echo, gates.Arguments(gates.ArgumentRules{
+		"query": {gates.Text(gates.ReadOnlySQL())}, // its input is SQL, not JSON
+	}))
+	for _, sql := range []string{"SELECT name FROM users", "SELECT 1; DROP TABLE users"} {
+		_, err := query(context.Background(), middlewaretest.Tool("query", sql))
+		fmt.Println(err)
+	}
+	// Output:
+	// <nil>
+	// query: denied by arguments: the input must be one SQL query that only reads (policy)
+}
+
+// Not lists what is denied. A value that cannot be judged is denied too.
+func ExampleNot() {
+	shell := middleware.Wrap(middlewaretest.Echo, middleware.Tell, gates.Arguments(gates.ArgumentRules{
+		"shell": {gates.Arg("command", gates.Not(gates.OneOf("rm", "dd")))},
+	}))
+	for _, args := range []string{`{"command":"ls"}`, `{"command":"r\u006d"}`, `{"command":["rm"]}`} {
+		res, err := shell(context.Background(), middlewaretest.Tool("shell", args))
+		fmt.Println(res.Output, err)
+	}
+	// Output:
+	// {"command":"ls"} <nil>
+	// Denied (policy): argument "command" must not be one of the values that are listed. Do not repeat this call unchanged. <nil>
+	// Denied (bad_input): argument "command" must not be one of the values that are listed. Do not repeat this call unchanged. <nil>
 }

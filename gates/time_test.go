@@ -390,3 +390,33 @@ func TestCancelledBeforeAndDuring(t *testing.T) {
 		}
 	}
 }
+
+// TestCancelledDuringAStream shows that a stream whose context ends comes back
+// with the context's error, even where the client takes no notice.
+func TestCancelledDuringAStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		model := middleware.Wrap(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			for ctx.Err() == nil {
+				if err := call.Stream(ctx, middleware.Chunk{Text: []byte("x")}); err != nil {
+					return middleware.Result{}, err
+				}
+				time.Sleep(time.Second)
+			}
+			return middleware.Result{Output: &middleware.ModelResponse{}, Usage: &middleware.Usage{OutputTokens: 3}}, nil
+		}, gates.Size(gates.Sizes{}), gates.Deadline(gates.Times{Call: time.Hour}), gates.Concurrency(1, gates.WaitWhenFull), gates.Rate(gates.Pace{Calls: 1, Per: time.Hour}))
+		call := kit.Model("hello")
+		chunks := 0
+		call.Stream = func(context.Context, middleware.Chunk) error {
+			if chunks++; chunks == 3 {
+				cancel()
+			}
+			return nil
+		}
+		res, err := model(ctx, call)
+		if !errors.Is(err, context.Canceled) || isDenial(err) || chunks != 3 || res.Usage == nil {
+			t.Errorf("got %v, usage %v, after %d chunks", err, res.Usage, chunks)
+		}
+	})
+}
