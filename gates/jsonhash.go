@@ -41,37 +41,50 @@ func mix(a, b uint64) uint64 {
 	return hi ^ lo ^ bits.RotateLeft64(a, 23)
 }
 
+// last returns the last eight bytes of s. Of a shorter one it returns all, which
+// are told from those of others by the length of s.
+func last(s string) uint64 {
+	n := len(s)
+	switch {
+	case n >= 8:
+		return load8(s, n-8)
+	case n >= 4:
+		return load4(s, 0) | load4(s, n-4)<<32
+	case n > 0:
+		return uint64(s[0]) | uint64(s[n/2])<<8 | uint64(s[n-1])<<16
+	}
+	return 0
+}
+
+// load4 returns four bytes of s.
+func load4(s string, i int) uint64 {
+	s = s[i : i+4]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
+}
+
 // hashText hashes s.
 func hashText(seed uint64, s string) uint64 {
 	h := seed + uint64(len(s))
-	for ; len(s) >= 8; s = s[8:] {
-		h = mix(h, load8(s, 0))
+	for rest := s; len(rest) > 8; rest = rest[8:] {
+		h = mix(h, load8(rest, 0))
 	}
-	var last uint64
-	for i := range len(s) {
-		last = last<<8 | uint64(s[i])
-	}
-	return mix(h, last)
+	return mix(h, last(s))
 }
 
 // foldHash is the same for all names that are equal but for their case.
 func foldHash(name quoted) uint64 {
-	s := name.raw
-	h := uint64(len(s))
-	var seen uint64
-	for ; len(s) >= 8; s = s[8:] {
-		word := load8(s, 0)
+	h := uint64(len(name.raw))
+	end := last(name.raw)
+	seen := end
+	for rest := name.raw; len(rest) > 8; rest = rest[8:] {
+		word := load8(rest, 0)
 		seen |= word
 		h = mix(h, upper(word))
 	}
-	var last uint64
-	for i := range len(s) {
-		last = last<<8 | uint64(s[i])
-	}
-	if (seen|last)&highs != 0 || name.escaped {
+	if seen&highs != 0 || name.escaped {
 		return hashText(0, fold(name.String()))
 	}
-	return mix(h, upper(last)) // as hashText would hash it, folded
+	return mix(h, upper(end)) // as hashText would hash it, folded
 }
 
 // hashNumber hashes a number by its value, where a float64 holds that.
