@@ -47,6 +47,10 @@ conformance: ## run langchaingo's own test suites, wrapped and unwrapped, and it
 bench: ## run the benchmarks; the Target ones compare in pairs and report goal-x, at most 1 where the goal is met
 	@$(GO) test -run '^$$' -bench . -benchmem ./middleware/... ./gates ./schema ./evidence ./adapters/...
 
+.PHONY: bench-peers
+bench-peers: ## compare the gates with policy engines, a span and a breaker; compiles a lot the first time
+	@cd bench/gates && $(GO) run .
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (1m) each
 	@for pkg in $$($(GO) list ./...); do \

@@ -20,7 +20,7 @@ const depsPolicy = `
 	middleware/middlewaretest: middleware
 	internal/httpreplay:
 	internal/pair: golang.org/x/sys
-	gates: middleware
+	gates: middleware golang.org/x/time
 	schema: middleware github.com/santhosh-tekuri/jsonschema/v5 github.com/go-json-experiment/json
 	evidence/internal/tiles: golang.org/x/mod
 	evidence: middleware evidence/internal/tiles github.com/sony/gobreaker github.com/go-json-experiment/json github.com/google/uuid golang.org/x/sys

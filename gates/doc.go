@@ -8,6 +8,9 @@
 //		gates.Budget(gates.Limits{ToolCalls: 5, Tokens: 20_000}),
 //	)
 //
+// [Arguments] judges what a tool is called with, [Loop] whether the agent goes in
+// circles; [Deadline], [Rate], [Concurrency] and [Size] bound each call.
+//
 // Make each gate once and give the same one to everything that belongs
 // together, chain, agent, models and tools: what a gate counts lives in the
 // gate, for each run.
@@ -21,5 +24,6 @@
 // limit, whichever it says. Nonsense in what the programmer writes panics when
 // the gate is made. All gates are safe for concurrent use.
 //
-// The package imports middleware and the standard library only.
+// The package imports middleware, golang.org/x/time/rate and the standard library
+// only.
 package gates

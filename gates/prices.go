@@ -21,9 +21,9 @@ var listPrices string
 // free: a [Budget] with a limit on cost denies the call.
 var ErrUnknownModel = errors.New("no price is known")
 
-// A Rate is what tokens cost, in micro-dollars (millionths of a US dollar) per
+// Rates are what tokens cost, in micro-dollars (millionths of a US dollar) per
 // million tokens. A price of 2.50 dollars per million tokens is 2_500_000.
-type Rate struct {
+type Rates struct {
 	Input      int64 // of the prompt, but for what the next two are for
 	Output     int64 // but for reasoning
 	Cached     int64 // read from the provider's cache
@@ -31,12 +31,12 @@ type Rate struct {
 	Reasoning  int64
 }
 
-// A Tier is the Rate of all tokens of a request whose prompt, cached tokens
+// A Tier is the Rates of all tokens of a request whose prompt, cached tokens
 // included, has more than Above tokens.
 type Tier struct {
 	Above        int64
 	Date, Source string // of these figures, as in [Price]
-	Rate
+	Rates
 }
 
 // A Price is what one model costs.
@@ -44,7 +44,7 @@ type Price struct {
 	Model  string // as it stands in the table; "*" for all that do not
 	Date   string // as of which the figures hold: 2026-07-24
 	Source string // where they are from
-	Rate
+	Rates
 	Tiers []Tier // in ascending order; may be none
 }
 
@@ -171,12 +171,12 @@ func (p *Price) most(input, output int64) int64 {
 	return p.cost(m)
 }
 
-// rate returns the Rate of a request with so large a prompt.
-func (p *Price) rate(input int64) *Rate {
-	r := &p.Rate
+// rate returns the Rates of a request with so large a prompt.
+func (p *Price) rate(input int64) *Rates {
+	r := &p.Rates
 	for i := range p.Tiers {
 		if input > p.Tiers[i].Above {
-			r = &p.Tiers[i].Rate
+			r = &p.Tiers[i].Rates
 		}
 	}
 	return r

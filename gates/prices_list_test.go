@@ -48,9 +48,9 @@ func TestListPrices(t *testing.T) {
 				t.Errorf("alias %s: got %s, want %s", words[2], price.Model, words[3])
 			}
 		}
-		rates := []gates.Rate{price.Rate}
+		rates := []gates.Rates{price.Rates}
 		for _, tier := range price.Tiers {
-			rates = append(rates, tier.Rate)
+			rates = append(rates, tier.Rates)
 			if tier.Date == "" || tier.Source == "" || tier.Above < 100_000 {
 				t.Errorf("%s: got tier %+v", words[2], tier)
 			}

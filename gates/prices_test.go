@@ -148,7 +148,7 @@ func TestCostExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := func(name string, most int64) int64 { return rapid.Int64Range(0, most).Draw(t, name) }
 		const rate = 1_000_000_000_000
-		r := gates.Rate{Input: n("input", rate), Output: n("output", rate), Cached: n("cached", rate), CacheWrite: n("write", rate), Reasoning: n("reasoning", rate)}
+		r := gates.Rates{Input: n("input", rate), Output: n("output", rate), Cached: n("cached", rate), CacheWrite: n("write", rate), Reasoning: n("reasoning", rate)}
 		line := big.NewInt(0)
 		text := "model 2026-07-01 s m"
 		for _, f := range []struct {
@@ -288,7 +288,7 @@ func FuzzReadPrices(f *testing.F) {
 		if again, err := p.Override(strings.NewReader(text)); err == nil {
 			x, errX := p.Price("m")
 			y, errY := again.Price("m")
-			if (errX == nil) != (errY == nil) || x.Rate != y.Rate || len(x.Tiers) != len(y.Tiers) {
+			if (errX == nil) != (errY == nil) || x.Rates != y.Rates || len(x.Tiers) != len(y.Tiers) {
 				t.Errorf("got %+v, and %+v over itself", x, y)
 			}
 		}

@@ -189,7 +189,7 @@ func (t *priceTable) once(name string) error {
 
 // read reads fields such as input=100. What is missing costs as input and output
 // of the same line do.
-func (r *Rate) read(words []string) error {
+func (r *Rates) read(words []string) error {
 	fields := [...]struct {
 		name string
 		to   *int64

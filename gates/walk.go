@@ -34,6 +34,8 @@ const (
 type walk struct {
 	bytes int // left
 	depth int // allowed
+
+	anyText bool // strings need not be UTF-8
 }
 
 // take takes n bytes of what is left.
@@ -50,7 +52,7 @@ func (w *walk) text(s string) stop {
 		return stopBytes // before it is read
 	}
 	w.bytes -= len(s) + sizeQuotes
-	if !utf8.ValidString(s) {
+	if !w.anyText && !utf8.ValidString(s) {
 		return stopUTF8
 	}
 	return stopNone
@@ -85,6 +87,41 @@ func (w *walk) call(call *middleware.Call) (s stop, key string) {
 		}
 	}
 	return w.value(call.Input, 0), ""
+}
+
+// output walks the Output of a call.
+func (w *walk) output(v any) (s stop) {
+	switch out := v.(type) {
+	case *middleware.ModelResponse:
+		for i := 0; out != nil && i < len(out.Choices) && s == stopNone; i++ {
+			c := &out.Choices[i]
+			if s = w.text(c.Text); s == stopNone {
+				s = w.text(c.Reasoning)
+			}
+			if s == stopNone {
+				s = w.toolCalls(c.ToolCalls)
+			}
+		}
+		return s
+	case *middleware.Plan:
+		if out == nil {
+			return stopNone
+		}
+		if s = w.toolCalls(out.ToolCalls); s == stopNone && out.Final != nil {
+			s = w.value(out.Final, 0)
+		}
+		return s
+	}
+	return w.value(v, 0)
+}
+
+func (w *walk) toolCalls(calls []middleware.ToolCall) (s stop) {
+	for i := 0; i < len(calls) && s == stopNone; i++ {
+		if s = w.text(calls[i].Name); s == stopNone {
+			s = w.text(calls[i].Input)
+		}
+	}
+	return s
 }
 
 func (w *walk) model(req *middleware.ModelRequest) stop {

@@ -20,6 +20,7 @@ const (
 	CodeLoop           Code = "loop"             // the agent repeats itself
 	CodeTooDeep        Code = "too_deep"         // calls nested deeper than MaxDepth
 	CodeDeadline       Code = "deadline"         // out of time
+	CodeBusy           Code = "busy"             // too fast, or too many at a time
 	CodeApproval       Code = "approval"         // nobody said yes
 	CodeEvidence       Code = "evidence"         // no durable record could be had
 	CodeStopped        Code = "stopped"          // the run ended with an earlier denial

@@ -10,9 +10,11 @@
 //
 // [Executor] guards the run, each turn of the agent, each request to its model
 // and each of its tools. [Chain], [Model], [Tool], [Tools], [Agent] and [Memory]
-// guard one of them. What they return has the optional interfaces that langchaingo
-// looks for if and only if the wrapped value has them; for anything else, such as
-// a client's Close, Unwrap gives the wrapped value.
+// guard one of them; [Engine] and [Requester] guard what SQLDatabase runs queries
+// on and APIChain makes requests with. What they return has the optional
+// interfaces that langchaingo looks for if and only if the wrapped value has
+// them; for anything else, such as a client's Close, Unwrap gives the wrapped
+// value.
 //
 // # What a denial does
 //

@@ -1,0 +1,353 @@
+package gates
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"example.com/safeconduct/middleware"
+)
+
+// ArgumentRules are what the arguments of tools have to be, by the names under
+// which the tools are registered. All rules of a tool have to hold.
+type ArgumentRules map[string][]Rule
+
+// A Rule is about one argument of a tool, or about all. Rules are made by [Arg],
+// [OptionalArg], [Text] and [Check]; the zero Rule is none. A Rule is safe for
+// concurrent use.
+type Rule struct {
+	name       string // of the argument
+	optional   bool
+	text       bool
+	conditions []Condition
+	check      func(ctx context.Context, call middleware.Call, args map[string]any) error
+}
+
+// Arg is the rule that an argument has to be there and satisfy all conditions.
+// It panics if name is empty or a Condition is zero.
+func Arg(name string, conditions ...Condition) Rule {
+	mustConditions("Arg", conditions)
+	if name == "" {
+		panic("gates: Arg: empty name")
+	}
+	return Rule{name: name, conditions: slices.Clone(conditions)}
+}
+
+// OptionalArg is the rule that an argument, if it is there, has to satisfy all
+// conditions. A null is there. It panics as [Arg] does.
+func OptionalArg(name string, conditions ...Condition) Rule {
+	r := Arg(name, conditions...)
+	r.optional = true
+	return r
+}
+
+// Text is the rule that the whole input of a tool, which is text and not JSON,
+// has to satisfy all conditions. It must be the only rule of its tool. Text
+// panics without conditions, or if one is zero.
+func Text(conditions ...Condition) Rule {
+	mustConditions("Text", conditions)
+	if len(conditions) == 0 {
+		panic("gates: Text: no conditions")
+	}
+	return Rule{text: true, conditions: slices.Clone(conditions)}
+}
+
+// Check is the rule of a func, which sees all arguments once the other rules
+// hold. What its errors mean is as for [middleware.Before]. Numbers are
+// json.Number. The func may be called twice for one call: for the plan that asks
+// for it, with the plan's ID, and when it is made. It must not modify the
+// arguments, and must be safe for concurrent use. Check panics if f is nil.
+func Check(f func(ctx context.Context, call middleware.Call, args map[string]any) error) Rule {
+	if f == nil {
+		panic("gates: Check: nil func")
+	}
+	return Rule{check: f}
+}
+
+// Arguments returns the gate "arguments", which allows and denies calls of tools
+// by the values of their arguments, beyond what a schema says of their shape. It
+// judges each call of a tool that has rules, and refuses an agent's whole turn
+// if one call in it breaks a rule, before any of them runs. Tools without rules
+// pass: which tools may run is for [Tools] to say. The cost of a call does not
+// depend on how many other tools have rules.
+//
+// Arguments are one JSON object, of at most 1 MiB and nested at most 64 deep,
+// read as strictly as JSON can be: a name that is there twice, two that differ
+// by case only, one that differs by case only from that of a rule, half of a
+// surrogate pair, or anything after the object is denied, so that whatever the
+// tool reads them with, it gets what was judged. They are not changed.
+//
+// A value that breaks a rule is denied with [middleware.CodePolicy], one that
+// cannot be judged with [middleware.CodeBadInput], and so are arguments that
+// cannot be read. The reason names the argument and the rule, never the value.
+// The names of tools are compared without regard to case, as agents look them
+// up.
+//
+// Arguments panics if there are no tools, if a name is empty, if two differ by
+// case only, and if the rules of a tool are none, name an argument twice, or
+// hold one that is zero.
+func Arguments(rules ArgumentRules) middleware.Interceptor {
+	a := newArguments(rules)
+	return func(next middleware.Handler) middleware.Handler {
+		if next == nil {
+			return a.gate.Layer().Handler()
+		}
+		var first atomic.Pointer[bindings]
+		plan := middleware.After(argumentsName, a.plan)(next)
+		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			switch call.Kind {
+			case middleware.KindTool:
+			case middleware.KindPlan:
+				return plan(ctx, call)
+			default:
+				return next(ctx, call)
+			}
+			b := first.Load()
+			if b == nil || b.name != call.Name {
+				b = a.bind(&first, call.Name)
+			}
+			if b.rules == nil {
+				return next(ctx, call)
+			}
+			turn := a.gate.Begin(ctx)
+			if err := b.rules.call(ctx, &call); err != nil {
+				return middleware.Result{}, turn.Deny(ctx, call, err)
+			}
+			turn.Allow()
+			return next(ctx, call)
+		}
+	}
+}
+
+const argumentsName = "arguments"
+
+// arguments are ArgumentRules made ready.
+type arguments struct {
+	gate  *middleware.Gate
+	tools map[string]*toolRules // by their names as fold maps them
+}
+
+// bindings are the rules at work for one wrapped tool. As that has one name, they
+// are looked up once.
+type bindings struct {
+	name  string
+	rules *toolRules // nil if there are none
+}
+
+// bind looks up the rules of a tool.
+func (a *arguments) bind(first *atomic.Pointer[bindings], name string) *bindings {
+	b := &bindings{name, a.tools[fold(name)]}
+	first.CompareAndSwap(nil, b)
+	return b
+}
+
+// toolRules are the rules of one tool.
+type toolRules struct {
+	tool   string
+	text   []Condition // where the input is text
+	args   []argument
+	checks []func(ctx context.Context, call middleware.Call, args map[string]any) error
+}
+
+// An argument is a Rule about one.
+type argument struct {
+	Rule
+	folded uint64
+}
+
+func newArguments(rules ArgumentRules) *arguments {
+	if len(rules) == 0 {
+		panic("gates: Arguments without rules guards nothing")
+	}
+	a := &arguments{gate: middleware.NewGate(argumentsName), tools: make(map[string]*toolRules, len(rules))}
+	for tool, list := range rules {
+		if tool == "" || len(list) == 0 {
+			panic(fmt.Sprintf("gates: Arguments: tool %q: no name, or no rules", tool))
+		}
+		if twin := a.tools[fold(tool)]; twin != nil {
+			panic(fmt.Sprintf("gates: Arguments: tools %q and %q differ by case only", twin.tool, tool))
+		}
+		t := &toolRules{tool: tool}
+		for _, r := range list {
+			t.add(r)
+		}
+		a.tools[fold(tool)] = t
+	}
+	return a
+}
+
+// add adds a rule, and panics where it makes no sense.
+func (t *toolRules) add(r Rule) {
+	switch {
+	case t.text != nil || r.text && len(t.args)+len(t.checks) > 0:
+		panic(fmt.Sprintf("gates: Arguments: tool %q: Text is not the only rule", t.tool))
+	case r.text:
+		t.text = r.conditions
+	case r.check != nil:
+		t.checks = append(t.checks, r.check)
+	case r.name == "":
+		panic(fmt.Sprintf("gates: Arguments: tool %q: zero Rule", t.tool))
+	default:
+		arg := argument{r, foldHash(quoted{raw: r.name})}
+		if slices.ContainsFunc(t.args, func(other argument) bool { return other.folded == arg.folded }) {
+			panic(fmt.Sprintf("gates: Arguments: tool %q: argument %q is there twice", t.tool, r.name))
+		}
+		t.args = append(t.args, arg)
+	}
+}
+
+// plan judges the batch of tool calls that a plan asks for.
+func (a *arguments) plan(ctx context.Context, call middleware.Call, res middleware.Result) error {
+	plan, err := planOf(res)
+	if err != nil {
+		return err
+	}
+	for i := range plan.ToolCalls {
+		asked := &plan.ToolCalls[i]
+		name := asked.Registered
+		if name == "" {
+			name = asked.Name
+		}
+		rules := a.tools[fold(name)]
+		if rules == nil {
+			continue
+		}
+		c := middleware.Call{ID: call.ID, Parent: call.Parent, Kind: middleware.KindTool, Name: name, Input: asked.Input}
+		if err := rules.call(ctx, &c); err != nil {
+			return inBatch(i, rules.tool, err)
+		}
+	}
+	return nil
+}
+
+// inBatch says which call of a batch a denial is about.
+func inBatch(i int, tool string, err error) error {
+	d, ok := err.(*middleware.DeniedError) //nolint:errorlint // our own, as it was made
+	if !ok {
+		return err
+	}
+	e := *d
+	e.Reason = "tool call " + strconv.Itoa(i+1) + ", " + shown(tool) + ": " + d.Reason
+	return &e
+}
+
+// call judges one call of the tool.
+func (t *toolRules) call(ctx context.Context, call *middleware.Call) error {
+	input, ok := call.Input.(string)
+	switch {
+	case !ok:
+		return notText(call)
+	case len(input) > DefaultMaxBytes:
+		return badInput("the input is larger than " + strconv.Itoa(DefaultMaxBytes) + " bytes")
+	case t.text == nil:
+		return t.object(ctx, call, input)
+	case !utf8.ValidString(input):
+		return badInput("the input " + faultEncoding.String())
+	}
+	if c, f := (value{raw: input, text: true}).satisfies(t.text); f != fitYes {
+		return broken("the input", c, f)
+	}
+	return nil
+}
+
+// object judges arguments that are a JSON object.
+func (t *toolRules) object(ctx context.Context, call *middleware.Call, input string) error {
+	var few [8]value // of the arguments that have rules
+	found := few[:]
+	if len(t.args) > len(few) {
+		found = make([]value, len(t.args))
+	}
+	var r reader
+	r.read(input)
+	if !r.take('{') && r.fault == faultNone {
+		return badInput("the input is not a JSON object")
+	}
+	r.depth--
+	names := r.names()
+	for n := 0; !r.take('}'); n++ {
+		name := r.name(n)
+		folded := foldHash(name)
+		if r.fault == faultNone {
+			r.unique(&names, folded)
+		}
+		r.space()
+		var v value
+		from := r.pos
+		if from < len(input) && input[from] == '"' {
+			v.clean = !r.text().escaped
+		} else {
+			r.value()
+		}
+		if r.fault != faultNone {
+			break
+		}
+		for i := range t.args {
+			if t.args[i].folded != folded {
+				continue
+			}
+			if name.String() != t.args[i].name {
+				return badInput("argument " + shown(t.args[i].name) + " is spelled in another way")
+			}
+			v.raw = input[from:r.pos]
+			found[i] = v
+			break // there are no twins
+		}
+	}
+	if r.end(); r.fault != faultNone {
+		return badInput("the input " + r.fault.String())
+	}
+	for i := range t.args {
+		arg := &t.args[i]
+		if found[i].raw == "" {
+			if arg.optional {
+				continue
+			}
+			return badInput("argument " + shown(arg.name) + " is required")
+		}
+		if c, f := found[i].satisfies(arg.conditions); f != fitYes {
+			return broken("argument "+shown(arg.name), c, f)
+		}
+	}
+	if len(t.checks) > 0 {
+		return t.check(ctx, *call, input)
+	}
+	return nil
+}
+
+func broken(what string, c *Condition, f fit) error {
+	code := middleware.CodePolicy
+	if f == fitUnknown {
+		code = middleware.CodeBadInput
+	}
+	return &middleware.DeniedError{Code: code, Reason: what + " must " + c.be}
+}
+
+// check has the user's funcs judge all arguments.
+func (t *toolRules) check(ctx context.Context, call middleware.Call, input string) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &middleware.DeniedError{
+				Code: middleware.CodeIndeterminate, Reason: "the gate panicked",
+				Err: &middleware.PanicError{Kind: call.Kind, Call: call.Name, Value: v, Stack: debug.Stack()},
+			}
+		}
+	}()
+	var args map[string]any
+	dec := json.NewDecoder(strings.NewReader(input))
+	dec.UseNumber()
+	if err := dec.Decode(&args); err != nil {
+		return err // it was read before: a bug, and a denial
+	}
+	for _, f := range t.checks {
+		if err := f(ctx, call, args); err != nil {
+			return err
+		}
+	}
+	return nil
+}

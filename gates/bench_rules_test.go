@@ -1,0 +1,114 @@
+package gates_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"example.com/safeconduct/gates"
+	"example.com/safeconduct/internal/pair"
+	"example.com/safeconduct/middleware"
+	kit "example.com/safeconduct/middleware/middlewaretest"
+)
+
+// bookRules are the rules of one tool, beside those of n - 1 other tools.
+func bookRules(n int) gates.ArgumentRules {
+	book := []gates.Rule{
+		gates.Arg("cabin", gates.OneOf("basic_economy", "economy", "business")),
+		gates.Arg("passengers", gates.Between(1, 5)),
+	}
+	rules := gates.ArgumentRules{"book": book}
+	for i := 1; i < n; i++ {
+		rules[fmt.Sprintf("tool %d", i)] = book
+	}
+	return rules
+}
+
+// books are calls of that tool, no two of them alike: so that no loop is seen.
+func books(n int) []middleware.Call {
+	calls := make([]middleware.Call, n)
+	for i := range calls {
+		calls[i] = kit.Tool("book", fmt.Sprintf(`{"cabin":"economy","passengers":2,"flight":"HAT%04d"}`, i))
+	}
+	return calls
+}
+
+// BenchmarkTargetRuledToolCall is one tool call with 53 bytes of arguments
+// through ingress, allowlist, argument rules, budget and loop guard, with its
+// decisions on the trail. The number is that of the tools that have rules.
+func BenchmarkTargetRuledToolCall(b *testing.B) {
+	for _, n := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			guard := middleware.Compose(
+				gates.Ingress(gates.IngressRules{}),
+				gates.Tools("book"),
+				gates.Arguments(bookRules(n)),
+				gates.Budget(gates.Limits{ToolCalls: plenty}),
+				gates.Loop(gates.LoopRules{}),
+			)
+			h := middleware.Wrap(noop, guard)
+			inRun(b, func(ctx context.Context) {
+				calls, i := books(1000), 0
+				one := func() {
+					res, err := h(ctx, calls[i%len(calls)])
+					if i++; err != nil || res.Output != "ok" {
+						b.Fatal(res.Output, err)
+					}
+				}
+				one() // what the gates keep for a run is made once
+				pair.WantAllocs(b, allowAllocs, one)
+				pair.TargetTime(b, 500*time.Nanosecond, func(n int) {
+					for range n {
+						_, _ = h(ctx, calls[i%len(calls)])
+						i++
+					}
+				})
+			}, guard)
+		})
+	}
+}
+
+// BenchmarkRules shows what each gate takes of one tool call.
+func BenchmarkRules(b *testing.B) {
+	pass := func(next middleware.Handler) middleware.Handler { return next }
+	for _, bb := range []struct {
+		name string
+		gate middleware.Interceptor
+	}{
+		{"none", pass},
+		{"Loop", gates.Loop(gates.LoopRules{})},
+		{"Arguments", gates.Arguments(bookRules(1))},
+		{"Size", gates.Size(gates.Sizes{})},
+		{"Deadline", gates.Deadline(gates.Times{Call: time.Hour, Run: time.Hour})},
+		{"Rate", gates.Rate(gates.Pace{Calls: plenty, Per: time.Second})},
+		{"Concurrency", gates.Concurrency(100, gates.DenyWhenFull)},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			h := middleware.Wrap(noop, bb.gate)
+			inRun(b, func(ctx context.Context) {
+				calls, i := books(1000), 0
+				b.ReportAllocs()
+				for b.Loop() {
+					_, _ = h(ctx, calls[i%len(calls)])
+					i++
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkUnruledTool shows that a tool without rules costs the same however
+// many tools have some.
+func BenchmarkUnruledTool(b *testing.B) {
+	for _, n := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			h := gates.Arguments(bookRules(n))(noop)
+			call := kit.Tool("other", "{}")
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = h(context.Background(), call)
+			}
+		})
+	}
+}

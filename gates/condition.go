@@ -1,0 +1,332 @@
+package gates
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// A Condition is what the value of one argument has to be. Conditions are made
+// by the funcs of this package, [Equal] and the others; the zero Condition is
+// none, and panics where it is used. A Condition is safe for concurrent use.
+//
+// A value that a condition cannot judge, such as a list where a number is
+// expected, does not satisfy it, and does not satisfy the [Not] of it either.
+type Condition struct {
+	judge func(v value) fit
+	be    string // what it has to be, after "must "
+}
+
+// A fit says whether a value satisfies a condition.
+type fit uint8
+
+const (
+	fitNo fit = iota
+	fitYes
+	fitUnknown // it cannot be judged
+)
+
+func fitIf(ok bool) fit {
+	if ok {
+		return fitYes
+	}
+	return fitNo
+}
+
+// A value is one JSON value as it was written, or text that is no JSON.
+type value struct {
+	raw   string
+	text  bool // raw is the value itself
+	clean bool // raw is a string that has no escapes
+}
+
+// str returns the string that v is.
+func (v value) str() (string, bool) {
+	switch {
+	case v.text:
+		return v.raw, true
+	case v.clean:
+		return v.raw[1 : len(v.raw)-1], true
+	case v.raw == "" || v.raw[0] != '"':
+		return "", false
+	}
+	q := quoted{raw: v.raw[1 : len(v.raw)-1]}
+	q.escaped = strings.IndexByte(q.raw, '\\') >= 0
+	return q.String(), true
+}
+
+// number returns the number that v is, where it can be told exactly.
+func (v value) number() (float64, bool) {
+	if v.text || v.raw == "" || v.raw[0] != '-' && (v.raw[0] < '0' || v.raw[0] > '9') {
+		return 0, false
+	}
+	return exactly(v.raw)
+}
+
+// all calls f for every item of a list, or every member of an object, until it
+// returns false. It reports whether v is a container that begins with open.
+func (v value) all(open byte, f func(name quoted, item value) bool) bool {
+	if v.text || v.raw == "" || v.raw[0] != open {
+		return false
+	}
+	r := reader{mode: readAgain}
+	r.read(v.raw)
+	r.enter()
+	for n := 0; !r.take(open + 2); n++ { // ] and } stand two after [ and {
+		var name quoted
+		if open == '{' {
+			name = r.name(n)
+		} else if n > 0 {
+			r.take(',')
+		}
+		r.space()
+		from := r.pos
+		r.value()
+		if r.fault != faultNone {
+			return false
+		}
+		if !f(name, value{raw: v.raw[from:r.pos]}) {
+			return true
+		}
+	}
+	return true
+}
+
+// satisfies judges v by all conditions. It returns the first that v does not
+// satisfy, and how.
+func (v value) satisfies(conditions []Condition) (*Condition, fit) {
+	for i := range conditions {
+		if f := conditions[i].judge(v); f != fitYes {
+			return &conditions[i], f
+		}
+	}
+	return nil, fitYes
+}
+
+// Equal is satisfied by one string, number, true, false or null (nil). It panics
+// if want is something else, or a number that a float64 cannot hold exactly.
+func Equal(want any) Condition {
+	c := oneOf("Equal", []any{want})
+	c.be = "be the one value that is listed"
+	return c
+}
+
+// OneOf is satisfied by any of these values, which are as for [Equal]. Without
+// values it is satisfied by none. Strings are compared byte by byte, numbers by
+// value. A number with more than 15 digits cannot be judged.
+func OneOf(values ...any) Condition { return oneOf("OneOf", values) }
+
+func oneOf(who string, values []any) Condition {
+	strs := make(map[string]struct{})
+	nums := make(map[float64]struct{})
+	words := make(map[string]struct{})
+	for _, v := range values {
+		p, ok := plain(v)
+		switch p := p.(type) {
+		case string:
+			strs[p] = struct{}{}
+		case bool:
+			words[strconv.FormatBool(p)] = struct{}{}
+		case int64:
+			nums[float64(p)] = struct{}{}
+			ok = p > -1e15 && p < 1e15
+		case float64:
+			nums[p] = struct{}{}
+			ok = !math.IsNaN(p) && !math.IsInf(p, 0)
+		case nil:
+			words["null"] = struct{}{}
+		default:
+			ok = false
+		}
+		if !ok {
+			panic(fmt.Sprintf("gates: %s: a value of type %T cannot be compared", who, v))
+		}
+	}
+	var few []string // are compared one by one
+	if len(strs) <= 4 {
+		few, strs = slices.Collect(maps.Keys(strs)), nil
+	}
+	return Condition{be: "be one of the values that are listed", judge: func(v value) fit {
+		ok := false
+		if s, is := v.str(); is {
+			for _, one := range few {
+				if one == s {
+					return fitYes
+				}
+			}
+			_, ok = strs[s]
+			return fitIf(ok)
+		}
+		switch v.raw[0] {
+		case '{', '[':
+			return fitUnknown
+		case 't', 'f', 'n':
+			_, ok = words[v.raw]
+			return fitIf(ok)
+		}
+		n, exact := v.number()
+		if !exact {
+			return fitUnknown
+		}
+		_, ok = nums[n]
+		return fitIf(ok)
+	}}
+}
+
+// Between is satisfied by numbers from least to most, both included. A number
+// with more than 15 digits cannot be judged. Use math.Inf for no bound. Between
+// panics if least is more than most or one is NaN.
+func Between(least, most float64) Condition {
+	if !(least <= most) {
+		panic(fmt.Sprintf("gates: Between(%v, %v)", least, most))
+	}
+	be := fmt.Sprintf("be a number between %v and %v", least, most)
+	return Condition{be: be, judge: func(v value) fit {
+		n, ok := v.number()
+		if !ok {
+			return fitUnknown
+		}
+		return fitIf(least <= n && n <= most)
+	}}
+}
+
+// Length is satisfied by strings of least to most characters, lists of as many
+// items, and objects of as many members. Length panics if least is negative or
+// more than most.
+func Length(least, most int) Condition {
+	if least < 0 || least > most {
+		panic(fmt.Sprintf("gates: Length(%d, %d)", least, most))
+	}
+	be := fmt.Sprintf("have a length between %d and %d", least, most)
+	return Condition{be: be, judge: func(v value) fit {
+		n := 0
+		if s, ok := v.str(); ok {
+			n = utf8.RuneCountInString(s)
+		} else if count := func(quoted, value) bool { n++; return true }; !v.all('[', count) && !v.all('{', count) {
+			return fitUnknown
+		}
+		return fitIf(least <= n && n <= most)
+	}}
+}
+
+// Prefix is satisfied by strings that begin with one of these prefixes, byte by
+// byte. For paths and URLs it is the wrong tool: see [Folder] and [Web]. Prefix
+// panics without prefixes, or if one is empty.
+func Prefix(prefixes ...string) Condition {
+	if len(prefixes) == 0 || slices.Contains(prefixes, "") {
+		panic("gates: Prefix: no prefix, or an empty one")
+	}
+	prefixes = slices.Clone(prefixes)
+	return Condition{be: "begin with a prefix that is listed", judge: func(v value) fit {
+		s, ok := v.str()
+		if !ok {
+			return fitUnknown
+		}
+		for _, p := range prefixes {
+			if strings.HasPrefix(s, p) {
+				return fitYes
+			}
+		}
+		return fitNo
+	}}
+}
+
+// Not is satisfied by values that c judges and that do not satisfy it: what c
+// lists is denied. Prefer to list what is allowed.
+func Not(c Condition) Condition {
+	mustConditions("Not", []Condition{c})
+	return Condition{be: "not " + c.be, judge: func(v value) fit {
+		switch c.judge(v) {
+		case fitYes:
+			return fitNo
+		case fitNo:
+			return fitYes
+		case fitUnknown:
+		}
+		return fitUnknown
+	}}
+}
+
+// Field is satisfied by objects that have a member of this name which satisfies
+// all conditions; without conditions it just has to be there. An object with a
+// member whose name differs from it by case only cannot be judged. Field panics
+// if name is empty.
+func Field(name string, conditions ...Condition) Condition {
+	mustConditions("Field", conditions)
+	if name == "" {
+		panic("gates: Field: empty name")
+	}
+	conditions = slices.Clone(conditions)
+	folded := foldHash(quoted{raw: name})
+	return Condition{be: "have a field " + shown(name) + " that is allowed", judge: func(v value) fit {
+		found := fitNo
+		if !v.all('{', func(n quoted, item value) bool {
+			if foldHash(n) != folded {
+				return true
+			}
+			if found = fitUnknown; n.String() == name {
+				_, found = item.satisfies(conditions)
+			}
+			return false // there are no twins
+		}) {
+			return fitUnknown
+		}
+		return found
+	}}
+}
+
+// Each is satisfied by lists in which each item satisfies all conditions, as
+// they do in an empty one.
+func Each(conditions ...Condition) Condition {
+	mustConditions("Each", conditions)
+	conditions = slices.Clone(conditions)
+	return Condition{be: "be a list in which each item is allowed", judge: func(v value) fit {
+		all := fitYes
+		if !v.all('[', func(_ quoted, item value) bool {
+			_, all = item.satisfies(conditions)
+			return all == fitYes
+		}) {
+			return fitUnknown
+		}
+		return all
+	}}
+}
+
+// AtMost is satisfied by lists in which no more than n items satisfy all
+// conditions. It panics if n is negative.
+func AtMost(n int, conditions ...Condition) Condition {
+	mustConditions("AtMost", conditions)
+	if n < 0 {
+		panic(fmt.Sprintf("gates: AtMost(%d)", n))
+	}
+	conditions = slices.Clone(conditions)
+	be := fmt.Sprintf("be a list with no more than %d items of the kind that is bounded", n)
+	return Condition{be: be, judge: func(v value) fit {
+		count, unknown := 0, false
+		if !v.all('[', func(_ quoted, item value) bool {
+			switch _, f := item.satisfies(conditions); f {
+			case fitYes:
+				count++
+			case fitUnknown:
+				unknown = true
+			case fitNo:
+			}
+			return true
+		}) || unknown {
+			return fitUnknown
+		}
+		return fitIf(count <= n)
+	}}
+}
+
+func mustConditions(who string, conditions []Condition) {
+	for _, c := range conditions {
+		if c.judge == nil {
+			panic("gates: " + who + ": zero Condition")
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package gates
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"example.com/safeconduct/middleware"
+)
+
+// Times bound how long calls take. One that is zero is no bound: the zero Times
+// bound nothing, which [Deadline] refuses.
+type Times struct {
+	// Call bounds each call of a tool, a model or a retriever. Chains and
+	// plans, which wait for others, it does not bound.
+	Call time.Duration
+
+	// Run bounds all calls of a run together, from the first one through the
+	// gate. A call outside of any run is a run of its own.
+	Run time.Duration
+}
+
+// Deadline returns the gate "deadline", which ends what takes too long. A call
+// that begins when the time of its run is over is denied. A call under way gets
+// the deadline with its context, and the shorter of two deadlines wins: where
+// the gate's own ends the call, that is denied with [middleware.CodeDeadline],
+// and where the caller's does, the context's error comes back. What a call
+// spent stays in its Usage.
+//
+// Within a call whose time is over the calls of it fail with the context's
+// error; the outermost call that the gate saw is denied.
+//
+// Deadline waits for what it ends: a tool that does not look at its context is
+// not left behind. Its output is withheld when it returns.
+//
+// Deadline panics if a time is negative, or if both are zero.
+func Deadline(times Times) middleware.Interceptor {
+	if times.Call < 0 || times.Run < 0 {
+		panic(fmt.Sprintf("gates: Deadline: negative time in %+v", times))
+	}
+	if times == (Times{}) {
+		panic("gates: Deadline: Times that bound nothing")
+	}
+	d := &deadline{Times: times}
+	return middleware.Named("deadline", d.intercept)
+}
+
+// A deadline is a Deadline made ready.
+type deadline struct {
+	Times
+	runs middleware.Local[start]
+}
+
+// A start is when the gate first saw a run.
+type start struct {
+	once  sync.Once
+	began time.Time
+}
+
+func (s *start) time() time.Time {
+	s.once.Do(func() { s.began = time.Now() })
+	return s.began
+}
+
+func (d *deadline) intercept(next middleware.Handler) middleware.Handler {
+	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		end, over := d.end(ctx, call.Kind)
+		if end.IsZero() {
+			return next(ctx, call)
+		}
+		if !time.Now().Before(end) {
+			return middleware.Result{}, d.late(over, nil)
+		}
+		if outer, ok := ctx.Deadline(); ok && !outer.After(end) {
+			return next(ctx, call) // the shorter one wins
+		}
+		inner, cancel := context.WithDeadline(ctx, end)
+		defer cancel()
+		res, err := next(inner, call)
+		if inner.Err() == nil || ctx.Err() != nil || err != nil && (!errors.Is(err, inner.Err()) || isDenied(err)) {
+			return res, err
+		}
+		return middleware.Result{Usage: res.Usage}, d.late(over, err)
+	}
+}
+
+// end returns when the call must end, and the time that is over then.
+func (d *deadline) end(ctx context.Context, kind middleware.Kind) (end time.Time, over time.Duration) {
+	if d.Run > 0 {
+		end, over = d.runs.In(middleware.RunOf(ctx)).time().Add(d.Run), d.Run
+	}
+	if d.Call > 0 && outward(kind) {
+		if e := time.Now().Add(d.Call); end.IsZero() || e.Before(end) {
+			end, over = e, d.Call
+		}
+	}
+	return end, over
+}
+
+func (d *deadline) late(over time.Duration, cause error) error {
+	what := "the run's "
+	if over == d.Call && over != d.Run {
+		what = "the call's "
+	}
+	return &middleware.DeniedError{Code: middleware.CodeDeadline, Reason: what + over.String() + " are over", Err: cause}
+}
+
+// outward reports whether calls of this kind are those that reach something
+// outside of the agent: tools, models and retrievers.
+func outward(kind middleware.Kind) bool {
+	return kind == middleware.KindTool || kind == middleware.KindModel || kind == middleware.KindRetriever
+}
+
+// isDenied reports whether err is a denial.
+func isDenied(err error) bool {
+	_, ok := errors.AsType[*middleware.DeniedError](err)
+	return ok
+}

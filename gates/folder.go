@@ -1,0 +1,176 @@
+package gates
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"example.com/safeconduct/middleware"
+)
+
+// What a path may measure, in bytes.
+const (
+	maxPath = 4096
+	maxName = 255
+)
+
+// A Folder is the only part of the file system that a tool may use. Its
+// condition, [Folder.Path], judges a path before the tool runs. Its methods open
+// what the path names, and never follow it out of the folder, whatever links
+// were put there since: a tool that opens files with them gets what was judged.
+// Close it when it is no longer needed. A Folder is safe for concurrent use.
+//
+//	folder, err := gates.OpenFolder("/srv/docs")
+//	...
+//	gates.Arguments(gates.ArgumentRules{"read_file": {gates.Arg("path", folder.Path())}})
+//
+// It is built on [os.Root], and has its limits: mounts and device files within
+// the folder are part of it, and on some systems directories that are moved
+// while they are opened are not noticed.
+type Folder struct {
+	root *os.Root
+	dirs []string // absolute paths under which the folder is known
+}
+
+// OpenFolder opens a directory, which must exist, as a Folder.
+func OpenFolder(dir string) (*Folder, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("gates: OpenFolder: %w", err)
+	}
+	root, err := os.OpenRoot(abs)
+	if err != nil {
+		return nil, fmt.Errorf("gates: OpenFolder: %w", err)
+	}
+	f := &Folder{root: root, dirs: []string{abs}}
+	if real, err := filepath.EvalSymlinks(abs); err == nil && real != abs {
+		f.dirs = append(f.dirs, real)
+	}
+	return f, nil
+}
+
+// Close closes the folder. Paths cannot be judged any more, which denies.
+func (f *Folder) Close() error { return f.root.Close() }
+
+// Path is satisfied by the path of something in the folder, or of something that
+// is not there and would be in it: relative to the folder, or absolute. It looks
+// at the file system, for links that lead out of the folder.
+//
+// A path that some tool or system may read in another way is not satisfied:
+// with a NUL or another control character, a backslash, a drive letter, a byte
+// that is written as in URLs (%2e), an empty one, one that is not cleaned
+// (a/../b, a//b, ./a), one of over 4096 bytes, or one with a name of over 255.
+func (f *Folder) Path() Condition {
+	return Condition{be: "be a path in the folder that the tool may use", judge: func(v value) fit {
+		s, ok := v.str()
+		if !ok {
+			return fitUnknown
+		}
+		name, ok := f.name(s)
+		if !ok {
+			return fitNo
+		}
+		_, err := f.root.Stat(name)
+		switch {
+		case err == nil || errors.Is(err, fs.ErrNotExist):
+			return fitYes
+		case escapes(err):
+			return fitNo
+		}
+		return fitUnknown
+	}}
+}
+
+// name returns a path relative to the folder, and whether it may be used.
+func (f *Folder) name(path string) (string, bool) {
+	if path == "" || len(path) > maxPath || strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }) {
+		return "", false
+	}
+	if len(path) > 1 && path[1] == ':' || encoded(path) {
+		return "", false
+	}
+	if filepath.IsAbs(path) {
+		rel, ok := f.within(path)
+		if !ok {
+			return "", false
+		}
+		path = rel
+	}
+	if filepath.ToSlash(filepath.Clean(path)) != strings.TrimSuffix(path, "/") || !filepath.IsLocal(path) {
+		return "", false
+	}
+	for name := range strings.SplitSeq(path, "/") {
+		if len(name) > maxName {
+			return "", false
+		}
+	}
+	return path, true
+}
+
+// within makes an absolute path relative to the folder.
+func (f *Folder) within(path string) (string, bool) {
+	for _, dir := range f.dirs {
+		if rel, ok := strings.CutPrefix(path, dir); ok {
+			if rel == "" {
+				return ".", true
+			}
+			if rel, ok := strings.CutPrefix(rel, "/"); ok && rel != "" {
+				return rel, true
+			}
+		}
+	}
+	return "", false
+}
+
+// encoded reports whether s has a byte that is written as in URLs.
+func encoded(s string) bool {
+	for i := 0; i+2 < len(s); i++ {
+		if s[i] == '%' && hex(s[i+1]) && hex(s[i+2]) {
+			return true
+		}
+	}
+	return false
+}
+
+func hex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
+}
+
+// Open opens what the path names for reading, as [os.Root.Open] does. A path
+// that does not satisfy [Folder.Path], and one that leads out of the folder by
+// now, is denied: the error is a [*middleware.DeniedError] with
+// [middleware.CodePolicy], which a tool should return as it is.
+func (f *Folder) Open(path string) (*os.File, error) {
+	return f.OpenFile(path, os.O_RDONLY, 0)
+}
+
+// OpenFile opens what the path names, as [os.Root.OpenFile] does. It denies as
+// [Folder.Open] does.
+func (f *Folder) OpenFile(path string, flag int, perm fs.FileMode) (*os.File, error) {
+	name, ok := f.name(path)
+	if !ok {
+		return nil, denyPath(nil)
+	}
+	file, err := f.root.OpenFile(name, flag, perm)
+	if escapes(err) {
+		return nil, denyPath(err)
+	}
+	return file, err
+}
+
+func denyPath(cause error) error {
+	return &middleware.DeniedError{
+		Gate: argumentsName, Code: middleware.CodePolicy, Err: cause,
+		Reason: "the path must be in the folder that the tool may use",
+	}
+}
+
+// escapes reports whether os.Root refused to leave its directory. It has no
+// error for that which can be told by anything but its text.
+func escapes(err error) bool {
+	p, ok := errors.AsType[*fs.PathError](err)
+	return ok && p.Err != nil && p.Err.Error() == "path escapes from parent"
+}

@@ -1,0 +1,391 @@
+package gates
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"example.com/safeconduct/middleware"
+)
+
+// What LoopRules bound where they say nothing.
+const (
+	DefaultConsecutive = 2
+	DefaultAlternating = 2
+	DefaultIdentical   = 4
+	DefaultWindow      = 20
+	DefaultDenials     = 3
+	DefaultUnknown     = 3
+)
+
+// LoopRules say how often an agent may repeat itself within a run. The zero
+// LoopRules are the defaults.
+type LoopRules struct {
+	// Consecutive is how many identical tool calls in a row may run. Zero
+	// means DefaultConsecutive.
+	Consecutive int
+
+	// Alternating is how often in a row two different tool calls that take
+	// turns (A B A B: twice) may run. Zero means DefaultAlternating.
+	Alternating int
+
+	// Identical is how many identical tool calls may run among the latest
+	// Window, whatever stands between them. Zero means DefaultIdentical.
+	Identical int
+
+	// Window is how many of the latest tool calls of the run are looked at,
+	// at most 1000. Zero means DefaultWindow.
+	Window int
+
+	// Denials is how many tool calls and plans in a row may be denied. Zero
+	// means DefaultDenials.
+	Denials int
+
+	// Unknown is how many tool calls in plans may ask for tools that do not
+	// exist, within Window tool calls. Zero means DefaultUnknown.
+	Unknown int
+}
+
+// Loop returns the gate "loop", which keeps an agent from going in circles. It
+// looks at the tool calls of a run: identical ones, two that take turns, ones
+// that are denied again and again, and ones for tools that do not exist.
+//
+// Two calls are identical if they are of the same tool, and their arguments are
+// the same JSON value: the order of members, white space, escapes and the
+// spelling of numbers do not matter. Arguments that are not JSON are the same
+// if their text is, apart from white space around it.
+//
+// The first call that goes too far does not run, and comes back as an
+// [middleware.Observation] that tells the model. If the agent goes too far again
+// within Window tool calls, the call is denied, with [middleware.CodeLoop].
+// Either way the decision on the trail is a denial. A plan that asks for unknown
+// tools once too often is answered in the same way, as a whole. A call that is
+// denied further inside once too often has run all the same; the observation of
+// its denial then says more, and the next denial becomes one with CodeLoop.
+//
+// Stand Loop outside of [middleware.Tell], so that its denial stops the run.
+// Inside of it the model is told again, and nothing but a budget ends the run.
+//
+// Loop panics if a number is negative, if Window is over 1000, or if Window is
+// less than Identical or less than twice Alternating.
+func Loop(rules LoopRules) middleware.Interceptor {
+	l := newLoop(rules)
+	return func(next middleware.Handler) middleware.Handler {
+		if next == nil {
+			return l.gate.Layer().Handler()
+		}
+		return switchboard{
+			tool: l.tool(next), plan: l.plan(next),
+			model: next, chain: next, other: next,
+		}.handler()
+	}
+}
+
+const loopName = "loop"
+
+// A loop is LoopRules made ready.
+type loop struct {
+	LoopRules
+	gate *middleware.Gate
+	seed uint64
+	runs middleware.Local[laps]
+}
+
+func newLoop(rules LoopRules) *loop {
+	for _, f := range []struct {
+		n    *int
+		zero int
+	}{
+		{&rules.Consecutive, DefaultConsecutive}, {&rules.Alternating, DefaultAlternating},
+		{&rules.Identical, DefaultIdentical}, {&rules.Window, DefaultWindow},
+		{&rules.Denials, DefaultDenials}, {&rules.Unknown, DefaultUnknown},
+	} {
+		if *f.n < 0 {
+			panic(fmt.Sprintf("gates: Loop: negative number in %+v", rules))
+		}
+		if *f.n == 0 {
+			*f.n = f.zero
+		}
+	}
+	if rules.Window > 1000 || rules.Window < rules.Identical || rules.Window < rules.Consecutive || rules.Window < 2*rules.Alternating {
+		panic(fmt.Sprintf("gates: Loop: Window %d is over 1000, or less than what is to be seen in it", rules.Window))
+	}
+	seed := rand.Uint64() //nolint:gosec // seeded by the runtime, and hard to guess
+	return &loop{LoopRules: rules, gate: middleware.NewGate(loopName), seed: seed}
+}
+
+// laps is what the gate keeps for one run.
+type laps struct {
+	mu       sync.Mutex
+	at       int                     // seq modulo Window
+	seq      int                     // tool calls so far
+	sketches []uint64                // that of call n at n modulo Window
+	latest   []asked                 // and the call
+	odd      int                     // seq after the latest odd call
+	unknown  []int                   // seq at each of the latest requests for unknown tools
+	denials  atomic.Int64            // in a row
+	last     *middleware.DeniedError // of them; nil where the model was told
+	told     int                     // seq up to which going too far is denied; 0 where the model was not told
+}
+
+// An asked is one tool call. Few calls are like another, and that can mostly be
+// seen from a sketch of it: the arguments are read only where it cannot.
+type asked struct {
+	name, input string
+	read        bool
+	key         uint64 // the same for identical calls and no others, once read
+}
+
+// key reads the arguments of a call.
+func (l *loop) key(a *asked) uint64 {
+	if a.read {
+		return a.key
+	}
+	var r reader
+	r.seed, r.mode = l.seed, readHash
+	r.read(a.input)
+	args := r.value()
+	if r.end(); r.fault != faultNone {
+		args = hashText(l.seed, strings.TrimSpace(a.input))
+	}
+	a.key, a.read = mix(hashText(l.seed, a.name), args), true
+	return a.key
+}
+
+// tool returns the Handler for tool calls.
+func (l *loop) tool(next middleware.Handler) middleware.Handler {
+	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		turn := l.gate.Begin(ctx)
+		input, ok := call.Input.(string)
+		if !ok {
+			return middleware.Result{}, turn.Deny(ctx, call, notText(&call))
+		}
+		st := l.runs.In(middleware.RunOf(ctx))
+		if reason, hard := l.ask(st, call.Name, input); reason != "" {
+			return l.refuse(ctx, call, middleware.Result{}, &turn, reason, hard)
+		}
+		turn.Allow()
+		res, err := next(ctx, call)
+		return l.settle(ctx, call, st, res, err)
+	}
+}
+
+// plan returns the Handler for plans.
+func (l *loop) plan(next middleware.Handler) middleware.Handler {
+	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		res, err := next(ctx, call)
+		st := l.runs.In(middleware.RunOf(ctx))
+		if err != nil || told(res) {
+			return l.settle(ctx, call, st, res, err)
+		}
+		turn := l.gate.Begin(ctx)
+		plan, err := planOf(res)
+		if err != nil {
+			return middleware.Result{Usage: res.Usage}, turn.Deny(ctx, call, err)
+		}
+		if reason, hard := l.made(st, plan); reason != "" {
+			return l.refuse(ctx, call, res, &turn, reason, hard)
+		}
+		turn.Allow()
+		return res, nil
+	}
+}
+
+// ask enters a tool call, and returns why it goes too far, and whether the model
+// was told before.
+func (l *loop) ask(st *laps, tool, input string) (reason string, hard bool) {
+	like, odd := sketch(input)
+	like = mix(like, hashText(l.seed, tool))
+	now := asked{name: tool, input: input}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.latest == nil {
+		st.sketches, st.latest = make([]uint64, l.Window), make([]asked, l.Window)
+	}
+	if odd {
+		st.odd = st.seq + 1
+	}
+	if l.perhaps(st, like) {
+		reason = l.circle(st, &now)
+	}
+	st.sketches[st.at], st.latest[st.at] = like, now
+	st.seq++
+	if st.at++; st.at == l.Window {
+		st.at = 0
+	}
+	if reason == "" {
+		return "", false
+	}
+	return reason, l.again(st)
+}
+
+// perhaps reports whether a call with this sketch may be like enough of the
+// latest to go too far.
+func (l *loop) perhaps(st *laps, sketch uint64) bool {
+	if st.odd > 0 && st.seq-st.odd < l.Window {
+		return true // its sketch says nothing
+	}
+	n := 0
+	for _, s := range st.sketches {
+		if s == sketch {
+			n++
+		}
+	}
+	return n >= min(l.Consecutive, l.Alternating, l.Identical)
+}
+
+// circle returns in what way a call goes too far.
+func (l *loop) circle(st *laps, now *asked) string {
+	tool := shown(now.name)
+	switch {
+	case l.consecutive(st, now):
+		return "tool " + tool + " was called in the same way " + strconv.Itoa(l.Consecutive) + " times in a row"
+	case l.alternating(st, now):
+		return "two tool calls took turns " + strconv.Itoa(l.Alternating) + " times in a row, the same ones each time"
+	case l.identical(st, now):
+		return "tool " + tool + " was called in the same way " + strconv.Itoa(l.Identical) + " times among the latest " + strconv.Itoa(l.Window) + " tool calls"
+	}
+	return ""
+}
+
+// again reports whether the model was told lately, and notes that it now is.
+func (l *loop) again(st *laps) bool {
+	hard := st.told > 0 && st.seq <= st.told
+	st.told = st.seq + l.Window
+	return hard
+}
+
+// back returns the key of the nth tool call before now, from 1. It must be among
+// the latest.
+func (l *loop) back(st *laps, n int) uint64 { return l.key(&st.latest[(st.seq-n)%l.Window]) }
+
+func (l *loop) consecutive(st *laps, now *asked) bool {
+	if st.seq < l.Consecutive {
+		return false
+	}
+	for n := 1; n <= l.Consecutive; n++ {
+		if l.back(st, n) != l.key(now) {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *loop) alternating(st *laps, now *asked) bool {
+	if st.seq < 2*l.Alternating {
+		return false
+	}
+	other := l.back(st, 1)
+	if other == l.key(now) {
+		return false
+	}
+	for n := 2; n <= 2*l.Alternating; n += 2 {
+		if l.back(st, n) != l.key(now) || l.back(st, n-1) != other {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *loop) identical(st *laps, now *asked) bool {
+	if st.seq < l.Identical {
+		return false
+	}
+	n := 0
+	for i := range st.latest[:min(st.seq, l.Window)] {
+		if l.key(&st.latest[i]) == l.key(now) {
+			n++
+		}
+	}
+	return n >= l.Identical
+}
+
+// made counts the tool calls of a plan that ask for tools that do not exist.
+func (l *loop) made(st *laps, plan *middleware.Plan) (reason string, hard bool) {
+	n := 0
+	for i := range plan.ToolCalls {
+		if plan.ToolCalls[i].Registered == "" {
+			n++
+		}
+	}
+	if n == 0 {
+		return "", false
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	kept := st.unknown[:0]
+	for _, seq := range st.unknown {
+		if st.seq-seq < l.Window {
+			kept = append(kept, seq)
+		}
+	}
+	for range min(n, l.Unknown+1) {
+		kept = append(kept, st.seq)
+	}
+	if len(kept) <= l.Unknown {
+		st.unknown = kept
+		return "", false
+	}
+	st.unknown = kept[len(kept)-l.Unknown:] // the next one is too many again
+	return strconv.Itoa(l.Unknown) + " tool calls asked for tools that do not exist, and another one does", l.again(st)
+}
+
+// settle counts denials in a row.
+func (l *loop) settle(ctx context.Context, call middleware.Call, st *laps, res middleware.Result, err error) (middleware.Result, error) {
+	said, isTold := res.Output.(middleware.Observation)
+	if err == nil && !isTold && st.denials.Load() == 0 {
+		return res, nil // as most calls are
+	}
+	var d *middleware.DeniedError
+	if err != nil {
+		d, _ = errors.AsType[*middleware.DeniedError](err)
+	}
+	st.mu.Lock()
+	switch {
+	case !isTold && d == nil:
+		st.denials.Store(0)
+		fallthrough
+	case d != nil && d == st.last: // on its way out of the calls around
+		st.mu.Unlock()
+		return res, err
+	}
+	st.last = d
+	n := int(st.denials.Add(1))
+	reason := strconv.Itoa(n) + " calls in a row were denied"
+	if n <= l.Denials {
+		st.mu.Unlock()
+		if isTold && n == l.Denials {
+			res.Output = said + middleware.Observation(" "+reason+": try something else, or give the final answer.")
+		}
+		return res, err
+	}
+	st.last = &middleware.DeniedError{Gate: loopName, Call: call.Name, Code: middleware.CodeLoop, Reason: reason, Err: err}
+	d = st.last
+	st.mu.Unlock()
+	turn := l.gate.Begin(ctx)
+	return middleware.Result{Usage: res.Usage}, turn.Deny(ctx, call, d)
+}
+
+// refuse notes a denial, and returns it or what tells the model of it.
+func (l *loop) refuse(ctx context.Context, call middleware.Call, res middleware.Result, turn *middleware.Turn, reason string, hard bool) (middleware.Result, error) {
+	err := turn.Deny(ctx, call, &middleware.DeniedError{
+		Gate: loopName, Call: call.Name, Code: middleware.CodeLoop, Reason: reason,
+	})
+	res.Output = nil
+	if hard {
+		return res, err
+	}
+	res.Output = middleware.Observation("Not done: " + reason + ". Try something else, or give the final answer.")
+	return res, nil
+}
+
+// notText is the denial of a call whose Input is not of the type that it should
+// be.
+func notText(call *middleware.Call) error {
+	return middleware.Deny(middleware.CodeIndeterminate, "the input of the %s is not text", call.Kind)
+}

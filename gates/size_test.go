@@ -1,0 +1,116 @@
+package gates_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"example.com/safeconduct/gates"
+	"example.com/safeconduct/middleware"
+	kit "example.com/safeconduct/middleware/middlewaretest"
+)
+
+func TestSize(t *testing.T) {
+	deep := strings.Repeat("[", 5) + strings.Repeat("]", 5)
+	sizes := gates.Sizes{Input: 20, Output: 30, Depth: 4}
+	tests := []struct {
+		name   string
+		call   middleware.Call
+		out    any // nil for the input
+		code   middleware.Code
+		reason string
+	}{
+		{"fits", kit.Tool("a", strings.Repeat("x", 18)), nil, "", ""},
+		{"input too large", kit.Tool("a", strings.Repeat("x", 19)), nil, middleware.CodeBadInput, "the input is larger than 20 bytes"},
+		{"input too deep", kit.Tool("a", deep), nil, middleware.CodeBadInput, "the input is nested deeper than 4"},
+		{"deep in a string", kit.Tool("a", `["[[\"[[[[["]`), nil, "", ""},
+		{"brackets in text", kit.Tool("a", "a "+deep), nil, "", ""},
+		{"deep for a model", kit.Model(deep[:5]), "x", "", ""},
+		{"a map too deep", kit.Chain("c", map[string]any{"": []any{[]any{[]any{[]any{}}}}}), nil, middleware.CodeBadInput, "the input is nested deeper than 4"},
+		{"a model's input", kit.Model(strings.Repeat("x", 20)), nil, middleware.CodeBadInput, "the input is larger than 20 bytes"},
+		{"no data", kit.Chain("c", map[string]any{"x": func() {}}), nil, middleware.CodeBadInput, "the input holds a value that cannot be measured"},
+		{"any bytes", kit.Tool("a", "\xff\xfe"), "\xff", "", ""},
+		{"output fits", kit.Tool("a", ""), strings.Repeat("x", 28), "", ""},
+		{"output too large", kit.Tool("a", ""), strings.Repeat("x", 29), middleware.CodeBadOutput, "the output is larger than 30 bytes"},
+		{"output of 100 MB", kit.Tool("a", ""), strings.Repeat("x", 100<<20), middleware.CodeBadOutput, "the output is larger than 30 bytes"},
+		{"output too deep", kit.Tool("a", ""), " " + deep, middleware.CodeBadOutput, "the output is nested deeper than 4"},
+		{"a model's output", kit.Model(""), &middleware.ModelResponse{Choices: []middleware.Choice{{Text: strings.Repeat("x", 20)}, {Reasoning: strings.Repeat("x", 20)}}}, middleware.CodeBadOutput, "the output is larger than 30 bytes"},
+		{"a model's tool calls", kit.Model(""), &middleware.ModelResponse{Choices: []middleware.Choice{{ToolCalls: []middleware.ToolCall{kit.Ask("a", strings.Repeat("x", 30))}}}}, middleware.CodeBadOutput, "the output is larger than 30 bytes"},
+		{"a small answer", kit.Model(""), &middleware.ModelResponse{Choices: []middleware.Choice{{Text: "x", ToolCalls: []middleware.ToolCall{kit.Ask("a", "x")}}}}, "", ""},
+		{"a plan", kit.Plan(), &middleware.Plan{ToolCalls: []middleware.ToolCall{kit.Ask("a", strings.Repeat("x", 30))}}, middleware.CodeBadOutput, "the output is larger than 30 bytes"},
+		{"a final answer", kit.Plan(), &middleware.Plan{Final: map[string]any{"output": strings.Repeat("x", 30)}}, middleware.CodeBadOutput, "the output is larger than 30 bytes"},
+		{"an observation", kit.Tool("a", ""), middleware.Observation(strings.Repeat("x", 99)), "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			out := tt.out
+			if out == nil {
+				out = tt.call.Input
+			}
+			usage := &middleware.Usage{OutputTokens: 1}
+			res, err := middleware.Wrap(answer(middleware.Result{Output: out, Usage: usage}, nil), gates.Size(sizes))(t.Context(), tt.call)
+			if tt.code == "" {
+				if err != nil {
+					t.Errorf("got %v, want it allowed", err)
+				}
+				return
+			}
+			if d := kit.WantDenied(t, err, tt.code); d.Reason != tt.reason || d.Gate != "size" {
+				t.Errorf("got %+v, want reason %q", d, tt.reason)
+			}
+			if tt.code == middleware.CodeBadOutput && res.Usage != usage {
+				t.Error("the usage was lost")
+			}
+		})
+	}
+}
+
+// TestSizeStream shows that a stream without an end is ended at the cap: the
+// caller sees nothing beyond it, and the call is denied even if the client
+// takes no notice.
+func TestSizeStream(t *testing.T) {
+	for _, client := range []string{"ends", "takes no notice"} {
+		t.Run(client, func(t *testing.T) {
+			sent, seen := 0, 0
+			model := middleware.Wrap(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+				for range 1000 {
+					sent++
+					err := call.Stream(ctx, middleware.Chunk{Text: []byte("12345"), Reasoning: []byte("12345")})
+					if err != nil && client == "ends" {
+						return middleware.Result{Usage: &middleware.Usage{OutputTokens: 3}}, err
+					}
+				}
+				return middleware.Result{Output: &middleware.ModelResponse{}, Usage: &middleware.Usage{OutputTokens: 3}}, nil
+			}, gates.Size(gates.Sizes{Output: 35}))
+			call := kit.Model("hello")
+			call.Stream = func(_ context.Context, c middleware.Chunk) error {
+				seen += len(c.Text) + len(c.Reasoning)
+				return nil
+			}
+			res, err := model(t.Context(), call)
+			kit.WantDenied(t, err, middleware.CodeBadOutput)
+			if seen != 30 || res.Usage == nil || client == "ends" && sent != 4 {
+				t.Errorf("saw %d bytes in %d chunks, usage %v", seen, sent, res.Usage)
+			}
+		})
+	}
+}
+
+func TestRulesPanic(t *testing.T) {
+	for name, f := range map[string]func(){
+		"Deadline of nothing":   func() { gates.Deadline(gates.Times{}) },
+		"Deadline, negative":    func() { gates.Deadline(gates.Times{Call: -1}) },
+		"Rate of nothing":       func() { gates.Rate(gates.Pace{}) },
+		"Rate without Per":      func() { gates.Rate(gates.Pace{Calls: 1}) },
+		"Rate, negative":        func() { gates.Rate(gates.Pace{Calls: 1, Per: 1, MaxWait: -1}) },
+		"Rate, unknown scope":   func() { gates.Rate(gates.Pace{Calls: 1, Per: 1, Scope: 99}) },
+		"Concurrency of none":   func() { gates.Concurrency(0, gates.WaitWhenFull) },
+		"Concurrency, unknown":  func() { gates.Concurrency(1, 7) },
+		"Size, negative":        func() { gates.Size(gates.Sizes{Input: -1}) },
+		"Size, deeper than any": func() { gates.Size(gates.Sizes{Depth: 10_001}) },
+	} {
+		if panicOf(f) == nil {
+			t.Errorf("%s: got no panic", name)
+		}
+	}
+}
