@@ -199,7 +199,7 @@ func TestRedirects(t *testing.T) {
 			}
 			res, err := fetch(client, gates.Arg("url", web.URL()))(t.Context(), kit.Tool("fetch", `{"url":"`+outer.URL+`"}`))
 			client.CloseIdleConnections()
-			if tt.ok && (err != nil || res.Output != "greet") || !tt.ok && err == nil {
+			if tt.ok && (err != nil || res.Output != "hello") || !tt.ok && err == nil {
 				t.Errorf("%s to %s: got %v, %v", how, tt.to, res.Output, err)
 			}
 			if !tt.ok && !strings.HasSuffix(tt.to, "/") && !strings.HasPrefix(tt.to, "file:") && !denied(err, policy) {
@@ -256,7 +256,7 @@ func TestANameThatChangesItsAddress(t *testing.T) {
 		input := `{"url":"http://rebind.test:` + strconv.Itoa(tt.site.port()) + `"}`
 		res, err := fetch(client, gates.Arg("url", web.URL()))(t.Context(), kit.Tool("fetch", input))
 		client.CloseIdleConnections()
-		if tt.ok && (err != nil || res.Output != "greet") || !tt.ok && !denied(err, policy) {
+		if tt.ok && (err != nil || res.Output != "hello") || !tt.ok && !denied(err, policy) {
 			t.Errorf("%v: got %v, %v", tt.ip, res.Output, err)
 		}
 	}
