@@ -241,14 +241,13 @@ func (l *loop) perhaps(st *laps, sketch uint64) bool {
 
 // circle returns in what way a call goes too far.
 func (l *loop) circle(st *laps, now *asked) string {
-	tool := shown(now.name)
 	switch {
 	case l.consecutive(st, now):
-		return "tool " + tool + " was called in the same way " + strconv.Itoa(l.Consecutive) + " times in a row"
+		return "tool " + shown(now.name) + " was called in the same way " + strconv.Itoa(l.Consecutive) + " times in a row"
 	case l.alternating(st, now):
 		return "two tool calls took turns " + strconv.Itoa(l.Alternating) + " times in a row, the same ones each time"
 	case l.identical(st, now):
-		return "tool " + tool + " was called in the same way " + strconv.Itoa(l.Identical) + " times among the latest " + strconv.Itoa(l.Window) + " tool calls"
+		return "tool " + shown(now.name) + " was called in the same way " + strconv.Itoa(l.Identical) + " times among the latest " + strconv.Itoa(l.Window) + " tool calls"
 	}
 	return ""
 }
