@@ -84,7 +84,7 @@ func BenchmarkRules(b *testing.B) {
 		{"Arguments", gates.Arguments(bookRules(1))},
 		{"Size", gates.Size(gates.Sizes{})},
 		{"Deadline", gates.Deadline(gates.Times{Call: time.Hour, Run: time.Hour})},
-		{"Rate", gates.Rate(gates.Pace{Calls: plenty, Per: time.Second})},
+		{"Pace", gates.Pace(gates.PaceRules{Calls: plenty, Per: time.Second})},
 		{"Concurrency", gates.Concurrency(100, gates.DenyWhenFull)},
 	} {
 		for _, calls := range [][]middleware.Call{books(""), books(note)} {

@@ -30,7 +30,7 @@ const (
 	fitUnknown // it cannot be judged
 )
 
-func fits(ok bool) fit {
+func fitIf(ok bool) fit {
 	if ok {
 		return fitYes
 	}
@@ -159,21 +159,21 @@ func oneOf(who string, values []any) Condition {
 				}
 			}
 			_, ok = strs[s]
-			return fits(ok)
+			return fitIf(ok)
 		}
 		switch v.raw[0] {
 		case '{', '[':
 			return fitUnknown
 		case 't', 'f', 'n':
 			_, ok = words[v.raw]
-			return fits(ok)
+			return fitIf(ok)
 		}
 		n, exact := v.number()
 		if !exact {
 			return fitUnknown
 		}
 		_, ok = nums[n]
-		return fits(ok)
+		return fitIf(ok)
 	}}
 }
 
@@ -190,7 +190,7 @@ func Between(least, most float64) Condition {
 		if !ok {
 			return fitUnknown
 		}
-		return fits(least <= n && n <= most)
+		return fitIf(least <= n && n <= most)
 	}}
 }
 
@@ -209,7 +209,7 @@ func Length(least, most int) Condition {
 		} else if count := func(quoted, value) bool { n++; return true }; !v.all('[', count) && !v.all('{', count) {
 			return fitUnknown
 		}
-		return fits(least <= n && n <= most)
+		return fitIf(least <= n && n <= most)
 	}}
 }
 
@@ -319,7 +319,7 @@ func AtMost(n int, conditions ...Condition) Condition {
 		}) || unknown {
 			return fitUnknown
 		}
-		return fits(count <= n)
+		return fitIf(count <= n)
 	}}
 }
 

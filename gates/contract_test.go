@@ -22,8 +22,8 @@ func TestContractOfRules(t *testing.T) {
 			return gates.Loop(gates.LoopRules{Consecutive: 1000, Alternating: 500, Identical: 1000, Window: 1000, Denials: 1000})
 		},
 		"Deadline":               func() middleware.Interceptor { return gates.Deadline(gates.Times{Call: time.Hour, Run: time.Hour}) },
-		"Rate":                   func() middleware.Interceptor { return gates.Rate(gates.Pace{Calls: 1000, Per: time.Second}) },
-		"Rate, slow":             func() middleware.Interceptor { return gates.Rate(gates.Pace{Calls: 3, Per: time.Hour}) },
+		"Pace":                   func() middleware.Interceptor { return gates.Pace(gates.PaceRules{Calls: 1000, Per: time.Second}) },
+		"Pace, slow":             func() middleware.Interceptor { return gates.Pace(gates.PaceRules{Calls: 3, Per: time.Hour}) },
 		"Concurrency":            func() middleware.Interceptor { return gates.Concurrency(100, gates.DenyWhenFull) },
 		"Concurrency, one":       func() middleware.Interceptor { return gates.Concurrency(1, gates.DenyWhenFull) },
 		"Concurrency, one waits": func() middleware.Interceptor { return gates.Concurrency(1, gates.WaitWhenFull) },
@@ -57,7 +57,7 @@ func TestLayersOfRules(t *testing.T) {
 	for name, gate := range map[string]middleware.Interceptor{
 		"loop":        gates.Loop(gates.LoopRules{}),
 		"deadline":    gates.Deadline(gates.Times{Call: time.Second}),
-		"rate":        gates.Rate(gates.Pace{Calls: 1, Per: time.Second}),
+		"pace":        gates.Pace(gates.PaceRules{Calls: 1, Per: time.Second}),
 		"concurrency": gates.Concurrency(1, gates.WaitWhenFull),
 		"size":        gates.Size(gates.Sizes{}),
 		"arguments":   gates.Arguments(gates.ArgumentRules{"shell": {gates.Arg("command")}}),

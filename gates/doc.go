@@ -9,7 +9,7 @@
 //	)
 //
 // [Arguments] judges what a tool is called with, [Loop] whether the agent goes in
-// circles; [Deadline], [Rate], [Concurrency] and [Size] bound each call.
+// circles; [Deadline], [Pace], [Concurrency] and [Size] bound each call.
 //
 // Make each gate once and give the same one to everything that belongs
 // together, chain, agent, models and tools: what a gate counts lives in the

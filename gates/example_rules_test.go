@@ -36,8 +36,8 @@ func ExampleDeadline() {
 	// Output: search: denied by deadline: the call's 1ms are over (deadline)
 }
 
-func ExampleRate() {
-	gate := gates.Rate(gates.Pace{Calls: 2, Per: time.Hour, Scope: gates.ScopeProcess})
+func ExamplePace() {
+	gate := gates.Pace(gates.PaceRules{Calls: 2, Per: time.Hour, Scope: gates.ScopeProcess})
 	search := middleware.Wrap(middlewaretest.Echo, gate)
 	for range 3 {
 		_, err := search(context.Background(), middlewaretest.Tool("search", "q"))
@@ -46,7 +46,7 @@ func ExampleRate() {
 	// Output:
 	// <nil>
 	// <nil>
-	// search: denied by rate: 2 calls in 1h0m0s are allowed: the next one is due in 30m0s (busy)
+	// search: denied by pace: 2 calls in 1h0m0s are allowed: the next one is due in 30m0s (busy)
 }
 
 func ExampleConcurrency() {

@@ -18,7 +18,7 @@ func ruled(inner ...middleware.Interceptor) []middleware.Interceptor {
 	return append([]middleware.Interceptor{
 		gates.Loop(gates.LoopRules{}), middleware.Tell, gates.Size(gates.Sizes{}), gates.Tools("a"),
 		gates.Arguments(gates.ArgumentRules{"a": {gates.OptionalArg("x")}}),
-		gates.Deadline(gates.Times{Call: 1 << 40}), gates.Rate(gates.Pace{Calls: 1000, Per: 1}), gates.Concurrency(1, gates.DenyWhenFull),
+		gates.Deadline(gates.Times{Call: 1 << 40}), gates.Pace(gates.PaceRules{Calls: 1000, Per: 1}), gates.Concurrency(1, gates.DenyWhenFull),
 	}, inner...)
 }
 

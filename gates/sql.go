@@ -41,7 +41,7 @@ func ReadOnlySQL(functions ...string) Condition {
 		if !ok {
 			return fitUnknown
 		}
-		return fits(q.readOnly(s))
+		return fitIf(q.readOnly(s))
 	}}
 }
 

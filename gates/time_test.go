@@ -166,22 +166,22 @@ func isDenial(err error) bool {
 	return errors.As(err, &d)
 }
 
-func TestRate(t *testing.T) {
+func TestPace(t *testing.T) {
 	const second = time.Second
 	tests := []struct {
 		name  string
-		pace  gates.Pace
+		pace  gates.PaceRules
 		every time.Duration // between calls
 		calls int
 		want  string // what came of each: . done, b busy
 		took  time.Duration
 	}{
-		{"at the pace", gates.Pace{Calls: 1, Per: second}, second, 4, "....", 4 * second},
-		{"a burst, and no more", gates.Pace{Calls: 2, Per: second}, 0, 4, "..bb", 0},
-		{"a burst of its own", gates.Pace{Calls: 1, Per: second, Burst: 3}, 0, 4, "...b", 0},
-		{"twice as fast", gates.Pace{Calls: 1, Per: second}, second / 2, 4, ".b.b", 2 * second},
-		{"waiting", gates.Pace{Calls: 1, Per: second, MaxWait: second}, 0, 4, "....", 3 * second},
-		{"too long a wait", gates.Pace{Calls: 1, Per: second, MaxWait: second / 2}, 0, 3, ".bb", 0},
+		{"at the pace", gates.PaceRules{Calls: 1, Per: second}, second, 4, "....", 4 * second},
+		{"a burst, and no more", gates.PaceRules{Calls: 2, Per: second}, 0, 4, "..bb", 0},
+		{"a burst of its own", gates.PaceRules{Calls: 1, Per: second, Burst: 3}, 0, 4, "...b", 0},
+		{"twice as fast", gates.PaceRules{Calls: 1, Per: second}, second / 2, 4, ".b.b", 2 * second},
+		{"waiting", gates.PaceRules{Calls: 1, Per: second, MaxWait: second}, 0, 4, "....", 3 * second},
+		{"too long a wait", gates.PaceRules{Calls: 1, Per: second, MaxWait: second / 2}, 0, 3, ".bb", 0},
 	}
 	for _, tt := range tests {
 		for _, scope := range []gates.Scope{gates.ScopeRun, gates.ScopeProcess} {
@@ -189,7 +189,7 @@ func TestRate(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					tt.pace.Scope = scope
 					var seen error
-					tool := middleware.Wrap(kit.Echo, lenient(&seen), gates.Rate(tt.pace))
+					tool := middleware.Wrap(kit.Echo, lenient(&seen), gates.Pace(tt.pace))
 					began, got := time.Now(), ""
 					_ = kit.InRun(func(ctx context.Context) {
 						for range tt.calls {
@@ -212,12 +212,12 @@ func TestRate(t *testing.T) {
 	}
 }
 
-// TestRateScopes shows that runs have a pace each, or share one, and that chains
+// TestPaceScopes shows that runs have a pace each, or share one, and that chains
 // and plans do not count.
-func TestRateScopes(t *testing.T) {
+func TestPaceScopes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for scope, want := range map[gates.Scope]int{gates.ScopeRun: 3, gates.ScopeProcess: 1} {
-			gate := gates.Rate(gates.Pace{Calls: 1, Per: time.Hour, Scope: scope})
+			gate := gates.Pace(gates.PaceRules{Calls: 1, Per: time.Hour, Scope: scope})
 			tool, chain := middleware.Wrap(kit.Echo, gate), middleware.Wrap(kit.Echo, gate)
 			done := 0
 			for range 3 {
@@ -239,12 +239,12 @@ func TestRateScopes(t *testing.T) {
 	})
 }
 
-// TestRateEndsWithTheContext shows that a call which waits for its turn ends
+// TestPaceEndsWithTheContext shows that a call which waits for its turn ends
 // with its context and leaves its turn to others, and that one which could not
 // have its turn before its deadline does not wait at all.
-func TestRateEndsWithTheContext(t *testing.T) {
+func TestPaceEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tool := middleware.Wrap(kit.Echo, gates.Rate(gates.Pace{Calls: 1, Per: time.Minute, MaxWait: time.Hour, Scope: gates.ScopeProcess}))
+		tool := middleware.Wrap(kit.Echo, gates.Pace(gates.PaceRules{Calls: 1, Per: time.Minute, MaxWait: time.Hour, Scope: gates.ScopeProcess}))
 		if _, err := tool(t.Context(), kit.Tool("a", "")); err != nil {
 			t.Fatal(err)
 		}
@@ -356,7 +356,7 @@ func TestCancelledBeforeAndDuring(t *testing.T) {
 	list := map[string]middleware.Interceptor{
 		"loop":        gates.Loop(gates.LoopRules{}),
 		"deadline":    gates.Deadline(gates.Times{Call: time.Hour, Run: time.Hour}),
-		"rate":        gates.Rate(gates.Pace{Calls: 1, Per: time.Second}),
+		"pace":        gates.Pace(gates.PaceRules{Calls: 1, Per: time.Second}),
 		"concurrency": gates.Concurrency(1, gates.WaitWhenFull),
 		"size":        gates.Size(gates.Sizes{}),
 		"arguments":   gates.Arguments(gates.ArgumentRules{"a": {gates.OptionalArg("x")}}),
@@ -405,7 +405,7 @@ func TestCancelledDuringAStream(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 			return middleware.Result{Output: &middleware.ModelResponse{}, Usage: &middleware.Usage{OutputTokens: 3}}, nil
-		}, gates.Size(gates.Sizes{}), gates.Deadline(gates.Times{Call: time.Hour}), gates.Concurrency(1, gates.WaitWhenFull), gates.Rate(gates.Pace{Calls: 1, Per: time.Hour}))
+		}, gates.Size(gates.Sizes{}), gates.Deadline(gates.Times{Call: time.Hour}), gates.Concurrency(1, gates.WaitWhenFull), gates.Pace(gates.PaceRules{Calls: 1, Per: time.Hour}))
 		call := kit.Model("hello")
 		chunks := 0
 		call.Stream = func(context.Context, middleware.Chunk) error {

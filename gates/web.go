@@ -114,7 +114,7 @@ func (w *Web) URL() Condition {
 		if !ok {
 			return fitUnknown
 		}
-		return fits(w.reaches(s))
+		return fitIf(w.reaches(s))
 	}}
 }
 

@@ -11,8 +11,8 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// A Pace says how fast calls may follow one another.
-type Pace struct {
+// PaceRules say how fast calls may follow one another.
+type PaceRules struct {
 	// Calls may be made in each Per, on average. Both must be set.
 	Calls int
 	Per   time.Duration
@@ -31,33 +31,33 @@ type Pace struct {
 	Scope Scope
 }
 
-// Rate returns the gate "rate", which bounds how fast calls of tools, models and
+// Pace returns the gate "pace", which bounds how fast calls of tools, models and
 // retrievers follow one another; use [middleware.On] for one kind alone. Chains
-// and plans pass. A call that would have to wait longer than Pace.MaxWait, or
+// and plans pass. A call that would have to wait longer than PaceRules.MaxWait, or
 // longer than its context lasts, is denied at once, with [middleware.CodeBusy].
 // One that waits ends with its context. The pace is kept by a token bucket; see
 // golang.org/x/time/rate. It counts calls that a gate further inside denies.
 //
-// Rate panics if Calls or Per is not positive, Burst or MaxWait is negative, or
+// Pace panics if Calls or Per is not positive, Burst or MaxWait is negative, or
 // Scope is another.
-func Rate(pace Pace) middleware.Interceptor {
+func Pace(rules PaceRules) middleware.Interceptor {
 	switch {
-	case pace.Calls <= 0 || pace.Per <= 0 || pace.Burst < 0 || pace.MaxWait < 0:
-		panic(fmt.Sprintf("gates: Rate: %+v is no pace", pace))
-	case pace.Scope != ScopeRun && pace.Scope != ScopeProcess:
-		panic(fmt.Sprintf("gates: Rate: scope %v", pace.Scope))
+	case rules.Calls <= 0 || rules.Per <= 0 || rules.Burst < 0 || rules.MaxWait < 0:
+		panic(fmt.Sprintf("gates: Pace: %+v is no pace", rules))
+	case rules.Scope != ScopeRun && rules.Scope != ScopeProcess:
+		panic(fmt.Sprintf("gates: Pace: scope %v", rules.Scope))
 	}
-	if pace.Burst == 0 {
-		pace.Burst = pace.Calls
+	if rules.Burst == 0 {
+		rules.Burst = rules.Calls
 	}
-	p := &pacer{Pace: pace}
+	p := &pacer{PaceRules: rules}
 	p.all = p.limiter()
-	return middleware.Before("rate", p.judge)
+	return middleware.Before("pace", p.judge)
 }
 
-// A pacer is a Pace made ready.
+// A pacer is PaceRules made ready.
 type pacer struct {
-	Pace
+	PaceRules
 	all  *rate.Limiter
 	runs middleware.Local[bucket]
 }
