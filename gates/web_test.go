@@ -136,7 +136,7 @@ func (s *site) port() int {
 	return port
 }
 
-func hello(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }
+func greet(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }
 
 // loopback allows one address to be reached, as a stand-in for a public one.
 func loopback(ports ...int) gates.WebRules {
@@ -167,11 +167,11 @@ func fetch(client *http.Client, rules ...gates.Rule) middleware.Handler {
 // TestRedirects shows that a server cannot send a tool's client to where the
 // tool may not go: not to another address, port, scheme or host.
 func TestRedirects(t *testing.T) {
-	inner := newSite(t, "127.0.0.2", hello)
+	inner := newSite(t, "127.0.0.2", greet)
 	var to string
 	outer := newSite(t, "127.0.0.1", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/end" {
-			hello(w, r)
+			greet(w, r)
 			return
 		}
 		http.Redirect(w, r, to, http.StatusFound)
@@ -215,13 +215,13 @@ func TestRedirects(t *testing.T) {
 // TestPlainHTTPIsRefused shows that neither client nor transport speak http where
 // it is not allowed, after a redirect or from the start.
 func TestPlainHTTPIsRefused(t *testing.T) {
-	s := newSite(t, "127.0.0.1", hello)
+	s := newSite(t, "127.0.0.1", greet)
 	rules := loopback(s.port())
 	rules.PlainHTTP = false
 	web := gates.NewWeb(rules)
 	for _, client := range []*http.Client{web.Client(), {Transport: web.Transport()}} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, strings.NewReader("x"))
-		must(t, err)
+		noErr(t, err)
 		resp, err := client.Do(req)
 		if err == nil {
 			_ = resp.Body.Close()
@@ -235,8 +235,8 @@ func TestPlainHTTPIsRefused(t *testing.T) {
 // TestANameThatChangesItsAddress shows that what a name stands for is judged
 // when the connection is made: one that by then leads inside is refused.
 func TestANameThatChangesItsAddress(t *testing.T) {
-	inside := newSite(t, "127.0.0.2", hello)
-	outside := newSite(t, "127.0.0.1", hello)
+	inside := newSite(t, "127.0.0.2", greet)
+	outside := newSite(t, "127.0.0.1", greet)
 	var answer atomic.Pointer[[4]byte]
 	was := net.DefaultResolver
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
