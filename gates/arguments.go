@@ -98,7 +98,7 @@ func Arguments(rules ArgumentRules) middleware.Interceptor {
 		if next == nil {
 			return a.gate.Layer().Handler()
 		}
-		var first atomic.Pointer[bindings]
+		var first atomic.Pointer[ruled]
 		plan := middleware.After(argumentsName, a.plan)(next)
 		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 			switch call.Kind {
@@ -133,16 +133,16 @@ type arguments struct {
 	tools map[string]*toolRules // by their names as fold maps them
 }
 
-// bindings are the rules at work for one wrapped tool. As that has one name, they
+// ruled are the rules at work for one wrapped tool. As that has one name, they
 // are looked up once.
-type bindings struct {
+type ruled struct {
 	name  string
 	rules *toolRules // nil if there are none
 }
 
 // bind looks up the rules of a tool.
-func (a *arguments) bind(first *atomic.Pointer[bindings], name string) *bindings {
-	b := &bindings{name, a.tools[fold(name)]}
+func (a *arguments) bind(first *atomic.Pointer[ruled], name string) *ruled {
+	b := &ruled{name, a.tools[fold(name)]}
 	first.CompareAndSwap(nil, b)
 	return b
 }

@@ -104,27 +104,18 @@ func hashNumber(seed uint64, text string) uint64 {
 	return hashText(seed, string(strconv.AppendFloat(b[:0], n, format, -1, 64)))
 }
 
-// atLeast has the high bit set of each byte of word that is n or more.
-func atLeast(word, n uint64) uint64 { return ((word | highs) - n*ones | word) & highs }
-
-// equals has the high bit set of each byte of word that is c.
-func equals(word, c uint64) uint64 {
-	word ^= c * ones
-	return ^(word&^highs + 0x7f*ones | word) & highs
-}
-
-// sums returns the sum of the bytes of word.
-func sums(word uint64) uint64 {
-	const lanes = 0x00ff00ff00ff00ff
-	return (word&lanes + word>>8&lanes) * 0x0001000100010001 >> 48
-}
+// zeros has the high bit set of the first byte of word that is zero, and of none
+// if none is. It may have later ones set too.
+func zeros(word uint64) uint64 { return (word - ones) &^ word & highs }
 
 // sketch makes a sketch of a JSON text, which is far cheaper than to read it:
 // texts that mean the same have the same, unless one of them is odd. It is made
-// of sums over all bytes but white space, in any order. Odd is a text with an
-// escape, or with what looks like a number with a fraction or an exponent.
-func sketch(text string) (sketch uint64, odd bool) {
-	var plain, gray, found, digits uint64
+// of two sums over all bytes but white space, in any order: one of the bytes, and
+// one in Gray's code, which tells 19 from 28. A text is odd if it has an escape, or what may be a
+// number with a fraction or an exponent.
+func sketch(text string) (sum uint64, odd bool) {
+	const lanes = 0x00ff00ff00ff00ff
+	var found, digits uint64
 	for rest := text; len(rest) > 0; {
 		var word uint64
 		switch {
@@ -138,12 +129,15 @@ func sketch(text string) (sketch uint64, odd bool) {
 			}
 			rest = ""
 		}
-		before := digits >> 56 // of the word before
-		digits = atLeast(word, '0') &^ atLeast(word, '9'+1)
-		found |= equals(word, '\\') | (digits<<8|before)&(equals(word, '.')|equals(word|' '*ones, 'e'))
-		word &= atLeast(word, '!') >> 7 * 0xff
-		plain += sums(word)
-		gray += sums(word ^ word>>1&^highs) // tells 19 from 28
+		before := digits >> 56                            // of the word before
+		digits = zeros((word ^ '0'*ones) &^ (0xf * ones)) // and :;<=>?
+		found |= zeros(word^'\\'*ones) | (digits<<8|before)&(zeros(word^'.'*ones)|zeros((word|' '*ones)^'e'*ones))
+		seen := ((word | highs) - '!'*ones | word) & highs // no white space
+		word &= seen >> 7 * 0xff
+		gray := word ^ word>>1&^highs
+		plain := (word&lanes + word>>8&lanes) * 0x0001000100010001
+		gray = (gray&lanes + gray>>8&lanes) * 0x0001000100010001
+		sum += plain>>48 | gray>>48<<32
 	}
-	return mix(plain, gray), found != 0
+	return sum, found != 0
 }

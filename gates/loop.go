@@ -68,11 +68,14 @@ type LoopRules struct {
 // denied further inside once too often has run all the same; the observation of
 // its denial then says more, and the next denial becomes one with CodeLoop.
 //
+// The gate keeps the arguments of the latest Window tool calls of a run for as
+// long as the run lives.
+//
 // Stand Loop outside of [middleware.Tell], so that its denial stops the run.
 // Inside of it the model is told again, and nothing but a budget ends the run.
 //
 // Loop panics if a number is negative, if Window is over 1000, or if Window is
-// less than Identical or less than twice Alternating.
+// less than Identical, Consecutive or twice Alternating.
 func Loop(rules LoopRules) middleware.Interceptor {
 	l := newLoop(rules)
 	return func(next middleware.Handler) middleware.Handler {
@@ -241,14 +244,13 @@ func (l *loop) perhaps(st *laps, sketch uint64) bool {
 
 // circle returns in what way a call goes too far.
 func (l *loop) circle(st *laps, now *asked) string {
-	tool := shown(now.name)
 	switch {
 	case l.consecutive(st, now):
-		return "tool " + tool + " was called in the same way " + strconv.Itoa(l.Consecutive) + " times in a row"
+		return "tool " + shown(now.name) + " was called in the same way " + strconv.Itoa(l.Consecutive) + " times in a row"
 	case l.alternating(st, now):
 		return "two tool calls took turns " + strconv.Itoa(l.Alternating) + " times in a row, the same ones each time"
 	case l.identical(st, now):
-		return "tool " + tool + " was called in the same way " + strconv.Itoa(l.Identical) + " times among the latest " + strconv.Itoa(l.Window) + " tool calls"
+		return "tool " + shown(now.name) + " was called in the same way " + strconv.Itoa(l.Identical) + " times among the latest " + strconv.Itoa(l.Window) + " tool calls"
 	}
 	return ""
 }
