@@ -23,7 +23,7 @@ const depsPolicy = `
 	gates: middleware
 	schema: middleware github.com/santhosh-tekuri/jsonschema/v5 github.com/go-json-experiment/json
 	evidence/internal/tiles: golang.org/x/mod
-	evidence: middleware github.com/sony/gobreaker github.com/go-json-experiment/json github.com/google/uuid golang.org/x/sys
+	evidence: middleware evidence/internal/tiles github.com/sony/gobreaker github.com/go-json-experiment/json github.com/google/uuid golang.org/x/sys
 	adapters/adaptertest: middleware
 	adapters/langchaingo: middleware github.com/tmc/langchaingo
 	cmd/safeconduct: evidence github.com/spf13/cobra
