@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"example.com/safeconduct/evidence"
 	"github.com/spf13/cobra"
 )
 
@@ -22,7 +23,7 @@ const (
 
 // Errors that say no more than the command has printed already.
 var (
-	errDamaged   = errors.New("the ledger is damaged")
+	errDamaged   = errors.New("the ledger is damaged, or the proof does not hold")
 	errNoCommand = errors.New("no command")
 )
 
@@ -70,9 +71,9 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "safeconduct",
 		Short: "Make keys, verify ledgers and show what stands in them",
-		Long: `Safeconduct makes keys for evidence, verifies ledgers and shows what stands in
-them. It exits with 0 if all is well, 1 if a ledger is damaged, and 2 if it
-could not be checked.`,
+		Long: `Safeconduct makes keys for evidence, verifies ledgers, shows what stands in them
+and proves it to others. It exits with 0 if all is well, 1 if a ledger is damaged
+or a proof does not hold, and 2 if it could not be done.`,
 		Version:                    version(),
 		SilenceErrors:              true,
 		SilenceUsage:               true,
@@ -82,7 +83,8 @@ could not be checked.`,
 	root.SetOut(stdout) // first: the completion command keeps it
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(newKeygen(), newVerify(), newInspect())
+	root.AddCommand(newVerify(), newInspect(), newTail(), newProve(), newReveal(), newVerifyProof(),
+		newCheckpoint(), newExport(), newKeygen(), newRotate(), newErase())
 
 	root.Args = unknownCommand
 	root.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -140,6 +142,24 @@ func one(name string) cobra.PositionalArgs {
 	}
 }
 
+// these returns a check for as many arguments as there are names.
+func these(names ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		for i, name := range names {
+			switch {
+			case len(args) <= i:
+				return usagef("no %s given", name)
+			case args[i] == "":
+				return usagef("%s is empty", name)
+			}
+		}
+		if len(args) > len(names) {
+			return usagef("%q is one too many", args[len(names)])
+		}
+		return nil
+	}
+}
+
 // ledgerHint says what to do about a ledger that cannot be read because of err.
 func ledgerHint(err error) string {
 	switch {
@@ -147,6 +167,10 @@ func ledgerHint(err error) string {
 		return "check the path"
 	case errors.Is(err, fs.ErrPermission):
 		return "run as a user who may read it"
+	case errors.Is(err, evidence.ErrDamaged):
+		return "safeconduct verify says more"
+	case !errors.Is(err, evidence.ErrNotLedger) && !errors.Is(err, evidence.ErrVersion) && !errors.Is(err, syscall.ENOTDIR):
+		return "see --help"
 	}
 	return "give the directory that evidence.Open was given, to the safeconduct of the version that wrote it"
 }

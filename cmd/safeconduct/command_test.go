@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -11,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"example.com/safeconduct/evidence"
 )
 
 // safeconduct runs a command line.
@@ -45,6 +50,26 @@ func TestErrors(t *testing.T) {
 	missing := filepath.Join(tmp, "missing")
 	other := writeSegment(t, []byte("safeconduct segment v2\n"))
 	taken := file("taken.pub", "")
+	kept, locked := keeping(t), keeping(t)
+	rewritten := rewrite(t, kept.dir)
+	otherPayload := filepath.Join(tmp, "other.payload")
+	succeeds(t, "keygen", "--payload", otherPayload)
+	fifo := makeFIFO(t)
+	readable := file("readable.key", string(pem))
+	if err := os.Chmod(readable, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	huge := file("huge", "c2sp.org/tlog-proof@v1\n")
+	if err := os.Truncate(huge, 40<<20); err != nil {
+		t.Fatal(err)
+	}
+	root, err := evidence.LoadKey(locked.private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open(t, locked.dir, evidence.Config{Key: root})
+	ledgers := []string{dir, kept.dir, rewritten, other, empty}
+	before := contents(t, ledgers)
 
 	for _, tt := range []struct {
 		name string
@@ -60,9 +85,9 @@ func TestErrors(t *testing.T) {
 		{"completion", []string{"completion"}, "safeconduct: completion: no shell given"},
 		{"completion shell", []string{"completion", "bsh"}, `unknown command "bsh": did you mean bash`},
 
-		{"verify", []string{"verify"}, "safeconduct: verify: no DIR given: see safeconduct verify --help"},
+		{"verify", []string{"verify"}, "safeconduct: verify: no LEDGER given: see safeconduct verify --help"},
 		{"verify two", []string{"verify", dir, "x", "--key", public}, `"x" is one too many`},
-		{"verify empty dir name", []string{"verify", "", "--key", public}, "DIR is empty"},
+		{"verify empty dir name", []string{"verify", "", "--key", public}, "LEDGER is empty"},
 		{"verify flag", []string{"verify", dir, "--keys", public}, "verify: unknown flag: --keys: see safeconduct verify --help"},
 		{"verify key without value", []string{"verify", dir, "--key"}, "flag needs an argument: --key"},
 		{"verify json", []string{"verify", dir, "--json=please"}, "invalid argument"},
@@ -77,16 +102,91 @@ func TestErrors(t *testing.T) {
 		{"verify key dir", []string{"verify", dir, "--key", tmp}, "is not a regular file"},
 		{"verify missing dir", []string{"verify", missing, "--key", public}, "no such file or directory: check the path"},
 		{"verify file", []string{"verify", public, "--key", public}, "not a directory: give the directory that evidence.Open was given"},
-		{"verify empty dir", []string{"verify", empty, "--key", public}, "is not a ledger: it has no segments: give the directory"},
+		{"verify empty dir", []string{"verify", empty, "--key", public}, "not a ledger: it has no segments: give the directory"},
 		{"verify no segment", []string{"verify", noSegment, "--key", public}, "has no segment"},
 		{"verify other version", []string{"verify", other, "--key", public}, "written by another version"},
 
-		{"inspect", []string{"inspect"}, "safeconduct: inspect: no DIR given: see safeconduct inspect --help"},
+		{"verify policy missing", []string{"verify", dir, "--policy", missing}, "no such file or directory: see --policy"},
+		{"verify policy that is none", []string{"verify", dir, "--policy", file("policy", "{}")}, "version 0 is not known"},
+		{"verify policy without a name", []string{"verify", dir, "--policy", ""}, "trust policy"},
+		{"verify checkpoint missing", []string{"verify", dir, "--key", public, "--checkpoint", missing}, "no such file or directory: give a file that safeconduct checkpoint wrote"},
+		{"verify checkpoint that is none", []string{"verify", dir, "--key", public, "--checkpoint", public}, "checkpoint 1: "},
+		{"verify checkpoint fifo", []string{"verify", dir, "--key", public, "--checkpoint", fifo}, "is not a regular file"},
+		{"verify key fifo", []string{"verify", dir, "--key", fifo}, "is not a regular file"},
+		{"verify ledger fifo", []string{"verify", fifo, "--key", public}, "not a directory"},
+		{"verify truncated key", []string{"verify", dir, "--key", file("cut.pub", "-----BEGIN PUBLIC KEY-----\nMCow")}, "is not in PEM"},
+
+		{"verify-proof", []string{"verify-proof"}, "safeconduct: verify-proof: no PROOF given"},
+		{"verify-proof without key", []string{"verify-proof", public}, "no key to trust"},
+		{"verify-proof missing", []string{"verify-proof", missing, "--key", public}, "no such file or directory: give a file that safeconduct prove"},
+		{"verify-proof of something else", []string{"verify-proof", public, "--key", public}, "not a tlog-proof"},
+		{"verify-proof of a ledger", []string{"verify-proof", dir, "--key", public}, "is not a regular file"},
+		{"verify-proof fifo", []string{"verify-proof", fifo, "--key", public}, "is not a regular file"},
+		{"verify-proof huge", []string{"verify-proof", huge, "--key", public}, "is larger than 33.6 MB"},
+
+		{"prove", []string{"prove"}, "safeconduct: prove: no LEDGER given"},
+		{"prove nothing", []string{"prove", dir}, "no RECORD-ID given"},
+		{"prove too much", []string{"prove", dir, "x", "y"}, `"y" is one too many`},
+		{"prove unknown record", []string{"prove", dir, "x\x1b"}, "it has no such record: safeconduct inspect " + dir + " --json shows the IDs"},
+		{"prove missing dir", []string{"prove", missing, "x"}, "no such file or directory: check the path"},
+		{"prove file", []string{"prove", public, "x"}, "not a directory"},
+		{"prove empty dir", []string{"prove", empty, "x"}, "not a ledger"},
+		{"prove other version", []string{"prove", other, "x"}, "it has no checkpoint"},
+		{"prove damaged", []string{"prove", rewritten, kept.intent.ID}, "the ledger is damaged: its first 7 records are not those that its checkpoint covers: safeconduct verify says more"},
+
+		{"reveal no field", []string{"reveal", dir, "x"}, "no FIELD given"},
+		{"reveal no key", []string{"reveal", dir, "x", "input"}, "give --payload-key FILE"},
+		{"reveal unknown field", []string{"reveal", dir, "x", "password", "--payload-key", kept.payload}, `no field is called "password"`},
+		{"reveal root key", []string{"reveal", dir, "x", "input", "--payload-key", private}, "is in PEM: that is another kind of key: give the file that keygen --payload wrote"},
+		{"reveal not kept", []string{"reveal", dir, intent(t, dir), "input", "--payload-key", kept.payload}, "the input was not kept, or is not written yet"},
+		{"reveal another key", []string{"reveal", kept.dir, kept.intent.ID, "input", "--payload-key", otherPayload}, "this is not its key"},
+		{"reveal what is not there", []string{"reveal", kept.dir, kept.intent.ID, "output", "--payload-key", kept.payload}, `of the kind intent, has no "output"`},
+
+		{"checkpoint", []string{"checkpoint"}, "no LEDGER given"},
+		{"checkpoint missing dir", []string{"checkpoint", missing}, "check the path"},
+		{"checkpoint of none", []string{"checkpoint", other}, "it has no checkpoint"},
+		{"checkpoint damaged", []string{"checkpoint", rewritten}, "safeconduct verify says more"},
+
+		{"export nothing", []string{"export", dir}, "give one of --dsse FILE and --tiles DIR"},
+		{"export both", []string{"export", dir, "--dsse", missing, "--tiles", missing}, "give one of"},
+		{"export missing dir", []string{"export", missing, "--dsse", missing}, "check the path"},
+		{"export over a file", []string{"export", dir, "--dsse", public}, "file exists: give another name, nothing is overwritten"},
+		{"export over a dir", []string{"export", dir, "--tiles", tmp}, "give another name, nothing is overwritten"},
+		{"export into the ledger", []string{"export", dir, "--tiles", dir}, "give another name, nothing is overwritten"},
+		{"export damaged", []string{"export", rewritten, "--tiles", missing}, "the ledger is damaged"},
+		{"export damaged lines", []string{"export", writeSegment(t, flip(t, dir, 5)), "--dsse", missing}, "the ledger is damaged: segment 1, offset "},
+
+		{"tail", []string{"tail"}, "no LEDGER given"},
+		{"tail negative", []string{"tail", dir, "-n", "-1"}, "-n is negative"},
+		{"tail missing dir", []string{"tail", missing}, "check the path"},
+		{"tail follow missing dir", []string{"tail", "-f", missing}, "check the path"},
+		{"tail other version", []string{"tail", other}, "written by another version"},
+
+		{"erase no commitment", []string{"erase", dir}, "no COMMITMENT given"},
+		{"erase no reason", []string{"erase", dir, "x", "--key", private, "--authority", "a"}, "--reason must be a text of 1 to 512 bytes"},
+		{"erase long authority", []string{"erase", dir, "x", "--key", private, "--authority", strings.Repeat("a", 513), "--reason", "r"}, "--authority must be a text of 1 to 512 bytes"},
+		{"erase no key", []string{"erase", dir, "x", "--authority", "a", "--reason", "r"}, "give --key FILE, the private key"},
+		{"erase public key", []string{"erase", dir, "x", "--key", public, "--authority", "a", "--reason", "r"}, "--key wants the private key that keygen wrote"},
+		{"erase unknown", []string{"erase", dir, "x", "--key", private, "--authority", "a", "--reason", "r"}, "holds the commitment x: safeconduct inspect"},
+		{"erase missing dir", []string{"erase", missing, "x", "--key", private, "--authority", "a", "--reason", "r"}, "check the path"},
+		{"erase another key", []string{"erase", kept.dir, kept.intent.Input.Commitment, "--key", private, "--authority", "a", "--reason", "r"}, "is --key the root key in force?"},
+
+		{"rotate no key", []string{"rotate", dir}, "give --key FILE"},
+		{"rotate no next key", []string{"rotate", dir, "--key", private}, "give --to FILE"},
+		{"rotate same key", []string{"rotate", dir, "--key", private, "--to", lonely}, "--key and --to are the same key"},
+		{"rotate readable key", []string{"rotate", dir, "--key", private, "--to", readable}, "chmod 600 it: --to wants the private key"},
+		{"rotate missing dir", []string{"rotate", missing, "--key", private, "--to", kept.private}, "check the path"},
+		{"rotate empty dir", []string{"rotate", empty, "--key", private, "--to", kept.private}, "not a ledger"},
+		{"rotate another key", []string{"rotate", kept.dir, "--key", private, "--to", kept.private}, "is --key the root key in force?"},
+		{"rotate locked", []string{"rotate", locked.dir, "--key", locked.private, "--to", private}, "stop that process first"},
+		{"keygen payload exists", []string{"keygen", "--payload", kept.payload}, "file exists: give another name"},
+
+		{"inspect", []string{"inspect"}, "safeconduct: inspect: no LEDGER given: see safeconduct inspect --help"},
 		{"inspect two", []string{"inspect", dir, dir}, "one too many"},
 		{"inspect flag", []string{"inspect", dir, "--key", public}, "unknown flag: --key"},
 		{"inspect missing dir", []string{"inspect", missing}, "no such file or directory: check the path"},
 		{"inspect file", []string{"inspect", public}, "not a directory"},
-		{"inspect empty dir", []string{"inspect", empty}, "is not a ledger"},
+		{"inspect empty dir", []string{"inspect", empty}, "not a ledger"},
 		{"inspect other version", []string{"inspect", other}, "written by another version"},
 		{"inspect unknown run", []string{"inspect", dir, "--run", "\x1b"}, `no run \x1b in the ledger ` + dir + ": safeconduct inspect " + dir + " shows all"},
 		{"inspect unknown run json", []string{"inspect", dir, "--run", "x", "--json"}, "no run x in the ledger"},
@@ -117,9 +217,59 @@ func TestErrors(t *testing.T) {
 			}
 		})
 	}
+	if after := contents(t, ledgers); !maps.Equal(after, before) {
+		t.Error("something was written to a ledger")
+	}
+	if _, err := os.Stat(missing); err == nil {
+		t.Errorf("%s was made", missing)
+	}
 	if _, err := os.Stat(strings.TrimSuffix(taken, ".pub")); err == nil {
 		t.Error("a private key was left behind without its public half")
 	}
+}
+
+// rewrite returns a copy of a ledger whose first record is another's.
+func rewrite(t *testing.T, dir string) (copied string) {
+	t.Helper()
+	another, _ := ledger(t)
+	envs := readEnvelopes(t, dir)
+	envs[0] = readEnvelopes(t, another)[0]
+	copied = writeLedger(t, envs...)
+	text, err := os.ReadFile(filepath.Join(dir, "checkpoint"))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(copied, "checkpoint"), text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return copied
+}
+
+// intent returns the ID of an intent.
+func intent(t *testing.T, dir string) string {
+	t.Helper()
+	k := kept{dir: dir}
+	return k.record(t, evidence.KindIntent).ID
+}
+
+// contents returns all files below directories, but who holds the lock.
+func contents(t *testing.T, dirs []string) map[string]string {
+	t.Helper()
+	all := make(map[string]string)
+	for _, dir := range dirs {
+		err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() || e.Name() == "lock" {
+				return err
+			}
+			data, err := os.ReadFile(path)
+			all[path] = string(data)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
 }
 
 func TestUnreadableFilesCannotBeChecked(t *testing.T) {
@@ -151,11 +301,33 @@ func TestNoArgumentsAreNoSuccess(t *testing.T) {
 func TestHelpAndCompletions(t *testing.T) {
 	for _, args := range [][]string{
 		{"--help"}, {"help"}, {"help", "verify"}, {"verify", "--help"}, {"inspect", "-h"}, {"keygen", "-h"}, {"--version"},
+		{"tail", "-h"}, {"prove", "-h"}, {"reveal", "-h"}, {"verify-proof", "-h"}, {"checkpoint", "-h"}, {"export", "-h"}, {"rotate", "-h"}, {"erase", "-h"},
 		{"completion", "bash"}, {"completion", "zsh"}, {"completion", "fish"}, {"completion", "powershell"},
 	} {
 		code, stdout, stderr := safeconduct(args...)
 		if code != exitDone || stdout == "" || stderr != "" {
 			t.Errorf("%q: got %d, %d bytes, %q, want %d and output", args, code, len(stdout), stderr, exitDone)
+		}
+	}
+}
+
+// Each command says what it does, how it exits, and how it is used.
+func TestEachCommandTeaches(t *testing.T) {
+	for _, cmd := range newRoot(io.Discard, io.Discard).Commands() {
+		switch cmd.Name() {
+		case "help", "completion":
+			continue
+		}
+		if cmd.Short == "" || cmd.Example == "" || !strings.Contains(cmd.Example, "safeconduct "+cmd.Name()) {
+			t.Errorf("%s: got no short text, or no example", cmd.Name())
+		}
+		if cmd.Name() != "keygen" && !strings.Contains(cmd.Long, "Exit codes: 0 ") {
+			t.Errorf("%s: got %q, want the exit codes", cmd.Name(), cmd.Long)
+		}
+		for line := range strings.Lines(cmd.Long + "\n" + cmd.Example) {
+			if n := len([]rune(line)); n > 90 {
+				t.Errorf("%s: got a line of %d characters: %s", cmd.Name(), n, line)
+			}
 		}
 	}
 }
@@ -166,6 +338,7 @@ func TestCompletionsOfArguments(t *testing.T) {
 		want string
 	}{
 		{[]string{"v"}, "verify\t"},
+		{[]string{"verify-"}, "verify-proof\t"},
 		{[]string{"verify", ""}, ":16"},      // directories
 		{[]string{"inspect", "x", ""}, ":4"}, // nothing
 		{[]string{"verify", "x", "--k"}, "--key\t"},
@@ -205,12 +378,20 @@ func (w *brokenWriter) Write(p []byte) (int, error) {
 // An output that cannot be written is no success, whatever would have stood in it.
 func TestOutputThatCannotBeWritten(t *testing.T) {
 	dir, public := ledger(t)
+	proof := save(t, "proof", succeeds(t, "prove", dir, intent(t, dir)))
 	for _, args := range [][]string{
 		{"keygen", filepath.Join(t.TempDir(), "key")},
 		{"verify", dir, "--key", public},
 		{"verify", dir, "--key", public, "--json"},
 		{"inspect", dir},
 		{"inspect", dir, "--json"},
+		{"tail", dir},
+		{"prove", dir, intent(t, dir)},
+		{"verify-proof", proof, "--key", public},
+		{"verify-proof", proof, "--key", public, "--json"},
+		{"checkpoint", dir},
+		{"checkpoint", dir, "--vkey"},
+		{"export", dir, "--dsse", "-"},
 	} {
 		for _, room := range []int{0, 5000} {
 			if room > 0 && args[0] != "inspect" {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -87,10 +88,10 @@ func flip(t *testing.T, dir string, n int) (segment []byte) {
 	return segment
 }
 
-// A forger signs whatever records it is given, as one writer.
+// A forger signs whatever records it is given, as one writer with one session.
 type forger struct {
 	t         *testing.T
-	key       ed25519.PrivateKey
+	key       ed25519.PrivateKey // what it signs with
 	writer    string
 	seq       uint64
 	prev      evidence.Hash
@@ -99,15 +100,35 @@ type forger struct {
 	envelopes [][]byte
 }
 
-// newForger returns the nth writer, which has signed its key.session.
-func newForger(t *testing.T, key ed25519.PrivateKey, n int) *forger {
-	f := &forger{t: t, key: key, writer: id(n << 16), starts: make(map[string]evidence.Hash), runSeq: make(map[string]uint64)}
-	f.sign(evidence.Record{
-		Kind:    evidence.KindSession,
-		Session: &evidence.Session{Key: evidence.KeyID(key.Public().(ed25519.PublicKey))},
-	})
+// newForger returns the nth writer, whose key.session the root key has signed.
+func newForger(t *testing.T, root ed25519.PrivateKey, n int) *forger {
+	f := &forger{t: t, key: root, writer: id(n << 16), starts: make(map[string]evidence.Hash), runSeq: make(map[string]uint64)}
+	key, err := evidence.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := sessionOf(t, key)
+	f.sign(evidence.Record{Kind: evidence.KindSession, Session: &session})
+	f.key = key
 	return f
 }
+
+// sessionOf returns the statement that introduces a session key.
+func sessionOf(t *testing.T, key ed25519.PrivateKey) evidence.Session {
+	t.Helper()
+	public := key.Public().(ed25519.PublicKey)
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return evidence.Session{
+		Key: evidence.KeyID(public), Public: der, Signing: evidence.SignRecords,
+		NotBefore: began, NotAfter: began.Add(time.Hour),
+	}
+}
+
+// began is when forged ledgers begin.
+var began = time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC)
 
 // id returns the nth UUIDv7 of the tests.
 func id(n int) string { return fmt.Sprintf("019a0000-0000-7000-8000-%012x", n) }
@@ -129,7 +150,7 @@ func (f *forger) sign(r evidence.Record) {
 	r.Seq = max(r.Seq, f.seq)
 	f.seq = r.Seq
 	r.ID, r.Writer, r.Ledger, r.Version, r.Prev = id(int(r.Seq)), f.writer, "forged", 1, f.prev
-	r.Time = time.Date(2026, 1, 2, 3, 4, int(r.Seq), 0, time.UTC)
+	r.Time = began.Add(time.Duration(r.Seq) * time.Second)
 	r.Mono = time.Duration(r.Seq) * time.Second
 
 	type digest struct {

@@ -14,9 +14,9 @@ func newInspect() *cobra.Command {
 	var only string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "inspect DIR",
+		Use:   "inspect LEDGER",
 		Short: "Show the runs in a ledger as timelines",
-		Long: `Inspect shows the runs in the ledger in DIR: who called what, what came of it, how
+		Long: `Inspect shows the runs in the ledger in LEDGER: who called what, what came of it, how
 long it took and how many tokens went in and out, what gates denied or changed
 and why. It checks NO signature: for that there is safeconduct verify.
 
@@ -32,7 +32,7 @@ Exit codes: 0 shown, 1 there are bytes that are no record, 2 not shown.`,
   safeconduct inspect ledger --run EBLQSKWUOFIKP7K3EAXIGJW4PE
   safeconduct inspect ledger --json | jq 'select(.record.outcome.result == "denied")'`,
 		DisableFlagsInUseLine: true,
-		Args:                  one("DIR"),
+		Args:                  one("LEDGER"),
 		ValidArgsFunction:     completeDir,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("run") && only == "" {

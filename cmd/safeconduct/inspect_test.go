@@ -155,9 +155,9 @@ func TestInspectOfOddities(t *testing.T) {
 func TestInspectMarksARecoveredWriter(t *testing.T) {
 	key, _ := newKey(t)
 	f := &forger{t: t, key: key, writer: id(1)}
-	f.sign(evidence.Record{Kind: evidence.KindSession, Session: &evidence.Session{
-		Key: "k", Recovered: &evidence.Recovered{Bytes: 77, Segment: 3},
-	}})
+	session := sessionOf(t, key)
+	session.Recovered = &evidence.Recovered{Bytes: 77, Segment: 3}
+	f.sign(evidence.Record{Kind: evidence.KindSession, Session: &session})
 	_, stdout, _ := safeconduct("inspect", writeLedger(t, f.envelopes...))
 	if want := "cut 77 B off segment 3"; !strings.Contains(stdout, want) {
 		t.Errorf("got %q, want it to say %q", stdout, want)

@@ -35,3 +35,18 @@ func TestKeygen(t *testing.T) {
 		t.Errorf("got mode %o, want 600", got)
 	}
 }
+
+func TestKeygenPayload(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "payload.key")
+	golden(t, "keygen_payload", succeeds(t, "keygen", "--payload", path), path)
+	key, err := evidence.LoadPayloadKey(path)
+	if err != nil || len(key) != 32 {
+		t.Errorf("got a key of %d bytes, %v, want 32", len(key), err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("got %v, %v, want mode 600", info, err)
+	}
+	if _, err := os.Stat(path + ".pub"); err == nil {
+		t.Error("a payload key has a public half")
+	}
+}

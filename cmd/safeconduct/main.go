@@ -1,17 +1,22 @@
-// Command safeconduct makes keys for evidence, verifies ledgers and shows what
-// stands in them.
+// Command safeconduct makes keys for evidence, verifies ledgers, shows what stands
+// in them and proves it to others.
 //
 //	safeconduct keygen agent.key
 //	safeconduct verify ledger --key agent.key.pub
 //	safeconduct inspect ledger
+//	safeconduct tail -f ledger
+//	safeconduct checkpoint ledger > /elsewhere/monday.checkpoint
+//	safeconduct prove ledger RECORD-ID > record.tlog-proof
+//	safeconduct verify-proof record.tlog-proof --key agent.key.pub
 //
-// It writes nothing but keys, and needs no network.
+// It needs no network. Only rotate and erase write to a ledger; keygen and export
+// write new files and overwrite none.
 //
 // # Exit codes
 //
-//	0  the ledger is intact; for other commands: done
-//	1  the ledger is damaged
-//	2  it could not be checked: wrong arguments, a missing key, not a ledger ...
+//	0  the ledger is intact, the proof holds; for other commands: done
+//	1  the ledger is damaged, the proof does not hold
+//	2  it could not be done: wrong arguments, a missing key, not a ledger ...
 //
 // Without arguments it prints its help to standard error and exits with 2, so
 // that a script which lost its arguments does not take that for intact.

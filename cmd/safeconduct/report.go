@@ -41,6 +41,12 @@ func meaning(d evidence.Damage) string {
 		return "outcome_without_intent: a call ended that never began"
 	case evidence.DamageInconsistent:
 		return "inconsistent: it contradicts records before it"
+	case evidence.DamageExpiredKey:
+		return "expired_key: its key was not, or no longer, in force"
+	case evidence.DamageRewritten:
+		return "rewritten: the records are not those that were signed before"
+	case evidence.DamageRolledBack:
+		return "rolled_back: a checkpoint from elsewhere covers more than there is"
 	}
 	return escape(string(d))
 }
@@ -51,6 +57,14 @@ func advice(r *evidence.Report) string {
 	case f.Damage == evidence.DamageTruncated:
 		return "If an agent is writing the ledger, verify again. If one crashed, the next evidence.Open cuts " +
 			"the incomplete end off and records that. Otherwise the end was cut off: compare with a copy."
+	case f.Damage == evidence.DamageRolledBack:
+		return "The end of the ledger is missing, or this is an older copy: compare with what a sink or a backup has."
+	case f.Damage == evidence.DamageUnsigned && r.Records > 0:
+		return "If an agent is writing the ledger and signs only checkpoints, verify again in some seconds. " +
+			"Otherwise somebody took a signature away: compare with what a sink or a backup says."
+	case f.Damage == evidence.DamageExpiredKey:
+		return "Look at the dates in the policy, and at the clock of the machine that wrote the record. If both are " +
+			"right, somebody used a key after its time."
 	case f.Damage == evidence.DamageUnknownKey && r.Records == 0:
 		return "No record is signed by the keys given. Is it the right key? It must come from whoever runs the " +
 			"agent, not from the ledger. Give more keys with more --key."
@@ -60,10 +74,11 @@ func advice(r *evidence.Report) string {
 	case f.Damage == evidence.DamageSpliced && r.Records == 0:
 		return "No record is of the ledger " + escape(r.Ledger) + ": check the directory and --ledger."
 	case r.Records == 0:
-		return "Nothing in the ledger can be relied on: compare with what a sink, a backup or a head kept " +
-			"elsewhere says."
+		return "Nothing in the ledger can be relied on: compare with what a sink, a backup or a checkpoint " +
+			"kept elsewhere says."
 	}
-	return "Keep the directory as it is, and compare with what a sink, a backup or a head kept elsewhere says. " +
+	return "Keep the directory as it is, and compare with what a sink, a backup or a checkpoint kept elsewhere " +
+		"says. " +
 		"What stands before the first bad record is good; do not rely on what follows."
 }
 
@@ -74,15 +89,20 @@ const reportWidth = 88
 type rows struct{ io.Writer }
 
 func (w rows) row(name, format string, args ...any) {
-	fmt.Fprintf(w, "%-8s  %s\n", name, fmt.Sprintf(format, args...))
+	fmt.Fprintf(w, "%-10s  %s\n", name, fmt.Sprintf(format, args...))
 }
 
 // writeReport writes r for people. The ledger in dir was checked against keys.
 func writeReport(out io.Writer, dir string, keys []ed25519.PublicKey, r *evidence.Report) {
 	w := rows{out}
-	next := "Keep the head elsewhere: only it shows later whether the ledger was cut off before it."
+	next := "Keep the checkpoint where the agent cannot change it: only that shows later whether the ledger was cut or " +
+		"written again."
 	if r.Intact() {
 		fmt.Fprintf(w, "intact\n\n")
+		if r.Checkpoint == nil {
+			next = "It has no checkpoint yet: the writer signs one about a second after a record, and when it is closed. " +
+				"Kept elsewhere, that shows later whether the ledger was cut or written again."
+		}
 	} else {
 		next = advice(r)
 		w.finding(r, keys)
@@ -91,6 +111,9 @@ func writeReport(out io.Writer, dir string, keys []ed25519.PublicKey, r *evidenc
 	fmt.Fprintln(w)
 	for _, line := range wrap(next, reportWidth) {
 		fmt.Fprintln(w, line)
+	}
+	if r.Intact() && r.Checkpoint != nil {
+		fmt.Fprintf(w, "To print it: safeconduct checkpoint %s\n", escape(dir))
 	}
 	if !r.Intact() || r.Interrupted > 0 || r.Unknown > 0 || r.Gaps > 0 {
 		fmt.Fprintf(w, "To see what happened: safeconduct inspect %s\n", escape(dir))
@@ -106,7 +129,7 @@ func (w rows) finding(r *evidence.Report, keys []ed25519.PublicKey) {
 	}
 	fmt.Fprintf(w, "NOT INTACT: record %d: %s\n\n", f.Record, escape(string(f.Damage)))
 	w.row("damage", "%s", meaning(f.Damage))
-	for i, line := range wrap(escape(f.Detail), reportWidth-10) {
+	for i, line := range wrap(escape(f.Detail), reportWidth-12) {
 		w.row([]string{"detail", ""}[min(i, 1)], "%s", line)
 	}
 	if f.Damage == evidence.DamageUnknownKey {
@@ -146,6 +169,9 @@ func (w rows) counts(r *evidence.Report) {
 		part{r.Interrupted, "interrupted"}, part{r.Partial, "without a root call"}))
 	w.row("calls", "%s", list(r.Calls, part{r.Done, "done"}, part{r.Denied, "denied"}, part{r.Failed, "failed"},
 		part{r.Cancelled, "cancelled"}, part{r.Unknown, "unknown"}))
+	if r.Overruled > 0 {
+		w.row("overruled", "%s done although a gate denied them", count(r.Overruled, "call"))
+	}
 	if r.Late > 0 {
 		w.row("late", "%s after the end of their run", count(r.Late, "record"))
 	}
@@ -154,10 +180,45 @@ func (w rows) counts(r *evidence.Report) {
 	} else {
 		w.row("gaps", "none")
 	}
+	w.keys(r)
 	if h := r.Head; h != nil {
 		w.row("head", "%s", h.Hash)
 		w.row("", "record %d of writer %s", h.Seq, escape(h.Writer))
 	}
+}
+
+// keys writes what stands beside the runs, and the tree.
+func (w rows) keys(r *evidence.Report) {
+	w.row("sessions", "%d%s", r.Sessions, more(r.Rotations, "rotation", " of the root key"))
+	if r.Erased > 0 {
+		w.row("erased", "%s that can no longer be disclosed", count(r.Erased, "content"))
+	}
+	if r.ClockSteps > 0 {
+		w.row("clock", "set %s, by more than a minute", count(r.ClockSteps, "time"))
+	}
+	if r.Overflow > 0 {
+		w.row("waiting", "%s in overflow.seg, which the next evidence.Open takes over", size(r.Overflow))
+	}
+	if r.MissingTiles > 0 {
+		w.row("tiles", "%d missing, which the next evidence.Open makes again", r.MissingTiles)
+	}
+	w.row("root", "%s", r.Root)
+	switch c := r.Checkpoint; {
+	case c == nil:
+		w.row("checkpoint", "none that is good")
+	case c.Records == r.Records:
+		w.row("checkpoint", "covers all records")
+	default:
+		w.row("checkpoint", "covers %s", count(c.Records, "record"))
+	}
+}
+
+// more returns ", 2 rotations of the root key".
+func more(n uint64, noun, of string) string {
+	if n == 0 {
+		return ""
+	}
+	return ", " + count(n, noun) + of
 }
 
 // A part is one of the kinds of what is counted.

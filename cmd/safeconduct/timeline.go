@@ -78,9 +78,17 @@ func (t *timelines) entry(e *evidence.Entry) error {
 	}
 	switch r.Kind {
 	case evidence.KindSession:
+		if r.Seq > 1 {
+			return t.remark("KEY: another session key, until %s", date(r.Session.NotAfter))
+		}
 		t.blank()
 		fmt.Fprintf(t.out, "writer %s  %s%s\n", escape(r.Writer), date(r.Time), recovered(r.Session.Recovered))
 		return t.err()
+	case evidence.KindRotate:
+		return t.remark("KEY: handed over to the root key %s", escape(r.Rotate.Key))
+	case evidence.KindErased:
+		return t.remark("ERASED: content %s, by authority of %s: %s",
+			escape(r.Erased.Commitment), escape(r.Erased.Authority), escape(r.Erased.Reason))
 	case evidence.KindGap:
 		return t.remark("GAP: %s lost, seq %d to %d: %s", count(r.Gap.Count, "record"), r.Gap.From, r.Gap.To, escape(r.Gap.Reason))
 	case evidence.KindStart, evidence.KindIntent, evidence.KindOutcome, evidence.KindEnd:
@@ -95,7 +103,8 @@ func (t *timelines) entry(e *evidence.Entry) error {
 			delete(t.runs, r.Run)
 			return t.print(run)
 		}
-	default: // the reserved ones, which Read refuses
+	case evidence.KindDecision, evidence.KindApproval, evidence.KindAnchor, evidence.KindDeliveryFailed:
+		// Reserved: Read refuses them.
 	}
 	return nil
 }

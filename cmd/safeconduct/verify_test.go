@@ -129,7 +129,7 @@ func TestEachDamageHasAMeaning(t *testing.T) {
 		evidence.DamageEdited, evidence.DamageTruncated, evidence.DamageRemoved, evidence.DamageReordered,
 		evidence.DamageReplayed, evidence.DamageEquivocation, evidence.DamageSpliced, evidence.DamageUnknownKey,
 		evidence.DamageUnsigned, evidence.DamageNotCanonical, evidence.DamageMalformed, evidence.DamageOutcome,
-		evidence.DamageInconsistent,
+		evidence.DamageInconsistent, evidence.DamageExpiredKey, evidence.DamageRewritten, evidence.DamageRolledBack,
 	} {
 		if got := meaning(d); !strings.HasPrefix(got, string(d)+": ") {
 			t.Errorf("%s: got %q, want the word and what it means", d, got)
@@ -153,7 +153,7 @@ func TestVerifyChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if e.Name() != "lock" && e.Name() != "segments" {
+		if e.Name() != "lock" && e.Name() != "segments" && e.Name() != "checkpoint" {
 			t.Errorf("%s was left in the ledger", e.Name())
 		}
 	}

@@ -10,6 +10,10 @@ import (
 const (
 	proofHeader = "c2sp.org/tlog-proof@v1\n"
 	maxHashes   = 60 // a path through MaxSize leaves
+
+	// MaxExtra bounds the extra data of a proof, in bytes. Other readers may
+	// take less: one of transparency-dev takes lines of 64 KiB.
+	MaxExtra = 12 << 20
 )
 
 // A Proof shows offline that a leaf is in a log. As text it looks like this:
@@ -25,7 +29,7 @@ const (
 //
 //	— example.com/fancylog hI2DJw...1roloI=
 type Proof struct {
-	Extra      []byte // what nobody signed, at most MaxEntry bytes; empty for no such line
+	Extra      []byte // what nobody signed, at most MaxExtra bytes; empty for no such line
 	Index      int64
 	Hashes     []Hash // from the sibling of the leaf up, at most 60
 	Checkpoint []byte // the signed note, verbatim
@@ -59,7 +63,7 @@ func ParseProof(b []byte) (Proof, error) {
 	}
 	line, rest, ok := cutLine(rest)
 	if text, found := bytes.CutPrefix(line, []byte("extra ")); found && ok {
-		if len(text) == 0 || len(text) > base64.StdEncoding.EncodedLen(MaxEntry) {
+		if len(text) == 0 || len(text) > base64.StdEncoding.EncodedLen(MaxExtra) {
 			return Proof{}, errors.New("tiles: proof: extra data is empty or too long")
 		}
 		extra, err := base64.StdEncoding.Strict().AppendDecode(nil, text)
@@ -103,7 +107,7 @@ func ParseProof(b []byte) (Proof, error) {
 
 // cutLine cuts a line of no more than the longest that a proof can have.
 func cutLine(b []byte) (line, rest []byte, ok bool) {
-	const most = len("extra ") + (MaxEntry+2)/3*4
+	const most = len("extra ") + (MaxExtra+2)/3*4
 	i := bytes.IndexByte(b[:min(len(b), most+1)], '\n')
 	if i < 0 {
 		return nil, nil, false

@@ -127,7 +127,7 @@ func TestParseProofRefuses(t *testing.T) {
 		"extra without =":          head + "extra AA\nindex 1\n\nnote\n",
 		"extra with trailing bits": head + "extra AB==\nindex 1\n\nnote\n",
 		"extra with a return":      head + "extra AA\rAA\nindex 1\n\nnote\n",
-		"extra that is long":       head + "extra " + strings.Repeat("AAAA", 22_000) + "\nindex 1\n\nnote\n",
+		"extra that is long":       head + "extra " + strings.Repeat("AAAA", tiles.MaxExtra/3+1) + "\nindex 1\n\nnote\n",
 		"a short hash":             head + "index 1\nAAAA\n\nnote\n",
 		"a hash with a return":     head + "index 1\n" + strings.Replace(hash, "\n", "\r\n", 1) + "\nnote\n",
 		"a hash of trailing bits":  head + "index 1\n" + strings.Replace(hash, "A=", "B=", 1) + "\nnote\n",
@@ -146,7 +146,7 @@ func TestParseProofRefuses(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"as many hashes as can be": head + "index 1\n" + strings.Repeat(hash, 60) + "\nnote\n",
-		"as much extra as can be":  string(tiles.Proof{Extra: make([]byte, tiles.MaxEntry), Checkpoint: []byte("note\n")}.Marshal()),
+		"as much extra as can be":  string(tiles.Proof{Extra: make([]byte, tiles.MaxExtra), Checkpoint: []byte("note\n")}.Marshal()),
 		"no hashes":                head + "index 0\n\nnote\n",
 	} {
 		if _, err := tiles.ParseProof([]byte(text)); err != nil {

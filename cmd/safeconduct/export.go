@@ -1,0 +1,91 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"example.com/safeconduct/evidence"
+	"github.com/spf13/cobra"
+)
+
+func newExport() *cobra.Command {
+	var envelopes, tiles string
+	cmd := &cobra.Command{
+		Use:   "export LEDGER --dsse FILE | --tiles DIR",
+		Short: "Write a ledger in a form that other tools read",
+		Long: `Export writes the ledger for other tools. With --dsse each record goes to FILE as
+one line, a DSSE envelope; a minus stands for standard output. With --tiles the
+records that the newest checkpoint covers go to DIR as a C2SP tlog-tiles log, with
+the checkpoint, which can be served as static files; the key for tools is printed.
+
+FILE and DIR must not exist; DIR may be empty. No root key is needed, and none is
+checked: for that there is safeconduct verify.
+
+Exit codes: 0 written, 2 not, with nothing left behind.`,
+		Example: `  safeconduct export ledger --dsse records.jsonl
+  safeconduct export ledger --tiles public`,
+		DisableFlagsInUseLine: true,
+		Args:                  one("LEDGER"),
+		ValidArgsFunction:     completeDir,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case (envelopes == "") == (tiles == ""):
+				return usagef("give one of --dsse FILE and --tiles DIR")
+			case tiles != "":
+				return exportTiles(cmd.OutOrStdout(), args[0], tiles)
+			case envelopes == "-":
+				_, err := evidence.ExportEnvelopes(cmd.OutOrStdout(), args[0])
+				return exportError(err)
+			}
+			return exportEnvelopes(cmd.OutOrStdout(), args[0], envelopes)
+		},
+	}
+	cmd.Flags().StringVar(&envelopes, "dsse", "", "write each record as a line to a new `FILE`")
+	cmd.Flags().StringVar(&tiles, "tiles", "", "write a tlog-tiles log to a new `DIR`")
+	return cmd
+}
+
+// exportEnvelopes writes to a new file, which it removes if it cannot.
+func exportEnvelopes(w io.Writer, dir, path string) (err error) {
+	if err := isLedger(dir); err != nil {
+		return exportError(err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return exportError(plain(path, err))
+	}
+	n, err := evidence.ExportEnvelopes(f, dir)
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = os.Remove(path)
+		return exportError(err)
+	}
+	_, err = fmt.Fprintf(w, "%s to %s\n", count(n, "record"), escape(path))
+	return err
+}
+
+func exportTiles(w io.Writer, dir, out string) error {
+	cp, err := evidence.ExportTiles(out, dir)
+	if err != nil {
+		return exportError(err)
+	}
+	r := rows{w}
+	r.row("records", "%d, to %s", cp.Head.Records, escape(out))
+	r.row("root", "%s", cp.Head.Root)
+	r.row("vkey", "%s", escape(cp.Key))
+	_, err = fmt.Fprintf(w, "\nThe vkey is what other tools check the checkpoint with. Nothing here shows that a root\n"+
+		"key introduced it: safeconduct verify %s --key FILE\n", escape(dir))
+	return err
+}
+
+func exportError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%w: give another name, nothing is overwritten", err)
+	}
+	return fmt.Errorf("%w: %s", err, ledgerHint(err))
+}

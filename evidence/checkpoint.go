@@ -1,0 +1,182 @@
+package evidence
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+
+	"example.com/safeconduct/evidence/internal/tiles"
+)
+
+// A Checkpoint is the newest signed head of a ledger, and what tools that know
+// transparency logs need to check it.
+type Checkpoint struct {
+	Ledger string   // the origin
+	Head   TreeHead // what it covers
+
+	// Signed is the checkpoint as it stands in the ledger: a C2SP
+	// tlog-checkpoint. Kept where the ledger's holder cannot change it, it
+	// shows later whether the ledger was cut or rewritten: see
+	// VerifyOptions.Checkpoints.
+	Signed []byte
+
+	// Key is the key of the session that signed it as one line, a verifier key
+	// of package note (a "vkey"), which other tools take. It is the ledger that
+	// says so: only [Verify] shows that a root key introduced the session.
+	Key string
+}
+
+var errNoCheckpoint = errors.New("it has no checkpoint: the writer signs one about a second after a record, and when it is closed")
+
+// ReadCheckpoint reads the checkpoint of the ledger in dir. It reads the ledger
+// through and returns a checkpoint only if it is of the records that are there
+// and a session of the ledger signed it; the error wraps [ErrDamaged] where that
+// is not so. Whether a root key that is trusted introduced the session is not
+// looked at: see [Verify].
+func ReadCheckpoint(dir string) (*Checkpoint, error) {
+	s, err := newSurvey(dir)
+	if err == nil {
+		err = s.run(nil)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("evidence: ledger %s: %w", dir, err)
+	}
+	return s.checkpoint()
+}
+
+// A survey reads a ledger up to its checkpoint, and looks for no other signature
+// than the one of that. It notes what root keys signed on the way.
+type survey struct {
+	dir    string
+	head   *anchor // the ledger's checkpoint
+	prover tiles.Prover
+	roots  []statedByRoot
+	signer int // of roots: the session that signed the checkpoint
+}
+
+// A statedByRoot is a key.session or key.rotate, and how many records come
+// before it.
+type statedByRoot struct {
+	env     []byte
+	index   uint64
+	session *session // nil for a rotation
+}
+
+// newSurvey reads the checkpoint, which must be read before the records: a
+// writer adds to those first.
+func newSurvey(dir string) (*survey, error) {
+	if _, err := listSegments(dir); err != nil {
+		return nil, err
+	}
+	signed, err := readCheckpoint(dir)
+	if err != nil {
+		return nil, err
+	}
+	a, err := parseAnchor(signed, "the ledger's checkpoint")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, checkpointName, err)
+	}
+	return &survey{dir: dir, head: a}, nil
+}
+
+func readCheckpoint(dir string) ([]byte, error) {
+	f, _, err := openRegular(filepath.Join(dir, checkpointName), true)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errNoCheckpoint
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", checkpointName, err)
+	}
+	defer func() { _ = f.Close() }() // only read
+	data, err := io.ReadAll(io.LimitReader(f, maxCheckpoint+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", checkpointName, unwrapPath(err))
+	}
+	return data, nil
+}
+
+// run reads the ledger. It calls visit, if that is not nil, for each record with
+// its number from 0, until that wants no more; it goes on to the end of what the
+// checkpoint covers all the same.
+func (s *survey) run(visit func(f *frame, index uint64) (more bool, err error)) error {
+	var failed error
+	index, size := uint64(0), uint64(s.head.Size)
+	err := scan(s.dir, nil, func(f *frame, _ int64) bool {
+		if f.bad != nil {
+			return true // the root will tell, unless it is after the checkpoint
+		}
+		more := false
+		if visit != nil {
+			more, failed = visit(f, index)
+		}
+		if failed == nil && index < size {
+			s.note(f, index)
+		}
+		index++
+		return failed == nil && (more || index < size)
+	})
+	if err := errors.Join(err, failed); err != nil {
+		return err
+	}
+	return s.check()
+}
+
+func (s *survey) note(f *frame, index uint64) {
+	if s.prover.Size() == int64(index) { // visit may have appended it, to be proved
+		s.prover.Append(f.leaf, false)
+	}
+	if r := f.record; r != nil && (r.Kind == KindSession || r.Kind == KindRotate) {
+		stated := statedByRoot{env: append([]byte(nil), f.env...), index: index}
+		if r.Kind == KindSession {
+			stated.session = newSession(r, f.hash)
+		}
+		s.roots = append(s.roots, stated)
+	}
+}
+
+// check checks the checkpoint.
+func (s *survey) check() error {
+	if n := s.prover.Size(); n < s.head.Size {
+		return fmt.Errorf("%w: its checkpoint covers %d records, and %d are there", ErrDamaged, s.head.Size, n)
+	}
+	if s.head.Size > 0 && s.prover.Root() != s.head.Root {
+		return fmt.Errorf("%w: its first %d records are not those that its checkpoint covers", ErrDamaged, s.head.Size)
+	}
+	var keys []ed25519.PublicKey
+	for _, r := range s.roots {
+		if r.session != nil {
+			keys = append(keys, r.session.key)
+		}
+	}
+	_, key, err := tiles.Open(s.head.note, keys...)
+	if errors.Is(err, tiles.ErrUnknownKey) {
+		return fmt.Errorf("%w: no session of it signed its checkpoint", ErrDamaged)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	for i, r := range s.roots {
+		if r.session != nil && r.session.key.Equal(key) {
+			s.signer = i
+			break
+		}
+	}
+	return nil
+}
+
+// checkpoint returns what was surveyed.
+func (s *survey) checkpoint() (*Checkpoint, error) {
+	key, err := tiles.VerifierKey(s.head.Origin, s.roots[s.signer].session.key)
+	if err != nil {
+		return nil, fmt.Errorf("evidence: ledger %s: %w", s.dir, err)
+	}
+	return &Checkpoint{
+		Ledger: s.head.Origin,
+		Head:   TreeHead{Records: uint64(s.head.Size), Root: Hash(s.head.Root)},
+		Signed: s.head.note,
+		Key:    key,
+	}, nil
+}

@@ -1,0 +1,346 @@
+package evidence
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
+	"errors"
+	"fmt"
+
+	"example.com/safeconduct/evidence/internal/tiles"
+	"github.com/go-json-experiment/json"
+)
+
+var (
+	// ErrNotProven means that a proof does not prove what it claims to.
+	ErrNotProven = errors.New("it does not hold")
+
+	// ErrNotProof means that a text is not a proof at all.
+	ErrNotProof = errors.New("not a tlog-proof: it does not begin with the line " + proofHeader)
+)
+
+const (
+	proofHeader = "c2sp.org/tlog-proof@v1"
+
+	// maxProof bounds what is parsed: the extra line, and the rest with room
+	// to spare.
+	maxProof = (tiles.MaxExtra+2)/3*4 + 2*maxCheckpoint
+
+	// maxProofSessions bounds the signatures that a proof makes work with.
+	maxProofSessions = 1000
+)
+
+// A Proven is what a proof proves: that the record is in the ledger.
+type Proven struct {
+	Record  *Record
+	Subject Subject
+	Hash    Hash // SHA-256 of the payload: the identity of the record
+
+	Index      uint64   // of the record in the ledger, from 0
+	Checkpoint TreeHead // of the ledger that is proved to hold it
+
+	// Contents are the contents that the proof reveals, each by its name: the
+	// value as JSON, as it was committed to when the record was written. They
+	// are data of others.
+	Contents map[string][]byte
+}
+
+// VerifyProof checks a proof that [Prove] or [Reveal] made: that a root key that
+// is trusted signed the session keys, within its time, that these signed the
+// record and the checkpoint, that the checkpoint covers the record, and that what
+// is revealed is what the record committed to. Of a session that signs only
+// checkpoints, the checkpoint is the signature of the record. Nothing but the
+// proof and the options is needed. Progress of the options is not called.
+//
+// A proof says nothing of the records before and after, nor whether the holder
+// of the ledger shows others another one. Checkpoints of the options that are of
+// the same size must have the same root; of those of another size it does not
+// say whether they agree.
+//
+// The error wraps [ErrNotProven] where the proof does not prove what it claims
+// to, and says what does not hold; [ErrNotProof] where the text is something
+// else. Any other error is about the options.
+func VerifyProof(proof []byte, opts VerifyOptions) (*Proven, error) {
+	proven, err := verifyProof(proof, &opts)
+	if err != nil {
+		return nil, fmt.Errorf("evidence: proof: %w", err)
+	}
+	return proven, nil
+}
+
+func verifyProof(proof []byte, opts *VerifyOptions) (*Proven, error) {
+	outside, err := checkProofOptions(opts)
+	if err != nil {
+		return nil, err
+	}
+	p, err := parseProof(proof)
+	if err != nil {
+		return nil, err
+	}
+	roots := addKeys(nil, opts.Keys)
+	if opts.Policy != nil {
+		named := opts.Policy.roots(p.head.Origin)
+		if named == nil {
+			return nil, fmt.Errorf("the policy does not name %q", brief(p.head.Origin))
+		}
+		roots = addRoots(roots, named)
+	}
+	if opts.Ledger != "" && p.head.Origin != opts.Ledger {
+		return nil, fmt.Errorf("%w: it is of the ledger %q", ErrNotProven, brief(p.head.Origin))
+	}
+	proven, err := p.judge(newTrust(p.head.Origin, roots))
+	if err == nil {
+		err = p.agree(outside)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotProven, err)
+	}
+	return proven, nil
+}
+
+// checkOwnProof checks all of a proof but whether root keys signed it.
+func checkOwnProof(proof []byte) error {
+	p, err := parseProof(proof)
+	if err == nil {
+		_, err = p.judge(nil)
+	}
+	return err
+}
+
+func checkProofOptions(opts *VerifyOptions) (outside []*anchor, err error) {
+	for _, key := range opts.Keys {
+		if len(key) != ed25519.PublicKeySize {
+			return nil, errors.New("a key is not an Ed25519 public key")
+		}
+	}
+	if len(opts.Keys) == 0 && opts.Policy == nil {
+		return nil, errors.New("no key to trust was given, and no policy")
+	}
+	for i, signed := range opts.Checkpoints {
+		a, err := parseAnchor(signed, fmt.Sprintf("checkpoint %d of those given", i+1))
+		if err != nil {
+			return nil, fmt.Errorf("checkpoint %d: %w", i+1, err)
+		}
+		outside = append(outside, a)
+	}
+	return outside, nil
+}
+
+// A parsedProof is a proof that nothing has been checked of.
+type parsedProof struct {
+	tiles.Proof
+	proofExtra
+	head *anchor
+
+	sessions []proofSession // those that were checked
+	env      envelope
+}
+
+// A proofSession is a session and the record that introduces it.
+type proofSession struct {
+	*session
+	record *Record
+}
+
+func parseProof(text []byte) (*parsedProof, error) {
+	if !bytes.HasPrefix(text, []byte(proofHeader+"\n")) {
+		return nil, ErrNotProof
+	}
+	if len(text) > maxProof {
+		return nil, fmt.Errorf("%w: it is longer than %d bytes", ErrNotProven, maxProof)
+	}
+	p := &parsedProof{}
+	var err error
+	if p.Proof, err = tiles.ParseProof(text); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotProven, err)
+	}
+	if p.head, err = parseAnchor(p.Checkpoint, "the checkpoint"); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotProven, err)
+	}
+	if err := p.parseExtra(); err != nil {
+		return nil, fmt.Errorf("%w: the extra line: %w", ErrNotProven, err)
+	}
+	return p, nil
+}
+
+// parseExtra takes the one form of the JSON that there is.
+func (p *parsedProof) parseExtra() error {
+	if len(p.Extra) == 0 {
+		return errors.New("there is none: it is of another log, or was left out")
+	}
+	if err := json.Unmarshal(p.Extra, &p.proofExtra, json.RejectUnknownMembers(true)); err != nil {
+		return errors.New("is not the JSON that it must be")
+	}
+	again, err := json.Marshal(p.proofExtra)
+	switch {
+	case err != nil || !bytes.Equal(again, p.Extra):
+		return errors.New("is not in canonical form")
+	case len(p.Sessions) == 0:
+		return errors.New("holds no session")
+	case len(p.Sessions) > maxProofSessions:
+		return fmt.Errorf("holds more than %d sessions", maxProofSessions)
+	case len(p.Disclosures) > 3:
+		return errors.New("holds more disclosures than a record has contents")
+	}
+	return nil
+}
+
+// judge checks all that the proof claims. Without a trust it takes the sessions
+// as they are.
+func (p *parsedProof) judge(t *trust) (*Proven, error) {
+	proven := &Proven{
+		Index:      uint64(p.Index),
+		Checkpoint: TreeHead{Records: uint64(p.head.Size), Root: Hash(p.head.Root)},
+	}
+	for i, env := range p.Sessions {
+		f, err := p.introduce(t, i, []byte(env))
+		if err != nil {
+			return nil, fmt.Errorf("session %d: %w", i+1, err)
+		}
+		if env == p.Record { // a root key has signed it
+			proven.Record, proven.Subject, proven.Hash = f.record, f.subject, f.hash
+		}
+	}
+	if proven.Record == nil {
+		if err := p.open(proven); err != nil {
+			return nil, fmt.Errorf("the record: %w", err)
+		}
+	}
+	if err := p.checkHead(); err != nil {
+		return nil, err
+	}
+	leaf := tiles.LeafHash([]byte(p.Record))
+	if err := tiles.CheckInclusion(p.Hashes, p.Index, p.head.Size, leaf, p.head.Root); err != nil {
+		return nil, err
+	}
+	return proven, p.disclose(proven)
+}
+
+// introduce checks a statement about keys, and takes its session, if it is one.
+func (p *parsedProof) introduce(t *trust, i int, env []byte) (*frame, error) {
+	f := &frame{env: env}
+	if t == nil {
+		if f.open(&p.env); f.err == nil && f.record.Kind == KindSession {
+			f.session = newSession(f.record, f.hash)
+		}
+	} else {
+		// How many records come before it, as far as that is known: at least
+		// so many for those after the record.
+		switch {
+		case string(env) == p.Record:
+			t.records = uint64(p.Index)
+		case i > 0:
+			t.records = uint64(p.Index) + 1
+		}
+		t.open(f, env)
+	}
+	if f.err != nil {
+		return nil, f.err
+	}
+	r := f.record
+	switch {
+	case r.Ledger != p.head.Origin:
+		return nil, fmt.Errorf("it is of the ledger %q, and the checkpoint of %q", brief(r.Ledger), brief(p.head.Origin))
+	case r.Kind == KindRotate && i > 0:
+		return f, nil
+	case r.Kind != KindSession:
+		return nil, fmt.Errorf("it is a %s", r.Kind)
+	case f.session == nil || f.session.hash != f.hash:
+		return nil, errors.New("no root key that is trusted signed it")
+	}
+	for _, s := range p.sessions {
+		if s.id == f.session.id {
+			return nil, errors.New("it stands there twice")
+		}
+	}
+	p.sessions = append(p.sessions, proofSession{f.session, r})
+	return f, nil
+}
+
+// open checks the record, which the first session signs.
+func (p *parsedProof) open(proven *Proven) error {
+	s := p.sessions[0]
+	f := frame{env: []byte(p.Record), session: s.session}
+	if f.open(&p.env); f.err != nil {
+		return f.err
+	}
+	r := f.record
+	switch {
+	case f.signed:
+	case len(p.env.signatures) > 0:
+		return &recordError{DamageUnknownKey, "its session did not sign it"}
+	case s.signing != SignCheckpoints:
+		return &recordError{DamageUnsigned, "no signature"}
+	}
+	switch {
+	case r.Ledger != p.head.Origin:
+		return fmt.Errorf("it is of the ledger %q, and the checkpoint of %q", brief(r.Ledger), brief(p.head.Origin))
+	case r.Writer != s.record.Writer || r.Seq <= s.record.Seq:
+		return errors.New("it is not of the session")
+	case r.Time.Before(s.notBefore) || r.Time.After(s.notAfter):
+		return &recordError{DamageExpiredKey, "it is not within the time of its session"}
+	case s.last != 0 && uint64(p.Index) >= s.last:
+		return &recordError{DamageExpiredKey, fmt.Sprintf("the root key of its session is trusted up to record %d, and this is record %d", s.last, p.Index+1)}
+	}
+	proven.Record, proven.Subject, proven.Hash = r, f.subject, f.hash
+	return nil
+}
+
+// checkHead checks the checkpoint, which the last session signs.
+func (p *parsedProof) checkHead() error {
+	s := p.sessions[len(p.sessions)-1]
+	_, _, err := tiles.Open(p.head.note, s.key)
+	switch {
+	case errors.Is(err, tiles.ErrUnknownKey):
+		return &recordError{DamageUnknownKey, "the last session did not sign the checkpoint"}
+	case err != nil:
+		return fmt.Errorf("the checkpoint: %w", err)
+	case s.last != 0 && uint64(p.head.Size) > s.last:
+		return &recordError{DamageExpiredKey, fmt.Sprintf("the root key of the checkpoint's session is trusted up to record %d, and it covers %d", s.last, p.head.Size)}
+	}
+	return nil
+}
+
+// disclose opens what is revealed.
+func (p *parsedProof) disclose(proven *Proven) error {
+	last := ""
+	for _, encoded := range p.Disclosures {
+		// Package base64 would ignore line breaks.
+		if _, err := base64.RawURLEncoding.Strict().DecodeString(encoded); err != nil || bytes.ContainsAny([]byte(encoded), "\r\n") {
+			return errors.New("a disclosure is not in base64url")
+		}
+		name, value, err := Disclosure{Encoded: encoded}.opens(proven.Record)
+		if err != nil {
+			return err
+		}
+		if name <= last {
+			return errors.New("the disclosures are not in order")
+		}
+		last = name
+		if proven.Contents == nil {
+			proven.Contents = make(map[string][]byte)
+		}
+		proven.Contents[name] = value
+	}
+	return nil
+}
+
+// agree compares the checkpoint with others of the same ledger.
+func (p *parsedProof) agree(outside []*anchor) error {
+	var keys []ed25519.PublicKey
+	for _, s := range p.sessions {
+		keys = append(keys, s.key)
+	}
+	for _, a := range outside {
+		if a.Origin != p.head.Origin {
+			return fmt.Errorf("%s is of the ledger %q", a.name, brief(a.Origin))
+		}
+		if _, _, err := tiles.Open(a.note, keys...); err != nil && !errors.Is(err, tiles.ErrUnknownKey) {
+			return fmt.Errorf("%s: %w", a.name, err)
+		}
+		if a.Size == p.head.Size && a.Root != p.head.Root {
+			return &recordError{DamageRewritten, fmt.Sprintf("%s covers %d records as well, and others", a.name, a.Size)}
+		}
+	}
+	return nil
+}
