@@ -37,8 +37,9 @@ func books(note string) []middleware.Call {
 }
 
 // BenchmarkTargetRuledToolCall is one tool call with 38 bytes of arguments
-// through ingress, allowlist, argument rules, budget and loop guard, with its
-// decisions on the trail. The number is that of the tools that have rules.
+// through ingress, allowlist, argument rules, a budget of four scopes and loop
+// guard, with its decisions on the trail. The number is that of the tools that
+// have rules.
 func BenchmarkTargetRuledToolCall(b *testing.B) {
 	for _, n := range []int{10, 100, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -46,11 +47,11 @@ func BenchmarkTargetRuledToolCall(b *testing.B) {
 				gates.Ingress(gates.IngressRules{}),
 				gates.Tools("book"),
 				gates.Arguments(bookRules(n)),
-				gates.Budget(gates.Limits{ToolCalls: plenty}),
+				fourScopes(),
 				gates.Loop(gates.LoopRules{}),
 			)
 			h := middleware.Wrap(noop, guard)
-			inRun(b, func(ctx context.Context) {
+			inRunOfAnn(b, func(ctx context.Context) {
 				calls, i := books(""), 0
 				one := func() {
 					res, err := h(ctx, calls[i%len(calls)])
