@@ -132,3 +132,71 @@ func (r *Recorder) state(ctx context.Context, what string, a event, b *event) er
 	}
 	return nil
 }
+
+// handOver makes the record of another session or root key, which a root key
+// signs. It does not return before that is had, or nothing is written any more.
+func (w *writer) handOver(e *event) bool {
+	b := w.room()
+	if b == nil {
+		return false
+	}
+	retry := minRetry
+	for {
+		newest := w.queue.newest()
+		err := w.introduce(b, e)
+		if err == nil {
+			b.seq = e.seq
+			return w.deliver(b)
+		}
+		w.fail(err, newest)
+		if w.queue.isClosed() || w.isGivenUp() {
+			return false
+		}
+		w.pause(retry)
+		retry = min(2*retry, maxRetry)
+	}
+}
+
+// introduce encodes a statement about keys and has it signed.
+func (w *writer) introduce(b *group, e *event) error {
+	root, err := rootOf(w.root)
+	if err != nil {
+		return err
+	}
+	if e.kind == KindRotate {
+		next := e.body.(handover).next
+		pub, err := rootOf(next)
+		if err != nil {
+			return err
+		}
+		statement := *e
+		statement.body = Rotate{Key: KeyID(pub), Public: marshalPublic(pub)}
+		payload, hash := w.build.statement(&statement)
+		before, err := signRoot(w.root, payload)
+		if err != nil {
+			return err
+		}
+		after, err := signRoot(next, payload)
+		if err != nil {
+			return err
+		}
+		b.single(payload, signature{[]byte(KeyID(root)), before}, signature{[]byte(KeyID(pub)), after})
+		b.session = w.session
+		w.build.head, w.root = hash, next
+		return nil
+	}
+	s, intro, err := newSessionKey(w.signing, e.body.(Session))
+	if err != nil {
+		return err
+	}
+	statement := *e
+	statement.body = *intro
+	payload, hash := w.build.statement(&statement)
+	sig, err := signRoot(w.root, payload)
+	if err != nil {
+		return err
+	}
+	b.single(payload, signature{[]byte(KeyID(root)), sig})
+	w.build.head, w.session, b.session = hash, s, s
+	return nil
+}

@@ -1,0 +1,96 @@
+package evidence
+
+import (
+	"crypto"
+	"log/slog"
+	"time"
+
+	"example.com/safeconduct/middleware"
+)
+
+// A Config says how a [Recorder] works. The zero Config is ready to use: every
+// tool counts as having side effects, each record is signed, and a new root key
+// is made.
+type Config struct {
+	// Key is the root key. It signs statements about session keys, which live
+	// in memory and sign the records and checkpoints: so a key that a KMS or
+	// an HSM holds is asked once at Open and once a day. Its Public must give
+	// an ed25519.PublicKey, as an ed25519.PrivateKey does. If it is nil, Open
+	// makes one that lives as long as the Recorder does: enough to start a
+	// ledger, not to continue one.
+	Key crypto.Signer
+
+	// Ledger is the origin that a new ledger gets, its name in every record
+	// and checkpoint: at most 255 bytes without white space or "+". If it is
+	// empty, a new ledger gets a random one, and an existing one keeps its own;
+	// otherwise an existing one must have the same.
+	Ledger string
+
+	// Signing says what the session keys sign. If it is empty, SignRecords.
+	Signing Signing
+
+	// ReadOnly names the tools that have no side effects, as they were
+	// registered: they run without waiting for their intent to be durable.
+	ReadOnly []string
+
+	// BestEffort names the tools that have side effects and run all the same
+	// before their intent is durable, and even if it never is. Each of their
+	// intents says so.
+	BestEffort []string
+
+	// Effects says how a call is treated that neither list names; "" is as if
+	// it had not been asked. It is called before each call, by any number of
+	// goroutines, and must not keep the call's Input. If it panics, or gives a
+	// word of its own, the call is treated as EffectsDurable. It may be nil.
+	Effects func(middleware.Call) Effects
+
+	// Patience bounds how long a call waits for its intent to be durable. If it
+	// is zero, 5 seconds.
+	Patience time.Duration
+
+	// Queue bounds the records that wait to be encoded. What comes while it is
+	// full is lost, and declared in a gap. If it is zero, 8192.
+	Queue int
+
+	// Overflow is a directory for the records that the ledger's own disk does
+	// not take at the moment, on another disk say. If it is empty, they go to
+	// a file in the ledger.
+	Overflow string
+
+	// Payloads has the contents kept beside the ledger, encrypted. If it is
+	// nil, they are not kept.
+	Payloads *Payloads
+
+	// Disclose gets what opens each commitment, about when the record is
+	// written. It is called from one goroutine and should be quick: later
+	// records wait for it. If neither it nor Payloads keeps the contents, no
+	// commitment can ever be opened.
+	Disclose func(Disclosure)
+
+	// Publish gets each signed checkpoint, about one a second while records
+	// come, and one soon after a run ends. Kept where the agent's process
+	// cannot change it, the newest shows later whether the ledger was cut or
+	// rewritten: see VerifyOptions.Checkpoints. It is called from one
+	// goroutine; checkpoints wait for it, and records do not. It may be nil.
+	Publish func(checkpoint []byte)
+
+	// Logger hears when records cannot be written and when they can again,
+	// when the disk is nearly full, and of a checkpoint a minute, which makes
+	// it a second place where one is kept. It never hears contents. If it is
+	// nil, nothing is logged.
+	Logger *slog.Logger
+
+	// LowSpace is how many free bytes on the disk count as too few, which the
+	// Logger hears of and Stats show. If it is zero, 256 MiB.
+	LowSpace int64
+
+	// Predecessor is the ledger that a new one succeeds. It may be nil, and
+	// must be where the ledger is not new.
+	Predecessor *Predecessor
+
+	// Sink gets every record of the ledger, if it is not nil.
+	Sink Sink
+
+	disk    *disk // tests break it
+	segment int64 // and have small ones
+}
