@@ -3,7 +3,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 GO ?= go
 GOLANGCI_VERSION := v2.15.0
+TESSERA_VERSION := v1.0.4
+COSIGN_VERSION := v3.0.6
 BIN := $(CURDIR)/bin
+INTEROP := $(BIN)/interop-$(TESSERA_VERSION)-$(COSIGN_VERSION)
 MODULES := . conformance
 FUZZTIME ?= 1m
 
@@ -42,6 +45,17 @@ $(BIN)/golangci-lint-$(GOLANGCI_VERSION):
 .PHONY: conformance
 conformance: ## run langchaingo's own test suites, wrapped and unwrapped, and its recorded traffic
 	@cd conformance && $(GO) test -count=1 -timeout 30m -v . -suites
+
+.PHONY: interop
+interop: $(INTEROP)/fsck $(INTEROP)/cosign ## check ledgers with tools that are not ours: fsck, cosign, signed notes, python with openssl
+	@$(GO) test -count=1 -timeout 20m -v -run '^TestInterop' ./evidence -interop $(INTEROP)
+
+$(INTEROP)/fsck:
+	@GOBIN=$(INTEROP) $(GO) install github.com/transparency-dev/tessera/cmd/fsck@$(TESSERA_VERSION)
+
+$(INTEROP)/cosign:
+	@echo "installing cosign $(COSIGN_VERSION), which takes some minutes once"
+	@GOBIN=$(INTEROP) $(GO) install github.com/sigstore/cosign/v3/cmd/cosign@$(COSIGN_VERSION)
 
 .PHONY: bench
 bench: ## run the benchmarks; the Target ones compare in pairs and report goal-x, at most 1 where the goal is met

@@ -1,29 +1,58 @@
 #!/usr/bin/env python3
 """Verifies a safeconduct ledger with nothing but hashlib and the openssl command.
 
-    verify_ledger.py LEDGER ROOT.pub... [--checkpoint FILE]
+    verify_ledger.py LEDGER ROOT.pub... [--ledger ORIGIN] [--checkpoint FILE]...
 
-ROOT.pub are the root keys to trust, as `safeconduct keygen` writes them. FILE is
-a checkpoint of this ledger that was kept elsewhere. The exit status is 0 if the
-ledger is intact, 1 if it is not, 2 if it cannot be read. It follows
-evidence/FORMAT.md and shares no code with safeconduct. It takes about 10 ms a
-signature, for each is an openssl process of its own.
+ROOT.pub are the root keys to trust, as `safeconduct keygen` writes them. ORIGIN is
+the name that the ledger must have. FILE is a checkpoint of this ledger that was
+kept elsewhere. The exit status is 0 if the ledger is intact, 1 if it is not, 2 if
+it cannot be checked. It follows evidence/FORMAT.md and shares no code with
+safeconduct. It takes about 10 ms a signature, for each is an openssl process of
+its own.
 """
-import base64, hashlib, json, os, re, subprocess, sys, tempfile
+import argparse, base64, hashlib, json, os, re, subprocess, sys, tempfile
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
-PREDICATE_TYPE = "urn:safeconduct:record:v1"
-SIGNATURE = r'\{"keyid":"[0-9a-f]*","sig":"[A-Za-z0-9+/]*={0,2}"\}'
-ENVELOPE = re.compile(
-    r'\{"payload":"([A-Za-z0-9+/]*={0,2})","payloadType":"%s","signatures":\[((?:%s(?:,%s)*)?)\]\}'
-    % (re.escape(PAYLOAD_TYPE), SIGNATURE, SIGNATURE))
-TEMP = Path(tempfile.mkdtemp(prefix="ledger-"))
+SIGNATURE = r'\{"keyid":("(?:[^"\\]|\\.)*"),"sig":"([A-Za-z0-9+/]*={0,2})"\}'
+ENVELOPE = re.compile(r'\{"payload":"([A-Za-z0-9+/]*={0,2})","payloadType":"%s","signatures":\[((?:%s(?:,%s)*)?)\]\}'
+                      % (re.escape(PAYLOAD_TYPE), SIGNATURE, SIGNATURE), re.DOTALL)
+HEADER = b"safeconduct segment v1\n"
+UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,8}[1-9])?Z")
+
+# The members of a record by its kind, and of what is in them. A "?" marks those that may be left out.
+EVERY = "id kind ledger mono omitted? prev seq time v writer "
+RUN = EVERY + "run runSeq "
+KINDS = {kind: members.split() for kind, members in {
+    "key.session": EVERY + "session", "key.rotate": EVERY + "rotate", "gap": EVERY + "gap",
+    "payload.erased": EVERY + "erased", "run.start": RUN + "who?", "run.end": RUN + "runEnd",
+    "intent": RUN + "call input balances? effects? plan? policy? request? who?",
+    "outcome": RUN + "call outcome balances? decisions? output? plan? ran? response? usage?"}.items()}
+CONTENT, TOOL_CALL = "commitment size", "name registered? size"
+MEMBERS = {name: members.split() for name, members in {
+    "balances": "gate held limit max scope used", "call": "id kind name parent?",
+    "decisions": "code? elapsed gate reason? shadow? verdict", "erased": "authority commitment reason",
+    "gap": "count from reason to", "input": CONTENT, "output": CONTENT, "ran": CONTENT,
+    "outcome": "code? error? gate? latency reached? reason? result told?", "plan": "final? steps? toolCalls?",
+    "toolCalls": TOOL_CALL, "policy": "digest? version?", "messages": "role size",
+    "request": "candidates? json? maxTokens? messages? model? stops? temperature? tools? topP?",
+    "response": "choices? model?", "choices": "reasoning? size stopReason? toolCalls?", "rotate": "key public",
+    "runEnd": "calls head records", "predecessor": "ledger reason tree", "previous": "hash seq writer",
+    "session": "key notAfter notBefore predecessor? previous? public recovered? signing tree?",
+    "recovered": "bytes? overflow? segment? tiles? unsigned?", "tree": "records root",
+    "usage": "cached? cost? input? output? reasoning? reported? total?", "who": "session? subject? tenant?"}.items()}
+NONE = ("", False, 0, None)  # what is left out rather than written
 
 
 class Bad(Exception):
     """The ledger is not intact."""
+
+
+def check(good, why):
+    if not good: raise Bad(why)
 
 
 def sha256(data): return hashlib.sha256(data).digest()
@@ -32,54 +61,118 @@ def sha256(data): return hashlib.sha256(data).digest()
 def b64(text):
     """Decodes base64 that has no other spelling."""
     data = base64.b64decode(text, validate=True)
-    if base64.b64encode(data).decode() != text: raise Bad("base64 with another spelling")
+    check(base64.b64encode(data).decode() == text, "base64 with another spelling")
     return data
 
 
-def pem(der):
-    return "-----BEGIN PUBLIC KEY-----\n%s\n-----END PUBLIC KEY-----\n" % base64.b64encode(der).decode()
-
+# --- signatures
 
 def verify(der, message, signature):
     """Reports whether the key signed the message (Ed25519, RFC 8032)."""
-    name = TEMP / sha256(der + message + signature).hex()
-    files = [name.with_suffix(s) for s in (".pub", ".msg", ".sig")]
-    try:
-        files[0].write_text(pem(der)); files[1].write_bytes(message); files[2].write_bytes(signature)
-        return subprocess.run(["openssl", "pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", files[0],
-                               "-in", files[1], "-sigfile", files[2]], capture_output=True).returncode == 0
-    finally:
-        for f in files: f.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix="ledger-") as d:
+        key, msg, sig = (os.path.join(d, name) for name in ("key", "msg", "sig"))
+        pem = "-----BEGIN PUBLIC KEY-----\n%s\n-----END PUBLIC KEY-----\n" % base64.b64encode(der).decode()
+        for path, data in (key, pem.encode()), (msg, message), (sig, signature): Path(path).write_bytes(data)
+        return subprocess.run(["openssl", "pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", key, "-in", msg,
+                               "-sigfile", sig], capture_output=True).returncode == 0
 
 
 def pae(payload): return b"DSSEv1 %d %s %d " % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload)) + payload
 
 
+# --- frames, envelopes, payloads
+
+def crc_table():
+    table = []
+    for c in range(256):
+        for _ in range(8): c = c >> 1 ^ (0x82F63B78 if c & 1 else 0)
+        table.append(c)
+    return table
+
+
+def crc32c(data, table=crc_table()):
+    c = 0xFFFFFFFF
+    for b in data: c = table[(c ^ b) & 255] ^ c >> 8
+    return c ^ 0xFFFFFFFF
+
+
 def frames(ledger):
-    """Yields each envelope. The checksum (CRC-32C) finds accidents only, and is left to openssl's signatures."""
-    segments = sorted((ledger / "segments").glob("*.seg"))
-    if [int(s.stem) for s in segments] != list(range(1, len(segments) + 1)): raise Bad("a segment is missing")
-    for path in segments:
-        data = path.read_bytes()
-        if not data.startswith(b"safeconduct segment v1\n"): raise Bad("%s is not a segment" % path)
-        at = 23
+    """Yields each envelope."""
+    segments = sorted(os.listdir(ledger / "segments"))
+    check(segments == ["%020d.seg" % n for n in range(1, len(segments) + 1)], "a segment is missing, or something else is there")
+    for name in segments:
+        data, at = (ledger / "segments" / name).read_bytes(), len(HEADER)
+        check(data.startswith(HEADER), "%s is not a segment" % name)
         while at < len(data):
-            size = int.from_bytes(data[at:at + 4], "big")
-            if not 0 < size <= 65535 or at + 8 + size > len(data): raise Bad("%s, offset %d: no whole frame" % (path, at))
-            yield data[at + 8:at + 8 + size]
-            at += 8 + size
+            end = at + 8 + int.from_bytes(data[at:at + 4], "big")
+            whole = at + 8 < end <= len(data) and end - at - 8 <= 65535
+            check(whole and crc32c(data[at:at + 4] + data[at + 8:end]) == int.from_bytes(data[at + 4:at + 8], "big"),
+                  "%s, offset %d: no whole frame" % (name, at))
+            yield data[at + 8:end]
+            at = end
+
+
+def envelope(env):
+    """Returns the payload and the signatures, as pairs of key ID and signature."""
+    m = ENVELOPE.fullmatch(env.decode())
+    check(m, "the envelope is not in its one form")
+    sigs = [(json.loads(key), b64(sig)) for key, sig in re.findall(SIGNATURE, m[2], re.DOTALL)]
+    check(all(json.dumps(key, ensure_ascii=False) == s[0] for (key, _), s in zip(sigs, re.findall(SIGNATURE, m[2], re.DOTALL))),
+          "a key ID with another spelling")
+    check(len(sigs) <= 8, "%d signatures" % len(sigs))
+    return b64(m[1]), sigs
 
 
 def canonical(payload):
     """Parses a payload, which must be its own canonical form (RFC 8785; its members have ASCII names)."""
     def members(pairs):
-        if len({k for k, _ in pairs}) < len(pairs): raise Bad("a member stands there twice")
+        check(len({k for k, _ in pairs}) == len(pairs), "a member stands there twice")
         return dict(pairs)
-    value = json.loads(payload.decode("utf-8"), object_pairs_hook=members)
-    if json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() != payload:
-        raise Bad("the payload is not in canonical form")
+    def integer(text):
+        check(abs(int(text)) < 1 << 53, "a number that not every parser reads")
+        return int(text)
+    def fraction(text): raise Bad("%s is not an integer" % text[:20])
+    check(len(payload) <= 32768, "a payload of %d bytes" % len(payload))
+    value = json.loads(payload.decode(), object_pairs_hook=members, parse_int=integer, parse_float=fraction, parse_constant=fraction)
+    check(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() == payload,
+          "the payload is not in canonical form")
     return value
 
+
+def shaped(value, members, where):
+    """Checks that value has the members that it must have, no others, and so on down."""
+    check(isinstance(value, dict), "%s is not an object" % where)
+    must = {m for m in members if m[-1] != "?"}
+    check(must <= set(value) <= {m.rstrip("?") for m in members}, "%s: a member is missing or out of place" % where)
+    for name, v in value.items():
+        check(name in must or v not in NONE and v != [] and v != {}, "%s: %s stands for nothing" % (where, name))
+        if isinstance(v, (dict, list)):
+            check((name in MEMBERS) != (name in ("error", "tools")), "%s: %s is not one value" % (where, name))
+            for entry in v if isinstance(v, list) else [v]:
+                if name in MEMBERS: shaped(entry, MEMBERS[name], name)
+
+
+def parse(payload):
+    """Returns a record and its subject, name and digest."""
+    s = canonical(payload)
+    shaped(s.get("predicate"), KINDS.get(s["predicate"]["kind"], ["no such kind"]), s["predicate"]["kind"])
+    r, (subject,) = s["predicate"], s["subject"]
+    name, digest = subject["name"], subject["digest"]["sha256"]
+    check(s == {"_type": "https://in-toto.io/Statement/v1", "predicate": r, "predicateType": "urn:safeconduct:record:v1",
+                "subject": [{"digest": {"sha256": digest}, "name": name}]}, "another type of statement")
+    check(r["v"] == 1, "version %r" % r["v"])
+    check(UUID7.fullmatch(r["id"]) and UUID7.fullmatch(r["writer"]), "id or writer is not a UUID of version 7")
+    check(TIME.fullmatch(r["time"]), "time %r" % r["time"])
+    own = ("run-id", r["run"]) if "run" in r else ("ledger", r["ledger"])
+    check((name, digest) == (own[0], sha256(own[1].encode()).hex()) or name == "run" and r["kind"] in ("intent", "outcome", "run.end"),
+          "the subject is another")
+    return r, (name, digest)
+
+
+def moment(time): return time[:19] + "." + time[20:-1].ljust(9, "0")  # sorts as text
+
+
+# --- the tree and checkpoints
 
 class Tree:
     """The Merkle tree of RFC 6962, as the roots of its complete subtrees."""
@@ -97,112 +190,182 @@ class Tree:
         return node
 
 
-def checkpoint(text):
-    """Parses a C2SP tlog-checkpoint."""
-    body, _, rest = text.partition("\n\n")
-    origin, size, root = body.split("\n")
-    lines = [l.split(" ") for l in rest.rstrip("\n").split("\n")]
-    return body.encode() + b"\n", origin, int(size), b64(root), [(l[1], b64(l[2])) for l in lines if l[0] == "\u2014"]
+class Checkpoint:
+    """A C2SP tlog-checkpoint, in a signed note."""
+    def __init__(self, what, text):
+        self.what = what
+        try:
+            self.body, _, rest = text.partition("\n\n")
+            self.origin, size, root = self.body.split("\n")
+            self.size, self.root = int(size), b64(root)
+            check(str(self.size) == size and self.size >= 0 and rest.endswith("\n"), "not in its one form")
+            self.signatures = [re.fullmatch("\u2014 ([^ +]+) ([^ ]+)", l).groups() for l in rest[:-1].split("\n")]
+            self.signatures = [(name, b64(sig)) for name, sig in self.signatures]
+        except (Bad, ValueError, AttributeError): raise Bad("%s is not a checkpoint" % what)
+
+    def signed(self, der):
+        """Reports whether a key signed it. The 4 bytes before the signature are a hint; if they name the key, it must have."""
+        hint = sha256(self.origin.encode() + b"\n\x01" + der[-32:])[:4]
+        mine = [s[4:] for name, s in self.signatures if (name, s[:4]) == (self.origin, hint)]
+        check(all(verify(der, self.body.encode() + b"\n", s) for s in mine), "the signature of %s is not of its text" % self.what)
+        return bool(mine)
 
 
-def main(ledger, roots, outside):
-    roots = [base64.b64decode("".join(l for l in Path(r).read_text().split("\n") if "-----" not in l)) for r in roots]
-    by_id = {sha256(der).hex(): der for der in roots}
-    wanted = [("the ledger's own checkpoint", (ledger / "checkpoint").read_text())] if (ledger / "checkpoint").exists() else []
-    wanted += [("the checkpoint %s" % outside, Path(outside).read_text())] if outside else []
-    wanted = [(what,) + checkpoint(text) for what, text in wanted]
-    sizes = {w[3] for w in wanted}
+# --- the rules
 
-    tree, tree_at = Tree(), {}
-    origin = root = session = None                   # root: the key ID in force; session: the newest key.session
-    writer, seq, prev, head = None, 0, "", None      # of the writer's last record
-    sessions, seen, signatures, covered = [], set(), [], 0
+class Keys:
+    """Who signs: root keys come from the command line, sessions from what those signed."""
+    def __init__(self, roots):
+        self.roots = {sha256(der).hex(): der for der in roots}
+        self.root = self.session = self.der = None  # in force: the root's key ID; the newest session, and its key
+        self.reigns = []                            # the first record and the key of each session
+
+    def take(self, n, r, sigs):
+        """Takes record n and returns which keys must have signed it, with the signatures."""
+        known = dict(self.roots, **({self.session["key"]: self.der} if self.session else {}))
+        named = [(known[key], sig) for key, sig in sigs if key in known]
+        ids, kind = [key for key, _ in sigs if key in known], r["kind"]
+        if kind == "key.session":
+            s = r["session"]
+            root = self.root or next((i for i in ids if i in self.roots), None)
+            check(root in ids, "the root key in force did not sign the session")
+            self.root, self.session, self.der = root, s, b64(s["public"])
+            self.reigns.append((n, self.der))
+            check(sha256(self.der).hex() == s["key"], "the session's key ID is not of its key")
+            check(s["signing"] in ("records", "checkpoints"), "signing %r" % s["signing"])
+            after, before = (datetime.fromisoformat(s[k][:19]) for k in ("notAfter", "notBefore"))
+            check(timedelta() < after - before <= timedelta(hours=25), "the session is longer than a day")
+        elif kind == "key.rotate":
+            nxt = r["rotate"]["key"]
+            check(self.root and nxt in self.roots and b64(r["rotate"]["public"]) == self.roots[nxt], "it rotates to a key that was not given")
+            check(nxt != self.root and self.root in ids and nxt in ids, "not both root keys signed the rotation")
+            self.root = nxt
+        else:
+            check(self.session, "a record before the first session")
+            check(self.session["key"] in ids or not sigs and self.session["signing"] == "checkpoints", "the session's key did not sign it")
+        check(moment(self.session["notBefore"]) <= moment(r["time"]) <= moment(self.session["notAfter"]), "dated outside of its session")
+        return named
+
+    def reigned(self, checkpoint):
+        """Reports whether a session signed the checkpoint that was in force at its size."""
+        ends = [first for first, _ in self.reigns[1:]] + [float("inf")]
+        signers = [(first, end) for (first, der), end in zip(self.reigns, ends) if checkpoint.signed(der)]
+        check(signers, "no session of the ledger signed %s" % checkpoint.what)
+        return any(first <= checkpoint.size <= end for first, end in signers)
+
+
+class Chain:
+    """The order of the records of each writer."""
+    def __init__(self): self.writer, self.seq, self.prev, self.mono, self.seen, self.missing = None, 0, "", 0, set(), 0
+
+    def take(self, r, digest, tree):
+        if r["writer"] != self.writer:
+            check(r["writer"] not in self.seen and r["seq"] == 1 and r["kind"] == "key.session", "a writer out of place")
+            s, head = r["session"], {"hash": self.prev, "seq": self.seq, "writer": self.writer}
+            check(s.get("previous") == (head if self.writer else None), "the writer does not follow the one before it")
+            check(s.get("tree") == ({"records": tree.size, "root": tree.root().hex()} if self.writer else None),
+                  "the tree is not the one that the session signs")
+            self.writer, self.prev, self.mono, self.missing = r["writer"], "0" * 64, 0, 0
+            self.seen.add(self.writer)
+        elif r["kind"] == "gap":
+            gap, lost = r["gap"], r["seq"] - self.seq - 1
+            check(lost > 0 and (gap["from"], gap["to"], gap["count"]) == (self.seq + 1, r["seq"] - 1, lost), "the gap is not what is missing")
+            self.missing += lost
+        else:
+            check(r["seq"] == self.seq + 1, "seq %d follows %d" % (r["seq"], self.seq))
+        check(r["prev"] == self.prev, "it does not follow from the record before it")
+        check(int(r["mono"]) >= self.mono, "the monotonic clock steps back")
+        self.seq, self.prev, self.mono = r["seq"], digest, int(r["mono"])
+
+
+class Run:
+    """One run of one writer: its numbers, its calls, and what it says of itself."""
+    def __init__(self):
+        self.start, self.seq, self.head, self.ended = None, 0, None, False
+        self.open, self.calls = set(), 0
+        self.missing, self.lost = 0, 0  # of the writer at the run's last record; of the run
+
+    def take(self, r, subject, digest, missing):
+        kind, lost = r["kind"], r["runSeq"] - self.seq - 1
+        check(0 <= lost <= missing - self.missing, "runSeq %d follows %d" % (r["runSeq"], self.seq))
+        self.lost += lost
+        if kind == "run.start":
+            check(r["runSeq"] == 1, "the run begins twice")
+            self.start = digest
+        else:
+            check(self.start is None or subject == ("run", self.start), "the subject is not the run's beginning")
+            if subject[0] == "run": self.start = subject[1]
+        if kind == "intent":
+            check(r["call"]["id"] not in self.open, "a call begins twice")
+            self.open.add(r["call"]["id"]); self.calls += 1
+        elif kind == "outcome":
+            check(r["call"]["id"] in self.open or self.lost, "a call ends and did not begin")
+            check(r["outcome"]["result"] in ("done", "denied", "failed", "cancelled"), "result %r" % r["outcome"]["result"])
+            self.open.discard(r["call"]["id"])
+        elif kind == "run.end":
+            end = r["runEnd"]
+            check(not self.ended and end["records"] == r["runSeq"] and (self.lost or (end["calls"], end["head"]) == (self.calls, self.head)),
+                  "the run's end does not agree with its records")
+            self.ended = True
+        self.seq, self.head, self.missing = r["runSeq"], digest, missing
+
+
+def main(ledger, roots, origin, outside):
+    keys, chain, tree, runs = Keys(roots), Chain(), Tree(), {}
+    signatures, covered, roots_at, sizes = [], 0, {0: sha256(b"")}, {c.size for c in outside}
     for n, env in enumerate(frames(ledger), 1):
         try:
-            m = ENVELOPE.fullmatch(env.decode())
-            if not m: raise Bad("the envelope is not in its one form")
-            payload = b64(m[1])
-            sigs = [(s["keyid"], b64(s["sig"])) for s in json.loads("[%s]" % m[2])]
-            statement = canonical(payload)
-            record, digest = statement["predicate"], sha256(payload).hex()
-            if statement["predicateType"] != PREDICATE_TYPE: raise Bad("another type of record")
-            origin = origin or record["ledger"]
-            if record["ledger"] != origin: raise Bad("a record of the ledger %r" % record["ledger"])
-
-            # Who signed it. Keys come from the command line, and from statements that those signed.
-            kind, need = record["kind"], []
-            if kind == "key.rotate":
-                need = [root, record["rotate"]["key"]]
-            elif kind == "key.session":
-                need = [root or (sigs[0][0] if sigs else "")]
-            elif session is None:
-                raise Bad("a record before the first session")
-            elif session["signing"] == "records":
-                need = [session["key"]]
-            for key in need:
-                der = by_id.get(key) if kind.startswith("key.") else b64(session["public"])
-                sig = dict(sigs).get(key)
-                if der is None: raise Bad("signed by key %s, which was not given" % key)
-                if sig is None: raise Bad("key %s did not sign it" % key)
-                signatures.append((n, der, pae(payload), sig))
-            if kind == "key.session":
-                session, root = record["session"], need[0]
-                sessions.append(b64(session["public"]))
-                if sha256(sessions[-1]).hex() != session["key"]: raise Bad("the session's key ID is not of its key")
-            elif kind == "key.rotate":
-                root = record["rotate"]["key"]
-                if b64(record["rotate"]["public"]) != by_id[root]: raise Bad("the next root key is not the one of its ID")
-            if not session["notBefore"] <= record["time"][:19] + "Z" <= session["notAfter"]:
-                raise Bad("dated outside of its session")
-
-            # Its place in the chain.
-            if record["writer"] != writer:
-                if record["writer"] in seen or record["seq"] != 1 or kind != "key.session": raise Bad("a writer out of place")
-                if record["session"].get("previous") != head: raise Bad("the writer does not follow the one before it")
-                if tree.size and record["session"]["tree"] != {"records": tree.size, "root": tree.root().hex()}:
-                    raise Bad("the tree is not the one that the session signs")
-                writer, prev = record["writer"], "0" * 64
-                seen.add(writer)
-            elif kind == "gap":
-                gap = record["gap"]
-                if (gap["from"], gap["to"]) != (seq + 1, record["seq"] - 1): raise Bad("the gap is not what is missing")
-            elif record["seq"] != seq + 1:
-                raise Bad("seq %d follows %d" % (record["seq"], seq))
-            if record["prev"] != prev: raise Bad("it does not follow from the record before it")
-            seq, prev = record["seq"], digest
-            head = {"hash": digest, "seq": seq, "writer": writer}
-        except (Bad, ValueError, KeyError, TypeError) as e:
-            raise Bad("record %d: %s" % (n, e))
+            payload, sigs = envelope(env)
+            r, subject = parse(payload)
+            digest = sha256(payload).hex()
+            origin = origin or r["ledger"]
+            check(r["ledger"] == origin, "a record of the ledger %r" % r["ledger"])
+            named = keys.take(n, r, sigs)
+            signatures += [(n, der, pae(payload), sig) for der, sig in named]
+            if r["writer"] != chain.writer: runs = {}
+            chain.take(r, digest, tree)
+            if "run" in r: runs.setdefault(r["run"], Run()).take(r, subject, digest, chain.missing)
+        except (Bad, ValueError, KeyError, TypeError, AttributeError) as e: raise Bad("record %d: %s" % (n, e))
         tree.append(env)
-        if kind in ("key.session", "key.rotate") or sigs: covered = n
-        if tree.size in sizes: tree_at[tree.size] = tree.root()
+        if named: covered = n
+        if n in sizes: roots_at[n] = tree.root()
+    check(tree.size, "the ledger holds no record")
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for (n, *_), good in zip(signatures, pool.map(lambda s: verify(*s[1:]), signatures)):
-            if not good: raise Bad("record %d: the signature is not of this payload" % n)
-    for what, body, name, size, root_hash, lines in wanted:
-        if name != origin: raise Bad("%s is of the ledger %s" % (what, name))
-        def signed(der):  # the note's key ID is a hint: 4 bytes before the signature
-            hint = sha256(name.encode() + b"\n\x01" + der[-32:])[:4]
-            return any(n == name and s[:4] == hint and verify(der, body, s[4:]) for n, s in lines)
-        if size > tree.size: raise Bad("%s covers %d records, and %d are there" % (what, size, tree.size))
-        if not any(signed(der) for der in sessions): raise Bad("no session of the ledger signed %s" % what)
-        if tree_at.get(size, tree.root()) != root_hash: raise Bad("%s has another root: the ledger was rewritten" % what)
-        covered = max(covered, size)
-    if covered < tree.size: raise Bad("no signature covers the last %d records" % (tree.size - covered))
+            check(good, "record %d: the signature is not of this payload" % n)
+    for c in outside:
+        check(c.origin == origin, "%s is of the ledger %r" % (c.what, c.origin))
+        check(c.size <= tree.size, "%s covers %d records, and %d are there" % (c.what, c.size, tree.size))
+        check(keys.reigned(c), "the session that signed %s was not in force at its record" % c.what)
+        check(roots_at[c.size] == c.root, "%s has another root: the ledger was rewritten" % c.what)
+        covered = max(covered, c.size)
+    check(covered == tree.size, "no signature covers the last %d records" % (tree.size - covered))
     print("%s is intact: %d records, %d signatures, root %s" % (origin, tree.size, len(signatures), tree.root().hex()))
 
 
-if __name__ == "__main__":
-    args, outside = sys.argv[1:], None
-    if "--checkpoint" in args:
-        i = args.index("--checkpoint"); outside = args[i + 1]; del args[i:i + 2]
-    if len(args) < 2: sys.exit(__doc__)
+def command(args):
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("ledger", type=Path, metavar="LEDGER")
+    p.add_argument("root", nargs="+", type=Path, metavar="ROOT.pub")
+    p.add_argument("--ledger", dest="origin", metavar="ORIGIN")
+    p.add_argument("--checkpoint", action="append", default=[], type=Path, metavar="FILE")
+    a = p.parse_args(args)  # exits with 2
     try:
-        main(Path(args[0]), args[1:], outside)
-    except Bad as e:
-        print("NOT intact: %s" % e); sys.exit(1)
+        roots = [b64("".join(l for l in path.read_text().split("\n") if "-----" not in l)) for path in a.root]
+        outside = [Checkpoint(str(path), path.read_text()) for path in a.checkpoint]
+        own = a.ledger / "checkpoint"  # read before the records: a writer adds to those first
+        own = own.read_bytes() if own.exists() else None
+    except (Bad, OSError, ValueError) as e:
+        print("cannot be checked: %s" % e, file=sys.stderr); return 2
+    try:
+        if own is not None: outside.append(Checkpoint("the ledger's checkpoint", own.decode()))
+        main(a.ledger, roots, a.origin, outside)
+    except (Bad, UnicodeDecodeError) as e:
+        print("NOT intact: %s" % e); return 1
     except OSError as e:
-        print("cannot be read: %s" % e, file=sys.stderr); sys.exit(2)
-    finally:
-        TEMP.rmdir()
+        print("cannot be checked: %s" % e, file=sys.stderr); return 2
+    return 0
+
+
+if __name__ == "__main__": sys.exit(command(sys.argv[1:]))

@@ -1,0 +1,569 @@
+//go:build unix
+
+package evidence_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/gates"
+	"example.com/safeconduct/internal/pair"
+	"example.com/safeconduct/middleware"
+)
+
+// The goals were set where the references take so long.
+const (
+	goalSHA256 = 680 * time.Nanosecond   // of 1 KiB
+	goalSign   = 28300 * time.Nanosecond // Ed25519, 1 KiB
+	goalVerify = 62 * time.Microsecond
+)
+
+// reference returns what f takes at the median of many tries.
+func reference(f func()) time.Duration {
+	const tries = 51
+	n := max(1, int(200*time.Microsecond/goalSHA256)/10)
+	took := make([]time.Duration, tries)
+	for i := range took {
+		began := time.Now()
+		for range n {
+			f()
+		}
+		took[i] = time.Since(began) / time.Duration(n)
+	}
+	slices.Sort(took)
+	return took[tries/2]
+}
+
+// References are what things take that a recorder is made of.
+type references struct{ sha256, sign, verify time.Duration }
+
+func takeReferences() (r references) {
+	block, key := make([]byte, 1024), testKey(1)
+	sig := ed25519.Sign(key, block)
+	r.sha256 = reference(func() { _ = sha256.Sum256(block) })
+	r.sign = reference(func() { _ = ed25519.Sign(key, block) })
+	r.verify = reference(func() { _ = ed25519.Verify(public(key), block, sig) })
+	return r
+}
+
+// and returns the mean of those taken before and after something.
+func (r references) and(after references) references {
+	return references{(r.sha256 + after.sha256) / 2, (r.sign + after.sign) / 2, (r.verify + after.verify) / 2}
+}
+
+// slower returns how many times slower than where goals are set.
+func slower(took, there time.Duration) float64 { return float64(took) / float64(there) }
+
+// syncTime returns what it takes to write a group's worth of bytes and sync them
+// in dir, at the median.
+func syncTime(b *testing.B, dir string) time.Duration {
+	f, err := os.Create(filepath.Join(dir, "sync"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	data := make([]byte, 400<<10)
+	took := make([]time.Duration, 31)
+	for i := range took {
+		began := time.Now()
+		_, err := f.WriteAt(data, int64(i*len(data)))
+		if err := errors.Join(err, evidence.SyncFile(f)); err != nil {
+			b.Fatal(err)
+		}
+		took[i] = time.Since(began)
+	}
+	slices.Sort(took)
+	return took[len(took)/2]
+}
+
+// cpu returns the CPU time of the process so far.
+func cpu(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// heap returns how many bytes are alive.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// A tail is how long things took, in ascending order.
+type tail []time.Duration
+
+func (t tail) at(q float64) time.Duration { return t[min(len(t)-1, int(q*float64(len(t))))] }
+
+func (t tail) String() string {
+	return fmt.Sprintf("p50 %v, p99 %v, p99.9 %v, p99.99 %v, max %v of %d", t.at(0.5), t.at(0.99), t.at(0.999), t.at(0.9999), t[len(t)-1], len(t))
+}
+
+// A freezer is a disk that stops: whatever is asked of it waits.
+type freezer struct {
+	mu   sync.Mutex
+	thaw chan struct{} // nil: not frozen
+}
+
+func (f *freezer) set(frozen bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case frozen && f.thaw == nil:
+		f.thaw = make(chan struct{})
+	case !frozen && f.thaw != nil:
+		close(f.thaw)
+		f.thaw = nil
+	}
+}
+
+func (f *freezer) install(cfg *evidence.Config) {
+	cfg.Each(func(_ string, do func() error, _ func(int) error, _ []byte) error {
+		f.mu.Lock()
+		thaw := f.thaw
+		f.mu.Unlock()
+		if thaw != nil {
+			<-thaw
+		}
+		return do()
+	})
+}
+
+// begin opens a ledger. What it returns closes it.
+func begin(b *testing.B, dir string, cfg evidence.Config) (*evidence.Recorder, func()) {
+	cfg.Key = testKey(1)
+	r, err := evidence.Open(dir, cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return r, func() {
+		var left *evidence.CloseError
+		if err := r.Close(context.Background()); err != nil && (!errors.As(err, &left) || left.NotDurable > 0) {
+			b.Error(err)
+		}
+	}
+}
+
+// BenchmarkTargetEmit is what it costs the caller to leave an intent: at most
+// 2 us at the median and 10 us at the 99th percentile, without allocation, at any
+// rate, and the same while the disk is frozen. Reading the clock twice is in it.
+func BenchmarkTargetEmit(b *testing.B) {
+	b.Run("allocs", func(b *testing.B) {
+		m := evidence.NewEmitter(nil, 2000)
+		pair.WantAllocs(b, 0, func() {
+			if err := m.Emit(); err != nil {
+				b.Fatal(err)
+			}
+		})
+		for b.Loop() {
+			m.Drain()
+			for range 1000 {
+				_ = m.Emit()
+			}
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/op")
+	})
+	for _, frozen := range []bool{false, true} {
+		for _, rate := range []int{100, 1000, 10000} {
+			name := fmt.Sprintf("%d a second", rate)
+			if frozen {
+				name += ", disk frozen"
+			}
+			b.Run(name, func(b *testing.B) {
+				var f freezer
+				var cfg evidence.Config
+				f.install(&cfg)
+				r, end := begin(b, newDir(b), cfg)
+				defer end()
+				m := evidence.NewEmitter(r, 0)
+				f.set(frozen)
+				defer f.set(false)
+				var took tail
+				before := takeReferences()
+				for b.Loop() {
+					took = paced(rate, 500+10*rate/4, func() { _ = m.Emit() }) // what is lost is counted
+				}
+				slow := slower(before.and(takeReferences()).sha256, goalSHA256)
+				b.ReportMetric(max(float64(took.at(0.5))/2e3, float64(took.at(0.99))/10e3)/slow, "goal-x")
+				b.ReportMetric(float64(took.at(0.5)), "p50-ns")
+				b.ReportMetric(float64(took.at(0.99)), "p99-ns")
+				b.Logf("%v; SHA-256 of 1 KiB %.2f times the goal's; %d lost", took, slow, r.Stats().Lost)
+			})
+		}
+	}
+}
+
+// paced calls f n times, so many a second, and returns how long each call took.
+func paced(rate, n int, f func()) tail {
+	took := make(tail, n)
+	next := time.Now()
+	for i := range took {
+		time.Sleep(time.Until(next)) // a pace, not a wait for anything
+		next = next.Add(time.Second / time.Duration(rate))
+		began := time.Now()
+		f()
+		took[i] = time.Since(began)
+	}
+	slices.Sort(took)
+	return took
+}
+
+// TestEmitMakesNoSystemCall looks at the system calls of the thread that leaves
+// intents, between two that it makes on purpose.
+func TestEmitMakesNoSystemCall(t *testing.T) {
+	const child, mark = "SAFECONDUCT_EMIT", 0x5afe
+	emit := func(m *evidence.Emitter) {
+		for range 10000 {
+			if err := m.Emit(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if os.Getenv(child) != "" {
+		runtime.LockOSThread()
+		debug.SetGCPercent(-1)
+		m := evidence.NewEmitter(nil, 20002)
+		emit(m)
+		_, _ = syscall.Getpgid(mark)
+		emit(m)
+		_, _ = syscall.Getpgid(mark)
+		return
+	}
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("needs strace")
+	}
+	trace := filepath.Join(t.TempDir(), "trace")
+	cmd := exec.Command(strace, "-f", "-o", trace, os.Args[0], "-test.run", "^TestEmitMakesNoSystemCall$")
+	cmd.Env = append(os.Environ(), child+"=1", "GODEBUG=asyncpreemptoff=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Skipf("strace does not work here: %v: %.200s", err, out)
+	}
+	text, err := os.ReadFile(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	marked := regexp.MustCompile(fmt.Sprintf(`(?m)^(\d+) +getpgid\(%d\)`, mark)).FindAllStringSubmatchIndex(string(text), -1)
+	if len(marked) != 2 {
+		t.Fatalf("got %d marks, want 2", len(marked))
+	}
+	thread := string(text[marked[0][2]:marked[0][3]])
+	between := strings.Split(string(text[marked[0][1]:marked[1][0]]), "\n")
+	for _, line := range between[1:] { // after the first mark's own
+		if strings.HasPrefix(line, thread+" ") {
+			t.Errorf("a system call: %s", line)
+		}
+	}
+}
+
+// agentCalls returns a guarded and recorded call of a tool that does nothing: an
+// intent and an outcome of about 1 KB.
+func agentCalls(r *evidence.Recorder) middleware.Handler {
+	var is []middleware.Interceptor
+	if r != nil {
+		is = append(is, r.Intercept)
+	}
+	const plenty = 1 << 60
+	return middleware.Wrap(say("437"), append(is, gates.Ingress(gates.IngressRules{}), gates.Tools("calculator"), gates.Budget(
+		gates.Limits{ToolCalls: plenty, Tokens: plenty},
+		gates.Limits{Scope: gates.ScopeProcess, ToolCalls: plenty},
+	))...)
+}
+
+var calculate = middleware.Call{Kind: middleware.KindTool, Name: "calculator", Input: "19*23"}
+
+// scaled is a number of records that a quick run has less of.
+func scaled(n int) int {
+	if testing.Short() {
+		return n / 10
+	}
+	return n
+}
+
+// produce has n records made, as fast as they are written.
+func produce(b *testing.B, r *evidence.Recorder, n int) {
+	h := agentCalls(r)
+	inRun(func(ctx context.Context) {
+		ctx = middleware.WithIdentity(ctx, middleware.Identity{Session: "s-1", Subject: "alice", Tenant: "acme"})
+		for i := range n / 2 {
+			if _, err := h(ctx, calculate); err != nil {
+				b.Fatal(err)
+			}
+			if i%100 == 0 {
+				await(b, r, 4000)
+			}
+		}
+	})
+	await(b, r, 0)
+	if lost := r.Stats().Lost; lost > 0 {
+		b.Errorf("%d records were lost", lost)
+	}
+}
+
+// await returns when no more than so many records wait.
+func await(b *testing.B, r *evidence.Recorder, waiting int) {
+	durable, since := uint64(0), time.Now()
+	for {
+		s := r.Stats()
+		switch {
+		case s.Waiting <= waiting:
+			return
+		case s.Durable > durable:
+			durable, since = s.Durable, time.Now()
+		case time.Since(since) > 30*time.Second:
+			b.Fatalf("no record became durable for half a minute: %+v, %v", s, r.Err())
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// BenchmarkTargetSustained is how many records become durable in a second, made
+// in the same process: 25,000 with a signature each, 60,000 where checkpoints are
+// signed, on two processors.
+func BenchmarkTargetSustained(b *testing.B) {
+	for _, bb := range []struct {
+		signing evidence.Signing
+		goal    float64
+		records int
+	}{
+		{evidence.SignRecords, 25_000, 200_000},
+		{evidence.SignCheckpoints, 60_000, 400_000},
+	} {
+		b.Run(string(bb.signing), func(b *testing.B) {
+			dir := newDir(b)
+			r, end := begin(b, dir, evidence.Config{Signing: bb.signing, ReadOnly: []string{"calculator"}})
+			defer end()
+			produce(b, r, 2000) // warm
+			before, syncs := takeReferences(), syncTime(b, dir)
+			n, began := scaled(bb.records), cpu(b)
+			b.ResetTimer()
+			for range b.N {
+				produce(b, r, n)
+			}
+			b.StopTimer()
+			used, records := cpu(b)-began, float64(n*b.N)
+			refs := before.and(takeReferences())
+			slow := slower(refs.sha256, goalSHA256)
+			if bb.signing == evidence.SignRecords {
+				slow = slower(refs.sign, goalSign)
+			}
+			rate := records / b.Elapsed().Seconds()
+			b.ReportMetric(bb.goal/slow/rate, "goal-x")
+			b.ReportMetric(rate, "records/s")
+			b.ReportMetric(float64(used.Nanoseconds())/records/1e3, "cpu-us/record")
+			b.ReportMetric(used.Seconds()/b.Elapsed().Seconds(), "cores") // that others left
+			b.Logf("payloads of %d B; sign %v, SHA-256 of 1 KiB %v, write and fdatasync of 400 KiB %v before and %v after",
+				payloadSize(b, dir), refs.sign, refs.sha256, syncs, syncTime(b, dir))
+		})
+	}
+}
+
+// payloadSize returns the mean size of the first payloads of a ledger.
+func payloadSize(b *testing.B, dir string) int {
+	n, sum := 0, 0
+	for e, err := range evidence.Read(dir) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		sum += len(decodePayload(b, e.Envelope))
+		if n++; n == 1000 {
+			break
+		}
+	}
+	return sum / n
+}
+
+// BenchmarkTargetVerify is how fast a long ledger with signatures is verified: a
+// million records in a minute, on two processors.
+func BenchmarkTargetVerify(b *testing.B) {
+	dir := newDir(b)
+	r, end := begin(b, dir, evidence.Config{ReadOnly: []string{"calculator"}})
+	produce(b, r, scaled(120_000))
+	end()
+	before := takeReferences()
+	used := cpu(b)
+	var records uint64
+	b.ResetTimer()
+	for b.Loop() {
+		records += wantIntact(b, dir).Records
+	}
+	b.StopTimer()
+	used = cpu(b) - used
+	refs := before.and(takeReferences())
+	rate := float64(records) / b.Elapsed().Seconds()
+	b.ReportMetric(1e6/60/slower(refs.verify, goalVerify)/rate, "goal-x")
+	b.ReportMetric(rate, "records/s")
+	b.ReportMetric(float64(used.Nanoseconds())/float64(records)/1e3, "cpu-us/record")
+	b.ReportMetric(used.Seconds()/b.Elapsed().Seconds(), "cores")
+	b.Logf("Ed25519 verify %v", refs.verify)
+}
+
+// BenchmarkTargetTail is how long guarded and recorded calls take that 10,000
+// runs make, 10,000 a second: 50 us at the 99.9th percentile, with a disk that
+// works, one that is frozen, and a sink that hangs. The memory does not grow.
+func BenchmarkTargetTail(b *testing.B) {
+	hang := func(ctx context.Context, _ [][]byte) error { <-ctx.Done(); return ctx.Err() }
+	for _, bb := range []struct {
+		name   string
+		frozen bool
+		sink   evidence.Sink
+		bare   bool
+		gc     int
+	}{
+		{name: "disk works", gc: 100},
+		{name: "disk frozen", gc: 100, frozen: true},
+		{name: "sink hangs", gc: 100, sink: hang},
+		{name: "without a recorder", gc: 100, bare: true},
+		{name: "without garbage collection", gc: -1},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			const runs, period = 10_000, time.Second
+			var f freezer
+			cfg := evidence.Config{ReadOnly: []string{"calculator"}, Sink: bb.sink}
+			f.install(&cfg)
+			r, end := begin(b, newDir(b), cfg)
+			defer func() {
+				f.set(false)
+				if bb.sink != nil {
+					ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+					defer cancel()
+					_ = r.Close(ctx) // what is not shipped is left behind
+					return
+				}
+				end()
+			}()
+			h := agentCalls(r)
+			if bb.bare {
+				h = agentCalls(nil)
+			}
+			debug.SetGCPercent(bb.gc)
+			defer debug.SetGCPercent(100)
+			warm, span := 3*time.Second, 8*time.Second
+			if testing.Short() {
+				warm, span = time.Second, 2*time.Second
+			}
+			f.set(bb.frozen)
+			o := offer(h, runs, period, warm, span)
+			for b.Loop() { // once: that took long enough
+			}
+			slow := slower(takeReferences().sha256, goalSHA256)
+			s := r.Stats()
+			b.ReportMetric(float64(o.took.at(0.999))/50e3/slow, "goal-x")
+			b.ReportMetric(float64(o.took.at(0.5)), "p50-ns")
+			b.ReportMetric(float64(o.took.at(0.999)), "p99.9-ns")
+			b.ReportMetric(float64(o.took[len(o.took)-1]), "max-ns")
+			b.Logf("%v; %v; SHA-256 of 1 KiB %.2f times the goal's; %d durable, %d overflowed, %d lost", o.took, o, slow, s.Durable, s.Overflowed, s.Lost)
+			if grown := int64(o.after) - int64(o.before); bb.gc > 0 && grown > int64(o.before)/10+8<<20 {
+				b.Errorf("the heap grew from %d to %d bytes", o.before, o.after)
+			}
+			if longest := o.took[len(o.took)-1]; longest > time.Second {
+				b.Errorf("a call took %v: it waited", longest)
+			}
+		})
+	}
+}
+
+// An offered is what came of offering calls.
+type offered struct {
+	took          tail
+	before, after uint64 // bytes alive
+	gcs           uint32
+	pause, assist time.Duration
+}
+
+func (o offered) String() string {
+	return fmt.Sprintf("heap %.1f to %.1f MB, %d collections, %v stopped, %v of assists", float64(o.before)/1e6, float64(o.after)/1e6, o.gcs, o.pause, o.assist)
+}
+
+// offer has each of some runs make a call every period, and measures them for
+// span after a time to get warm.
+func offer(h middleware.Handler, runs int, period, warm, span time.Duration) (o offered) {
+	var measuring, stop atomic.Bool
+	var n atomic.Int64
+	o.took = make(tail, int(2*span/period)*runs+runs)
+	start := time.Now()
+	var all sync.WaitGroup
+	for i := range runs {
+		all.Go(func() {
+			next := start.Add(period * time.Duration(i) / time.Duration(runs))
+			turn := func(ctx context.Context) {
+				for range 1 + i%3 { // calls of a run, before another one begins
+					time.Sleep(time.Until(next))
+					if stop.Load() {
+						return
+					}
+					began := time.Now()
+					_, _ = h(ctx, calculate)
+					if took := time.Since(began); measuring.Load() {
+						if i := n.Add(1) - 1; int(i) < len(o.took) {
+							o.took[i] = took
+						}
+					}
+					next = next.Add(period)
+				}
+			}
+			for !stop.Load() {
+				inRun(turn)
+			}
+		})
+	}
+	time.Sleep(warm)
+	assist := []metrics.Sample{{Name: "/cpu/classes/gc/mark/assist:cpu-seconds"}}
+	var before, after runtime.MemStats
+	o.before = heap()
+	metrics.Read(assist)
+	began := assist[0].Value.Float64()
+	runtime.ReadMemStats(&before)
+	measuring.Store(true)
+	time.Sleep(span)
+	measuring.Store(false)
+	runtime.ReadMemStats(&after)
+	o.after = heap()
+	metrics.Read(assist)
+	o.gcs, o.pause = after.NumGC-before.NumGC, time.Duration(after.PauseTotalNs-before.PauseTotalNs)
+	o.assist = time.Duration((assist[0].Value.Float64() - began) * 1e9)
+	stop.Store(true)
+	all.Wait()
+	o.took = o.took[:min(int(n.Load()), len(o.took))]
+	slices.Sort(o.took)
+	return o
+}
+
+// BenchmarkTargetMemory is how much is alive after a million records, over what
+// was after the first tenth of them: no more than a tenth of it.
+func BenchmarkTargetMemory(b *testing.B) {
+	r, end := begin(b, newDir(b), evidence.Config{Signing: evidence.SignCheckpoints, ReadOnly: []string{"calculator"}})
+	defer end()
+	n := scaled(1_000_000)
+	produce(b, r, n/10)
+	before := heap()
+	for b.Loop() {
+		produce(b, r, n-n/10)
+	}
+	after := heap()
+	b.ReportMetric(float64(after)/float64(before)/1.1, "goal-x")
+	b.ReportMetric(float64(after)/1e6, "MB")
+	b.ReportMetric(float64(n)*0.9/b.Elapsed().Seconds(), "records/s")
+	b.Logf("%.1f MB alive after %d records, %.1f MB after %d", float64(before)/1e6, n/10, float64(after)/1e6, n)
+}

@@ -1,0 +1,46 @@
+package evidence
+
+import (
+	"os"
+
+	"example.com/safeconduct/middleware"
+)
+
+// An Emitter puts intents of one run into a queue, as a call does that waits for
+// nothing.
+type Emitter struct {
+	q *queue
+	e event
+}
+
+// NewEmitter returns an Emitter into the queue of r, or where r is nil into one
+// of its own that holds limit events.
+func NewEmitter(r *Recorder, limit int) *Emitter {
+	q := newQueue(limit, queueMemory)
+	if r != nil {
+		q = r.queue
+	} else { // as if a writer had been there
+		q.add(&event{kind: KindSession, body: Session{}}, q.began, false)
+		q.events = make([]event, 0, limit)
+	}
+	return &Emitter{q, event{
+		kind: KindIntent, run: new(runState), runID: "AGXW5INJQKQOVWIHOIHGUVTVY4",
+		who:   middleware.Identity{Session: "s-1", Subject: "alice", Tenant: "acme"},
+		call:  callRef{id: 4, parent: 1, kind: middleware.KindTool, name: "calculator"},
+		input: "19*23", kept: len("19*23"), effects: EffectsReadOnly,
+		balances: []middleware.Balance{{Gate: "budget", Scope: "run", Limit: "tool calls", Max: 100, Used: 3}},
+	}}
+}
+
+// Emit puts one intent.
+func (m *Emitter) Emit() error {
+	e := m.e
+	_, err := m.q.put(false, &e, nil)
+	return err
+}
+
+// Drain empties a queue that has no writer.
+func (m *Emitter) Drain() { m.q.events = m.q.events[:0] }
+
+// SyncFile makes durable what was written to f, as the writer does.
+func SyncFile(f *os.File) error { return syncFile(f) }
