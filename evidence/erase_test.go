@@ -18,9 +18,9 @@ import (
 
 const secret = "sk-live-4711-do-not-tell"
 
-// recorded returns a ledger with one call of a tool, and the content of its
+// oneCall returns a ledger with one call of a tool, and the content of its
 // intent.
-func recorded(t testing.TB, cfg evidence.Config) (dir string, r *evidence.Recorder, input evidence.Entry) {
+func oneCall(t testing.TB, cfg evidence.Config) (dir string, r *evidence.Recorder, input evidence.Entry) {
 	t.Helper()
 	dir = newDir(t)
 	r = open(t, dir, cfg)
@@ -41,7 +41,7 @@ func recorded(t testing.TB, cfg evidence.Config) (dir string, r *evidence.Record
 // A content that is kept can be opened, and proves its commitment; one that is
 // erased cannot, the ledger says why, and verifies as before.
 func TestErase(t *testing.T) {
-	dir, r, intent := recorded(t, evidence.Config{Payloads: &evidence.Payloads{Key: payloadKey()}})
+	dir, r, intent := oneCall(t, evidence.Config{Payloads: &evidence.Payloads{Key: payloadKey()}})
 	commitment := intent.Record.Input.Commitment
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestErase(t *testing.T) {
 
 // Whoever erases needs no payload key, and need not have kept anything.
 func TestEraseWithoutAStore(t *testing.T) {
-	dir, r, intent := recorded(t, evidence.Config{Payloads: &evidence.Payloads{Key: payloadKey()}})
+	dir, r, intent := oneCall(t, evidence.Config{Payloads: &evidence.Payloads{Key: payloadKey()}})
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestEraseWithoutAStore(t *testing.T) {
 		t.Errorf("after Close: got error %v, want one that wraps ErrUnavailable and ErrClosed", err)
 	}
 
-	dir, r, intent = recorded(t, evidence.Config{})
+	dir, r, intent = oneCall(t, evidence.Config{})
 	if err := r.Erase(t.Context(), intent.Record.Input.Commitment, "why", "who"); err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestEraseWithoutAStore(t *testing.T) {
 }
 
 func TestEraseRefuses(t *testing.T) {
-	_, r, intent := recorded(t, evidence.Config{})
+	_, r, intent := oneCall(t, evidence.Config{})
 	good := intent.Record.Input.Commitment
 	for name, args := range map[string][3]string{
 		"no commitment": {"", "why", "who"},

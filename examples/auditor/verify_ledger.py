@@ -43,7 +43,7 @@ MEMBERS = {name: members.split() for name, members in {
     "runEnd": "calls head records", "predecessor": "ledger reason tree", "previous": "hash seq writer",
     "session": "key notAfter notBefore predecessor? previous? public recovered? signing tree?",
     "recovered": "bytes? overflow? segment? tiles? unsigned?", "tree": "records root",
-    "usage": "cached? cost? input? output? reasoning? reported? total?", "who": "session? subject? tenant?"}.items()}
+    "usage": "cacheWrite? cached? cost? input? output? reasoning? reported? total?", "who": "session? subject? tenant?"}.items()}
 NONE = ("", False, 0, None)  # what is left out rather than written
 
 
