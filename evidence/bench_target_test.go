@@ -139,14 +139,14 @@ func (f *freezer) set(frozen bool) {
 }
 
 func (f *freezer) install(cfg *evidence.Config) {
-	cfg.Each(func(_ string, do func() error, _ func(int) error, _ []byte) error {
+	cfg.Each(func(op evidence.Op) error {
 		f.mu.Lock()
 		thaw := f.thaw
 		f.mu.Unlock()
 		if thaw != nil {
 			<-thaw
 		}
-		return do()
+		return op.Do()
 	})
 }
 

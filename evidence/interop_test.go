@@ -122,18 +122,8 @@ func (l *recorded) sessions(t *testing.T) (keys []ed25519.PublicKey) {
 // export writes the ledger as a tile log with its entries.
 func (l *recorded) export(t *testing.T) (dir string) {
 	t.Helper()
-	dir = t.TempDir()
-	w := tiles.NewWriter(dir, tiles.Options{Entries: true})
-	for _, e := range l.entries {
-		if err := w.Append(tiles.LeafHash(e.Envelope), e.Envelope); err != nil {
-			t.Fatal(err)
-		}
-	}
-	checkpoint, err := os.ReadFile(filepath.Join(l.dir, "checkpoint"))
-	if err = errors.Join(err, w.Partial()); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "checkpoint"), checkpoint, 0o600); err != nil {
+	dir = filepath.Join(t.TempDir(), "tiles")
+	if _, err := evidence.ExportTiles(dir, l.dir); err != nil {
 		t.Fatal(err)
 	}
 	return dir
