@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"io"
 	"strconv"
-	"time"
 
 	"example.com/safeconduct/middleware"
 	"github.com/google/uuid"
@@ -21,8 +20,7 @@ type builder struct {
 	disclose       bool
 	disclosures    []Disclosure
 	head           Hash // of the writer's last payload
-	began          time.Time
-	room           int // for entries of lists, in the record being built
+	room           int  // for entries of lists, in the record being built
 }
 
 // build appends the payload of e's record, which is the next of the writer.
@@ -44,7 +42,7 @@ func (b *builder) statement(e *event) ([]byte, Hash) { return b.append(nil, e) }
 func (b *builder) append(dst []byte, e *event) ([]byte, Hash) {
 	r := &Record{
 		Kind: e.kind, Ledger: b.ledger, Prev: b.head, Seq: e.seq,
-		Mono: e.at.Sub(b.began), Time: e.at.Round(0).UTC(), Version: schemaVersion, Writer: b.writer,
+		Mono: e.mono, Time: e.at.Round(0).UTC(), Version: schemaVersion, Writer: b.writer,
 		ID: newID(b.contents.random),
 	}
 	if e.run != nil {

@@ -20,7 +20,7 @@ func NewEmitter(r *Recorder, limit int) *Emitter {
 	if r != nil {
 		q = r.queue
 	} else { // as if a writer had been there
-		q.add(&event{kind: KindSession, body: Session{}}, q.began, false)
+		q.add(&event{kind: KindSession, body: Session{}}, moment{wall: q.began}, false)
 		q.events = make([]event, 0, limit)
 	}
 	return &Emitter{q, event{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"time"
 )
 
 // Faults are errors that a disk gives. A nil func means that it works.
@@ -168,3 +169,10 @@ func SplitEnvelope(b []byte) (payload []byte, ids []string, sigs [][]byte, err e
 
 // Break has the writer panic at the next record.
 func (r *Recorder) Break() { r.writer.build.contents = nil }
+
+// SetClock has records dated by another wall clock.
+func (r *Recorder) SetClock(wall func() time.Time) {
+	r.queue.mu.Lock()
+	defer r.queue.mu.Unlock()
+	r.queue.wall = wall
+}

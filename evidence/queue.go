@@ -12,7 +12,8 @@ import (
 type event struct {
 	kind RecordKind
 	seq  uint64
-	at   time.Time
+	at   time.Time     // by the wall clock
+	mono time.Duration // since the queue was made
 
 	run    *runState
 	runID  string
@@ -82,15 +83,18 @@ type queue struct {
 	seq     uint64 // of the last event
 	lost    Gap    // since the writer last took events
 	lostAll uint64
+	wall    func() time.Time
 	began   time.Time
 	closed  bool
+
+	mono time.Duration // of the last event
 
 	// The session that signs what comes next, in seconds of the wall clock.
 	notBefore, notAfter int64
 }
 
 func newQueue(limit, memory int) *queue {
-	return &queue{limit: limit, memory: memory, began: time.Now(), urgent: make(chan struct{}, 1), insist: make(chan struct{}, 1), ending: make(chan struct{})}
+	return &queue{limit: limit, memory: memory, wall: time.Now, began: time.Now(), urgent: make(chan struct{}, 1), insist: make(chan struct{}, 1), ending: make(chan struct{})}
 }
 
 // put queues a, and b behind it if that is not nil, both or none; they are of
@@ -108,7 +112,7 @@ func (q *queue) put(wait bool, a, b *event) (done chan error, err error) {
 		q.lostAll += uint64(n)
 		return nil, ErrClosed
 	}
-	now := time.Now() // under the lock: in order
+	now := q.now() // under the lock: in order
 	// What is larger than the bounds by itself gets into an empty queue. Once
 	// something is lost nothing gets in until the writer has taken what there
 	// is: one gap stands for it all, at the end.
@@ -138,10 +142,28 @@ func (q *queue) put(wait bool, a, b *event) (done chan error, err error) {
 	return done, nil
 }
 
+// A moment is a time by both clocks: the one that people set, and the one that
+// never steps back.
+type moment struct {
+	wall time.Time
+	mono time.Duration
+}
+
+// now needs q.mu, so that records are in the order of their times.
+func (q *queue) now() moment {
+	wall := q.wall()
+	mono := wall.Sub(q.began)
+	if mono < q.mono { // a clock that has no monotonic reading
+		mono = q.mono
+	}
+	q.mono = mono
+	return moment{wall, mono}
+}
+
 // add needs q.mu.
-func (q *queue) add(e *event, now time.Time, full bool) {
+func (q *queue) add(e *event, now moment, full bool) {
 	q.seq++
-	e.seq, e.at = q.seq, now
+	e.seq, e.at, e.mono = q.seq, now.wall, now.mono
 	if e.run != nil {
 		e.run.seq++
 		e.runSeq = e.run.seq
@@ -156,7 +178,7 @@ func (q *queue) add(e *event, now time.Time, full bool) {
 	}
 	if e.kind == KindSession {
 		s := e.body.(Session)
-		s.NotBefore = now.Add(-sessionSlack).Round(0).UTC().Truncate(time.Second)
+		s.NotBefore = now.wall.Add(-sessionSlack).Round(0).UTC().Truncate(time.Second)
 		s.NotAfter = s.NotBefore.Add(sessionLife)
 		q.notBefore, q.notAfter = s.NotBefore.Unix(), s.NotAfter.Unix()
 		e.body = s
@@ -166,8 +188,8 @@ func (q *queue) add(e *event, now time.Time, full bool) {
 
 // renew begins another session where now is outside of the one that there is,
 // because that was long enough or because the clock was set. It needs q.mu.
-func (q *queue) renew(now time.Time) {
-	if t := now.Unix(); t <= q.notBefore || t >= q.notAfter {
+func (q *queue) renew(now moment) {
+	if t := now.wall.Unix(); t <= q.notBefore || t >= q.notAfter {
 		q.add(&event{kind: KindSession, body: Session{}}, now, false)
 	}
 }
@@ -193,14 +215,14 @@ func (q *queue) take(spare []event) []event {
 	taken := q.events
 	q.events, q.kept, q.alerted = spare, 0, false
 	if q.lost.Count > 0 {
-		now := time.Now()
+		now := q.now()
 		gap := q.lost
 		q.lost = Gap{}
-		if now.Unix() <= q.notBefore || now.Unix() >= q.notAfter {
-			now = taken[len(taken)-1].at // the gap must come right after what it declares
+		if t := now.wall.Unix(); t <= q.notBefore || t >= q.notAfter {
+			now.wall = taken[len(taken)-1].at // the gap must come right after what it declares
 		}
 		q.seq++
-		taken = append(taken, event{kind: KindGap, seq: q.seq, at: now, body: gap})
+		taken = append(taken, event{kind: KindGap, seq: q.seq, at: now.wall, mono: now.mono, body: gap})
 	}
 	return taken
 }

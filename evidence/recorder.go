@@ -168,7 +168,7 @@ func (r *Recorder) assemble(s *store, cfg Config, origin string, found *found) {
 		payloads: r.payloads, disclose: cfg.Disclose, signing: cfg.Signing, log: log, root: cfg.Key,
 		build: &builder{
 			ledger: origin, writer: newID(contents.random), contents: contents,
-			disclose: cfg.Disclose != nil || r.payloads != nil, began: r.queue.began,
+			disclose: cfg.Disclose != nil || r.payloads != nil,
 		},
 	}
 }

@@ -326,3 +326,30 @@ func TestEffectsPreferred(t *testing.T) {
 		t.Errorf("got decisions %+v, want the recorder's that was not enforced", d)
 	}
 }
+
+// Somebody sets the clock, an hour back and ten years ahead: records stay in
+// order, sessions cover their dates, and the verifier says that it was set.
+func TestClockIsSet(t *testing.T) {
+	dir := newDir(t)
+	r := open(t, dir, evidence.Config{})
+	for _, jump := range []time.Duration{0, -time.Hour, -time.Hour - time.Minute, 10 * 365 * 24 * time.Hour, 0} {
+		r.SetClock(func() time.Time { return time.Now().Round(0).Add(jump) }) // no monotonic reading: it was set
+		if _, err := call(t, r, shell, say("ok")); err != nil {
+			t.Fatalf("%v: %v", jump, err)
+		}
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	report := wantIntact(t, dir)
+	if report.Sessions != 4 || report.ClockSteps < 2 || report.Done != 5 {
+		t.Errorf("got %+v, want 4 sessions, steps of the clock, 5 done", report)
+	}
+	var mono time.Duration
+	for _, e := range entries(t, dir) {
+		if e.Record.Mono < mono {
+			t.Errorf("record %d: the monotonic clock steps back", e.Record.Seq)
+		}
+		mono = e.Record.Mono
+	}
+}
