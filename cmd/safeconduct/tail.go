@@ -35,8 +35,13 @@ Exit codes: 0 shown, 1 there are bytes that are no record, 2 not shown.`,
 			if n < 0 {
 				return usagef("-n is negative")
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
+			ctx := cmd.Context()
+			if follow { // to be interrupted is how it ends; a second signal kills
+				var stop context.CancelFunc
+				ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+				defer stop()
+				context.AfterFunc(ctx, stop)
+			}
 			return tail(ctx, cmd.OutOrStdout(), args[0], n, follow)
 		},
 	}
