@@ -550,8 +550,9 @@ func offer(h middleware.Handler, runs int, period, warm, span time.Duration) (o 
 	return o
 }
 
-// BenchmarkTargetMemory is how much is alive after a million records, over what
-// was after the first tenth of them: no more than a tenth of it.
+// BenchmarkTargetMemory is how much is alive after a million records: at most 4 MB
+// more than after the first tenth of them, which is what buffers come and go by
+// and 4 bytes a record.
 func BenchmarkTargetMemory(b *testing.B) {
 	r, end := begin(b, newDir(b), evidence.Config{Signing: evidence.SignCheckpoints, ReadOnly: []string{"calculator"}})
 	defer end()
@@ -562,7 +563,7 @@ func BenchmarkTargetMemory(b *testing.B) {
 		produce(b, r, n-n/10)
 	}
 	after := heap()
-	b.ReportMetric(float64(after)/float64(before)/1.1, "goal-x")
+	b.ReportMetric(float64(after)/(float64(before)+4e6), "goal-x")
 	b.ReportMetric(float64(after)/1e6, "MB")
 	b.ReportMetric(float64(n)*0.9/b.Elapsed().Seconds(), "records/s")
 	b.Logf("%.1f MB alive after %d records, %.1f MB after %d", float64(before)/1e6, n/10, float64(after)/1e6, n)
