@@ -21,6 +21,17 @@ type builder struct {
 	disclosures    []Disclosure
 	head           Hash // of the writer's last payload
 	room           int  // for entries of lists, in the record being built
+
+	// Memory of the record being built, used again for the next.
+	record    Record
+	call      Call
+	outcome   Outcome
+	usage     Usage
+	whose     Who
+	end       RunEnd
+	committed [3]Content
+	balances  []Balance
+	decisions []Decision
 }
 
 // build appends the payload of e's record, which is the next of the writer.
@@ -40,7 +51,8 @@ func (b *builder) build(dst []byte, e *event) []byte {
 func (b *builder) statement(e *event) ([]byte, Hash) { return b.append(nil, e) }
 
 func (b *builder) append(dst []byte, e *event) ([]byte, Hash) {
-	r := &Record{
+	r := &b.record
+	*r = Record{
 		Kind: e.kind, Ledger: b.ledger, Prev: b.head, Seq: e.seq,
 		Mono: e.mono, Time: e.at.Round(0).UTC(), Version: schemaVersion, Writer: b.writer,
 		ID: newID(b.contents.random),
@@ -105,69 +117,77 @@ func (b *builder) body(r *Record, e *event) {
 		r.Gap = &v
 		return
 	case KindStart:
-		r.Who = who(e.who)
+		r.Who = b.identity(e.who)
 		return
 	case KindEnd:
-		r.RunEnd = &RunEnd{Calls: e.calls, Head: e.run.head, Records: e.runSeq}
+		b.end = RunEnd{Calls: e.calls, Head: e.run.head, Records: e.runSeq}
+		r.RunEnd = &b.end
 		return
 	}
-	r.Call = &Call{
+	b.call = Call{
 		ID: uint32(e.call.id), Parent: uint32(e.call.parent),
 		Kind: e.call.kind.String(), Name: clean(e.call.name, maxName),
 	}
-	r.Balances = limited(b, r, e.balances, func(l *middleware.Balance) Balance {
+	r.Call = &b.call
+	b.balances = limited(b, r, b.balances, e.balances, func(l *middleware.Balance) Balance {
 		return Balance{
 			Gate: clean(l.Gate, maxName), Scope: clean(l.Scope, maxName), Limit: clean(l.Limit, maxName),
 			Max: l.Max, Used: l.Used, Held: l.Held,
 		}
 	})
+	r.Balances = b.balances
 	if e.kind == KindIntent {
 		r.Effects = e.effects
-		r.Input = b.commit(r, ContentInput, e.input)
-		r.Who = who(e.who)
+		r.Input = b.commit(r, 0, ContentInput, e.input)
+		r.Who = b.identity(e.who)
 		b.structure(r, e.input)
 		return
 	}
-	r.Decisions = limited(b, r, e.decisions, func(d *middleware.Decision) Decision {
+	b.decisions = limited(b, r, b.decisions, e.decisions, func(d *middleware.Decision) Decision {
 		return Decision{
 			Gate: clean(d.Gate, maxName), Verdict: d.Verdict.String(), Shadow: d.Shadow,
 			Code: clean(string(d.Code), maxName), Reason: clean(d.Reason, maxReason), Elapsed: d.Elapsed,
 		}
 	})
-	o := e.outcome
+	r.Decisions = b.decisions
+	b.outcome = e.outcome
+	o := &b.outcome
 	o.Gate, o.Code, o.Reason = clean(o.Gate, maxName), clean(o.Code, maxName), clean(o.Reason, maxReason)
 	for i := range o.Error {
 		o.Error[i] = clean(o.Error[i], maxName)
 	}
-	r.Outcome = &o
+	r.Outcome = o
 	if e.hasRan {
-		r.Ran = b.commit(r, ContentRan, e.ran)
+		r.Ran = b.commit(r, 1, ContentRan, e.ran)
 	}
 	if e.hasOut {
-		r.Output = b.commit(r, ContentOutput, e.output)
+		r.Output = b.commit(r, 2, ContentOutput, e.output)
 		b.structure(r, e.output)
 	}
 	if u := &e.usage; e.hasUsage {
-		r.Usage = &Usage{
+		b.usage = Usage{
 			Input: u.InputTokens, Output: u.OutputTokens, Total: u.TotalTokens,
 			Cached: u.CachedTokens, CacheWrite: u.CacheWriteTokens, Reasoning: u.ReasoningTokens, Cost: u.Cost, Reported: u.Reported,
 		}
+		r.Usage = &b.usage
 	}
 }
 
-func (b *builder) commit(r *Record, name string, snap any) *Content {
-	c, encoded := b.contents.commit(name, snap)
+func (b *builder) commit(r *Record, place int, name string, snap any) *Content {
+	var encoded []byte
+	b.committed[place], encoded = b.contents.commit(name, snap)
 	if b.disclose {
 		b.disclosures = append(b.disclosures, Disclosure{Record: r.ID, Encoded: string(encoded)})
 	}
-	return &c
+	return &b.committed[place]
 }
 
-func who(id middleware.Identity) *Who {
+func (b *builder) identity(id middleware.Identity) *Who {
 	if id == (middleware.Identity{}) {
 		return nil
 	}
-	return &Who{Session: clean(id.Session, maxName), Subject: clean(id.Subject, maxName), Tenant: clean(id.Tenant, maxName)}
+	b.whose = Who{Session: clean(id.Session, maxName), Subject: clean(id.Subject, maxName), Tenant: clean(id.Tenant, maxName)}
+	return &b.whose
 }
 
 // structure adds what may be said of a content: names, roles and sizes.
@@ -178,7 +198,7 @@ func (b *builder) structure(r *Record, snap any) {
 	case *middleware.ModelResponse:
 		r.Response = &Response{
 			Model: clean(v.Model, maxName),
-			Choices: limited(b, r, v.Choices, func(c *middleware.Choice) Choice {
+			Choices: limited(b, r, nil, v.Choices, func(c *middleware.Choice) Choice {
 				return Choice{
 					Size: int64(len(c.Text)), Reasoning: int64(len(c.Reasoning)),
 					StopReason: clean(c.StopReason, maxName), ToolCalls: b.toolCalls(r, c.ToolCalls),
@@ -197,8 +217,8 @@ func (b *builder) request(r *Record, v *middleware.ModelRequest) *Request {
 		Candidates: int64(v.Candidates), JSON: v.JSON, MaxTokens: int64(v.MaxTokens),
 		Model: clean(v.Model, maxName), Stops: len(v.Stop),
 		Temperature: decimal(v.Temperature), TopP: decimal(v.TopP),
-		Tools: limited(b, r, v.Tools, func(name *string) string { return clean(*name, maxName) }),
-		Messages: limited(b, r, v.Messages, func(m *middleware.Message) Message {
+		Tools: limited(b, r, nil, v.Tools, func(name *string) string { return clean(*name, maxName) }),
+		Messages: limited(b, r, nil, v.Messages, func(m *middleware.Message) Message {
 			size := 0
 			for _, p := range m.Parts {
 				size += max(p.Size, len(p.Text))
@@ -209,7 +229,7 @@ func (b *builder) request(r *Record, v *middleware.ModelRequest) *Request {
 }
 
 func (b *builder) toolCalls(r *Record, calls []middleware.ToolCall) []ToolCall {
-	return limited(b, r, calls, func(c *middleware.ToolCall) ToolCall {
+	return limited(b, r, nil, calls, func(c *middleware.ToolCall) ToolCall {
 		return ToolCall{Name: clean(c.Name, maxName), Registered: clean(c.Registered, maxName), Size: int64(len(c.Input))}
 	})
 }
@@ -223,17 +243,14 @@ func decimal(f float64) string {
 }
 
 // limited converts as many entries as there is room for, and has r count the
-// rest.
-func limited[From, To any](b *builder, r *Record, from []From, convert func(*From) To) []To {
+// rest. It uses the memory of to.
+func limited[From, To any](b *builder, r *Record, to []To, from []From, convert func(*From) To) []To {
 	n := min(len(from), b.room)
 	b.room -= n
 	r.Omitted += len(from) - n
-	if n == 0 {
-		return nil
-	}
-	to := make([]To, n)
-	for i := range to {
-		to[i] = convert(&from[i])
+	to = to[:0]
+	for i := range n {
+		to = append(to, convert(&from[i]))
 	}
 	return to
 }

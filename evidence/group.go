@@ -140,6 +140,7 @@ func newSigners() *signers {
 			for c := range s.jobs {
 				for i := c.from; i < c.to; i++ {
 					scratch = c.b.fill(i, scratch)
+					runtime.Gosched() // calls come first
 				}
 				c.b.signed.Done()
 			}

@@ -152,6 +152,48 @@ func TestOverflowFails(t *testing.T) {
 	})
 }
 
+// A disk that hangs and recovers again and again, while records come and the
+// overflow is filled and emptied at once.
+func TestOverflowComesAndGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}, Queue: 1 << 16}
+		var disk gated
+		cfg.Each(disk.do)
+		r, err := evidence.Open(dir, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const runs, each = 5, 300
+		var calls sync.WaitGroup
+		for range runs {
+			calls.Go(func() {
+				for range each {
+					_, _ = call(t, r, calculator, say("437"))
+					time.Sleep(7 * time.Millisecond)
+				}
+			})
+		}
+		spilled := 0
+		for range 6 {
+			disk.hang(syncsOfSegments)
+			time.Sleep(300 * time.Millisecond)
+			if r.Stats().Overflowed > 0 {
+				spilled++
+			}
+			disk.release()
+			time.Sleep(time.Duration(1+spilled) * 3 * time.Millisecond)
+		}
+		calls.Wait()
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if report := wantIntact(t, dir); report.Done != runs*each || report.Lost != 0 || spilled == 0 {
+			t.Errorf("got %+v after %d overflows, want %d done and none lost", report, spilled, runs*each)
+		}
+	})
+}
+
 // What is in the overflow when the process dies is taken over at the next start.
 func TestOverflowIsTakenOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

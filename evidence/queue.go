@@ -94,7 +94,33 @@ type queue struct {
 }
 
 func newQueue(limit, memory int) *queue {
-	return &queue{limit: limit, memory: memory, wall: time.Now, began: time.Now(), urgent: make(chan struct{}, 1), insist: make(chan struct{}, 1), ending: make(chan struct{})}
+	return &queue{events: make([]event, 0, min(limit, minRoom)), limit: limit, memory: memory, wall: time.Now, began: time.Now(), urgent: make(chan struct{}, 1), insist: make(chan struct{}, 1), ending: make(chan struct{})}
+}
+
+// minRoom is for how many events there is room from the beginning. The writer
+// makes more as it comes to be needed: for callers that would be a long time
+// under the lock, and more if the garbage collector has them help.
+const minRoom = 1024
+
+// room returns an empty slice to take events in, in place of one that had as many
+// as taken. Made of spare where that is large enough.
+func (q *queue) room(spare []event, taken int) []event {
+	if want := min(q.limit, max(minRoom, 4*taken)); cap(spare) < want {
+		return make([]event, 0, want)
+	}
+	return spare[:0]
+}
+
+// enter takes the lock. It is held for less than a microsecond, and to be parked
+// and woken takes many times that where the processors are busy: so callers try
+// for a while.
+func (q *queue) enter() {
+	for range 100 {
+		if q.mu.TryLock() {
+			return
+		}
+	}
+	q.mu.Lock()
 }
 
 // put queues a, and b behind it if that is not nil, both or none; they are of
@@ -106,7 +132,7 @@ func (q *queue) put(wait bool, a, b *event) (done chan error, err error) {
 	if b != nil {
 		n, kept = 2, kept+b.kept
 	}
-	q.mu.Lock()
+	q.enter()
 	defer q.mu.Unlock()
 	if q.closed {
 		q.lostAll += uint64(n)
@@ -135,7 +161,7 @@ func (q *queue) put(wait bool, a, b *event) (done chan error, err error) {
 		q.waiters = append(q.waiters, waiter{q.seq, done})
 		notify(q.urgent)
 		notify(q.insist)
-	case !q.alerted && (len(q.events) > q.limit/2 || q.kept > q.memory/2):
+	case !q.alerted && (len(q.events) > cap(q.events)/2 || q.kept > q.memory/2):
 		q.alerted = true
 		notify(q.urgent)
 	}
@@ -182,6 +208,9 @@ func (q *queue) add(e *event, now moment, full bool) {
 		s.NotAfter = s.NotBefore.Add(sessionLife)
 		q.notBefore, q.notAfter = s.NotBefore.Unix(), s.NotAfter.Unix()
 		e.body = s
+	}
+	if len(q.events) == cap(q.events) { // the writer does not come
+		q.events = append(make([]event, 0, max(q.limit, 2*len(q.events))), q.events...)
 	}
 	q.events = append(q.events, *e)
 }

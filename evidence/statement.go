@@ -130,8 +130,10 @@ func (r *Record) validate(s Subject) error {
 		return errors.New("the first record of a writer is not key.session")
 	case r.Seq == 1 && r.Prev != Hash{}:
 		return errors.New("the first record of a writer has a predecessor")
-	case r.Mono < 0 || r.Omitted < 0:
-		return errors.New("negative count")
+	case r.Mono < 0:
+		return errors.New("negative time")
+	case !r.inRange():
+		return errors.New("a number out of range")
 	case r.Time.Location().String() != "UTC":
 		return errors.New("time is not UTC")
 	}
@@ -206,6 +208,73 @@ func (r *Record) validateBody() error {
 		return errors.New("erased without commitment, reason or authority")
 	}
 	return r.validateKeys()
+}
+
+// inRange reports whether all that stand in the payload as numbers are counts or
+// sizes that every JSON parser reads exactly.
+func (r *Record) inRange() bool {
+	ok := r.RunSeq <= maxInt
+	size := func(n int64) { ok = ok && 0 <= n && n <= maxInt }
+	count := func(n uint64) { ok = ok && n <= maxInt }
+	toolCalls := func(calls []ToolCall) {
+		for _, c := range calls {
+			size(c.Size)
+		}
+	}
+	size(int64(r.Omitted))
+	for _, c := range []*Content{r.Input, r.Ran, r.Output} {
+		if c != nil {
+			size(c.Size)
+		}
+	}
+	if p := r.Plan; p != nil {
+		size(int64(p.Steps))
+		toolCalls(p.ToolCalls)
+	}
+	if q := r.Request; q != nil {
+		size(int64(q.Stops))
+		for _, m := range q.Messages {
+			size(m.Size)
+		}
+	}
+	if a := r.Response; a != nil {
+		for _, c := range a.Choices {
+			size(c.Size)
+			size(c.Reasoning)
+			toolCalls(c.ToolCalls)
+		}
+	}
+	if e := r.RunEnd; e != nil {
+		count(e.Calls)
+		count(e.Records)
+	}
+	if g := r.Gap; g != nil {
+		count(g.To)
+	}
+	if s := r.Session; s != nil {
+		if s.Previous != nil {
+			count(s.Previous.Seq)
+		}
+		for _, t := range []*TreeHead{s.Tree, s.Predecessor.tree()} {
+			if t != nil {
+				count(t.Records)
+			}
+		}
+		if c := s.Recovered; c != nil {
+			size(c.Bytes)
+			for _, n := range []uint64{c.Overflow, c.Segment, c.Tiles, c.Unsigned} {
+				count(n)
+			}
+		}
+	}
+	return ok
+}
+
+func (p *Predecessor) tree() *TreeHead {
+	if p == nil {
+		return nil
+	}
+	return &p.Tree
 }
 
 // validateKeys checks the statements about keys.

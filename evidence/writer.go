@@ -122,13 +122,13 @@ func (w *writer) encode() {
 	defer w.end()
 	defer w.signers.stop()
 	defer w.survive()
-	var events []event
-	tick := minTick
+	var spare []event
+	taken, tick := 0, minTick
 	for {
 		closed := w.queue.isClosed() // asked before taking: nothing comes after
-		clear(events)                // lets go of what they point to
-		events = w.queue.take(events[:0])
-		if len(events) == 0 {
+		spare = w.queue.room(spare, taken)
+		events := w.queue.take(spare)
+		if taken = len(events); taken == 0 {
 			if closed {
 				return
 			}
@@ -140,6 +140,8 @@ func (w *writer) encode() {
 		if !w.encodeAll(events) {
 			return
 		}
+		clear(events) // lets go of what they point to
+		spare = events
 		if tick = minTick; len(events) < maxGroup {
 			w.pause(tick)
 		}
