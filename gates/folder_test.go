@@ -60,6 +60,7 @@ func TestPathsOutsideOfTheFolder(t *testing.T) {
 		`..\secret`, `C:\Windows`, "C:/Windows", "c:x", `\\server\share`, `\\?\C:\x`, "//server/share/x/..",
 		strings.Repeat("a", 256), strings.Repeat("a/", 2049), "docs/" + strings.Repeat("b", 300),
 		"docs/a.txt/../../../secret", "docs/a.txt/..",
+		"~/.ssh/id_rsa", "~root/x", "$HOME/x", "docs/${HOME}", "file:/etc/passwd", "host:/etc/passwd", "10.0.0.1:/etc", "-rf", "--output=x", "docs/a\u0085b",
 	} {
 		if err := judged(t, `{"path":`+quote(path)+`}`, rule); !isDenial(err) {
 			t.Errorf("%q: got %v, want a denial", path, err)
