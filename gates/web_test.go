@@ -221,7 +221,7 @@ func TestPlainHTTPIsRefused(t *testing.T) {
 	web := gates.NewWeb(rules)
 	for _, client := range []*http.Client{web.Client(), {Transport: web.Transport()}} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, strings.NewReader("x"))
-		noErr(t, err)
+		must(t, err)
 		resp, err := client.Do(req)
 		if err == nil {
 			_ = resp.Body.Close()
