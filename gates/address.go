@@ -72,13 +72,23 @@ func (s *screen) allows(ip netip.Addr) bool {
 			return true
 		}
 	}
-	if ip.Is6() && s.nat64.Contains(ip) {
+	if ip.Is6() {
 		b := ip.As16()
-		ip = netip.AddrFrom4([4]byte(b[12:]))
+		within := netip.AddrFrom4([4]byte(b[12:]))
+		switch {
+		case s.nat64.Contains(ip):
+			ip = within
+		case !s.global.Contains(ip):
+			return false
+		case b[8]&^2 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe: // ISATAP, RFC 5214
+			return s.public(ip) && s.public(within)
+		}
 	}
-	if ip.Is6() && !s.global.Contains(ip) {
-		return false
-	}
+	return s.public(ip)
+}
+
+// public reports whether ip is not reserved.
+func (s *screen) public(ip netip.Addr) bool {
 	for _, p := range s.reserved {
 		if p.Contains(ip) {
 			return false

@@ -256,12 +256,19 @@ func (t *toolRules) call(ctx context.Context, call *middleware.Call) error {
 	return nil
 }
 
+// A span is where a value stands in the input. It has no pointers: to note one
+// costs nothing while the garbage collector runs.
+type span struct {
+	from, to int
+	clean    bool // as that of the value
+}
+
 // object judges arguments that are a JSON object.
 func (t *toolRules) object(ctx context.Context, call *middleware.Call, input string) error {
-	var few [8]value // of the arguments that have rules
+	var few [8]span // where the arguments that have rules stand
 	found := few[:]
 	if len(t.args) > len(few) {
-		found = make([]value, len(t.args))
+		found = make([]span, len(t.args))
 	}
 	var r reader
 	r.read(input)
@@ -277,10 +284,9 @@ func (t *toolRules) object(ctx context.Context, call *middleware.Call, input str
 			r.unique(&names, folded)
 		}
 		r.space()
-		var v value
-		from := r.pos
-		if from < len(input) && input[from] == '"' {
-			v.clean = !r.text().escaped
+		at := span{from: r.pos}
+		if r.pos < len(input) && input[r.pos] == '"' {
+			at.clean = !r.text().escaped
 		} else {
 			r.value()
 		}
@@ -294,8 +300,8 @@ func (t *toolRules) object(ctx context.Context, call *middleware.Call, input str
 			if name.String() != t.args[i].name {
 				return badInput("argument " + shown(t.args[i].name) + " is spelled in another way")
 			}
-			v.raw = input[from:r.pos]
-			found[i] = v
+			at.to = r.pos
+			found[i] = at
 			break // there are no twins
 		}
 	}
@@ -304,13 +310,14 @@ func (t *toolRules) object(ctx context.Context, call *middleware.Call, input str
 	}
 	for i := range t.args {
 		arg := &t.args[i]
-		if found[i].raw == "" {
+		at := found[i]
+		if at.to == 0 {
 			if arg.optional {
 				continue
 			}
 			return badInput("argument " + shown(arg.name) + " is required")
 		}
-		if c, f := found[i].satisfies(arg.conditions); f != fitYes {
+		if c, f := (value{raw: input[at.from:at.to], clean: at.clean}).satisfies(arg.conditions); f != fitYes {
 			return broken("argument "+shown(arg.name), c, f)
 		}
 	}

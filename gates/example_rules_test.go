@@ -187,3 +187,21 @@ func ExampleNot() {
 	// Denied (policy): argument "command" must not be one of the values that are listed. Do not repeat this call unchanged. <nil>
 	// Denied (bad_input): argument "command" must not be one of the values that are listed. Do not repeat this call unchanged. <nil>
 }
+
+// Each item of a list is judged by itself.
+func ExampleEach() {
+	send := middleware.Wrap(middlewaretest.Echo, middleware.Tell, gates.Arguments(gates.ArgumentRules{
+		"send": {
+			gates.Arg("to", gates.Each(gates.Prefix("ann@", "bob@"))),
+			gates.OptionalArg("urgent", gates.Equal(false)),
+		},
+	}))
+	for _, args := range []string{`{"to":["ann@example.com"]}`, `{"to":["ann@example.com","eve@example.com"]}`, `{"to":[],"urgent":true}`} {
+		res, err := send(context.Background(), middlewaretest.Tool("send", args))
+		fmt.Println(res.Output, err)
+	}
+	// Output:
+	// {"to":["ann@example.com"]} <nil>
+	// Denied (policy): argument "to" must be a list in which each item is allowed. Do not repeat this call unchanged. <nil>
+	// Denied (policy): argument "urgent" must be the one value that is listed. Do not repeat this call unchanged. <nil>
+}

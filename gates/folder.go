@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"example.com/safeconduct/middleware"
 )
@@ -59,10 +60,12 @@ func (f *Folder) Close() error { return f.root.Close() }
 // is not there and would be in it: relative to the folder, or absolute. It looks
 // at the file system, for links that lead out of the folder.
 //
-// A path that some tool or system may read in another way is not satisfied:
-// with a NUL or another control character, a backslash, a drive letter, a byte
-// that is written as in URLs (%2e), an empty one, one that is not cleaned
-// (a/../b, a//b, ./a), one of over 4096 bytes, or one with a name of over 255.
+// A path that some tool or system may read in another way does not satisfy it:
+// with a NUL or another control character, a backslash, a dollar sign, a colon
+// before the first slash (C:, file:, host:), a byte that is written as in URLs
+// (%2e), one that begins with a tilde or a dash, an empty one, one that is not
+// cleaned (a/../b, a//b, ./a), one of over 4096 bytes, or one with a name of
+// over 255.
 func (f *Folder) Path() Condition {
 	return Condition{be: "be a path in the folder that the tool may use", judge: func(v value) fit {
 		s, ok := v.str()
@@ -86,11 +89,12 @@ func (f *Folder) Path() Condition {
 
 // name returns a path relative to the folder, and whether it may be used.
 func (f *Folder) name(path string) (string, bool) {
-	if path == "" || len(path) > maxPath || strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }) {
+	if path == "" || len(path) > maxPath || strings.ContainsFunc(path, unicode.IsControl) || encoded(path) {
 		return "", false
 	}
-	if len(path) > 1 && path[1] == ':' || encoded(path) {
-		return "", false
+	first, _, _ := strings.Cut(path, "/")
+	if strings.ContainsAny(path, `\$`) || strings.Contains(first, ":") || path[0] == '~' || path[0] == '-' {
+		return "", false // to a shell, or as a URL, it is another one
 	}
 	if filepath.IsAbs(path) {
 		rel, ok := f.within(path)

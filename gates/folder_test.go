@@ -23,27 +23,20 @@ func newFolder(t *testing.T) (folder *gates.Folder, dir string) {
 	}
 	base := t.TempDir()
 	dir = filepath.Join(base, "root")
-	noErr(t, os.MkdirAll(filepath.Join(dir, "docs"), 0o755))
-	noErr(t, os.MkdirAll(filepath.Join(base, "root-evil"), 0o755))
-	noErr(t, os.WriteFile(filepath.Join(dir, "docs", "a.txt"), []byte("harmless"), 0o600))
-	noErr(t, os.WriteFile(filepath.Join(base, "secret"), []byte("secret"), 0o600))
+	must(t, os.MkdirAll(filepath.Join(dir, "docs"), 0o755))
+	must(t, os.MkdirAll(filepath.Join(base, "root-evil"), 0o755))
+	must(t, os.WriteFile(filepath.Join(dir, "docs", "a.txt"), []byte("harmless"), 0o600))
+	must(t, os.WriteFile(filepath.Join(base, "secret"), []byte("secret"), 0o600))
 	for name, to := range map[string]string{
 		"in": "docs/a.txt", "out": "../secret", "abs": filepath.Join(base, "secret"), "etc": "/etc", "up": "..",
 		"dangling": "../nothing", "deep": "docs/../../secret", "chain": "out",
 	} {
-		noErr(t, os.Symlink(to, filepath.Join(dir, name)))
+		must(t, os.Symlink(to, filepath.Join(dir, name)))
 	}
 	folder, err := gates.OpenFolder(dir)
-	noErr(t, err)
-	t.Cleanup(func() { noErr(t, folder.Close()) })
+	must(t, err)
+	t.Cleanup(func() { must(t, folder.Close()) })
 	return folder, dir
-}
-
-func noErr(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // TestPathsOutsideOfTheFolder shows that no spelling of a path and no link leads
@@ -60,6 +53,7 @@ func TestPathsOutsideOfTheFolder(t *testing.T) {
 		`..\secret`, `C:\Windows`, "C:/Windows", "c:x", `\\server\share`, `\\?\C:\x`, "//server/share/x/..",
 		strings.Repeat("a", 256), strings.Repeat("a/", 2049), "docs/" + strings.Repeat("b", 300),
 		"docs/a.txt/../../../secret", "docs/a.txt/..",
+		"~/.ssh/id_rsa", "~root/x", "$HOME/x", "docs/${HOME}", "file:/etc/passwd", "host:/etc/passwd", "10.0.0.1:/etc", "-rf", "--output=x", "docs/a\u0085b",
 	} {
 		if err := judged(t, `{"path":`+quote(path)+`}`, rule); !isDenial(err) {
 			t.Errorf("%q: got %v, want a denial", path, err)
@@ -96,16 +90,16 @@ func TestPathsInTheFolder(t *testing.T) {
 		}
 	}
 	f, err := folder.Open(dir + "/docs/a.txt")
-	noErr(t, err)
+	must(t, err)
 	b, err := io.ReadAll(f)
-	noErr(t, err)
-	noErr(t, f.Close())
+	must(t, err)
+	must(t, f.Close())
 	if string(b) != "harmless" {
 		t.Errorf("got %q", b)
 	}
 	w, err := folder.OpenFile("docs/new.txt", os.O_CREATE|os.O_WRONLY, 0o600)
-	noErr(t, err)
-	noErr(t, w.Close())
+	must(t, err)
+	must(t, w.Close())
 	if _, err := folder.Open("docs/none.txt"); !os.IsNotExist(err) || isDenial(err) {
 		t.Errorf("what is not there: got %v", err)
 	}
@@ -130,9 +124,9 @@ func TestAPathSwappedAfterItWasJudged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder, dir := newFolder(t)
-			noErr(t, os.WriteFile(filepath.Join(filepath.Dir(dir), "a.txt"), []byte("secret"), 0o600))
+			must(t, os.WriteFile(filepath.Join(filepath.Dir(dir), "a.txt"), []byte("secret"), 0o600))
 			tool := middleware.Wrap(func(context.Context, middleware.Call) (middleware.Result, error) {
-				noErr(t, swap(dir))
+				must(t, swap(dir))
 				f, err := folder.Open("docs/a.txt")
 				if err != nil {
 					return middleware.Result{}, err
@@ -160,8 +154,8 @@ func replace(path, link string) error {
 func TestAFolderThatIsGone(t *testing.T) {
 	dir := t.TempDir()
 	folder, err := gates.OpenFolder(dir)
-	noErr(t, err)
-	noErr(t, folder.Close())
+	must(t, err)
+	must(t, folder.Close())
 	if err := judged(t, `{"path":"a"}`, gates.Arg("path", folder.Path())); !denied(err, badInput) {
 		t.Errorf("closed: got %v", err)
 	}

@@ -111,8 +111,8 @@ func zeros(word uint64) uint64 { return (word - ones) &^ word & highs }
 // sketch makes a sketch of a JSON text, which is far cheaper than to read it:
 // texts that mean the same have the same, unless one of them is odd. It is made
 // of two sums over all bytes but white space, in any order: one of the bytes, and
-// one in Gray's code, which tells 19 from 28. A text is odd if it has an escape, or what may be a
-// number with a fraction or an exponent.
+// one in Gray's code, which tells 19 from 28. A text is odd if it has an escape,
+// or what may be a number with a fraction or an exponent.
 func sketch(text string) (sum uint64, odd bool) {
 	const lanes = 0x00ff00ff00ff00ff
 	var found, digits uint64
@@ -131,7 +131,10 @@ func sketch(text string) (sum uint64, odd bool) {
 		}
 		before := digits >> 56                            // of the word before
 		digits = zeros((word ^ '0'*ones) &^ (0xf * ones)) // and :;<=>?
-		found |= zeros(word^'\\'*ones) | (digits<<8|before)&(zeros(word^'.'*ones)|zeros((word|' '*ones)^'e'*ones))
+		found |= zeros(word ^ '\\'*ones)
+		if after := digits<<8 | before; after != 0 { // most text has few digits
+			found |= after & (zeros(word^'.'*ones) | zeros((word|' '*ones)^'e'*ones))
+		}
 		seen := ((word | highs) - '!'*ones | word) & highs // no white space
 		word &= seen >> 7 * 0xff
 		gray := word ^ word>>1&^highs

@@ -91,8 +91,12 @@ func hex4(s string) (rune, bool) {
 // String returns the string itself, without its escapes.
 func (q quoted) String() string {
 	if !q.escaped {
-		return q.raw
+		return q.raw // as most have none
 	}
+	return q.unescape()
+}
+
+func (q quoted) unescape() string {
 	var b strings.Builder
 	for s := q.raw; ; {
 		at := strings.IndexByte(s, '\\')

@@ -128,6 +128,7 @@ type laps struct {
 	at       int                     // seq modulo Window
 	seq      int                     // tool calls so far
 	sketches []uint64                // that of call n at n modulo Window
+	alike    [64]uint16              // how many of them there are, by sketch modulo 64
 	latest   []asked                 // and the call
 	odd      int                     // seq after the latest odd call
 	unknown  []int                   // seq at each of the latest requests for unknown tools
@@ -216,6 +217,10 @@ func (l *loop) ask(st *laps, tool, input string) (reason string, hard bool) {
 	if l.perhaps(st, like) {
 		reason = l.circle(st, &now)
 	}
+	if st.seq >= l.Window {
+		st.alike[st.sketches[st.at]%64]--
+	}
+	st.alike[like%64]++
 	st.sketches[st.at], st.latest[st.at] = like, now
 	st.seq++
 	if st.at++; st.at == l.Window {
@@ -233,13 +238,17 @@ func (l *loop) perhaps(st *laps, sketch uint64) bool {
 	if st.odd > 0 && st.seq-st.odd < l.Window {
 		return true // its sketch says nothing
 	}
+	enough := min(l.Consecutive, l.Alternating, l.Identical)
+	if int(st.alike[sketch%64]) < enough {
+		return false // as for most
+	}
 	n := 0
 	for _, s := range st.sketches {
 		if s == sketch {
 			n++
 		}
 	}
-	return n >= min(l.Consecutive, l.Alternating, l.Identical)
+	return n >= enough
 }
 
 // circle returns in what way a call goes too far.

@@ -14,9 +14,14 @@ import (
 // knows no dialect, and does not parse. So it is strict about all that dialects
 // read in different ways, and denies queries that are harmless: with comments,
 // backslashes, dollar quotes, brackets, variables, a function by a quoted name
-// or one with a schema, characters that are not ASCII outside of quotes, and
-// anywhere outside of quotes a word that changes data or locks it, such as
-// INSERT, INTO or SHARE. A column of such a name must be quoted.
+// or one with a schema, a number that a letter follows (1INTO), characters that
+// are not ASCII outside of quotes, and anywhere outside of quotes a word that
+// changes data or locks it, such as INSERT, INTO or SHARE. A column of such a
+// name must be quoted.
+//
+// What looks like a table or a column is taken for one: it does not know of
+// functions that a dialect (Oracle's) calls without parentheses, of views that
+// do more than read, nor of names that stand for files (DuckDB's).
 //
 // ReadOnlySQL panics if a function is not a name in lower case.
 func ReadOnlySQL(functions ...string) Condition {
@@ -60,7 +65,9 @@ const (
 	// another statement after it.
 	sqlForbidden = `insert update delete merge upsert into outfile dumpfile share procedure
 		create alter drop truncate rename grant revoke deny attach detach pragma vacuum copy load call exec execute
-		lock unlock set declare begin commit rollback use kill shutdown backup restore dbcc waitfor reconfigure bulk handler`
+		lock unlock set declare begin commit rollback use kill shutdown backup restore dbcc waitfor reconfigure bulk handler
+		nextval trigger checkpoint raiserror writetext updatetext setuser revert receive conversation
+		tablock tablockx paglock xlock updlock holdlock`
 
 	// Words that a parenthesis follows without making them a call.
 	sqlOpeners = `select from where and or not in exists as on using join over by having union intersect except all any some
@@ -111,7 +118,11 @@ func (q *sqlRules) readOnly(s string) bool {
 			if depth--; depth < 0 {
 				return false
 			}
-		case t.name() && after.text == "(" && before.text != "as" && before.text != "with" && before.text != "recursive":
+		case (t.name() || t.word()) && after.text == "(" && (before.text == "with" || before.text == "recursive") && !q.openers[t.text] && !q.forbidden[t.text]:
+			if !sqlColumns(tokens[i+1:]) {
+				return false // an expression, as some dialects have it there
+			}
+		case t.name() && after.text == "(" && before.text != "as":
 			return false // a function by a quoted name
 		case t.word() && !q.allows(before, t, after):
 			return false
@@ -127,12 +138,33 @@ func (q *sqlRules) allows(before, word, after sqlToken) bool {
 		return false
 	case word.text == "replace":
 		return after.text == "(" && before.text != "." // otherwise it is a statement
+	case word.text == "value" && before.text == "next":
+		return false // NEXT VALUE FOR changes a sequence
 	case after.text != "(" || q.openers[word.text] && before.text != ".":
 		return true
-	case before.text == "as" || before.text == "with" || before.text == "recursive":
+	case before.text == "as":
 		return true // a name with columns, or a type
 	}
 	return q.functions[word.text] && before.text != "."
+}
+
+// sqlColumns reports whether tokens begin with names in parentheses, and AS: what
+// follows the name of a query in WITH.
+func sqlColumns(tokens []sqlToken) bool {
+	for i := 1; i+2 < len(tokens); i += 2 {
+		if !tokens[i].word() && !tokens[i].name() {
+			return false
+		}
+		switch tokens[i+1].text {
+		case ",":
+		case ")":
+			return tokens[i+2].text == "as" && i+3 < len(tokens) &&
+				slices.Contains([]string{"(", "not", "materialized"}, tokens[i+3].text)
+		default:
+			return false
+		}
+	}
+	return false
 }
 
 // sqlTokens reads tokens as all dialects read them, and fails where dialects
@@ -162,6 +194,9 @@ func sqlTokens(s string) (tokens []sqlToken, ok bool) {
 			}
 			word := strings.ToLower(s[i : i+n])
 			if c >= '0' && c <= '9' {
+				if !sqlNumber(word, s[i+n:]) {
+					return nil, false
+				}
 				word = "0"
 			}
 			tokens = append(tokens, sqlToken{word})
@@ -175,6 +210,23 @@ func sqlTokens(s string) (tokens []sqlToken, ok bool) {
 		i += n
 	}
 	return tokens, true
+}
+
+// sqlNumber reports whether word, which begins with a digit and which rest comes
+// after, is a number or a part of one to all dialects. Some read 1INTO, and
+// 1.e5INTO, as a number and a word.
+func sqlNumber(word, rest string) bool {
+	if len(rest) > 1 && rest[0] == '.' && sqlWordByte(rest[1]) && (rest[1] < '0' || rest[1] > '9') {
+		return false
+	}
+	if digits, ok := strings.CutPrefix(word, "0x"); ok {
+		return strings.Trim(digits, "0123456789abcdef") == ""
+	}
+	digits, exponent, scaled := strings.Cut(word, "e")
+	if scaled && exponent == "" && (rest == "" || rest[0] != '+' && rest[0] != '-') {
+		return false
+	}
+	return strings.Trim(digits+exponent, "0123456789") == ""
 }
 
 func sqlWordByte(c byte) bool {

@@ -17,6 +17,7 @@ func TestReadOnlySQL(t *testing.T) {
 		"SELECT replace(a, 'x', 'y') FROM t", "SELECT CAST(a AS varchar(10)) FROM t", "SELECT CASE WHEN (a) THEN (b) ELSE (c) END FROM t",
 		"SELECT t.a, u.b FROM t JOIN u ON (t.id = u.id) WHERE EXISTS (SELECT 1 FROM v) AND NOT (a BETWEEN (1) AND (2))",
 		"VALUES (1, 2), (3, 4)", "SELECT a::date FROM t", "SELECT row_number() OVER (PARTITION BY a ORDER BY b) FROM t", "SELECT my_own(a) FROM t",
+		"SELECT 1, 1.5, .5, 2.5e3, 1e5, 1e-5, 1.5E+3, 0xFF, t1.c2 FROM t1", "WITH a(n, m) AS (SELECT 1, 2) SELECT n FROM a", `WITH "a b"(n) AS NOT MATERIALIZED (SELECT 1) SELECT n FROM "a b"`, "SELECT a FROM t ORDER BY a OFFSET 5 ROWS FETCH NEXT 5 ROWS ONLY",
 		"SELECT updated_at, deleted, created, inserts FROM t", "SELECT -1 - -1, 2*-3", "SELECT a FROM t WHERE a = ? AND b = 'x' || 'y'",
 	}
 	deny := []string{
@@ -33,6 +34,9 @@ func TestReadOnlySQL(t *testing.T) {
 		"SELECT pg_catalog . pg_sleep (10)", "SELECT x.count(1)", "SELECT x.select(1)", "SELECT PG_SLEEP\n(10)", `SELECT U&"pg_sleep"(1)`,
 		`SELECT 'a\'; DROP TABLE t; --'`, `SELECT E'a\'b'`, "SELECT E'a'", "SELECT $$a$$", "SELECT $1", "SELECT q'[it's]'", "SELECT a[1]", "SELECT [a]", "SELECT {fn now()}", "SELECT @a := 1", "SELECT @@version",
 		"SELECT 'a", `SELECT "a`, "SELECT (1", "SELECT 1)", "SELECT )(", "SELECT 'a\x00b'", "SELECT\x001", "SELECT \u00a01", "SELECT а FROM t", "SELECT 1\v", "ＳＥＬＥＣＴ 1",
+		"SELECT 1INTO t2 FROM t", "SELECT 1DELETE FROM t", "SELECT 1e5INTO t2", "SELECT 1.5into t2", "SELECT 1.e5into t2 FROM t", "SELECT .5into t2", "SELECT 0x1into t2", "SELECT 1e FROM t", "SELECT 1e+5into t2", "SELECT 1_into t2", "SELECT 1.into t2",
+		"WITH sleep(3) AS x SELECT x", "WITH file('/etc/passwd') AS x SELECT x", "WITH sleep(a) AS x SELECT x", `WITH "sleep"(3) AS x SELECT x`, "WITH RECURSIVE sleep(3) AS x SELECT x", "WITH sleep() AS (SELECT 1) SELECT 1", "WITH sleep(a", "WITH delete(a) AS (SELECT 1) SELECT 1", "WITH sleep(a) AS",
+		"SELECT s.nextval FROM dual", "SELECT NEXT VALUE FOR s", "SELECT * FROM t WITH (TABLOCKX, HOLDLOCK)", "SELECT 1 DISABLE TRIGGER x ON t", "SELECT 1 RECEIVE * FROM q", "SELECT 1 END CONVERSATION 'x'", "SELECT 1 CHECKPOINT",
 		"SELECT 1; -- x", "SELECT '" + strings.Repeat("a", gates.DefaultMaxBytes) + "'",
 	}
 	rule := gates.Text(gates.ReadOnlySQL("my_own"))

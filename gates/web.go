@@ -104,8 +104,8 @@ func NewWeb(rules WebRules) *Web {
 // URL is satisfied by absolute URLs of hosts and ports that may be reached, by
 // https, or by http where that is allowed.
 //
-// A URL that some client may read in another way is not satisfied: with a user,
-// with white space, a control character, a backslash or a byte that is not
+// A URL that some client may read in another way does not satisfy it: with a
+// user, or an @ before the first slash of its path, with white space, a control character, a backslash or a byte that is not
 // ASCII, with a host that is written with an upper-case letter, an escape, a dot
 // at its end, or as a number (0x7f000001, 127.1), or one of over 4096 bytes.
 func (w *Web) URL() Condition {
@@ -129,6 +129,9 @@ func (w *Web) reaches(s string) bool {
 	rest, ok := strings.CutPrefix(s, u.Scheme+"://") // in lower case, and two slashes
 	if !ok || u.Host == "" || !strings.HasPrefix(rest, u.Host) {
 		return false
+	}
+	if before, _, _ := strings.Cut(rest, "/"); strings.Contains(before, "@") {
+		return false // a?@b: some take what is before the @ for a user
 	}
 	port := map[string]string{"https": "443", "http": "80"}[u.Scheme]
 	if u.Port() != "" {

@@ -26,7 +26,7 @@ var notPublic = []string{
 	"198.51.100.1", "203.0.113.1", "192.88.99.1", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
 	"::", "::1", "::ffff:127.0.0.1", "::ffff:7f00:1", "::ffff:169.254.169.254", "::ffff:a9fe:a9fe", "::ffff:10.0.0.1",
 	"::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b::127.0.0.1", "64:ff9b::a9fe:a9fe", "64:ff9b::10.0.0.1", "64:ff9b:1::1",
-	"2002:7f00:1::", "2002:a9fe:a9fe::", "2002:808:808::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:db8::1", "2001:10::1", "3fff::1",
+	"2002:7f00:1::", "2002:a9fe:a9fe::", "2002:808:808::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:db8::1", "2001:10::1", "3fff::1", "2606:4700::5efe:10.0.0.1", "2606:4700::200:5efe:7f00:1", "2a00:1450::5efe:a9fe:a9fe",
 	"fe80::1", "fec0::1", "fc00::1", "fd00:ec2::254", "fd20:ce::254", "ff02::1", "100::1", "5f00::1", "4000::1", "fe80::1%eth0",
 }
 
@@ -50,7 +50,7 @@ func TestAddressesThatAreNotPublic(t *testing.T) {
 			t.Errorf("%s was dialled: %v", ip, err)
 		}
 	}
-	for _, ip := range []string{"8.8.8.8", "1.1.1.1", "172.32.0.1", "100.128.0.1", "[2606:4700:4700::1111]", "[64:ff9b::8.8.8.8]", "[::ffff:8.8.8.8]", "[2a00:1450::1]"} {
+	for _, ip := range []string{"8.8.8.8", "1.1.1.1", "172.32.0.1", "100.128.0.1", "[2606:4700:4700::1111]", "[64:ff9b::8.8.8.8]", "[::ffff:8.8.8.8]", "[2a00:1450::1]", "[2a00:1450::5efe:8.8.8.8]"} {
 		if err := judged(t, `{"url":"https://`+ip+`/"}`, rule); err != nil {
 			t.Errorf("%s: got %v, want it allowed", ip, err)
 		}
@@ -65,12 +65,12 @@ func TestURL(t *testing.T) {
 		allow, deny []string
 	}{
 		{"by default https alone", gates.WebRules{Hosts: hosts}, []string{
-			"https://example.com", "https://example.com/a/../b?q=%2e%2e#f", "https://example.com:443/", "https://a.example.org/", "https://a.b.example.org", "https://8.8.8.8/",
+			"https://example.com", "https://example.com/a/../b?q=%2e%2e#f", "https://example.com:443/", "https://example.com/@a?b=c@d", "https://a.example.org/", "https://a.b.example.org", "https://8.8.8.8/",
 		}, []string{
 			"http://example.com/", "https://example.com:444/", "https://example.com:80/", "https://example.com:0443/", "https://example.com:/",
 			"https://example.org/", "https://evil-example.com/", "https://example.com.evil.com/", "https://aexample.org/", "https://sub.example.com/",
 			"https://evil.com/example.com", "https://evil.com?example.com", "https://evil.com#example.com", "https://evil.com/.example.org",
-			"https://user@example.com/", "https://user:pw@example.com/", "https://example.com@evil.com/", "https://example.com:443@evil.com/", "https://@example.com/",
+			"https://user@example.com/", "https://user:pw@example.com/", "https://example.com@evil.com/", "https://example.com:443@evil.com/", "https://@example.com/", "https://example.com?@evil.com/", "https://example.com#@evil.com/", "https://example.com?a@evil.com",
 			"https://evil.com\\\\@example.com/", "https://example.com\\\\.evil.com/", "https:\\\\\\\\example.com/", "https:/example.com/", "https:example.com", "https:///example.com/",
 			"//example.com/", "/example.com", "example.com", "", " https://example.com/", "https://example.com/ ", "https://example.com/a b", "https://exa\\tmple.com/", "https://example.com/\\n", "https://example.com\\u0000.evil.com/",
 			"HTTPS://example.com/", "https://EXAMPLE.com/", "https://example.com./", "https://example%2ecom/", "https://example。com/", "https://exаmple.com/", "https://ⓔxample.com/",
@@ -221,7 +221,7 @@ func TestPlainHTTPIsRefused(t *testing.T) {
 	web := gates.NewWeb(rules)
 	for _, client := range []*http.Client{web.Client(), {Transport: web.Transport()}} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, strings.NewReader("x"))
-		noErr(t, err)
+		must(t, err)
 		resp, err := client.Do(req)
 		if err == nil {
 			_ = resp.Body.Close()
