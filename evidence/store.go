@@ -92,10 +92,11 @@ func (s *store) open(segment uint64, size int64) (cut int64, err error) {
 		return 0, err
 	}
 	s.segment, s.size = segment, info.Size()
-	if size < 0 {
-		return 0, nil
+	if size >= 0 {
+		return info.Size() - size, s.cut(size)
 	}
-	return info.Size() - size, s.cut(size)
+	// A writer that died may have left what never reached the disk.
+	return 0, errors.Join(s.disk.sync(s.f), s.disk.syncDir(filepath.Dir(s.f.Name())))
 }
 
 // cut shortens the last segment to size, and writes its first line again where
@@ -111,7 +112,7 @@ func (s *store) cut(size int64) error {
 		}
 		s.size = int64(len(segmentHeader))
 	}
-	return s.disk.sync(s.f)
+	return errors.Join(s.disk.sync(s.f), s.disk.syncDir(filepath.Dir(s.f.Name())))
 }
 
 // create starts segment n, which must not exist.

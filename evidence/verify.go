@@ -213,6 +213,9 @@ func (v *verification) measure() error {
 		return err
 	}
 	r.Segments, r.Bytes = len(ns), ledgerBytes(v.dir)
+	if n := missingSegment(ns); n != 0 {
+		v.checker.found(nil, DamageRemoved, "segment %d is missing", n)
+	}
 	info, err := os.Stat(filepath.Join(v.dir, overflowName))
 	if err == nil {
 		r.Overflow = info.Size()
