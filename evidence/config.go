@@ -21,9 +21,9 @@ type Config struct {
 	Key crypto.Signer
 
 	// Ledger is the origin that a new ledger gets, its name in every record
-	// and checkpoint: at most 255 bytes without white space or "+". If it is
-	// empty, a new ledger gets a random one, and an existing one keeps its own;
-	// otherwise an existing one must have the same.
+	// and checkpoint: at most 255 bytes without white space, control characters
+	// or "+". If it is empty, a new ledger gets a random one, and an existing
+	// one keeps its own; otherwise an existing one must have the same.
 	Ledger string
 
 	// Signing says what the session keys sign. If it is empty, SignRecords.

@@ -47,7 +47,7 @@ func wantUnavailable(t *testing.T, err, cause error) {
 	}
 }
 
-// FAULTS 9 and 10: no tool with side effects runs while its intent cannot be made
+// No tool with side effects runs while its intent cannot be made
 // durable, and all goes on when it can.
 func TestDiskFails(t *testing.T) {
 	for _, tt := range []struct {
@@ -200,7 +200,7 @@ func nthOperation(t *testing.T, n int, how string) (reached bool) {
 	return int(ops.Load()) > n
 }
 
-// FAULTS 11: a log that was renamed or cut under the writer is not begun anew.
+// A log that was renamed or cut under the writer is not begun anew.
 func TestLogTakenAway(t *testing.T) {
 	for name, take := range map[string]func(path string) error{
 		"renamed":   func(path string) error { return os.Rename(path, path+".1") },
@@ -368,7 +368,7 @@ func TestGapsUnderLoad(t *testing.T) {
 	open(t, dir, evidence.Config{}) // and it can be continued
 }
 
-// FAULTS 14.
+// A ledger has one writer at a time, and can be verified meanwhile.
 func TestTwoWriters(t *testing.T) {
 	dir := newDir(t)
 	r := open(t, dir, evidence.Config{})
@@ -472,7 +472,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// FAULTS 12: an incomplete frame at the end is cut off, wherever it was cut, and
+// An incomplete frame at the end is cut off, wherever it was cut, and
 // the next writer says so.
 func TestTornTail(t *testing.T) {
 	dir := newDir(t)
@@ -576,7 +576,7 @@ func TestClosed(t *testing.T) {
 	wantIntact(t, dir)
 }
 
-// FAULTS 21: Close while calls are under way.
+// Close while calls are under way.
 func TestCloseUnderLoad(t *testing.T) {
 	dir := newDir(t)
 	r := open(t, dir, evidence.Config{ReadOnly: []string{"calculator"}})

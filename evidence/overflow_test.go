@@ -202,7 +202,7 @@ func TestOverflowIsTakenOver(t *testing.T) {
 	})
 }
 
-// FAULTS: a disk that does not answer at all keeps no call that need not wait.
+// A disk that does not answer at all keeps no call that need not wait.
 func TestFrozenDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := newDir(t)

@@ -365,7 +365,7 @@ func (p *TrustPolicy) check() error {
 		case l.Ledger == "":
 			return fmt.Errorf("%q: ledger: is missing or empty", at)
 		case checkOrigin(l.Ledger) != nil:
-			return fmt.Errorf("%q: ledger: is too long, not valid UTF-8, or holds white space or a plus sign", at)
+			return fmt.Errorf("%q: ledger: is too long, not valid UTF-8, or holds white space, a control character or a plus sign", at)
 		case twice:
 			return fmt.Errorf("%q: ledger: is that of /ledgers/%d", at, first)
 		case len(l.Roots) == 0:

@@ -223,7 +223,7 @@ func TestTrustPolicyRefuses(t *testing.T) {
 	}
 }
 
-// FAULTS 50: a policy that was cut off anywhere is no policy.
+// A policy that was cut off anywhere is no policy.
 func TestTrustPolicyTruncated(t *testing.T) {
 	whole := []byte(strings.TrimSpace(policyFile))
 	if _, err := evidence.ParseTrustPolicy(whole); err != nil {

@@ -69,7 +69,7 @@ func TestSessionsChangeDaily(t *testing.T) {
 	})
 }
 
-// FAULTS: a key is rotated while the writer works. Whoever verifies must trust
+// A key is rotated while the writer works. Whoever verifies must trust
 // both, and whoever continues needs the new one.
 func TestRotate(t *testing.T) {
 	dir := newDir(t)
@@ -120,7 +120,7 @@ func (d *device) Sign(_ io.Reader, msg []byte, opts crypto.SignerOpts) ([]byte, 
 }
 
 // The root key signs once at Open and once a day, whatever the number of
-// records. FAULTS: while it does not answer, a tool whose intent is to be durable
+// records. While it does not answer, a tool whose intent is to be durable
 // is not called, and what waits is written when it answers again.
 func TestRootKeyDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
