@@ -732,6 +732,7 @@ func TestOpenRefusesHolesBetweenSegments(t *testing.T) {
 		if !errors.Is(err, evidence.ErrDamaged) {
 			t.Errorf("segment %d: got %v, want ErrDamaged", to, err)
 		}
+		wantDamage(t, verify(t, dir), evidence.DamageRemoved)
 		if r != nil {
 			_ = r.Close(t.Context())
 		}
@@ -747,4 +748,38 @@ func TestOriginsThatCheckpointsCannotHave(t *testing.T) {
 			_ = r.Close(t.Context())
 		}
 	}
+}
+
+// What a failed sync may have left in a segment is cut off for good before the
+// same records go to the next one.
+func TestSuspectSegmentIsCutForGood(t *testing.T) {
+	dir := newDir(t)
+	var ops []string
+	var fail bool
+	cfg := evidence.Config{Key: testKey(1)}
+	cfg.Each(func(op evidence.Op) error {
+		if !strings.Contains(op.Path, "segments") {
+			return op.Do()
+		}
+		ops = append(ops, op.Name+" "+filepath.Base(op.Path))
+		if fail && op.Name == "sync" {
+			fail = false
+			return errors.Join(syscall.EIO, op.Do())
+		}
+		return op.Do()
+	})
+	r, err := evidence.Open(dir, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ops, fail = nil, true
+	_, _ = call(t, r, shell, say("ok"))
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := "truncate 00000000000000000001.seg\nsync 00000000000000000001.seg\ncreate 00000000000000000002.seg\n"
+	if all := strings.Join(ops, "\n"); !strings.Contains(all, want) {
+		t.Errorf("got operations\n%s\nwant among them\n%s", all, want)
+	}
+	wantIntact(t, dir)
 }

@@ -152,6 +152,10 @@ func (s *store) append(frames []byte) error {
 		if err := s.disk.truncate(s.f, s.size); err != nil {
 			return err
 		}
+		// What is cut off must not come back after a power failure, beside the
+		// same records in the next segment. If it fails, that is as likely as
+		// it was before.
+		_ = s.disk.sync(s.f)
 	}
 	if s.suspect || s.size+int64(len(frames)) > s.max && s.size > int64(len(segmentHeader)) {
 		if err := s.create(s.segment + 1); err != nil {
