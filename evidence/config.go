@@ -48,8 +48,9 @@ type Config struct {
 	// is zero, 5 seconds.
 	Patience time.Duration
 
-	// Queue bounds the records that wait to be encoded. What comes while it is
-	// full is lost, and declared in a gap. If it is zero, 8192.
+	// Queue bounds the records that wait to be encoded; the contents that they
+	// hold on to are bounded by 64 MiB. What comes while it is full is lost,
+	// and declared in a gap. If it is zero, 8192.
 	Queue int
 
 	// Overflow is a directory for the records that the ledger's own disk does
@@ -78,8 +79,8 @@ type Config struct {
 
 	// Logger hears when records cannot be written and when they can again,
 	// when the disk is nearly full, and of a checkpoint a minute, which makes
-	// it a second place where one is kept. It never hears contents. If it is
-	// nil, nothing is logged.
+	// it a second place where one is kept. It never hears contents, and should
+	// be quick: records may wait for it. If it is nil, nothing is logged.
 	Logger *slog.Logger
 
 	// LowSpace is how many free bytes on the disk count as too few, which the

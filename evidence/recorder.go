@@ -244,7 +244,7 @@ func (r *Recorder) Checkpoint() []byte {
 type Stats struct {
 	Durable uint64 // records that are on disk
 	Waiting int    // records that are not yet
-	Lost    uint64 // records for which there was no room, each declared in a gap
+	Lost    uint64 // records for which there was no room, each declared in a gap, and those that came after Close
 
 	Overflowed int   // of those waiting, the ones in the overflow file
 	FreeSpace  int64 // bytes that the ledger's disk had left when last looked at, about once a second while records come
