@@ -21,9 +21,9 @@ type Config struct {
 	Key crypto.Signer
 
 	// Ledger is the origin that a new ledger gets, its name in every record
-	// and checkpoint: at most 255 bytes without white space or "+". If it is
-	// empty, a new ledger gets a random one, and an existing one keeps its own;
-	// otherwise an existing one must have the same.
+	// and checkpoint: at most 255 bytes without white space, control characters
+	// or "+". If it is empty, a new ledger gets a random one, and an existing
+	// one keeps its own; otherwise an existing one must have the same.
 	Ledger string
 
 	// Signing says what the session keys sign. If it is empty, SignRecords.
@@ -48,13 +48,16 @@ type Config struct {
 	// is zero, 5 seconds.
 	Patience time.Duration
 
-	// Queue bounds the records that wait to be encoded. What comes while it is
-	// full is lost, and declared in a gap. If it is zero, 8192.
+	// Queue bounds the records that wait to be encoded; the contents that they
+	// hold on to are bounded by 64 MiB. What comes while it is full is lost,
+	// and declared in a gap. If it is zero, 8192.
 	Queue int
 
 	// Overflow is a directory for the records that the ledger's own disk does
-	// not take at the moment, on another disk say. If it is empty, they go to
-	// a file in the ledger.
+	// not take at the moment, on another disk say: it must exist, and be for
+	// this ledger alone. What is left there by a process that died is taken
+	// over by the next Recorder of the ledger, if that is given the same. If it
+	// is empty, they go to a file in the ledger.
 	Overflow string
 
 	// Payloads has the contents kept beside the ledger, encrypted. If it is
@@ -76,8 +79,8 @@ type Config struct {
 
 	// Logger hears when records cannot be written and when they can again,
 	// when the disk is nearly full, and of a checkpoint a minute, which makes
-	// it a second place where one is kept. It never hears contents. If it is
-	// nil, nothing is logged.
+	// it a second place where one is kept. It never hears contents, and should
+	// be quick: records may wait for it. If it is nil, nothing is logged.
 	Logger *slog.Logger
 
 	// LowSpace is how many free bytes on the disk count as too few, which the

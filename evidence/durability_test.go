@@ -47,7 +47,7 @@ func wantUnavailable(t *testing.T, err, cause error) {
 	}
 }
 
-// FAULTS 9 and 10: no tool with side effects runs while its intent cannot be made
+// No tool with side effects runs while its intent cannot be made
 // durable, and all goes on when it can.
 func TestDiskFails(t *testing.T) {
 	for _, tt := range []struct {
@@ -200,7 +200,7 @@ func nthOperation(t *testing.T, n int, how string) (reached bool) {
 	return int(ops.Load()) > n
 }
 
-// FAULTS 11: a log that was renamed or cut under the writer is not begun anew.
+// A log that was renamed or cut under the writer is not begun anew.
 func TestLogTakenAway(t *testing.T) {
 	for name, take := range map[string]func(path string) error{
 		"renamed":   func(path string) error { return os.Rename(path, path+".1") },
@@ -368,7 +368,7 @@ func TestGapsUnderLoad(t *testing.T) {
 	open(t, dir, evidence.Config{}) // and it can be continued
 }
 
-// FAULTS 14.
+// A ledger has one writer at a time, and can be verified meanwhile.
 func TestTwoWriters(t *testing.T) {
 	dir := newDir(t)
 	r := open(t, dir, evidence.Config{})
@@ -472,7 +472,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// FAULTS 12: an incomplete frame at the end is cut off, wherever it was cut, and
+// An incomplete frame at the end is cut off, wherever it was cut, and
 // the next writer says so.
 func TestTornTail(t *testing.T) {
 	dir := newDir(t)
@@ -576,7 +576,7 @@ func TestClosed(t *testing.T) {
 	wantIntact(t, dir)
 }
 
-// FAULTS 21: Close while calls are under way.
+// Close while calls are under way.
 func TestCloseUnderLoad(t *testing.T) {
 	dir := newDir(t)
 	r := open(t, dir, evidence.Config{ReadOnly: []string{"calculator"}})
@@ -679,4 +679,107 @@ func TestOpenOnABrokenDisk(t *testing.T) {
 		t.Fatalf("got error %v, want ENOSPC", err)
 	}
 	open(t, dir, evidence.Config{})
+}
+
+// What a process that died left in the last segment is made durable before
+// anything builds on it.
+func TestOpenSyncsTheLastSegment(t *testing.T) {
+	dir := newDir(t)
+	r, err := evidence.Open(dir, evidence.Config{Key: testKey(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var ops []string
+	cfg := evidence.Config{Key: testKey(1)}
+	cfg.Each(func(op evidence.Op) error {
+		ops = append(ops, op.Name+" "+filepath.Base(op.Path))
+		return op.Do()
+	})
+	cfg.Small(64) // the next record goes to the next segment
+	if r, err = evidence.Open(dir, cfg); err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(ops, "\n")
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	sync := strings.Index(all, "sync 00000000000000000001.seg")
+	create := strings.Index(all, "create 00000000000000000002.seg")
+	if create < 0 || sync < 0 || sync > create {
+		t.Errorf("got operations\n%s\nwant the first segment synced before the second is made", all)
+	}
+}
+
+// Segments are numbered from 1, without holes: the one after the last of all
+// numbers would never be read.
+func TestOpenRefusesHolesBetweenSegments(t *testing.T) {
+	for _, to := range []uint64{2, 1<<64 - 1} {
+		dir := newDir(t)
+		r, err := evidence.Open(dir, evidence.Config{Key: testKey(1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(evidence.SegmentPath(dir, 1), evidence.SegmentPath(dir, to)); err != nil {
+			t.Fatal(err)
+		}
+		r, err = evidence.Open(dir, evidence.Config{Key: testKey(1)})
+		if !errors.Is(err, evidence.ErrDamaged) {
+			t.Errorf("segment %d: got %v, want ErrDamaged", to, err)
+		}
+		wantDamage(t, verify(t, dir), evidence.DamageRemoved)
+		if r != nil {
+			_ = r.Close(t.Context())
+		}
+	}
+}
+
+// An origin that no checkpoint could name is refused at once.
+func TestOriginsThatCheckpointsCannotHave(t *testing.T) {
+	for _, origin := range []string{"a b", "a+b", "a\u00a0b", "a\u2028b", "a\u0085b", "a\u009bb"} {
+		r, err := evidence.Open(newDir(t), evidence.Config{Ledger: origin})
+		if err == nil {
+			t.Errorf("%q: no error", origin)
+			_ = r.Close(t.Context())
+		}
+	}
+}
+
+// What a failed sync may have left in a segment is cut off for good before the
+// same records go to the next one.
+func TestSuspectSegmentIsCutForGood(t *testing.T) {
+	dir := newDir(t)
+	var ops []string
+	var fail bool
+	cfg := evidence.Config{Key: testKey(1)}
+	cfg.Each(func(op evidence.Op) error {
+		if !strings.Contains(op.Path, "segments") {
+			return op.Do()
+		}
+		ops = append(ops, op.Name+" "+filepath.Base(op.Path))
+		if fail && op.Name == "sync" {
+			fail = false
+			return errors.Join(syscall.EIO, op.Do())
+		}
+		return op.Do()
+	})
+	r, err := evidence.Open(dir, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ops, fail = nil, true
+	_, _ = call(t, r, shell, say("ok"))
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := "truncate 00000000000000000001.seg\nsync 00000000000000000001.seg\ncreate 00000000000000000002.seg\n"
+	if all := strings.Join(ops, "\n"); !strings.Contains(all, want) {
+		t.Errorf("got operations\n%s\nwant among them\n%s", all, want)
+	}
+	wantIntact(t, dir)
 }

@@ -32,7 +32,14 @@ func (r *Recorder) Erase(ctx context.Context, commitment, reason, authority stri
 		return fmt.Errorf("evidence: erase %s: %w", commitment, err)
 	}
 	statement := Erased{Authority: authority, Commitment: commitment, Reason: reason}
-	return r.state(ctx, "erase", event{kind: KindErased, body: statement}, nil)
+	done, err := r.queue.put(true, &event{kind: KindErased, body: statement}, nil)
+	if err == nil {
+		err = await(ctx, done)
+	}
+	if err != nil {
+		return unavailable("erase", err)
+	}
+	return nil
 }
 
 func (r *Recorder) erase(ctx context.Context, commitment string) error {

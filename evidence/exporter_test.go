@@ -111,7 +111,7 @@ func TestExportAcrossSegments(t *testing.T) {
 	wantShipped(t, dir, &s)
 }
 
-// FAULTS 1: while a sink is away for an hour nothing is lost and nobody waits.
+// While a sink is away for an hour nothing is lost and nobody waits.
 func TestSinkDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := newDir(t)
@@ -144,7 +144,7 @@ func TestSinkDown(t *testing.T) {
 	})
 }
 
-// FAULTS 2: a sink that takes ten seconds for each batch makes nobody wait.
+// A sink that takes ten seconds for each batch makes nobody wait.
 func TestSinkSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := newDir(t)
@@ -183,7 +183,7 @@ func TestSinkSlow(t *testing.T) {
 	})
 }
 
-// FAULTS 5 and TRAPS 28: a sink that hangs, in a probe too, is left alone, is not
+// A sink that hangs, in a probe too, is left alone, is not
 // called again meanwhile, and does not wedge the breaker.
 func TestTrap28SinkHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -223,7 +223,7 @@ func TestTrap28SinkHangs(t *testing.T) {
 	})
 }
 
-// FAULTS 6.
+// A sink that panics is one that failed.
 func TestSinkPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := newDir(t)
@@ -248,7 +248,7 @@ func TestSinkPanics(t *testing.T) {
 	})
 }
 
-// TRAPS 28: an attempt that we break off ourselves is no failure of the sink.
+// An attempt that we break off ourselves is no failure of the sink.
 func TestTrap28OwnCancellation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := newDir(t)
@@ -298,7 +298,7 @@ func TestCloseWithOpenBreaker(t *testing.T) {
 	})
 }
 
-// TRAPS 27: looking at the recorder from anywhere cannot deadlock with a breaker
+// Looking at the recorder from anywhere cannot deadlock with a breaker
 // that changes its state.
 func TestTrap27StatsDuringStateChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -327,7 +327,7 @@ func TestTrap27StatsDuringStateChanges(t *testing.T) {
 	})
 }
 
-// TRAPS 27: gobreaker calls OnStateChange under its lock. Where this test fails,
+// Gobreaker calls OnStateChange under its lock. Where this test fails,
 // it no longer does.
 func TestTrap27Upstream(t *testing.T) {
 	var b *gobreaker.CircuitBreaker
@@ -358,7 +358,7 @@ func TestTrap27Upstream(t *testing.T) {
 	}
 }
 
-// TRAPS 28: gobreaker counts a cancellation as a failure, and an interval forgets
+// Gobreaker counts a cancellation as a failure, and an interval forgets
 // failures that come slowly. Where this test fails, it no longer does.
 func TestTrap28Upstream(t *testing.T) {
 	b := gobreaker.NewCircuitBreaker(gobreaker.Settings{})

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FAULTS 53: opening a FIFO waits for somebody to write to it, unless asked not
+// Opening a FIFO waits for somebody to write to it, unless asked not
 // to.
 func TestKeyFIFO(t *testing.T) {
 	for name, load := range map[string]func(path string) error{

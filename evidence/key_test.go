@@ -69,7 +69,7 @@ func TestKeyRoundTrip(t *testing.T) {
 	}
 }
 
-// FAULTS 53: what is not a private key of our own is refused, and no error holds
+// What is not a private key of our own is refused, and no error holds
 // any of it.
 func TestLoadKeyRefuses(t *testing.T) {
 	encode := func(typ string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: typ, Bytes: der}) }

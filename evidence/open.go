@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 
 	"example.com/safeconduct/evidence/internal/tiles"
@@ -38,7 +37,13 @@ func (s *store) resume(root ed25519.PublicKey, overflowDir string) (*found, erro
 	if err != nil {
 		return nil, err
 	}
+	if n := missingSegment(ns); n != 0 {
+		return nil, fmt.Errorf("%w: segment %d is missing", ErrDamaged, n)
+	}
 	if len(ns) == 0 {
+		if err := s.clearOverflow(overflowDir); err != nil {
+			return nil, err
+		}
 		if err := s.create(1); err != nil {
 			return nil, err
 		}
@@ -135,10 +140,14 @@ func (r *reopening) take(f *frame) error {
 func (r *reopening) takeOverflow(env []byte) (more bool, err error) {
 	f := frame{env: env, leaf: tiles.LeafHash(env), at: place{segment: r.last}}
 	var e envelope
-	if f.open(&e); f.record == nil || f.record.Writer != r.checker.writer {
+	if f.open(&e); f.record == nil {
 		return false, nil
 	}
 	switch {
+	case f.record.Ledger != r.checker.report.Ledger:
+		return false, foreignOverflow(f.record.Ledger)
+	case f.record.Writer != r.checker.writer:
+		return false, nil
 	case f.record.Seq <= r.checker.seq:
 		return true, nil // the segments have it
 	case f.record.Seq != r.checker.seq+1 || f.record.Prev != r.checker.hash:
@@ -221,8 +230,7 @@ func (r *reopening) mend(s *store, overflowDir string) (*found, error) {
 			return nil, err
 		}
 	}
-	path := filepath.Join(overflowDir, overflowName)
-	if err := s.disk.remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.removeOverflow(overflowDir); err != nil {
 		return nil, err
 	}
 	if err := r.mendTiles(s.dir); err != nil {

@@ -53,8 +53,10 @@ func (o *overflow) isActive() bool {
 	return o.active
 }
 
-// append adds groups. After an error nothing of them is in the file.
-func (o *overflow) append(groups ...*group) error {
+// append adds groups. After an error nothing of them is in the file. An empty
+// file begins with the group before them, if that is not nil, which is only for
+// whoever takes the file over.
+func (o *overflow) append(before *group, groups ...*group) error {
 	if o.f == nil {
 		f, err := o.disk.create(o.path)
 		if err != nil {
@@ -78,6 +80,12 @@ func (o *overflow) append(groups ...*group) error {
 	if start == 0 {
 		if err := write([]byte(segmentHeader)); err != nil {
 			return errors.Join(err, o.disk.truncate(o.f, start))
+		}
+		if before != nil {
+			before.signed.Wait()
+			if err := write(before.frames); err != nil {
+				return errors.Join(err, o.disk.truncate(o.f, start))
+			}
 		}
 		taken = end
 	}
@@ -148,6 +156,37 @@ func (o *overflow) close() {
 	if !o.isActive() {
 		_ = o.disk.remove(o.path)
 	}
+}
+
+// foreignOverflow is the error for the overflow file of another ledger.
+func foreignOverflow(ledger string) error {
+	return fmt.Errorf("%s holds records of the ledger %q: each needs a Config.Overflow of its own", overflowName, brief(ledger))
+}
+
+// clearOverflow removes what the writer of a new ledger may find in place of its
+// overflow file, unless it holds records.
+func (s *store) clearOverflow(dir string) error {
+	var failed error
+	err := readOverflow(dir, func(env []byte) bool {
+		var e envelope
+		f := frame{env: env}
+		if f.open(&e); f.record != nil {
+			failed = foreignOverflow(f.record.Ledger)
+		}
+		return f.record == nil
+	})
+	if err := errors.Join(err, failed); err != nil {
+		return err
+	}
+	return s.removeOverflow(dir)
+}
+
+func (s *store) removeOverflow(dir string) error {
+	err := s.disk.remove(filepath.Join(dir, overflowName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // eachFrame calls visit for each envelope in frames, and checks them: they were

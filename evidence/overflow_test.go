@@ -244,7 +244,7 @@ func TestOverflowIsTakenOver(t *testing.T) {
 	})
 }
 
-// FAULTS: a disk that does not answer at all keeps no call that need not wait.
+// A disk that does not answer at all keeps no call that need not wait.
 func TestFrozenDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := newDir(t)
@@ -278,6 +278,143 @@ func TestFrozenDisk(t *testing.T) {
 		}
 		if report := wantIntact(t, dir); report.Records+report.Lost < 20000 {
 			t.Errorf("got %+v, want 20000 records, lost ones included", report)
+		}
+	})
+}
+
+// What the overflow holds follows what the segments have, also where the group
+// that was being written when the process died never got there.
+func TestOverflowAfterFailedWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}}
+		var full atomic.Bool
+		cfg.Each(func(op evidence.Op) error {
+			if full.Load() && op.Name == "write" && strings.Contains(op.Path, "segments") {
+				return errors.Join(syscall.ENOSPC, op.Part(len(op.Bytes)/2))
+			}
+			return op.Do()
+		})
+		r, err := evidence.Open(dir, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		full.Store(true)
+		for range 200 {
+			if _, err := call(t, r, calculator, say("437")); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		dead := newDir(t) // what a process that is killed here leaves
+		if err := os.CopyFS(dead, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		full.Store(false)
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if report := wantIntact(t, dir); report.Done != 200 {
+			t.Errorf("got %d done, want 200", report.Done)
+		}
+		again, err := evidence.Open(dead, evidence.Config{Key: testKey(1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := again.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if report := wantIntact(t, dead); report.Done != 200 {
+			t.Errorf("got %d done, want all 200 calls in the ledger", report.Done)
+		}
+	})
+}
+
+// An overflow that is full is not tried all the time.
+func TestFullOverflowIsNotTriedAllTheTime(t *testing.T) {
+	dir := newDir(t)
+	cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}}
+	var disk gated
+	var full atomic.Bool
+	var tries atomic.Int64
+	cfg.Each(func(op evidence.Op) error {
+		if full.Load() && op.Name == "write" && strings.Contains(op.Path, "overflow") {
+			tries.Add(1)
+			return errors.Join(syscall.ENOSPC, op.Part(0))
+		}
+		return disk.do(op)
+	})
+	r, err := evidence.Open(dir, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk.hang(syncsOfSegments)
+	for r.Stats().Overflowed == 0 {
+		if _, err := call(t, r, calculator, say("437")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	full.Store(true)
+	for range 100 {
+		if _, err := call(t, r, calculator, say("437")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	disk.release()
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := tries.Load(); n == 0 || n > 50 {
+		t.Errorf("got %d attempts in half a second, want some", n)
+	}
+	wantIntact(t, dir)
+}
+
+// An overflow file with the records of another ledger is not ours to remove.
+func TestOverflowOfAnotherLedger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, shared := newDir(t), t.TempDir()
+		cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}, Overflow: shared}
+		var disk gated
+		cfg.Each(disk.do)
+		r, err := evidence.Open(dir, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		disk.hang(syncsOfSegments)
+		for range 100 {
+			if _, err := call(t, r, calculator, say("437")); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		file := filepath.Join(shared, "overflow.seg")
+		other := newDir(t)
+		for _, begun := range []bool{false, true} {
+			if begun {
+				r, err := evidence.Open(other, evidence.Config{Key: testKey(1)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := r.Close(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			o, err := evidence.Open(other, evidence.Config{Key: testKey(1), Overflow: shared})
+			if err == nil {
+				t.Errorf("begun %v: Open took the overflow of another ledger for its own", begun)
+				_ = o.Close(t.Context())
+			}
+			if _, err := os.Stat(file); err != nil {
+				t.Errorf("begun %v: %v", begun, err)
+			}
+		}
+		disk.release()
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -214,7 +214,7 @@ func TestOpenPayloadsRefuses(t *testing.T) {
 	}
 }
 
-// FAULTS 11: a directory that nothing can be written to is an error at once.
+// A directory that nothing can be written to is an error at once.
 func TestPayloadsNotWritable(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root may write anywhere")
@@ -380,7 +380,7 @@ func TestPayloadBitFlips(t *testing.T) {
 	}
 }
 
-// FAULTS 9 and 10: a disk that fails costs contents, which are counted, and
+// A disk that fails costs contents, which are counted, and
 // leaves nothing half written; when it works again, so does the store.
 func TestPayloadsDiskFails(t *testing.T) {
 	for _, tt := range []struct {

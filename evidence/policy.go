@@ -152,15 +152,23 @@ func (p *TrustPolicy) marshal() ([]byte, error) {
 	return data, nil
 }
 
-// roots returns the roots that are trusted for a ledger, nil if the policy does
-// not name it.
-func (p *TrustPolicy) roots(ledger string) []Root {
-	for _, l := range p.Ledgers {
-		if l.Ledger == ledger {
-			return l.Roots
+// roots returns the roots that are trusted for a ledger, of which there is one at
+// least. A policy need not have been parsed: they are checked here.
+func (p *TrustPolicy) roots(ledger string) ([]Root, error) {
+	for i, l := range p.Ledgers {
+		if l.Ledger != ledger {
+			continue
+		}
+		for k, r := range l.Roots {
+			if err := r.check(); err != nil {
+				return nil, fmt.Errorf("the policy: %q: %w", trustPath(i, k), err)
+			}
+		}
+		if len(l.Roots) > 0 {
+			return l.Roots, nil
 		}
 	}
-	return nil
+	return nil, fmt.Errorf("the policy does not name %q", brief(ledger))
 }
 
 // valid returns why the root is not trusted at that time for that record of the
@@ -365,7 +373,7 @@ func (p *TrustPolicy) check() error {
 		case l.Ledger == "":
 			return fmt.Errorf("%q: ledger: is missing or empty", at)
 		case checkOrigin(l.Ledger) != nil:
-			return fmt.Errorf("%q: ledger: is too long, not valid UTF-8, or holds white space or a plus sign", at)
+			return fmt.Errorf("%q: ledger: is too long, not valid UTF-8, or holds white space, a control character or a plus sign", at)
 		case twice:
 			return fmt.Errorf("%q: ledger: is that of /ledgers/%d", at, first)
 		case len(l.Roots) == 0:

@@ -223,7 +223,7 @@ func TestTrustPolicyRefuses(t *testing.T) {
 	}
 }
 
-// FAULTS 50: a policy that was cut off anywhere is no policy.
+// A policy that was cut off anywhere is no policy.
 func TestTrustPolicyTruncated(t *testing.T) {
 	whole := []byte(strings.TrimSpace(policyFile))
 	if _, err := evidence.ParseTrustPolicy(whole); err != nil {
@@ -424,4 +424,28 @@ func ExampleTrustPolicy_Marshal() {
 	//     }
 	//   ]
 	// }
+}
+
+// A policy that was made by hand and holds nonsense is an error, as one that was
+// read would be.
+func TestTrustPolicyMadeByHand(t *testing.T) {
+	dir := newDir(t)
+	envs := writeLedger(t, dir, evidence.Config{Ledger: "prod"})
+	record, err := evidence.ParseEnvelope(envs[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	proof, err := evidence.Prove(dir, record.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := evidence.VerifyOptions{Policy: &evidence.TrustPolicy{Ledgers: []evidence.LedgerPolicy{{
+		Ledger: "prod", Roots: []evidence.Root{{Key: public(testKey(1))[:31]}},
+	}}}}
+	if _, err := evidence.Verify(dir, opts); err == nil || !strings.Contains(err.Error(), "/ledgers/0/roots/0") {
+		t.Errorf("Verify: got %v, want what is wrong with the key", err)
+	}
+	if _, err := evidence.VerifyProof(proof, opts); err == nil || !strings.Contains(err.Error(), "/ledgers/0/roots/0") {
+		t.Errorf("VerifyProof: got %v, want what is wrong with the key", err)
+	}
 }

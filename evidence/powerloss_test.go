@@ -101,7 +101,7 @@ func (p *platter) leave(t *testing.T, dir string, tail string) {
 	}
 }
 
-// FAULTS: the power fails at each operation on the disk. Whatever the system had
+// The power fails at each operation on the disk. Whatever the system had
 // not written by itself, what was acknowledged is there at the next start.
 func TestPowerFails(t *testing.T) {
 	cuts := 0

@@ -79,9 +79,9 @@ func verifyProof(proof []byte, opts *VerifyOptions) (*Proven, error) {
 	}
 	roots := addKeys(nil, opts.Keys)
 	if opts.Policy != nil {
-		named := opts.Policy.roots(p.head.Origin)
-		if named == nil {
-			return nil, fmt.Errorf("the policy does not name %q", brief(p.head.Origin))
+		named, err := opts.Policy.roots(p.head.Origin)
+		if err != nil {
+			return nil, err
 		}
 		roots = addRoots(roots, named)
 	}

@@ -144,7 +144,7 @@ func (q *queue) put(wait bool, a, b *event) (done chan error, err error) {
 	// is: one gap stands for it all, at the end.
 	full := q.lost.Count > 0 || len(q.events) > 0 &&
 		(len(q.events)+n > q.limit || q.kept+kept > q.memory)
-	if !full && a.body == nil {
+	if !full && a.kind != KindSession {
 		q.renew(now)
 	}
 	q.add(a, now, full)

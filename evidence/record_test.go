@@ -201,7 +201,7 @@ func TestRecordWithEncodingJSON(t *testing.T) {
 	}
 }
 
-// TRAPS 29: integers beyond 2^53 are not rounded.
+// Integers beyond 2^53 are not rounded.
 func TestTrap29LargeIntegers(t *testing.T) {
 	s, r := goldenRecord()
 	r.Usage = &evidence.Usage{Input: math.MaxInt64, Total: math.MaxInt64 - 1, Cost: math.MinInt64}
@@ -381,7 +381,7 @@ func TestRecordWithOpenSSL(t *testing.T) {
 	}
 }
 
-// FAULTS 56: what a record says of a content cannot be guessed, and is opened by
+// What a record says of a content cannot be guessed, and is opened by
 // its disclosure only.
 func TestCommitments(t *testing.T) {
 	dir := newDir(t)

@@ -6,10 +6,12 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"example.com/safeconduct/middleware"
 	"github.com/google/uuid"
@@ -52,7 +54,9 @@ type Recorder struct {
 	root     atomic.Pointer[ed25519.PublicKey] // in force
 
 	rotating sync.Mutex
-	closing  sync.Once
+	last     ed25519.PublicKey // guarded by rotating: the root that all that was asked for leads to
+
+	closing sync.Once
 }
 
 // Open opens the ledger in the directory dir, which it makes if there is none,
@@ -109,6 +113,7 @@ func (r *Recorder) open(dir string, cfg Config) (err error) {
 		return fmt.Errorf("Config.Key: %w", err)
 	}
 	r.root.Store(&root)
+	r.last = root
 	if err := checkOrigin(cfg.Ledger); err != nil {
 		return err
 	}
@@ -127,6 +132,10 @@ func (r *Recorder) open(dir string, cfg Config) (err error) {
 	}()
 	if cfg.Overflow == "" {
 		cfg.Overflow = dir
+	} else if info, err := os.Stat(cfg.Overflow); err != nil {
+		return fmt.Errorf("Config.Overflow: %w", err)
+	} else if !info.IsDir() {
+		return errors.New("Config.Overflow is not a directory")
 	}
 	found, err := s.resume(root, cfg.Overflow)
 	if err != nil {
@@ -202,8 +211,8 @@ func checkOrigin(origin string) error {
 		return errors.New("Config.Ledger is too long or not valid UTF-8")
 	}
 	for _, c := range origin {
-		if c <= ' ' || c == '+' || c == 0x7f {
-			return errors.New("Config.Ledger holds white space or a plus sign")
+		if unicode.IsSpace(c) || unicode.IsControl(c) || c == '+' { // as in the name of a note's key
+			return errors.New("Config.Ledger holds white space, a control character or a plus sign")
 		}
 	}
 	return nil
@@ -235,7 +244,7 @@ func (r *Recorder) Checkpoint() []byte {
 type Stats struct {
 	Durable uint64 // records that are on disk
 	Waiting int    // records that are not yet
-	Lost    uint64 // records for which there was no room, each declared in a gap
+	Lost    uint64 // records for which there was no room, each declared in a gap, and those that came after Close
 
 	Overflowed int   // of those waiting, the ones in the overflow file
 	FreeSpace  int64 // bytes that the ledger's disk had left when last looked at, about once a second while records come

@@ -225,7 +225,7 @@ func TestGoexit(t *testing.T) {
 	}
 }
 
-// FAULTS: a process that dies in a tool leaves an intent without an outcome.
+// A process that dies in a tool leaves an intent without an outcome.
 func TestUnknown(t *testing.T) {
 	dir := newDir(t)
 	r := open(t, dir, evidence.Config{})
@@ -289,7 +289,7 @@ func TestRanIsLeftOutWhereNothingChanged(t *testing.T) {
 	}
 }
 
-// TRAPS 6: what a call takes and returns is changed by its owner afterwards.
+// What a call takes and returns is changed by its owner afterwards.
 func TestSnapshotsAreTakenAtOnce(t *testing.T) {
 	dir := newDir(t)
 	var disclosed []evidence.Disclosure

@@ -87,7 +87,7 @@ type Report struct {
 	Root         Hash      `json:"root"`         // of the Merkle tree over all records
 	Checkpoint   *TreeHead `json:"checkpoint"`   // the ledger's own; nil where it has none that is good
 	MissingTiles int64     `json:"missingTiles"` // they can be made again
-	Overflow     int64     `json:"overflow"`     // bytes of records that are not in the ledger yet
+	Overflow     int64     `json:"overflow"`     // bytes of the overflow file in the ledger: records that are not in its segments, mostly
 
 	// Head is where the last writer left off; nil in an empty ledger.
 	Head *Head `json:"head"`

@@ -90,7 +90,7 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// FAULTS 17: a ledger of any length is verified in the same memory.
+// A ledger of any length is verified in the same memory.
 func TestVerifyInConstantMemory(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		t.Skip("makes a ledger of 250 MB")

@@ -142,7 +142,7 @@ func (l *log) String() string {
 	return l.buf.String()
 }
 
-// FAULTS: a disk that fills up is announced before it is full; then nothing is
+// A disk that fills up is announced before it is full; then nothing is
 // called that needs a record; and when there is room again, records go on.
 func TestDiskFillsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

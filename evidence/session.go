@@ -88,7 +88,8 @@ type handover struct{ next crypto.Signer }
 // says so, and a session that the next one signs begins. It returns when both
 // are durable, or ctx ends; the records may then still come to be. From then on
 // the ledger is continued with the next key, and whoever verifies it must trust
-// both.
+// both. After an error it can be called again with the same key, to wait for what
+// is under way.
 //
 // A next key that does not sign, or is the one in force, is refused. The error
 // wraps [ErrUnavailable] where the records cannot be written.
@@ -99,11 +100,23 @@ func (r *Recorder) Rotate(ctx context.Context, next crypto.Signer) error {
 	}
 	r.rotating.Lock()
 	defer r.rotating.Unlock()
-	if pub.Equal(r.PublicKey()) {
-		return errors.New("evidence: rotate: that is the key in force")
+	a, b := &event{kind: KindRotate, body: handover{next}}, &event{kind: KindSession, body: Session{}}
+	if pub.Equal(r.last) {
+		if pub.Equal(r.PublicKey()) {
+			return errors.New("evidence: rotate: that is the key in force")
+		}
+		// It was asked for before, and nobody heard what came of it. A second
+		// rotation to the same key would be none, but another session is
+		// durable only after the first.
+		a, b = b, nil
 	}
-	if err := r.state(ctx, "rotate", event{kind: KindRotate, body: handover{next}}, &event{kind: KindSession, body: Session{}}); err != nil {
-		return err
+	done, err := r.queue.put(true, a, b)
+	if err == nil {
+		r.last = pub
+		err = await(ctx, done)
+	}
+	if err != nil {
+		return unavailable("rotate", err)
 	}
 	r.root.Store(&pub)
 	return nil
@@ -117,20 +130,18 @@ func tryRoot(key crypto.Signer) (pub ed25519.PublicKey, err error) {
 	return pub, err
 }
 
-// state records what is outside of any run, and waits until it is durable.
-func (r *Recorder) state(ctx context.Context, what string, a event, b *event) error {
-	done, err := r.queue.put(true, &a, b)
-	if err == nil {
-		select {
-		case err = <-done:
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
+// await waits until what was put is durable.
+func await(ctx context.Context, done <-chan error) error {
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	if err != nil {
-		return fmt.Errorf("evidence: %s: %w: %w", what, ErrUnavailable, err)
-	}
-	return nil
+}
+
+func unavailable(what string, err error) error {
+	return fmt.Errorf("evidence: %s: %w: %w", what, ErrUnavailable, err)
 }
 
 // handOver makes the record of another session or root key, which a root key

@@ -69,7 +69,7 @@ func TestSessionsChangeDaily(t *testing.T) {
 	})
 }
 
-// FAULTS: a key is rotated while the writer works. Whoever verifies must trust
+// A key is rotated while the writer works. Whoever verifies must trust
 // both, and whoever continues needs the new one.
 func TestRotate(t *testing.T) {
 	dir := newDir(t)
@@ -120,7 +120,7 @@ func (d *device) Sign(_ io.Reader, msg []byte, opts crypto.SignerOpts) ([]byte, 
 }
 
 // The root key signs once at Open and once a day, whatever the number of
-// records. FAULTS: while it does not answer, a tool whose intent is to be durable
+// records. While it does not answer, a tool whose intent is to be durable
 // is not called, and what waits is written when it answers again.
 func TestRootKeyDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -352,4 +352,69 @@ func TestClockIsSet(t *testing.T) {
 		}
 		mono = e.Record.Mono
 	}
+}
+
+// What is stated after a session has run out is stated in the next one.
+func TestStatementsRenewTheSession(t *testing.T) {
+	for name, state := range map[string]func(ctx context.Context, r *evidence.Recorder) error{
+		"erase": func(ctx context.Context, r *evidence.Recorder) error {
+			return r.Erase(ctx, strings.Repeat("A", 43), "reason", "authority")
+		},
+		"rotate": func(ctx context.Context, r *evidence.Recorder) error { return r.Rotate(ctx, testKey(2)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dir := newDir(t)
+				r, err := evidence.Open(dir, evidence.Config{Key: testKey(1)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(25 * time.Hour)
+				if err := state(t.Context(), r); err != nil {
+					t.Fatal(err)
+				}
+				if err := r.Close(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				report := verifyWith(t, dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1)), public(testKey(2))}})
+				if !report.Intact() {
+					t.Errorf("got %v, want an intact ledger", report.First)
+				}
+			})
+		})
+	}
+}
+
+// A rotation that was not waited for to its end can be asked for again.
+func TestRotateAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		cfg := evidence.Config{Key: testKey(1)}
+		var disk gated
+		cfg.Each(disk.do)
+		r, err := evidence.Open(dir, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		disk.hang(syncsOfSegments)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := r.Rotate(ctx, testKey(2)); !errors.Is(err, evidence.ErrUnavailable) {
+			t.Fatalf("got %v, want ErrUnavailable", err)
+		}
+		disk.release()
+		if err := r.Rotate(t.Context(), testKey(2)); err != nil {
+			t.Fatal(err)
+		}
+		if want := public(testKey(2)); !r.PublicKey().Equal(want) {
+			t.Errorf("got key %x in force, want %x", r.PublicKey(), want)
+		}
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		report := verifyWith(t, dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1)), public(testKey(2))}})
+		if !report.Intact() || report.Rotations != 1 {
+			t.Errorf("got %v and %d rotations, want an intact ledger with one", report.First, report.Rotations)
+		}
+	})
 }

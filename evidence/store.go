@@ -92,10 +92,11 @@ func (s *store) open(segment uint64, size int64) (cut int64, err error) {
 		return 0, err
 	}
 	s.segment, s.size = segment, info.Size()
-	if size < 0 {
-		return 0, nil
+	if size >= 0 {
+		return info.Size() - size, s.cut(size)
 	}
-	return info.Size() - size, s.cut(size)
+	// A writer that died may have left what never reached the disk.
+	return 0, errors.Join(s.disk.sync(s.f), s.disk.syncDir(filepath.Dir(s.f.Name())))
 }
 
 // cut shortens the last segment to size, and writes its first line again where
@@ -111,7 +112,7 @@ func (s *store) cut(size int64) error {
 		}
 		s.size = int64(len(segmentHeader))
 	}
-	return s.disk.sync(s.f)
+	return errors.Join(s.disk.sync(s.f), s.disk.syncDir(filepath.Dir(s.f.Name())))
 }
 
 // create starts segment n, which must not exist.
@@ -151,6 +152,10 @@ func (s *store) append(frames []byte) error {
 		if err := s.disk.truncate(s.f, s.size); err != nil {
 			return err
 		}
+		// What is cut off must not come back after a power failure, beside the
+		// same records in the next segment. If it fails, that is as likely as
+		// it was before.
+		_ = s.disk.sync(s.f)
 	}
 	if s.suspect || s.size+int64(len(frames)) > s.max && s.size > int64(len(segmentHeader)) {
 		if err := s.create(s.segment + 1); err != nil {

@@ -54,16 +54,17 @@ type Progress struct {
 	Bytes, Total int64  // of the segments
 }
 
-// Verify checks the ledger in dir: that each frame is whole, that a root key
-// that is trusted signed each session key and the session key in force each
-// record, within its time, that each record is in canonical form and of this
-// version, that the chain of each writer has no hole that no gap declares, that
-// writers follow one another and found the tree that is there, and that intents,
-// outcomes, starts and ends agree. It computes the Merkle tree, and compares the
-// tiles, the ledger's checkpoint, and those of the options with it. Signatures
-// are checked before what they sign is parsed. All processors are used. Memory
-// does not grow with the number of records, only with the runs under way at one
-// time and, a little, with the writers and sessions.
+// Verify checks the ledger in dir: that no segment is missing and each frame is
+// whole, that a root key that is trusted signed each session key and the session
+// key in force each record, within its time, that each record is in canonical
+// form and of this version, that the chain of each writer has no hole that no
+// gap declares, that writers follow one another and found the tree that is
+// there, and that intents, outcomes, starts and ends agree. It computes the
+// Merkle tree, and compares the tiles, the ledger's checkpoint, and those of the
+// options with it. Signatures are checked before what they sign is parsed. All
+// processors are used. Memory does not grow with the number of records, only
+// with the runs under way at one time and, a little, with the writers and
+// sessions.
 //
 // A damage is no error: it stands in the Report, the first by its place and all
 // by their number. What is wrong with checkpoints comes after what is wrong with
@@ -125,9 +126,9 @@ func (v *verification) run() error {
 	}
 	roots := addKeys(nil, v.opts.Keys)
 	if p := v.opts.Policy; p != nil && origin != "" {
-		named := p.roots(origin)
-		if named == nil {
-			return fmt.Errorf("the policy does not name %q", brief(origin))
+		named, err := p.roots(origin)
+		if err != nil {
+			return err
 		}
 		roots = addRoots(roots, named)
 	}
@@ -213,6 +214,9 @@ func (v *verification) measure() error {
 		return err
 	}
 	r.Segments, r.Bytes = len(ns), ledgerBytes(v.dir)
+	if n := missingSegment(ns); n != 0 {
+		v.checker.found(nil, DamageRemoved, "segment %d is missing", n)
+	}
 	info, err := os.Stat(filepath.Join(v.dir, overflowName))
 	if err == nil {
 		r.Overflow = info.Size()

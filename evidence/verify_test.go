@@ -355,7 +355,7 @@ func TestDamage(t *testing.T) {
 	wantIntact(t, dir)
 }
 
-// FAULTS 16: every bit of a ledger counts.
+// Every bit of a ledger counts.
 func TestEveryBitFlipIsFound(t *testing.T) {
 	dir := newDir(t)
 	f := newForger(t)
@@ -474,7 +474,7 @@ func TestVerifyGoesOn(t *testing.T) {
 	wantIntact(t, dir)
 }
 
-// FAULTS 54: trust comes from the keys that are given, and only from them.
+// Trust comes from the keys that are given, and only from them.
 func TestVerifyKeys(t *testing.T) {
 	dir := newDir(t)
 	envs := forgeLedger(t, dir, nil)
@@ -532,7 +532,7 @@ func TestVerifyCannot(t *testing.T) {
 	}
 }
 
-// FAULTS 17: memory does not grow with what a segment claims.
+// Memory does not grow with what a segment claims.
 func TestReadAnything(t *testing.T) {
 	for _, b := range [][]byte{
 		nil, []byte("s"), bytes.Repeat([]byte{0xff}, 1<<20), make([]byte, 1<<20),

@@ -63,6 +63,17 @@ func listSegments(dir string) ([]uint64, error) {
 	return ns, nil
 }
 
+// missingSegment returns the number of the first segment that is missing, 0
+// where none is.
+func missingSegment(ns []uint64) uint64 {
+	for i, n := range ns {
+		if want := uint64(i) + 1; n != want {
+			return want
+		}
+	}
+	return 0
+}
+
 // A place is where a frame begins.
 type place struct {
 	segment uint64

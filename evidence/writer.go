@@ -55,6 +55,7 @@ type writer struct {
 	done    chan struct{}
 
 	mu      sync.Mutex // held to add to the overflow, and to empty it
+	inWrite *group     // the one that is being written, unless it is of the overflow
 	pending []*group   // encoded, to be written in this order; none where the overflow is active
 	encoded bool       // all there is
 
@@ -247,17 +248,17 @@ func (w *writer) deliver(b *group) bool {
 			return true
 		}
 		w.fail(fmt.Errorf("the disk does not answer, and nor does the overflow file: %w", err), newest)
+		free := w.free
+		if w.overflow.isActive() { // what is in it comes first
+			free, retry = nil, min(retry, spillAfter)
+		}
 		timer := time.NewTimer(retry)
 		select {
 		case <-w.gaveUp:
 			timer.Stop()
 			return false
-		case other := <-w.free: // the disk does
+		case other := <-free: // the disk does
 			timer.Stop()
-			if w.overflow.isActive() {
-				w.free <- other
-				break
-			}
 			w.own = other
 			w.push(b)
 			return true
@@ -274,12 +275,13 @@ func (w *writer) push(b *group) {
 	notify(w.more)
 }
 
-// spill moves what is pending to the overflow, and b behind it, all or none: if
-// the process dies, what stands there must follow what the segments have.
+// spill moves what is pending to the overflow, and b behind it, all or none. If
+// the process dies, what stands there must follow what the segments have: they
+// may never get what is being written, so that it comes first.
 func (w *writer) spill(b *group) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := w.overflow.append(append(w.pending[:len(w.pending):len(w.pending)], b)...); err != nil {
+	if err := w.overflow.append(w.inWrite, append(w.pending[:len(w.pending):len(w.pending)], b)...); err != nil {
 		return err
 	}
 	for _, moved := range w.pending {
@@ -331,6 +333,7 @@ func (w *writer) writeNext() bool {
 		var b *group
 		if len(w.pending) > 0 {
 			b = w.pending[0]
+			w.inWrite = b
 			w.pending = append(w.pending[:0], w.pending[1:]...)
 		}
 		ended := w.encoded
@@ -351,6 +354,9 @@ func (w *writer) writeGroup(b *group) bool {
 	b.signed.Wait()
 	ok := w.commit(b.frames, spilled{seq: b.seq, count: b.count(), ends: b.endsRun, session: b.session}, b.leaves)
 	if ok {
+		w.mu.Lock()
+		w.inWrite = nil
+		w.mu.Unlock()
 		w.free <- b
 	}
 	return ok

@@ -153,14 +153,19 @@ func TestInspectOfOddities(t *testing.T) {
 }
 
 func TestInspectMarksARecoveredWriter(t *testing.T) {
-	key, _ := newKey(t)
-	f := &forger{t: t, key: key, writer: id(1)}
-	session := sessionOf(t, key)
-	session.Recovered = &evidence.Recovered{Bytes: 77, Segment: 3}
-	f.sign(evidence.Record{Kind: evidence.KindSession, Session: &session})
-	_, stdout, _ := safeconduct("inspect", writeLedger(t, f.envelopes...))
-	if want := "cut 77 B off segment 3"; !strings.Contains(stdout, want) {
-		t.Errorf("got %q, want it to say %q", stdout, want)
+	for want, recovered := range map[string]evidence.Recovered{
+		"UTC  cut 77 B off segment 3\n": {Bytes: 77, Segment: 3},
+		"UTC  took over 2 records of the overflow, wrote 1 tile again, signed 5 records before it\n": {Overflow: 2, Tiles: 1, Unsigned: 5},
+	} {
+		key, _ := newKey(t)
+		f := &forger{t: t, key: key, writer: id(1)}
+		session := sessionOf(t, key)
+		session.Recovered = &recovered
+		f.sign(evidence.Record{Kind: evidence.KindSession, Session: &session})
+		_, stdout, _ := safeconduct("inspect", writeLedger(t, f.envelopes...))
+		if !strings.Contains(stdout, want) {
+			t.Errorf("got %q, want it to say %q", stdout, want)
+		}
 	}
 }
 
@@ -180,7 +185,7 @@ func checkPrintable(t *testing.T, out string) {
 func TestHostileDataIsEscaped(t *testing.T) {
 	key, public := newKey(t)
 	dir := t.TempDir()
-	r := open(t, dir, evidence.Config{Key: key, Ledger: "l\x1b[31m\u202e"[:1] + "\u202e\u009b"})
+	r := open(t, dir, evidence.Config{Key: key, Ledger: "l\u202e\u200b"})
 	ctx := middleware.WithIdentity(t.Context(), middleware.Identity{Subject: hostile, Session: hostile, Tenant: hostile})
 	for _, kind := range []middleware.Kind{middleware.KindTool, middleware.KindChain} {
 		_ = do(ctx, kind, hostile, says(""), r.Intercept, allow(hostile),

@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -249,7 +251,7 @@ func TestTail(t *testing.T) {
 	}
 	checkPrintable(t, strings.Join(all, ""))
 	golden(t, "tail", succeeds(t, "tail", dir), dir)
-	for n, want := range map[string][]string{"0": nil, "1": all[50:], "3": all[48:], "51": all} {
+	for n, want := range map[string][]string{"0": nil, "1": all[50:], "3": all[48:], "51": all, strconv.Itoa(math.MaxInt/2 + 1): all} {
 		if got := slices.Collect(strings.Lines(succeeds(t, "tail", "-n", n, dir))); !slices.Equal(got, want) {
 			t.Errorf("-n %s: got %q, want %q", n, got, want)
 		}

@@ -69,7 +69,7 @@ func tail(ctx context.Context, w io.Writer, dir string, n int, follow bool) erro
 		case err == nil:
 			after = e
 		}
-		if len(last) >= 2*n+100 {
+		if len(last)/2-50 >= n {
 			good = max(0, good-(len(last)-n))
 			last = append(last[:0], last[len(last)-n:]...)
 		}

@@ -109,12 +109,25 @@ func (t *timelines) entry(e *evidence.Entry) error {
 	return nil
 }
 
-// recovered says what the writer cut off to begin.
+// recovered says what the writer mended to begin.
 func recovered(r *evidence.Recovered) string {
 	if r == nil {
 		return ""
 	}
-	return fmt.Sprintf("  cut %s off segment %d", size(r.Bytes), r.Segment)
+	var s []string
+	if r.Bytes > 0 || r.Segment > 0 {
+		s = append(s, fmt.Sprintf("cut %s off segment %d", size(r.Bytes), r.Segment))
+	}
+	if r.Overflow > 0 {
+		s = append(s, "took over "+count(r.Overflow, "record")+" of the overflow")
+	}
+	if r.Tiles > 0 {
+		s = append(s, "wrote "+count(r.Tiles, "tile")+" again")
+	}
+	if r.Unsigned > 0 {
+		s = append(s, "signed "+count(r.Unsigned, "record")+" before it")
+	}
+	return "  " + strings.Join(s, ", ")
 }
 
 func (t *timelines) damage(_ *evidence.Entry, err error) error {

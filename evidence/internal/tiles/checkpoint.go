@@ -194,12 +194,14 @@ type keyring struct {
 // that are given twice, or that share an id.
 func (k *keyring) Verifier(name string, id uint32) (note.Verifier, error) {
 	m := keyMatch{ring: k, id: id}
-	for _, key := range k.keys {
-		if keyID(k.name, key) == id {
-			m.keys = append(m.keys, key)
+	if name == k.name {
+		for _, key := range k.keys {
+			if keyID(k.name, key) == id {
+				m.keys = append(m.keys, key)
+			}
 		}
 	}
-	if name != k.name || len(m.keys) == 0 {
+	if len(m.keys) == 0 {
 		return nil, &note.UnknownVerifierError{Name: name, KeyHash: id}
 	}
 	return m, nil
