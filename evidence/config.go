@@ -56,8 +56,9 @@ type Config struct {
 	// Overflow is a directory for the records that the ledger's own disk does
 	// not take at the moment, on another disk say: it must exist, and be for
 	// this ledger alone. What is left there by a process that died is taken
-	// over by the next Recorder of the ledger, if that is given the same. If it
-	// is empty, they go to a file in the ledger.
+	// over by the next Recorder of the ledger, if that is given the same; a
+	// later one can only set it aside, as overflow.seg.WRITER. If it is empty,
+	// they go to a file in the ledger.
 	Overflow string
 
 	// Payloads has the contents kept beside the ledger, encrypted. If it is

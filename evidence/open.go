@@ -82,6 +82,7 @@ type reopening struct {
 	final   []byte  // the last envelope
 
 	overflow  []byte // frames to be taken over
+	late      string // the writer whose overflow it is instead, if the ledger went on without that
 	recovered Recovered
 }
 
@@ -147,6 +148,7 @@ func (r *reopening) takeOverflow(env []byte) (more bool, err error) {
 	case f.record.Ledger != r.checker.report.Ledger:
 		return false, foreignOverflow(f.record.Ledger)
 	case f.record.Writer != r.checker.writer:
+		r.late = f.record.Writer
 		return false, nil
 	case f.record.Seq <= r.checker.seq:
 		return true, nil // the segments have it
@@ -227,6 +229,12 @@ func (r *reopening) mend(s *store, overflowDir string) (*found, error) {
 	}
 	if len(r.overflow) > 0 {
 		if err := s.append(r.overflow); err != nil {
+			return nil, err
+		}
+	}
+	if r.late != "" { // they have no place in the ledger any more, but are signed
+		path := filepath.Join(overflowDir, overflowName)
+		if err := s.disk.rename(path, path+"."+r.late); err != nil {
 			return nil, err
 		}
 	}

@@ -418,3 +418,54 @@ func TestOverflowOfAnotherLedger(t *testing.T) {
 		}
 	})
 }
+
+// An overflow that the ledger has gone on without is set aside.
+func TestOverflowThatComesTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, elsewhere := newDir(t), t.TempDir()
+		cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}, Overflow: elsewhere}
+		var disk gated
+		cfg.Each(disk.do)
+		r, err := evidence.Open(dir, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		disk.hang(syncsOfSegments)
+		for range 100 {
+			if _, err := call(t, r, calculator, say("437")); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		dead, left := newDir(t), t.TempDir() // what a process that is killed here leaves
+		if err := errors.Join(os.CopyFS(dead, os.DirFS(dir)), os.CopyFS(left, os.DirFS(elsewhere))); err != nil {
+			t.Fatal(err)
+		}
+		disk.release()
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want, err := os.ReadFile(filepath.Join(left, "overflow.seg"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, overflow := range []string{"", left} {
+			again, err := evidence.Open(dead, evidence.Config{Key: testKey(1), Overflow: overflow})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := again.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantIntact(t, dead)
+		aside := filepath.Join(left, "overflow.seg."+entries(t, dead)[0].Record.Writer)
+		if got, err := os.ReadFile(aside); err != nil || string(got) != string(want) {
+			t.Errorf("got %d bytes, %v, want the %d of the overflow set aside", len(got), err, len(want))
+		}
+		if _, err := os.Stat(filepath.Join(left, "overflow.seg")); !os.IsNotExist(err) {
+			t.Errorf("the overflow is still there: %v", err)
+		}
+	})
+}

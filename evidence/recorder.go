@@ -60,8 +60,9 @@ type Recorder struct {
 }
 
 // Open opens the ledger in the directory dir, which it makes if there is none,
-// and starts a writer: its first record is durable when Open returns. The
-// Recorder must be closed.
+// and starts a writer: its first record is durable when Open returns, which
+// waits for the disk and the root key as long as they take. The Recorder must be
+// closed.
 //
 // An existing ledger is read through first: its chain is checked, and its tree
 // against the newest checkpoint. An incomplete last frame, which is what a crash

@@ -25,6 +25,9 @@ and authority stand in the ledger for ever, in the clear.
 It writes the ledger, with the private root key, and so nobody else may at the
 time. What was kept elsewhere, in backups say, is not touched.
 
+An agent that died may have left records in an overflow on another disk, if it has
+one (evidence.Config.Overflow): let it open the ledger first, or they stay out of it.
+
 Exit codes: 0 erased, 2 not.`,
 		Example: `  safeconduct erase ledger m2KDBsVd0VYRQzPWYq1M5rDrm3zwF6YO9kR7hT4aXbE \
     --key agent.key --reason "GDPR Art. 17, ticket 4711" --authority "the DPO"`,
@@ -94,6 +97,9 @@ the new key, and whoever verifies it must trust both.
 
 It writes the ledger, and so nobody else may at the time. Keep the public half of
 the old key for as long as the ledger is to be verified.
+
+An agent that died may have left records in an overflow on another disk, if it has
+one (evidence.Config.Overflow): let it open the ledger first, or they stay out of it.
 
 Exit codes: 0 handed over, 2 not.`,
 		Example: `  safeconduct keygen new.key
