@@ -41,7 +41,7 @@ func (b *budget) lock(st *runState) *book {
 	if b.shared {
 		bk = &b.book
 	}
-	bk.mu.Lock()
+	bk.enter()
 	return bk
 }
 
