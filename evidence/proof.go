@@ -69,7 +69,7 @@ func VerifyProof(proof []byte, opts VerifyOptions) (*Proven, error) {
 }
 
 func verifyProof(proof []byte, opts *VerifyOptions) (*Proven, error) {
-	outside, err := checkProofOptions(opts)
+	outside, err := opts.check()
 	if err != nil {
 		return nil, err
 	}
@@ -77,13 +77,9 @@ func verifyProof(proof []byte, opts *VerifyOptions) (*Proven, error) {
 	if err != nil {
 		return nil, err
 	}
-	roots := addKeys(nil, opts.Keys)
-	if opts.Policy != nil {
-		named, err := opts.Policy.roots(p.head.Origin)
-		if err != nil {
-			return nil, err
-		}
-		roots = addRoots(roots, named)
+	roots, err := opts.roots(p.head.Origin)
+	if err != nil {
+		return nil, err
 	}
 	if opts.Ledger != "" && p.head.Origin != opts.Ledger {
 		return nil, fmt.Errorf("%w: it is of the ledger %q", ErrNotProven, brief(p.head.Origin))
@@ -105,25 +101,6 @@ func checkOwnProof(proof []byte) error {
 		_, err = p.judge(nil)
 	}
 	return err
-}
-
-func checkProofOptions(opts *VerifyOptions) (outside []*anchor, err error) {
-	for _, key := range opts.Keys {
-		if len(key) != ed25519.PublicKeySize {
-			return nil, errors.New("a key is not an Ed25519 public key")
-		}
-	}
-	if len(opts.Keys) == 0 && opts.Policy == nil {
-		return nil, errors.New("no key to trust was given, and no policy")
-	}
-	for i, signed := range opts.Checkpoints {
-		a, err := parseAnchor(signed, fmt.Sprintf("checkpoint %d of those given", i+1))
-		if err != nil {
-			return nil, fmt.Errorf("checkpoint %d: %w", i+1, err)
-		}
-		outside = append(outside, a)
-	}
-	return outside, nil
 }
 
 // A parsedProof is a proof that nothing has been checked of.

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -57,20 +58,42 @@ func newTrust(origin string, roots []rootKey) *trust {
 	return &trust{roots: roots, root: -1, origin: origin, known: make(map[string]*session)}
 }
 
-// addKeys adds root keys that are trusted without bounds.
-func addKeys(roots []rootKey, keys []ed25519.PublicKey) []rootKey {
-	for _, key := range keys {
-		roots = append(roots, rootKey{KeyID(key), Root{Key: key}})
+// check refuses options that trust nobody, and parses the checkpoints from
+// elsewhere.
+func (o *VerifyOptions) check() (outside []*anchor, err error) {
+	for _, key := range o.Keys {
+		if len(key) != ed25519.PublicKeySize {
+			return nil, errors.New("a key is not an Ed25519 public key")
+		}
 	}
-	return roots
+	if len(o.Keys) == 0 && o.Policy == nil {
+		return nil, errors.New("no key to trust was given, and no policy")
+	}
+	for i, signed := range o.Checkpoints {
+		a, err := parseAnchor(signed, fmt.Sprintf("checkpoint %d of those given", i+1))
+		if err != nil {
+			return nil, fmt.Errorf("checkpoint %d: %w", i+1, err)
+		}
+		outside = append(outside, a)
+	}
+	return outside, nil
 }
 
-// addRoots adds root keys that a policy bounds.
-func addRoots(roots []rootKey, add []Root) []rootKey {
-	for _, root := range add {
+// roots returns the root keys to trust for a ledger: the keys without bounds,
+// and those that the policy bounds. An empty origin is of a ledger in which no
+// record can be read.
+func (o *VerifyOptions) roots(origin string) (roots []rootKey, err error) {
+	for _, key := range o.Keys {
+		roots = append(roots, rootKey{KeyID(key), Root{Key: key}})
+	}
+	if o.Policy == nil || origin == "" {
+		return roots, nil
+	}
+	named, err := o.Policy.roots(origin)
+	for _, root := range named {
 		roots = append(roots, rootKey{KeyID(root.Key), root})
 	}
-	return roots
+	return roots, err
 }
 
 var (

@@ -78,18 +78,11 @@ type Progress struct {
 // incomplete, which shows as [DamageTruncated], and where only checkpoints are
 // signed the last records are [DamageUnsigned]; verify again.
 func Verify(dir string, opts VerifyOptions) (*Report, error) {
-	for _, key := range opts.Keys {
-		if len(key) != ed25519.PublicKeySize {
-			return nil, errors.New("evidence: verify: a key is not an Ed25519 public key")
-		}
-	}
-	if len(opts.Keys) == 0 && opts.Policy == nil {
-		return nil, errors.New("evidence: verify: no key to trust was given, and no policy")
-	}
-	v := verification{dir: dir, opts: &opts, total: ledgerBytes(dir)}
-	if err := v.anchors(); err != nil {
+	outside, err := opts.check()
+	if err != nil {
 		return nil, fmt.Errorf("evidence: verify: %w", err)
 	}
+	v := verification{dir: dir, opts: &opts, outside: outside, total: ledgerBytes(dir)}
 	if err := v.run(); err != nil {
 		return nil, fmt.Errorf("evidence: ledger %s: %w", dir, err)
 	}
@@ -107,30 +100,14 @@ type verification struct {
 	progress Progress
 }
 
-// anchors parses the checkpoints that were given.
-func (v *verification) anchors() error {
-	for i, signed := range v.opts.Checkpoints {
-		a, err := parseAnchor(signed, fmt.Sprintf("checkpoint %d of those given", i+1))
-		if err != nil {
-			return fmt.Errorf("checkpoint %d: %w", i+1, err)
-		}
-		v.outside = append(v.outside, a)
-	}
-	return nil
-}
-
 func (v *verification) run() error {
 	origin, err := v.origin()
 	if err != nil {
 		return err
 	}
-	roots := addKeys(nil, v.opts.Keys)
-	if p := v.opts.Policy; p != nil && origin != "" {
-		named, err := p.roots(origin)
-		if err != nil {
-			return err
-		}
-		roots = addRoots(roots, named)
+	roots, err := v.opts.roots(origin)
+	if err != nil {
+		return err
 	}
 	v.checker = newChecker(v.opts.Ledger, tiles.NewWriter(v.dir, tiles.Options{Pass: tiles.Check, Wrong: v.wrongTile}))
 	v.checker.expect(v.outside...)
