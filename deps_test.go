@@ -19,6 +19,7 @@ const depsPolicy = `
 	middleware:
 	middleware/middlewaretest: middleware
 	internal/httpreplay:
+	internal/delivery: github.com/sony/gobreaker github.com/cenkalti/backoff/v5
 	internal/pair: golang.org/x/sys
 	gates: middleware golang.org/x/time
 	schema: middleware github.com/santhosh-tekuri/jsonschema/v5 github.com/go-json-experiment/json
