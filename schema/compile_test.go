@@ -205,3 +205,19 @@ func TestMustCompilePanics(t *testing.T) {
 	}()
 	schema.MustCompile("test", `{"$ref":"#a"}`)
 }
+
+func TestSchemaJSON(t *testing.T) {
+	text := []byte(`{ "type": "object" }`)
+	s, err := schema.Compile("test", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text[0] = 'x'
+	s.JSON()[1] = 'x'
+	if got, want := string(s.JSON()), `{ "type": "object" }`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got := new(schema.Schema).JSON(); got != nil {
+		t.Errorf("the zero Schema: got %s, want nil", got)
+	}
+}

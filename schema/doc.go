@@ -19,6 +19,8 @@
 // [Input] is the gate of argument contracts, [Output] that of the output boundary.
 // [Schema.Validate] judges a JSON text without either.
 //
+// [Extract] finds the JSON value in what a model said around it.
+//
 // The package stands between a model and a program, so that it is strict where
 // parsers differ, bounded where a text or a schema could cost too much, and silent
 // about what it judged. No error of it holds what an instance brought: a

@@ -138,3 +138,21 @@ func ExampleInput() {
 	// transfer: denied by schema.input: the input does not satisfy the schema transfer: /amount must be at most 100 (bad_input)
 	// transfer: denied by schema.input: the input does not satisfy the schema transfer: the value must not have properties whose names differ in case alone (bad_input)
 }
+
+func ExampleExtract() {
+	said := "As [1] shows, the risk is low.\n\n```json\n{\"risk\": \"low\"}\n```\nAnything else?"
+	value, err := schema.Extract([]byte(said))
+	fmt.Printf("%s %v\n", value, err)
+
+	_, err = schema.Extract([]byte(`It is {"risk": "low"}, or perhaps {"risk": "high"}.`))
+	fmt.Println(err)
+	// Output:
+	// {"risk": "low"} <nil>
+	// schema: there are several JSON values in the text
+}
+
+func ExampleSchema_JSON() {
+	city := schema.MustCompile("city", `{"enum": ["Paris", "Rome"]}`)
+	fmt.Printf("%s\n", city.JSON())
+	// Output: {"enum": ["Paris", "Rome"]}
+}

@@ -3,6 +3,7 @@ package schema_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -124,6 +125,71 @@ func agree(t *testing.T, s *schema.Schema, text string, instance []byte) {
 	if err := raw.Validate(was); err != nil {
 		t.Errorf("%s: %s: got accepted, but jsonschema says %v", text, instance, err)
 	}
+}
+
+// Extract returns strict JSON or says why not, and changes nothing.
+func FuzzExtract(f *testing.F) {
+	for _, text := range fuzzTexts {
+		f.Add([]byte(text))
+	}
+	all := mustCompile(f, `true`)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		before := bytes.Clone(text)
+		began := time.Now()
+		got, err := schema.Extract(text)
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("took %v", took)
+		}
+		if !bytes.Equal(text, before) {
+			t.Error("got the text changed")
+		}
+		if err != nil {
+			if why := whys(err); got != nil || why != 1 || len(err.Error()) > 200 {
+				t.Errorf("got %s, %v, want one of the errors alone", got, err)
+			}
+			return
+		}
+		if err := all.Validate(got); err != nil {
+			t.Errorf("got %s, and Validate says %v", got, err)
+		}
+		if !bytes.Contains(text, got) && !bytes.Contains(text, []byte(`\`)) {
+			t.Errorf("got %s, want a part of the text", got)
+		}
+	})
+}
+
+// whys returns how many of the reasons for no JSON the error wraps.
+func whys(err error) int {
+	n := 0
+	for _, why := range []error{schema.ErrNoJSON, schema.ErrBroken, schema.ErrAmbiguous} {
+		if errors.Is(err, why) {
+			n++
+		}
+	}
+	return n
+}
+
+// fuzzTexts are what models say, and what the traps are about.
+var fuzzTexts = []string{
+	"Sure:\n```json\n{\"a\": [1, \"x\"]}\n```\nDone.",
+	"```\n{\"a\":1}\n``` and ```json\n{\"a\":2}",
+	`Final Answer: {"a":1} {"a": 1}`,
+	`{"__arg1":"{\"a\":1}"}`,
+	`"\"{\\\"a\\\":1}\""`,
+	`{"a":{"b":1},"c":oops} [1]`,
+	`{"n":1e1000000000}`,
+	`[1e-99999999]`,
+	`{"amount":50,"Amount":5000}`,
+	`{"amount":50,"amount":5000}`,
+	`{"amount":50}{"amount":5000}`,
+	"[\"\xff\"]",
+	`["\ud800"]`,
+	`[1,[}]`,
+	`.3`,
+	`[.3,-05]`,
+	`{'a': True, b: "x y", // c` + "\n" + `"d": [1 2 3,], "e": "x` + "\n" + `y"`,
+	`[{"a": "He said "hi"", ...`,
+	`{{"a":1}}`,
 }
 
 func decodeStrictly(text []byte, v any) error {

@@ -14,6 +14,7 @@ import (
 // use. The zero Schema decides nothing: every judgement is indeterminate.
 type Schema struct {
 	name  string
+	text  []byte
 	root  *jsonschema.Schema
 	bill  *bill
 	nodes map[string]*node    // by their locations
@@ -77,7 +78,7 @@ func (s *Schema) compile(text []byte) error {
 	if s.bill, s.nodes, err = analyse(root, dynamic, found.programs); err != nil {
 		return err
 	}
-	s.root, s.names = root, mentioned(s.nodes)
+	s.text, s.root, s.names = bytes.Clone(text), root, mentioned(s.nodes)
 	return nil
 }
 
@@ -112,6 +113,10 @@ func mentioned(nodes map[string]*node) map[string]struct{} {
 
 // String returns the name of the schema.
 func (s *Schema) String() string { return s.name }
+
+// JSON returns a copy of the text that the schema was compiled from, to hand to a
+// model's provider. It is nil for the zero Schema.
+func (s *Schema) JSON() []byte { return bytes.Clone(s.text) }
 
 // Validate judges a JSON text. The error is nil if it satisfies the schema, a
 // [*ValidationError] if it does not, and wraps [ErrIndeterminate] if that could

@@ -1,0 +1,296 @@
+package schema
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Why [Extract] and [Repair] return no JSON. The errors wrap one of these, say
+// where by a byte offset, and hold nothing of the text.
+var (
+	ErrNoJSON    = errors.New("there is no JSON in the text")
+	ErrBroken    = errors.New("the JSON in the text is broken")
+	ErrAmbiguous = errors.New("there are several JSON values in the text")
+)
+
+// Extract returns the one JSON value in what a model said. It never guesses: a
+// text whose value cannot be told is an error, which wraps [ErrNoJSON],
+// [ErrBroken] or [ErrAmbiguous].
+//
+//   - A text that is JSON but for white space around it is its own value, an
+//     object, an array, a string, a number, true, false or null.
+//   - Else each outermost object and array in the text is a candidate, whatever
+//     stands around it: prose, "Final Answer:", the marks of code fences.
+//   - A candidate that fills a code fence goes before those in prose. The fence
+//     may name a language, and may end with the text.
+//   - Two candidates that are the same but for white space are one.
+//   - Something that begins as an object or array and does not end as one is
+//     broken: what follows or stands within it is not taken for the answer,
+//     unless that is in a code fence. Nor is what is JSON but not as strict as
+//     [Schema.Validate] demands, such as an object with a property twice.
+//
+// A value that wraps another one is unwrapped: the object {"__arg1": ...}, in
+// which langchaingo has models call tools, and a string that holds an object, an
+// array or such a string, each but for white space.
+//
+// The value is a part of the text, not a copy, except where it was within a
+// string. The text is not modified. Time and memory are linear in its length,
+// which may be [MaxBytes].
+func Extract(text []byte) ([]byte, error) {
+	if len(text) > MaxBytes {
+		return nil, fmt.Errorf("schema: %w: it %s", ErrNoJSON, tooLong(MaxBytes).reason)
+	}
+	s := newScan(text)
+	value, err := s.answer()
+	if err != nil {
+		return nil, err
+	}
+	value = s.unwrap(value)
+	if _, f := parse(value, MaxBytes, false, false); f != nil {
+		return nil, fmt.Errorf("schema: %w: it %s", ErrBroken, f.reason)
+	}
+	return value, nil
+}
+
+// A scan looks for JSON values in a text.
+type scan struct {
+	text []byte
+	dec  *jsontext.Decoder
+
+	fenced, plain candidates
+}
+
+// candidates are those of one kind.
+type candidates struct {
+	value   []byte // the first
+	several bool   // others differ from it
+	broken  int    // where one begins that is no JSON; -1 if none does
+}
+
+func newScan(text []byte) *scan {
+	return &scan{
+		text:   text,
+		dec:    jsontext.NewDecoder(new(bytes.Buffer)),
+		fenced: candidates{broken: -1},
+		plain:  candidates{broken: -1},
+	}
+}
+
+// answer returns the only value that the text can mean.
+func (s *scan) answer() ([]byte, error) {
+	if value, ok := s.whole(s.text); ok {
+		return value, nil
+	}
+	s.look()
+	for _, c := range []*candidates{&s.fenced, &s.plain} {
+		switch {
+		case c.broken >= 0:
+			return nil, fmt.Errorf("schema: %w (byte %d)", ErrBroken, c.broken)
+		case c.several:
+			return nil, fmt.Errorf("schema: %w", ErrAmbiguous)
+		case c.value != nil:
+			return c.value, nil
+		}
+	}
+	return nil, fmt.Errorf("schema: %w", ErrNoJSON)
+}
+
+// look finds all candidates. No byte is read twice: a bracket that opens no JSON
+// is passed at once, and where JSON breaks off the search goes on from there.
+func (s *scan) look() {
+	for at := 0; ; {
+		i := bytes.IndexAny(s.text[at:], "{[")
+		if i < 0 {
+			return
+		}
+		start := at + i
+		if !opens(s.text[start:]) {
+			at = start + 1
+			continue
+		}
+		c := &s.plain
+		fence := endsInFence(s.text[at:start])
+		value, end := s.value(start)
+		at = end
+		if value == nil {
+			if fence {
+				c = &s.fenced
+			}
+			if c.broken < 0 {
+				c.broken = start
+			}
+			continue
+		}
+		if rest := bytes.TrimLeft(s.text[end:], space); fence && (len(rest) == 0 || bytes.HasPrefix(rest, []byte(fenceMark))) {
+			c = &s.fenced
+			at = len(s.text) - len(bytes.TrimLeft(rest, "`"))
+		}
+		switch {
+		case c.value == nil:
+			c.value = value
+		case !c.several:
+			c.several = !same(c.value, value)
+		}
+	}
+}
+
+const (
+	space     = " \t\r\n"
+	fenceMark = "```"
+)
+
+// opens reports whether the bracket at the start of text is followed by what JSON
+// can have there.
+func opens(text []byte) bool {
+	rest := bytes.TrimLeft(text[1:], space)
+	if len(rest) == 0 {
+		return false
+	}
+	if text[0] == '{' {
+		return rest[0] == '"' || rest[0] == '}'
+	}
+	switch c := rest[0]; c {
+	case '"', '{', '[', ']':
+		return true
+	case '-':
+		return len(rest) > 1 && '0' <= rest[1] && rest[1] <= '9'
+	case 't', 'f', 'n':
+		return bytes.HasPrefix(rest, []byte("true")) || bytes.HasPrefix(rest, []byte("false")) || bytes.HasPrefix(rest, []byte("null"))
+	default:
+		return '0' <= c && c <= '9'
+	}
+}
+
+// endsInFence reports whether text ends in the mark that opens a code fence, with
+// or without the name of a language.
+func endsInFence(text []byte) bool {
+	text = bytes.TrimRight(text, space)
+	end := len(text)
+	for end > 0 && len(text)-end < 20 && isWord(text[end-1]) {
+		end--
+	}
+	return bytes.HasSuffix(text[:end], []byte(fenceMark))
+}
+
+func isWord(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '+' || c == '-' || c == '_'
+}
+
+// value reads the JSON value at start. It returns nil if there is none, and where
+// it ends or breaks off.
+func (s *scan) value(start int) (value []byte, end int) {
+	text := s.text[start:]
+	n, err := s.read(text)
+	if err == nil {
+		return text[:n], start + n
+	}
+	var syntactic *jsontext.SyntacticError
+	if errors.As(err, &syntactic) {
+		n = min(int(syntactic.ByteOffset), len(text))
+	}
+	return nil, start + max(n, 1)
+}
+
+// read returns the length of the JSON value at the start of text, white space
+// before it included.
+func (s *scan) read(text []byte) (int, error) {
+	s.dec.Reset(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))
+	if _, err := s.dec.ReadValue(); err != nil {
+		return len(text), err
+	}
+	return int(s.dec.InputOffset()), nil
+}
+
+// whole returns the JSON value that all of text is but for white space.
+func (s *scan) whole(text []byte) ([]byte, bool) {
+	text = bytes.Trim(text, space)
+	n, err := s.read(text)
+	return text, err == nil && n == len(text)
+}
+
+// maxWraps is how many values around another one are taken away.
+const maxWraps = 4
+
+// unwrap returns what a value wraps, or else the value itself.
+func (s *scan) unwrap(value []byte) []byte {
+	for range maxWraps {
+		inner := s.wrapped(value)
+		if inner == nil {
+			break
+		}
+		value = inner
+	}
+	return value
+}
+
+// wrapped returns the value within value, or nil if that wraps none.
+func (s *scan) wrapped(value []byte) []byte {
+	switch value[0] {
+	case '{':
+		return s.argument(value)
+	case '"':
+		text, err := jsontext.AppendUnquote(nil, value)
+		if err != nil {
+			return nil
+		}
+		inner, ok := s.whole(text)
+		switch {
+		case !ok:
+		case inner[0] == '{', inner[0] == '[':
+			return inner
+		case inner[0] == '"':
+			return s.wrapped(inner)
+		}
+	}
+	return nil
+}
+
+// argument returns the value of the only property of an object, if its name is
+// __arg1.
+func (s *scan) argument(object []byte) []byte {
+	s.dec.Reset(bytes.NewBuffer(object), jsontext.AllowDuplicateNames(true))
+	if _, err := s.dec.ReadToken(); err != nil {
+		return nil
+	}
+	if name, err := s.dec.ReadToken(); err != nil || name.Kind() != '"' || name.String() != "__arg1" {
+		return nil
+	}
+	value, err := s.dec.ReadValue()
+	if err != nil {
+		return nil
+	}
+	end := int(s.dec.InputOffset())
+	if s.dec.PeekKind() != '}' {
+		return nil
+	}
+	return object[end-len(value) : end]
+}
+
+// same reports whether two JSON values differ in white space alone.
+func same(a, b []byte) bool {
+	i, j, quoted := 0, 0, false
+	for {
+		if !quoted {
+			i, j = len(a)-len(bytes.TrimLeft(a[i:], space)), len(b)-len(bytes.TrimLeft(b[j:], space))
+		}
+		if i == len(a) || j == len(b) {
+			return i == len(a) && j == len(b)
+		}
+		if a[i] != b[j] {
+			return false
+		}
+		switch {
+		case a[i] == '"':
+			quoted = !quoted
+		case quoted && a[i] == '\\':
+			// The character that follows does not end the string.
+			if i, j = i+1, j+1; a[i] != b[j] {
+				return false
+			}
+		}
+		i, j = i+1, j+1
+	}
+}
