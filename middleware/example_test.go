@@ -70,6 +70,31 @@ func ExampleAfter() {
 	// shell: denied by short: 15 bytes, at most 10 (bad_output)
 }
 
+// A call that is refused is made again, with another input.
+func ExampleAgain() {
+	type again struct{}
+	polite := func(next middleware.Handler) middleware.Handler {
+		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			res, err := next(ctx, call)
+			if err != nil || res.Output != "ran ls" || ctx.Value(again{}) != nil {
+				return res, err
+			}
+			call.Input = "ls -la"
+			second, err := middleware.Again(context.WithValue(ctx, again{}, true), call)
+			return middleware.Result{Output: second.Output, Usage: res.Usage}, err
+		}
+	}
+	count := middleware.Before("count", func(_ context.Context, call middleware.Call) error {
+		fmt.Printf("call %v of call %v: %s\n", call.ID, call.Parent, call.Input)
+		return nil
+	})
+	use(middleware.Wrap(shell, count, polite), "ls")
+	// Output:
+	// call 1 of call 0: ls
+	// call 2 of call 1: ls -la
+	// ran ls -la
+}
+
 func ExampleTransform() {
 	redact := middleware.Transform("redact", func(_ context.Context, call middleware.Call) (middleware.Call, bool, error) {
 		was := call.Input.(string)

@@ -54,7 +54,7 @@ func Transform(gate string, f func(ctx context.Context, call Call) (to Call, cha
 			case err != nil:
 				return Result{}, t.Deny(ctx, call, err)
 			case changed:
-				t.note(Decision{Verdict: VerdictTransform})
+				t.Note(Decision{Verdict: VerdictTransform})
 				call.Input, call.Stream = to.Input, to.Stream
 			default:
 				t.Allow()
@@ -85,7 +85,7 @@ func afterward(who, gate string, noCheck bool, f func(context.Context, Call, Res
 			case err != nil:
 				return Result{Usage: res.Usage}, t.Deny(ctx, call, err)
 			case changed:
-				t.note(Decision{Verdict: VerdictTransform})
+				t.Note(Decision{Verdict: VerdictTransform})
 				res.Output = to.Output
 			default:
 				t.Allow()
@@ -203,7 +203,7 @@ func (t *Turn) Allow() {
 		return
 	}
 	if t.timed || t.shadow {
-		t.note(Decision{Verdict: VerdictAllow})
+		t.Note(Decision{Verdict: VerdictAllow})
 		return
 	}
 	t.s.allow(&t.g.name)
@@ -214,18 +214,20 @@ func (t *Turn) Allow() {
 // gate did not decide, and the context's error comes back.
 func (t *Turn) Deny(ctx context.Context, call Call, err error) error {
 	if done := ctx.Err(); done != nil && errors.Is(err, done) {
-		t.note(Decision{Verdict: VerdictDeny, Code: CodeIndeterminate, Reason: done.Error()})
+		t.Note(Decision{Verdict: VerdictDeny, Code: CodeIndeterminate, Reason: done.Error()})
 		return err
 	}
 	d := attribute(t.g.name, &call, err)
 	if t.s != nil && !t.timed && !t.shadow && t.s.deny(&t.g.name, d) {
 		return d
 	}
-	t.note(Decision{Verdict: VerdictDeny, Code: d.Code, Reason: d.Reason})
+	t.Note(Decision{Verdict: VerdictDeny, Code: d.Code, Reason: d.Reason})
 	return d
 }
 
-func (t *Turn) note(d Decision) {
+// Note notes d, of which the Gate, Shadow and Elapsed are filled in. It is for a
+// transform with a Code or a Reason; [Turn.Allow] and [Turn.Deny] note the rest.
+func (t *Turn) Note(d Decision) {
 	if t.s == nil {
 		return
 	}

@@ -17,7 +17,8 @@ type Handler func(ctx context.Context, call Call) (Result, error)
 // applied once per wrapped tool, chain and model, so state that they share
 // belongs in its constructor, not in the closure. The Handler that it returns
 // must be safe for concurrent use, call next at most once, pass on a context
-// derived from its own, and release what it holds when next panics.
+// derived from its own, and release what it holds when next panics. One that
+// wants another result than next's asks for it with [Again].
 //
 // Applied to nil, an Interceptor may return [Layer.Handler] to say what it is;
 // those of this module do. What it returns then is never called otherwise.
@@ -104,17 +105,24 @@ func Wrap(h Handler, is ...Interceptor) Handler {
 				s.Context = parent.Context // what is between holds nothing else
 			}
 		}
-		s.id = CallID(s.run.calls.Add(1))
-		call.ID = s.id
-		res, err := enter(chain, s, call)
-		if err != nil {
-			res.Output = nil
-			if !s.aside {
-				s.run.halt(err)
-			}
+		s.chain = chain
+		res, err := begin(s, call)
+		if err != nil && !s.aside {
+			s.run.halt(err)
 		}
 		return res, err
 	}
+}
+
+// begin numbers a call and sends it through its interceptors.
+func begin(s *scope, call Call) (Result, error) {
+	s.id = CallID(s.run.calls.Add(1))
+	call.ID = s.id
+	res, err := enter(s.chain, s, call)
+	if err != nil {
+		res.Output = nil
+	}
+	return res, err
 }
 
 // enter calls the outermost interceptor. A panic that comes out of it is an

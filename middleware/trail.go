@@ -34,8 +34,8 @@ type Decision struct {
 	Gate    string
 	Verdict Verdict
 	Shadow  bool          // decided, not enforced
-	Code    Code          // of a denial
-	Reason  string        // of a denial
+	Code    Code          // of a denial, or of what a transform mended
+	Reason  string        // of a denial, or what a transform changed; never content
 	Elapsed time.Duration // time the gate took; zero where nobody observes the call
 }
 
@@ -43,7 +43,8 @@ type Decision struct {
 // one piece of memory; see scopeBlock.
 type scope struct {
 	context.Context
-	run *Run
+	run   *Run
+	chain Handler // all interceptors, and what they guard
 
 	id       CallID
 	depth    uint16

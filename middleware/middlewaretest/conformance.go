@@ -48,6 +48,7 @@ func (e *RuleError) Error() string {
 //	reach             at least one of the calls reaches next, or nothing is tested
 //	return            the Handler returns once next has returned
 //	once              next is called at most once
+//	again             a call that middleware.Again carries out is of the same Kind and Name, and streams only where the first does
 //	identity          the ID, Parent, Kind and Name of a call reach next as they came
 //	input             an Input is replaced, never modified in place
 //	stream            a Stream that was nil stays nil

@@ -74,6 +74,21 @@ func (noCancel) Done() <-chan struct{}              { return nil }
 func (noCancel) Err() error                         { return nil }
 func (noValues) Value(any) any                      { return nil }
 
+type againKey struct{}
+
+// again carries out every call once more, after change has had it.
+func again(change func(*call)) func(handler, ctx, call) (result, error) {
+	return func(next handler, ctx ctx, call call) (result, error) {
+		res, err := next(ctx, call)
+		if err != nil || ctx.Value(againKey{}) != nil {
+			return res, err
+		}
+		change(&call)
+		to, err := middleware.Again(context.WithValue(ctx, againKey{}, true), call)
+		return result{Output: to.Output, Usage: res.Usage}, err
+	}
+}
+
 var errOwn = errors.New("broken: not a denial")
 
 // TestEachRuleCatches gives each rule one interceptor that breaks it and no
@@ -108,6 +123,10 @@ func TestEachRuleCatches(t *testing.T) {
 			}
 			return res, err
 		}))},
+		{"again", stateless(with(again(func(call *call) { call.Name = "another" })))},
+		{"again", stateless(with(again(func(call *call) {
+			call.Stream = func(context.Context, middleware.Chunk) error { return nil }
+		})))},
 		{"identity", stateless(with(func(next handler, ctx ctx, call call) (result, error) {
 			call.Name = "another"
 			return next(ctx, call)

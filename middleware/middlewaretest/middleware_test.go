@@ -47,6 +47,8 @@ func TestMiddlewareKeepsTheRules(t *testing.T) {
 		}))},
 		"On":              {i: middleware.On(middleware.KindTool, allow)},
 		"Tell":            {i: middleware.Compose(middleware.Tell, allow)},
+		"Again":           {i: with(again(func(*call) {}))},
+		"Again in Shadow": {i: middleware.Shadow(with(again(func(*call) {})))},
 		"Shadow":          {i: middleware.Shadow(allow)},
 		"Shadow, strict":  {i: middleware.Shadow(strict)},
 		"Compose":         {i: middleware.Compose(allow, middleware.Tell, noRoot)},

@@ -34,6 +34,7 @@ type trial struct {
 
 	mu      sync.Mutex
 	came    middleware.Call   // the call outside of the interceptor
+	again   []middleware.Call // the calls that it asked for besides, with middleware.Again
 	reached []middleware.Call // the calls that came to next
 	ctx     context.Context   // what next was given
 	strayed bool              // it came to the next of another Handler
@@ -106,9 +107,9 @@ func (r *rig) run(ctx context.Context, t *trial, call middleware.Call) {
 func (r *rig) outer(next middleware.Handler) middleware.Handler {
 	return func(ctx context.Context, call middleware.Call) (res middleware.Result, err error) {
 		t := r.trial(ctx)
-		t.mu.Lock()
-		t.came = call
-		t.mu.Unlock()
+		if !t.comes(call) {
+			return next(ctx, call)
+		}
 		defer func() {
 			v := recover()
 			t.mu.Lock()
@@ -134,6 +135,10 @@ func (r *rig) inner(next middleware.Handler) middleware.Handler {
 	return func(ctx context.Context, call middleware.Call) (res middleware.Result, err error) {
 		t := r.trial(ctx)
 		t.mu.Lock()
+		if t.isAgain(call) {
+			t.mu.Unlock()
+			return next(ctx, call)
+		}
 		t.reached = append(t.reached, call)
 		again := len(t.reached) > 1
 		t.ctx = ctx
@@ -173,10 +178,28 @@ func (r *rig) trial(ctx context.Context) *trial {
 	return r.now
 }
 
+// comes notes a call outside of the interceptor, and reports whether it is the
+// one that the trial makes.
+func (t *trial) comes(call middleware.Call) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.came.ID == 0 {
+		t.came = call
+		return true
+	}
+	t.again = append(t.again, call)
+	return false
+}
+
+// isAgain reports whether the interceptor asked for the call. It needs t.mu.
+func (t *trial) isAgain(call middleware.Call) bool {
+	return slices.ContainsFunc(t.again, func(c middleware.Call) bool { return c.ID == call.ID })
+}
+
 // A sight is a copy of what was seen of a trial.
 type sight struct {
 	came                  middleware.Call
-	reached               []middleware.Call
+	reached, again        []middleware.Call
 	ctx                   context.Context
 	strayed, hung         bool
 	inner, outer, wrapped outcome
@@ -187,7 +210,7 @@ func (t *trial) seen() sight {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return sight{
-		came: t.came, reached: slices.Clone(t.reached), ctx: t.ctx,
+		came: t.came, reached: slices.Clone(t.reached), again: slices.Clone(t.again), ctx: t.ctx,
 		strayed: t.strayed, hung: t.hung,
 		inner: t.inner, outer: t.outer, wrapped: t.wrapped,
 	}

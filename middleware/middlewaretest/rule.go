@@ -9,6 +9,7 @@ const (
 	ruleReach
 	ruleReturn
 	ruleOnce
+	ruleAgain
 	ruleIdentity
 	ruleInput
 	ruleStream
@@ -37,6 +38,7 @@ func (r rule) String() string {
 		ruleReach:       "reach",
 		ruleReturn:      "return",
 		ruleOnce:        "once",
+		ruleAgain:       "again",
 		ruleIdentity:    "identity",
 		ruleInput:       "input",
 		ruleStream:      "stream",
@@ -65,6 +67,7 @@ func (r rule) text() string {
 		ruleReach:       "at least one of the calls reaches next, or nothing is tested",
 		ruleReturn:      "the Handler returns once next has returned",
 		ruleOnce:        "next is called at most once",
+		ruleAgain:       "a call that middleware.Again carries out is of the same Kind and Name, and streams only where the first does",
 		ruleIdentity:    "the ID, Parent, Kind and Name of a call reach next as they came",
 		ruleInput:       "an Input is replaced, never modified in place",
 		ruleStream:      "a Stream that was nil stays nil",

@@ -102,6 +102,11 @@ func (s sample) judge(ctx context.Context, seen sight, cause error) {
 	if len(seen.reached) > 0 {
 		s.judgeReached(ctx, seen)
 	}
+	for _, again := range seen.again {
+		if c := seen.came; again.Kind != c.Kind || again.Name != c.Name || c.Stream == nil && again.Stream != nil {
+			s.broken(ruleAgain, "%s %q was carried out in place of %s %q", again.Kind, again.Name, c.Kind, c.Name)
+		}
+	}
 	in, out := seen.inner, seen.outer
 	if v := out.panicked; v != nil && in.panicked == nil {
 		var d *middleware.DeniedError
