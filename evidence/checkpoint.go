@@ -83,17 +83,24 @@ func newSurvey(dir string) (*survey, error) {
 }
 
 func readCheckpoint(dir string) ([]byte, error) {
-	f, _, err := openRegular(filepath.Join(dir, checkpointName), true)
+	data, err := readSigned(filepath.Join(dir, checkpointName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errNoCheckpoint
 	}
+	return data, err
+}
+
+// readSigned reads the file of a checkpoint. One that is too long is cut, and
+// then is none. Errors name the file without its directory.
+func readSigned(path string) ([]byte, error) {
+	f, _, err := openRegular(path, true)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", checkpointName, err)
+		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}
 	defer func() { _ = f.Close() }() // only read
 	data, err := io.ReadAll(io.LimitReader(f, maxCheckpoint+1))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", checkpointName, unwrapPath(err))
+		return nil, fmt.Errorf("%s: %w", filepath.Base(path), unwrapPath(err))
 	}
 	return data, nil
 }

@@ -4,10 +4,6 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"path/filepath"
 	"slices"
 
 	"example.com/safeconduct/evidence/internal/tiles"
@@ -125,17 +121,12 @@ const maxCheckpoint = 128 << 10
 // expectOwn has the ledger in dir compared with its own checkpoint, if there is
 // one. It must be read before the records: a writer adds to those first.
 func (c *checker) expectOwn(dir string) error {
-	f, _, err := openRegular(filepath.Join(dir, checkpointName), true)
-	if errors.Is(err, fs.ErrNotExist) {
+	data, err := readCheckpoint(dir)
+	if errors.Is(err, errNoCheckpoint) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", checkpointName, err)
-	}
-	defer func() { _ = f.Close() }() // only read
-	data, err := io.ReadAll(io.LimitReader(f, maxCheckpoint+1))
-	if err != nil {
-		return fmt.Errorf("%s: %w", checkpointName, unwrapPath(err))
+		return err
 	}
 	a, err := parseAnchor(data, "the ledger's checkpoint")
 	if err != nil {

@@ -240,3 +240,49 @@ func exampleCall(recorder *evidence.Recorder) {
 		panic(err)
 	}
 }
+
+// A copy of a ledger is kept where the agent cannot change it. It takes records as
+// they come, and what comes twice once.
+func ExampleOpenReplica() {
+	tmp, err := os.MkdirTemp("", "replica")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(tmp)
+	recorder, err := evidence.Open(filepath.Join(tmp, "ledger"), evidence.Config{Ledger: "prod"})
+	if err != nil {
+		panic(err)
+	}
+	if err := recorder.Close(context.Background()); err != nil {
+		panic(err)
+	}
+
+	replica, err := evidence.OpenReplica(filepath.Join(tmp, "elsewhere"), evidence.ReplicaConfig{
+		Ledger: "prod",
+		Policy: &evidence.TrustPolicy{Ledgers: []evidence.LedgerPolicy{
+			{Ledger: "prod", Roots: []evidence.Root{{Key: recorder.PublicKey()}}},
+		}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer replica.Close()
+	var batch [][]byte
+	for entry, err := range evidence.Read(filepath.Join(tmp, "ledger")) {
+		if err != nil {
+			panic(err)
+		}
+		batch = append(batch, entry.Envelope)
+	}
+	for range 2 {
+		taken, err := replica.Append(batch)
+		_, records := replica.Head()
+		fmt.Println("taken:", taken, err, "there:", records)
+	}
+	if err := replica.PutCheckpoint(recorder.Checkpoint()); err != nil {
+		panic(err)
+	}
+	// Output:
+	// taken: 1 <nil> there: 1
+	// taken: 1 <nil> there: 1
+}

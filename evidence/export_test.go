@@ -83,6 +83,16 @@ func (c *Config) Each(f func(op Op) error) {
 	c.disk = &d
 }
 
+// Each has f carry out each operation of a Replica's disk.
+func (c *ReplicaConfig) Each(f func(op Op) error) {
+	var cfg Config
+	cfg.Each(f)
+	c.disk = cfg.disk
+}
+
+// Small has segments end after so many bytes.
+func (c *ReplicaConfig) Small(segment int64) { c.segment = segment }
+
 // Small has segments end after so many bytes.
 func (c *Config) Small(segment int64) { c.segment = segment }
 

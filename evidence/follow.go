@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -128,13 +127,7 @@ func (f *follower) segment(ctx context.Context, last bool) error {
 // reader returns a reader of the segment from the next frame on, nil where there
 // is none yet.
 func (f *follower) reader(file *os.File, last bool) (*frameReader, error) {
-	if f.at.offset > 0 {
-		if _, err := file.Seek(f.at.offset, io.SeekStart); err != nil {
-			return nil, unwrapPath(err)
-		}
-		return &frameReader{r: bufio.NewReaderSize(file, 2*(frameHeader+MaxEnvelope)), off: f.at.offset}, nil
-	}
-	fr, err := newFrameReader(file)
+	fr, err := newFrameReaderAt(file, f.at.offset)
 	var bad *frameError
 	switch {
 	case err == nil:
@@ -149,19 +142,11 @@ func (f *follower) reader(file *os.File, last bool) (*frameReader, error) {
 
 // frame yields what is at a place.
 func (f *follower) frame(at place, env []byte, bad *frameError) error {
-	e := Entry{Segment: at.segment, Offset: at.offset}
 	var err error
 	if bad != nil {
 		err = bad
-	} else {
-		fr := frame{env: append([]byte(nil), env...)}
-		fr.open(&f.env)
-		e.Record, e.Subject, e.Hash, e.Envelope, err = fr.record, fr.subject, fr.hash, fr.env, fr.err
 	}
-	if err != nil {
-		err = fmt.Errorf("evidence: segment %d, offset %d: %w", at.segment, at.offset, err)
-	}
-	if !f.yield(e, err) {
+	if !f.yield(newEntry(at, env, err, &f.env)) {
 		return errFollowed
 	}
 	return nil

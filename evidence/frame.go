@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"os"
 )
 
 // A segment file is a line that says what it is, then frames:
@@ -87,6 +88,18 @@ func newFrameReader(r io.Reader) (*frameReader, error) {
 		e.damage, e.detail = DamageTruncated, "the segment holds nothing but zeros"
 	}
 	return fr, e
+}
+
+// newFrameReaderAt is newFrameReader for a file, from a frame on, or from the
+// beginning.
+func newFrameReaderAt(f *os.File, offset int64) (*frameReader, error) {
+	if offset == 0 {
+		return newFrameReader(f)
+	}
+	if _, err := f.Seek(offset, io.SeekStart); err != nil {
+		return nil, unwrapPath(err)
+	}
+	return &frameReader{r: bufio.NewReaderSize(f, 2*(frameHeader+MaxEnvelope)), off: offset}, nil
 }
 
 // next returns the next envelope, which is valid until the next call, and the

@@ -33,27 +33,20 @@ func (f *found) treeHead() *TreeHead {
 // Nothing is changed where that is not what the last writer left, but for what a
 // crash leaves.
 func (s *store) resume(root ed25519.PublicKey, overflowDir string) (*found, error) {
-	ns, err := listSegments(s.dir)
+	last, err := s.lastSegment()
 	if err != nil {
 		return nil, err
 	}
-	if n := missingSegment(ns); n != 0 {
-		return nil, fmt.Errorf("%w: segment %d is missing", ErrDamaged, n)
-	}
-	if len(ns) == 0 {
+	if last == 0 {
 		if err := s.clearOverflow(overflowDir); err != nil {
 			return nil, err
 		}
-		if err := s.create(1); err != nil {
-			return nil, err
-		}
-		err := errors.Join(s.disk.syncDir(s.dir), s.disk.syncDir(filepath.Dir(filepath.Clean(s.dir))))
-		return &found{tiles: tiles.NewWriter(s.dir, tiles.Options{})}, err
+		return &found{tiles: tiles.NewWriter(s.dir, tiles.Options{})}, s.begin()
 	}
 	r := reopening{
 		checker: newChecker("", tiles.NewWriter(s.dir, tiles.Options{Pass: tiles.Check})),
 		tiles:   tiles.NewWriter(s.dir, tiles.Options{Pass: tiles.Check}),
-		last:    ns[len(ns)-1],
+		last:    last,
 		whole:   -1,
 	}
 	if err := r.read(s.dir, overflowDir); err != nil {
@@ -241,7 +234,7 @@ func (r *reopening) mend(s *store, overflowDir string) (*found, error) {
 	if err := s.removeOverflow(overflowDir); err != nil {
 		return nil, err
 	}
-	if err := r.mendTiles(s.dir); err != nil {
+	if r.tiles, r.recovered.Tiles, err = mendTiles(s.dir, r.tiles); err != nil {
 		return nil, err
 	}
 	f := &found{origin: r.checker.report.Ledger, records: r.records, tree: r.tree, tiles: r.tiles}
@@ -254,21 +247,22 @@ func (r *reopening) mend(s *store, overflowDir string) (*found, error) {
 	return f, nil
 }
 
-// mendTiles writes the tiles again that are not what they must be, and makes
-// the writer ready for those that come next.
-func (r *reopening) mendTiles(dir string) error {
-	if found := r.tiles.Found(); found != (tiles.Found{}) {
-		r.recovered.Tiles = uint64(found.Missing + found.Wrong)
-		r.tiles = tiles.NewWriter(dir, tiles.Options{Pass: tiles.Ensure})
+// mendTiles writes the tiles again that a Writer which has checked them all did
+// not find as they must be, and how many these are. It returns a Writer that is
+// ready for those that come next.
+func mendTiles(dir string, w *tiles.Writer) (_ *tiles.Writer, mended uint64, err error) {
+	if found := w.Found(); found != (tiles.Found{}) {
+		mended = uint64(found.Missing + found.Wrong)
+		w = tiles.NewWriter(dir, tiles.Options{Pass: tiles.Ensure})
 		var failed error
 		err := scan(dir, nil, func(f *frame, _ int64) bool {
-			failed = r.tiles.Append(f.leaf, nil)
+			failed = w.Append(f.leaf, nil)
 			return failed == nil
 		})
 		if err := errors.Join(err, failed); err != nil {
-			return err
+			return nil, 0, err
 		}
 	}
-	r.tiles.Resume()
-	return nil
+	w.Resume()
+	return w, mended, nil
 }

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 )
@@ -29,24 +30,38 @@ func Read(dir string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		stopped := false
 		err := scan(dir, nil, func(f *frame, _ int64) bool {
-			e := Entry{Segment: f.at.segment, Offset: f.at.offset}
-			err := f.err
-			if f.bad != nil {
-				err = f.bad
-			} else {
-				e.Record, e.Subject, e.Hash = f.record, f.subject, f.hash
-				e.Envelope = append([]byte(nil), f.env...)
-			}
-			if err != nil {
-				err = fmt.Errorf("evidence: segment %d, offset %d: %w", f.at.segment, f.at.offset, err)
-			}
-			stopped = !yield(e, err)
+			stopped = !yield(f.entry())
 			return !stopped
 		})
 		if err != nil && !stopped {
 			yield(Entry{}, fmt.Errorf("evidence: ledger %s: %w", dir, err))
 		}
 	}
+}
+
+// entry returns what is at the frame's place, once it has been opened.
+func (f *frame) entry() (Entry, error) {
+	e := Entry{Segment: f.at.segment, Offset: f.at.offset}
+	err := f.err
+	if f.bad != nil {
+		err = f.bad
+	} else {
+		e.Record, e.Subject, e.Hash = f.record, f.subject, f.hash
+		e.Envelope = append([]byte(nil), f.env...)
+	}
+	if err != nil {
+		err = fmt.Errorf("evidence: segment %d, offset %d: %w", e.Segment, e.Offset, err)
+	}
+	return e, err
+}
+
+// newEntry returns what walk found at a place.
+func newEntry(at place, env []byte, bad error, scratch *envelope) (Entry, error) {
+	f := frame{at: at, env: env}
+	if !errors.As(bad, &f.bad) {
+		f.open(scratch)
+	}
+	return f.entry()
 }
 
 // ParseEnvelope parses one record out of its envelope, as a [Sink] gets it. It

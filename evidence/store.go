@@ -81,6 +81,26 @@ func prepareDir(dir string) (fresh bool, err error) {
 	return true, nil
 }
 
+// lastSegment returns the number of the last segment, 0 where there is none.
+func (s *store) lastSegment() (uint64, error) {
+	ns, err := listSegments(s.dir)
+	if err != nil || len(ns) == 0 {
+		return 0, err
+	}
+	if n := missingSegment(ns); n != 0 {
+		return 0, fmt.Errorf("%w: segment %d is missing", ErrDamaged, n)
+	}
+	return ns[len(ns)-1], nil
+}
+
+// begin starts the first segment of a new ledger.
+func (s *store) begin() error {
+	if err := s.create(1); err != nil {
+		return err
+	}
+	return errors.Join(s.disk.syncDir(s.dir), s.disk.syncDir(filepath.Dir(filepath.Clean(s.dir))))
+}
+
 // open opens the last segment. If size is not negative only so many bytes of it
 // are good, and open returns how many were cut off behind them.
 func (s *store) open(segment uint64, size int64) (cut int64, err error) {

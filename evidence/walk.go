@@ -85,6 +85,11 @@ type place struct {
 // visit returns. It calls opened, if that is not nil, with the size of each
 // segment. The error is of a ledger that cannot be read.
 func walk(dir string, visit func(at place, env []byte, err error) bool, opened func(size int64)) error {
+	return walkFrom(dir, place{}, visit, opened)
+}
+
+// walkFrom is walk from a place on, at which a frame begins.
+func walkFrom(dir string, from place, visit func(at place, env []byte, err error) bool, opened func(size int64)) error {
 	ns, err := listSegments(dir)
 	if err != nil {
 		return err
@@ -93,7 +98,14 @@ func walk(dir string, visit func(at place, env []byte, err error) bool, opened f
 		return fmt.Errorf("%w: it has no segment", ErrNotLedger)
 	}
 	for _, n := range ns {
-		more, err := walkSegment(dir, n, visit, opened)
+		if n < from.segment {
+			continue
+		}
+		at := place{segment: n}
+		if n == from.segment {
+			at = from
+		}
+		more, err := walkSegment(dir, at, visit, opened)
 		if err != nil {
 			return fmt.Errorf("segment %d: %w", n, err)
 		}
@@ -104,7 +116,8 @@ func walk(dir string, visit func(at place, env []byte, err error) bool, opened f
 	return nil
 }
 
-func walkSegment(dir string, n uint64, visit func(place, []byte, error) bool, opened func(int64)) (more bool, err error) {
+func walkSegment(dir string, from place, visit func(place, []byte, error) bool, opened func(int64)) (more bool, err error) {
+	n := from.segment
 	f, info, err := openRegular(segmentPath(dir, n), true)
 	if err != nil {
 		return false, err
@@ -113,7 +126,7 @@ func walkSegment(dir string, n uint64, visit func(place, []byte, error) bool, op
 	if opened != nil {
 		opened(info.Size())
 	}
-	fr, err := newFrameReader(f)
+	fr, err := newFrameReaderAt(f, from.offset)
 	var bad *frameError
 	if errors.As(err, &bad) {
 		if !visit(place{n, 0}, nil, bad) {

@@ -85,6 +85,18 @@ func (r *Reader) readTile(level int, n int64, width, count int) ([]Hash, error) 
 	return hashes(data), nil
 }
 
+// Leaf returns the hash of the leaf with the index.
+func (r *Reader) Leaf(index int64) (Hash, error) {
+	if index < 0 || index >= r.size {
+		return Hash{}, fmt.Errorf("tiles: leaf %d of a log of %d", index, r.size)
+	}
+	tile, err := r.tile(0, index/tileWidth)
+	if err != nil {
+		return Hash{}, err
+	}
+	return tile[index%tileWidth], nil
+}
+
 // Root returns the root of the first size leaves.
 func (r *Reader) Root(size int64) (Hash, error) {
 	if size < 0 || size > r.size {

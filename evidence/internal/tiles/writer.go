@@ -103,7 +103,7 @@ func (w *Writer) Append(leaf Hash, entry []byte) error {
 	if w.opts.Entries && len(entry) > MaxEntry {
 		return fmt.Errorf("tiles: leaf %d: %d bytes are more than %d", w.tree.Size(), len(entry), MaxEntry)
 	}
-	if err := w.flush(); err != nil {
+	if err := w.Flush(); err != nil {
 		return err
 	}
 	var nodes [tileLevels]Hash
@@ -125,7 +125,7 @@ func (w *Writer) Append(leaf Hash, entry []byte) error {
 // Partial writes what a reader of a checkpoint at the current size needs beside
 // the complete tiles. It can be tried again when it returns an error.
 func (w *Writer) Partial() error {
-	if err := w.flush(); err != nil {
+	if err := w.Flush(); err != nil {
 		return err
 	}
 	size := w.tree.Size()
@@ -151,8 +151,9 @@ func (w *Writer) Partial() error {
 	return nil
 }
 
-// flush writes what is complete.
-func (w *Writer) flush() error {
+// Flush writes the tiles that are complete, for a Reader; else the next Append
+// does. It can be tried again when it returns an error.
+func (w *Writer) Flush() error {
 	if !w.full {
 		return nil
 	}

@@ -1,0 +1,278 @@
+package evidence
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"example.com/safeconduct/evidence/internal/tiles"
+)
+
+// A chain is what a replica knows of its ledger: what the next record must be,
+// and where those stand that it has. A copy of one goes its own way; what they
+// share is never changed, only replaced.
+type chain struct {
+	origin  string
+	records uint64
+	tree    tiles.Tree
+
+	// The writer that the ledger is at.
+	writer string
+	span   span
+	seq    uint64
+	hash   Hash
+	mono   time.Duration
+
+	spans  map[string]span // of the writers that have ended
+	trust  *trust
+	reigns []reign
+
+	ahead []*anchor // checkpoints of more records than there are, in order
+	env   *envelope // scratch
+}
+
+// A span is where the records of one writer stand.
+type span struct {
+	first uint64 // index of the record with seq 1
+	last  uint64 // seq, once the writer has ended
+	gaps  []Gap
+}
+
+// index returns where the record with a seq stands, or the gap that declares it
+// lost.
+func (s span) index(seq uint64) uint64 {
+	lost := uint64(0)
+	for _, g := range s.gaps {
+		if seq < g.From {
+			break
+		}
+		if seq <= g.To {
+			lost += seq - g.From
+			break
+		}
+		lost += g.Count
+	}
+	return s.first + seq - 1 - lost
+}
+
+func newChain(origin string, roots []rootKey) chain {
+	return chain{origin: origin, trust: newTrust(origin, roots), env: new(envelope)}
+}
+
+// A standing is how a record stands to those that are there.
+type standing int
+
+const (
+	standsNext  standing = iota // it follows the last one
+	standsThere                 // one with its number is there
+	standsAhead                 // records before it are missing
+	standsApart                 // it follows others than those that are there
+)
+
+// locate says how a record stands, by what it claims, and for one that is not
+// next or ahead where what stands in its place is.
+func (c *chain) locate(r *Record) (standing, uint64) {
+	if s, ended := c.spans[r.Writer]; ended {
+		if r.Seq > s.last {
+			return standsApart, s.index(s.last) + 1
+		}
+		return standsThere, s.index(r.Seq)
+	}
+	if r.Writer != c.writer {
+		return c.locateWriter(r)
+	}
+	first := r.Seq
+	if r.Gap != nil {
+		first = r.Gap.From
+	}
+	switch {
+	case r.Seq <= c.seq:
+		return standsThere, c.span.index(r.Seq)
+	case first > c.seq+1:
+		return standsAhead, 0
+	case first < c.seq+1 || r.Prev != c.hash: // a gap that declares lost what is there, or another record before
+		return standsApart, c.records - 1
+	}
+	return standsNext, 0
+}
+
+// locateWriter is locate for a writer that is not known.
+func (c *chain) locateWriter(r *Record) (standing, uint64) {
+	if r.Seq != 1 {
+		return standsAhead, 0
+	}
+	switch p := r.Session.Previous; {
+	case p == nil && c.records == 0:
+		return standsNext, 0
+	case p == nil:
+		return standsApart, 0
+	case c.records > 0 && *p == Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}:
+		if *r.Session.Tree != (TreeHead{c.records, Hash(c.tree.Root())}) {
+			return standsApart, c.records - 1
+		}
+		return standsNext, 0
+	case p.Writer == c.writer && p.Seq <= c.seq:
+		return standsApart, c.span.index(p.Seq)
+	}
+	if s, ended := c.spans[r.Session.Previous.Writer]; ended {
+		return standsApart, s.index(min(r.Session.Previous.Seq, s.last))
+	}
+	return standsAhead, 0
+}
+
+// verify checks the signatures of a record that is next, and what else decides
+// whether it may stand there. A frame that has been opened with the session in
+// force has its own checked already. The error is a *recordError.
+func (c *chain) verify(f *frame) error {
+	if f.session == nil || f.session != c.trust.session {
+		if f.session = nil; c.trust.session.routine(f.env) {
+			f.session = c.trust.session
+			if f.open(c.env); f.err != nil {
+				return f.err
+			}
+		} else if err := c.introduce(f); err != nil {
+			return err
+		}
+	}
+	return c.bounds(f.record)
+}
+
+// introduce checks a record that a root key must have signed, and goes on to the
+// session that it begins.
+func (c *chain) introduce(f *frame) error {
+	t := *c.trust
+	t.known = maps.Clone(t.known)
+	t.records = c.records
+	if t.open(f, f.env); f.err != nil {
+		return f.err
+	}
+	if f.record.Kind == KindSession {
+		c.reigns = append(slices.Clip(c.reigns), reign{t.session, c.records + 1})
+	}
+	c.trust = &t
+	return nil
+}
+
+// bounds checks the times of a record that is next, and the end of its session.
+func (c *chain) bounds(r *Record) error {
+	s := c.trust.session
+	switch {
+	case r.Writer == c.writer && r.Mono < c.mono:
+		return &recordError{DamageInconsistent, "the monotonic clock steps back"}
+	case r.Time.Before(s.notBefore) || r.Time.After(s.notAfter):
+		return &recordError{DamageExpiredKey, "it is not within the time of its session"}
+	case s.last != 0 && c.records+1 > s.last:
+		return &recordError{DamageExpiredKey, fmt.Sprintf("the root key of its session is trusted up to record %d", s.last)}
+	}
+	return nil
+}
+
+// advance goes on to a record that is next. The error is of a checkpoint that
+// covers another one in its place.
+func (c *chain) advance(f *frame) error {
+	tree := c.tree
+	tree.Append(f.leaf)
+	for _, a := range c.ahead {
+		if a.Size == tree.Size() && a.Root != tree.Root() {
+			return &EquivocationError{Writer: f.record.Writer, Seq: f.record.Seq, Held: a.note, Received: bytes.Clone(f.env)}
+		}
+	}
+	r := f.record
+	if r.Writer != c.writer {
+		if c.writer != "" {
+			c.spans = maps.Clone(c.spans)
+			if c.spans == nil {
+				c.spans = make(map[string]span)
+			}
+			c.span.last = c.seq
+			c.spans[c.writer] = c.span
+		}
+		c.writer, c.span = r.Writer, span{first: c.records}
+	}
+	if r.Gap != nil {
+		c.span.gaps = append(slices.Clip(c.span.gaps), *r.Gap)
+	}
+	c.tree, c.seq, c.hash, c.mono = tree, r.Seq, f.hash, r.Mono
+	c.records++
+	return nil
+}
+
+// signedBefore checks that a key of this ledger signed a record that is not
+// next: what nobody signed contradicts nobody. The error is a *recordError.
+func (c *chain) signedBefore(f *frame) error {
+	if err := c.env.parse(f.env); err != nil {
+		return err
+	}
+	if len(c.env.signatures) == 0 {
+		if s := c.trust.session; s != nil && s.signing == SignCheckpoints {
+			return nil
+		}
+		return &recordError{DamageUnsigned, "no signature"}
+	}
+	for _, sig := range c.env.signatures {
+		key := c.key(string(sig.keyID))
+		switch {
+		case key == nil:
+		case !ed25519.Verify(key, c.env.pae, sig.sig):
+			return errEdited
+		default:
+			return nil
+		}
+	}
+	return &recordError{DamageUnknownKey, "no key of this ledger signed it"}
+}
+
+// key returns the key with an ID that signs or has signed in this ledger, nil
+// where there is none.
+func (c *chain) key(id string) ed25519.PublicKey {
+	if s := c.trust.known[id]; s != nil && s.refused == "" {
+		return s.key
+	}
+	for _, root := range c.trust.roots {
+		if root.id == id {
+			return root.Key
+		}
+	}
+	return nil
+}
+
+// head returns where the ledger ends, nil where it is empty.
+func (c *chain) head() *Head {
+	if c.records == 0 {
+		return nil
+	}
+	return &Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}
+}
+
+// signer checks who signed a checkpoint. The error is a *recordError or, where
+// no session that is known did, errNoSession.
+func (c *chain) signer(a *anchor) error {
+	var keys []ed25519.PublicKey
+	for _, r := range c.reigns {
+		keys = append(keys, r.session.key)
+	}
+	_, key, err := tiles.Open(a.note, keys...)
+	switch {
+	case errors.Is(err, tiles.ErrUnknownKey):
+		return errNoSession
+	case err != nil: // it was parsed before: what is wrong is a signature
+		return &recordError{DamageEdited, "the signature is not of this checkpoint"}
+	}
+	n := uint64(a.Size)
+	for i, r := range c.reigns {
+		switch {
+		case !r.session.key.Equal(key) || n < r.first:
+		case i+1 < len(c.reigns) && n > c.reigns[i+1].first:
+		case r.session.last != 0 && n > r.session.last:
+		default:
+			return nil
+		}
+	}
+	return &recordError{DamageExpiredKey, "the session that signed it was not in force then"}
+}
+
+var errNoSession = errors.New("no session that is known signed it")

@@ -1,0 +1,116 @@
+package evidence
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+
+	"example.com/safeconduct/evidence/internal/tiles"
+)
+
+// A judgement says of each envelope of a batch whether it is the next one, known,
+// or neither.
+type judgement struct {
+	replica *Replica
+	next    chain         // what follows, once fresh is durable
+	fresh   []frame       // the new ones
+	hashes  *tiles.Reader // of what is durable; nil until it is needed
+}
+
+// take judges the next envelope, which has been opened. The error is one of
+// those that Append returns.
+func (j *judgement) take(f *frame) error {
+	if f.err != nil {
+		return refused(f.err)
+	}
+	if f.record.Ledger != j.next.origin {
+		return &RefusedError{DamageSpliced, "the record is of another ledger"}
+	}
+	stands, at := j.next.locate(f.record)
+	switch stands {
+	case standsAhead:
+		return &MissingError{Head: j.next.head(), Records: j.next.records}
+	case standsThere:
+		leaf, err := j.leaf(at)
+		if err != nil {
+			return unavailable("replica "+j.replica.dir, err)
+		}
+		if leaf == f.leaf {
+			return nil
+		}
+		return j.contradicted(f, at)
+	case standsApart:
+		return j.contradicted(f, at)
+	}
+	next := j.next
+	if err := next.verify(f); err != nil {
+		return refused(err)
+	}
+	if err := next.advance(f); err != nil {
+		return err
+	}
+	j.next, j.fresh = next, append(j.fresh, *f)
+	return nil
+}
+
+// contradicted returns the error for a record that cannot be in one ledger with
+// the one at an index, or nil where it is the same one in another envelope.
+func (j *judgement) contradicted(f *frame, at uint64) error {
+	if err := j.next.signedBefore(f); err != nil {
+		return refused(err)
+	}
+	held, err := j.envelope(at)
+	if err != nil {
+		return unavailable("replica "+j.replica.dir, err)
+	}
+	var e envelope
+	if err := e.parse(held); err == nil && sha256.Sum256(e.payload) == f.hash {
+		return nil
+	}
+	return &EquivocationError{Writer: f.record.Writer, Seq: f.record.Seq, Held: held, Received: bytes.Clone(f.env)}
+}
+
+// leaf returns the hash of the record at an index.
+func (j *judgement) leaf(at uint64) (tiles.Hash, error) {
+	if n := j.replica.chain.records; at >= n {
+		return j.fresh[at-n].leaf, nil
+	}
+	if j.hashes == nil {
+		var err error
+		if j.hashes, err = j.replica.reader(); err != nil {
+			return tiles.Hash{}, err
+		}
+	}
+	return j.hashes.Leaf(int64(at))
+}
+
+// envelope returns the record at an index.
+func (j *judgement) envelope(at uint64) ([]byte, error) {
+	if n := j.replica.chain.records; at >= n {
+		return bytes.Clone(j.fresh[at-n].env), nil
+	}
+	return j.replica.envelope(at)
+}
+
+// envelope returns the record at an index.
+func (r *Replica) envelope(index uint64) (env []byte, err error) {
+	n := index - index%markEvery
+	err = walkFrom(r.dir, r.marks[index/markEvery], func(_ place, found []byte, bad error) bool {
+		if n == index && bad == nil {
+			env = bytes.Clone(found)
+		}
+		n++
+		return n <= index
+	}, nil)
+	if err == nil && env == nil {
+		err = errors.New("a record cannot be read any more")
+	}
+	return env, err
+}
+
+// refused returns a *recordError as what it is to others.
+func refused(err error) error {
+	var bad *recordError
+	errors.As(err, &bad)
+	return &RefusedError{bad.damage, bad.detail}
+}

@@ -1,0 +1,302 @@
+package evidence
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"iter"
+	"runtime"
+	"sync"
+
+	"example.com/safeconduct/evidence/internal/tiles"
+)
+
+// A ReplicaConfig says what a [Replica] takes.
+type ReplicaConfig struct {
+	// Ledger is the origin of the ledger. It must not be empty.
+	Ledger string
+
+	// Policy says which root keys to trust for it. It must name the ledger.
+	Policy *TrustPolicy
+
+	// Stored gets each record with its index, from 0: in OpenReplica those that
+	// are there, then each once it is durable. It is called in order, from one
+	// goroutine at a time, must be quick, and must not call the Replica. It may
+	// be nil.
+	Stored func(index uint64, r *Record)
+
+	disk    *disk // tests break it
+	segment int64 // and have small ones
+}
+
+// A Replica is the copy of a ledger that is written elsewhere: a directory that
+// holds the same signed records, byte for byte and in the same order, and that
+// [Verify], [Read] and all else take for the ledger. It has the files that a
+// [Recorder] makes, locked against other writers. Segments may begin at other
+// records than those of the original.
+//
+// Each record is verified before it is stored: a root key that the policy trusts
+// introduced the session, which signed it within its time, and it follows the
+// one before it. That is what it takes to know who wrote it and that none is
+// missing. What a record says of calls and runs is looked at by [Verify] alone.
+//
+// Memory does not grow with the number of records, only a little with the
+// writers, sessions and gaps. A Replica is safe for concurrent use.
+type Replica struct {
+	dir    string
+	ledger string
+	stored func(uint64, *Record)
+
+	mu     sync.Mutex
+	store  *store
+	chain  chain
+	tiles  *tiles.Writer // nil once one could not be written
+	marks  []place       // of every markEvery-th record
+	newest *anchor       // of those that cover no more than is there; nil without one
+	closed bool
+}
+
+// markEvery is how many records there are from one mark to the next.
+const markEvery = 1024
+
+// A RefusedError reports a record, or a checkpoint, that does not verify, so
+// that it was not stored.
+type RefusedError struct {
+	Damage Damage
+	Detail string // may quote what the record says; printed by a program it must be escaped
+}
+
+// Error says what is wrong.
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("evidence: replica: refused: %s: %s", e.Damage, e.Detail)
+}
+
+// A MissingError reports a record, or a checkpoint, whose turn has not come:
+// records before it are missing, perhaps because they are still under way.
+type MissingError struct {
+	Head    *Head  // of the Replica, which goes on after it; nil where it is empty
+	Records uint64 // how many it has
+}
+
+// Error says how many records there are.
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("evidence: replica: records are missing between the %d that are there and this", e.Records)
+}
+
+// An EquivocationError reports that the holder of a ledger's keys has signed two
+// things that cannot both be true. Neither replaces the other: keep both.
+type EquivocationError struct {
+	Writer string // of the record that was received; empty for a checkpoint
+	Seq    uint64
+
+	// Held is what is there and contradicts it: the envelope of a record, or a
+	// checkpoint. Received is what came.
+	Held, Received []byte
+}
+
+// Error says which record contradicts.
+func (e *EquivocationError) Error() string {
+	what := "a checkpoint contradicts"
+	if e.Writer != "" {
+		what = fmt.Sprintf("record %d of writer %s contradicts", e.Seq, e.Writer)
+	}
+	return fmt.Sprintf("evidence: replica: %s: %s what is there", DamageEquivocation, what)
+}
+
+// OpenReplica opens the replica in the directory dir, which it makes if there is
+// none. It must be closed.
+//
+// What is there is read through: its chain is checked, who introduced its
+// sessions and who signed its last record, and its tree against the checkpoints.
+// An incomplete last frame, which is what a crash leaves, is cut off: nobody was
+// told that it is stored. Anything else that is wrong is an error that wraps
+// [ErrDamaged]. The error wraps [ErrLocked] where somebody else has the ledger
+// open. OpenReplica panics without a Ledger or Policy.
+func OpenReplica(dir string, cfg ReplicaConfig) (*Replica, error) {
+	if cfg.Ledger == "" || cfg.Policy == nil {
+		panic("evidence: OpenReplica: no Ledger or no Policy")
+	}
+	r := &Replica{dir: dir, ledger: cfg.Ledger, stored: cfg.Stored}
+	if err := r.open(cfg); err != nil {
+		return nil, fmt.Errorf("evidence: replica %s: %w", dir, err)
+	}
+	return r, nil
+}
+
+func (r *Replica) open(cfg ReplicaConfig) (err error) {
+	if err := checkOrigin(cfg.Ledger); err != nil {
+		return err
+	}
+	opts := VerifyOptions{Policy: cfg.Policy}
+	roots, err := opts.roots(cfg.Ledger)
+	if err != nil {
+		return err
+	}
+	d := realDisk()
+	if cfg.disk != nil {
+		d = *cfg.disk
+	}
+	if r.store, err = lockStore(r.dir, d, cmp.Or(cfg.segment, maxSegment)); err != nil {
+		return err
+	}
+	r.chain = newChain(cfg.Ledger, roots)
+	if err := r.resume(); err != nil {
+		return errors.Join(err, r.store.close())
+	}
+	return nil
+}
+
+// Append takes envelopes that follow one another in the ledger, each as a [Sink]
+// gets it, and returns how many it has taken, from the first on: these are
+// durable. Where that is not all of them the error says what is wrong with the
+// next one.
+//
+// A record that is there already is taken again and changes nothing, so that a
+// batch can be sent twice. Else a record must be the next one: the error is a
+// [*MissingError] where records before it are missing, a [*RefusedError] where it
+// does not verify, and an [*EquivocationError] where it is signed and another
+// record is in its place. It wraps [ErrUnavailable] where the disk fails; nothing
+// of the batch that was new is then taken.
+//
+// Where the session signs only checkpoints, records come without a signature and
+// count once a checkpoint covers them. Until then anybody who may call Append can
+// make them up.
+func (r *Replica) Append(envelopes [][]byte) (taken int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return 0, errReplicaClosed
+	}
+	frames := make([]frame, len(envelopes))
+	for i, env := range envelopes {
+		frames[i].env = env
+	}
+	r.openFrames(frames)
+	j := judgement{replica: r, next: r.chain}
+	known := 0 // of those before the first that is new
+	for ; taken < len(frames) && err == nil; taken++ {
+		if err = j.take(&frames[taken]); err == nil && len(j.fresh) == 0 {
+			known++
+		}
+	}
+	if err != nil {
+		taken--
+	}
+	if failed := r.commit(j.next, j.fresh); failed != nil {
+		return known, unavailable("replica "+r.dir, failed)
+	}
+	return taken, err
+}
+
+var errReplicaClosed = errors.New("evidence: replica: it is closed")
+
+// openFrames parses envelopes, and checks those that are the routine of the
+// session in force, in parallel.
+func (r *Replica) openFrames(frames []frame) {
+	session := r.chain.trust.session
+	var running sync.WaitGroup
+	n := min(runtime.GOMAXPROCS(0), (len(frames)+signChunk-1)/signChunk)
+	for w := range n {
+		part := frames[len(frames)*w/n : len(frames)*(w+1)/n]
+		running.Go(func() {
+			var e envelope
+			for i := range part {
+				f := &part[i]
+				if f.leaf = tiles.LeafHash(f.env); session.routine(f.env) {
+					f.session = session
+				}
+				f.open(&e)
+			}
+		})
+	}
+	running.Wait()
+}
+
+// commit makes records durable and goes on to what comes after them.
+func (r *Replica) commit(next chain, fresh []frame) error {
+	if len(fresh) == 0 {
+		return nil
+	}
+	var frames []byte
+	starts := make([]int, len(fresh))
+	for i, f := range fresh {
+		starts[i] = len(frames)
+		frames = appendFrame(frames, f.env)
+	}
+	if err := r.store.append(frames); err != nil {
+		return err
+	}
+	from := r.store.size - int64(len(frames))
+	for i, f := range fresh {
+		r.note(r.chain.records+uint64(i), place{r.store.segment, from + int64(starts[i])}, f.record)
+		if r.tiles != nil && r.tiles.Append(f.leaf, nil) != nil {
+			r.tiles = nil // they are made again at the next opening
+		}
+	}
+	r.chain = next
+	r.reach()
+	return nil
+}
+
+// note remembers where a record is, and tells whoever wants to know.
+func (r *Replica) note(index uint64, at place, rec *Record) {
+	if index%markEvery == 0 {
+		r.marks = append(r.marks, at)
+	}
+	if r.stored != nil {
+		r.stored(index, rec)
+	}
+}
+
+// Ledger returns the origin of the ledger.
+func (r *Replica) Ledger() string { return r.ledger }
+
+// Dir returns the directory, for [Verify] and others that read ledgers.
+func (r *Replica) Dir() string { return r.dir }
+
+// Head returns where the ledger ends, nil where it is empty, and how many
+// records it has.
+func (r *Replica) Head() (*Head, uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.chain.head(), r.chain.records
+}
+
+// Read goes through the records from an index on, counted from 0, to the end as
+// it is when Read begins. It is as [Read], but need not begin at the beginning.
+func (r *Replica) Read(from uint64) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		r.mu.Lock()
+		records, marks := r.chain.records, r.marks
+		r.mu.Unlock()
+		if from >= records {
+			return
+		}
+		var scratch envelope
+		index, stopped := from-from%markEvery, false
+		err := walkFrom(r.dir, marks[from/markEvery], func(at place, env []byte, bad error) bool {
+			if index++; index <= from && bad == nil {
+				return true
+			}
+			stopped = !yield(newEntry(at, env, bad, &scratch))
+			return !stopped && index < records
+		}, nil)
+		if err != nil && !stopped {
+			yield(Entry{}, fmt.Errorf("evidence: replica %s: %w", r.dir, err))
+		}
+	}
+}
+
+// Close gives the ledger back. What was taken is durable already.
+func (r *Replica) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	if err := r.store.close(); err != nil {
+		return fmt.Errorf("evidence: replica %s: %w", r.dir, err)
+	}
+	return nil
+}

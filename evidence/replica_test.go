@@ -1,0 +1,644 @@
+package evidence_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"example.com/safeconduct/evidence"
+	"pgregory.net/rapid"
+)
+
+// trusting is a policy that trusts keys for a ledger.
+func trusting(ledger string, keys ...ed25519.PublicKey) *evidence.TrustPolicy {
+	p := evidence.LedgerPolicy{Ledger: ledger}
+	for _, key := range keys {
+		p.Roots = append(p.Roots, evidence.Root{Key: key})
+	}
+	return &evidence.TrustPolicy{Ledgers: []evidence.LedgerPolicy{p}}
+}
+
+func openReplica(t testing.TB, dir string, cfg evidence.ReplicaConfig) *evidence.Replica {
+	t.Helper()
+	if cfg.Ledger == "" {
+		cfg.Ledger = "prod"
+	}
+	if cfg.Policy == nil {
+		cfg.Policy = trusting(cfg.Ledger, public(testKey(1)))
+	}
+	r, err := evidence.OpenReplica(dir, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return r
+}
+
+// feed gives a replica envelopes in batches, and returns how many it took before
+// an error.
+func feed(r *evidence.Replica, batch int, envs ...[]byte) (int, error) {
+	taken := 0
+	for part := range slices.Chunk(envs, batch) {
+		n, err := r.Append(part)
+		taken += n
+		if err != nil || n != len(part) {
+			return taken, errors.Join(err)
+		}
+	}
+	return taken, nil
+}
+
+func wantSame(t testing.TB, dir string, want ...[]byte) {
+	t.Helper()
+	got := envelopes(t, dir)
+	if !slices.EqualFunc(got, want, bytes.Equal) {
+		t.Errorf("got %d records, and not the %d that were taken", len(got), len(want))
+	}
+}
+
+// What a replica takes is what is there, and it refuses nothing before the first
+// damage. What it does not look at is found by whoever verifies it.
+func TestReplicaOfAttacks(t *testing.T) {
+	for _, a := range attacks(t) {
+		if a.ledger.segment != nil {
+			continue // of frames, which do not travel
+		}
+		t.Run(a.name, func(t *testing.T) {
+			t.Parallel()
+			opts := a.options()
+			cfg := evidence.ReplicaConfig{Ledger: "prod", Policy: a.policy}
+			if cfg.Policy == nil {
+				cfg.Policy = trusting("prod", opts.Keys...)
+			}
+			original := newDir(t)
+			a.ledger.write(t, original)
+			want, err := evidence.Verify(original, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, batch := range []int{1, 3, 100} {
+				dir := newDir(t)
+				r := openReplica(t, dir, cfg)
+				taken, err := feed(r, batch, a.ledger.envs...)
+				stored := once(a.ledger.envs[:taken])
+				wantSame(t, dir, stored...)
+				if a.ledger.checkpoint != nil {
+					err = errors.Join(err, r.PutCheckpoint(a.ledger.checkpoint))
+				}
+				if err != nil {
+					if want.Intact() || uint64(taken)+1 < want.First.Record {
+						t.Errorf("batches of %d: got %v after %d records, want damage %v", batch, err, taken, want.First)
+					}
+					continue
+				}
+				opts := opts // with the checkpoint, if that waits for records
+				if signed := r.Checkpoint(); signed != nil {
+					opts.Checkpoints = append(slices.Clone(opts.Checkpoints), signed)
+				}
+				got, err := evidence.Verify(dir, opts)
+				if err != nil {
+					t.Fatal(err)
+				}
+				switch {
+				case a.want == evidence.DamageReplayed && got.Intact(): // what comes twice is stored once
+				case a.want == evidence.DamageTruncated && got.First.Damage == evidence.DamageRolledBack: // the checkpoint is from elsewhere now
+				case fmt.Sprint(got.First) != fmt.Sprint(want.First) || got.Root != want.Root:
+					t.Errorf("batches of %d: got %v, want what the original has: %v", batch, got.First, want.First)
+				}
+				again := reopenReplica(t, r, cfg)
+				if n, err := again.Append(a.ledger.envs); n != taken || err != nil {
+					t.Errorf("a replay: got %d of %d, %v", n, taken, err)
+				}
+				wantSame(t, dir, stored...)
+			}
+		})
+	}
+}
+
+// once returns the envelopes without those that were there before.
+func once(envs [][]byte) (first [][]byte) {
+	for i, env := range envs {
+		if !slices.ContainsFunc(envs[:i], func(e []byte) bool { return bytes.Equal(e, env) }) {
+			first = append(first, env)
+		}
+	}
+	return first
+}
+
+func reopenReplica(t testing.TB, r *evidence.Replica, cfg evidence.ReplicaConfig) *evidence.Replica {
+	t.Helper()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return openReplica(t, r.Dir(), cfg)
+}
+
+// long is a ledger of several writers and sessions, with gaps, longer than a tile
+// and than a mark.
+func long(t testing.TB) *forger {
+	f := newForger(t)
+	f.open()
+	for f.tree.Size() < 700 {
+		f.run("run-"+f.id(), "mail")
+	}
+	f.seq += 5
+	f.gap(f.seq-4, f.seq)
+	f.run("run-b", "shell")
+	f.renew()
+	f.run("run-c", "mail")
+	f.open()
+	f.rotate(testKey(2))
+	f.seq += 2
+	f.gap(f.seq-1, f.seq)
+	for f.tree.Size() < 1500 {
+		f.run("run-"+f.id(), "mail")
+	}
+	return f
+}
+
+var longKeys = trusting("prod", public(testKey(1)), public(testKey(2)))
+
+func TestReplicaGoesOnAfterEachReopening(t *testing.T) {
+	f := long(t)
+	cfg := evidence.ReplicaConfig{Policy: longKeys}
+	cfg.Small(100_000)
+	dir := newDir(t)
+	var seen []uint64
+	for at := 0; at < len(f.envs); at += 250 {
+		seen = seen[:0]
+		cfg.Stored = func(i uint64, r *evidence.Record) { seen = append(seen, i) }
+		r := openReplica(t, dir, cfg)
+		end := min(at+250, len(f.envs))
+		if n, err := r.Append(f.envs[max(0, at-100):end]); err != nil || n != end-max(0, at-100) {
+			t.Fatalf("at %d: got %d, %v", at, n, err)
+		}
+		if head, n := r.Head(); n != uint64(end) || head.Hash != hashOf(string(decodePayload(t, f.envs[end-1]))) {
+			t.Fatalf("at %d: got head %+v of %d records", at, head, n)
+		}
+		if len(seen) != end || seen[end-1] != uint64(end-1) {
+			t.Fatalf("at %d: Stored was called %d times", at, len(seen))
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantSame(t, dir, f.envs...)
+	report := verify(t, dir, public(testKey(1)), public(testKey(2)))
+	if !report.Intact() || report.Segments < 5 || report.MissingTiles != 0 {
+		t.Errorf("got %v, %d segments, %d tiles missing", report.First, report.Segments, report.MissingTiles)
+	}
+}
+
+// A record that is there is taken again wherever it stands; another one in its
+// place is an equivocation and changes nothing.
+func TestReplicaKnowsEachRecord(t *testing.T) {
+	f := long(t)
+	dir := newDir(t)
+	r := openReplica(t, dir, evidence.ReplicaConfig{Policy: longKeys})
+	if n, err := r.Append(f.envs); err != nil {
+		t.Fatal(n, err)
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		i := rapid.IntRange(0, len(f.envs)-1).Draw(rt, "i")
+		n := rapid.IntRange(1, 20).Draw(rt, "n")
+		part := f.envs[i:min(i+n, len(f.envs))]
+		if got, err := r.Append(part); got != len(part) || err != nil {
+			rt.Fatalf("got %d of %d, %v", got, len(part), err)
+		}
+	})
+	for _, i := range []int{1, 255, 256, 699, 706, 1023, 1024, len(f.envs) - 1} {
+		record, err := evidence.ParseEnvelope(f.envs[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		env := forgeAnother(t, f, i)
+		n, err := r.Append([][]byte{f.envs[i], env, f.envs[0]})
+		var equivocation *evidence.EquivocationError
+		if n != 1 || !errors.As(err, &equivocation) {
+			t.Errorf("record %d: got %d, %v", i, n, err)
+			continue
+		}
+		if equivocation.Writer != record.Writer || equivocation.Seq != record.Seq ||
+			!bytes.Equal(equivocation.Held, f.envs[i]) || !bytes.Equal(equivocation.Received, env) {
+			t.Errorf("record %d: got %v", i, equivocation)
+		}
+	}
+	wantSame(t, dir, f.envs...)
+}
+
+// forgeAnother returns another record with the writer and number of one, by the key
+// that signed it.
+func forgeAnother(t testing.TB, f *forger, i int) []byte {
+	t.Helper()
+	s, r, err := evidence.ParsePayload(decodePayload(t, f.envs[i]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ID = "019d0c2e-5b1f-7c39-9cc2-ffff00000000"
+	payload, err := evidence.EncodePayload(s, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, ids, _, err := evidence.SplitEnvelope(f.envs[i])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := range byte(40) {
+		if key := testKey(seed); evidence.KeyID(public(key)) == ids[0] {
+			return sealAll(payload, key)
+		}
+	}
+	t.Fatal("no key")
+	return nil
+}
+
+func TestReplicaRefuses(t *testing.T) {
+	f := base(t)
+	stranger := testKey(66)
+	missing := func(records uint64) func(error) bool {
+		return func(err error) bool {
+			var e *evidence.MissingError
+			return errors.As(err, &e) && e.Records == records && (e.Head == nil) == (records == 0)
+		}
+	}
+	refused := func(damage evidence.Damage) func(error) bool {
+		return func(err error) bool {
+			var e *evidence.RefusedError
+			return errors.As(err, &e) && e.Damage == damage
+		}
+	}
+	equivocates := func(err error) bool {
+		var e *evidence.EquivocationError
+		return errors.As(err, &e)
+	}
+	// restored is the agent with a backup of its ledger: five records, and a
+	// writer that goes on from them.
+	restored := newForger(t)
+	for _, env := range f.envs[:5] {
+		restored.put(env)
+	}
+	fifth, err := evidence.ParseEnvelope(f.envs[4])
+	if err != nil {
+		t.Fatal(err)
+	}
+	restored.salt, restored.sessions, restored.writer, restored.seq = 2, 5, fifth.Writer, 5
+	restored.prev = hashOf(string(decodePayload(t, f.envs[4])))
+	restored.open()
+	blank := newForger(t)
+	blank.salt = 3
+	blank.open()
+	late := base(t)
+	late.envs = nil
+	late.now = late.now.Add(48 * 60 * 60 * 1e9)
+	late.run("run-c", "mail")
+	other := newForger(t)
+	other.origin = "test"
+	other.open()
+	for _, tt := range []struct {
+		name string
+		have int
+		env  []byte
+		want func(error) bool
+	}{
+		{"nothing before it", 0, f.envs[1], missing(0)},
+		{"some before it are missing", 4, f.envs[6], missing(4)},
+		{"a writer from nowhere", 0, restored.envs[5], missing(0)},
+		{"a writer that goes on from what is to come", 3, restored.envs[5], missing(3)},
+		{"a writer that goes on from what is past", 9, restored.envs[5], equivocates},
+		{"a writer that begins anew", 9, blank.envs[0], equivocates},
+		{"another ledger", 0, other.envs[0], refused(evidence.DamageSpliced)},
+		{"not JSON", 3, []byte("{"), refused(evidence.DamageMalformed)},
+		{"empty", 3, nil, refused(evidence.DamageMalformed)},
+		{"without a signature", 3, strip(f.envs[3]), refused(evidence.DamageUnsigned)},
+		{"edited", 3, edit(t, f.envs[3], `"deny"`, `"okay"`), refused(evidence.DamageEdited)},
+		{"edited, of those that are there", 9, edit(t, f.envs[3], `"deny"`, `"okay"`), refused(evidence.DamageEdited)},
+		{"of a stranger", 3, sealAll(decodePayload(t, f.envs[3]), stranger), refused(evidence.DamageUnknownKey)},
+		{"of a stranger, in place of one that is there", 9, sealAll(decodePayload(t, forgeAnother(t, f, 3)), stranger), refused(evidence.DamageUnknownKey)},
+		{"a session of a stranger", 0, sealAll(decodePayload(t, f.envs[0]), stranger), refused(evidence.DamageUnknownKey)},
+		{"after its session", 9, late.envs[0], refused(evidence.DamageExpiredKey)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := newDir(t)
+			r := openReplica(t, dir, evidence.ReplicaConfig{})
+			if n, err := r.Append(f.envs[:tt.have]); n != tt.have || err != nil {
+				t.Fatal(n, err)
+			}
+			for range 2 { // the second time too
+				if n, err := r.Append([][]byte{tt.env}); n != 0 || !tt.want(err) {
+					t.Errorf("got %d, %v", n, err)
+				}
+			}
+			wantSame(t, dir, f.envs[:tt.have]...)
+			if n, err := r.Append(f.envs); n != len(f.envs) || err != nil {
+				t.Errorf("what is right, after it: got %d, %v", n, err)
+			}
+		})
+	}
+}
+
+// A refused session leaves no trace: the same again is refused again, and its
+// records with it.
+func TestReplicaRefusesASessionTwice(t *testing.T) {
+	f := base(t)
+	f.root = testKey(2) // trusted, and nothing has rotated to it
+	f.renew()
+	f.run("run-c", "mail")
+	dir := newDir(t)
+	r := openReplica(t, dir, evidence.ReplicaConfig{Policy: longKeys})
+	for range 3 {
+		var refused *evidence.RefusedError
+		if n, err := r.Append(f.envs); n != 9 || !errors.As(err, &refused) {
+			t.Errorf("got %d, %v", n, err)
+		}
+		if n, err := r.Append(f.envs[9:]); n != 0 || !errors.As(err, &refused) {
+			t.Errorf("got %d, %v", n, err)
+		}
+	}
+	wantSame(t, dir, f.envs[:9]...)
+}
+
+func TestReplicaCheckpoints(t *testing.T) {
+	f := newForger(t)
+	f.open()
+	f.run("run-a", "shell")
+	five := f.checkpoint()
+	f.run("run-b", "mail")
+	nine := f.checkpoint()
+	fork := newForger(t) // the same session, other records
+	fork.salt = 1
+	fork.open()
+	fork.run("run-x", "mail")
+	otherFive := fork.checkpoint()
+	fork.run("run-y", "mail")
+	otherNine := fork.checkpoint()
+
+	dir := newDir(t)
+	r := openReplica(t, dir, evidence.ReplicaConfig{})
+	var missing *evidence.MissingError
+	var refused *evidence.RefusedError
+	var equivocation *evidence.EquivocationError
+	if err := r.PutCheckpoint(five); !errors.As(err, &missing) {
+		t.Errorf("before its session: got %v", err)
+	}
+	if n, err := r.Append(f.envs[:3]); n != 3 || err != nil {
+		t.Fatal(n, err)
+	}
+	// Signed by the session, of more records than there are: it waits.
+	for range 2 {
+		if err := r.PutCheckpoint(nine); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := r.Checkpoint(); !bytes.Equal(got, nine) {
+		t.Errorf("got checkpoint %q", got)
+	}
+	if err := r.PutCheckpoint(otherNine); !errors.As(err, &equivocation) || !bytes.Equal(equivocation.Held, nine) || !bytes.Equal(equivocation.Received, otherNine) {
+		t.Errorf("another one of as many records: got %v", err)
+	}
+	if err := r.PutCheckpoint(five); err != nil {
+		t.Error(err)
+	}
+	wantIntact(t, dir) // those that wait do not count yet
+	r = reopenReplica(t, r, evidence.ReplicaConfig{})
+	if got := r.Checkpoint(); !bytes.Equal(got, nine) {
+		t.Errorf("after a reopening: got checkpoint %q", got)
+	}
+	// Records that are not those that it covers.
+	if n, err := r.Append(f.envs[:8]); n != 8 || err != nil {
+		t.Fatal(n, err)
+	}
+	last := forgeAnother(t, f, 8)
+	if n, err := r.Append([][]byte{last}); n != 0 || !errors.As(err, &equivocation) || !bytes.Equal(equivocation.Held, nine) || !bytes.Equal(equivocation.Received, last) {
+		t.Errorf("a record against a checkpoint: got %d, %v", n, err)
+	}
+	if n, err := r.Append(f.envs[8:]); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	if report := wantIntact(t, dir); report.Checkpoint == nil || report.Checkpoint.Records != 9 {
+		t.Errorf("got checkpoint %v", report.Checkpoint)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "ahead", "*")); len(left) > 0 {
+		t.Errorf("still waiting: %v", left)
+	}
+	// An older one is checked, and does not replace the newer.
+	for range 2 {
+		if err := r.PutCheckpoint(five); err != nil {
+			t.Error(err)
+		}
+		if err := r.PutCheckpoint(otherFive); !errors.As(err, &equivocation) || !bytes.Equal(equivocation.Held, nine) {
+			t.Errorf("got %v", err)
+		}
+		r = reopenReplica(t, r, evidence.ReplicaConfig{})
+	}
+	if got := r.Checkpoint(); !bytes.Equal(got, nine) {
+		t.Errorf("got checkpoint %q", got)
+	}
+	for name, tt := range map[string]struct {
+		signed []byte
+		want   evidence.Damage
+	}{
+		"not one":           {[]byte("prod\n9\n"), evidence.DamageMalformed},
+		"too long":          {append(bytes.Clone(nine), make([]byte, 200_000)...), evidence.DamageMalformed},
+		"of another ledger": {bytes.ReplaceAll(nine, []byte("prod"), []byte("test")), evidence.DamageSpliced},
+		"edited":            {bytes.Replace(nine, []byte("\n9\n"), []byte("\n8\n"), 1), evidence.DamageEdited},
+	} {
+		if err := r.PutCheckpoint(tt.signed); !errors.As(err, &refused) || refused.Damage != tt.want {
+			t.Errorf("%s: got %v, want %s", name, err, tt.want)
+		}
+	}
+	// A key whose session has ended signs nothing later.
+	stolen := f.session
+	f.renew()
+	f.run("run-c", "mail")
+	if n, err := r.Append(f.envs); n != len(f.envs) || err != nil {
+		t.Fatal(n, err)
+	}
+	if err := r.PutCheckpoint(f.checkpointBy(stolen)); !errors.As(err, &refused) || refused.Damage != evidence.DamageExpiredKey {
+		t.Errorf("got %v", err)
+	}
+	// So many wait, and no more.
+	for n := 0; ; n++ {
+		f.run(fmt.Sprintf("run-%d", n), "mail")
+		if err := r.PutCheckpoint(f.checkpoint()); err != nil {
+			if n != 64 || !errors.Is(err, evidence.ErrAhead) {
+				t.Errorf("checkpoint %d: got %v", n, err)
+			}
+			break
+		}
+	}
+}
+
+func TestOpenReplicaRefuses(t *testing.T) {
+	f := base(t)
+	for name, tt := range map[string]struct {
+		break_ func(dir string)
+		cfg    evidence.ReplicaConfig
+		want   error
+	}{
+		"a bit flipped": {func(dir string) { flip(t, evidence.SegmentPath(dir, 1), 3000, 1) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		"cut at a record": {func(dir string) {
+			if err := os.WriteFile(evidence.SegmentPath(dir, 1), evidence.Segment(f.envs[:7]...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		"reordered":           {func(dir string) { rewrite(t, dir, swap(f.envs, 2, 3)...) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		"the last one edited": {func(dir string) { rewrite(t, dir, at(f.envs, 8, edit(t, f.envs[8], `"calls":1`, `"calls":2`))...) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		"without signatures":  {func(dir string) { rewrite(t, dir, slices.Concat(f.envs[:1], each(f.envs[1:], strip))...) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		"of another root key": {func(string) {}, evidence.ReplicaConfig{Policy: trusting("prod", public(testKey(3)))}, evidence.ErrDamaged},
+		"of another ledger":   {func(string) {}, evidence.ReplicaConfig{Ledger: "test"}, evidence.ErrDamaged},
+		"a checkpoint edited": {func(dir string) { flip(t, filepath.Join(dir, "checkpoint"), 8, 1) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		"a policy without it": {func(string) {}, evidence.ReplicaConfig{Policy: trusting("test", public(testKey(1)))}, nil},
+		"a segment that vanished": {func(dir string) {
+			if err := os.Rename(evidence.SegmentPath(dir, 1), evidence.SegmentPath(dir, 2)); err != nil {
+				t.Fatal(err)
+			}
+		}, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := newDir(t)
+			r := openReplica(t, dir, evidence.ReplicaConfig{})
+			if n, err := r.Append(f.envs); err != nil {
+				t.Fatal(n, err)
+			}
+			if err := r.PutCheckpoint(f.checkpoint()); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := r.Append(f.envs); n != 0 || err == nil {
+				t.Errorf("once closed: got %d, %v", n, err)
+			}
+			tt.break_(dir)
+			if tt.cfg.Ledger == "" {
+				tt.cfg.Ledger = "prod"
+			}
+			if tt.cfg.Policy == nil {
+				tt.cfg.Policy = trusting(tt.cfg.Ledger, public(testKey(1)))
+			}
+			if r, err := evidence.OpenReplica(dir, tt.cfg); err == nil || tt.want != nil && !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+				if r != nil {
+					r.Close()
+				}
+			}
+		})
+	}
+}
+
+func TestTwoReplicasOfOneDirectory(t *testing.T) {
+	dir := newDir(t)
+	openReplica(t, dir, evidence.ReplicaConfig{})
+	if _, err := evidence.OpenReplica(dir, evidence.ReplicaConfig{Ledger: "prod", Policy: longKeys}); !errors.Is(err, evidence.ErrLocked) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := evidence.Open(dir, evidence.Config{}); !errors.Is(err, evidence.ErrLocked) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Wherever the disk fails or the process dies, what was taken is there when the
+// replica is opened again, and it goes on.
+func TestReplicaDiesAtEachOperation(t *testing.T) {
+	f := base(t)
+	five := newForger(t)
+	for _, env := range f.envs[:5] {
+		five.put(env)
+	}
+	died := errors.New("died")
+	for n := 1; ; n++ {
+		dir := newDir(t)
+		ops, torn := 0, n%2 == 0
+		cfg := evidence.ReplicaConfig{Ledger: "prod", Policy: longKeys}
+		cfg.Small(4000)
+		cfg.Each(func(op evidence.Op) error {
+			if ops++; ops < n {
+				return op.Do()
+			}
+			if op.Name == "write" && torn && ops == n {
+				return errors.Join(op.Part(len(op.Bytes)/2), died)
+			}
+			return died
+		})
+		taken := 0
+		r, err := evidence.OpenReplica(dir, cfg)
+		if err == nil {
+			for _, part := range [][][]byte{f.envs[:2], f.envs[2:4], f.envs[4:5], f.envs[5:9]} {
+				k, err := r.Append(part)
+				if taken += k; err != nil {
+					if !errors.Is(err, evidence.ErrUnavailable) || k != 0 {
+						t.Fatalf("operation %d: got %d, %v", n, k, err)
+					}
+					break
+				}
+				if taken == 2 {
+					_ = r.PutCheckpoint(five.checkpointBy(testKey(11)))
+				}
+			}
+			r.Close()
+		}
+		again := openReplica(t, dir, evidence.ReplicaConfig{Policy: longKeys})
+		if _, records := again.Head(); records < uint64(taken) {
+			t.Fatalf("operation %d: %d records are there, and %d were taken", n, records, taken)
+		}
+		if k, err := again.Append(f.envs); k != 9 || err != nil {
+			t.Fatalf("operation %d: afterwards: got %d, %v", n, k, err)
+		}
+		wantSame(t, dir, f.envs...)
+		wantIntact(t, dir)
+		if ops < n {
+			break // it got through
+		}
+	}
+}
+
+func TestReplicaRead(t *testing.T) {
+	f := long(t)
+	cfg := evidence.ReplicaConfig{Policy: longKeys}
+	cfg.Small(100_000)
+	r := openReplica(t, newDir(t), cfg)
+	if n, err := feed(r, 200, f.envs...); err != nil {
+		t.Fatal(n, err)
+	}
+	for _, from := range []int{0, 1, 1023, 1024, 1025, len(f.envs) - 1, len(f.envs), len(f.envs) + 5000} {
+		want := f.envs[min(from, len(f.envs)):]
+		var got [][]byte
+		for e, err := range r.Read(uint64(from)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, e.Envelope)
+		}
+		if !slices.EqualFunc(got, want, bytes.Equal) {
+			t.Errorf("from %d: got %d records, want %d", from, len(got), len(want))
+		}
+		for _, err := range r.Read(uint64(from)) {
+			if err != nil {
+				t.Error(err)
+			}
+			break
+		}
+	}
+}
+
+func TestOpenReplicaPanics(t *testing.T) {
+	for name, cfg := range map[string]evidence.ReplicaConfig{"no ledger": {Policy: longKeys}, "no policy": {Ledger: "prod"}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			_, _ = evidence.OpenReplica(newDir(t), cfg)
+		}()
+	}
+}

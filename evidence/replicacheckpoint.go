@@ -1,0 +1,212 @@
+package evidence
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"example.com/safeconduct/evidence/internal/tiles"
+)
+
+// maxAhead bounds the checkpoints that wait for their records.
+const maxAhead = 64
+
+// ErrAhead means that too many checkpoints wait for records that are not there
+// yet.
+var ErrAhead = errors.New("evidence: too many checkpoints wait for their records")
+
+// PutCheckpoint takes a signed checkpoint of the ledger, as Config.Publish gets
+// it. It is durable when PutCheckpoint returns nil.
+//
+// A session of the ledger must have signed it, and it must be of the records that
+// are there. One of more records than that waits for them, and is compared when
+// they come: so it tells when the original is cut back before they do. At most 64
+// wait; beyond that the error is [ErrAhead]. One that is older than the newest is
+// checked, and not kept.
+//
+// The error is a [*MissingError] where no session that is known signed it, perhaps
+// because its record is still under way, a [*RefusedError] where it does not
+// verify, and an [*EquivocationError] where it is signed and not of these records,
+// or where another one of as many records waits. It wraps [ErrUnavailable] where
+// the disk fails.
+func (r *Replica) PutCheckpoint(signed []byte) error {
+	if len(signed) > maxCheckpoint {
+		return &RefusedError{DamageMalformed, "a checkpoint of " + strconv.Itoa(len(signed)) + " bytes"}
+	}
+	a, err := parseAnchor(bytes.Clone(signed), "checkpoint")
+	if err != nil {
+		return &RefusedError{DamageMalformed, "not a checkpoint"}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return errReplicaClosed
+	}
+	if a.Origin != r.chain.origin {
+		return &RefusedError{DamageSpliced, "the checkpoint is of another ledger"}
+	}
+	switch err := r.chain.signer(a); {
+	case errors.Is(err, errNoSession):
+		return &MissingError{Head: r.chain.head(), Records: r.chain.records}
+	case err != nil:
+		return refused(err)
+	}
+	if uint64(a.Size) > r.chain.records {
+		return r.await(a)
+	}
+	root, err := r.rootAt(a.Size)
+	if err != nil {
+		return unavailable("replica "+r.dir, err)
+	}
+	if root != a.Root {
+		return r.contradicted(a)
+	}
+	if r.newest != nil && a.Size <= r.newest.Size {
+		return nil
+	}
+	if err := r.store.disk.replace(filepath.Join(r.dir, checkpointName), a.note); err != nil {
+		return unavailable("replica "+r.dir, err)
+	}
+	r.newest = a
+	return nil
+}
+
+// contradicted returns the error for a checkpoint that is not of the records that
+// are there: what it contradicts is another one, or the last record that it covers.
+func (r *Replica) contradicted(a *anchor) error {
+	if r.newest != nil {
+		return &EquivocationError{Held: r.newest.note, Received: a.note}
+	}
+	held, err := r.envelope(uint64(a.Size) - 1)
+	if err != nil {
+		return unavailable("replica "+r.dir, err)
+	}
+	return &EquivocationError{Held: held, Received: a.note}
+}
+
+// await keeps a checkpoint until its records come.
+func (r *Replica) await(a *anchor) error {
+	i, there := slices.BinarySearchFunc(r.chain.ahead, a.Size, func(b *anchor, size int64) int { return int(b.Size - size) })
+	switch {
+	case there && r.chain.ahead[i].Root == a.Root:
+		return nil
+	case there:
+		return &EquivocationError{Held: r.chain.ahead[i].note, Received: a.note}
+	case len(r.chain.ahead) >= maxAhead:
+		return ErrAhead
+	}
+	dir := filepath.Join(r.dir, aheadName)
+	err := os.Mkdir(dir, 0o700)
+	if err == nil {
+		err = r.store.disk.syncDir(r.dir)
+	} else if errors.Is(err, fs.ErrExist) {
+		err = nil
+	}
+	if err == nil {
+		err = r.store.disk.replace(aheadPath(r.dir, a.Size), a.note)
+	}
+	if err != nil {
+		return unavailable("replica "+r.dir, err)
+	}
+	r.chain.ahead = slices.Insert(slices.Clone(r.chain.ahead), i, a)
+	return nil
+}
+
+// reach goes on to the checkpoints that the records have come to. One that cannot
+// be written waits on.
+func (r *Replica) reach() {
+	n := 0
+	for n < len(r.chain.ahead) && uint64(r.chain.ahead[n].Size) <= r.chain.records {
+		n++
+	}
+	if n == 0 {
+		return
+	}
+	newest := r.chain.ahead[n-1]
+	if r.store.disk.replace(filepath.Join(r.dir, checkpointName), newest.note) != nil {
+		return
+	}
+	r.newest = newest
+	for _, a := range r.chain.ahead[:n] {
+		_ = r.store.disk.remove(aheadPath(r.dir, a.Size)) // else it is seen at the next opening
+	}
+	r.chain.ahead = r.chain.ahead[n:]
+}
+
+// rootAt returns the root of the first so many records.
+func (r *Replica) rootAt(size int64) (tiles.Hash, error) {
+	if size == r.chain.tree.Size() {
+		return r.chain.tree.Root(), nil
+	}
+	reader, err := r.reader()
+	if err != nil {
+		return tiles.Hash{}, err
+	}
+	return reader.Root(size)
+}
+
+// reader returns a reader of the tree's hashes.
+func (r *Replica) reader() (*tiles.Reader, error) {
+	if r.tiles == nil {
+		return nil, errors.New("a tile could not be written: open it again")
+	}
+	if err := r.tiles.Flush(); err != nil {
+		return nil, err
+	}
+	return tiles.NewReader(r.dir, r.tiles.Size(), r.tiles.Tail())
+}
+
+// Checkpoint returns the newest signed checkpoint that was taken, nil without
+// one. It may cover records that are not there yet. Whoever holds the original
+// cannot take it back: see VerifyOptions.Checkpoints.
+func (r *Replica) Checkpoint() []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case len(r.chain.ahead) > 0:
+		return bytes.Clone(r.chain.ahead[len(r.chain.ahead)-1].note)
+	case r.newest != nil:
+		return bytes.Clone(r.newest.note)
+	}
+	return nil
+}
+
+// The checkpoints of a replica that wait for their records are files by the
+// number of these.
+const (
+	aheadName   = "ahead"
+	aheadSuffix = ".checkpoint"
+)
+
+func aheadPath(dir string, size int64) string {
+	return filepath.Join(dir, aheadName, fmt.Sprintf("%0*d%s", segmentDigits, size, aheadSuffix))
+}
+
+// readAhead reads the checkpoints that wait for their records.
+func readAhead(dir string) ([]*anchor, error) {
+	entries, err := os.ReadDir(filepath.Join(dir, aheadName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var ahead []*anchor
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) != aheadSuffix {
+			continue // a crash leaves unfinished ones
+		}
+		signed, err := readSigned(filepath.Join(dir, aheadName, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		a, err := parseAnchor(signed, e.Name())
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, e.Name(), err)
+		}
+		ahead = append(ahead, a)
+	}
+	return ahead, nil
+}

@@ -1,0 +1,151 @@
+package evidence
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	"example.com/safeconduct/evidence/internal/tiles"
+)
+
+// resume makes the replica ready to go on from what is there, or begins it.
+func (r *Replica) resume() error {
+	own, err := r.loadCheckpoints()
+	if err != nil {
+		return err
+	}
+	last, err := r.store.lastSegment()
+	if err != nil {
+		return err
+	}
+	if last == 0 {
+		r.tiles = tiles.NewWriter(r.dir, tiles.Options{})
+		return r.store.begin()
+	}
+	again := rereading{replica: r, tiles: tiles.NewWriter(r.dir, tiles.Options{Pass: tiles.Check}), last: last, whole: -1}
+	if err := scan(r.dir, nil, func(f *frame, _ int64) bool { return again.take(f) }); err != nil {
+		return err
+	}
+	if err := again.judge(own); err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if _, err := r.store.open(last, again.whole); err != nil {
+		return err
+	}
+	if r.tiles, _, err = mendTiles(r.dir, again.tiles); err != nil {
+		return err
+	}
+	r.reach()
+	return nil
+}
+
+// A rereading goes through a replica that is opened. It looks at as few
+// signatures as cover everything: the hash of each record stands in the next.
+type rereading struct {
+	replica *Replica
+	tiles   *tiles.Writer
+	last    uint64 // segment
+	whole   int64  // bytes of it, up to an incomplete frame; -1 if there is none
+	final   frame  // the last one
+	err     error  // what is wrong with it
+}
+
+// take takes the next frame, and reports whether to go on.
+func (a *rereading) take(f *frame) (more bool) {
+	if f.bad != nil && f.bad.damage == DamageTruncated && f.at.segment == a.last {
+		a.whole = f.at.offset
+		return false // nothing comes after it
+	}
+	if a.err = a.follow(f); a.err == nil {
+		a.err = a.tiles.Append(f.leaf, nil)
+	}
+	if a.err != nil {
+		a.err = fmt.Errorf("segment %d, offset %d: %w", f.at.segment, f.at.offset, a.err)
+		return false
+	}
+	index := a.replica.chain.records - 1
+	a.replica.note(index, f.at, f.record)
+	f.env = append(a.final.env[:0], f.env...)
+	a.final = *f
+	return true
+}
+
+// follow goes on to a record that must be the next one.
+func (a *rereading) follow(f *frame) error {
+	c := &a.replica.chain
+	switch {
+	case f.bad != nil:
+		return f.bad
+	case f.err != nil:
+		return f.err
+	case f.record.Ledger != c.origin:
+		return &recordError{DamageSpliced, "the record is of another ledger"}
+	}
+	if stands, _ := c.locate(f.record); stands != standsNext {
+		return &recordError{DamageInconsistent, "the record does not follow from the one before it"}
+	}
+	if f.record.Kind == KindSession || f.record.Kind == KindRotate {
+		if err := c.introduce(f); err != nil {
+			return err
+		}
+	} else if s := c.trust.session; s == nil || s.signing == SignRecords && !f.signed {
+		return &recordError{DamageUnsigned, "no signature"}
+	}
+	if err := c.bounds(f.record); err != nil {
+		return err
+	}
+	return c.advance(f)
+}
+
+// judge says whether the replica is what was left of it; own is its checkpoint.
+func (a *rereading) judge(own *anchor) error {
+	c := &a.replica.chain
+	if a.err != nil {
+		return a.err
+	}
+	if own != nil && uint64(own.Size) > c.records {
+		return fmt.Errorf("its checkpoint covers %d records, and %d are there", own.Size, c.records)
+	}
+	for _, anchor := range c.ahead {
+		if err := c.signer(anchor); err != nil {
+			return fmt.Errorf("%s: %w", anchor.name, err)
+		}
+	}
+	if a.final.record == nil || a.final.record.Kind == KindSession || a.final.record.Kind == KindRotate {
+		return nil // a root key signed it, or there is none
+	}
+	t := *c.trust
+	t.known = nil // nothing is introduced
+	if t.open(&a.final, a.final.env); a.final.err != nil {
+		return fmt.Errorf("its last record: %w", a.final.err)
+	}
+	return nil
+}
+
+// loadCheckpoints has the records compared with the checkpoints that are there.
+// It returns the one that must not cover more than there is, nil without one.
+func (r *Replica) loadCheckpoints() (own *anchor, err error) {
+	signed, err := readCheckpoint(r.dir)
+	switch {
+	case errors.Is(err, errNoCheckpoint):
+	case err != nil:
+		return nil, err
+	default:
+		if own, err = parseAnchor(signed, checkpointName); err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, checkpointName, err)
+		}
+		r.chain.ahead = append(r.chain.ahead, own)
+	}
+	ahead, err := readAhead(r.dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range ahead {
+		if own == nil || !bytes.Equal(a.note, own.note) { // a crash leaves both
+			r.chain.ahead = append(r.chain.ahead, a)
+		}
+	}
+	slices.SortStableFunc(r.chain.ahead, func(a, b *anchor) int { return int(a.Size - b.Size) })
+	return own, nil
+}
