@@ -19,7 +19,8 @@
 // [Input] is the gate of argument contracts, [Output] that of the output boundary.
 // [Schema.Validate] judges a JSON text without either.
 //
-// [Extract] finds the JSON value in what a model said around it.
+// [Extract] finds the JSON value in what a model said around it, and [Repair] that
+// of a model that writes almost JSON.
 //
 // The package stands between a model and a program, so that it is strict where
 // parsers differ, bounded where a text or a schema could cost too much, and silent

@@ -151,6 +151,18 @@ func ExampleExtract() {
 	// schema: there are several JSON values in the text
 }
 
+func ExampleRepair() {
+	value, changes, err := schema.Repair([]byte("Final Answer: {'risk': 'low', reasons: [],}"))
+	fmt.Printf("%s %v\n%s\n", value, err, changes)
+
+	_, _, err = schema.Repair([]byte(`{"risk": "low", "amount": 1`))
+	fmt.Println(err)
+	// Output:
+	// {"risk":"low","reasons":[]} <nil>
+	// wrote other quotes as ", 2 times from byte 15; quoted a name at byte 30; added or removed a comma at byte 41
+	// schema: the JSON in the text is broken: it ends too early
+}
+
 func ExampleSchema_JSON() {
 	city := schema.MustCompile("city", `{"enum": ["Paris", "Rome"]}`)
 	fmt.Printf("%s\n", city.JSON())

@@ -27,10 +27,11 @@ var (
 //   - A candidate that fills a code fence goes before those in prose. The fence
 //     may name a language, and may end with the text.
 //   - Two candidates that are the same but for white space are one.
-//   - Something that begins as an object or array and does not end as one is
-//     broken: what follows or stands within it is not taken for the answer,
-//     unless that is in a code fence. Nor is what is JSON but not as strict as
-//     [Schema.Validate] demands, such as an object with a property twice.
+//   - What begins as an object or array and does not end as one is broken, and so
+//     is the text, unless the answer fills a code fence: what is left of it, or
+//     stands within it, is not taken for the answer. Nor is a value within other
+//     brackets, or what is not as strict as [Schema.Validate] demands, such as an
+//     object with a property twice.
 //
 // A value that wraps another one is unwrapped: the object {"__arg1": ...}, in
 // which langchaingo has models call tools, and a string that holds an object, an
@@ -101,39 +102,60 @@ func (s *scan) answer() ([]byte, error) {
 // look finds all candidates. No byte is read twice: a bracket that opens no JSON
 // is passed at once, and where JSON breaks off the search goes on from there.
 func (s *scan) look() {
+	open, outer := 0, 0 // brackets of prose, and where the outermost one is
 	for at := 0; ; {
-		i := bytes.IndexAny(s.text[at:], "{[")
+		i := bytes.IndexAny(s.text[at:], "{[}]")
 		if i < 0 {
 			return
 		}
 		start := at + i
-		if !opens(s.text[start:]) {
+		kind := opening(s.text[start:])
+		if kind == closing {
+			open = max(0, open-1)
 			at = start + 1
 			continue
 		}
-		c := &s.plain
 		fence := endsInFence(s.text[at:start])
-		value, end := s.value(start)
-		at = end
-		if value == nil {
-			if fence {
-				c = &s.fenced
+		if kind == opensProse && !fence {
+			if open++; open == 1 {
+				outer = start
 			}
-			if c.broken < 0 {
-				c.broken = start
-			}
+			at = start + 1
 			continue
 		}
-		if rest := bytes.TrimLeft(s.text[end:], space); fence && (len(rest) == 0 || bytes.HasPrefix(rest, []byte(fenceMark))) {
-			c = &s.fenced
-			at = len(s.text) - len(bytes.TrimLeft(rest, "`"))
+		value, end := []byte(nil), start+1
+		if kind == opensJSON {
+			value, end = s.value(start)
+		}
+		at = end
+		if rest := bytes.TrimLeft(s.text[end:], space); fence && value != nil {
+			fence = len(rest) == 0 || bytes.HasPrefix(rest, []byte(fenceMark))
+			if fence {
+				at = len(s.text) - len(bytes.TrimLeft(rest, "`"))
+			}
 		}
 		switch {
-		case c.value == nil:
-			c.value = value
-		case !c.several:
-			c.several = !same(c.value, value)
+		case fence:
+			s.fenced.add(value, start)
+		case open > 0:
+			s.plain.add(nil, outer)
+		default:
+			s.plain.add(value, start)
 		}
+	}
+}
+
+// add adds a value, or nil for a broken one.
+func (c *candidates) add(value []byte, start int) {
+	switch {
+	case value == nil:
+		if c.broken < 0 {
+			c.broken = start
+		}
+	case c.value == nil:
+		c.value = value
+	case !c.several:
+		c.several = !same(c.value, value)
 	}
 }
 
@@ -142,26 +164,45 @@ const (
 	fenceMark = "```"
 )
 
-// opens reports whether the bracket at the start of text is followed by what JSON
-// can have there.
-func opens(text []byte) bool {
+// What a bracket in a text is.
+const (
+	closing      = iota
+	opensProse   // and nothing that could be meant for JSON
+	opensRoughly // what some take for JSON, and is none
+	opensJSON    // if what follows is some
+)
+
+// opening returns what the bracket is that a text begins with.
+func opening(text []byte) int {
 	rest := bytes.TrimLeft(text[1:], space)
-	if len(rest) == 0 {
-		return false
+	switch {
+	case text[0] == '}' || text[0] == ']':
+		return closing
+	case len(rest) == 0:
+		return opensProse
+	case rest[0] == '"' || rest[0] == text[0]+2: // which closes it
+		return opensJSON
+	case quotes[firstRune(rest)] != 0:
+		return opensRoughly
 	}
+	word := wordAt(rest)
 	if text[0] == '{' {
-		return rest[0] == '"' || rest[0] == '}'
+		if after := bytes.TrimLeft(rest[len(word):], space); len(word) > 0 && bytes.HasPrefix(after, []byte(":")) {
+			return opensRoughly
+		}
+		return opensProse
 	}
-	switch c := rest[0]; c {
-	case '"', '{', '[', ']':
-		return true
-	case '-':
-		return len(rest) > 1 && '0' <= rest[1] && rest[1] <= '9'
-	case 't', 'f', 'n':
-		return bytes.HasPrefix(rest, []byte("true")) || bytes.HasPrefix(rest, []byte("false")) || bytes.HasPrefix(rest, []byte("null"))
+	switch literal := literals[string(word)]; {
+	case literal == "":
+	case literal == string(word):
+		return opensJSON
 	default:
-		return '0' <= c && c <= '9'
+		return opensRoughly
 	}
+	if c := rest[0]; c == '{' || c == '[' || '0' <= c && c <= '9' || c == '-' && len(rest) > 1 && '0' <= rest[1] && rest[1] <= '9' {
+		return opensJSON
+	}
+	return opensProse
 }
 
 // endsInFence reports whether text ends in the mark that opens a code fence, with
