@@ -25,8 +25,8 @@ var ErrNoAgain = errors.New("middleware: nothing can be carried out again here")
 // The other call passes through all of the interceptors, the caller's own
 // included, as a child of ctx's call with an ID of its own: recorders record it,
 // budgets charge it, gates judge it. So the caller returns the Usage of its own
-// call alone, and must know the other call when it sees it, by a value in ctx or
-// by its Parent, lest it asks again without end. An interceptor that holds
+// call alone, and must know the other call when it sees it, by a [Within] or a
+// value in ctx, lest it asks again without end. An interceptor that holds
 // something while a call is under way should stand inside of one that uses Again:
 // else it holds the first while it is asked for the second.
 //
@@ -50,7 +50,7 @@ func Again(ctx context.Context, call Call) (Result, error) {
 		return Result{}, err
 	}
 	s := parent.run.newScope()
-	s.Context, s.run, s.chain = ctx, parent.run, parent.chain
+	s.Context, s.run, s.parent, s.chain = ctx, parent.run, parent, parent.chain
 	s.depth, s.aside = parent.depth+1, parent.aside
 	call.Parent = parent.id
 	return begin(s, call)

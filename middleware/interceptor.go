@@ -99,7 +99,7 @@ func Wrap(h Handler, is ...Interceptor) Handler {
 			}
 			call.Parent = parent.id
 			s = parent.run.newScope()
-			s.Context, s.run, s.depth = ctx, parent.run, parent.depth+1
+			s.Context, s.run, s.parent, s.depth = ctx, parent.run, parent, parent.depth+1
 			s.aside = parent.aside || !direct && inShadow(ctx)
 			if direct {
 				s.Context = parent.Context // what is between holds nothing else

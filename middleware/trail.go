@@ -43,8 +43,10 @@ type Decision struct {
 // one piece of memory; see scopeBlock.
 type scope struct {
 	context.Context
-	run   *Run
-	chain Handler // all interceptors, and what they guard
+	run    *Run
+	parent *scope
+	chain  Handler // all interceptors, and what they guard
+	kept   atomic.Pointer[kept]
 
 	id       CallID
 	depth    uint16
