@@ -17,7 +17,9 @@
 //	)
 //
 // [Input] is the gate of argument contracts, [Output] that of the output boundary.
-// [Schema.Validate] judges a JSON text without either.
+// [Boundary] is Output with more rules: it can take the JSON out of what a model
+// said, ask the model again, and fall back on a default. [Schema.Validate] judges
+// a JSON text without any gate.
 //
 // [Extract] finds the JSON value in what a model said around it, and [Repair] that
 // of a model that writes almost JSON.

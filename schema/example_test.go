@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"example.com/safeconduct/middleware"
+	"example.com/safeconduct/middleware/middlewaretest"
 	"example.com/safeconduct/schema"
 )
 
@@ -108,15 +109,29 @@ func ExampleOutput() {
 	// Output: agent: denied by schema.output: the output does not satisfy the schema answer: /risk must be one of "low", "high" (bad_output)
 }
 
-func ExampleOutputKey() {
-	score := schema.MustCompile("score", `{"type": "integer", "maximum": 10}`)
-	chain := middleware.Wrap(func(context.Context, middleware.Call) (middleware.Result, error) {
-		return middleware.Result{Output: map[string]any{"score": "11", "comment": "well done"}}, nil
-	}, schema.OutputKey(score, "score"))
+// The model says it in prose first, is asked again, and does better.
+func ExampleBoundary() {
+	score := schema.MustCompile("score", `{"type": "object", "required": ["points"], "properties": {"points": {"type": "integer", "maximum": 10}}}`)
+	answers := []string{"I would give it eleven points.", `{"points": 11}`, "Sorry! ```json\n{\"points\": 10}\n```"}
+	model := middleware.Wrap(func(_ context.Context, call middleware.Call) (middleware.Result, error) {
+		messages := call.Input.(*middleware.ModelRequest).Messages
+		fmt.Println(messages[len(messages)-1].Parts[0].Text)
+		answer := answers[0]
+		answers = answers[1:]
+		return middleware.Result{Output: &middleware.ModelResponse{Choices: []middleware.Choice{{Text: answer}}}}, nil
+	}, schema.Boundary(schema.Rules{Schema: score, Extract: true, Reasks: 2}))
 
-	_, err := chain(context.Background(), middleware.Call{Kind: middleware.KindChain, Name: "grade"})
-	fmt.Println(err)
-	// Output: grade: denied by schema.output: the output does not satisfy the schema score: the value must be at most 10 (bad_output)
+	res, err := model(context.Background(), middlewaretest.Model("How many points does it get?"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(res.Output.(*middleware.ModelResponse).Choices[0].Text)
+	// Output:
+	// How many points does it get?
+	// Your answer was refused: choice 1 does not satisfy the schema score: the value must be JSON: there is no JSON in the text. Answer again with nothing but JSON that satisfies the schema.
+	// Your answer was refused: choice 1 does not satisfy the schema score: /points must be at most 10. Answer again with nothing but JSON that satisfies the schema.
+	// {"points":10}
 }
 
 func ExampleInput() {

@@ -1,10 +1,10 @@
 package schema
 
 import (
+	"bytes"
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
-	"sync"
 
 	"example.com/safeconduct/middleware"
 )
@@ -24,7 +24,7 @@ import (
 //   - Of a chain, the value of one output key: the only key, or else "output" or
 //     "text", whichever there is. Agents and chains of langchaingo use these, and
 //     may add others, such as the steps that led there. Where it cannot be told
-//     which key is meant, the gate denies; [OutputKey] names one.
+//     which key is meant, the gate denies; [Rules] can name one.
 //   - Of a plan, the final answer, in the same way. A plan that goes on passes.
 //   - Of a model, the text of every choice. A choice without text passes if it
 //     asks for tools or holds nothing but reasoning, but a response of nothing
@@ -36,172 +36,125 @@ import (
 // leaves is what came. Chunks of a stream have left before the gate sees the
 // whole; see [middleware.Stream].
 //
-// Output panics if s is nil.
+// Output panics if s is nil. It is [Boundary] with no other rules.
 func Output(s *Schema) middleware.Interceptor {
 	if s == nil {
 		panic("schema: Output: nil Schema")
 	}
-	return (&boundary{schema: s}).intercept
+	return Boundary(Rules{Schema: s})
 }
 
-// OutputKey is like [Output], but of a chain and of a plan it judges the value of
-// the given key, and denies where there is none. It panics if s is nil or the key
-// is empty.
-func OutputKey(s *Schema, key string) middleware.Interceptor {
-	if s == nil {
-		panic("schema: OutputKey: nil Schema")
-	}
-	if key == "" {
-		panic("schema: OutputKey: empty key")
-	}
-	return (&boundary{schema: s, key: key}).intercept
+// Rules are what a [Boundary] holds answers to, and what it does about those that
+// do not keep them. All but the Schema may be zero.
+type Rules struct {
+	// Schema is what answers satisfy. It must not be nil.
+	Schema *Schema
+
+	// Key is the key of a chain's or a plan's output that is judged. Where
+	// there is no such key the output is denied. If it is empty, the key is
+	// found as [Output] says.
+	Key string
+
+	// Check judges answers that satisfy the schema, by what a schema cannot
+	// say. It gets the JSON that was judged, without white space, and must be
+	// safe for concurrent use. An error made by [middleware.Deny] refuses the
+	// answer with its code, and its reason is shown to the model where that
+	// is asked again. For any other error, or a panic, the answer is denied
+	// as indeterminate, and nobody is told why. Nil checks nothing.
+	Check func(ctx context.Context, answer []byte) error
+
+	// Extract has an answer that is no JSON of its own judged by the one JSON
+	// value in it, as [Extract] finds it. That value leaves in the answer's
+	// place, serialised again.
+	Extract bool
+
+	// Reasks is how often, at most, the model is asked again for an answer in
+	// place of one that is refused; see [Boundary].
+	Reasks int
+
+	// Default leaves in the place of an answer that is refused for good. It is
+	// judged by the Schema when the boundary is made, by the JSON that package
+	// encoding/json makes of it. Where the answer was a string, that JSON
+	// leaves as a string, and else its decoded form. If it is nil, such an
+	// answer is denied; json.RawMessage("null") is a default of null.
+	Default any
 }
 
-// A boundary judges what leaves calls.
-type boundary struct {
-	schema *Schema
-	key    string // empty for the usual ones
-	inside middleware.Local[calls]
+// Boundary returns the gate of the output boundary with more rules than those of
+// [Output].
+//
+// # Asking again
+//
+// With Reasks, the model is asked again for an answer that is refused. It gets
+// its answer back, if need be shortened, and a message that says what is wrong
+// with it: where, as JSON Pointers, and what the schema demands there, but
+// nothing of what the answer held. Each time is a call of its own, made with
+// [middleware.Again]: recorders record it, budgets charge it, and what they deny
+// is denied. Stand the boundary outside of budgets, deadlines and gates that
+// bound how much goes on at a time: what they hold for an answer they have then
+// given back.
+//
+// What is asked again depends on the outermost call that the boundary guards:
+//
+//   - A model request is made again.
+//   - A chain that runs an agent is not run again, but the agent's last turn is:
+//     the plan whose final answer is refused. If the agent then asks for tools
+//     instead, it goes on from there.
+//   - Any other chain is run again if it asked a model just once, and no tool
+//     and no agent.
+//   - A plan, outside of any chain, is made again.
+//
+// A chain or plan can be asked again only where the same boundary guards its
+// model, as in an Executor of adapters/langchaingo: there the messages are added
+// to the request. Where it does not, where more than one request was made, or
+// where the answer was streamed, there is nobody to ask, and the answer is refused
+// for good. An answer that cannot be found in the output, or that could not be
+// judged, is denied at once.
+//
+// The decision on the trail of a call that was asked again is a transform, with
+// the code and reason of the refusal; of each answer that was refused since, the
+// denial of its own call. Within [middleware.Shadow] nothing is asked again.
+//
+// Boundary panics if the rules have no Schema, if Reasks is negative, or if the
+// Default does not satisfy the Schema.
+func Boundary(rules Rules) middleware.Interceptor {
+	if rules.Schema == nil {
+		panic("schema: Boundary: nil Schema")
+	}
+	if rules.Reasks < 0 {
+		panic(fmt.Sprintf("schema: Boundary: Reasks of %d", rules.Reasks))
+	}
+	b := &boundary{Rules: rules, gate: middleware.NewGate("schema.output")}
+	if rules.Default != nil {
+		b.byDefault = newFallback(rules.Schema, rules.Default)
+	}
+	return b.intercept
 }
 
-// calls are the calls of a run that a boundary is around.
-type calls struct {
-	mu   sync.Mutex
-	open map[middleware.CallID]struct{}
+// A fallback is a default answer.
+type fallback struct {
+	text  string
+	value any // decoded
 }
 
-func (b *boundary) intercept(next middleware.Handler) middleware.Handler {
-	judged := middleware.After("schema.output", b.check)(next)
-	if next == nil {
-		return judged // what After says of itself
+func newFallback(s *Schema, v any) *fallback {
+	doc, err := s.judgeValue(v, true)
+	if err != nil {
+		panic(fmt.Sprintf("schema: Boundary: the Default: %v", err))
 	}
-	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-		if run := middleware.RunOf(ctx); run != nil && call.ID != 0 {
-			within := b.inside.In(run)
-			defer within.leave(call.ID)
-			if !within.enter(call) {
-				return next(ctx, call)
-			}
-		}
-		return judged(ctx, call)
+	f := &fallback{text: string(doc.text)}
+	dec := json.NewDecoder(bytes.NewReader(doc.text))
+	dec.UseNumber()
+	if err := dec.Decode(&f.value); err != nil {
+		panic(fmt.Sprintf("schema: Boundary: the Default: %v", err)) // it was judged
 	}
+	return f
 }
 
-// enter notes a call, and reports whether it is within none that was noted.
-func (c *calls) enter(call middleware.Call) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.open == nil {
-		c.open = make(map[middleware.CallID]struct{})
+// as returns the default answer in the place of v.
+func (f *fallback) as(v any) any {
+	if _, ok := v.(string); ok {
+		return f.text
 	}
-	_, inner := c.open[call.Parent]
-	c.open[call.ID] = struct{}{}
-	return !inner
-}
-
-func (c *calls) leave(id middleware.CallID) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.open, id)
-}
-
-func (b *boundary) check(_ context.Context, _ middleware.Call, res middleware.Result) error {
-	switch out := res.Output.(type) {
-	case map[string]any:
-		return b.checkKey(out)
-	case *middleware.Plan:
-		if out == nil {
-			return errors.New("schema: the plan is nil")
-		}
-		if out.Final == nil {
-			return nil
-		}
-		return b.checkKey(out.Final)
-	case *middleware.ModelResponse:
-		if out == nil {
-			return errors.New("schema: the response is nil")
-		}
-		return b.checkChoices(out.Choices)
-	}
-	return b.checkValue("the output", res.Output)
-}
-
-func (b *boundary) checkKey(out map[string]any) error {
-	key := b.key
-	if key == "" {
-		var err error
-		if key, err = usualKey(out); err != nil {
-			return err
-		}
-	}
-	v, ok := out[key]
-	if !ok {
-		return middleware.Deny(middleware.CodeBadOutput, "the output lacks %q", key)
-	}
-	return b.checkValue("the output", v)
-}
-
-// usualKey returns the key under which a chain returns its answer.
-func usualKey(out map[string]any) (string, error) {
-	if len(out) == 0 {
-		return "", middleware.Deny(middleware.CodeBadOutput, "there is no output")
-	}
-	_, output := out["output"]
-	_, text := out["text"]
-	switch {
-	case output && !text:
-		return "output", nil
-	case text && !output:
-		return "text", nil
-	case len(out) == 1:
-		for key := range out {
-			return key, nil
-		}
-	}
-	return "", middleware.Deny(middleware.CodeIndeterminate, "the output has %d values, and which one is the answer is not known", len(out))
-}
-
-func (b *boundary) checkChoices(choices []middleware.Choice) error {
-	answered := false
-	for i, c := range choices {
-		switch {
-		case c.Text == "" && len(c.ToolCalls) > 0:
-			answered = true
-			continue
-		case c.Text == "" && c.Reasoning != "":
-			continue
-		}
-		answered = true
-		if err := b.checkValue(fmt.Sprintf("choice %d", i+1), c.Text); err != nil {
-			return err
-		}
-	}
-	if !answered {
-		return middleware.Deny(middleware.CodeBadOutput, "the response holds no answer")
-	}
-	return nil
-}
-
-func (b *boundary) checkValue(what string, v any) error {
-	var err error
-	if text, ok := v.(string); ok {
-		_, err = b.schema.judgeText(text, false)
-	} else {
-		err = b.schema.ValidateValue(v)
-	}
-	return deny(middleware.CodeBadOutput, what, err)
-}
-
-// deny makes a denial of a ValidationError about what was judged. Any other error
-// comes back as it is, and denies as indeterminate.
-func deny(code middleware.Code, what string, err error) error {
-	var invalid *ValidationError
-	if !errors.As(err, &invalid) {
-		return err
-	}
-	return &middleware.DeniedError{
-		Code:   code,
-		Reason: fmt.Sprintf("%s does not satisfy the schema %s: %s", what, invalid.Schema, invalid.sentence()),
-		Err:    invalid,
-	}
+	return f.value
 }

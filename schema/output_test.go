@@ -101,7 +101,7 @@ func TestOutput(t *testing.T) {
 }
 
 func TestOutputKey(t *testing.T) {
-	gate := schema.OutputKey(verdictSchema, "answer")
+	gate := schema.Boundary(schema.Rules{Schema: verdictSchema, Key: "answer"})
 	call := middleware.Call{Kind: middleware.KindChain, Name: "it"}
 	if _, err := run(returns(map[string]any{"answer": goodVerdict, "output": "prose", "text": 1}), call, gate); err != nil {
 		t.Errorf("got %v, want no error", err)
@@ -226,9 +226,7 @@ func TestOutputWithinForeignRun(t *testing.T) {
 
 func TestOutputPanics(t *testing.T) {
 	for what, f := range map[string]func(){
-		"Output(nil)":         func() { schema.Output(nil) },
-		"OutputKey(nil, key)": func() { schema.OutputKey(nil, "output") },
-		"OutputKey(s, empty)": func() { schema.OutputKey(verdictSchema, "") },
+		"Output(nil)": func() { schema.Output(nil) },
 	} {
 		if !panics(f) {
 			t.Errorf("%s: got no panic, want one", what)

@@ -149,15 +149,21 @@ func (s *Schema) Normalize(instance []byte) ([]byte, error) {
 // it. The error is as for Validate, and wraps ErrIndeterminate where no JSON can
 // be made, or only by changing a string that is no UTF-8.
 func (s *Schema) ValidateValue(v any) error {
+	_, err := s.judgeValue(v, false)
+	return err
+}
+
+// judgeValue is judge for a Go value.
+func (s *Schema) judgeValue(v any, serialise bool) (*document, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
 		// The error may quote the value.
-		return s.indeterminate(fmt.Errorf("no JSON can be made of a %T", v))
+		return nil, s.indeterminate(fmt.Errorf("no JSON can be made of a %T", v))
 	}
 	if replaced(text) {
-		return s.indeterminate(fmt.Errorf("the %T holds invalid UTF-8", v))
+		return nil, s.indeterminate(fmt.Errorf("the %T holds invalid UTF-8", v))
 	}
-	return s.Validate(text)
+	return s.judge(text, serialise)
 }
 
 // replaced reports whether json.Marshal put U+FFFD in the place of invalid
