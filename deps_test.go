@@ -26,6 +26,7 @@ const depsPolicy = `
 	evidence/internal/tiles: golang.org/x/mod
 	evidence: middleware evidence/internal/tiles github.com/sony/gobreaker github.com/go-json-experiment/json github.com/google/uuid golang.org/x/sys
 	adapters/adaptertest: middleware
+	adapters/aitracer: internal/delivery
 	adapters/langchaingo: middleware github.com/tmc/langchaingo
 	cmd/safeconduct: evidence github.com/spf13/cobra
 	examples/quickstart: middleware gates schema evidence adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo

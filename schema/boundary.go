@@ -10,7 +10,6 @@ import (
 // A boundary judges what leaves calls.
 type boundary struct {
 	Rules
-	shown     string // the schema, for a model
 	byDefault *fallback
 	gate      *middleware.Gate
 	turns     middleware.Within[turn]
@@ -78,7 +77,7 @@ func (b *boundary) plan(ctx context.Context, outer *turn, call middleware.Call, 
 		}
 	}
 	if v.denied != nil {
-		return middleware.Result{Output: v.output, Usage: res.Usage}, nil //nolint:nilerr // the chain denies
+		return middleware.Result{Output: v.output, Usage: res.Usage}, nil
 	}
 	outer.accept(v.answer)
 	return conclude(ctx, &turn, call, v, res.Usage)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"example.com/safeconduct/middleware"
 	"example.com/safeconduct/middleware/middlewaretest"
@@ -112,12 +111,11 @@ func ExampleOutput() {
 
 // The model says it in prose first, is asked again, and does better.
 func ExampleBoundary() {
-	score := schema.MustCompile("score", `{"type": "object", "properties": {"points": {"maximum": 10}}}`)
+	score := schema.MustCompile("score", `{"type": "object", "required": ["points"], "properties": {"points": {"type": "integer", "maximum": 10}}}`)
 	answers := []string{"I would give it eleven points.", `{"points": 11}`, "Sorry! ```json\n{\"points\": 10}\n```"}
 	model := middleware.Wrap(func(_ context.Context, call middleware.Call) (middleware.Result, error) {
 		messages := call.Input.(*middleware.ModelRequest).Messages
-		text, _, _ := strings.Cut(messages[len(messages)-1].Parts[0].Text, " The schema: ")
-		fmt.Println(text)
+		fmt.Println(messages[len(messages)-1].Parts[0].Text)
 		answer := answers[0]
 		answers = answers[1:]
 		return middleware.Result{Output: &middleware.ModelResponse{Choices: []middleware.Choice{{Text: answer}}}}, nil

@@ -1,0 +1,57 @@
+// Package aitracer speaks the ingest API of AITracer (aitracer.app): as a sink of
+// a ledger's records, as a client for those who want the API alone, and as both
+// ends of its signed webhooks.
+//
+//	client, err := aitracer.New(aitracer.Config{BaseURL: "https://aitracer.example.com", Key: os.Getenv("AITRACER_KEY")})
+//	...
+//	sink := aitracer.NewSink(client, aitracer.SinkConfig{Workflow: "finance-review"})
+//	recorder, err := evidence.Open("ledger", evidence.Config{Sink: sink.Take})
+//
+// # What is posted
+//
+// A [Sink] posts what came of a call, once its outcome is recorded:
+//
+//	POST /api/traces                           a model call; the root call of a run, where that is a chain
+//	POST /api/ingest/tool-calls                a tool call
+//	POST /api/integrations/openai-guardrails   what the gates decided about any call, where there are any
+//	POST /api/integrations/otlp/v1/traces      every call as a span, in place of the others: SinkConfig.OTLP
+//
+// The requestId is the ID of the outcome's record, so that a record that is
+// posted again can be told from another. A call whose outcome never comes, since
+// its process died, is not posted: no documented status stands for it. It is in
+// the ledger, where Verify counts it. Intents are remembered, 4096 of them, for
+// the model asked for, the commitment to the input and the name of the run's root
+// call. Where those were shipped before a restart, these are left out.
+//
+// Names of calls, models and gates, and the reasons and classes of what was
+// denied and failed, are posted. Contents are not, unless SinkConfig.Content
+// supplies them; then they are redacted first. Costs are exact: integers become
+// decimals without a float in between.
+//
+// # What the vendor documents
+//
+// The paths above, the bearer key, the members of the body for /api/traces (one
+// example with one status, "completed"), that OTLP is JSON with resourceSpans,
+// and the names and forms of the two headers of a webhook.
+//
+// # What is assumed here
+//
+//   - The statuses "denied", "failed" and "cancelled", and which call becomes what.
+//   - The members for /api/ingest/tool-calls and /api/integrations/openai-guardrails.
+//     They are those of the default [Encoder], made up here.
+//   - That what a webhook signs is the timestamp, a full stop and the body.
+//   - That any answer of 2xx means taken, unless it is a page of HTML. Its body is
+//     looked at only for what OTLP says of rejected spans.
+//   - That a requestId is posted again is no harm. Whether the vendor tells it from
+//     another trace is not documented.
+//   - Timeouts, pauses, numbers of attempts and of requests at a time, and bounds
+//     on sizes: see [Config]. A 429 and a Retry-After are what HTTP says they are.
+//
+// # What is not here
+//
+// A batch is single posts side by side: no endpoint for batches is documented.
+// There is nothing for /api/integrations/openai-agents and /api/ingest/feedback.
+// Nothing is read back from the vendor. What it verifies are hashes that it
+// computes itself over what it got; the signatures of the records stay in the
+// ledger.
+package aitracer

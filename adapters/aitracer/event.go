@@ -1,0 +1,140 @@
+package aitracer
+
+import (
+	"cmp"
+	"sync"
+	"time"
+)
+
+// An Event is what a [Sink] knows of a call once its outcome is recorded.
+type Event struct {
+	// RequestID is the ID of the outcome's record: the same however often it
+	// is posted.
+	RequestID string
+
+	Environment string // of the Client
+	Workflow    string // of the SinkConfig, or the name of the run's root call
+
+	Run          string // the ID of the run
+	Call, Parent uint32 // within the run; Parent is zero for the root call
+	Kind         string // "model", "tool", "chain", "plan" or "retriever"
+	Name         string // as it was registered
+
+	// Asked is the model asked for, and Model the one that answered, where the
+	// client says. Asked is empty where the Sink has not seen the intent.
+	Asked, Model string
+
+	Time    time.Time // when the outcome was recorded
+	Latency time.Duration
+
+	Result       string   // "done", "denied", "failed" or "cancelled"
+	Gate         string   // of a denial: who denied
+	Code, Reason string   // of a denial; safe to show
+	Errors       []string // of a failure: classes, outermost first; never messages
+	FinishReason string   // of a model, as the provider spells it
+	Decisions    []Decision
+
+	// Metrics have the tokens that the provider reported, and no estimates of
+	// them.
+	Metrics Metrics
+
+	// The commitments to the call's contents, by which SinkConfig.Content
+	// finds them: the input as it came, the input as it ran where a gate
+	// changed it, and the output. Input is empty where the Sink has not seen
+	// the intent; Output where there is none.
+	Input, Ran, Output string
+
+	// Prompt and Response are the contents, redacted; nil where there are none
+	// to be posted. Of a tool call they are the arguments and the result.
+	Prompt, Response *string
+}
+
+// A Decision is what one gate decided.
+type Decision struct {
+	Gate         string
+	Verdict      string // "allow", "deny" or "transform"
+	Shadow       bool   // decided, not enforced
+	Code, Reason string // of a denial; safe to show
+	Elapsed      time.Duration
+}
+
+func newEvent(r *record) Event {
+	e := Event{
+		RequestID: r.ID,
+		Run:       r.Run, Call: r.Call.ID, Parent: r.Call.Parent, Kind: r.Call.Kind, Name: r.Call.Name,
+		Model: r.Response.Model, Time: r.Time, Latency: max(r.Outcome.Latency, 0),
+		Result: r.Outcome.Result, Gate: r.Outcome.Gate, Code: r.Outcome.Code, Reason: r.Outcome.Reason, Errors: r.Outcome.Error,
+		Ran: r.Ran.Commitment, Output: r.Output.Commitment,
+	}
+	for _, d := range r.Decisions {
+		e.Decisions = append(e.Decisions, Decision(d))
+	}
+	if c := r.Response.Choices; len(c) > 0 {
+		e.FinishReason = c[0].StopReason
+	}
+	e.Metrics = Metrics{Latency: e.Latency, CostMicroUSD: r.Usage.Cost, FinishReason: e.FinishReason}
+	if r.Usage.Reported {
+		e.Metrics.PromptTokens, e.Metrics.CompletionTokens, e.Metrics.TotalTokens = r.Usage.Input, r.Usage.Output, r.Usage.Total
+	}
+	return e
+}
+
+// A callKey is one call of a run. That of the run's root call is also 0.
+type callKey struct {
+	run  string
+	call uint32
+}
+
+// An intent is what an outcome does not say of its call.
+type intent struct {
+	name, model, input string
+}
+
+// maxIntents bounds the intents that are remembered, of calls under way and
+// others.
+const maxIntents = 4096
+
+// Intents remember the last that were seen.
+type intents struct {
+	mu    sync.Mutex
+	calls map[callKey]intent
+	order []callKey // the oldest at next, once there are maxIntents
+	next  int
+}
+
+// see remembers an intent.
+func (s *intents) see(r *record) {
+	in := intent{r.Call.Name, r.Request.Model, r.Input.Commitment}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.put(callKey{r.Run, r.Call.ID}, in)
+	if r.Call.Parent == 0 {
+		s.put(callKey{r.Run, 0}, in)
+	}
+}
+
+// put needs s.mu.
+func (s *intents) put(k callKey, in intent) {
+	if s.calls == nil {
+		s.calls = make(map[callKey]intent)
+	}
+	if _, has := s.calls[k]; !has {
+		if len(s.order) < maxIntents {
+			s.order = append(s.order, k)
+		} else {
+			delete(s.calls, s.order[s.next])
+			s.order[s.next] = k
+			s.next = (s.next + 1) % maxIntents
+		}
+	}
+	s.calls[k] = in
+}
+
+// complete adds to an event what its intent said, and that of the run's root.
+func (s *intents) complete(e *Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	in := s.calls[callKey{e.Run, e.Call}]
+	e.Input, e.Asked = in.input, in.model
+	e.Workflow = cmp.Or(e.Workflow, s.calls[callKey{e.Run, 0}].name, e.Name, e.Kind)
+}

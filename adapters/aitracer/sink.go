@@ -1,0 +1,435 @@
+package aitracer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"example.com/safeconduct/internal/delivery"
+)
+
+// A SinkConfig says what a [Sink] posts. The zero SinkConfig posts no contents.
+type SinkConfig struct {
+	// Workflow is the vendor's actionName. If it is empty, that is the name of
+	// the run's root call or, where the Sink has not seen that call's intent,
+	// the call's own.
+	Workflow string
+
+	// Content supplies what went into a call and came out of it, by the
+	// commitments in the Event or by the call's place in its run, and false
+	// where it cannot, or must not. A response without an Output in the Event
+	// is not posted. The texts are redacted by the Client's
+	// Redact, then cut at 256 KiB. If it panics, the call is posted without
+	// contents. If it is nil, no contents are posted.
+	Content func(ctx context.Context, e Event) (prompt, response string, ok bool)
+
+	// OTLP has every call posted as a span to /api/integrations/otlp/v1/traces,
+	// with the gates' decisions as its events, and nothing to the other
+	// endpoints.
+	OTLP bool
+
+	// Encoder makes the bodies that are not spans.
+	Encoder Encoder
+}
+
+// A Sink posts what a ledger records of calls. Its Take is an evidence.Sink:
+//
+//	recorder, err := evidence.Open(dir, evidence.Config{Sink: sink.Take})
+//
+// It makes one attempt each time: the exporter waits, tries again and has the
+// breaker. A Sink is safe for concurrent use. It should get the records in their
+// order: an intent that comes after its outcome is of no use to it.
+type Sink struct {
+	client   *Client
+	cfg      SinkConfig
+	intents  intents
+	rejected atomic.Uint64
+
+	mu sync.Mutex
+	// settled are the posts after the first failure of a batch that have
+	// their answer: nil where they were taken. They are not made again when
+	// the rest of the batch is.
+	settled map[string]error
+}
+
+// maxSettled bounds the posts of which the answer is remembered, and batches
+// are smaller. What does not fit is posted again, with the same requestId.
+const maxSettled = 4096
+
+// NewSink returns a Sink that posts with the client. It panics if the client is
+// nil, or if there is a Content and the client has no Redact.
+func NewSink(client *Client, cfg SinkConfig) *Sink {
+	switch {
+	case client == nil:
+		panic("aitracer: NewSink: nil Client")
+	case cfg.Content != nil && client.redact == nil:
+		panic("aitracer: NewSink: a Content, and a Client without Redact")
+	}
+	if cfg.Encoder.Trace == nil {
+		cfg.Encoder.Trace = encodeTrace
+	}
+	if cfg.Encoder.ToolCall == nil {
+		cfg.Encoder.ToolCall = encodeToolCall
+	}
+	if cfg.Encoder.Guardrail == nil {
+		cfg.Encoder.Guardrail = encodeGuardrail
+	}
+	return &Sink{client: client, cfg: cfg, settled: make(map[string]error)}
+}
+
+// Rejected returns how many spans were not taken, as answers of success from the
+// OTLP endpoint said. Nobody posts them again: OTLP forbids it.
+func (s *Sink) Rejected() uint64 { return s.rejected.Load() }
+
+// A post is one request to be made.
+type post struct {
+	path  string
+	parts []part // one, or spans
+}
+
+// A part is what a post says of one envelope.
+type part struct {
+	index int    // of the envelope
+	key   string // the same when it comes again
+	body  []byte
+}
+
+// Take posts the outcomes among the envelopes, up to the Config's Concurrency at
+// a time, and none any more once one has failed that may succeed another time. It
+// keeps no envelope.
+//
+// Its error says by the methods Taken, how many envelopes from the front need
+// not come again; Permanent, whether the Refused ones that follow them are
+// refused for good; and RetryAfter, how long the vendor asked to wait. What was
+// taken beyond that is not posted again when it comes again.
+func (s *Sink) Take(ctx context.Context, envelopes [][]byte) error {
+	b := &batch{errs: make([]error, len(envelopes))}
+	posts := s.posts(ctx, envelopes, b)
+	parallel(len(posts), s.client.concurrency, func(i int) {
+		if b.away.Load() {
+			b.fail(posts[i].parts, errPutOff)
+			return
+		}
+		s.deliver(ctx, posts[i], b)
+	})
+	err := b.result()
+	s.forget(b, err)
+	if err == nil {
+		return nil
+	}
+	return err
+}
+
+// posts returns what is to be posted, in the order of the envelopes.
+func (s *Sink) posts(ctx context.Context, envelopes [][]byte, b *batch) (posts []post) {
+	var spans post
+	size := 0
+	for i, data := range envelopes {
+		r, err := parseRecord(data)
+		if err != nil {
+			b.refuse(part{index: i}, err)
+			continue
+		}
+		switch r.Kind {
+		case recordIntent:
+			s.intents.see(r)
+			continue
+		case recordOutcome:
+		default:
+			continue
+		}
+		e := newEvent(r)
+		e.Environment, e.Workflow = s.client.environment, s.cfg.Workflow
+		s.intents.complete(&e)
+		for _, k := range s.kinds(e) {
+			p := part{index: i, key: k.path + " " + e.RequestID}
+			b.parts = append(b.parts, p)
+			if settled, err := s.answer(p.key); settled {
+				b.refuse(p, err)
+				continue
+			}
+			if k.content {
+				s.fill(ctx, &e)
+			}
+			if p.body, err = encode(k.encode, e); err != nil {
+				b.refuse(p, err)
+				continue
+			}
+			if p.body == nil {
+				continue
+			}
+			if k.path != pathOTLP {
+				posts = append(posts, post{k.path, []part{p}})
+				continue
+			}
+			if size += len(p.body); size > maxSpans && len(spans.parts) > 0 {
+				posts, spans, size = append(posts, spans), post{}, len(p.body)
+			}
+			spans.path, spans.parts = k.path, append(spans.parts, p)
+		}
+	}
+	if len(spans.parts) > 0 {
+		posts = append(posts, spans)
+	}
+	return posts
+}
+
+// maxSpans bounds the bytes of the spans of one request.
+const maxSpans = 1 << 20
+
+// A kindOfPost is one of the things that are posted of a call.
+type kindOfPost struct {
+	path    string
+	encode  func(Event) any
+	content bool
+}
+
+// The kinds of calls that matter here.
+const (
+	kindModel = "model"
+	kindTool  = "tool"
+	kindChain = "chain"
+)
+
+// kinds says what is posted of a call.
+func (s *Sink) kinds(e Event) (ks []kindOfPost) {
+	if s.cfg.OTLP {
+		return []kindOfPost{{pathOTLP, func(e Event) any { return newSpan(e) }, true}}
+	}
+	switch {
+	case e.Kind == kindModel, e.Kind == kindChain && e.Parent == 0:
+		ks = append(ks, kindOfPost{pathTraces, s.cfg.Encoder.Trace, true})
+	case e.Kind == kindTool:
+		ks = append(ks, kindOfPost{pathToolCalls, s.cfg.Encoder.ToolCall, true})
+	}
+	if len(e.Decisions) > 0 {
+		ks = append(ks, kindOfPost{pathGuardrails, s.cfg.Encoder.Guardrail, false})
+	}
+	return ks
+}
+
+// encode returns nil where there is nothing to be posted. The code of the user
+// runs in it, and may panic.
+func encode(f func(Event) any, e Event) (body []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			body, err = nil, refusal(fmt.Sprintf("aitracer: the Encoder panicked with a %T", v))
+		}
+	}()
+	v := f(e)
+	if v == nil {
+		return nil, nil
+	}
+	if body, err = marshal(v); err != nil {
+		return nil, refusal(fmt.Sprintf("aitracer: the Encoder gave a %T, which JSON cannot hold", v))
+	}
+	return body, nil
+}
+
+// maxContent bounds a prompt and a response each, in bytes.
+const maxContent = 256 << 10
+
+// fill adds the contents to an event, if they are to be posted. The code of the
+// user runs in it: where that panics, there are none.
+func (s *Sink) fill(ctx context.Context, e *Event) {
+	if s.cfg.Content == nil {
+		return
+	}
+	defer func() {
+		if recover() != nil {
+			e.Prompt, e.Response = nil, nil
+		}
+	}()
+	prompt, response, ok := s.cfg.Content(ctx, *e)
+	if !ok {
+		return
+	}
+	prompt, response = cut(s.client.redact(prompt)), cut(s.client.redact(response))
+	e.Prompt = &prompt
+	if e.Output != "" {
+		e.Response = &response
+	}
+}
+
+// cut shortens s to maxContent. What was cut ends in an ellipsis.
+func cut(s string) string {
+	const ellipsis = "…"
+	if len(s) <= maxContent {
+		return s
+	}
+	n := maxContent - len(ellipsis)
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + ellipsis
+}
+
+// deliver makes a post, and notes what came of each of its parts. Spans that are
+// refused together are posted in halves, until it is known whose fault it is.
+func (s *Sink) deliver(ctx context.Context, p post, b *batch) {
+	body, err := p.parts[0].body, error(nil)
+	if p.path == pathOTLP {
+		body, err = s.spansBody(p.parts)
+	}
+	var answer []byte
+	if err == nil {
+		answer, err = s.client.post(ctx, p.path, body)
+	}
+	if n := len(p.parts); err != nil && n > 1 && blames(err) {
+		s.deliver(ctx, post{p.path, p.parts[:n/2]}, b)
+		s.deliver(ctx, post{p.path, p.parts[n/2:]}, b)
+		return
+	}
+	if err == nil && p.path == pathOTLP {
+		s.rejected.Add(min(rejectedSpans(answer), uint64(len(p.parts))))
+	}
+	if err == nil || delivery.IsPermanent(err) {
+		s.settle(p.parts, err)
+	}
+	if err != nil {
+		b.fail(p.parts, err)
+	}
+}
+
+func (s *Sink) spansBody(parts []part) ([]byte, error) {
+	spans := make([][]byte, len(parts))
+	for i := range parts {
+		spans[i] = parts[i].body
+	}
+	return spansBody(s.cfg.Workflow, s.client.environment, spans)
+}
+
+// blames reports whether an answer is about what was in the request.
+func blames(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return false
+	}
+	switch e.Status {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		return true
+	}
+	return false
+}
+
+// answer returns whether an earlier attempt settled the matter, and by which
+// refusal, if it was one.
+func (s *Sink) answer(key string) (settled bool, refusal error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	refusal, settled = s.settled[key]
+	return settled, refusal
+}
+
+func (s *Sink) settle(parts []part, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range parts {
+		if len(s.settled) < maxSettled {
+			s.settled[p.key] = err
+		}
+	}
+}
+
+// forget drops the answers about envelopes that will not come again.
+func (s *Sink) forget(b *batch, err *takeError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range b.parts {
+		if err == nil || p.index < err.taken+err.refused {
+			delete(s.settled, p.key)
+		}
+	}
+}
+
+// errPutOff is of a post that was not made because another failed.
+var errPutOff = errors.New("aitracer: put off")
+
+// A batch is what came of the envelopes of one Take.
+type batch struct {
+	parts []part // all of them, whether posted or settled before
+
+	away atomic.Bool // a post failed that may succeed another time
+
+	mu    sync.Mutex
+	errs  []error // one for each envelope, where there is one
+	cause error   // the first failure that is not for good
+	after time.Duration
+}
+
+// refuse notes that a part is refused for good, unless err is nil.
+func (b *batch) refuse(p part, err error) {
+	if err != nil {
+		b.fail([]part{p}, err)
+	}
+}
+
+// fail notes that parts of a post failed.
+func (b *batch) fail(parts []part, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range parts {
+		// What may yet succeed stands before what never will: the envelope
+		// has to come again.
+		if was := b.errs[p.index]; was == nil || delivery.IsPermanent(was) {
+			b.errs[p.index] = err
+		}
+	}
+	b.after = max(b.after, delivery.RetryAfter(err))
+	if delivery.IsPermanent(err) {
+		return
+	}
+	b.away.Store(true)
+	if b.cause == nil && !errors.Is(err, errPutOff) {
+		b.cause = err
+	}
+}
+
+// result returns nil if nothing failed.
+func (b *batch) result() *takeError {
+	for i, err := range b.errs {
+		if err == nil {
+			continue
+		}
+		e := &takeError{taken: i, err: err, after: b.after}
+		if delivery.IsPermanent(err) {
+			for e.refused < len(b.errs)-i && delivery.IsPermanent(b.errs[i+e.refused]) {
+				e.refused++
+			}
+		} else if b.cause != nil {
+			e.err = b.cause
+		}
+		return e
+	}
+	return nil
+}
+
+// A takeError says how far a Take came, and why not further.
+type takeError struct {
+	taken, refused int
+	after          time.Duration
+	err            error
+}
+
+// Error says why.
+func (e *takeError) Error() string { return e.err.Error() }
+
+// Unwrap returns why.
+func (e *takeError) Unwrap() error { return e.err }
+
+// Taken returns how many envelopes from the front need not come again.
+func (e *takeError) Taken() int { return e.taken }
+
+// Refused returns how many after those are refused for good.
+func (e *takeError) Refused() int { return e.refused }
+
+// Permanent reports whether any are.
+func (e *takeError) Permanent() bool { return e.refused > 0 }
+
+// RetryAfter returns how long the vendor asked to wait.
+func (e *takeError) RetryAfter() time.Duration { return e.after }

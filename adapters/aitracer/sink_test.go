@@ -1,0 +1,648 @@
+package aitracer_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/safeconduct/adapters/aitracer"
+	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/middleware"
+)
+
+// seal puts a record into an envelope that nobody signed.
+func seal(t testing.TB, r evidence.Record) []byte {
+	t.Helper()
+	r.Version, r.Ledger, r.Writer = 1, "prod", "019d0c2e-5b1c-7ab2-8f36-6a1c8d0e4b21"
+	if r.ID == "" {
+		r.ID = fmt.Sprintf("019d0c2e-5b1f-7c39-9cc2-%012d", r.Seq)
+	}
+	r.Time = time.Date(2026, 3, 20, 14, 5, 41, 723_415_084, time.UTC).Add(time.Duration(r.Seq) * time.Millisecond)
+	payload, err := json.Marshal(struct {
+		Type          string           `json:"_type"`
+		Predicate     *evidence.Record `json:"predicate"`
+		PredicateType string           `json:"predicateType"`
+	}{evidence.StatementType, &r, evidence.PredicateType})
+	if err != nil {
+		t.Fatal(err)
+	}
+	envelope, err := json.Marshal(struct {
+		Payload     []byte     `json:"payload"`
+		PayloadType string     `json:"payloadType"`
+		Signatures  []struct{} `json:"signatures"`
+	}{payload, evidence.PayloadType, []struct{}{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return envelope
+}
+
+// run is a run of an agent, as its ledger has it.
+func run(t testing.TB) [][]byte {
+	const id = "AGXW5INJQKQOVWIHOIHGUVTVY4"
+	chain := &evidence.Call{ID: 1, Kind: "chain", Name: "finance-review"}
+	plan := &evidence.Call{ID: 2, Kind: "plan", Name: "agent", Parent: 1}
+	model := &evidence.Call{ID: 3, Kind: "model", Name: "openai.LLM", Parent: 2}
+	shell := &evidence.Call{ID: 4, Kind: "tool", Name: "shell", Parent: 1}
+	sum := &evidence.Call{ID: 5, Kind: "tool", Name: "calculator", Parent: 1}
+	broken := &evidence.Call{ID: 6, Kind: "model", Name: "openai.LLM", Parent: 2}
+	lost := &evidence.Call{ID: 7, Kind: "tool", Name: "search", Parent: 1}
+	content := func(s string) *evidence.Content { return &evidence.Content{Commitment: s, Size: 1} }
+	allow := evidence.Decision{Gate: "tools", Verdict: "allow", Elapsed: 1_000}
+
+	var all [][]byte
+	for i, r := range []evidence.Record{
+		{Kind: evidence.KindSession, Session: &evidence.Session{Key: "k", Signing: evidence.SignRecords}},
+		{Kind: evidence.KindStart, Run: id},
+		{Kind: evidence.KindIntent, Run: id, Call: chain, Input: content("question")},
+		{Kind: evidence.KindIntent, Run: id, Call: plan, Input: content("turn")},
+		{Kind: evidence.KindIntent, Run: id, Call: model, Input: content("prompt"), Request: &evidence.Request{Model: "gpt-4o"}},
+		{Kind: evidence.KindOutcome, Run: id, Call: model, Output: content("answer"),
+			Outcome:  &evidence.Outcome{Result: evidence.ResultDone, Reached: true, Latency: 830 * time.Millisecond},
+			Response: &evidence.Response{Choices: []evidence.Choice{{StopReason: "stop", Size: 3}}},
+			Usage:    &evidence.Usage{Input: 420, Output: 155, Total: 575, Cost: 4200, Reported: true}},
+		{Kind: evidence.KindOutcome, Run: id, Call: plan, Output: content("actions"),
+			Outcome: &evidence.Outcome{Result: evidence.ResultDone, Reached: true, Latency: 831 * time.Millisecond}},
+		{Kind: evidence.KindIntent, Run: id, Call: shell, Input: content("rm")},
+		{Kind: evidence.KindOutcome, Run: id, Call: shell, Output: content("told"),
+			Outcome: &evidence.Outcome{Result: evidence.ResultDenied, Gate: "tools", Code: "tool_not_allowed",
+				Reason: "shell is not on the list", Told: true, Latency: 698_323},
+			Decisions: []evidence.Decision{{Gate: "tools", Verdict: "deny", Code: "tool_not_allowed",
+				Reason: "shell is not on the list", Elapsed: 6352}}},
+		{Kind: evidence.KindIntent, Run: id, Call: sum, Input: content("2+2")},
+		{Kind: evidence.KindOutcome, Run: id, Call: sum, Ran: content("2 + 2"), Output: content("4"),
+			Outcome: &evidence.Outcome{Result: evidence.ResultDone, Reached: true, Latency: 3 * time.Millisecond},
+			Decisions: []evidence.Decision{allow,
+				{Gate: "spaces", Verdict: "transform", Elapsed: 2_000},
+				{Gate: "strict", Verdict: "deny", Shadow: true, Code: "policy", Reason: "no sums", Elapsed: 3_000}}},
+		{Kind: evidence.KindIntent, Run: id, Call: broken, Input: content("prompt 2")},
+		{Kind: evidence.KindOutcome, Run: id, Call: broken,
+			Outcome: &evidence.Outcome{Result: evidence.ResultFailed, Reached: true, Latency: time.Second, Error: []string{"*net.OpError", "*os.SyscallError"}},
+			Usage:   &evidence.Usage{Input: 7}}, // an estimate
+		{Kind: evidence.KindIntent, Run: id, Call: lost, Input: content("query")},
+		{Kind: evidence.KindOutcome, Run: id, Call: chain, Output: content("final"),
+			Outcome: &evidence.Outcome{Result: evidence.ResultCancelled, Reached: true, Latency: 2 * time.Second, Error: []string{"context.Canceled"}}},
+		{Kind: evidence.KindEnd, Run: id},
+	} {
+		r.Seq = uint64(i + 1)
+		all = append(all, seal(t, r))
+	}
+	return all
+}
+
+func redact(s string) string { return strings.ReplaceAll(s, "hunter2", "****") }
+
+// tell supplies a content for each commitment.
+func tell(_ context.Context, e aitracer.Event) (prompt, response string, ok bool) {
+	if e.Ran != "" {
+		e.Input = e.Ran
+	}
+	return "hunter2 in " + e.Input, "hunter2 out " + e.Output, true
+}
+
+func TestSinkPosts(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		cfg  aitracer.SinkConfig
+	}{
+		{"structure", aitracer.SinkConfig{}},
+		{"contents", aitracer.SinkConfig{Content: tell, Workflow: "review"}},
+		{"otlp", aitracer.SinkConfig{OTLP: true}},
+		{"otlp_contents", aitracer.SinkConfig{OTLP: true, Content: tell, Workflow: "review"}},
+		{"encoder", aitracer.SinkConfig{Encoder: aitracer.Encoder{
+			Trace:     func(aitracer.Event) any { return nil },
+			ToolCall:  func(e aitracer.Event) any { return map[string]string{"id": e.RequestID} },
+			Guardrail: func(e aitracer.Event) any { return map[string]int{"decisions": len(e.Decisions)} },
+		}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var v vendor
+			c := newClient(t, aitracer.Config{BaseURL: serve(t, &v), Redact: redact})
+			if err := aitracer.NewSink(c, tt.cfg).Take(t.Context(), run(t)); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, tt.name, v.taken())
+		})
+	}
+}
+
+// TestSinkContents has contents left out where they cannot or must not be
+// posted, and the rest posted all the same.
+func TestSinkContents(t *testing.T) {
+	long := strings.Repeat("x", 256<<10-4) + "日本" // 2 bytes too long
+	for _, tt := range []struct {
+		name    string
+		content func(context.Context, aitracer.Event) (string, string, bool)
+		want    *string // as prompt
+	}{
+		{"refused", func(context.Context, aitracer.Event) (string, string, bool) { return "x", "y", false }, nil},
+		{"panic", func(context.Context, aitracer.Event) (string, string, bool) { panic("hunter2") }, nil},
+		{"redact panics", func(context.Context, aitracer.Event) (string, string, bool) { return "x", "poison", true }, nil},
+		{"redacted", func(context.Context, aitracer.Event) (string, string, bool) { return "a hunter2", "", true }, new("a ****")},
+		{"cut", func(context.Context, aitracer.Event) (string, string, bool) { return long, "", true }, new(long[:256<<10-4] + "…")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var v vendor
+			c := newClient(t, aitracer.Config{BaseURL: serve(t, &v), Redact: func(s string) string {
+				if s == "poison" {
+					panic("hunter2")
+				}
+				return redact(s)
+			}})
+			if err := aitracer.NewSink(c, aitracer.SinkConfig{Content: tt.content}).Take(t.Context(), run(t)); err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for _, r := range v.taken() {
+				var body struct {
+					Prompt, Arguments *string
+				}
+				if err := json.Unmarshal(r.body, &body); err != nil {
+					t.Fatal(err)
+				}
+				if r.path == "/api/integrations/openai-guardrails" {
+					continue
+				}
+				n++
+				got := body.Prompt
+				if r.path == "/api/ingest/tool-calls" {
+					got = body.Arguments
+				}
+				if (got == nil) != (tt.want == nil) || got != nil && *got != *tt.want {
+					t.Errorf("%s: got a prompt of %d bytes, want %d", r.path, length(got), length(tt.want))
+				}
+			}
+			if n != 5 {
+				t.Errorf("got %d traces and tool calls, want 5", n)
+			}
+		})
+	}
+}
+
+func length(s *string) int {
+	if s == nil {
+		return -1
+	}
+	return len(*s)
+}
+
+// A said is what an exporter reads out of a sink's error.
+type said interface {
+	error
+	Taken() int
+	Refused() int
+	Permanent() bool
+	RetryAfter() time.Duration
+}
+
+func wantSaid(t *testing.T, err error, taken, refused int, after time.Duration) {
+	t.Helper()
+	var s said
+	if !errors.As(err, &s) {
+		t.Fatalf("got error %v, want one that says how far it came", err)
+	}
+	if s.Taken() != taken || s.Refused() != refused || s.Permanent() != (refused > 0) || s.RetryAfter() != after {
+		t.Errorf("got %d taken, %d refused, permanent %t, after %v; want %d, %d, %t, %v; error %v",
+			s.Taken(), s.Refused(), s.Permanent(), s.RetryAfter(), taken, refused, refused > 0, after, err)
+	}
+}
+
+// ship does as an exporter does, and returns which envelopes were refused.
+func ship(t *testing.T, sink *aitracer.Sink, envelopes [][]byte) (refused []int) {
+	t.Helper()
+	at := 0
+	for range 100 {
+		err := sink.Take(t.Context(), envelopes[at:])
+		if err == nil {
+			return refused
+		}
+		var s said
+		if !errors.As(err, &s) {
+			t.Fatalf("got error %v", err)
+		}
+		at += s.Taken()
+		for range s.Refused() {
+			refused = append(refused, at)
+			at++
+		}
+	}
+	t.Fatal("it does not come to an end")
+	return nil
+}
+
+// wantOnce checks that the vendor has each request once, as it would have
+// without faults.
+func wantOnce(t *testing.T, v *vendor, cfg aitracer.SinkConfig, but func(request) bool) {
+	t.Helper()
+	var calm vendor
+	c := newClient(t, aitracer.Config{BaseURL: serve(t, &calm), Redact: redact})
+	if err := aitracer.NewSink(c, cfg).Take(t.Context(), run(t)); err != nil {
+		t.Fatal(err)
+	}
+	text := func(rs []request) (lines []string) {
+		for _, r := range rs {
+			if but == nil || !but(r) {
+				lines = append(lines, r.path+" "+string(r.body))
+			}
+		}
+		slices.Sort(lines)
+		return lines
+	}
+	if got, want := text(v.taken()), text(calm.taken()); !slices.Equal(got, want) {
+		t.Errorf("got %d requests\n%s\nwant %d\n%s", len(got), strings.Join(got, "\n"), len(want), strings.Join(want, "\n"))
+	}
+}
+
+// TestSinkComesBack has each request fail in turn, in a way that may pass: in
+// the end the vendor has each once, and those that it had are not made again.
+func TestSinkComesBack(t *testing.T) {
+	for _, status := range []int{429, 503, 302} {
+		for n := 1; n <= 8; n++ {
+			var v vendor
+			v.fault = func(w http.ResponseWriter, _ *http.Request, at int, _ []byte) bool {
+				if at == n {
+					w.Header().Set("Retry-After", "7")
+					w.WriteHeader(status)
+				}
+				return at == n
+			}
+			c := newClient(t, aitracer.Config{BaseURL: serve(t, &v), Redact: redact, Concurrency: 3})
+			sink := aitracer.NewSink(c, aitracer.SinkConfig{})
+			err := sink.Take(t.Context(), run(t))
+			var s said
+			if n > 7 {
+				if err != nil {
+					t.Errorf("got error %v, want none", err)
+				}
+				continue
+			}
+			if !errors.As(err, &s) || s.Permanent() || s.RetryAfter() != 7*time.Second {
+				t.Fatalf("status %d of request %d: got error %v, want one that passes in 7s", status, n, err)
+			}
+			if e, ok := errors.AsType[*aitracer.Error](err); !ok || e.Status != status {
+				t.Errorf("got error %v, want one of status %d", err, status)
+			}
+			if refused := ship(t, sink, run(t)[s.Taken():]); len(refused) > 0 {
+				t.Errorf("envelopes %v were refused", refused)
+			}
+			wantOnce(t, &v, aitracer.SinkConfig{}, nil)
+		}
+	}
+}
+
+// TestSinkIsRefused has one request refused for good: its envelope is, the others
+// are taken, each once, and the one that is refused is posted once.
+func TestSinkIsRefused(t *testing.T) {
+	const bad = "019d0c2e-5b1f-7c39-9cc2-000000000009" // the denied call of the shell
+	for _, path := range []string{"/api/ingest/tool-calls", "/api/integrations/openai-guardrails"} {
+		var v vendor
+		hits := 0
+		v.fault = func(w http.ResponseWriter, r *http.Request, _ int, body []byte) bool {
+			refuse := r.URL.Path == path && strings.Contains(string(body), bad)
+			if refuse {
+				v.mu.Lock()
+				hits++
+				v.mu.Unlock()
+				w.WriteHeader(http.StatusUnprocessableEntity)
+			}
+			return refuse
+		}
+		c := newClient(t, aitracer.Config{BaseURL: serve(t, &v), Redact: redact})
+		sink := aitracer.NewSink(c, aitracer.SinkConfig{})
+		wantSaid(t, sink.Take(t.Context(), run(t)), 8, 1, 0)
+		if err := sink.Take(t.Context(), run(t)[9:]); err != nil {
+			t.Errorf("got error %v for the rest", err)
+		}
+		wantOnce(t, &v, aitracer.SinkConfig{}, func(r request) bool { return r.path == path && strings.Contains(string(r.body), bad) })
+		if hits != 1 {
+			t.Errorf("what is refused was posted %d times, want 1", hits)
+		}
+	}
+}
+
+// TestSinkUnauthorized has all refused, and each posted once: no storm.
+func TestSinkUnauthorized(t *testing.T) {
+	for _, cfg := range []aitracer.SinkConfig{{}, {OTLP: true}} {
+		var v vendor
+		v.fault = func(w http.ResponseWriter, _ *http.Request, _ int, _ []byte) bool {
+			w.WriteHeader(http.StatusUnauthorized)
+			return true
+		}
+		c := newClient(t, aitracer.Config{BaseURL: serve(t, &v)})
+		refused := ship(t, aitracer.NewSink(c, cfg), run(t))
+		want, posts := []int{5, 8, 10, 12, 14}, 7
+		if cfg.OTLP {
+			want, posts = []int{5, 6, 8, 10, 12, 14}, 1
+		}
+		if !slices.Equal(refused, want) || v.requests() != posts {
+			t.Errorf("got %v refused after %d requests, want %v after %d", refused, v.requests(), want, posts)
+		}
+	}
+}
+
+// TestSpansAreToldApart has one span of many refused: it is found.
+func TestSpansAreToldApart(t *testing.T) {
+	const bad = "019d0c2e-5b1f-7c39-9cc2-000000000009"
+	for _, status := range []int{400, 413, 422} {
+		var v vendor
+		v.fault = func(w http.ResponseWriter, _ *http.Request, _ int, body []byte) bool {
+			refuse := strings.Contains(string(body), bad)
+			if refuse {
+				w.WriteHeader(status)
+			}
+			return refuse
+		}
+		c := newClient(t, aitracer.Config{BaseURL: serve(t, &v)})
+		if got := ship(t, aitracer.NewSink(c, aitracer.SinkConfig{OTLP: true}), run(t)); !slices.Equal(got, []int{8}) {
+			t.Errorf("got %v refused, want the one at 8", got)
+		}
+		spans := 0
+		for _, r := range v.taken() {
+			spans += strings.Count(string(r.body), `"spanId"`)
+		}
+		if spans != 5 {
+			t.Errorf("got %d spans, want 5", spans)
+		}
+	}
+}
+
+// TestSpansArePutIntoRequests has more spans come than fit into one request.
+func TestSpansArePutIntoRequests(t *testing.T) {
+	var v vendor
+	c := newClient(t, aitracer.Config{BaseURL: serve(t, &v), Redact: redact})
+	text := strings.Repeat("x", 200_000)
+	sink := aitracer.NewSink(c, aitracer.SinkConfig{OTLP: true, Content: func(context.Context, aitracer.Event) (string, string, bool) {
+		return text, text, true
+	}})
+	if err := sink.Take(t.Context(), run(t)); err != nil {
+		t.Fatal(err)
+	}
+	got := v.taken()
+	if len(got) != 3 { // two spans of 400 kB each
+		t.Errorf("got %d requests, want 3", len(got))
+	}
+	for _, r := range got {
+		if len(r.body) > 1<<20+1000 {
+			t.Errorf("got a request of %d bytes", len(r.body))
+		}
+	}
+}
+
+func TestRejectedSpans(t *testing.T) {
+	for _, tt := range []struct {
+		answer string
+		want   uint64
+	}{
+		{`{}`, 0},
+		{``, 0},
+		{`{"partialSuccess":{"rejectedSpans":"2","errorMessage":"x"}}`, 2},
+		{`{"partialSuccess":{"rejectedSpans":2}}`, 2},
+		{`{"partialSuccess":{"rejectedSpans":"99"}}`, 6}, // there are no more
+		{`{"partialSuccess":{"rejectedSpans":-1}}`, 0},
+		{`{"partialSuccess":{"rejectedSpans":{}}}`, 0},
+		{`[]`, 0},
+		{strings.Repeat("[", 1<<20), 0},
+	} {
+		v := vendor{fault: func(w http.ResponseWriter, _ *http.Request, _ int, _ []byte) bool {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte(tt.answer))
+			return true
+		}}
+		c := newClient(t, aitracer.Config{BaseURL: serve(t, &v)})
+		sink := aitracer.NewSink(c, aitracer.SinkConfig{OTLP: true})
+		if err := sink.Take(t.Context(), run(t)); err != nil || sink.Rejected() != tt.want || v.requests() != 1 {
+			t.Errorf("%.60s: got %d rejected in %d requests and error %v, want %d in 1", tt.answer, sink.Rejected(), v.requests(), err, tt.want)
+		}
+	}
+}
+
+// TestSinkWhatIsNoRecord has a broken envelope in the midst of others.
+func TestSinkWhatIsNoRecord(t *testing.T) {
+	outcome := func(change func(*evidence.Record)) []byte {
+		r := evidence.Record{Seq: 9, Kind: evidence.KindOutcome, Run: "r", Call: &evidence.Call{ID: 1, Kind: "tool", Name: "x"},
+			Outcome: &evidence.Outcome{Result: evidence.ResultDone}}
+		change(&r)
+		return seal(t, r)
+	}
+	whole := string(outcome(func(*evidence.Record) {}))
+	for name, bad := range map[string][]byte{
+		"empty":                nil,
+		"no JSON":              []byte("hunter2"),
+		"another payload type": []byte(strings.Replace(whole, evidence.PayloadType, "text/plain", 1)),
+		"no base64":            []byte(`{"payload":"hunter2!","payloadType":"application/vnd.in-toto+json"}`),
+		"no statement":         []byte(`{"payload":"aHVudGVyMg==","payloadType":"application/vnd.in-toto+json"}`),
+		"no record":            []byte(`{"payload":"e30=","payloadType":"application/vnd.in-toto+json"}`),
+		"too large":            []byte(strings.Repeat(" ", 65_536)),
+		"payload too large":    []byte(`{"payload":"` + strings.Repeat("AAAA", 11_000) + `","payloadType":"application/vnd.in-toto+json"}`),
+		"no call":              outcome(func(r *evidence.Record) { r.Call = nil }),
+		"no result":            outcome(func(r *evidence.Record) { r.Outcome = nil }),
+		"no run":               outcome(func(r *evidence.Record) { r.Run = "" }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var v vendor
+			c := newClient(t, aitracer.Config{BaseURL: serve(t, &v)})
+			sink := aitracer.NewSink(c, aitracer.SinkConfig{})
+			envelopes := slices.Insert(run(t), 7, bad)
+			err := sink.Take(t.Context(), envelopes)
+			wantSaid(t, err, 7, 1, 0)
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the error holds what came: %v", err)
+			}
+			if err := sink.Take(t.Context(), envelopes[8:]); err != nil {
+				t.Errorf("got error %v for the rest", err)
+			}
+			wantOnce(t, &v, aitracer.SinkConfig{}, nil)
+		})
+	}
+}
+
+// TestSinkSkips has records that say nothing of calls, of kinds that are to come
+// too, and calls of kinds that nobody posts.
+func TestSinkSkips(t *testing.T) {
+	var v vendor
+	c := newClient(t, aitracer.Config{BaseURL: serve(t, &v)})
+	if err := aitracer.NewSink(c, aitracer.SinkConfig{}).Take(t.Context(), [][]byte{
+		seal(t, evidence.Record{Seq: 1, Kind: "something.new"}),
+		seal(t, evidence.Record{Seq: 2, Kind: evidence.KindGap}),
+		seal(t, evidence.Record{Seq: 3, Kind: evidence.KindOutcome, Run: "r", Call: &evidence.Call{ID: 2, Parent: 1, Kind: "retriever"},
+			Outcome: &evidence.Outcome{Result: evidence.ResultDone}}),
+		seal(t, evidence.Record{Seq: 4, Kind: evidence.KindOutcome, Run: "r", Call: &evidence.Call{ID: 3, Parent: 1, Kind: "chain"},
+			Outcome: &evidence.Outcome{Result: evidence.ResultDone}}),
+	}); err != nil || v.requests() != 0 {
+		t.Errorf("got error %v after %d requests, want none", err, v.requests())
+	}
+}
+
+// TestSinkWithoutIntent has an outcome come whose intent came to another Sink.
+func TestSinkWithoutIntent(t *testing.T) {
+	var v vendor
+	var got []aitracer.Event
+	c := newClient(t, aitracer.Config{BaseURL: serve(t, &v)})
+	sink := aitracer.NewSink(c, aitracer.SinkConfig{Encoder: aitracer.Encoder{Trace: func(e aitracer.Event) any {
+		got = append(got, e)
+		return nil
+	}}})
+	if err := sink.Take(t.Context(), run(t)[5:6]); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 1 || got[0].Workflow != "openai.LLM" || got[0].Asked != "" || got[0].Input != "" || got[0].Output != "answer" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestSinkForgetsOldIntents has more calls under way than are remembered.
+func TestSinkForgetsOldIntents(t *testing.T) {
+	var got []aitracer.Event
+	c := newClient(t, aitracer.Config{BaseURL: origin})
+	sink := aitracer.NewSink(c, aitracer.SinkConfig{Encoder: aitracer.Encoder{Trace: func(e aitracer.Event) any {
+		got = append(got, e)
+		return nil
+	}}})
+	const calls = 4500
+	intent := func(n uint32) []byte {
+		return seal(t, evidence.Record{Seq: uint64(n), Kind: evidence.KindIntent, Run: "r", Call: &evidence.Call{ID: n, Parent: 1, Kind: "model"},
+			Request: &evidence.Request{Model: "m"}})
+	}
+	outcome := func(n uint32) []byte {
+		return seal(t, evidence.Record{Seq: calls + uint64(n), Kind: evidence.KindOutcome, Run: "r", Call: &evidence.Call{ID: n, Parent: 1, Kind: "model"},
+			Outcome: &evidence.Outcome{Result: evidence.ResultDone}})
+	}
+	var all [][]byte
+	for n := range uint32(calls) {
+		all = append(all, intent(n+1))
+	}
+	for n := range uint32(calls) {
+		all = append(all, outcome(n+1))
+	}
+	if err := sink.Take(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+	known := 0
+	for _, e := range got {
+		if e.Asked == "m" {
+			known++
+		}
+	}
+	if len(got) != calls || known != 4096 || got[calls-1].Asked != "m" {
+		t.Errorf("of %d calls %d are known, want the last 4096 of %d", len(got), known, calls)
+	}
+}
+
+// TestSinkEncoderFails has code of the user's fail: the record is refused.
+func TestSinkEncoderFails(t *testing.T) {
+	for _, f := range []func(aitracer.Event) any{
+		func(aitracer.Event) any { panic("hunter2") },
+		func(aitracer.Event) any { return func() {} },
+		func(aitracer.Event) any { return secretive{} },
+		func(aitracer.Event) any { return secretive{panics: true} },
+	} {
+		var v vendor
+		c := newClient(t, aitracer.Config{BaseURL: serve(t, &v)})
+		sink := aitracer.NewSink(c, aitracer.SinkConfig{Encoder: aitracer.Encoder{ToolCall: f}})
+		err := sink.Take(t.Context(), run(t))
+		wantSaid(t, err, 8, 1, 0)
+		if strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("the error holds what was panicked with: %v", err)
+		}
+		if refused := ship(t, sink, run(t)[9:]); !slices.Equal(refused, []int{1}) {
+			t.Errorf("got %v of the rest refused, want 1", refused)
+		}
+	}
+}
+
+func TestSinkCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		v := &vendor{fault: func(http.ResponseWriter, *http.Request, int, []byte) bool {
+			cancel()
+			return false
+		}}
+		c := newClient(t, aitracer.Config{BaseURL: origin, Transport: wire{v}, Concurrency: 1})
+		sink := aitracer.NewSink(c, aitracer.SinkConfig{})
+		err := sink.Take(ctx, run(t))
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got error %v, want context.Canceled", err)
+		}
+		wantSaid(t, err, 5, 0, 0)
+		if n := v.requests(); n != 1 {
+			t.Errorf("got %d requests, want 1", n)
+		}
+	})
+}
+
+func TestSinkConcurrency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &vendor{fault: func(http.ResponseWriter, *http.Request, int, []byte) bool {
+			time.Sleep(time.Second)
+			return false
+		}}
+		c := newClient(t, aitracer.Config{BaseURL: origin, Transport: wire{v}, Concurrency: 3})
+		if err := aitracer.NewSink(c, aitracer.SinkConfig{}).Take(t.Context(), run(t)); err != nil {
+			t.Fatal(err)
+		}
+		if v.most != 3 || v.requests() != 7 {
+			t.Errorf("got %d requests, up to %d at a time; want 7 and 3", v.requests(), v.most)
+		}
+	})
+}
+
+func TestNewSinkNonsense(t *testing.T) {
+	c := newClient(t, aitracer.Config{BaseURL: origin})
+	wantPanic(t, "aitracer: NewSink: nil Client", func() { aitracer.NewSink(nil, aitracer.SinkConfig{}) })
+	wantPanic(t, "aitracer: NewSink: a Content, and a Client without Redact", func() { aitracer.NewSink(c, aitracer.SinkConfig{Content: tell}) })
+}
+
+// TestSinkOfARecorder ships what a real agent did.
+func TestSinkOfARecorder(t *testing.T) {
+	var v vendor
+	c := newClient(t, aitracer.Config{BaseURL: serve(t, &v)})
+	sink := aitracer.NewSink(c, aitracer.SinkConfig{})
+	r, err := evidence.Open(t.TempDir(), evidence.Config{Sink: sink.Take})
+	if err != nil {
+		t.Fatal(err)
+	}
+	model := func(_ context.Context, call middleware.Call) (middleware.Result, error) {
+		return middleware.Result{
+			Output: &middleware.ModelResponse{Model: "gpt-4o-2024", Choices: []middleware.Choice{{Text: "4", StopReason: "stop"}}},
+			Usage:  &middleware.Usage{InputTokens: 9, OutputTokens: 1, TotalTokens: 10, Cost: 33, Reported: true},
+		}, nil
+	}
+	guarded := middleware.Wrap(model, r.Intercept, middleware.Before("hours", func(context.Context, middleware.Call) error { return nil }))
+	if _, err := guarded(t.Context(), middleware.Call{Kind: middleware.KindModel, Name: "openai.LLM",
+		Input: &middleware.ModelRequest{Model: "gpt-4o", Messages: []middleware.Message{{Role: "human", Parts: []middleware.Part{{Text: "2+2?"}}}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := v.taken()
+	slices.SortFunc(got, func(a, b request) int { return strings.Compare(b.path, a.path) })
+	if len(got) != 2 || got[0].path != "/api/traces" || got[1].path != "/api/integrations/openai-guardrails" {
+		t.Fatalf("got %s", got)
+	}
+	var body struct {
+		ActionName, Status, RequestID, Model string
+		Metrics                              struct {
+			TotalTokens      int64
+			EstimatedCostUSD json.Number
+			FinishReason     string
+		}
+	}
+	if err := json.Unmarshal(got[0].body, &body); err != nil {
+		t.Fatal(err)
+	}
+	if body.ActionName != "openai.LLM" || body.Status != "completed" || len(body.RequestID) != 36 || body.Model != "gpt-4o-2024" ||
+		body.Metrics.TotalTokens != 10 || body.Metrics.EstimatedCostUSD != "0.000033" || body.Metrics.FinishReason != "stop" {
+		t.Errorf("got %s", got[0].body)
+	}
+	if strings.Contains(string(got[0].body)+string(got[1].body), "2+2") {
+		t.Error("a content was posted that nobody asked for")
+	}
+}

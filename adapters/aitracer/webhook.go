@@ -1,0 +1,305 @@
+package aitracer
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The headers of a signehook webhook:
+//
+//	X-AITracer-Delivery-Timestamp: 1774015541
+//	X-AITracer-Signature: v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd
+const (
+	HeaderTimestamp = "X-AITracer-Delivery-Timestamp" // Unix time in seconds
+	HeaderSignature = "X-AITracer-Signature"          // HMAC-SHA-256, in lower-case hexadecimal
+)
+
+// Bounds of webhooks where the user gives none.
+const (
+	webhookTolerance = 5 * time.Minute
+	webhookBody      = 1 << 20
+	webhookMemory    = 100_000
+)
+
+// maxSignedBody bounds the body of a request that Sign reads, in bytes.
+const maxSignedBody = 10 << 20
+
+// Sign signs a webhook that is about to be sent, such as one for the vendor's
+// /api/ingest/webhooks: it sets [HeaderTimestamp] to the time and
+// [HeaderSignature] to the HMAC over the timestamp, a full stop and the body,
+// keyed with secret. A delivery that is tried again is signed again: a receiver
+// refuses a signature that it has seen.
+//
+// Sign reads the body, of at most 10 MiB, and puts what it has read in its
+// place. It panics if secret is empty.
+func Sign(req *http.Request, secret []byte) error {
+	if len(secret) == 0 {
+		panic("aitracer: Sign: empty secret")
+	}
+	body, err := signedBody(req)
+	if err != nil {
+		return fmt.Errorf("aitracer: sign: the body of the request: %w", err)
+	}
+	timestamp := strconv.FormatInt(time.Now().Unix(), 10)
+	mac := signature(secret, timestamp, body)
+	req.Header.Set(HeaderTimestamp, timestamp)
+	req.Header.Set(HeaderSignature, signatureVersion+hex.EncodeToString(mac[:]))
+	return nil
+}
+
+func signedBody(req *http.Request) ([]byte, error) {
+	if req.Body == nil || req.Body == http.NoBody {
+		return nil, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(req.Body, maxSignedBody+1))
+	if err == nil && len(body) > maxSignedBody {
+		err = fmt.Errorf("larger than %d bytes", maxSignedBody)
+	}
+	if err = errors.Join(err, req.Body.Close()); err != nil {
+		return nil, err
+	}
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	req.ContentLength = int64(len(body))
+	return body, nil
+}
+
+const (
+	signatureVersion = "v1="
+	maxTimestamp     = 99_999_999_999 // in the year 5138; what is larger is in milliseconds
+)
+
+type mac [sha256.Size]byte
+
+func signature(secret []byte, timestamp string, body []byte) (m mac) {
+	h := hmac.New(sha256.New, secret)
+	h.Write([]byte(timestamp))
+	h.Write([]byte{'.'})
+	h.Write(body)
+	h.Sum(m[:0])
+	return m
+}
+
+// WebhookRules say which webhooks [Verify] lets through.
+type WebhookRules struct {
+	// Secrets are the keys of which one must have signed: usually one, two
+	// while they change. None may be empty, and one is required.
+	Secrets [][]byte
+
+	// Tolerance is how far the timestamp may be from the time here, on either
+	// side: at most a day. If it is zero, 5 minutes.
+	Tolerance time.Duration
+
+	// MaxBody bounds the body, in bytes. If it is zero, 1 MiB.
+	MaxBody int64
+
+	// Memory bounds the signatures that are remembered, some 100 bytes each.
+	// While it is full, webhooks are refused with status 503: one that was
+	// forgotten could be replayed. Each is remembered for at least twice the
+	// Tolerance, and for four times it at most while others come. If it is
+	// zero, 100,000.
+	Memory int
+}
+
+// Verify returns a Handler that passes on to next what somebody who has one of
+// the secrets signed, lately and once. The others get a status: 400 where a
+// header is missing or malformed, 401 where the timestamp is too old, too far
+// ahead, or the signature is wrong, 409 where it was seen before, 413 where the
+// body is too large. It compares in constant time.
+//
+// next gets the body that was signed, whole. A webhook is seen once it is passed
+// on, whatever next makes of it. What was seen is forgotten when the process
+// ends: a replay that comes after it and within the tolerance is not known. To
+// bound how long a client may take to send a body is up to the http.Server.
+//
+// Verify panics if next is nil, there are no secrets, one is empty, or a bound
+// is negative or the tolerance more than a day. The Handler is safe for concurrent use if next is.
+func Verify(rules WebhookRules, next http.Handler) http.Handler {
+	switch {
+	case next == nil:
+		panic("aitracer: Verify: nil Handler")
+	case len(rules.Secrets) == 0 || slices.ContainsFunc(rules.Secrets, func(s []byte) bool { return len(s) == 0 }):
+		panic("aitracer: Verify: no secret, or an empty one")
+	case rules.Tolerance < 0 || rules.MaxBody < 0 || rules.Memory < 0 || rules.Tolerance > 24*time.Hour:
+		panic("aitracer: Verify: a bound that is negative, or a Tolerance of more than a day")
+	}
+	v := &verifier{
+		next: next, tolerance: rules.Tolerance, maxBody: rules.MaxBody,
+		seen: replays{max: rules.Memory, began: time.Now()},
+	}
+	for _, s := range rules.Secrets {
+		v.secrets = append(v.secrets, slices.Clone(s))
+	}
+	if v.tolerance == 0 {
+		v.tolerance = webhookTolerance
+	}
+	if v.maxBody == 0 {
+		v.maxBody = webhookBody
+	}
+	if v.seen.max == 0 {
+		v.seen.max = webhookMemory
+	}
+	v.seen.keep = 2 * v.tolerance
+	return v
+}
+
+type verifier struct {
+	next      http.Handler
+	secrets   [][]byte
+	tolerance time.Duration
+	maxBody   int64
+	seen      replays
+}
+
+// ServeHTTP implements http.Handler.
+func (v *verifier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	hook, err := parseWebhook(r.Header)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if age := time.Since(time.Unix(hook.at, 0)); age > v.tolerance || age < -v.tolerance {
+		http.Error(w, "aitracer: webhook: the timestamp is too old or too far ahead", http.StatusUnauthorized)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, v.maxBody))
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		http.Error(w, "aitracer: webhook: the body is too large", http.StatusRequestEntityTooLarge)
+		return
+	}
+	if err != nil {
+		http.Error(w, "aitracer: webhook: the body could not be read", http.StatusBadRequest)
+		return
+	}
+	if !v.signed(hook, body) {
+		http.Error(w, "aitracer: webhook: the signature is wrong", http.StatusUnauthorized)
+		return
+	}
+	switch v.seen.add(hook, time.Now()) {
+	case replayed:
+		http.Error(w, "aitracer: webhook: the signature was seen before", http.StatusConflict)
+		return
+	case crowded:
+		w.Header().Set("Retry-After", strconv.FormatInt(int64(v.tolerance/time.Second)+1, 10))
+		http.Error(w, "aitracer: webhook: too many at a time", http.StatusServiceUnavailable)
+		return
+	}
+	r = r.WithContext(r.Context()) // a copy: the server still closes the body that it knows
+	r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
+	v.next.ServeHTTP(w, r)
+}
+
+// signed reports whether one of the secrets made the signature. It tries all of
+// them, so that the time it takes does not say which.
+func (v *verifier) signed(hook webhook, body []byte) (ok bool) {
+	for _, secret := range v.secrets {
+		want := signature(secret, hook.timestamp, body)
+		if hmac.Equal(want[:], hook.mac[:]) {
+			ok = true
+		}
+	}
+	return ok
+}
+
+// A webhook is what the headers of a signehook webhook say.
+type webhook struct {
+	timestamp string // as it was signed
+	at        int64  // Unix time in seconds
+	mac       mac
+}
+
+// parseWebhook takes the one spelling of each header: a signature that could be
+// written in two ways could be replayed in the other.
+func parseWebhook(h http.Header) (hook webhook, err error) {
+	timestamp, signature := h.Values(HeaderTimestamp), h.Values(HeaderSignature)
+	if len(timestamp) != 1 || len(signature) != 1 {
+		return webhook{}, fmt.Errorf("aitracer: webhook: need one %s and one %s", HeaderTimestamp, HeaderSignature)
+	}
+	hook.timestamp = timestamp[0]
+	hook.at, err = strconv.ParseInt(hook.timestamp, 10, 64)
+	if err != nil || hook.at < 0 || hook.at > maxTimestamp || strconv.FormatInt(hook.at, 10) != hook.timestamp {
+		return webhook{}, fmt.Errorf("aitracer: webhook: %s is not a Unix time in seconds", HeaderTimestamp)
+	}
+	digits, ok := strings.CutPrefix(signature[0], signatureVersion)
+	if !ok || len(digits) != hex.EncodedLen(len(hook.mac)) || strings.Trim(digits, "0123456789abcdef") != "" {
+		return webhook{}, fmt.Errorf("aitracer: webhook: %s is not v1= and 64 lower-case hexadecimal digits", HeaderSignature)
+	}
+	_, err = hex.Decode(hook.mac[:], []byte(digits))
+	return hook, err
+}
+
+// Replays remember signatures in two generations, of which the older one is
+// dropped when it is certain that all in it are too old to be let through.
+type replays struct {
+	max  int
+	keep time.Duration // of a generation
+
+	mu       sync.Mutex
+	now, old generation
+	began    time.Time // when the younger generation did
+
+	// floor is the latest timestamp of all that was forgotten. None up to it
+	// is let through any more: a clock that was set back would make them
+	// fresh again.
+	floor int64
+}
+
+type generation struct {
+	macs   map[mac]struct{}
+	latest int64 // timestamp
+}
+
+// A verdict says what replays make of a webhook.
+type verdict int
+
+const (
+	fresh verdict = iota
+	replayed
+	crowded
+)
+
+func (r *replays) add(hook webhook, now time.Time) verdict {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.turn(now)
+	_, isNow := r.now.macs[hook.mac]
+	_, isOld := r.old.macs[hook.mac]
+	switch {
+	case isNow || isOld || hook.at <= r.floor:
+		return replayed
+	case len(r.now.macs)+len(r.old.macs) >= r.max:
+		return crowded
+	}
+	if r.now.macs == nil {
+		r.now.macs = make(map[mac]struct{})
+	}
+	r.now.macs[hook.mac] = struct{}{}
+	r.now.latest = max(r.now.latest, hook.at)
+	return fresh
+}
+
+// turn begins a new generation where it is time to. Every timestamp in a
+// generation is at most one tolerance ahead of the time it came at, and out of
+// tolerance after another one: keep is two of them.
+func (r *replays) turn(now time.Time) {
+	for range 2 {
+		if now.Sub(r.began) < r.keep {
+			return
+		}
+		r.floor = max(r.floor, r.old.latest)
+		r.old, r.now = r.now, generation{}
+		r.began = r.began.Add(r.keep)
+	}
+	r.began = now // after both were dropped
+}

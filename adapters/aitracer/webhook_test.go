@@ -1,0 +1,380 @@
+package aitracer_test
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"example.com/safeconduct/adapters/aitracer"
+)
+
+var (
+	secret = []byte("a secret that both sides have")
+	second = []byte("the one that takes its place")
+)
+
+const alert = `{"alert":"the budget is spent"}`
+
+// signed returns a webhook that was signed now.
+func signed(t *testing.T, secret []byte, body string) *http.Request {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodPost, "/api/ingest/webhooks", strings.NewReader(body))
+	if err := aitracer.Sign(r, secret); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// again returns the same webhook, to be sent once more.
+func again(t *testing.T, r *http.Request) *http.Request {
+	t.Helper()
+	c := r.Clone(r.Context())
+	body, err := r.GetBody()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Body = body
+	return c
+}
+
+// deliver returns the status of the answer.
+func deliver(h http.Handler, r *http.Request) int {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Code
+}
+
+// inbox keeps what it gets.
+type inbox struct {
+	mu     sync.Mutex
+	bodies []string
+}
+
+func (b *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil || r.ContentLength != int64(len(body)) {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	b.mu.Lock()
+	b.bodies = append(b.bodies, string(body))
+	b.mu.Unlock()
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func TestSign(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := signed(t, secret, alert)
+		const timestamp = "946684800" // when fake time begins
+		mac := hmac.New(sha256.New, secret)
+		mac.Write([]byte(timestamp + "." + alert))
+		if got := r.Header.Get("X-AITracer-Delivery-Timestamp"); got != timestamp {
+			t.Errorf("got timestamp %q, want %q", got, timestamp)
+		}
+		if got, want := r.Header.Get("X-AITracer-Signature"), "v1="+hex.EncodeToString(mac.Sum(nil)); got != want {
+			t.Errorf("got signature %q, want %q", got, want)
+		}
+		for range 2 { // as it is, and for another attempt
+			body, err := io.ReadAll(r.Body)
+			if err != nil || string(body) != alert || r.ContentLength != int64(len(alert)) {
+				t.Errorf("got body %q, length %d and error %v", body, r.ContentLength, err)
+			}
+			if r.Body, err = r.GetBody(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func TestSignFails(t *testing.T) {
+	r := httptest.NewRequest(http.MethodPost, "/", iotest.ErrReader(errors.New("lost")))
+	if err := aitracer.Sign(r, secret); err == nil || err.Error() != "aitracer: sign: the body of the request: lost" {
+		t.Errorf("got error %v", err)
+	}
+	r = httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(make([]byte, 10<<20+1)))
+	if err := aitracer.Sign(r, secret); err == nil || err.Error() != "aitracer: sign: the body of the request: larger than 10485760 bytes" {
+		t.Errorf("got error %v", err)
+	}
+	wantPanic(t, "aitracer: Sign: empty secret", func() { _ = aitracer.Sign(r, nil) })
+}
+
+func TestVerify(t *testing.T) {
+	now := strconv.FormatInt(time.Now().Unix(), 10)
+	signature := func(timestamp, body string) string {
+		mac := hmac.New(sha256.New, secret)
+		mac.Write([]byte(timestamp + "." + body))
+		return "v1=" + hex.EncodeToString(mac.Sum(nil))
+	}
+	right := signature(now, alert)
+	for _, tt := range []struct {
+		name       string
+		timestamps []string
+		signatures []string
+		body       string
+		want       int
+	}{
+		{"right", []string{now}, []string{right}, alert, 204},
+		{"empty body", []string{now}, []string{signature(now, "")}, "", 204},
+		{"largest body", []string{now}, []string{signature(now, strings.Repeat("x", 100))}, strings.Repeat("x", 100), 204},
+		{"larger body", []string{now}, []string{signature(now, strings.Repeat("x", 101))}, strings.Repeat("x", 101), 413},
+		{"another body", []string{now}, []string{right}, alert + " ", 401},
+		{"another signature", []string{now}, []string{"v1=" + strings.Repeat("0", 64)}, alert, 401},
+		{"by a stranger", []string{now}, []string{func() string {
+			mac := hmac.New(sha256.New, []byte("?"))
+			mac.Write([]byte(now + "." + alert))
+			return "v1=" + hex.EncodeToString(mac.Sum(nil))
+		}()}, alert, 401},
+		{"of the body alone", []string{now}, []string{func() string {
+			mac := hmac.New(sha256.New, secret)
+			mac.Write([]byte(alert))
+			return "v1=" + hex.EncodeToString(mac.Sum(nil))
+		}()}, alert, 401},
+		{"a part of the timestamp moved to the body", []string{now[:9]}, []string{right}, now[9:] + "." + alert, 401},
+		{"no timestamp", nil, []string{right}, alert, 400},
+		{"no signature", []string{now}, nil, alert, 400},
+		{"two timestamps", []string{now, now}, []string{right}, alert, 400},
+		{"two signatures", []string{now}, []string{right, right}, alert, 400},
+		{"signed zero", []string{"+" + now}, []string{right}, alert, 400},
+		{"leading zero", []string{"0" + now}, []string{signature("0"+now, alert)}, alert, 400},
+		{"spaces", []string{" " + now}, []string{right}, alert, 400},
+		{"negative", []string{"-1"}, []string{signature("-1", alert)}, alert, 400},
+		{"milliseconds", []string{now + "000"}, []string{signature(now+"000", alert)}, alert, 400},
+		{"huge", []string{strings.Repeat("9", 40)}, []string{right}, alert, 400},
+		{"a date", []string{time.Now().Format(time.RFC3339)}, []string{right}, alert, 400},
+		{"upper case", []string{now}, []string{"v1=" + strings.ToUpper(right[3:])}, alert, 400},
+		{"another version", []string{now}, []string{"v2=" + right[3:]}, alert, 400},
+		{"no version", []string{now}, []string{right[3:]}, alert, 400},
+		{"short", []string{now}, []string{right[:66]}, alert, 400},
+		{"long", []string{now}, []string{right + "0"}, alert, 400},
+		{"a list", []string{now}, []string{right + "," + right}, alert, 400},
+		{"no hexadecimal digits", []string{now}, []string{"v1=" + strings.Repeat("g", 64)}, alert, 400},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var in inbox
+			h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}, MaxBody: 100, Tolerance: time.Hour}, &in)
+			r := httptest.NewRequest(http.MethodPost, "/hook", strings.NewReader(tt.body))
+			r.Header["X-Aitracer-Delivery-Timestamp"] = tt.timestamps
+			r.Header["X-Aitracer-Signature"] = tt.signatures
+			if got := deliver(h, r); got != tt.want {
+				t.Errorf("got status %d, want %d", got, tt.want)
+			}
+			if passed := len(in.bodies) == 1 && in.bodies[0] == tt.body; passed != (tt.want == 204) || len(in.bodies) > 1 {
+				t.Errorf("got %q passed on", in.bodies)
+			}
+		})
+	}
+}
+
+func TestVerifyAgainstTime(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		sent, come time.Duration // from the start
+		want       int
+	}{
+		{"at once", 0, 0, 204},
+		{"within the tolerance", 0, 5 * time.Minute, 204},
+		{"stale", 0, 5*time.Minute + 1, 401},
+		{"stale for days", 0, 100 * time.Hour, 401},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}}, new(inbox))
+				r := signed(t, secret, alert)
+				time.Sleep(tt.come)
+				if got := deliver(h, r); got != tt.want {
+					t.Errorf("got status %d, want %d", got, tt.want)
+				}
+			})
+		})
+	}
+	for ahead, want := range map[time.Duration]int{5 * time.Minute: 204, 5*time.Minute + time.Second: 401, 1000 * time.Hour: 401} {
+		synctest.Test(t, func(t *testing.T) {
+			h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}}, new(inbox))
+			timestamp := strconv.FormatInt(time.Now().Add(ahead).Unix(), 10)
+			mac := hmac.New(sha256.New, secret)
+			mac.Write([]byte(timestamp + "." + alert))
+			r := httptest.NewRequest(http.MethodPost, "/hook", strings.NewReader(alert))
+			r.Header.Set(aitracer.HeaderTimestamp, timestamp)
+			r.Header.Set(aitracer.HeaderSignature, "v1="+hex.EncodeToString(mac.Sum(nil)))
+			if got := deliver(h, r); got != want {
+				t.Errorf("%v ahead: got status %d, want %d", ahead, got, want)
+			}
+		})
+	}
+}
+
+// TestVerifyReplays sends each webhook again at every second for as long as it
+// might be let through, and longer.
+func TestVerifyReplays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := new(inbox)
+		h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}, Tolerance: 10 * time.Second}, in)
+		var sent []*http.Request
+		const seconds = 200
+		for n := range seconds {
+			r := signed(t, secret, fmt.Sprint(n))
+			sent = append(sent, r)
+			if got := deliver(h, again(t, r)); got != 204 {
+				t.Fatalf("webhook %d: got status %d, want 204", n, got)
+			}
+			for age, r := range sent[max(0, n-30):] {
+				if got := deliver(h, again(t, r)); got != 409 && got != 401 {
+					t.Fatalf("replay of webhook %d at %d: got status %d, want 409 or 401", age+max(0, n-30), n, got)
+				}
+			}
+			time.Sleep(time.Second)
+		}
+		if len(in.bodies) != seconds {
+			t.Errorf("%d webhooks were passed on, want %d", len(in.bodies), seconds)
+		}
+	})
+}
+
+// TestVerifyAClockThatIsSetBack has a timestamp become fresh again that was
+// forgotten.
+func TestVerifyAClockThatIsSetBack(t *testing.T) {
+	seen := aitracer.NewReplays(100, 10*time.Second)
+	base := time.Now()
+	at := func(s int) time.Time { return base.Add(time.Duration(s) * time.Second) }
+	if !seen.Fresh(1000, at(0)) || seen.Fresh(1000, at(0)) {
+		t.Error("a webhook is not let through once")
+	}
+	if !seen.Fresh(1011, at(11)) || !seen.Fresh(1031, at(31)) {
+		t.Error("later webhooks are not let through")
+	}
+	// The first is forgotten now.
+	if seen.Len() > 2 {
+		t.Errorf("%d are remembered, want 2 at most", seen.Len())
+	}
+	if seen.Fresh(1000, at(32)) {
+		t.Error("what was forgotten was let through again")
+	}
+}
+
+func TestVerifyRotation(t *testing.T) {
+	h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{second, secret}}, new(inbox))
+	for _, s := range [][]byte{secret, second} {
+		r := signed(t, s, alert)
+		if got := deliver(h, again(t, r)); got != 204 {
+			t.Errorf("signed with %q: got status %d, want 204", s, got)
+		}
+		if got := deliver(h, r); got != 409 {
+			t.Errorf("signed with %q, again: got status %d, want 409", s, got)
+		}
+	}
+	h = aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{second}}, new(inbox))
+	if got := deliver(h, signed(t, secret, alert)); got != 401 {
+		t.Errorf("signed with the old secret: got status %d, want 401", got)
+	}
+}
+
+// TestVerifyRemembersSoMany has the memory fill up: nothing is forgotten for
+// something new, and strangers fill nothing.
+func TestVerifyRemembersSoMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}, Memory: 3, Tolerance: time.Minute}, new(inbox))
+		for n := range 10 {
+			if got := deliver(h, signed(t, []byte("a stranger's"), fmt.Sprint(n))); got != 401 {
+				t.Fatalf("a stranger: got status %d, want 401", got)
+			}
+		}
+		first := signed(t, secret, "0")
+		for n, want := range []int{204, 204, 204, 503} {
+			if got := deliver(h, signed(t, secret, fmt.Sprint(n))); got != want {
+				t.Errorf("webhook %d: got status %d, want %d", n, got, want)
+			}
+		}
+		if got := deliver(h, first); got != 409 {
+			t.Errorf("a replay while it is full: got status %d, want 409", got)
+		}
+		time.Sleep(4 * time.Minute)
+		if got := deliver(h, signed(t, secret, "5")); got != 204 {
+			t.Errorf("after a while: got status %d, want 204", got)
+		}
+	})
+}
+
+// TestVerifyOnce has one webhook come many times at once.
+func TestVerifyOnce(t *testing.T) {
+	in := new(inbox)
+	h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}}, in)
+	r := signed(t, secret, alert)
+	var all sync.WaitGroup
+	for range 50 {
+		c := again(t, r)
+		all.Go(func() { deliver(h, c) })
+	}
+	all.Wait()
+	if len(in.bodies) != 1 {
+		t.Errorf("it was passed on %d times, want 1", len(in.bodies))
+	}
+}
+
+func TestVerifyABodyThatBreaksOff(t *testing.T) {
+	h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}}, new(inbox))
+	r := signed(t, secret, alert)
+	r.Body = io.NopCloser(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader(alert))))
+	if got := deliver(h, r); got != 400 {
+		t.Errorf("got status %d, want 400", got)
+	}
+}
+
+// TestWebhookOverHTTP goes from Sign to Verify over loopback.
+func TestWebhookOverHTTP(t *testing.T) {
+	in := new(inbox)
+	s := httptest.NewServer(aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}}, in))
+	defer s.Close()
+	post := func(body io.Reader) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := aitracer.Sign(r, secret); err != nil {
+			t.Fatal(err)
+		}
+		res, err := s.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		return res.StatusCode
+	}
+	if got := post(strings.NewReader(alert)); got != 204 {
+		t.Errorf("got status %d, want 204", got)
+	}
+	if got := post(nil); got != 204 {
+		t.Errorf("no body: got status %d, want 204", got)
+	}
+	if got := post(iotest.OneByteReader(strings.NewReader(alert + " "))); got != 204 {
+		t.Errorf("a body of a length that is not known: got status %d, want 204", got)
+	}
+	if len(in.bodies) != 3 {
+		t.Errorf("got %q", in.bodies)
+	}
+}
+
+func TestVerifyNonsense(t *testing.T) {
+	ok := [][]byte{secret}
+	wantPanic(t, "aitracer: Verify: nil Handler", func() { aitracer.Verify(aitracer.WebhookRules{Secrets: ok}, nil) })
+	wantPanic(t, "aitracer: Verify: no secret, or an empty one", func() { aitracer.Verify(aitracer.WebhookRules{}, new(inbox)) })
+	wantPanic(t, "aitracer: Verify: no secret, or an empty one", func() {
+		aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret, {}}}, new(inbox))
+	})
+	for _, rules := range []aitracer.WebhookRules{{Tolerance: -1}, {MaxBody: -1}, {Memory: -1}, {Tolerance: 24*time.Hour + 1}} {
+		rules.Secrets = ok
+		wantPanic(t, "aitracer: Verify: a bound that is negative, or a Tolerance of more than a day", func() { aitracer.Verify(rules, new(inbox)) })
+	}
+}
