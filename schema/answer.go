@@ -183,19 +183,31 @@ func (b *boundary) value(ctx context.Context, call *middleware.Call, what string
 	return answer, "", nil
 }
 
-// text judges a text, by itself or else by what can be made of it.
+// text judges a text, by itself or else by the JSON that can be had out of it.
 func (b *boundary) text(text string) (doc *document, changed string, err error) {
 	doc, err = b.Schema.judgeText(text, b.Check != nil)
-	if err == nil || !b.Extract || len(text) > MaxBytes || errors.Is(err, ErrIndeterminate) {
+	if err == nil || !b.Extract && !b.Repair || len(text) > MaxBytes || errors.Is(err, ErrIndeterminate) {
 		return doc, "", err
 	}
-	value, notOne := Extract([]byte(text))
-	if notOne != nil {
-		reason := "must be JSON: " + strings.TrimPrefix(notOne.Error(), "schema: ")
+	value, changes, none := b.extract([]byte(text))
+	if none != nil {
+		reason := "must be JSON: " + strings.TrimPrefix(none.Error(), "schema: ")
 		return nil, "", &ValidationError{Schema: b.Schema.name, Violations: []Violation{{Keyword: KeywordSyntax, Reason: reason}}}
 	}
+	changed = "the JSON was taken out of the text"
+	if len(changes) > 0 {
+		changed = "the JSON was mended: " + clip(changes.String(), MaxReason)
+	}
 	doc, err = b.Schema.judge(value, true)
-	return doc, "the JSON was taken out of the text around it", err
+	return doc, changed, err
+}
+
+func (b *boundary) extract(text []byte) ([]byte, Changes, error) {
+	if b.Repair {
+		return Repair(text)
+	}
+	value, err := Extract(text)
+	return value, nil, err
 }
 
 // check has the user's func judge an answer.

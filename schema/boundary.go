@@ -10,6 +10,7 @@ import (
 // A boundary judges what leaves calls.
 type boundary struct {
 	Rules
+	shown     string // the schema, for a model
 	byDefault *fallback
 	gate      *middleware.Gate
 	turns     middleware.Within[turn]
@@ -77,7 +78,7 @@ func (b *boundary) plan(ctx context.Context, outer *turn, call middleware.Call, 
 		}
 	}
 	if v.denied != nil {
-		return middleware.Result{Output: v.output, Usage: res.Usage}, nil
+		return middleware.Result{Output: v.output, Usage: res.Usage}, nil //nolint:nilerr // the chain denies
 	}
 	outer.accept(v.answer)
 	return conclude(ctx, &turn, call, v, res.Usage)

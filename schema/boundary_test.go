@@ -160,7 +160,7 @@ const (
 
 func TestReask(t *testing.T) {
 	type speak = func(*speaker, ...middleware.Interceptor) middleware.Handler
-	model, chain, agent := speak((*speaker).model), speak((*speaker).chain), speak((*speaker).agent)
+	model, chain, agent := (*speaker).model, (*speaker).chain, (*speaker).agent
 	ask := middleware.Call{Kind: middleware.KindChain, Name: "run"}
 	for _, tc := range []struct {
 		name    string
@@ -257,9 +257,9 @@ func TestReaskMessages(t *testing.T) {
 		whole   int      // bytes of the second at most
 	}{
 		{"model", (*speaker).model, middlewaretest.Model("What is the risk?"), []string{badVerdict, goodVerdict},
-			[]string{"human: What is the risk?", "ai: " + badVerdict, "human: Your answer was refused: choice 1 " + badRisk + ". Answer again with nothing but JSON that satisfies the schema."}, 100},
+			[]string{"human: What is the risk?", "ai: " + badVerdict, "human: Your answer was refused: choice 1 " + badRisk + ". Answer again with nothing but JSON that satisfies the schema. The schema: {\"type\":\"object\",\"required\":[\"risk\"],"}, 100},
 		{"model that says nothing", (*speaker).model, middlewaretest.Model("What is the risk?"), []string{"", goodVerdict},
-			[]string{"human: What is the risk?", "human: Your answer was refused: choice 1 does not satisfy the schema verdict: the value must be JSON, and ends too early"}, 300},
+			[]string{"human: What is the risk?", "human: Your answer was refused: choice 1 does not satisfy the schema verdict: the value must be JSON, and ends too early"}, 1000},
 		{"long", (*speaker).model, middlewaretest.Model("What is the risk?"), []string{long, goodVerdict},
 			[]string{"human: What is the risk?", "ai: éé", "human: Your answer was refused: choice 1 " + notJSON}, 8<<10 + 4},
 		{"chain", (*speaker).chain, run, []string{prose, goodVerdict},
@@ -285,9 +285,24 @@ func TestReaskMessages(t *testing.T) {
 		if len(got[1]) > tc.whole {
 			t.Errorf("%s: got %d bytes of the answer, want at most %d", tc.name, len(got[1]), tc.whole)
 		}
+		if shown := strings.Contains(got[len(got)-1], `"additionalProperties":false}`); !shown {
+			t.Errorf("%s: got message %q, want the schema in it", tc.name, got[len(got)-1])
+		}
 		if len(s.requests[0].Messages) != 1 {
 			t.Errorf("%s: got %d messages in the first request, want 1: it was modified", tc.name, len(s.requests[0].Messages))
 		}
+	}
+}
+
+// A schema that is long is not shown.
+func TestReaskLongSchema(t *testing.T) {
+	long := schema.MustCompile("long", `{"type":"object","description":"`+strings.Repeat("x", 4<<10)+`"}`)
+	s := &speaker{answers: []string{prose, "{}"}}
+	if _, err := s.model(schema.Boundary(schema.Rules{Schema: long, Reasks: 1}))(t.Context(), middlewaretest.Model("?")); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.last()[2]; len(got) > 300 {
+		t.Errorf("got message %q, want no schema in it", got)
 	}
 }
 
@@ -492,6 +507,30 @@ func TestBoundaryExtract(t *testing.T) {
 		}
 		if got := strings.Join(l.lines, " "); got != want {
 			t.Errorf("%s: got %s, want %s", tc.name, got, want)
+		}
+	}
+}
+
+func TestBoundaryRepair(t *testing.T) {
+	for _, tc := range []struct{ name, answer, want, why string }{
+		{"as it is", goodVerdict, goodVerdict, ""},
+		{"prose", "I think " + goodVerdict + " is right.", goodVerdict, "the JSON was taken out of the text"},
+		{"mended", "```json\n{'risk': 'low', 'why': 'hunter2',}\n```", `{"risk":"low","why":"hunter2"}`, "the JSON was mended: "},
+		{"mended in vain", "```json\n{'risk': 'hunter2',}\n```", "", "the output " + badRisk},
+		{"beyond repair", `{"risk": low`, "", "the output does not satisfy the schema verdict: the value must be JSON: the JSON in the text is broken"},
+	} {
+		l := new(ledger)
+		res, err := run(returns(map[string]any{"text": tc.answer}), middleware.Call{Kind: middleware.KindChain, Name: "it"},
+			l.Intercept, schema.Boundary(schema.Rules{Schema: verdictSchema, Repair: true}))
+		if why := strings.Join(l.whys, ""); !strings.HasPrefix(why, tc.why) || strings.Contains(why, "hunter2") {
+			t.Errorf("%s: got reason %q, want %q and nothing of the answer", tc.name, why, tc.why)
+		}
+		if tc.want == "" {
+			wantDenied(t, tc.name, err, "schema.output", middleware.CodeBadOutput, tc.why)
+			continue
+		}
+		if got := answerOf(res.Output); err != nil || got != tc.want {
+			t.Errorf("%s: got %q, %v, want %q", tc.name, got, err, tc.want)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"example.com/safeconduct/middleware"
 	"example.com/safeconduct/middleware/middlewaretest"
@@ -111,11 +112,12 @@ func ExampleOutput() {
 
 // The model says it in prose first, is asked again, and does better.
 func ExampleBoundary() {
-	score := schema.MustCompile("score", `{"type": "object", "required": ["points"], "properties": {"points": {"type": "integer", "maximum": 10}}}`)
+	score := schema.MustCompile("score", `{"type": "object", "properties": {"points": {"maximum": 10}}}`)
 	answers := []string{"I would give it eleven points.", `{"points": 11}`, "Sorry! ```json\n{\"points\": 10}\n```"}
 	model := middleware.Wrap(func(_ context.Context, call middleware.Call) (middleware.Result, error) {
 		messages := call.Input.(*middleware.ModelRequest).Messages
-		fmt.Println(messages[len(messages)-1].Parts[0].Text)
+		text, _, _ := strings.Cut(messages[len(messages)-1].Parts[0].Text, " The schema: ")
+		fmt.Println(text)
 		answer := answers[0]
 		answers = answers[1:]
 		return middleware.Result{Output: &middleware.ModelResponse{Choices: []middleware.Choice{{Text: answer}}}}, nil

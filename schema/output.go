@@ -68,6 +68,9 @@ type Rules struct {
 	// place, serialised again.
 	Extract bool
 
+	// Repair is Extract for almost JSON, which is mended as [Repair] does it.
+	Repair bool
+
 	// Reasks is how often, at most, the model is asked again for an answer in
 	// place of one that is refused; see [Boundary].
 	Reasks int
@@ -88,7 +91,8 @@ type Rules struct {
 // With Reasks, the model is asked again for an answer that is refused. It gets
 // its answer back, if need be shortened, and a message that says what is wrong
 // with it: where, as JSON Pointers, and what the schema demands there, but
-// nothing of what the answer held. Each time is a call of its own, made with
+// nothing of what the answer held. The schema comes with it, unless it is longer
+// than 4 KiB. Each time is a call of its own, made with
 // [middleware.Again]: recorders record it, budgets charge it, and what they deny
 // is denied. Stand the boundary outside of budgets, deadlines and gates that
 // bound how much goes on at a time: what they hold for an answer they have then
@@ -113,7 +117,8 @@ type Rules struct {
 //
 // The decision on the trail of a call that was asked again is a transform, with
 // the code and reason of the refusal; of each answer that was refused since, the
-// denial of its own call. Within [middleware.Shadow] nothing is asked again.
+// denial of its own call. An answer that leaves as something else than it came is
+// a transform too, and its reason says what was changed. Within [middleware.Shadow] nothing is asked again.
 //
 // Boundary panics if the rules have no Schema, if Reasks is negative, or if the
 // Default does not satisfy the Schema.
@@ -124,11 +129,23 @@ func Boundary(rules Rules) middleware.Interceptor {
 	if rules.Reasks < 0 {
 		panic(fmt.Sprintf("schema: Boundary: Reasks of %d", rules.Reasks))
 	}
-	b := &boundary{Rules: rules, gate: middleware.NewGate("schema.output")}
+	b := &boundary{Rules: rules, gate: middleware.NewGate("schema.output"), shown: shown(rules.Schema)}
 	if rules.Default != nil {
 		b.byDefault = newFallback(rules.Schema, rules.Default)
 	}
 	return b.intercept
+}
+
+// maxShown bounds the schema that a model gets to read, in bytes.
+const maxShown = 4 << 10
+
+// shown returns the text of a schema for a model, or nothing if that is long.
+func shown(s *Schema) string {
+	var text bytes.Buffer
+	if err := json.Compact(&text, s.text); err != nil || text.Len() > maxShown {
+		return ""
+	}
+	return text.String()
 }
 
 // A fallback is a default answer.

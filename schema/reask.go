@@ -105,7 +105,11 @@ func (b *boundary) correction(kind middleware.Kind, previous string, why error) 
 	if kind == middleware.KindPlan {
 		form = "Answer again, in the form that you were told to use. Your final answer must be nothing but JSON that satisfies the schema."
 	}
-	messages := []middleware.Message{message("human", "Your answer was refused: "+reason+". "+form)}
+	text := "Your answer was refused: " + reason + ". " + form
+	if b.shown != "" {
+		text += " The schema: " + b.shown
+	}
+	messages := []middleware.Message{message("human", text)}
 	if previous != "" { // providers refuse an empty message
 		messages = append([]middleware.Message{message("ai", clip(previous, maxPrevious))}, messages...)
 	}
