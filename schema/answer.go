@@ -162,44 +162,45 @@ func eachChoice(out *middleware.ModelResponse, f func(string, any) (any, bool, e
 // value judges one answer, and returns what leaves in its place if that is
 // something else, with what was changed.
 func (b *boundary) value(ctx context.Context, call *middleware.Call, what string, answer any) (to any, changed string, err error) {
-	text, isText := answer.(string)
-	var doc *document
-	if isText {
-		doc, changed, err = b.text(text)
+	var judged string
+	if text, ok := answer.(string); ok {
+		judged, changed, err = b.text(text)
 	} else {
-		doc, err = b.Schema.judgeValue(answer, b.Check != nil)
+		judged, err = b.Schema.judgeValue(answer)
 	}
 	if err != nil {
 		return nil, "", deny(middleware.CodeBadOutput, what, err)
 	}
 	if b.Check != nil {
-		if err := b.check(ctx, call, slices.Clone(doc.text)); err != nil {
+		if err := b.check(ctx, call, appendNormal(nil, judged)); err != nil {
 			return nil, "", err
 		}
 	}
 	if changed != "" {
-		return string(doc.text), changed, nil
+		return normalized(judged), changed, nil
 	}
 	return answer, "", nil
 }
 
-// text judges a text, by itself or else by the JSON that can be had out of it.
-func (b *boundary) text(text string) (doc *document, changed string, err error) {
-	doc, err = b.Schema.judgeText(text, b.Check != nil)
+// text judges a text, by itself or else by the JSON that can be had out of it,
+// and returns what satisfied the schema.
+func (b *boundary) text(text string) (judged, changed string, err error) {
+	_, err = b.Schema.judge(text)
 	if err == nil || !b.Extract && !b.Repair || len(text) > MaxBytes || errors.Is(err, ErrIndeterminate) {
-		return doc, "", err
+		return text, "", err
 	}
 	value, changes, none := b.extract([]byte(text))
 	if none != nil {
 		reason := "must be JSON: " + strings.TrimPrefix(none.Error(), "schema: ")
-		return nil, "", &ValidationError{Schema: b.Schema.name, Violations: []Violation{{Keyword: KeywordSyntax, Reason: reason}}}
+		return "", "", &ValidationError{Schema: b.Schema.name, Violations: []Violation{{Keyword: KeywordSyntax, Reason: reason}}}
 	}
 	changed = "the JSON was taken out of the text"
 	if len(changes) > 0 {
 		changed = "the JSON was mended: " + clip(changes.String(), MaxReason)
 	}
-	doc, err = b.Schema.judge(value, true)
-	return doc, changed, err
+	judged = string(value)
+	_, err = b.Schema.judge(judged)
+	return judged, changed, err
 }
 
 func (b *boundary) extract(text []byte) ([]byte, Changes, error) {

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -155,9 +156,14 @@ func suiteGroups(t *testing.T, file, url string) []suiteGroup {
 	return groups
 }
 
-// Of 11,924 tool calls the arguments are judged as expected; those whose tools'
-// names are wrong are another gate's.
-func TestCorpusToolCalls(t *testing.T) {
+// A toolCall is one of the calls of BFCL.
+type toolCall struct {
+	Tool, Kind, Expect string
+	Schema, Args       json.RawMessage
+}
+
+func toolCalls(t *testing.T) []toolCall {
+	t.Helper()
 	f, err := os.Open(corpus(t, "bfcl", "tool_gate_cases.jsonl.gz"))
 	if err != nil {
 		t.Fatal(err)
@@ -167,18 +173,34 @@ func TestCorpusToolCalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	compiled := make(map[string]*schema.Schema)
-	judged := make(map[string]int)
-	lines := bufio.NewScanner(z)
+	return jsonLines[toolCall](t, z)
+}
+
+// jsonLines reads a value from each line.
+func jsonLines[T any](t *testing.T, r io.Reader) []T {
+	t.Helper()
+	var all []T
+	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		var c struct {
-			Tool, Kind, Expect string
-			Schema, Args       json.RawMessage
-		}
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
+		var v T
+		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
 			t.Fatal(err)
 		}
+		all = append(all, v)
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// Of 11,924 tool calls the arguments are judged as expected; those whose tools'
+// names are wrong are another gate's.
+func TestCorpusToolCalls(t *testing.T) {
+	compiled := make(map[string]*schema.Schema)
+	judged := make(map[string]int)
+	for _, c := range toolCalls(t) {
 		s := compiled[string(c.Schema)]
 		if s == nil {
 			s = mustCompile(t, string(c.Schema))
@@ -197,17 +219,18 @@ func TestCorpusToolCalls(t *testing.T) {
 		}
 		judged[c.Kind]++
 	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
 	t.Logf("%d schemas, calls %v", len(compiled), judged)
 	if n := judged["valid"]; n != 1738 {
 		t.Errorf("got %d valid calls, want 1738", n)
 	}
 }
 
-// Real tool calls of a large model violate none of the contracts.
-func TestCorpusRecordedToolCalls(t *testing.T) {
+// A recordedCall is one of the calls of tau-bench.
+type recordedCall struct{ Name, Arguments string }
+
+// recordedCalls returns the schemas of tau-bench's tools and the calls of them.
+func recordedCalls(t *testing.T) (schemas map[string]string, calls []recordedCall) {
+	t.Helper()
 	text, err := os.ReadFile(corpus(t, "tau-bench", "airline_tools.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -221,23 +244,26 @@ func TestCorpusRecordedToolCalls(t *testing.T) {
 	if err := json.Unmarshal(text, &tools); err != nil {
 		t.Fatal(err)
 	}
-	contracts := make(map[string]*schema.Schema)
+	schemas = make(map[string]string)
 	for _, tool := range tools {
-		contracts[tool.Function.Name] = mustCompile(t, string(tool.Function.Parameters))
+		schemas[tool.Function.Name] = string(tool.Function.Parameters)
 	}
 	f, err := os.Open(corpus(t, "tau-bench", "airline_calls.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	n := 0
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var c struct{ Name, Arguments string }
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			t.Fatal(err)
-		}
+	return schemas, jsonLines[recordedCall](t, f)
+}
+
+// Real tool calls of a large model violate none of the contracts.
+func TestCorpusRecordedToolCalls(t *testing.T) {
+	schemas, calls := recordedCalls(t)
+	contracts := make(map[string]*schema.Schema)
+	for name, text := range schemas {
+		contracts[name] = mustCompile(t, text)
+	}
+	for _, c := range calls {
 		s := contracts[c.Name]
 		if s == nil {
 			t.Errorf("got a call of %s, which is no tool", c.Name)
@@ -246,9 +272,8 @@ func TestCorpusRecordedToolCalls(t *testing.T) {
 		if err := s.Validate([]byte(c.Arguments)); err != nil {
 			t.Errorf("%s(%s): got %v, want no error", c.Name, c.Arguments, err)
 		}
-		n++
 	}
-	if err := lines.Err(); err != nil || n != 572 {
-		t.Errorf("got %d calls, %v, want 572", n, err)
+	if len(calls) != 572 {
+		t.Errorf("got %d calls, want 572", len(calls))
 	}
 }

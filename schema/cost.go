@@ -45,6 +45,7 @@ func (p price) max(q price) price {
 // A bill is what judging an instance costs at most.
 type bill struct {
 	value   [MaxDepth + 1]float64 // for each value at a depth
+	upTo    [MaxDepth + 1]float64 // the most of value down to a depth
 	program float64               // instructions per byte
 }
 
@@ -57,6 +58,12 @@ func (b *bill) total(doc *document) float64 {
 		}
 	}
 	return work
+}
+
+// covers reports whether the work is certainly within MaxWork for a text of so
+// many bytes and values of which none is deeper than depth.
+func (b *bill) covers(size, values, depth int) bool {
+	return b.program*float64(size)/scanPrice+float64(values)*b.upTo[depth] <= MaxWork
 }
 
 // entry returns the entry of s.
@@ -164,6 +171,7 @@ func (a *analysis) add(root *entry) (*bill, error) {
 		// and an error is as long as what jsonschema came through to it.
 		scope := float64((depth + 1) * chain)
 		b.value[depth] = (p.keywords + above) * (1 + math.Floor(scope/scopePrice) + scope*scope/(scopePrice*scopePrice*scopePrice))
+		b.upTo[depth] = max(b.value[depth], b.upTo[max(depth-1, 0)])
 		b.program = max(b.program, p.program)
 		above = p.schemas
 		if next := deeper(a.entries, at); !slices.Equal(next, at) {

@@ -50,7 +50,7 @@ func Extract(text []byte) ([]byte, error) {
 		return nil, err
 	}
 	value = s.unwrap(value)
-	if _, f := parse(value, MaxBytes, false, false); f != nil {
+	if _, f := parse(view(value), MaxBytes, false); f != nil {
 		return nil, fmt.Errorf("schema: %w: it %s", ErrBroken, f.reason)
 	}
 	return value, nil

@@ -1,6 +1,12 @@
 package schema
 
-import "github.com/santhosh-tekuri/jsonschema/v5"
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v5"
+)
 
 // formats take the place of those of jsonschema's formats that cost more than
 // linear time in the length of a string. Longer strings do not have the format.
@@ -14,4 +20,212 @@ func atMost(n int, format func(any) bool) func(any) bool {
 		s, ok := v.(string)
 		return (!ok || len(s) <= n) && format(v)
 	}
+}
+
+// A format reports whether a string certainly has a format: where it says so,
+// jsonschema does as well. Of unusual strings it does not say so.
+type format func(s string) bool
+
+// surely are the formats that the fast path knows.
+var surely = map[string]format{
+	"date":      isDate,
+	"date-time": isDateTime,
+	"time":      isTime,
+	"email":     isEmail,
+	"hostname":  isHostname,
+	"ipv4":      isIPv4,
+	"ipv6":      isIPv6,
+	"uuid":      isUUID,
+	"uri":       isURI,
+	"iri":       isURI,
+}
+
+// number returns what the decimal digits of s mean, or -1 where there are others.
+func digits(s string) int {
+	n := 0
+	for i := range len(s) {
+		c := s[i] - '0'
+		if c > 9 {
+			return -1
+		}
+		n = 10*n + int(c)
+	}
+	return n
+}
+
+// isDate knows the dates of RFC 3339, section 5.6.
+func isDate(s string) bool {
+	if len(s) != len("2006-01-02") || s[4] != '-' || s[7] != '-' {
+		return false
+	}
+	year, month, day := digits(s[:4]), digits(s[5:7]), digits(s[8:])
+	if year < 0 || month < 1 || month > 12 || day < 1 {
+		return false
+	}
+	return day <= 28 || day <= time.Date(year, time.Month(month+1), 0, 0, 0, 0, 0, time.UTC).Day()
+}
+
+func isDateTime(s string) bool {
+	return len(s) > len("2006-01-02T") && s[10]|0x20 == 't' && isDate(s[:10]) && isTime(s[11:])
+}
+
+// isTime knows the times of RFC 3339, section 5.6, without leap seconds.
+func isTime(s string) bool {
+	if len(s) < len("15:04:05Z") || !isClock(s[:5]) || s[5] != ':' || !upTo(s[6:8], 59) {
+		return false
+	}
+	s = s[8:]
+	if s[0] == '.' {
+		fraction := strings.TrimLeft(s[1:], "0123456789")
+		if len(fraction) == len(s)-1 || fraction == "" {
+			return false
+		}
+		s = fraction
+	}
+	switch s[0] {
+	case 'Z', 'z':
+		return len(s) == 1
+	case '+', '-':
+		return isClock(s[1:])
+	}
+	return false
+}
+
+// isClock reports whether s is a time of day such as 15:04.
+func isClock(s string) bool {
+	return len(s) == len("15:04") && s[2] == ':' && upTo(s[:2], 23) && upTo(s[3:], 59)
+}
+
+// upTo reports whether s is a number of at most most.
+func upTo(s string, most int) bool {
+	n := digits(s)
+	return 0 <= n && n <= most
+}
+
+// isEmail knows the addresses of RFC 5322 whose local part is a dot-atom and whose
+// domain is a hostname.
+func isEmail(s string) bool {
+	local, domain, ok := strings.Cut(s, "@")
+	if !ok || len(s) > 254 || len(local) > 64 || !isHostname(domain) {
+		return false
+	}
+	const other = ".!#$%&'*+-/=?^_`{|}~"
+	dot := true // before each atom
+	for i := range len(local) {
+		c := local[i]
+		if c == '.' && dot || !isAlphanumeric(c) && strings.IndexByte(other, c) < 0 {
+			return false
+		}
+		dot = c == '.'
+	}
+	return !dot
+}
+
+// isHostname knows the names of RFC 1123, without a dot at the end.
+func isHostname(s string) bool {
+	if len(s) > 253 {
+		return false
+	}
+	size, last := 0, byte('-') // of the label so far
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c == '.':
+			if size == 0 || last == '-' {
+				return false
+			}
+			size, last = 0, '-'
+			continue
+		case isAlphanumeric(c):
+		case c == '-' && size > 0:
+		default:
+			return false
+		}
+		if size++; size > 63 {
+			return false
+		}
+		last = c
+	}
+	return size > 0 && last != '-'
+}
+
+func isAlphanumeric(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+}
+
+// isIPv4 knows dotted quads.
+func isIPv4(s string) bool {
+	for n := range 4 {
+		part, rest, more := strings.Cut(s, ".")
+		if more == (n == 3) || part == "" || len(part) > 3 || part[0] == '0' && part != "0" || !upTo(part, 255) {
+			return false
+		}
+		s = rest
+	}
+	return true
+}
+
+// isIPv6 knows addresses of RFC 4291 without a zone.
+func isIPv6(s string) bool {
+	a, err := netip.ParseAddr(s)
+	return err == nil && strings.IndexByte(s, ':') >= 0 && a.Zone() == ""
+}
+
+// isUUID knows UUIDs as RFC 4122 writes them.
+func isUUID(s string) bool {
+	if len(s) != len("00000000-0000-0000-0000-000000000000") {
+		return false
+	}
+	for i := range len(s) {
+		switch i {
+		case 8, 13, 18, 23:
+			if s[i] != '-' {
+				return false
+			}
+		default:
+			if !isHex(s[i]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
+}
+
+// isURI knows URIs of RFC 3986 that have the name of a host, without user and
+// port.
+func isURI(s string) bool {
+	scheme, rest, ok := strings.Cut(s, "://")
+	if !ok || scheme == "" || scheme[0]|0x20 < 'a' || scheme[0]|0x20 > 'z' {
+		return false
+	}
+	for i := range len(scheme) {
+		if !isAlphanumeric(scheme[i]) {
+			return false
+		}
+	}
+	host := rest
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		host = rest[:end]
+	}
+	if !isHostname(host) {
+		return false
+	}
+	const other = "-._~!$&'()*+,;=:@/?"
+	fragment := false
+	for rest = rest[len(host):]; rest != ""; rest = rest[1:] {
+		c := rest[0]
+		switch {
+		case isAlphanumeric(c), strings.IndexByte(other, c) >= 0:
+		case c == '#' && !fragment:
+			fragment = true
+		case c == '%' && len(rest) > 2 && isHex(rest[1]) && isHex(rest[2]):
+		default:
+			return false
+		}
+	}
+	return true
 }

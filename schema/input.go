@@ -77,14 +77,14 @@ func (c contracts) checkTool(_ context.Context, call middleware.Call) (middlewar
 	if !ok {
 		return call, false, fmt.Errorf("schema: the input of %s is a %T, not a string", call.Name, call.Input)
 	}
-	doc, err := contract.schema.judgeText(was, true)
+	judged, err := contract.schema.normalize(was)
 	if err != nil {
 		return call, false, deny(middleware.CodeBadInput, "the input", err)
 	}
-	if string(doc.text) == was {
+	if judged == was {
 		return call, false, nil
 	}
-	call.Input = string(doc.text)
+	call.Input = judged
 	return call, true, nil
 }
 
@@ -102,7 +102,7 @@ func (c contracts) checkPlan(_ context.Context, _ middleware.Call, res middlewar
 		if !ok {
 			continue
 		}
-		if _, err := contract.schema.judgeText(tc.Input, false); err != nil {
+		if _, err := contract.schema.judge(tc.Input); err != nil {
 			return deny(middleware.CodeBadInput, fmt.Sprintf("the input of tool call %d, %s,", i+1, contract.tool), err)
 		}
 	}

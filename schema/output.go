@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"example.com/safeconduct/middleware"
 )
@@ -155,12 +156,12 @@ type fallback struct {
 }
 
 func newFallback(s *Schema, v any) *fallback {
-	doc, err := s.judgeValue(v, true)
+	judged, err := s.judgeValue(v)
 	if err != nil {
 		panic(fmt.Sprintf("schema: Boundary: the Default: %v", err))
 	}
-	f := &fallback{text: string(doc.text)}
-	dec := json.NewDecoder(bytes.NewReader(doc.text))
+	f := &fallback{text: normalized(judged)}
+	dec := json.NewDecoder(strings.NewReader(f.text))
 	dec.UseNumber()
 	if err := dec.Decode(&f.value); err != nil {
 		panic(fmt.Sprintf("schema: Boundary: the Default: %v", err)) // it was judged

@@ -1,20 +1,15 @@
 package schema
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"strconv"
+	"strings"
 	"unicode/utf8"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // A document is a JSON text that passed the strict parse.
 type document struct {
 	value  any               // as encoding/json decodes it, with numbers as json.Number
-	text   []byte            // value, serialised again; nil unless it was asked for
 	values [MaxDepth + 1]int // how many values there are at each depth
 	chars  int               // the length of all strings and property names
 }
@@ -35,95 +30,53 @@ type step struct {
 	index int // of an array's item; -1 where the step is by name
 }
 
-// errToken stands for a token that cannot be where it is. The decoder reports
-// those by itself.
-var errToken = errors.New("unexpected token")
-
 // A parser reads one JSON text. It is strict where parsers differ: what it lets
 // through means the same to all of them.
 type parser struct {
-	src       []byte
-	dec       *jsontext.Decoder
-	path      []step
-	twins     bool // are allowed
-	serialise bool
-	doc       document
+	src   string
+	at    int // the offset of the next byte
+	path  []step
+	twins bool // are allowed
+	doc   document
 }
 
-// parse decodes src, of at most limit bytes.
-func parse(src []byte, limit int, serialise, twins bool) (*document, *fault) {
+// parse decodes src, of at most limit bytes. The strings in the document are
+// parts of src.
+func parse(src string, limit int, twins bool) (*document, *fault) {
 	if len(src) > limit {
 		return nil, tooLong(limit)
 	}
-	if !utf8.Valid(src) {
+	if !utf8.ValidString(src) {
 		return nil, &fault{keyword: KeywordEncoding, reason: "must be valid UTF-8", offset: invalidAt(src)}
 	}
-	p := &parser{
-		src:       src,
-		dec:       jsontext.NewDecoder(bytes.NewBuffer(src), jsontext.AllowDuplicateNames(true)),
-		serialise: serialise,
-		twins:     twins,
+	p := &parser{src: src, twins: twins}
+	p.space()
+	v, f := p.value()
+	if f != nil {
+		return nil, f
 	}
-	if serialise {
-		p.doc.text = make([]byte, 0, len(src))
-	}
-	v, err := p.value()
-	if err == nil {
-		err = p.end()
-	}
-	if err != nil {
-		return nil, p.fault(err)
+	p.space()
+	if p.at < len(src) {
+		return nil, &fault{keyword: KeywordSyntax, reason: "must be one JSON value and nothing after it", offset: p.at}
 	}
 	p.doc.value = v
 	return &p.doc, nil
 }
 
 // invalidAt returns the offset of the first byte of src that is no UTF-8.
-func invalidAt(src []byte) int {
-	at := 0
-	for at < len(src) {
-		r, n := utf8.DecodeRune(src[at:])
-		if r == utf8.RuneError && n == 1 {
-			break
+func invalidAt(src string) int {
+	for at, r := range src {
+		if r == utf8.RuneError {
+			if _, n := utf8.DecodeRuneInString(src[at:]); n == 1 {
+				return at
+			}
 		}
-		at += n
 	}
-	return at
+	return len(src)
 }
 
 func tooLong(limit int) *fault {
 	return &fault{keyword: KeywordSize, reason: "must be at most " + plural(limit, "byte") + " long", offset: -1}
-}
-
-// end reports what follows the value.
-func (p *parser) end() error {
-	at := int(p.dec.InputOffset())
-	if rest := bytes.TrimLeft(p.src[at:], " \t\r\n"); len(rest) > 0 {
-		return &fault{keyword: KeywordSyntax, reason: "must be one JSON value and nothing after it", offset: len(p.src) - len(rest)}
-	}
-	return nil
-}
-
-// fault makes one of any error. Those of the decoder may quote the text, so
-// that only their offset is used.
-func (p *parser) fault(err error) *fault {
-	var f *fault
-	if errors.As(err, &f) {
-		return f
-	}
-	// What is not JSON has no places within it.
-	f = &fault{keyword: KeywordSyntax, reason: "must be JSON", offset: -1}
-	var syntactic *jsontext.SyntacticError
-	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		f.reason, f.offset = "must be JSON, and ends too early", len(p.src)
-	case errors.As(err, &syntactic):
-		f.offset = min(max(int(syntactic.ByteOffset), 0), len(p.src))
-		if bytes.HasPrefix(p.src[f.offset:], []byte(`\u`)) {
-			f.keyword, f.reason, f.path = KeywordEncoding, "must have no lone surrogate", p.path
-		}
-	}
-	return f
 }
 
 // here makes a fault of the value that is being read.
@@ -131,126 +84,207 @@ func (p *parser) here(keyword, reason string) *fault {
 	return &fault{keyword: keyword, reason: reason, path: p.path, offset: -1}
 }
 
-func (p *parser) value() (any, error) {
+// syntax makes a fault of the byte at an offset. What is not JSON has no places
+// within it.
+func (p *parser) syntax(at int) *fault {
+	if at >= len(p.src) {
+		return &fault{keyword: KeywordSyntax, reason: "must be JSON, and ends too early", offset: len(p.src)}
+	}
+	return &fault{keyword: KeywordSyntax, reason: "must be JSON", offset: at}
+}
+
+func (p *parser) space() {
+	for p.at < len(p.src) && isSpace(p.src[p.at]) {
+		p.at++
+	}
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
+
+// next returns the next byte, and zero at the end.
+func (p *parser) next() byte {
+	if p.at < len(p.src) {
+		return p.src[p.at]
+	}
+	return 0
+}
+
+func (p *parser) value() (any, *fault) {
 	p.doc.values[len(p.path)]++
-	switch p.dec.PeekKind() {
+	switch p.next() {
 	case '{':
 		return p.object()
 	case '[':
 		return p.array()
-	case '0':
-		raw, err := p.dec.ReadValue()
-		if err != nil {
-			return nil, err
-		}
-		size, reason := checkNumber(raw)
-		if reason != "" {
-			return nil, p.here(KeywordNumber, reason)
-		}
-		p.doc.values[len(p.path)] += size / digitsPerValue
-		p.write(raw)
-		return json.Number(raw), nil
 	case '"':
-		return p.text()
-	}
-	tok, err := p.dec.ReadToken()
-	if err != nil {
-		return nil, err
-	}
-	p.writeString(tok.String())
-	switch tok.Kind() {
-	case 't', 'f':
-		return tok.Bool(), nil
+		return boxed(p.text())
+	case 't':
+		return true, p.literal("true")
+	case 'f':
+		return false, p.literal("false")
 	case 'n':
-		return nil, nil
+		return nil, p.literal("null")
 	}
-	return nil, errToken
+	return boxed(p.number())
 }
 
-func (p *parser) object() (any, error) {
-	if len(p.path) == MaxDepth {
-		return nil, p.tooDeep()
+func boxed[T any](v T, f *fault) (any, *fault) { return v, f }
+
+func (p *parser) literal(word string) *fault {
+	for i := range len(word) {
+		if p.next() != word[i] {
+			return p.syntax(p.at)
+		}
+		p.at++
 	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return nil, err
+	return nil
+}
+
+func (p *parser) object() (any, *fault) {
+	if f := p.enter(); f != nil {
+		return nil, f
 	}
-	p.writeByte('{')
 	m := make(map[string]any)
+	if p.closed('}') {
+		return m, nil
+	}
 	var names nameSet
-	for p.dec.PeekKind() != '}' {
-		if len(m) > 0 {
-			p.writeByte(',')
+	for {
+		if p.next() != '"' {
+			return nil, p.syntax(p.at)
 		}
-		name, err := p.text()
-		if err != nil {
-			return nil, err
+		name, f := p.text()
+		if f != nil {
+			return nil, f
 		}
-		if err := p.unique(m, &names, name); err != nil {
-			return nil, err
+		if f := p.unique(m, &names, name); f != nil {
+			return nil, f
 		}
-		p.writeByte(':')
+		if p.space(); p.next() != ':' {
+			return nil, p.syntax(p.at)
+		}
+		p.at++
+		p.space()
 		p.path = append(p.path, step{name, -1})
-		if m[name], err = p.value(); err != nil {
-			return nil, err
+		if m[name], f = p.value(); f != nil {
+			return nil, f
 		}
 		p.path = p.path[:len(p.path)-1]
+		more, f := p.more('}')
+		if !more {
+			return m, f
+		}
 	}
-	p.writeByte('}')
-	_, err := p.dec.ReadToken()
-	return m, err
 }
 
-func (p *parser) array() (any, error) {
-	if len(p.path) == MaxDepth {
-		return nil, p.tooDeep()
+func (p *parser) array() (any, *fault) {
+	if f := p.enter(); f != nil {
+		return nil, f
 	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return nil, err
-	}
-	p.writeByte('[')
 	a := []any{}
-	for p.dec.PeekKind() != ']' {
-		if len(a) > 0 {
-			p.writeByte(',')
-		}
+	if p.closed(']') {
+		return a, nil
+	}
+	for {
 		p.path = append(p.path, step{"", len(a)})
-		v, err := p.value()
-		if err != nil {
-			return nil, err
+		v, f := p.value()
+		if f != nil {
+			return nil, f
 		}
 		p.path = p.path[:len(p.path)-1]
 		a = append(a, v)
+		more, f := p.more(']')
+		if !more {
+			return a, f
+		}
 	}
-	p.writeByte(']')
-	_, err := p.dec.ReadToken()
-	return a, err
 }
 
-func (p *parser) tooDeep() error {
-	return p.here(KeywordDepth, "must not be nested more than "+plural(MaxDepth, "level")+" deep")
+// enter reads the first byte of an object or an array.
+func (p *parser) enter() *fault {
+	if len(p.path) == MaxDepth {
+		return p.here(KeywordDepth, "must not be nested more than "+plural(MaxDepth, "level")+" deep")
+	}
+	p.at++
+	p.space()
+	return nil
+}
+
+// closed reads the last byte of an object or an array if it is the next one.
+func (p *parser) closed(last byte) bool {
+	if p.next() != last {
+		return false
+	}
+	p.at++
+	return true
+}
+
+// more reads what follows a property or an item, and reports whether that is
+// another one.
+func (p *parser) more(last byte) (bool, *fault) {
+	p.space()
+	if p.closed(last) {
+		return false, nil
+	}
+	if p.next() != ',' {
+		return false, p.syntax(p.at)
+	}
+	p.at++
+	p.space()
+	return true, nil
 }
 
 // text reads a string or the name of a property.
-func (p *parser) text() (string, error) {
-	tok, err := p.dec.ReadToken()
-	if err != nil {
-		return "", err
-	}
-	if tok.Kind() != '"' {
-		return "", errToken
-	}
-	s := tok.String()
-	p.doc.chars += len(s)
-	if p.serialise {
-		if p.doc.text, err = jsontext.AppendQuote(p.doc.text, s); err != nil {
-			return "", err
+func (p *parser) text() (string, *fault) {
+	start := p.at + 1
+	end := start
+	for escaped := false; ; {
+		end = plain(p.src, end)
+		switch {
+		case end >= len(p.src), p.src[end] < ' ':
+			return "", p.syntax(end)
+		case p.src[end] >= utf8.RuneSelf:
+			end++
+		case p.src[end] == '\\':
+			next, f := p.escape(end)
+			if f != nil {
+				return "", f
+			}
+			end, escaped = next, true
+		default:
+			p.at = end + 1
+			s := p.src[start:end]
+			if escaped {
+				s = unescape(s)
+			}
+			p.doc.chars += len(s)
+			return s, nil
 		}
 	}
-	return s, nil
+}
+
+// escape returns the offset after an escape, or two that make a surrogate pair.
+func (p *parser) escape(at int) (int, *fault) {
+	if at+1 < len(p.src) && strings.IndexByte(`"\/bfnrt`, p.src[at+1]) >= 0 {
+		return at + 2, nil
+	}
+	if at+1 >= len(p.src) || p.src[at+1] != 'u' {
+		return 0, p.syntax(min(at+1, len(p.src)))
+	}
+	_, end := readEscape(p.src, at)
+	if end >= 0 {
+		return end, nil
+	}
+	if _, end := readUnit(p.src, at); end < 0 {
+		return 0, p.syntax(at)
+	}
+	f := p.here(KeywordEncoding, "must have no lone surrogate")
+	f.offset = at
+	return 0, f
 }
 
 // unique refuses a name that the object m has already, if in another case.
-func (p *parser) unique(m map[string]any, names *nameSet, name string) error {
+func (p *parser) unique(m map[string]any, names *nameSet, name string) *fault {
 	if _, twice := m[name]; twice {
 		return p.here(KeywordDuplicate, "must not have a property twice")
 	}
@@ -260,39 +294,29 @@ func (p *parser) unique(m map[string]any, names *nameSet, name string) error {
 	return nil
 }
 
-func (p *parser) write(raw []byte) {
-	if p.serialise {
-		p.doc.text = append(p.doc.text, raw...)
+// number reads a number, and refuses one that is too long to calculate with.
+func (p *parser) number() (json.Number, *fault) {
+	_, digits, end := readDigits(p.src, p.at)
+	if end < 0 {
+		return "", p.syntax(p.at)
 	}
-}
-
-func (p *parser) writeString(s string) {
-	if p.serialise {
-		p.doc.text = append(p.doc.text, s...)
-	}
-}
-
-func (p *parser) writeByte(c byte) {
-	if p.serialise {
-		p.doc.text = append(p.doc.text, c)
-	}
-}
-
-// checkNumber returns the number of digits that it takes to write out a JSON
-// number, or what is wrong with one that is too long to calculate with.
-func checkNumber(raw []byte) (digits int, reason string) {
-	mantissa, exponent := raw, 0
-	if e := bytes.IndexAny(raw, "eE"); e >= 0 {
-		var err error
-		exponent, err = strconv.Atoi(string(raw[e+1:]))
-		if err != nil || exponent < -MaxExponent || exponent > MaxExponent {
-			return 0, "must be a number with an exponent from -" + strconv.Itoa(MaxExponent) + " to " + strconv.Itoa(MaxExponent)
+	size := digits
+	if end < len(p.src) && p.src[end]|0x20 == 'e' {
+		e := end + 1
+		var exponent int
+		if exponent, end = readExponent(p.src, e); end < 0 {
+			return "", p.syntax(e)
 		}
-		mantissa = raw[:e]
+		if max(exponent, -exponent) > MaxExponent {
+			return "", p.here(KeywordNumber, "must be a number with an exponent from -"+strconv.Itoa(MaxExponent)+" to "+strconv.Itoa(MaxExponent))
+		}
+		size += max(exponent, -exponent)
 	}
-	digits = len(mantissa) - bytes.Count(mantissa, []byte("-")) - bytes.Count(mantissa, []byte("."))
 	if digits > MaxDigits {
-		return 0, "must be a number of at most " + plural(MaxDigits, "digit")
+		return "", p.here(KeywordNumber, "must be a number of at most "+plural(MaxDigits, "digit"))
 	}
-	return digits + max(exponent, -exponent), ""
+	p.doc.values[len(p.path)] += size / digitsPerValue
+	n := json.Number(p.src[p.at:end])
+	p.at = end
+	return n, nil
 }

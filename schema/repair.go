@@ -83,7 +83,7 @@ func Repair(text []byte) ([]byte, Changes, error) {
 	if others(text[:start], text[m.at:], fenced) {
 		return nil, nil, fmt.Errorf("schema: %w", ErrAmbiguous)
 	}
-	if _, f := parse(m.out, MaxBytes, false, false); f != nil {
+	if _, f := parse(view(m.out), MaxBytes, false); f != nil {
 		return nil, nil, fmt.Errorf("schema: %w: once repaired it %s", ErrBroken, f.reason)
 	}
 	return m.out, m.changes, nil

@@ -17,6 +17,7 @@ type Schema struct {
 	text  []byte
 	root  *jsonschema.Schema
 	bill  *bill
+	plan  *plan               // nil where jsonschema must judge everything
 	nodes map[string]*node    // by their locations
 	names map[string]struct{} // of all properties that the schema mentions
 }
@@ -63,7 +64,7 @@ func MustCompile(name, text string) *Schema {
 }
 
 func (s *Schema) compile(text []byte) error {
-	doc, f := parse(text, MaxSchemaBytes, false, true)
+	doc, f := parse(string(text), MaxSchemaBytes, true)
 	if f != nil {
 		return f.schemaError()
 	}
@@ -79,6 +80,7 @@ func (s *Schema) compile(text []byte) error {
 		return err
 	}
 	s.text, s.root, s.names = bytes.Clone(text), root, mentioned(s.nodes)
+	s.plan = lower(root)
 	return nil
 }
 
@@ -129,41 +131,60 @@ func (s *Schema) JSON() []byte { return bytes.Clone(s.text) }
 // disagree about such texts; in Go, encoding/json would take the other property
 // for the one that was judged.
 func (s *Schema) Validate(instance []byte) error {
-	_, err := s.judge(instance, false)
+	_, err := s.judge(view(instance))
 	return err
 }
 
 // Normalize judges a JSON text as Validate does and returns what was judged,
 // serialised again: without white space, with strings escaped as little as may
 // be, properties in the order and numbers in the notation in which they came.
-// The text is not modified. On error the result is nil.
+// The text is not modified; where it is in that form already it is what comes
+// back, and not a copy. On error the result is nil.
 func (s *Schema) Normalize(instance []byte) ([]byte, error) {
-	doc, err := s.judge(instance, true)
-	if err != nil {
+	normal, err := s.judge(view(instance))
+	switch {
+	case err != nil:
 		return nil, err
+	case normal:
+		return instance, nil
 	}
-	return doc.text, nil
+	return appendNormal(make([]byte, 0, len(instance)), view(instance)), nil
+}
+
+// normalize is Normalize for a string.
+func (s *Schema) normalize(text string) (string, error) {
+	normal, err := s.judge(text)
+	switch {
+	case err != nil:
+		return "", err
+	case normal:
+		return text, nil
+	}
+	return normalized(text), nil
 }
 
 // ValidateValue judges a Go value by the JSON that package encoding/json makes of
 // it. The error is as for Validate, and wraps ErrIndeterminate where no JSON can
 // be made, or only by changing a string that is no UTF-8.
 func (s *Schema) ValidateValue(v any) error {
-	_, err := s.judgeValue(v, false)
+	_, err := s.judgeValue(v)
 	return err
 }
 
-// judgeValue is judge for a Go value.
-func (s *Schema) judgeValue(v any, serialise bool) (*document, error) {
+// judgeValue judges a Go value and returns the JSON that was judged.
+func (s *Schema) judgeValue(v any) (string, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
 		// The error may quote the value.
-		return nil, s.indeterminate(fmt.Errorf("no JSON can be made of a %T", v))
+		return "", s.indeterminate(fmt.Errorf("no JSON can be made of a %T", v))
 	}
 	if replaced(text) {
-		return nil, s.indeterminate(fmt.Errorf("the %T holds invalid UTF-8", v))
+		return "", s.indeterminate(fmt.Errorf("the %T holds invalid UTF-8", v))
 	}
-	return s.judge(text, serialise)
+	if _, err := s.judge(view(text)); err != nil {
+		return "", err
+	}
+	return view(text), nil
 }
 
 // replaced reports whether json.Marshal put U+FFFD in the place of invalid
@@ -183,30 +204,28 @@ func replaced(text []byte) bool {
 	}
 }
 
-// judgeText is judge for a string, of which no copy is made if it is too long.
-func (s *Schema) judgeText(text string, serialise bool) (*document, error) {
-	if len(text) > MaxBytes {
-		return nil, s.violated(tooLong(MaxBytes))
+// judge judges a JSON text. It reports whether the text is certainly what
+// Normalize makes of it.
+func (s *Schema) judge(text string) (normal bool, err error) {
+	if normal, ok := s.accepts(text); ok {
+		return normal, nil
 	}
-	return s.judge([]byte(text), serialise)
+	return false, s.judgeSlowly(text)
 }
 
-// judge judges a JSON text, and serialises what it judged if it is asked to.
-func (s *Schema) judge(instance []byte, serialise bool) (*document, error) {
+// judgeSlowly has jsonschema judge a text.
+func (s *Schema) judgeSlowly(text string) error {
 	if s.root == nil {
-		return nil, s.indeterminate(errors.New("the Schema is zero"))
+		return s.indeterminate(errors.New("the Schema is zero"))
 	}
-	doc, f := parse(instance, MaxBytes, serialise, false)
+	doc, f := parse(text, MaxBytes, false)
 	if f != nil {
-		return nil, s.violated(f)
+		return s.violated(f)
 	}
 	if !(s.bill.total(doc) <= MaxWork) {
-		return nil, s.violated(&fault{keyword: KeywordWork, reason: "has too many values for this schema", offset: -1})
+		return s.violated(&fault{keyword: KeywordWork, reason: "has too many values for this schema", offset: -1})
 	}
-	if err := s.validate(doc.value); err != nil {
-		return nil, err
-	}
-	return doc, nil
+	return s.validate(doc.value)
 }
 
 // validate judges a decoded value.

@@ -1,0 +1,143 @@
+package schema_test
+
+import (
+	"github.com/santhosh-tekuri/jsonschema/v5"
+
+	"strconv"
+	"strings"
+	"testing"
+
+	"example.com/safeconduct/schema"
+)
+
+// A contract is a schema, compiled by package schema and by jsonschema alone.
+type contract struct {
+	text string
+	s    *schema.Schema
+	raw  *jsonschema.Schema
+}
+
+func newContract(t testing.TB, text string) contract {
+	t.Helper()
+	return contract{text, mustCompile(t, text), mustUpstream(t, text)}
+}
+
+// sound fails where the fast path accepts an instance that somebody else refuses:
+// the strict parse with jsonschema, or encoding/json with jsonschema alone. It
+// reports whether the fast path accepts.
+func (c contract) sound(t testing.TB, instance string) bool {
+	t.Helper()
+	if !c.s.Accepts(instance) {
+		return false
+	}
+	if err := c.s.ValidateSlowly([]byte(instance)); err != nil {
+		t.Errorf("%s: %.2000s: got accepted at once, but the judge says %v", c.text, instance, err)
+	}
+	var v any
+	if err := decodeStrictly([]byte(instance), &v); err != nil {
+		t.Errorf("%s: %.2000s: got accepted at once, but encoding/json says %v", c.text, instance, err)
+	} else if err := c.raw.Validate(v); err != nil {
+		t.Errorf("%s: %.2000s: got accepted at once, but jsonschema says %v", c.text, instance, err)
+	}
+	return true
+}
+
+// What the fast path accepts by itself, and what it leaves to the judge.
+func TestAccepts(t *testing.T) {
+	for _, tc := range []struct {
+		schema   string
+		accepted []string
+		left     []string // refused, or not sure
+	}{
+		{`true`, []string{`1`, `"a"`, `null`, `{"a":[{}]}`, ` [1 , 2 ] `}, []string{``, `1 2`, `{"a":1,"a":2}`, `{"a":1,"A":2}`, `[1,]`}},
+		{`{"type":"integer","minimum":0,"maximum":100}`, []string{`0`, `-0`, `100`, `1.0`, `1e2`, `0.5e1`}, []string{`101`, `-1`, `0.5`, `1e3`, `100.00000000000000001`, `"5"`}},
+		{`{"type":"integer"}`, []string{`123456789012345678901234567890`}, []string{`1234567890123456789012.5`, strings.Repeat("7", schema.MaxDigits+1)}},
+		{`{"type":"number","exclusiveMinimum":0,"exclusiveMaximum":0.3}`, []string{`0.1`, `1e-300`, `0.299999999999999`}, []string{`0`, `0.3`, `0.30`, `3e-1`, `-0.1`, `0.2999999999999999999999`}},
+		{`{"multipleOf":0.01}`, []string{`19.99`, `0`, `5`, `1e5`}, []string{`19.999`, `0.001`, `1e300`}},
+		{`{"maximum":1e308}`, []string{`1e308`, `-5`, `99e306`}, []string{`1.1e308`}},
+		{`{"type":["string","null"],"maxLength":3}`, []string{`"abc"`, `"äöü"`, `"\u00e4\n\ud83d\ude00"`, `null`}, []string{`"abcd"`, `"äöüß"`, `"\ud83d"`, "\"\xff\"", `1`}},
+		{`{"enum":["a","é",1,null,true,[1]]}`, []string{`"a"`, `"é"`, `1.0`, `null`, `true`}, []string{`"b"`, `2`, `false`, `[1]`, `"\u0061"`}},
+		{`{"const":5,"enum":[4,5]}`, []string{`5`}, []string{`4`}},
+		{`{"const":{"a":1}}`, nil, []string{`{"a":1}`}},
+		{`{"items":{"type":"integer"},"minItems":1,"maxItems":2}`, []string{`[1]`, `[1,2]`, `{}`}, []string{`[]`, `[1,2,3]`, `["1"]`}},
+		{`{"prefixItems":[{"type":"string"}],"items":false}`, []string{`["a"]`, `[]`}, []string{`["a",1]`, `[1]`}},
+		{`{"$schema":"http://json-schema.org/draft-07/schema#","items":[{"type":"string"}],"additionalItems":{"type":"null"}}`, []string{`["a"]`, `["a",null]`}, []string{`["a",1]`, `[1]`}},
+		{`{"uniqueItems":true}`, []string{`{}`, `1`}, []string{`[1,1]`, `[1,2]`}},
+		{`{"properties":{"a":{"type":"integer"}},"required":["a","b"]}`, []string{`{"a":1,"b":2}`, `{"b":[],"a":1,"c":3}`}, []string{`{"a":1}`, `{"a":"1","b":2}`, `{"a":1,"b":2,"A":3}`, `{"a":1,"b":2,"B":3}`, `{"a":1,"a":1,"b":2}`, `{"a":1,"\u0062":2}`}},
+		{`{"properties":{"a":{}},"additionalProperties":false,"minProperties":1}`, []string{`{"a":{"z":1}}`}, []string{`{"b":1}`, `{}`, `{"a":1,"b":2}`}},
+		{`{"additionalProperties":{"type":"integer"},"maxProperties":2}`, []string{`{"x":1,"y":2}`}, []string{`{"x":1,"X":2}`, `{"x":1,"y":2,"z":3}`, `{"é":1}`}},
+		{`{"patternProperties":{"^x":{"type":"integer"}},"properties":{"xa":{"minimum":3}}}`, []string{`{"xa":3}`, `{}`}, []string{`{"xa":2}`, `{"xa":3.5}`, `{"xb":1}`}},
+		{`{"pattern":"^[A-Z]{3}-\\d+$"}`, []string{`"ABC-12"`, `5`}, []string{`"ABC-"`, `"ABC-1x"`, `"AB-1"`, `"ABC-1\n"`}},
+		{`{"pattern":"(a|b)+c"}`, []string{`"xabc"`}, []string{`"c"`}},
+		{`{"pattern":"^.[^x]$"}`, []string{`"ab"`, `"éb"`, `"é€"`}, []string{`"ax"`, `"a"`, `"aéx"`}},
+		{`{"format":"date-time"}`, []string{`"2024-02-29T23:59:59.5+01:00"`, `5`}, []string{`"2023-02-29T23:59:59Z"`, `"2024-02-29"`}},
+		{`{"format":"email"}`, []string{`"bob.b+x@example.com"`}, []string{`"bob"`, `"a..b@c"`, `"bob@-x"`}},
+		{`{"format":"regex"}`, []string{`5`}, []string{`"a"`}},
+		{`{"format":"unknown"}`, []string{`"a"`}, nil},
+		{`{"$ref":"#/$defs/n","$defs":{"n":{"properties":{"v":{"type":"integer"},"next":{"$ref":"#/$defs/n"}},"additionalProperties":false}}}`, []string{`{"v":1,"next":{"v":2,"next":{}}}`}, []string{`{"next":{"next":{"v":"1"}}}`}},
+		{`{"allOf":[{"properties":{"a":{"minimum":1}}},{"properties":{"a":{"maximum":5},"b":{"const":1}},"required":["b"]}]}`, []string{`{"a":3,"b":1}`}, []string{`{"a":6,"b":1}`, `{"a":0,"b":1}`, `{"a":3}`, `{"a":3,"b":1,"B":2}`}},
+		{`{"anyOf":[{"type":"string"},{"type":"null"}]}`, []string{`"a"`, `null`}, []string{`1`}},
+		{`{"anyOf":[{"maxLength":2},{"type":"integer"}],"minimum":3}`, []string{`"a"`, `3`, `null`}, []string{`"abc"`, `2`}},
+		{`{"oneOf":[{"type":"integer"},{"type":"number"}]}`, nil, []string{`1`, `1.5`}},
+		{`{"oneOf":[{"const":"a"},{"const":"b"},{"type":"integer"}]}`, []string{`"a"`, `"b"`, `5`}, []string{`"c"`}},
+		{`{"required":["kind"],"oneOf":[{"type":"object","properties":{"kind":{"const":"a"},"x":{"type":"integer"}},"required":["x"]},{"type":"object","properties":{"kind":{"enum":["b","c"]},"y":{"type":"string"}}}]}`,
+			[]string{`{"kind":"a","x":1}`, `{"y":"s","kind":"c"}`, `{"kind":"a","x":1,"y":2}`},
+			[]string{`{"kind":"a"}`, `{"kind":"b","y":1}`, `{"x":1}`, `{"kind":"a","x":1,"Y":2}`, `5`}},
+		{`{"oneOf":[{"properties":{"kind":{"const":"a"}},"required":["kind"]},{"properties":{"kind":{"const":"b"}},"required":["kind"]}]}`, nil, []string{`{"kind":"a"}`, `1`}},
+		{`{"anyOf":[{"properties":{"a":{"properties":{"id":{}}}}},{"type":"object"}]}`, []string{`{"a":{"id":1}}`, `{"b":1}`}, []string{`{"a":{"ID":1}}`}},
+		{`{"anyOf":[{"type":"object"},{"properties":{"a":{"items":{"properties":{"id":{}}}}}}]}`, []string{`{"a":[{"id":1}]}`}, []string{`{"a":[{"ID":1}]}`}},
+		{`{"not":{"type":"string"}}`, nil, []string{`1`, `"a"`}},
+		{`{"type":"object","properties":{"a":{"not":{}}}}`, []string{`{"b":1}`}, []string{`{"a":1}`}},
+		{`false`, nil, []string{`1`}},
+		{`{"properties":{"a":false}}`, []string{`{"b":1}`}, []string{`{"a":1}`}},
+		{`{"properties":{"\"":{"type":"integer"},"":{"type":"integer"},"é":{"type":"integer"}}}`, []string{`{"é":1,"":2}`}, []string{`{"\"":1}`, `{"é":""}`}},
+		{`{"properties":{"k":{}}}`, []string{`{"k":1}`}, []string{"{\"\u212a\":1}", `{"K":1}`}},
+		{`{}`, []string{strings.Repeat("[", schema.MaxDepth) + strings.Repeat("]", schema.MaxDepth)}, []string{strings.Repeat("[", schema.MaxDepth+1) + strings.Repeat("]", schema.MaxDepth+1)}},
+		{broad(64), []string{`{"p0":1,"p63":1}`}, []string{`{"p63":"1"}`}},
+		{broad(65), nil, []string{`{"p0":1}`}},
+	} {
+		c := newContract(t, tc.schema)
+		for _, instance := range tc.accepted {
+			if !c.sound(t, instance) {
+				t.Errorf("%.200s: %.100s: got left to the judge, want accepted", tc.schema, instance)
+			}
+		}
+		for _, instance := range tc.left {
+			if c.sound(t, instance) {
+				t.Errorf("%.200s: %.100s: got accepted, want left to the judge", tc.schema, instance)
+			}
+		}
+	}
+}
+
+// broad returns a schema of n properties.
+func broad(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(`,"p` + strconv.Itoa(i) + `":{"type":"integer"}`)
+	}
+	return `{"properties":{` + b.String()[1:] + `}}`
+}
+
+// The fast path is as strict as the judge about whatever comes out of mutations.
+func TestAcceptsSoundly(t *testing.T) {
+	m, tried, accepted := newMutator(1), 0, 0
+	for _, text := range fuzzSchemas {
+		c := newContract(t, text)
+		for _, instance := range fuzzInstances {
+			if decodeNumbers([]byte(instance)) == nil {
+				continue
+			}
+			for range 100 {
+				tried++
+				if c.sound(t, m.mutate(instance)) {
+					accepted++
+				}
+			}
+		}
+	}
+	t.Logf("%d of %d accepted at once", accepted, tried)
+	if accepted < tried/20 {
+		t.Errorf("got %d of %d accepted, want many", accepted, tried)
+	}
+}

@@ -1,0 +1,39 @@
+package schema
+
+// exclusive reports whether no value satisfies two of the plans.
+func exclusive(plans []*plan) bool {
+	for i, p := range plans {
+		for _, q := range plans[:i] {
+			if !apart(p, q, 4) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// apart reports whether certainly no value satisfies both plans, looking so many
+// levels deep.
+func apart(p, q *plan, levels int) bool {
+	both := p.kinds & q.kinds
+	if p.values != nil && q.values != nil {
+		both &= p.values.common(q.values)
+	}
+	if both&kindObject != 0 && levels > 0 && objectsApart(&p.object, &q.object, levels-1) {
+		both &^= kindObject
+	}
+	return both == 0
+}
+
+// objectsApart reports whether a property that one of the plans requires tells
+// their objects apart.
+func objectsApart(p, q *objectPlan, levels int) bool {
+	for _, one := range [][2]*objectPlan{{p, q}, {q, p}} {
+		for i, name := range one[0].names.all {
+			if one[0].required>>i&1 != 0 && apart(one[0].children[i], one[1].property(name), levels) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,130 @@
+package schema_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"example.com/safeconduct/schema"
+)
+
+// A sample is an instance of a schema.
+type sample struct {
+	contract
+	instance string
+}
+
+// realCalls returns the valid calls of BFCL and those of tau-bench.
+func realCalls(t *testing.T) []sample {
+	t.Helper()
+	var all []sample
+	contracts := make(map[string]contract)
+	add := func(text, instance string) {
+		c, ok := contracts[text]
+		if !ok {
+			c = newContract(t, text)
+			contracts[text] = c
+		}
+		all = append(all, sample{c, instance})
+	}
+	for _, c := range toolCalls(t) {
+		if c.Kind == "valid" {
+			add(string(c.Schema), string(c.Args))
+		}
+	}
+	schemas, calls := recordedCalls(t)
+	for _, c := range calls {
+		add(schemas[c.Name], c.Arguments)
+	}
+	return all
+}
+
+// suiteSamples returns all tests of the JSON Schema Test Suite whose schemas
+// compile, the optional ones too.
+func suiteSamples(t *testing.T) []sample {
+	t.Helper()
+	var all []sample
+	for _, draft := range []struct{ name, url string }{
+		{"draft7", "http://json-schema.org/draft-07/schema#"},
+		{"draft2020-12", "https://json-schema.org/draft/2020-12/schema"},
+	} {
+		for _, dir := range []string{".", "optional", "optional/format"} {
+			files, err := filepath.Glob(filepath.Join(corpus(t, "json-schema-test-suite", draft.name, dir), "*.json"))
+			if err != nil || len(files) == 0 {
+				t.Fatalf("%s/%s: got %d files, %v", draft.name, dir, len(files), err)
+			}
+			for _, file := range files {
+				for _, g := range suiteGroups(t, file, draft.url) {
+					s, err := schema.Compile("suite", g.Schema)
+					if err != nil {
+						continue
+					}
+					c := contract{string(g.Schema), s, mustUpstream(t, string(g.Schema))}
+					for _, tc := range g.Tests {
+						all = append(all, sample{c, string(tc.Data)})
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
+// The fast path accepts nearly all real tool calls, so that jsonschema judges what
+// is wrong or odd alone.
+func TestCorpusShareOfTheFastPath(t *testing.T) {
+	calls := realCalls(t)
+	accepted := 0
+	covered := make(map[*schema.Schema]bool)
+	for _, c := range calls {
+		if _, seen := covered[c.s]; !seen {
+			covered[c.s] = true
+		}
+		if c.sound(t, c.instance) {
+			accepted++
+		} else {
+			covered[c.s] = false
+		}
+	}
+	whole := 0
+	for _, is := range covered {
+		if is {
+			whole++
+		}
+	}
+	t.Logf("accepted at once: %d of %d calls; all calls of %d of %d schemas", accepted, len(calls), whole, len(covered))
+	if 100*accepted < 95*len(calls) || 100*whole < 95*len(covered) {
+		t.Errorf("got %d of %d calls and %d of %d schemas, want at least 95%% of each", accepted, len(calls), whole, len(covered))
+	}
+}
+
+// What the fast path accepts jsonschema accepts: of every test of the suite, and
+// of 100,000 texts that were made of real calls and of the suite's.
+func TestCorpusAcceptsSoundly(t *testing.T) {
+	generated := 100_000
+	if testing.Short() {
+		generated = 10_000
+	}
+	suite := suiteSamples(t)
+	accepted := 0
+	for _, c := range suite {
+		if c.sound(t, c.instance) {
+			accepted++
+		}
+	}
+	t.Logf("the suite: accepted at once: %d of %d", accepted, len(suite))
+	if accepted < len(suite)/10 {
+		t.Errorf("got %d of %d of the suite accepted, want many", accepted, len(suite))
+	}
+	m, samples := newMutator(2), append(suite, realCalls(t)...)
+	accepted = 0
+	for i := range generated {
+		c := samples[i%len(samples)]
+		if c.sound(t, m.mutate(c.instance)) {
+			accepted++
+		}
+	}
+	t.Logf("generated: accepted at once: %d of %d", accepted, generated)
+	if accepted < generated/10 {
+		t.Errorf("got %d of %d generated accepted, want many", accepted, generated)
+	}
+}

@@ -1,0 +1,174 @@
+package schema
+
+import (
+	"math/big"
+	"math/bits"
+	"strings"
+)
+
+// A decimal is a number, exactly: mantissa times ten to the exponent. The mantissa
+// has at most 18 digits, so that there is room to calculate.
+type decimal struct {
+	negative bool // of a mantissa that is not zero
+	mantissa uint64
+	exponent int
+}
+
+const (
+	decimalDigits = 18
+	farApart      = 19 // ten to this is more than any mantissa
+)
+
+// tens are the powers of ten that fit.
+var tens = [20]uint64{
+	1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9,
+	1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
+}
+
+// decimalOf returns a number of a schema as a decimal, unless it has too many
+// digits.
+func decimalOf(r *big.Rat) (decimal, bool) {
+	places, exact := r.FloatPrec()
+	if !exact {
+		return decimal{}, false
+	}
+	text, zeros := r.FloatString(places), 0
+	if places == 0 {
+		short := strings.TrimRight(text, "0")
+		zeros = len(text) - len(short)
+		text = short
+	}
+	if strings.TrimLeft(text, "-") == "" {
+		return decimal{}, true
+	}
+	d, digits, _ := readDigits(text, 0)
+	d.exponent += zeros
+	return d, digits <= decimalDigits
+}
+
+// readDigits reads a JSON number that begins at src[i], up to its exponent. The
+// mantissa is right only if the number of digits is at most decimalDigits. The end
+// is -1 where there is no number.
+func readDigits(src string, i int) (d decimal, digits, end int) {
+	if i < len(src) && src[i] == '-' {
+		d.negative = true
+		i++
+	}
+	start := i
+	for ; i < len(src) && src[i]-'0' <= 9; i++ {
+		d.mantissa = 10*d.mantissa + uint64(src[i]-'0')
+	}
+	digits = i - start
+	if digits == 0 || digits > 1 && src[start] == '0' {
+		return d, digits, -1
+	}
+	if i < len(src) && src[i] == '.' {
+		i++
+		start = i
+		for ; i < len(src) && src[i]-'0' <= 9; i++ {
+			d.mantissa = 10*d.mantissa + uint64(src[i]-'0')
+		}
+		if i == start {
+			return d, digits, -1
+		}
+		d.exponent = start - i
+		digits += i - start
+	}
+	if d.mantissa == 0 {
+		d.negative = false
+	}
+	return d, digits, i
+}
+
+// readExponent reads the exponent of a JSON number, after its e. The end is -1
+// where there is none. One that is beyond MaxExponent comes back as some other
+// that is beyond.
+func readExponent(src string, i int) (exponent, end int) {
+	negative := false
+	if i < len(src) && (src[i] == '+' || src[i] == '-') {
+		negative = src[i] == '-'
+		i++
+	}
+	start := i
+	for ; i < len(src) && src[i]-'0' <= 9; i++ {
+		exponent = min(10*exponent+int(src[i]-'0'), MaxExponent+1)
+	}
+	if i == start {
+		return 0, -1
+	}
+	if negative {
+		exponent = -exponent
+	}
+	return exponent, i
+}
+
+// integral reports whether d has no fractional part.
+func (d decimal) integral() bool {
+	switch {
+	case d.exponent >= 0 || d.mantissa == 0:
+		return true
+	case d.exponent <= -farApart:
+		return false
+	}
+	return d.mantissa%tens[-d.exponent] == 0
+}
+
+// compare returns -1, 0 or 1 where d is less than, equal to or more than e.
+func (d decimal) compare(e decimal) int {
+	switch {
+	case d.negative != e.negative:
+		if d.negative {
+			return -1
+		}
+		return 1
+	case d.negative:
+		return e.compareSize(d)
+	}
+	return d.compareSize(e)
+}
+
+func (d decimal) compareSize(e decimal) int {
+	if d.mantissa == 0 || e.mantissa == 0 || d.exponent == e.exponent {
+		return compareWords(d.mantissa, e.mantissa)
+	}
+	if d.exponent < e.exponent {
+		return -e.compareSize(d)
+	}
+	by := d.exponent - e.exponent
+	if by >= farApart {
+		return 1
+	}
+	high, low := bits.Mul64(d.mantissa, tens[by])
+	if high > 0 {
+		return 1
+	}
+	return compareWords(low, e.mantissa)
+}
+
+func compareWords(a, b uint64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// multipleOf reports whether d is a multiple of e, which is more than zero. Where
+// that takes longer numbers, the answer is no.
+func (d decimal) multipleOf(e decimal) bool {
+	if d.mantissa == 0 {
+		return true
+	}
+	by := d.exponent - e.exponent
+	if by >= farApart || by <= -farApart {
+		return false
+	}
+	if by < 0 {
+		high, low := bits.Mul64(e.mantissa, tens[-by])
+		return high == 0 && d.mantissa%low == 0
+	}
+	high, low := bits.Mul64(d.mantissa, tens[by])
+	return bits.Rem64(high, low, e.mantissa) == 0
+}

@@ -1,0 +1,381 @@
+package schema
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+)
+
+// Limits of a plan. A schema that goes beyond has none.
+const (
+	maxPlans    = 2 * MaxSubschemas
+	maxLowering = 100_000 // schemas, properties and alternatives that are looked at
+	maxNumbers  = 64      // in an enum
+)
+
+// A lowering makes plans of compiled schemas.
+type lowering struct {
+	ids     map[*node]int
+	names   map[*node]bool // whether a schema or one that it leads to declares properties
+	plans   map[string]*plan
+	choices []*plan // whose alternatives are those of a oneOf
+	steps   int
+}
+
+// A group is the anyOf or the oneOf of a schema.
+type group struct {
+	of  *node
+	one bool
+}
+
+func (g group) members() []*node {
+	if g.one {
+		return g.of.OneOf
+	}
+	return g.of.AnyOf
+}
+
+// A place of a lowering is what schemas judge one value.
+type site struct {
+	apply  []*node // must be satisfied
+	beside []*node // are asked and need not be satisfied
+	chosen []group // have their choice in apply already
+}
+
+// lower returns the plan of a compiled schema, or nil where that would be too
+// large.
+func lower(root *node) *plan {
+	l := &lowering{ids: make(map[*node]int), names: make(map[*node]bool), plans: make(map[string]*plan)}
+	p := l.plan(site{apply: []*node{root}})
+	if l.full() {
+		return nil
+	}
+	for _, choice := range l.choices {
+		if !exclusive(choice.alternatives) {
+			choice.accepts = 0
+		}
+	}
+	return p
+}
+
+func (l *lowering) full() bool { return len(l.plans) > maxPlans || l.steps > maxLowering }
+
+// plan returns the plan of all schemas that apply at a site.
+func (l *lowering) plan(at site) *plan {
+	at.apply = l.sorted(closure(at.apply, together))
+	at.beside = slices.DeleteFunc(l.sorted(closure(at.beside, inPlace)), func(s *node) bool {
+		return !l.declares(s) || slices.Contains(at.apply, s)
+	})
+	key := l.key(at)
+	if p := l.plans[key]; p != nil {
+		return p
+	}
+	p := &plan{
+		kinds:  anyKind,
+		text:   textPlan{max: math.MaxInt},
+		array:  arrayPlan{max: math.MaxInt},
+		object: objectPlan{max: math.MaxInt},
+	}
+	l.plans[key] = p
+	l.steps += 1 + len(at.apply) + len(at.beside)
+	unknown := kinds(0)
+	if slices.ContainsFunc(at.beside, findsWhenRun) {
+		unknown = anyKind
+	}
+	for _, s := range at.apply {
+		if s.Always != nil {
+			if !*s.Always {
+				p.kinds = 0
+			}
+			continue
+		}
+		unknown |= p.demand(s) | beyond(s)
+	}
+	if l.full() {
+		return p
+	}
+	unknown |= l.object(&p.object, at)
+	l.array(&p.array, at)
+	l.choose(p, at)
+	p.accepts = p.kinds &^ unknown
+	return p
+}
+
+// key tells sites apart.
+func (l *lowering) key(at site) string {
+	var b []byte
+	for _, list := range [][]*node{at.apply, at.beside} {
+		for _, s := range list {
+			b = strconv.AppendInt(b, int64(l.id(s)), 36)
+			b = append(b, ' ')
+		}
+		b = append(b, '|')
+	}
+	for _, g := range at.chosen {
+		b = strconv.AppendInt(b, int64(l.id(g.of)), 36)
+		b = append(strconv.AppendBool(b, g.one), ' ')
+	}
+	return string(b)
+}
+
+func (l *lowering) id(s *node) int {
+	id, ok := l.ids[s]
+	if !ok {
+		id = len(l.ids)
+		l.ids[s] = id
+	}
+	return id
+}
+
+func (l *lowering) sorted(list []*node) []*node {
+	for _, s := range list {
+		l.id(s)
+	}
+	slices.SortFunc(list, func(a, b *node) int { return cmp.Compare(l.id(a), l.id(b)) })
+	return list
+}
+
+// closure returns the schemas and all that they lead to.
+func closure(from []*node, next func(*node) []*node) []*node {
+	var all []*node
+	seen := make(map[*node]bool)
+	for todo := slices.Clone(from); len(todo) > 0; {
+		s := todo[0]
+		todo = todo[1:]
+		if s == nil || seen[s] {
+			continue
+		}
+		seen[s] = true
+		all = append(all, s)
+		todo = append(todo, next(s)...)
+	}
+	return all
+}
+
+// together returns the schemas that a value must satisfy to satisfy s.
+func together(s *node) []*node {
+	all := append([]*node{s.Ref}, s.AllOf...)
+	if r := s.RecursiveRef; r != nil && !r.RecursiveAnchor {
+		all = append(all, r)
+	}
+	if r := s.DynamicRef; r != nil && r.DynamicAnchor == "" {
+		all = append(all, r)
+	}
+	return all
+}
+
+// findsWhenRun reports whether s refers to a schema that is not known before.
+func findsWhenRun(s *node) bool {
+	return s.RecursiveRef != nil && s.RecursiveRef.RecursiveAnchor || s.DynamicRef != nil && s.DynamicRef.DynamicAnchor != ""
+}
+
+// declares reports whether s or any schema that it leads to declares properties.
+func (l *lowering) declares(s *node) bool {
+	if is, ok := l.names[s]; ok {
+		return is
+	}
+	all := closure([]*node{s}, func(s *node) []*node { return append(append(inPlace(s), below(s)...), s.RecursiveRef, s.DynamicRef) })
+	l.steps += len(all)
+	l.names[s] = slices.ContainsFunc(all, func(s *node) bool { return len(s.Properties) > 0 })
+	return l.names[s]
+}
+
+// object plans the properties of objects at a site. It returns kindObject where it
+// cannot say all.
+func (l *lowering) object(p *objectPlan, at site) (unknown kinds) {
+	names := make(map[string]bool) // and whether they are required
+	for _, s := range at.apply {
+		p.min, p.max = within(p.min, p.max, s.MinProperties, s.MaxProperties)
+		for _, name := range s.Required {
+			names[name] = true
+		}
+	}
+	for _, s := range slices.Concat(at.apply, at.beside) {
+		for name := range s.Properties {
+			if _, ok := names[name]; !ok {
+				names[name] = false
+			}
+		}
+	}
+	l.steps += len(names)
+	if len(names) > maxNames {
+		p.extra = l.anything(kindObject)
+		return kindObject
+	}
+	folded := make(map[string]bool)
+	p.names = newTable(slices.Sorted(maps.Keys(names)))
+	for i, name := range p.names.all {
+		if names[name] {
+			p.required |= 1 << i
+		}
+		p.children = append(p.children, l.property(at, name))
+		if folded[fold(name)] {
+			unknown = kindObject // it is the twin of another one
+		}
+		folded[fold(name)] = true
+		if hash, ascii := hashName(fold(name)); ascii {
+			p.twins = append(p.twins, hash)
+		}
+	}
+	p.extra = l.extra(at)
+	return unknown
+}
+
+// property returns the plan of the property with the given name.
+func (l *lowering) property(at site, name string) *plan {
+	var next site
+	for _, s := range at.apply {
+		sub, known := s.Properties[name]
+		if known {
+			next.apply = append(next.apply, sub)
+		}
+		for re, sub := range s.PatternProperties {
+			if re.MatchString(name) {
+				known = true
+				next.apply = append(next.apply, sub)
+			}
+		}
+		if !known && !next.add(s.AdditionalProperties) {
+			return l.nothing()
+		}
+	}
+	for _, s := range at.beside {
+		next.beside = append(next.beside, ofProperty(s, s.Properties[name])...)
+	}
+	return l.plan(next)
+}
+
+// extra returns the plan of the properties that no schema mentions.
+func (l *lowering) extra(at site) *plan {
+	var next site
+	for _, s := range at.apply {
+		if len(s.PatternProperties) > 0 {
+			return l.anything(anyKind)
+		}
+		if !next.add(s.AdditionalProperties) {
+			return l.nothing()
+		}
+	}
+	for _, s := range at.beside {
+		next.beside = append(next.beside, ofProperty(s, nil)...)
+	}
+	return l.plan(next)
+}
+
+// add adds what additionalProperties or additionalItems holds, and reports whether
+// it allows anything.
+func (at *site) add(additional any) bool {
+	switch v := additional.(type) {
+	case bool:
+		return v
+	case *node:
+		at.apply = append(at.apply, v)
+	}
+	return true
+}
+
+// array plans the items of arrays at a site.
+func (l *lowering) array(p *arrayPlan, at site) {
+	prefix := 0
+	for _, s := range at.apply {
+		p.min, p.max = within(p.min, p.max, s.MinItems, s.MaxItems)
+		items, _ := s.Items.([]*node)
+		prefix = max(prefix, len(s.PrefixItems), len(items))
+	}
+	for _, s := range at.beside {
+		items, _ := s.Items.([]*node)
+		prefix = max(prefix, len(s.PrefixItems), len(items))
+	}
+	l.steps += prefix
+	for i := range prefix {
+		p.prefix = append(p.prefix, l.item(at, i))
+	}
+	p.items = l.item(at, prefix)
+}
+
+// item returns the plan of item i.
+func (l *lowering) item(at site, i int) *plan {
+	var next site
+	for _, s := range at.apply {
+		if i < len(s.PrefixItems) {
+			next.apply = append(next.apply, s.PrefixItems[i])
+		} else if s.Items2020 != nil {
+			next.apply = append(next.apply, s.Items2020)
+		}
+		switch items := s.Items.(type) {
+		case *node:
+			next.apply = append(next.apply, items)
+		case []*node:
+			if i < len(items) {
+				next.apply = append(next.apply, items[i])
+			} else if !next.add(s.AdditionalItems) {
+				return l.nothing()
+			}
+		}
+	}
+	for _, s := range at.beside {
+		next.beside = append(next.beside, ofItem(s, i)...)
+	}
+	return l.plan(next)
+}
+
+// choose plans the first anyOf or oneOf at a site that has none chosen yet; the
+// plans of its alternatives go on with the others.
+func (l *lowering) choose(p *plan, at site) {
+	for _, s := range at.apply {
+		for _, g := range []group{{s, false}, {s, true}} {
+			if len(g.members()) == 0 || slices.Contains(at.chosen, g) {
+				continue
+			}
+			l.alternatives(p, at, g)
+			return
+		}
+	}
+}
+
+func (l *lowering) alternatives(p *plan, at site, g group) {
+	members := g.members()
+	allowed := kinds(0)
+	for i, member := range members {
+		next := site{
+			apply:  append(slices.Clone(at.apply), member),
+			beside: slices.Concat(at.beside, members[:i], members[i+1:]),
+			chosen: append(slices.Clone(at.chosen), g),
+		}
+		if l.steps += len(members); l.full() {
+			return
+		}
+		if alternative := l.plan(next); alternative.kinds != 0 {
+			allowed |= alternative.kinds
+			p.alternatives = append(p.alternatives, alternative)
+		}
+	}
+	p.kinds &= allowed
+	if g.one {
+		l.choices = append(l.choices, p)
+	}
+}
+
+// nothing returns the plan that no value satisfies.
+func (l *lowering) nothing() *plan {
+	return l.special("nothing", &plan{})
+}
+
+// anything returns a plan that makes no demands, and knows nothing of values of
+// the given kinds.
+func (l *lowering) anything(unknown kinds) *plan {
+	p := &plan{kinds: anyKind, accepts: anyKind &^ unknown, text: textPlan{max: math.MaxInt}}
+	p.array = arrayPlan{max: math.MaxInt, items: p}
+	p.object = objectPlan{max: math.MaxInt, extra: p}
+	return l.special("anything "+strconv.Itoa(int(unknown)), p)
+}
+
+func (l *lowering) special(key string, p *plan) *plan {
+	if have := l.plans[key]; have != nil {
+		return have
+	}
+	l.plans[key] = p
+	return p
+}

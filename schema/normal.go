@@ -1,0 +1,150 @@
+package schema
+
+import (
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// appendNormal appends a text that was accepted, serialised again: without white
+// space, with strings escaped as little as may be. That is never longer.
+func appendNormal(dst []byte, src string) []byte {
+	for i := 0; i < len(src); {
+		switch src[i] {
+		case ' ', '\t', '\n', '\r':
+			i++
+		case '"':
+			dst, i = appendText(dst, src, i)
+		default:
+			end := i + 1
+			for end < len(src) && src[end] > ' ' && src[end] != '"' {
+				end++
+			}
+			dst = append(dst, src[i:end]...)
+			i = end
+		}
+	}
+	return dst
+}
+
+// normalized is appendNormal for a string.
+func normalized(src string) string { return view(appendNormal(make([]byte, 0, len(src)), src)) }
+
+// appendText appends a string, and returns the offset after it.
+func appendText(dst []byte, src string, i int) ([]byte, int) {
+	dst = append(dst, '"')
+	for i++; src[i] != '"'; {
+		if src[i] != '\\' {
+			end := i + 1
+			for src[end] != '"' && src[end] != '\\' {
+				end++
+			}
+			dst = append(dst, src[i:end]...)
+			i = end
+			continue
+		}
+		switch src[i+1] {
+		case '/':
+			dst = append(dst, '/')
+			i += 2
+		case 'u':
+			r, end := readEscape(src, i)
+			dst = appendRune(dst, r)
+			i = end
+		default:
+			dst = append(dst, src[i:i+2]...)
+			i += 2
+		}
+	}
+	return append(dst, '"'), i + 1
+}
+
+// Of control characters these have a short escape, by the same place.
+const (
+	shortRunes   = "\b\t\n\f\r\"\\"
+	shortEscapes = `btnfr"\`
+)
+
+// appendRune appends a character of a string, escaped if it must be.
+func appendRune(dst []byte, r rune) []byte {
+	const hex = "0123456789abcdef"
+	if at := strings.IndexRune(shortRunes, r); at >= 0 {
+		return append(dst, '\\', shortEscapes[at])
+	}
+	if r < ' ' {
+		return append(dst, '\\', 'u', '0', '0', hex[r>>4], hex[r&0xf])
+	}
+	return utf8.AppendRune(dst, r)
+}
+
+// unescape returns what the content of a string means.
+func unescape(s string) string {
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); {
+		if s[i] != '\\' {
+			b = append(b, s[i])
+			i++
+			continue
+		}
+		if s[i+1] == 'u' {
+			r, end := readEscape(s, i)
+			b, i = utf8.AppendRune(b, r), end
+			continue
+		}
+		c := s[i+1] // stands for itself, if it is no letter
+		if at := strings.IndexByte(shortEscapes, c); at >= 0 {
+			c = shortRunes[at]
+		}
+		b = append(b, c)
+		i += 2
+	}
+	return string(b)
+}
+
+// minimal reports whether the escape is what appendRune makes of the character.
+func minimal(r rune, escape string) bool {
+	var b [12]byte
+	return string(appendRune(b[:0], r)) == escape
+}
+
+// readEscape reads the escape \uXXXX that begins at src[i], or two that make a
+// surrogate pair. The end is -1 where there is none, or half a pair.
+func readEscape(src string, i int) (r rune, end int) {
+	r, end = readUnit(src, i)
+	switch {
+	case end < 0 || !utf16.IsSurrogate(r):
+		return r, end
+	case end+1 >= len(src) || src[end] != '\\' || src[end+1] != 'u':
+		return 0, -1
+	}
+	second, end := readUnit(src, end)
+	if end < 0 {
+		return 0, -1
+	}
+	if r = utf16.DecodeRune(r, second); r == utf8.RuneError {
+		return 0, -1
+	}
+	return r, end
+}
+
+// readUnit reads \uXXXX.
+func readUnit(src string, i int) (r rune, end int) {
+	end = i + len(`\uXXXX`)
+	if end > len(src) {
+		return 0, -1
+	}
+	for _, c := range []byte(src[i+2 : end]) {
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c && c <= 'f':
+			c -= 'a' - 10
+		case 'A' <= c && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, -1
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, end
+}

@@ -1,0 +1,441 @@
+package schema
+
+import (
+	"math/bits"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// The fast path: a text is read once, and each value is held against its plan
+// while it is read. Nothing is decoded and nothing is allocated. The outcome is
+// that the text is accepted, or that somebody else must judge it: the scanner
+// refuses nothing and explains nothing. It gives up wherever something is out of
+// the ordinary, so that what it accepts passes the strict parse as well.
+
+// A scanner reads one text. All methods that read something take the offset where
+// it begins and return the one after it, or -1 where they give up.
+type scanner struct {
+	src    string
+	loose  bool // the text differs from what Normalize makes of it
+	depth  int
+	most   int // the greatest depth so far
+	values int // how many were read, with what long numbers count
+	at     int // how far reading has come
+	spare  int // bytes that alternatives may read in vain
+
+	// The hashes of the names of undeclared properties, of all objects that
+	// are being read.
+	marks  int
+	hashes [maxMarks]uint64
+}
+
+const (
+	maxMarks = 32
+
+	// Alternatives are tried one after the other. All texts that are not
+	// accepted are judged again, so that what is read in vain is bounded.
+	spareTimes = 8
+	spareBytes = 1 << 10
+)
+
+// accepts reports whether the fast path accepts the text, and then whether it is
+// in the form that Normalize returns already.
+func (s *Schema) accepts(text string) (normal, ok bool) {
+	if s.plan == nil || len(text) > MaxBytes {
+		return false, false
+	}
+	sc := scanner{src: text, spare: spareTimes*len(text) + spareBytes}
+	end := sc.value(s.plan, sc.space(0))
+	if end < 0 || sc.space(end) != len(text) {
+		return false, false
+	}
+	return !sc.loose, s.bill.covers(len(text), sc.values, sc.most)
+}
+
+// view returns the bytes as a string, without a copy. The string must be gone
+// before the bytes change.
+func view(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // read during a judgement only
+}
+
+// value reads one value.
+func (s *scanner) value(p *plan, i int) int {
+	s.values++
+	s.at = i
+	if i >= len(s.src) {
+		return -1
+	}
+	if p.alternatives != nil {
+		return s.choose(p, i)
+	}
+	switch s.src[i] {
+	case '"':
+		if p.accepts&kindString != 0 {
+			return s.text(p, i)
+		}
+	case '{':
+		if p.accepts&kindObject != 0 {
+			return s.object(&p.object, i)
+		}
+	case '[':
+		if p.accepts&kindArray != 0 {
+			return s.array(&p.array, i)
+		}
+	case 't':
+		if p.accepts&kindBoolean != 0 && (p.values == nil || p.values.yes) {
+			return s.literal("true", i)
+		}
+	case 'f':
+		if p.accepts&kindBoolean != 0 && (p.values == nil || p.values.no) {
+			return s.literal("false", i)
+		}
+	case 'n':
+		if p.accepts&kindNull != 0 && (p.values == nil || p.values.null) {
+			return s.literal("null", i)
+		}
+	default:
+		if p.accepts&kindNumber != 0 {
+			return s.number(p, i)
+		}
+	}
+	return -1
+}
+
+// choose reads a value that must satisfy one of the alternatives.
+func (s *scanner) choose(p *plan, i int) int {
+	kind := p.accepts & kindsOf(s.src[i])
+	depth, marks := s.depth, s.marks
+	for _, alternative := range p.alternatives {
+		if alternative.accepts&kind == 0 {
+			continue
+		}
+		if end := s.value(alternative, i); end >= 0 {
+			return end
+		}
+		s.depth, s.marks = depth, marks
+		if s.spare -= s.at - i; s.spare < 0 {
+			break
+		}
+	}
+	return -1
+}
+
+func (s *scanner) object(p *objectPlan, i int) int {
+	if s.depth == MaxDepth {
+		return -1
+	}
+	s.depth++
+	s.most = max(s.most, s.depth)
+	src, marks := s.src, s.marks
+	seen, n := uint64(0), 0
+	i = s.space(i + 1)
+	if i < len(src) && src[i] == '}' {
+		goto end
+	}
+	for {
+		if i >= len(src) || src[i] != '"' {
+			return -1
+		}
+		start := i + 1
+		i = plain(src, start)
+		if i < len(src) && src[i] >= utf8.RuneSelf {
+			i = s.name(i)
+		}
+		if i < 0 || i >= len(src) || src[i] != '"' {
+			return -1
+		}
+		sub := p.extra
+		if at := p.names.find(src, start, i); at >= 0 {
+			bit := uint64(1) << at
+			if seen&bit != 0 {
+				return -1
+			}
+			seen |= bit
+			sub = p.children[at]
+		} else if sub.accepts == 0 || !s.mark(p, marks, src[start:i]) {
+			return -1
+		}
+		if i = s.space(i + 1); i >= len(src) || src[i] != ':' {
+			return -1
+		}
+		if i = s.value(sub, s.space(i+1)); i < 0 {
+			return -1
+		}
+		n++
+		if i = s.space(i); i >= len(src) {
+			return -1
+		}
+		if src[i] == '}' {
+			break
+		}
+		if src[i] != ',' {
+			return -1
+		}
+		i = s.space(i + 1)
+	}
+end:
+	if seen&p.required != p.required || n < p.min || n > p.max {
+		return -1
+	}
+	s.depth--
+	s.marks = marks
+	return i + 1
+}
+
+// name finds the end of a property name from a byte of it that is not ASCII.
+func (s *scanner) name(i int) int {
+	for i < len(s.src) && s.src[i] >= utf8.RuneSelf {
+		for i < len(s.src) && s.src[i] >= utf8.RuneSelf {
+			i++
+		}
+		i = plain(s.src, i)
+	}
+	return i
+}
+
+// mark notes the name of an undeclared property of an object whose own marks
+// begin at the given one. It reports whether that certainly differs, and not in
+// case alone, from those before and from all that schemas declare.
+func (s *scanner) mark(p *objectPlan, marks int, name string) bool {
+	hash, ascii := hashName(name)
+	if !ascii || s.marks == maxMarks {
+		return false
+	}
+	for _, declared := range p.twins {
+		if declared == hash {
+			return false
+		}
+	}
+	for _, other := range s.hashes[marks:s.marks] {
+		if other == hash {
+			return false
+		}
+	}
+	s.hashes[s.marks] = hash
+	s.marks++
+	return true
+}
+
+// hashName returns a hash of a name of ASCII letters that is the same in upper
+// and lower case.
+func hashName(name string) (hash uint64, ascii bool) {
+	hash = 0xcbf29ce484222325
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case c >= utf8.RuneSelf:
+			return 0, false
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		hash = (hash ^ uint64(c)) * 0x100000001b3
+	}
+	return hash, true
+}
+
+func (s *scanner) array(p *arrayPlan, i int) int {
+	if s.depth == MaxDepth {
+		return -1
+	}
+	s.depth++
+	s.most = max(s.most, s.depth)
+	n := 0
+	i = s.space(i + 1)
+	if i < len(s.src) && s.src[i] == ']' {
+		goto end
+	}
+	for {
+		sub := p.items
+		if n < len(p.prefix) {
+			sub = p.prefix[n]
+		}
+		if i = s.value(sub, i); i < 0 {
+			return -1
+		}
+		n++
+		if i = s.space(i); i >= len(s.src) {
+			return -1
+		}
+		if s.src[i] == ']' {
+			break
+		}
+		if s.src[i] != ',' {
+			return -1
+		}
+		i = s.space(i + 1)
+	}
+end:
+	if n < p.min || n > p.max {
+		return -1
+	}
+	s.depth--
+	return i + 1
+}
+
+func (s *scanner) literal(word string, i int) int {
+	if end := i + len(word); end <= len(s.src) && s.src[i:end] == word {
+		return end
+	}
+	return -1
+}
+
+func (s *scanner) number(p *plan, i int) int {
+	d, digits, end := readDigits(s.src, i)
+	if end < 0 || digits > MaxDigits {
+		return -1
+	}
+	whole, size := d.exponent == 0, digits
+	if end < len(s.src) && s.src[end]|0x20 == 'e' {
+		var exponent int
+		if exponent, end = readExponent(s.src, end+1); end < 0 || max(exponent, -exponent) > MaxExponent {
+			return -1
+		}
+		d.exponent += exponent
+		whole = false
+		size += max(exponent, -exponent)
+	}
+	s.values += size / digitsPerValue
+	kind := kindInteger
+	switch {
+	case digits > decimalDigits:
+		if p.values != nil || !p.number.free() || !whole && p.accepts&kindNumber != kindNumber {
+			return -1
+		}
+	case !d.integral():
+		kind = kindFraction
+	}
+	if p.accepts&kind == 0 || digits <= decimalDigits && !p.number.allows(d) || p.values != nil && !p.values.lists(d) {
+		return -1
+	}
+	return end
+}
+
+func (s *scanner) text(p *plan, i int) int {
+	start := i + 1
+	end := plain(s.src, start)
+	if end >= len(s.src) {
+		return -1
+	}
+	if s.src[end] != '"' {
+		return s.longText(p, start, end)
+	}
+	s.at = end
+	if n := end - start; n < p.text.min || n > p.text.max {
+		return -1
+	}
+	if p.values != nil && p.values.texts.find(s.src, start, end) < 0 {
+		return -1
+	}
+	if p.text.demanding() && !p.text.allows(s.src[start:end]) {
+		return -1
+	}
+	return end + 1
+}
+
+// longText reads a string that began at start, from i, where an escape or a
+// character is that is not ASCII.
+func (s *scanner) longText(p *plan, start, i int) int {
+	length := i - start
+	escaped := false
+	for {
+		if i >= len(s.src) {
+			return -1
+		}
+		switch c := s.src[i]; {
+		case c == '"':
+			s.at = i
+			if length < p.text.min || length > p.text.max {
+				return -1
+			}
+			if escaped && (p.values != nil || p.text.demanding()) {
+				return -1
+			}
+			if p.values != nil && p.values.texts.find(s.src, start, i) < 0 {
+				return -1
+			}
+			if p.text.demanding() && !p.text.allows(s.src[start:i]) {
+				return -1
+			}
+			return i + 1
+		case c == '\\':
+			if i = s.escape(i); i < 0 {
+				return -1
+			}
+			escaped = true
+			length++
+		case c >= utf8.RuneSelf:
+			r, size := utf8.DecodeRuneInString(s.src[i:])
+			if r == utf8.RuneError && size == 1 {
+				return -1
+			}
+			i += size
+			length++
+		case c < ' ':
+			return -1
+		default:
+			from := i
+			i = plain(s.src, i)
+			length += i - from
+		}
+	}
+}
+
+// escape reads one escape, or the two of a surrogate pair.
+func (s *scanner) escape(i int) int {
+	if i+1 >= len(s.src) {
+		return -1
+	}
+	switch s.src[i+1] {
+	case '"', '\\', 'b', 'f', 'n', 'r', 't':
+		return i + 2
+	case '/':
+		s.loose = true
+		return i + 2
+	case 'u':
+		r, end := readEscape(s.src, i)
+		if end >= 0 && !minimal(r, s.src[i:end]) {
+			s.loose = true
+		}
+		return end
+	}
+	return -1
+}
+
+// plain returns the offset of the first byte of src from i on that is a quote, a
+// backslash, a control character or not ASCII; or the length of src.
+func plain(src string, i int) int {
+	const (
+		low  = 0x0101010101010101
+		high = 0x8080808080808080
+	)
+	for ; i+8 <= len(src); i += 8 {
+		w := word(src, i)
+		// The lowest bit that is set is that of a byte looked for: a borrow
+		// comes from one below.
+		if odd := (w | (w - low*' ') | ((w ^ low*'"') - low) | ((w ^ low*'\\') - low)) & high; odd != 0 {
+			return i + bits.TrailingZeros64(odd)>>3
+		}
+	}
+	for ; i < len(src); i++ {
+		if c := src[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			break
+		}
+	}
+	return i
+}
+
+// space skips white space.
+func (s *scanner) space(i int) int {
+	if i < len(s.src) && s.src[i] <= ' ' {
+		return s.skip(i)
+	}
+	return i
+}
+
+func (s *scanner) skip(i int) int {
+	s.loose = true
+	for i < len(s.src) && isSpace(s.src[i]) {
+		i++
+	}
+	return i
+}
