@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"context"
 	"math"
 	"strconv"
 )
@@ -73,16 +72,6 @@ type Call struct {
 	// stream; nil otherwise. An Interceptor may replace a Stream but must not
 	// set one that was nil: that would change the request to the model.
 	Stream Stream
-}
-
-// A Stream receives one chunk of a streamed output. The chunk is valid until
-// the Stream returns. An error ends the stream and the call.
-type Stream func(ctx context.Context, chunk Chunk) error
-
-// A Chunk is one piece of a streamed output, as the provider's client cut it.
-type Chunk struct {
-	Text      []byte // of the answer, or of a tool call's arguments
-	Reasoning []byte // of the model's reasoning, where the caller asked for it
 }
 
 // A Result is what a [Handler] returns.

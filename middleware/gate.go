@@ -30,6 +30,11 @@ func Before(gate string, check func(ctx context.Context, call Call) error) Inter
 // error from check withholds the Output and keeps the Usage; what it means, and
 // when After panics, is as for [Before]. A call that failed passes, and so does
 // one whose Output is an [Observation].
+//
+// Where the call is streamed, the gate holds the stream until it has decided:
+// what the caller gets of it, it gets after the check has allowed, chunk by chunk
+// as it came, and of a call that is denied or fails it gets nothing. [Window] and
+// [PassThrough] declare that chunks go out before the verdict.
 func After(gate string, check func(ctx context.Context, call Call, res Result) error) Interceptor {
 	return afterward("After", gate, check == nil, func(ctx context.Context, call Call, res Result) (Result, bool, error) {
 		return res, false, check(ctx, call, res)
@@ -67,6 +72,11 @@ func Transform(gate string, f func(ctx context.Context, call Call) (to Call, cha
 // TransformResult returns a gate that may put another Output in the result's
 // place. It sees calls that succeeded. Of the Result that it returns the Output
 // is taken; what its errors mean is as for [After].
+//
+// A stream is held as by [After]. If the Output was changed, the caller's Stream
+// gets the text of the new one in one chunk, and nothing of what had come: the
+// text of a tool or of a model's first choice, and of a chain the one text that
+// it returns, or else that under "output" or "text".
 func TransformResult(gate string, f func(ctx context.Context, call Call, res Result) (to Result, changed bool, err error)) Interceptor {
 	return afterward("TransformResult", gate, f == nil, f)
 }
@@ -75,24 +85,103 @@ func TransformResult(gate string, f func(ctx context.Context, call Call, res Res
 func afterward(who, gate string, noCheck bool, f func(context.Context, Call, Result) (Result, bool, error)) Interceptor {
 	return gated(who, gate, noCheck, func(g *Gate, next Handler) Handler {
 		return func(ctx context.Context, call Call) (Result, error) {
+			if call.Stream != nil {
+				return g.judgeStream(f, next, ctx, call)
+			}
 			res, err := next(ctx, call)
 			if err != nil || told(res) {
 				return res, err
 			}
-			t := g.Begin(ctx)
-			to, changed, err := judgeResult(f, ctx, call, res)
-			switch {
-			case err != nil:
-				return Result{Usage: res.Usage}, t.Deny(ctx, call, err)
-			case changed:
-				t.Note(Decision{Verdict: VerdictTransform})
-				res.Output = to.Output
-			default:
-				t.Allow()
-			}
-			return res, nil
+			res, _, err = g.judge(f, ctx, call, res)
+			return res, err
 		}
 	})
+}
+
+// judge decides on the result of a call that succeeded.
+func (g *Gate) judge(f func(context.Context, Call, Result) (Result, bool, error), ctx context.Context, call Call, res Result) (_ Result, changed bool, err error) {
+	t := g.Begin(ctx)
+	to, changed, err := judgeResult(f, ctx, call, res)
+	switch {
+	case err != nil:
+		return Result{Usage: res.Usage}, false, t.Deny(ctx, call, err)
+	case changed:
+		t.Note(Decision{Verdict: VerdictTransform})
+		res.Output = to.Output
+	default:
+		t.Allow()
+	}
+	return res, changed, nil
+}
+
+// judgeStream makes a call with a Stream, which it holds, and decides on its
+// result.
+func (g *Gate) judgeStream(f func(context.Context, Call, Result) (Result, bool, error), next Handler, ctx context.Context, call Call) (Result, error) {
+	hold := NewHold(ctx, call)
+	defer hold.Close()
+	streamed := call
+	streamed.Stream = hold.Stream
+	res, err := next(ctx, streamed)
+	if refused := hold.Close(); refused != nil {
+		return Result{Usage: res.Usage}, g.refused(ctx, call, hold)
+	}
+	if err != nil || told(res) {
+		return res, err
+	}
+	res, changed, err := g.judge(f, ctx, call, res)
+	if err != nil {
+		return res, err
+	}
+	if changed {
+		err = hold.Replace(ctx, streamOf(res.Output))
+	} else {
+		err = hold.Release(ctx)
+	}
+	if err != nil {
+		return Result{Usage: res.Usage}, g.refused(ctx, call, hold)
+	}
+	return res, nil
+}
+
+// refused returns why a stream was refused, as the gate's own denial if it was
+// the hold that denied.
+func (g *Gate) refused(ctx context.Context, call Call, hold *Hold) error {
+	err := hold.Close()
+	if !hold.denied {
+		return err
+	}
+	t := g.Begin(ctx)
+	return t.Deny(ctx, call, err)
+}
+
+// streamOf returns an output as the chunk that a client would make of it: the
+// text of a tool or of a model's first choice, or of a chain the one text that it
+// returns, or else that under "output" or "text". Of other outputs it is empty.
+func streamOf(output any) (c Chunk) {
+	switch out := output.(type) {
+	case string:
+		c.Text = []byte(out)
+	case *ModelResponse:
+		if out != nil && len(out.Choices) > 0 {
+			c.Text = []byte(out.Choices[0].Text)
+		}
+	case *Plan:
+		if out != nil {
+			return streamOf(out.Final)
+		}
+	case map[string]any:
+		for _, v := range out {
+			if text, ok := v.(string); ok && len(out) == 1 {
+				c.Text = []byte(text)
+			}
+		}
+		for _, key := range []string{"text", "output"} {
+			if text, ok := out[key].(string); ok {
+				c.Text = []byte(text)
+			}
+		}
+	}
+	return c
 }
 
 // gated returns the Interceptor of a gate that h makes.

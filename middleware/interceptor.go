@@ -68,7 +68,8 @@ func apply(h Handler, is []Interceptor) Handler {
 // where the context belongs to none. It refuses to begin in a run that has
 // stopped or under a context that is done, catches panics of h and of the
 // interceptors, reports a context that ended while h ran even where h says that
-// all went well, and stops the run when a denial comes back.
+// all went well, and stops the run when a denial comes back. Once it has returned,
+// nothing of the call's stream is passed on.
 //
 // Wrap panics if there is no interceptor, if h or an interceptor is nil, or if
 // their order makes no sense; see [Layer].
@@ -118,7 +119,11 @@ func Wrap(h Handler, is ...Interceptor) Handler {
 func begin(s *scope, call Call) (Result, error) {
 	s.id = CallID(s.run.calls.Add(1))
 	call.ID = s.id
-	res, err := enter(s.chain, s, call)
+	within := enter
+	if call.Stream != nil {
+		within = enterStream
+	}
+	res, err := within(s.chain, s, call)
 	if err != nil {
 		res.Output = nil
 	}
@@ -140,6 +145,14 @@ func enter(chain Handler, s *scope, call Call) (res Result, err error) {
 		return Result{}, misplaced(s, &call)
 	}
 	return chain(s, call)
+}
+
+// enterStream is enter for a call with a Stream.
+func enterStream(chain Handler, s *scope, call Call) (Result, error) {
+	s.out = &outlet{to: call.Stream}
+	defer s.out.end()
+	call.Stream = s.out.pass
+	return enter(chain, s, call)
 }
 
 // misplaced returns why a call cannot begin where it is.

@@ -26,6 +26,10 @@ type Layer struct {
 	Shadow bool // it does not enforce
 	Only   Kind // the kind that it is for; zero for all
 
+	// Stream says what it does about streams, where that was declared by
+	// Buffer, Window or PassThrough.
+	Stream string
+
 	// Recorder marks an Interceptor that must see every denial: Wrap panics
 	// if it stands inside a gate that is not a shadow.
 	Recorder bool
@@ -93,6 +97,9 @@ func (l Layer) flatten(to []Layer) []Layer {
 		if in.Only == 0 {
 			in.Only = l.Only
 		}
+		if in.Stream == "" {
+			in.Stream = l.Stream
+		}
 		to = in.flatten(to)
 	}
 	return to
@@ -121,6 +128,9 @@ func (l Layer) String() string {
 	}
 	if l.Shadow {
 		s += ", shadow"
+	}
+	if l.Stream != "" {
+		s += ", stream " + l.Stream
 	}
 	return s
 }

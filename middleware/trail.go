@@ -52,6 +52,7 @@ type scope struct {
 	depth    uint16
 	aside    bool        // a call that a shadow makes: its denial stops nothing
 	observed atomic.Bool // somebody wants to know how long gates take
+	out      *outlet     // of the call's stream; nil where nothing is streamed
 
 	mu      sync.Mutex   // guards what follows
 	reached bool         // the wrapped Handler was called
@@ -78,6 +79,8 @@ func (s *scope) Value(key any) any {
 		return s
 	case shadowKey:
 		return nil // a shadow ends where a call of its own begins
+	case streamKey:
+		return nil // and what was said of streams was said of this call's
 	}
 	return s.Context.Value(key)
 }

@@ -162,6 +162,16 @@ func TestEachRuleCatches(t *testing.T) {
 			}
 			return next(ctx, call)
 		}))},
+		{"stream-error", stateless(with(func(next handler, ctx ctx, call call) (result, error) {
+			if call.Stream == nil {
+				return next(ctx, call)
+			}
+			hold := middleware.NewHold(ctx, call)
+			call.Stream = hold.Stream
+			res, err := next(ctx, call)
+			_ = hold.Release(ctx)
+			return res, err
+		}))},
 		{"context-values", stateless(with(func(next handler, ctx ctx, call call) (result, error) {
 			return next(noValues{ctx}, call)
 		}))},

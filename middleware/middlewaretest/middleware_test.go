@@ -52,6 +52,9 @@ func TestMiddlewareKeepsTheRules(t *testing.T) {
 		"Shadow":          {i: middleware.Shadow(allow)},
 		"Shadow, strict":  {i: middleware.Shadow(strict)},
 		"Compose":         {i: middleware.Compose(allow, middleware.Tell, noRoot)},
+		"Buffer":          {i: middleware.Buffer(1<<10, keep)},
+		"Window":          {i: middleware.Window(2, keep)},
+		"PassThrough":     {i: middleware.PassThrough(keep)},
 		"a bare func":     {i: func(next handler) handler { return next }},
 		"a recorder":      {i: recorder},
 		"a timeout":       {i: timeout},
@@ -65,6 +68,9 @@ func TestMiddlewareKeepsTheRules(t *testing.T) {
 		})
 	}
 }
+
+// keep lets every output out.
+var keep = middleware.After("keep", func(context.Context, call, result) error { return nil })
 
 // recorder looks at the trail from outside.
 func recorder(next handler) handler {

@@ -166,6 +166,7 @@ func (s sample) judgeDenial(ctx context.Context, in, out outcome) {
 			s.broken(ruleDenial, "the denial has the code %q and the reason %q", d.Code, d.Reason)
 		}
 	case ctx.Err() != nil && errors.Is(out.err, ctx.Err()):
+	case errors.Is(out.err, errStream): // the caller's, of a chunk that was held
 	case in.err == nil:
 		s.broken(ruleDenial, "next did not fail, and an error of type %T came back: %v", out.err, out.err)
 	}

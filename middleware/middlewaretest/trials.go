@@ -76,7 +76,8 @@ func (s sample) oddInputs(reached bool) {
 	}
 }
 
-// streams tries a call whose caller wants no more of the stream.
+// streams tries a call whose caller wants no more of the stream. It may get to
+// know of a chunk when next has one, or later, if the interceptor holds it.
 func (s sample) streams() {
 	var asked, ended atomic.Bool // the caller's Stream failed; next was told
 	streamed := s
@@ -84,18 +85,24 @@ func (s sample) streams() {
 		asked.Store(true)
 		return errStream
 	}
-	streamed.try(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+	early := false
+	seen := streamed.try(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 		if call.Stream == nil {
 			return answer(ctx, call)
 		}
-		if err := call.Stream(ctx, middleware.Chunk{Text: []byte("done")}); err != nil {
+		err := call.Stream(ctx, middleware.Chunk{Text: []byte("done")})
+		early = asked.Load()
+		if err != nil {
 			ended.Store(true)
 			return middleware.Result{Usage: usage()}, err
 		}
 		return answer(ctx, call)
 	}, nil)
-	if asked.Load() && !ended.Load() {
+	switch {
+	case early && !ended.Load():
 		s.broken(ruleStreamError, "the caller's Stream failed, and the Stream that next was given did not")
+	case asked.Load() && !early && seen.outer.returned && seen.outer.err == nil:
+		s.broken(ruleStreamError, "the caller's Stream failed, and the call came back as a success")
 	}
 }
 

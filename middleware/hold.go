@@ -1,0 +1,154 @@
+package middleware
+
+import (
+	"context"
+	"sync"
+)
+
+// A Hold keeps back what a call streams until a gate has judged the call, for an
+// Interceptor that is written by hand; [After] and [TransformResult] have their
+// own. How much it holds is said by the [Buffer], [Window] or [PassThrough] that
+// the Interceptor stands in, and is all where it stands in none.
+//
+//	hold := middleware.NewHold(ctx, call) // if call.Stream is not nil
+//	defer hold.Close()
+//	call.Stream = hold.Stream
+//	res, err := next(ctx, call)
+//	if refused := hold.Close(); refused != nil {
+//		return middleware.Result{Usage: res.Usage}, refused
+//	}
+//	...
+//	return res, hold.Release(ctx) // the verdict is to allow
+//
+// A Hold that is closed and not released drops what it holds. A Hold is safe for
+// concurrent use.
+type Hold struct {
+	to    Stream
+	rules streamRules
+
+	mu     sync.Mutex // guards what follows; held while a chunk leaves
+	held   chunkQueue
+	passed int64 // bytes that have been passed on
+	closed bool
+	err    error // why the stream was refused
+	denied bool  // err is the Hold's own
+}
+
+// NewHold returns a Hold of what call streams. The Stream of the call, which
+// gets what is released, must not be nil.
+func NewHold(ctx context.Context, call Call) *Hold {
+	if call.Stream == nil {
+		panic("middleware: NewHold: the call has no Stream")
+	}
+	h := &Hold{to: call.Stream}
+	if f := streamFrameOf(ctx); f != nil {
+		h.rules = f.rules
+	}
+	if h.rules.most == 0 {
+		h.rules.most = max(DefaultMaxHeld, 2*h.rules.window)
+	}
+	return h
+}
+
+// Stream takes a chunk. It is a [Stream], to be passed on in the place of the
+// call's. Its error is a denial where there is more than may be held, and that of
+// the call's Stream where it has released a chunk to it; after an error it takes
+// none.
+func (h *Hold) Stream(ctx context.Context, chunk Chunk) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.err != nil:
+		return h.err
+	case h.closed:
+		return errStreamEnded
+	}
+	h.err = h.take(ctx, chunk)
+	if h.err != nil {
+		h.held = chunkQueue{}
+	}
+	return h.err
+}
+
+// take needs h.mu.
+func (h *Hold) take(ctx context.Context, chunk Chunk) error {
+	if h.rules.pass {
+		return h.pass(ctx, chunk)
+	}
+	if !h.held.push(chunk, h.rules.most) {
+		h.denied = true
+		return Deny(CodeBadOutput, "the stream is longer than the %d bytes that may be held of it", h.rules.most)
+	}
+	for h.rules.window > 0 {
+		first, ok := h.held.first()
+		if !ok || h.held.carries-first < h.rules.window {
+			break
+		}
+		if err := h.pass(ctx, h.held.pop()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pass needs h.mu.
+func (h *Hold) pass(ctx context.Context, chunk Chunk) error {
+	h.passed += int64(chunk.size())
+	return h.to(ctx, chunk)
+}
+
+// Close ends the stream: no chunk is taken any more. It returns what Stream
+// refused a chunk with, if it did: the call must then fail with that error, even
+// if the client took no notice.
+func (h *Hold) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	return h.err
+}
+
+// Passed returns how many bytes were passed on so far.
+func (h *Hold) Passed() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.passed
+}
+
+// Release closes the Hold and passes on what it holds, chunk by chunk as they
+// came. Its error is that of the stream, of the context where that ended, or
+// what Close returns.
+func (h *Hold) Release(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	for h.err == nil {
+		if _, ok := h.held.first(); !ok {
+			break
+		}
+		if h.err = ctx.Err(); h.err == nil {
+			h.err = h.pass(ctx, h.held.pop())
+		}
+	}
+	h.held = chunkQueue{}
+	return h.err
+}
+
+// Replace closes the Hold and passes on a chunk in place of all that was
+// streamed, or nothing if the chunk is empty. Where a part of that was passed on
+// already it passes on nothing and denies, unless [PassThrough] lets all pass.
+func (h *Hold) Replace(ctx context.Context, chunk Chunk) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed, h.held = true, chunkQueue{}
+	switch {
+	case h.err != nil || h.rules.pass || chunk.size() == 0:
+	case h.passed > 0:
+		h.denied = true
+		h.err = Deny(CodeBadOutput, "the output was changed after %d bytes of its stream had been released", h.passed)
+	default:
+		if h.err = ctx.Err(); h.err == nil {
+			h.err = h.pass(ctx, chunk)
+		}
+	}
+	return h.err
+}

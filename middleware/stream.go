@@ -1,0 +1,175 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// A Stream receives one chunk of a streamed output. The chunk is valid until
+// the Stream returns. An error ends the stream and the call.
+//
+// [Wrap] calls the Stream of its caller for one chunk at a time, and never after
+// the call has returned: a client that has chunks left gets an error for them.
+type Stream func(ctx context.Context, chunk Chunk) error
+
+// A Chunk is one piece of a streamed output, as the provider's client cut it.
+type Chunk struct {
+	Text      []byte // of the answer, or of a tool call's arguments
+	Reasoning []byte // of the model's reasoning, where the caller asked for it
+}
+
+// size returns the bytes that the chunk carries.
+func (c Chunk) size() int { return len(c.Text) + len(c.Reasoning) }
+
+// DefaultMaxHeld is how many bytes of a stream a gate holds, unless [Buffer]
+// says otherwise.
+const DefaultMaxHeld = 8 << 20
+
+// streamRules say what gates that judge an output do about the stream of it. The
+// zero rules hold all of it, up to DefaultMaxHeld.
+type streamRules struct {
+	pass   bool // nothing is held
+	window int  // what is held; zero for all
+	most   int  // that may be held; zero for DefaultMaxHeld
+}
+
+func (r streamRules) String() string {
+	switch {
+	case r.pass:
+		return "passed through"
+	case r.window > 0:
+		return fmt.Sprintf("held by a window of %d bytes", r.window)
+	}
+	return fmt.Sprintf("held up to %d bytes", r.most)
+}
+
+// Buffer returns an Interceptor that is i, of which the gates that judge a
+// result hold up to maxBytes of a stream: nothing of it is released before the
+// verdict, and after one that denies nothing ever is. That is what [After] and
+// [TransformResult] do anyway, with [DefaultMaxHeld]. A stream of more is denied
+// with [CodeBadOutput]; each chunk counts a few bytes more than it carries.
+//
+// Buffer panics if maxBytes is not positive or i is nil. See also [Window] and
+// [PassThrough]; of several around one gate the innermost holds.
+func Buffer(maxBytes int, i Interceptor) Interceptor {
+	if maxBytes <= 0 {
+		panic(fmt.Sprintf("middleware: Buffer: %d bytes", maxBytes))
+	}
+	return streamed("Buffer", streamRules{most: maxBytes}, i)
+}
+
+// Window is like [Buffer], but its gates hold only the last bytes of a stream:
+// what is older is released before the verdict, and cannot be taken back. At
+// least so many bytes are held, and released by the chunk. A gate that denies
+// releases nothing more; what had left the call by then is [Trail.Released].
+//
+// [TransformResult] denies a call whose Output it changed after a part of the
+// stream was released. Window panics if bytes is not positive or i is nil.
+func Window(bytes int, i Interceptor) Interceptor {
+	if bytes <= 0 {
+		panic(fmt.Sprintf("middleware: Window: %d bytes", bytes))
+	}
+	return streamed("Window", streamRules{window: bytes}, i)
+}
+
+// PassThrough is like [Buffer], but its gates hold nothing: by the time of the
+// verdict all of the stream has been released. It panics if i is nil.
+func PassThrough(i Interceptor) Interceptor {
+	return streamed("PassThrough", streamRules{pass: true}, i)
+}
+
+func streamed(who string, rules streamRules, i Interceptor) Interceptor {
+	check(who, []Interceptor{i})
+	return func(next Handler) Handler {
+		if next == nil {
+			l := layerOf(i)
+			l.Stream = rules.String()
+			return l.Handler()
+		}
+		inner := i(func(ctx context.Context, call Call) (Result, error) {
+			if f := streamFrameOf(ctx); f != nil {
+				ctx = f.leave(ctx)
+			}
+			return next(ctx, call)
+		})
+		return func(ctx context.Context, call Call) (Result, error) {
+			if call.Stream != nil {
+				ctx = &streamFrame{ctx, rules, streamFrameOf(ctx)}
+			}
+			return inner(ctx, call)
+		}
+	}
+}
+
+// A streamFrame is the context of what stands within one Buffer, Window or
+// PassThrough.
+type streamFrame struct {
+	context.Context
+	rules streamRules
+	outer *streamFrame // nil where there is none
+}
+
+type streamKey struct{}
+
+// Value makes the frame findable by the gates that it is for.
+func (f *streamFrame) Value(key any) any {
+	if _, ok := key.(streamKey); ok {
+		return f
+	}
+	return f.Context.Value(key)
+}
+
+func streamFrameOf(ctx context.Context) *streamFrame {
+	f, _ := ctx.Value(streamKey{}).(*streamFrame)
+	return f
+}
+
+// leave returns a context for what stands further inside than f's gates.
+func (f *streamFrame) leave(ctx context.Context) context.Context {
+	if f.outer == nil {
+		return &streamFrame{Context: ctx}
+	}
+	return &streamFrame{ctx, f.outer.rules, f.outer.outer}
+}
+
+// errStreamEnded is what a client gets that goes on after its call has ended.
+var errStreamEnded = errors.New("middleware: the call whose stream this is has ended")
+
+// An outlet is where a call's stream leaves it.
+type outlet struct {
+	to Stream
+
+	mu       sync.Mutex // guards what follows; held while a chunk leaves
+	ended    bool
+	released int64
+}
+
+func (o *outlet) pass(ctx context.Context, chunk Chunk) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ended {
+		return errStreamEnded
+	}
+	o.released += int64(chunk.size())
+	return o.to(ctx, chunk)
+}
+
+func (o *outlet) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended = true
+}
+
+// Released returns how many bytes of the call's stream its caller has got so
+// far; zero where nothing is streamed. Of a call that was denied these are what
+// was released before the verdict.
+func (t Trail) Released() int64 {
+	if t.s == nil || t.s.out == nil {
+		return 0
+	}
+	t.s.out.mu.Lock()
+	defer t.s.out.mu.Unlock()
+	return t.s.out.released
+}
