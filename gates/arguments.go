@@ -99,7 +99,7 @@ func Arguments(rules ArgumentRules) middleware.Interceptor {
 			return a.gate.Layer().Handler()
 		}
 		var first atomic.Pointer[ruled]
-		plan := middleware.After(argumentsName, a.plan)(next)
+		plan := middleware.PassThrough(middleware.After(argumentsName, a.plan))(next) // it judges no text
 		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 			switch call.Kind {
 			case middleware.KindTool:

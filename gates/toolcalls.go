@@ -177,7 +177,7 @@ func (b *budget) chain(next middleware.Handler) middleware.Handler {
 // plan returns the Handler for plans. It gives back what an earlier plan of the
 // same chain left over, and judges the batch.
 func (b *budget) plan(next middleware.Handler, notes bool) middleware.Handler {
-	judged := middleware.After(budgetName, b.judgePlan)(next)
+	judged := middleware.PassThrough(middleware.After(budgetName, b.judgePlan))(next) // it judges no text
 	if !notes {
 		judged = func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 			res, err := next(ctx, call)

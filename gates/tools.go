@@ -37,7 +37,7 @@ func Tools(names ...string) middleware.Interceptor {
 			return gate.Layer().Handler()
 		}
 		bound := &binding{allowlist: list}
-		plan := middleware.After(toolsName, list.plan)(next)
+		plan := middleware.PassThrough(middleware.After(toolsName, list.plan))(next) // it judges no text
 		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 			switch call.Kind {
 			case middleware.KindTool:

@@ -23,11 +23,12 @@ const (
 const (
 	hasText      = 1 << iota // Text is not nil
 	hasReasoning             // Reasoning is not nil
+	hasToolCall              // ToolCall is not nil
 )
 
 // push appends a copy of chunk, unless the queue would then take more than most.
 func (q *chunkQueue) push(chunk Chunk, most int) bool {
-	var head [1 + 2*binary.MaxVarintLen64]byte
+	var head [1 + 3*binary.MaxVarintLen64]byte
 	h := head[:1]
 	if chunk.Text != nil {
 		head[0] |= hasText
@@ -37,7 +38,11 @@ func (q *chunkQueue) push(chunk Chunk, most int) bool {
 		head[0] |= hasReasoning
 		h = binary.AppendUvarint(h, uint64(len(chunk.Reasoning)))
 	}
-	n := len(h) + chunk.size()
+	if chunk.ToolCall != nil {
+		head[0] |= hasToolCall
+		h = binary.AppendUvarint(h, uint64(len(chunk.ToolCall)))
+	}
+	n := len(h) + chunk.Len()
 	if n > most-q.takes {
 		return false
 	}
@@ -47,7 +52,8 @@ func (q *chunkQueue) push(chunk Chunk, most int) bool {
 	q.write(h)
 	q.write(chunk.Text)
 	q.write(chunk.Reasoning)
-	q.carries += chunk.size()
+	q.write(chunk.ToolCall)
+	q.carries += chunk.Len()
 	q.takes += n
 	return true
 }
@@ -77,7 +83,7 @@ func (q *chunkQueue) first() (size int, ok bool) {
 		return 0, false
 	}
 	h := q.head()
-	return h.text + h.reasoning, true
+	return h.text + h.reasoning + h.toolCall, true
 }
 
 // pop takes the first chunk off a queue that is not empty. The chunk is valid
@@ -85,13 +91,17 @@ func (q *chunkQueue) first() (size int, ok bool) {
 func (q *chunkQueue) pop() (chunk Chunk) {
 	h := q.head()
 	q.skip(h.size)
-	n := h.text + h.reasoning
+	reasoning := h.text + h.reasoning // where it ends
+	n := reasoning + h.toolCall
 	data := q.read(n)
 	if h.has&hasText != 0 {
 		chunk.Text = data[:h.text:h.text]
 	}
 	if h.has&hasReasoning != 0 {
-		chunk.Reasoning = data[h.text:n:n]
+		chunk.Reasoning = data[h.text:reasoning:reasoning]
+	}
+	if h.has&hasToolCall != 0 {
+		chunk.ToolCall = data[reasoning:n:n]
 	}
 	q.carries -= n
 	q.takes -= h.size + n
@@ -100,9 +110,10 @@ func (q *chunkQueue) pop() (chunk Chunk) {
 
 // A chunkHead is what stands before the bytes of a chunk in a queue.
 type chunkHead struct {
-	has             byte
-	size            int // of the head
-	text, reasoning int // lengths
+	has  byte
+	size int // of the head
+
+	text, reasoning, toolCall int // lengths
 }
 
 func (q *chunkQueue) head() (h chunkHead) {
@@ -130,6 +141,9 @@ func (q *chunkQueue) head() (h chunkHead) {
 	}
 	if h.has&hasReasoning != 0 {
 		h.reasoning = length()
+	}
+	if h.has&hasToolCall != 0 {
+		h.toolCall = length()
 	}
 	return h
 }

@@ -16,10 +16,11 @@
 // [Wrap] is what adapters use. It gives every call a place in a [Run], catches
 // panics, honours the context, and stops the whole run once a denial goes
 // unhandled. Gates are written with [Before], [After] and [Transform], or by
-// hand as an Interceptor with a name from [Named]. One that refuses a result and
-// wants a better one has the call carried out once more with [Again], as a call of
-// its own that all of the interceptors see. Every decision is noted on the call's
-// [Trail], allows included, where a recorder outside can read it.
+// hand as an Interceptor with a name from [Named]. A gate that judges a result
+// holds what the call streams until it has decided; see [After]. One that refuses
+// a result and wants a better one has the call carried out once more with [Again],
+// as a call of its own that all of the interceptors see. Every decision is noted
+// on the call's [Trail], allows included, where a recorder outside can read it.
 //
 // The package imports the standard library only.
 package middleware

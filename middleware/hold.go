@@ -93,7 +93,7 @@ func (h *Hold) take(ctx context.Context, chunk Chunk) error {
 
 // pass needs h.mu.
 func (h *Hold) pass(ctx context.Context, chunk Chunk) error {
-	h.passed += int64(chunk.size())
+	h.passed += int64(chunk.Len())
 	return h.to(ctx, chunk)
 }
 
@@ -141,7 +141,7 @@ func (h *Hold) Replace(ctx context.Context, chunk Chunk) error {
 	defer h.mu.Unlock()
 	h.closed, h.held = true, chunkQueue{}
 	switch {
-	case h.err != nil || h.rules.pass || chunk.size() == 0:
+	case h.err != nil || h.rules.pass || chunk.Len() == 0:
 	case h.passed > 0:
 		h.denied = true
 		h.err = Deny(CodeBadOutput, "the output was changed after %d bytes of its stream had been released", h.passed)

@@ -149,9 +149,12 @@ func enter(chain Handler, s *scope, call Call) (res Result, err error) {
 
 // enterStream is enter for a call with a Stream.
 func enterStream(chain Handler, s *scope, call Call) (Result, error) {
-	s.out = &outlet{to: call.Stream}
-	defer s.out.end()
-	call.Stream = s.out.pass
+	out := &outlet{to: call.Stream}
+	defer out.end()
+	call.Stream = out.pass
+	s.mu.Lock()
+	s.decisionLog().out = out
+	s.mu.Unlock()
 	return enter(chain, s, call)
 }
 

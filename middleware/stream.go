@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // A Stream receives one chunk of a streamed output. The chunk is valid until
@@ -16,12 +17,16 @@ type Stream func(ctx context.Context, chunk Chunk) error
 
 // A Chunk is one piece of a streamed output, as the provider's client cut it.
 type Chunk struct {
-	Text      []byte // of the answer, or of a tool call's arguments
+	Text      []byte // of the answer
 	Reasoning []byte // of the model's reasoning, where the caller asked for it
+
+	// ToolCall is a piece of what the model asks for instead of answering, as
+	// the client encodes it. Such a chunk has no Text.
+	ToolCall []byte
 }
 
-// size returns the bytes that the chunk carries.
-func (c Chunk) size() int { return len(c.Text) + len(c.Reasoning) }
+// Len returns how many bytes the chunk carries.
+func (c Chunk) Len() int { return len(c.Text) + len(c.Reasoning) + len(c.ToolCall) }
 
 // DefaultMaxHeld is how many bytes of a stream a gate holds, unless [Buffer]
 // says otherwise.
@@ -141,9 +146,10 @@ var errStreamEnded = errors.New("middleware: the call whose stream this is has e
 type outlet struct {
 	to Stream
 
-	mu       sync.Mutex // guards what follows; held while a chunk leaves
-	ended    bool
-	released int64
+	sum atomic.Int64 // bytes that have left
+
+	mu    sync.Mutex // guards what follows; held while a chunk leaves
+	ended bool
 }
 
 func (o *outlet) pass(ctx context.Context, chunk Chunk) error {
@@ -152,7 +158,7 @@ func (o *outlet) pass(ctx context.Context, chunk Chunk) error {
 	if o.ended {
 		return errStreamEnded
 	}
-	o.released += int64(chunk.size())
+	o.sum.Add(int64(chunk.Len()))
 	return o.to(ctx, chunk)
 }
 
@@ -166,10 +172,13 @@ func (o *outlet) end() {
 // far; zero where nothing is streamed. Of a call that was denied these are what
 // was released before the verdict.
 func (t Trail) Released() int64 {
-	if t.s == nil || t.s.out == nil {
+	if t.s == nil {
 		return 0
 	}
-	t.s.out.mu.Lock()
-	defer t.s.out.mu.Unlock()
-	return t.s.out.released
+	t.s.mu.Lock()
+	defer t.s.mu.Unlock()
+	if t.s.log == nil || t.s.log.out == nil {
+		return 0
+	}
+	return t.s.log.out.sum.Load()
 }

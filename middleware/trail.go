@@ -52,7 +52,6 @@ type scope struct {
 	depth    uint16
 	aside    bool        // a call that a shadow makes: its denial stops nothing
 	observed atomic.Bool // somebody wants to know how long gates take
-	out      *outlet     // of the call's stream; nil where nothing is streamed
 
 	mu      sync.Mutex   // guards what follows
 	reached bool         // the wrapped Handler was called
@@ -64,10 +63,11 @@ type scope struct {
 }
 
 // A decisionLog takes the place of scope.allowed for calls that are observed,
-// denied, or pass more gates than fit there.
+// streamed, denied, or pass more gates than fit there.
 type decisionLog struct {
 	began     time.Time // of the observation
 	decisions []Decision
+	out       *outlet // of the call's stream; nil where nothing is streamed
 }
 
 type scopeKey struct{}

@@ -29,7 +29,7 @@ func Example() {
 		schema.Output(answer),
 	))
 	// Output:
-	//  1 schema.input, plan calls only
+	//  1 schema.input, plan calls only, stream passed through
 	//  2 schema.input, tool calls only
 	//  3 schema.output
 }

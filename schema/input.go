@@ -55,7 +55,7 @@ func Input(tools Tools) middleware.Interceptor {
 	}
 	const gate = "schema.input"
 	return middleware.Compose(
-		middleware.On(middleware.KindPlan, middleware.After(gate, c.checkPlan)),
+		middleware.On(middleware.KindPlan, middleware.PassThrough(middleware.After(gate, c.checkPlan))),
 		middleware.On(middleware.KindTool, middleware.Transform(gate, c.checkTool)),
 	)
 }

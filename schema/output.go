@@ -34,8 +34,8 @@ import (
 //
 // A string is judged as the JSON text that it must be, as by [Schema.Validate],
 // and any other value as by [Schema.ValidateValue]. Nothing is changed: what
-// leaves is what came. Chunks of a stream have left before the gate sees the
-// whole; see [middleware.Stream].
+// leaves is what came. What the call streams is held until then; see
+// [middleware.After].
 //
 // Output panics if s is nil. It is [Boundary] with no other rules.
 func Output(s *Schema) middleware.Interceptor {

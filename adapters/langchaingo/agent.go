@@ -95,7 +95,7 @@ type planCall struct {
 func (a *agent) Plan(ctx context.Context, steps []schema.AgentStep, inputs map[string]string, options ...chains.ChainCallOption) ([]schema.AgentAction, *schema.AgentFinish, error) {
 	f := &frame[planCall]{ctx, planCall{steps: steps, inputs: inputs, options: options}}
 	f.call.request = planRequest(steps, inputs)
-	res, err := a.handler(f, middleware.Call{Kind: middleware.KindPlan, Name: a.name, Input: f.call.request})
+	res, err := a.handler(f, middleware.Call{Kind: middleware.KindPlan, Name: a.name, Input: f.call.request, Stream: chainStream(options)})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -140,7 +140,11 @@ func (a *agent) run(ctx context.Context, call middleware.Call) (middleware.Resul
 	if req != f.request {
 		steps, inputs = changedSteps(f, req), req.Inputs
 	}
-	actions, finish, err := a.Agent.Plan(ctx, steps, inputs, f.options...)
+	var v verdict
+	actions, finish, err := a.Agent.Plan(ctx, steps, inputs, v.chainOptions(f.options, call.Stream)...)
+	if refused := v.error(); refused != nil {
+		err = refused
+	}
 	if err != nil {
 		return middleware.Result{}, err
 	}

@@ -70,7 +70,7 @@ func (c *chain) GetMemory() schema.Memory { return c.memory.guard(c.inner.GetMem
 // Call runs the guarded chain.
 func (c *chain) Call(ctx context.Context, inputs map[string]any, options ...chains.ChainCallOption) (map[string]any, error) {
 	f := &frame[chainCall]{ctx, chainCall{options: options}}
-	res, err := c.handler(f, middleware.Call{Kind: middleware.KindChain, Name: c.name, Input: inputs})
+	res, err := c.handler(f, middleware.Call{Kind: middleware.KindChain, Name: c.name, Input: inputs, Stream: chainStream(options)})
 	if err != nil {
 		if f.call.partial == nil || isDenied(err) {
 			return map[string]any{}, err
@@ -93,7 +93,11 @@ func (c *chain) run(ctx context.Context, call middleware.Call) (middleware.Resul
 	if err != nil {
 		return middleware.Result{}, err
 	}
-	out, err := c.inner.Call(ctx, in, f.options...)
+	var v verdict
+	out, err := c.inner.Call(ctx, in, v.chainOptions(f.options, call.Stream)...)
+	if refused := v.error(); refused != nil {
+		err = refused
+	}
 	if err != nil {
 		f.partial = out
 		return middleware.Result{}, err

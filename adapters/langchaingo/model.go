@@ -2,7 +2,6 @@ package langchaingo
 
 import (
 	"context"
-	"sync"
 
 	"github.com/tmc/langchaingo/llms"
 
@@ -160,6 +159,9 @@ func (m *model) run(ctx context.Context, call middleware.Call) (middleware.Resul
 		return res, err
 	}
 	f.native, f.response = native, response(native)
+	if err := v.check(m.name, f.response); err != nil {
+		return res, err
+	}
 	res.Output = f.response
 	return res, nil
 }
@@ -173,71 +175,4 @@ type modelCall struct {
 
 	native   *llms.ContentResponse
 	response *middleware.ModelResponse
-}
-
-// consume is the innermost Stream: the funcs that the caller set.
-func (f *modelCall) consume(ctx context.Context, chunk middleware.Chunk) error {
-	// The two funcs are two views of one stream: what came through
-	// StreamingReasoningFunc has a Reasoning that is not nil.
-	if chunk.Reasoning != nil {
-		if f.opts.StreamingReasoningFunc != nil {
-			return f.opts.StreamingReasoningFunc(ctx, chunk.Reasoning, chunk.Text)
-		}
-		return nil
-	}
-	if f.opts.StreamingFunc != nil {
-		return f.opts.StreamingFunc(ctx, chunk.Text)
-	}
-	return nil
-}
-
-// A verdict remembers the first error of a stream: some clients swallow it.
-type verdict struct {
-	mu  sync.Mutex
-	err error
-}
-
-// options returns what passes a client's chunks to stream. It sets no func that
-// the caller had not set, since that would change the request.
-func (v *verdict) options(opts *llms.CallOptions, stream middleware.Stream) []llms.CallOption {
-	var options []llms.CallOption
-	if opts.StreamingFunc != nil {
-		options = append(options, llms.WithStreamingFunc(func(ctx context.Context, text []byte) error {
-			return v.pass(ctx, stream, middleware.Chunk{Text: text})
-		}))
-	}
-	if opts.StreamingReasoningFunc != nil {
-		options = append(options, llms.WithStreamingReasoningFunc(func(ctx context.Context, reasoning, text []byte) error {
-			if reasoning == nil {
-				reasoning = []byte{}
-			}
-			return v.pass(ctx, stream, middleware.Chunk{Text: text, Reasoning: reasoning})
-		}))
-	}
-	return options
-}
-
-func (v *verdict) pass(ctx context.Context, stream middleware.Stream, chunk middleware.Chunk) error {
-	if err := v.error(); err != nil {
-		return err
-	}
-	err := stream(ctx, chunk)
-	if err == nil {
-		// A cancelled stream must not look like one that ended.
-		err = ctx.Err()
-	}
-	if err != nil {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		if v.err == nil {
-			v.err = err
-		}
-	}
-	return err
-}
-
-func (v *verdict) error() error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.err
 }

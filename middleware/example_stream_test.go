@@ -1,0 +1,106 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"example.com/safeconduct/middleware"
+)
+
+// tell streams a secret in three chunks.
+func tellSecret(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+	const answer = "The password is swordfish."
+	for _, text := range []string{"The password", " is sword", "fish."} {
+		if err := call.Stream(ctx, middleware.Chunk{Text: []byte(text)}); err != nil {
+			return middleware.Result{}, err
+		}
+	}
+	return middleware.Result{Output: answer}, nil
+}
+
+// noSecrets is a gate that judges what a call returns.
+var noSecrets = middleware.After("no-secrets", func(_ context.Context, _ middleware.Call, res middleware.Result) error {
+	if strings.Contains(res.Output.(string), "swordfish") {
+		return middleware.Deny(middleware.CodePolicy, "the answer holds a secret")
+	}
+	return nil
+})
+
+// ask makes a streamed call and prints what its caller gets.
+func askStream(gate middleware.Interceptor) {
+	var trail middleware.Trail
+	watch := func(next middleware.Handler) middleware.Handler {
+		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			trail = middleware.TrailOf(ctx)
+			return next(ctx, call)
+		}
+	}
+	_, err := middleware.Wrap(tellSecret, watch, gate)(context.Background(), middleware.Call{
+		Kind: middleware.KindTool, Name: "vault", Input: "",
+		Stream: func(_ context.Context, chunk middleware.Chunk) error {
+			fmt.Printf("chunk %q\n", chunk.Text)
+			return nil
+		},
+	})
+	fmt.Println(err)
+	fmt.Println("released before the verdict:", trail.Released(), "bytes")
+}
+
+func ExampleBuffer() {
+	askStream(middleware.Buffer(1<<20, noSecrets)) // as without Buffer, but for the bound
+	// Output:
+	// vault: denied by no-secrets: the answer holds a secret (policy)
+	// released before the verdict: 0 bytes
+}
+
+func ExampleWindow() {
+	askStream(middleware.Window(12, noSecrets))
+	// Output:
+	// chunk "The password"
+	// vault: denied by no-secrets: the answer holds a secret (policy)
+	// released before the verdict: 12 bytes
+}
+
+func ExamplePassThrough() {
+	askStream(middleware.PassThrough(noSecrets))
+	// Output:
+	// chunk "The password"
+	// chunk " is sword"
+	// chunk "fish."
+	// vault: denied by no-secrets: the answer holds a secret (policy)
+	// released before the verdict: 26 bytes
+}
+
+// A gate that is written by hand has a Hold.
+func ExampleNewHold() {
+	polite := middleware.Named("polite", func(next middleware.Handler) middleware.Handler {
+		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			if call.Stream == nil {
+				return next(ctx, call)
+			}
+			hold := middleware.NewHold(ctx, call)
+			defer hold.Close()
+			call.Stream = hold.Stream
+			res, err := next(ctx, call)
+			if refused := hold.Close(); refused != nil {
+				return middleware.Result{Usage: res.Usage}, refused
+			}
+			if err == nil && !strings.Contains(res.Output.(string), "please") {
+				err = errors.New("not without a please")
+			}
+			if err == nil {
+				err = hold.Release(ctx)
+			}
+			if err != nil {
+				return middleware.Result{Usage: res.Usage}, err
+			}
+			return res, nil
+		}
+	})
+	askStream(polite)
+	// Output:
+	// vault: denied by polite: the gate could not decide (indeterminate)
+	// released before the verdict: 0 bytes
+}
