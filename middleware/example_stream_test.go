@@ -84,7 +84,8 @@ func ExampleNewHold() {
 			defer hold.Close()
 			call.Stream = hold.Stream
 			res, err := next(ctx, call)
-			if refused := hold.Close(); refused != nil {
+			hold.Close()
+			if refused := hold.Err(); refused != nil {
 				return middleware.Result{Usage: res.Usage}, refused
 			}
 			if err == nil && !strings.Contains(res.Output.(string), "please") {

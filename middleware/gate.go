@@ -122,7 +122,8 @@ func (g *Gate) judgeStream(f func(context.Context, Call, Result) (Result, bool, 
 	streamed := call
 	streamed.Stream = hold.Stream
 	res, err := next(ctx, streamed)
-	if refused := hold.Close(); refused != nil {
+	hold.Close()
+	if hold.Err() != nil {
 		return Result{Usage: res.Usage}, g.refused(ctx, call, hold)
 	}
 	if err != nil || told(res) {
@@ -146,7 +147,7 @@ func (g *Gate) judgeStream(f func(context.Context, Call, Result) (Result, bool, 
 // refused returns why a stream was refused, as the gate's own denial if it was
 // the hold that denied.
 func (g *Gate) refused(ctx context.Context, call Call, hold *Hold) error {
-	err := hold.Close()
+	err := hold.Err()
 	if !hold.denied {
 		return err
 	}

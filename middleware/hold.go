@@ -14,7 +14,8 @@ import (
 //	defer hold.Close()
 //	call.Stream = hold.Stream
 //	res, err := next(ctx, call)
-//	if refused := hold.Close(); refused != nil {
+//	hold.Close()
+//	if refused := hold.Err(); refused != nil {
 //		return middleware.Result{Usage: res.Usage}, refused
 //	}
 //	...
@@ -97,13 +98,18 @@ func (h *Hold) pass(ctx context.Context, chunk Chunk) error {
 	return h.to(ctx, chunk)
 }
 
-// Close ends the stream: no chunk is taken any more. It returns what Stream
-// refused a chunk with, if it did: the call must then fail with that error, even
-// if the client took no notice.
-func (h *Hold) Close() error {
+// Close ends the stream: no chunk is taken any more.
+func (h *Hold) Close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
+}
+
+// Err returns the error with which the stream was refused, or nil. A call whose
+// stream was refused must fail with that error, even if the client took no notice.
+func (h *Hold) Err() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	return h.err
 }
 
@@ -115,8 +121,8 @@ func (h *Hold) Passed() int64 {
 }
 
 // Release closes the Hold and passes on what it holds, chunk by chunk as they
-// came. Its error is that of the stream, of the context where that ended, or
-// what Close returns.
+// came. Its error is that of the stream, of the context where that ended, or that
+// of Err.
 func (h *Hold) Release(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
