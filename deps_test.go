@@ -24,7 +24,7 @@ const depsPolicy = `
 	gates: middleware golang.org/x/time
 	schema: middleware github.com/santhosh-tekuri/jsonschema/v5 github.com/go-json-experiment/json
 	evidence/internal/tiles: golang.org/x/mod
-	evidence: middleware evidence/internal/tiles github.com/sony/gobreaker github.com/go-json-experiment/json github.com/google/uuid golang.org/x/sys
+	evidence: middleware internal/delivery evidence/internal/tiles github.com/go-json-experiment/json github.com/google/uuid golang.org/x/sys
 	adapters/adaptertest: middleware
 	adapters/aitracer: internal/delivery
 	adapters/langchaingo: middleware github.com/tmc/langchaingo

@@ -179,7 +179,28 @@ func moreAttacks(t testing.TB) []attack {
 		run.end()
 	})
 	erased := made(func(f *forger) { f.run("run-a", "mail"); f.erase() })
+	shipped := made(func(f *forger) {
+		first := f.writer
+		f.run("run-a", "mail")
+		f.deliver(evidence.Range{From: 2, To: 3, Writer: f.writer}, evidence.Range{From: 5, To: 5, Writer: f.writer})
+		f.open()
+		f.deliver(evidence.Range{From: 4, To: 4, Writer: first})
+	})
 	return []attack{
+		{name: "intact-delivery", ledger: shipped.ledger(), check: func(r *evidence.Report) bool { return r.Refused == 4 }},
+		{name: "delivery-refused-edited", ledger: bare(at(shipped.envs, 5, edit(t, shipped.envs[5], `"to":3`, `"to":4`))...), want: evidence.DamageEdited, record: 6},
+		{name: "delivery-breaker-edited", ledger: bare(at(shipped.envs, 6, edit(t, shipped.envs[6], `"state":"open"`, `"state":"shut"`))...), want: evidence.DamageEdited, record: 7},
+		{name: "delivery-refused-removed", ledger: bare(slices.Delete(slices.Clone(shipped.envs), 5, 6)...), want: evidence.DamageRemoved, record: 6},
+		{name: "delivery-of-records-to-come", ledger: made(func(f *forger) {
+			f.run("run-a", "mail")
+			f.deliver(evidence.Range{From: 5, To: 6, Writer: f.writer})
+		}).ledger(), want: evidence.DamageInconsistent, record: 6},
+		{name: "delivery-of-a-writer-to-come", ledger: made(func(f *forger) {
+			f.run("run-a", "mail")
+			f.deliver(evidence.Range{From: 1, To: 1, Writer: f.id()})
+		}).ledger(), want: evidence.DamageInconsistent, record: 6},
+		{name: "delivery-miscounted", ledger: bare(changed(t, shipped, 5, `"count":3`, `"count":2`)[:6]...), want: evidence.DamageMalformed, record: 6},
+		{name: "delivery-breaker-half-open", ledger: bare(changed(t, shipped, 6, `"state":"open"`, `"state":"half-open"`)[:7]...), want: evidence.DamageMalformed, record: 7},
 		{name: "22-monotonic-clock-back", ledger: spoiled(func(r *evidence.Record) {
 			if r.Kind == evidence.KindOutcome {
 				r.Mono = 0

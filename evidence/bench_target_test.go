@@ -158,7 +158,7 @@ func begin(b *testing.B, dir string, cfg evidence.Config) (*evidence.Recorder, f
 		b.Fatal(err)
 	}
 	return r, func() {
-		var left *evidence.CloseError
+		var left *evidence.PendingError
 		if err := r.Close(context.Background()); err != nil && (!errors.As(err, &left) || left.NotDurable > 0) {
 			b.Error(err)
 		}
@@ -458,7 +458,10 @@ func BenchmarkTargetTail(b *testing.B) {
 		b.Run(bb.name, func(b *testing.B) {
 			const runs, period = 10_000, time.Second
 			var f freezer
-			cfg := evidence.Config{ReadOnly: []string{"calculator"}, Sink: bb.sink}
+			cfg := evidence.Config{ReadOnly: []string{"calculator"}}
+			if bb.sink != nil {
+				cfg.Exporters = to(bb.sink)
+			}
 			f.install(&cfg)
 			r, end := begin(b, newDir(b), cfg)
 			defer func() {

@@ -116,6 +116,14 @@ func (b *builder) body(r *Record, e *event) {
 		v := e.body.(Gap)
 		r.Gap = &v
 		return
+	case KindDeliveryFailed:
+		v := e.body.(Refusal)
+		r.Refused = &v
+		return
+	case KindBreaker:
+		v := e.body.(Breaker)
+		r.Breaker = &v
+		return
 	case KindStart:
 		r.Who = b.identity(e.who)
 		return

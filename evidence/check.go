@@ -120,8 +120,21 @@ func (c *checker) record(f *frame) {
 		c.report.Rotations++
 	case KindErased:
 		c.report.Erased++
+	case KindDeliveryFailed:
+		c.refused(r)
 	}
 	c.run(f.subject, r, f.hash)
+}
+
+// refused checks that the ledger has had the records that a sink refused.
+func (c *checker) refused(r *Record) {
+	c.report.Refused += r.Refused.Count
+	for _, g := range r.Refused.Ranges {
+		if g.Writer == r.Writer && g.To >= r.Seq || g.Writer != r.Writer && !c.earlier[g.Writer] {
+			c.found(r, DamageInconsistent, "it says that records were refused that do not come before it")
+			return
+		}
+	}
 }
 
 // chain checks the record's place in its writer's chain, and reports whether it

@@ -92,8 +92,8 @@ type Config struct {
 	// must be where the ledger is not new.
 	Predecessor *Predecessor
 
-	// Sink gets every record of the ledger, if it is not nil.
-	Sink Sink
+	// Exporters ship the records of the ledger. None of them delays a call.
+	Exporters []Exporter
 
 	disk    *disk // tests break it
 	segment int64 // and have small ones

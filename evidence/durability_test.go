@@ -221,7 +221,7 @@ func TestLogTakenAway(t *testing.T) {
 			}
 			_, err = call(t, r, shell, say("ok"))
 			wantUnavailable(t, err, evidence.ErrUnavailable)
-			var left *evidence.CloseError
+			var left *evidence.PendingError
 			if err := r.Close(t.Context()); !errors.As(err, &left) || left.NotDurable != 4 {
 				t.Errorf("Close: got %v, want 4 records not durable", err)
 			}
@@ -274,7 +274,7 @@ func TestDiskHangs(t *testing.T) {
 
 		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		var left *evidence.CloseError
+		var left *evidence.PendingError
 		err = r.Close(ctx)
 		if !errors.As(err, &left) || left.NotDurable != 408 || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Close: got %v, want 408 records not durable and a deadline exceeded", err)
@@ -432,7 +432,7 @@ func TestWriterPanics(t *testing.T) {
 	if err := r.Err(); err == nil || !strings.Contains(err.Error(), "panicked") {
 		t.Errorf("Err: got %v, want the panic", err)
 	}
-	var left *evidence.CloseError
+	var left *evidence.PendingError
 	if err := r.Close(t.Context()); !errors.As(err, &left) || left.NotDurable == 0 {
 		t.Errorf("Close: got %v, want records that are not durable", err)
 	}

@@ -178,6 +178,7 @@ func (e *encoder) texts(name string, vs []string) {
 func (e *encoder) record(r *Record) {
 	e.raw("{")
 	list(e, "balances", r.Balances, (*encoder).balance)
+	object(e, "breaker", r.Breaker, (*encoder).breaker)
 	object(e, "call", r.Call, (*encoder).call)
 	list(e, "decisions", r.Decisions, (*encoder).decision)
 	e.optional("effects", string(r.Effects))
@@ -195,6 +196,7 @@ func (e *encoder) record(r *Record) {
 	object(e, "policy", r.Policy, (*encoder).policy)
 	e.hashOf("prev", r.Prev)
 	object(e, "ran", r.Ran, (*encoder).content)
+	object(e, "refused", r.Refused, (*encoder).refusal)
 	object(e, "request", r.Request, (*encoder).request)
 	object(e, "response", r.Response, (*encoder).response)
 	object(e, "rotate", r.Rotate, (*encoder).rotate)
@@ -218,6 +220,13 @@ func (e *encoder) balance(b *Balance) {
 	e.decimal("max", b.Max)
 	e.text("scope", b.Scope)
 	e.decimal("used", b.Used)
+}
+
+func (e *encoder) breaker(b *Breaker) {
+	e.count("changes", b.Changes)
+	e.texts("error", b.Error)
+	e.text("exporter", b.Exporter)
+	e.text("state", b.State)
 }
 
 func (e *encoder) call(c *Call) {
@@ -284,6 +293,19 @@ func (e *encoder) policy(p *Policy) {
 		e.hashOf("digest", p.Digest)
 	}
 	e.optional("version", p.Version)
+}
+
+func (e *encoder) refusal(f *Refusal) {
+	e.count("count", f.Count)
+	e.texts("error", f.Error)
+	e.text("exporter", f.Exporter)
+	list(e, "ranges", f.Ranges, (*encoder).span)
+}
+
+func (e *encoder) span(r *Range) {
+	e.count("from", r.From)
+	e.count("to", r.To)
+	e.text("writer", r.Writer)
 }
 
 func (e *encoder) request(r *Request) {

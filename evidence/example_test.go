@@ -177,7 +177,7 @@ func ExampleSink() {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	recorder, err := evidence.Open(dir, evidence.Config{Sink: sink})
+	recorder, err := evidence.Open(dir, evidence.Config{Exporters: []evidence.Exporter{{Sink: sink}}})
 	if err != nil {
 		panic(err)
 	}

@@ -3,9 +3,12 @@ package evidence_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"net/url"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,7 +16,6 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
-	"github.com/sony/gobreaker"
 )
 
 // A store is a sink that keeps what it gets and fails when it is told to.
@@ -35,7 +37,9 @@ func (s *store) take(_ context.Context, envs [][]byte) error {
 	if s.fail != nil {
 		return s.fail
 	}
-	s.envs = append(s.envs, envs...)
+	for _, env := range envs {
+		s.envs = append(s.envs, bytes.Clone(env)) // their memory is used again
+	}
 	return nil
 }
 
@@ -44,6 +48,12 @@ func (s *store) got() [][]byte {
 	defer s.mu.Unlock()
 	return slices.Clone(s.envs)
 }
+
+// to is the exporter of a sink.
+func to(sink evidence.Sink) []evidence.Exporter { return []evidence.Exporter{{Sink: sink}} }
+
+// stats returns the counts of the one exporter.
+func stats(r *evidence.Recorder) evidence.ExporterStats { return r.Stats().Exporters[0] }
 
 var errSink = errors.New("sink is away")
 
@@ -69,14 +79,14 @@ func TestExport(t *testing.T) {
 	dir := newDir(t)
 	writeLedger(t, dir, evidence.Config{}) // what was there before is shipped too
 	var s store
-	r := open(t, dir, evidence.Config{Sink: s.take, ReadOnly: []string{"shell"}})
+	r := open(t, dir, evidence.Config{Exporters: to(s.take), ReadOnly: []string{"shell"}})
 	use(t, r, 300)
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	wantShipped(t, dir, &s)
-	st := r.Stats()
-	if st.Shipped != 11+1+1200 || st.Unshipped != 0 || st.Failures != 0 || st.Breaker != "closed" || st.SinkErr != nil {
+	st := stats(r)
+	if st.Shipped != 11+1+1200 || st.Lag != 0 || st.Failures != 0 || st.Breaker != "closed" || st.Err != nil {
 		t.Errorf("got stats %+v", st)
 	}
 	for _, env := range s.got() {
@@ -91,7 +101,7 @@ func TestExportAcrossSegments(t *testing.T) {
 	dir := newDir(t)
 	var s store
 	var f fault
-	cfg := evidence.Config{Sink: s.take}
+	cfg := evidence.Config{Exporters: to(s.take)}
 	cfg.Inject(&evidence.Faults{Sync: f.get})
 	r := open(t, dir, cfg)
 	for range 3 {
@@ -116,7 +126,7 @@ func TestSinkDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := newDir(t)
 		s := store{fail: errSink}
-		r := open(t, dir, evidence.Config{Sink: s.take, ReadOnly: []string{"shell"}})
+		r := open(t, dir, evidence.Config{Exporters: to(s.take), ReadOnly: []string{"shell"}})
 		began := time.Now()
 		for range 60 {
 			use(t, r, 5)
@@ -126,8 +136,8 @@ func TestSinkDown(t *testing.T) {
 			t.Errorf("calls waited %v", waited-time.Hour)
 		}
 		synctest.Wait()
-		st := r.Stats()
-		if st.Shipped != 0 || st.Unshipped != 1201 || st.Breaker == "closed" || !errors.Is(st.SinkErr, errSink) {
+		st := stats(r)
+		if st.Shipped != 0 || st.Lag != 1202 || st.Breaker == "closed" || !errors.Is(st.Err, errSink) {
 			t.Errorf("got stats %+v, want all unshipped and the breaker open", st)
 		}
 		// Five attempts trip it, and then there is one each 30 seconds or so.
@@ -137,7 +147,7 @@ func TestSinkDown(t *testing.T) {
 		s.set(nil)
 		time.Sleep(32 * time.Second) // one probe
 		synctest.Wait()
-		if st := r.Stats(); st.Shipped != 1201 || st.Unshipped != 0 || st.Breaker != "closed" || st.SinkErr != nil {
+		if st := stats(r); st.Shipped != 1203 || st.Lag != 0 || st.Breaker != "closed" || st.Err != nil {
 			t.Errorf("got stats %+v, want all shipped and the breaker closed", st)
 		}
 		wantShipped(t, dir, &s)
@@ -149,14 +159,14 @@ func TestSinkSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := newDir(t)
 		var s store
-		r, err := evidence.Open(dir, evidence.Config{ReadOnly: []string{"shell"}, Sink: func(ctx context.Context, envs [][]byte) error {
+		r, err := evidence.Open(dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: to(func(ctx context.Context, envs [][]byte) error {
 			select {
 			case <-time.After(10 * time.Second):
 				return s.take(ctx, envs)
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-		}})
+		})})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,15 +177,15 @@ func TestSinkSlow(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 		defer cancel()
-		var left *evidence.CloseError
+		var left *evidence.PendingError
 		if err := r.Close(ctx); !errors.As(err, &left) || !errors.Is(err, context.DeadlineExceeded) || left.NotDurable != 0 {
 			t.Fatalf("Close: got %v, want what is left after 15 s", err)
 		}
 		if waited := time.Since(began); waited > 16*time.Second {
 			t.Errorf("Close took %v, want 15 s", waited)
 		}
-		if got := len(s.got()); uint64(got) != 801-left.Unshipped || got == 0 {
-			t.Errorf("the sink has %d, Close says that %d of 801 are left", got, left.Unshipped)
+		if got := len(s.got()); uint64(got) != 801-left.Unshipped[0].Records || got == 0 {
+			t.Errorf("the sink has %d, Close says that %d of 801 are left", got, left.Unshipped[0].Records)
 		}
 		if err := r.Close(t.Context()); !errors.As(err, &left) {
 			t.Errorf("second Close: got %v, want what is left", err)
@@ -193,7 +203,7 @@ func TestTrap28SinkHangs(t *testing.T) {
 		var inside atomic.Int32
 		release := make(chan struct{})
 		hang.Store(true)
-		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Sink: func(ctx context.Context, envs [][]byte) error {
+		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: to(func(ctx context.Context, envs [][]byte) error {
 			if n := inside.Add(1); n > 1 {
 				t.Error("the sink is called while it has not returned")
 			}
@@ -202,11 +212,11 @@ func TestTrap28SinkHangs(t *testing.T) {
 				<-release
 			}
 			return s.take(ctx, envs)
-		}})
+		})})
 		use(t, r, 10)
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if st := r.Stats(); st.Shipped != 0 || st.Breaker == "closed" || st.Failures < 5 {
+		if st := stats(r); st.Shipped != 0 || st.Breaker == "closed" || st.Failures < 5 {
 			t.Errorf("got stats %+v, want the breaker open", st)
 		}
 		hang.Store(false)
@@ -216,7 +226,7 @@ func TestTrap28SinkHangs(t *testing.T) {
 		s.set(nil)
 		time.Sleep(32 * time.Second)
 		synctest.Wait()
-		if st := r.Stats(); st.Unshipped != 0 || st.Breaker != "closed" {
+		if st := stats(r); st.Lag != 0 || st.Breaker != "closed" {
 			t.Errorf("got stats %+v, want all shipped", st)
 		}
 		wantShipped(t, dir, &s)
@@ -229,7 +239,7 @@ func TestSinkPanics(t *testing.T) {
 		dir := newDir(t)
 		var s store
 		var n atomic.Int32
-		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Sink: func(ctx context.Context, envs [][]byte) error {
+		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: to(func(ctx context.Context, envs [][]byte) error {
 			switch n.Add(1) {
 			case 1:
 				panic(errSink)
@@ -237,11 +247,11 @@ func TestSinkPanics(t *testing.T) {
 				runtime.Goexit()
 			}
 			return s.take(ctx, envs)
-		}})
+		})})
 		use(t, r, 1)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if st := r.Stats(); st.Failures != 2 || st.Unshipped != 0 || st.Breaker != "closed" {
+		if st := stats(r); st.Failures != 2 || st.Lag != 0 || st.Breaker != "closed" {
 			t.Errorf("got stats %+v, want 2 failures and all shipped", st)
 		}
 		wantShipped(t, dir, &s)
@@ -252,22 +262,22 @@ func TestSinkPanics(t *testing.T) {
 func TestTrap28OwnCancellation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := newDir(t)
-		r, err := evidence.Open(dir, evidence.Config{Sink: func(ctx context.Context, _ [][]byte) error {
+		r, err := evidence.Open(dir, evidence.Config{Exporters: to(func(ctx context.Context, _ [][]byte) error {
 			<-ctx.Done()
 			return ctx.Err()
-		}})
+		})})
 		if err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		var left *evidence.CloseError
-		if err := r.Close(ctx); !errors.As(err, &left) || left.Unshipped != 1 {
+		var left *evidence.PendingError
+		if err := r.Close(ctx); !errors.As(err, &left) || left.Unshipped[0].Records != 1 {
 			t.Errorf("Close: got %v, want 1 record unshipped", err)
 		}
 		synctest.Wait()
-		if st := r.Stats(); st.Attempts != 1 || st.Failures != 0 || st.Breaker != "closed" {
+		if st := stats(r); st.Attempts != 1 || st.Failures != 0 || st.Breaker != "closed" {
 			t.Errorf("got stats %+v, want no failure", st)
 		}
 	})
@@ -278,18 +288,18 @@ func TestCloseWithOpenBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := newDir(t)
 		s := store{fail: errSink}
-		r, err := evidence.Open(dir, evidence.Config{Sink: s.take})
+		r, err := evidence.Open(dir, evidence.Config{Exporters: to(s.take)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
-		if st := r.Stats(); st.Breaker != "open" {
+		if st := stats(r); st.Breaker != "open" {
 			t.Fatalf("got stats %+v, want the breaker open", st)
 		}
 		began := time.Now()
-		var left *evidence.CloseError
-		if err := r.Close(t.Context()); !errors.As(err, &left) || left.Unshipped != 1 || !errors.Is(err, errSink) {
+		var left *evidence.PendingError
+		if err := r.Close(t.Context()); !errors.As(err, &left) || left.Unshipped[0].Records != 2 || !errors.Is(err, errSink) {
 			t.Errorf("Close: got %v, want 1 record unshipped and why", err)
 		}
 		if waited := time.Since(began); waited > 2*time.Second {
@@ -306,76 +316,53 @@ func TestTrap27StatsDuringStateChanges(t *testing.T) {
 		var r *evidence.Recorder
 		ready := make(chan struct{})
 		var n atomic.Int32
-		r = open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Sink: func(context.Context, [][]byte) error {
+		r = open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: to(func(context.Context, [][]byte) error {
 			<-ready
-			_ = r.Stats()
+			_ = stats(r)
 			if n.Add(1) <= 7 {
 				return errSink
 			}
 			return nil
-		}})
+		})})
 		close(ready)
 		states := make(map[string]bool)
 		for range 300 {
-			states[r.Stats().Breaker] = true
+			states[stats(r).Breaker] = true
 			time.Sleep(500 * time.Millisecond)
 		}
 		synctest.Wait()
-		if st := r.Stats(); st.Breaker != "closed" || st.Unshipped != 0 || !states["open"] {
+		if st := stats(r); st.Breaker != "closed" || st.Lag != 0 || !states["open"] {
 			t.Errorf("got stats %+v, states %v, want the breaker to have opened and closed", st, states)
 		}
 	})
 }
 
-// Gobreaker calls OnStateChange under its lock. Where this test fails,
-// it no longer does.
-func TestTrap27Upstream(t *testing.T) {
-	var b *gobreaker.CircuitBreaker
-	looked := make(chan struct{})
-	changed := false
-	b = gobreaker.NewCircuitBreaker(gobreaker.Settings{
-		ReadyToTrip: func(gobreaker.Counts) bool { return true },
-		OnStateChange: func(string, gobreaker.State, gobreaker.State) {
-			changed = true
-			go func() {
-				_ = b.State() // would deadlock if it were called here
-				close(looked)
-			}()
-			for range 100 {
-				runtime.Gosched()
-			}
-			select {
-			case <-looked:
-				t.Error("the breaker can be looked at in OnStateChange")
-			default:
-			}
-		},
-	})
-	_, _ = b.Execute(func() (any, error) { return nil, errSink })
-	<-looked
-	if !changed {
-		t.Error("the breaker did not trip")
-	}
-}
-
-// Gobreaker counts a cancellation as a failure, and an interval forgets
-// failures that come slowly. Where this test fails, it no longer does.
-func TestTrap28Upstream(t *testing.T) {
-	b := gobreaker.NewCircuitBreaker(gobreaker.Settings{})
-	for range 6 {
-		_, _ = b.Execute(func() (any, error) { return nil, context.Canceled })
-	}
-	if b.State() != gobreaker.StateOpen {
-		t.Error("cancellations do not open the breaker")
-	}
+// Vars are JSON, with classes in place of what errors say.
+func TestVars(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := gobreaker.NewCircuitBreaker(gobreaker.Settings{Interval: time.Minute})
-		for range 50 {
-			_, _ = b.Execute(func() (any, error) { return nil, errSink })
-			time.Sleep(30 * time.Second)
+		secret := errors.New("the secret")
+		s := store{fail: &url.Error{Op: "Post", URL: "https://collector.example/?key=secret", Err: secret}}
+		r := open(t, newDir(t), evidence.Config{Exporters: to(s.take)})
+		time.Sleep(time.Second)
+		synctest.Wait()
+		text := r.Vars().String()
+		var got struct {
+			Durable   uint64
+			Exporters []struct {
+				Name    string
+				Lag     uint64
+				Breaker string
+				Error   []string
+			}
 		}
-		if b.State() != gobreaker.StateClosed {
-			t.Error("spaced failures open the breaker in spite of the interval")
+		if err := json.Unmarshal([]byte(text), &got); err != nil {
+			t.Fatalf("%v in %s", err, text)
 		}
+		x := got.Exporters
+		if got.Durable != 1 || len(x) != 1 || x[0].Name != "default" || x[0].Lag != 1 || x[0].Breaker != "closed" ||
+			!slices.Equal(x[0].Error, []string{"*url.Error", "*errors.errorString"}) || strings.Contains(text, "secret") {
+			t.Errorf("got %s", text)
+		}
+		s.set(nil)
 	})
 }

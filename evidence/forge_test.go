@@ -154,6 +154,19 @@ func (f *forger) rotate(next ed25519.PrivateKey) {
 	f.root = next
 }
 
+// deliver says that a sink refused records, and that a breaker opened.
+func (f *forger) deliver(ranges ...evidence.Range) {
+	f.t.Helper()
+	refused := &evidence.Refusal{Exporter: "collector", Ranges: ranges, Error: []string{"http.400"}}
+	for _, r := range ranges {
+		refused.Count += r.To - r.From + 1
+	}
+	f.record(&evidence.Record{Kind: evidence.KindDeliveryFailed, Refused: refused}, f.ofLedger())
+	f.record(&evidence.Record{Kind: evidence.KindBreaker, Breaker: &evidence.Breaker{
+		Exporter: "collector", State: "open", Changes: 1, Error: []string{"http.503"},
+	}}, f.ofLedger())
+}
+
 func (f *forger) gap(from, to uint64) {
 	f.t.Helper()
 	f.record(&evidence.Record{Kind: evidence.KindGap, Gap: &evidence.Gap{From: from, To: to, Count: to - from + 1, Reason: "the queue was full"}}, f.ofLedger())

@@ -226,7 +226,7 @@ func TestOpenOnABrokenDisk(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := newDir(t)
 			var s store
-			cfg := evidence.Config{Key: testKey(1), Sink: s.take}
+			cfg := evidence.Config{Key: testKey(1), Exporters: to(s.take)}
 			cfg.Inject(faults)
 			if _, err := evidence.Open(dir, cfg); !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EIO) {
 				t.Fatalf("got error %v", err)
@@ -236,7 +236,7 @@ func TestOpenOnABrokenDisk(t *testing.T) {
 	}
 	// So does one that fails with the first record.
 	dir := newDir(t)
-	cfg := evidence.Config{Key: testKey(1), Sink: new(store).take}
+	cfg := evidence.Config{Key: testKey(1), Exporters: to(new(store).take)}
 	cfg.Inject(&evidence.Faults{Write: func(b []byte) (int, error) {
 		if len(b) > 100 {
 			return 50, syscall.ENOSPC

@@ -268,7 +268,7 @@ func TestFrozenDisk(t *testing.T) {
 		time.Sleep(time.Minute)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		var left *evidence.CloseError
+		var left *evidence.PendingError
 		if err := r.Close(ctx); !errors.As(err, &left) || uint64(left.NotDurable)+r.Stats().Lost < 20000 {
 			t.Errorf("Close: got %v and %d lost, want 20000 together, and perhaps gaps", err, r.Stats().Lost)
 		}

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -81,6 +82,8 @@ type queue struct {
 	alerted bool // the room got short, and the writer knows
 	waiters []waiter
 	seq     uint64 // of the last event
+	durable uint64 // up to which all are
+	ended   bool   // no more are made durable
 	lost    Gap    // since the writer last took events
 	lostAll uint64
 	wall    func() time.Time
@@ -261,6 +264,10 @@ func (q *queue) take(spare []event) []event {
 func (q *queue) acknowledge(seq uint64, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if err == nil {
+		q.durable = seq
+	}
+	q.ended = q.ended || seq == math.MaxUint64
 	rest := q.waiters[:0]
 	for _, w := range q.waiters {
 		if w.seq <= seq {
@@ -271,6 +278,25 @@ func (q *queue) acknowledge(seq uint64, err error) {
 	}
 	clear(q.waiters[len(rest):])
 	q.waiters = rest
+}
+
+// barrier returns a channel that says when all events so far are durable, or with
+// an error why they are not.
+func (q *queue) barrier() <-chan error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	done := make(chan error, 1)
+	switch {
+	case q.durable >= q.seq:
+		done <- nil
+	case q.ended:
+		done <- ErrClosed
+	default:
+		q.waiters = append(q.waiters, waiter{q.seq, done})
+		notify(q.urgent)
+		notify(q.insist)
+	}
+	return done
 }
 
 // newest returns the number of the last event.

@@ -36,10 +36,12 @@ const (
 	KindGap     RecordKind = "gap"            // records were lost; it says which
 	KindErased  RecordKind = "payload.erased" // a content can no longer be disclosed
 
-	KindDecision       RecordKind = "decision"        // reserved: decided outside of a call
-	KindApproval       RecordKind = "approval"        // reserved: somebody said yes or no
-	KindAnchor         RecordKind = "anchor"          // reserved: a checkpoint was left elsewhere
-	KindDeliveryFailed RecordKind = "delivery.failed" // reserved: a sink refused records for good
+	KindDeliveryFailed RecordKind = "delivery.failed"  // a sink refused records for good
+	KindBreaker        RecordKind = "delivery.breaker" // an exporter's breaker opened or closed
+
+	KindDecision RecordKind = "decision" // reserved: decided outside of a call
+	KindApproval RecordKind = "approval" // reserved: somebody said yes or no
+	KindAnchor   RecordKind = "anchor"   // reserved: a checkpoint was left elsewhere
 )
 
 // A Record is one entry of a ledger: the predicate of an in-toto Statement. Its
@@ -53,6 +55,7 @@ type Record struct {
 	// and after it in an outcome.
 	Balances []Balance `json:"balances,omitempty"`
 
+	Breaker   *Breaker   `json:"breaker,omitzero"`    // delivery.breaker
 	Call      *Call      `json:"call,omitzero"`       // intent, outcome
 	Decisions []Decision `json:"decisions,omitempty"` // outcome: in the order in which they were made
 	Effects   Effects    `json:"effects,omitzero"`    // intent of a call with side effects
@@ -81,6 +84,7 @@ type Record struct {
 	Prev Hash `json:"prev"`
 
 	Ran      *Content  `json:"ran,omitzero"`      // outcome: the input as it ran, where a gate changed it
+	Refused  *Refusal  `json:"refused,omitzero"`  // delivery.failed
 	Request  *Request  `json:"request,omitzero"`  // intent of a model call
 	Response *Response `json:"response,omitzero"` // outcome of a model call
 	Rotate   *Rotate   `json:"rotate,omitzero"`   // key.rotate

@@ -49,8 +49,9 @@ type Recorder struct {
 
 	queue    *queue
 	writer   *writer
-	payloads *payloadStore                     // nil without
-	exporter *exporter                         // nil without a sink
+	payloads *payloadStore // nil without
+	shippers []*shipper
+	before   uint64                            // records of the ledger when it was opened
 	root     atomic.Pointer[ed25519.PublicKey] // in force
 
 	rotating sync.Mutex
@@ -74,7 +75,8 @@ type Recorder struct {
 // ledger open.
 //
 // Open panics if the Config makes no sense: a negative bound, a Signing that
-// there is not, or a tool that is named twice.
+// there is not, a tool that is named twice, or an [Exporter] without a Sink or
+// with a name that it cannot have or that another one has.
 func Open(dir string, cfg Config) (*Recorder, error) {
 	r := &Recorder{named: make(map[string]Effects), classify: cfg.Effects, patience: cfg.Patience}
 	switch {
@@ -95,6 +97,13 @@ func Open(dir string, cfg Config) (*Recorder, error) {
 		if i >= len(cfg.ReadOnly) {
 			r.named[name] = EffectsBestEffort
 		}
+	}
+	names := make(map[string]bool)
+	for _, e := range cfg.Exporters {
+		if e = e.complete(); names[e.Name] {
+			panic(fmt.Sprintf("evidence: Open: two exporters are called %q", e.Name))
+		}
+		names[e.Name] = true
 	}
 	if err := r.open(dir, cfg); err != nil {
 		return nil, fmt.Errorf("evidence: ledger %s: %w", dir, err)
@@ -159,28 +168,36 @@ func (r *Recorder) open(dir string, cfg Config) (err error) {
 			return err
 		}
 	}
-	r.assemble(s, cfg, origin, found)
+	if err := r.assemble(s, cfg, origin, found); err != nil {
+		return err
+	}
 	return r.begin(Session{Previous: found.head, Tree: found.treeHead(), Recovered: found.recovered, Predecessor: cfg.Predecessor})
 }
 
 // assemble puts the parts together.
-func (r *Recorder) assemble(s *store, cfg Config, origin string, found *found) {
+func (r *Recorder) assemble(s *store, cfg Config, origin string, found *found) error {
 	log := logger{cfg.Logger}
+	r.before = found.records
 	r.queue = newQueue(cfg.Queue, queueMemory)
-	if cfg.Sink != nil {
-		r.exporter = newExporter(s.dir, cfg.Sink, found.records)
+	for _, e := range cfg.Exporters {
+		x, err := newShipper(e, s, r.queue, log, origin, found.records)
+		if err != nil {
+			return fmt.Errorf("exporter %s: %w", e.Name, err)
+		}
+		r.shippers = append(r.shippers, x)
 	}
 	seal := newSealer(s.dir, s.disk, origin, found.tree, found.tiles)
 	seal.log, seal.publish, seal.low = log, cfg.Publish, cfg.LowSpace
 	contents := newCommitter()
 	r.writer = &writer{
-		queue: r.queue, store: s, overflow: newOverflow(cfg.Overflow, s.disk), exporter: r.exporter, sealer: seal,
+		queue: r.queue, store: s, overflow: newOverflow(cfg.Overflow, s.disk), shippers: r.shippers, sealer: seal,
 		payloads: r.payloads, disclose: cfg.Disclose, signing: cfg.Signing, log: log, root: cfg.Key,
 		build: &builder{
 			ledger: origin, writer: newID(contents.random), contents: contents,
 			disclose: cfg.Disclose != nil || r.payloads != nil,
 		},
 	}
+	return nil
 }
 
 // begin starts the goroutines with the writer's first record.
@@ -190,16 +207,14 @@ func (r *Recorder) begin(first Session) error {
 	if err := <-done; err != nil {
 		r.queue.close()
 		<-r.writer.done
-		if r.exporter != nil {
-			r.exporter.stop()
-		}
+		r.stopShippers()
 		if r.payloads != nil {
 			err = errors.Join(err, r.payloads.close(context.Background()))
 		}
 		return err
 	}
-	if r.exporter != nil {
-		go r.exporter.run()
+	for _, x := range r.shippers {
+		go x.run()
 	}
 	return nil
 }
@@ -243,25 +258,19 @@ func (r *Recorder) Checkpoint() []byte {
 
 // Stats are the counts of a [Recorder] since it was opened.
 type Stats struct {
-	Durable uint64 // records that are on disk
-	Waiting int    // records that are not yet
-	Lost    uint64 // records for which there was no room, each declared in a gap, and those that came after Close
+	Durable uint64 `json:"durable"` // records that are on disk
+	Waiting int    `json:"waiting"` // records that are not yet
+	Lost    uint64 `json:"lost"`    // records for which there was no room, each declared in a gap, and those that came after Close
 
-	Overflowed int   // of those waiting, the ones in the overflow file
-	FreeSpace  int64 // bytes that the ledger's disk had left when last looked at, about once a second while records come
-	LowSpace   bool  // these are too few
+	Overflowed int   `json:"overflowed"` // of those waiting, the ones in the overflow file
+	FreeSpace  int64 `json:"freeSpace"`  // bytes that the ledger's disk had left when last looked at, about once a second while records come
+	LowSpace   bool  `json:"lowSpace"`   // these are too few
 
 	// Of the payload store; zero without Config.Payloads.
-	Kept    uint64 // contents
-	Dropped uint64 // contents that there was no room for, or that could not be written
+	Kept    uint64 `json:"kept"`    // contents
+	Dropped uint64 `json:"dropped"` // contents that there was no room for, or that could not be written
 
-	// Of the exporter; zero without a Sink.
-	Shipped   uint64 // records that the sink took, counted from the ledger's beginning
-	Unshipped uint64 // durable records that it has not taken yet
-	Attempts  uint64 // calls of the sink
-	Failures  uint64 // attempts that failed
-	Breaker   string // "closed", "open" or "half-open"
-	SinkErr   error  // why the last attempt failed; nil if it did not
+	Exporters []ExporterStats `json:"exporters,omitempty"` // in the order of Config.Exporters
 }
 
 // Stats returns the counts. Taken while the Recorder works, they need not be of
@@ -280,70 +289,8 @@ func (r *Recorder) Stats() Stats {
 	if r.payloads != nil {
 		s.Kept, s.Dropped, _ = r.payloads.stats()
 	}
-	if r.exporter != nil {
-		r.exporter.stats(&s)
+	for _, x := range r.shippers {
+		s.Exporters = append(s.Exporters, x.stats())
 	}
 	return s
-}
-
-// A CloseError says what a [Recorder] left behind when it was closed.
-type CloseError struct {
-	NotDurable int    // records that are not on disk, and lost with the process
-	Unshipped  uint64 // records that are on disk, and that the sink did not take
-	Err        error  // why; a context's error where the time was up
-}
-
-// Error says how many records, and why.
-func (e *CloseError) Error() string {
-	return fmt.Sprintf("evidence: close: %d records not durable, %d not shipped: %v", e.NotDurable, e.Unshipped, e.Err)
-}
-
-// Unwrap returns Err.
-func (e *CloseError) Unwrap() error { return e.Err }
-
-// Close stops the Recorder: it writes what is queued, has the sink take what is
-// written, and gives the ledger back. Calls that are still under way, and later
-// ones, are recorded no more, and tools with side effects are denied.
-//
-// Close returns when all is done or ctx ends, nil or a [*CloseError]. It can be
-// called again, to wait longer or to ask again: it is then about the same
-// records. A breaker that is open is not waited for.
-func (r *Recorder) Close(ctx context.Context) error {
-	r.closing.Do(r.queue.close)
-	select {
-	case <-r.writer.done:
-	case <-ctx.Done():
-		if r.exporter != nil {
-			r.exporter.stop()
-		}
-		return r.left(ctx.Err())
-	}
-	if r.payloads != nil {
-		if err := r.payloads.close(ctx); err != nil && ctx.Err() != nil {
-			return r.left(ctx.Err())
-		}
-	}
-	if r.exporter != nil {
-		r.exporter.finish()
-		select {
-		case <-r.exporter.done:
-		case <-ctx.Done():
-			r.exporter.stop()
-			return r.left(ctx.Err())
-		}
-	}
-	return r.left(nil)
-}
-
-// left returns what is left behind as an error, or nil.
-func (r *Recorder) left(err error) error {
-	s := r.Stats()
-	if s.Waiting == 0 && s.Unshipped == 0 && err == nil {
-		return nil
-	}
-	err = errors.Join(err, r.Err(), s.SinkErr)
-	if err == nil {
-		err = errStopped // by an earlier Close
-	}
-	return &CloseError{NotDurable: s.Waiting, Unshipped: s.Unshipped, Err: err}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"example.com/safeconduct/internal/delivery"
 	"example.com/safeconduct/middleware"
 )
 
@@ -288,8 +289,11 @@ func class(err error) string {
 	case ErrClosed:
 		return "evidence.ErrClosed"
 	}
-	if _, ok := err.(*middleware.PanicError); ok { //nolint:errorlint // the same
+	switch e := err.(type) { //nolint:errorlint // the same
+	case *middleware.PanicError:
 		return "panic"
+	case *delivery.StatusError:
+		return fmt.Sprintf("http.%d", e.Status)
 	}
 	return fmt.Sprintf("%T", err)
 }

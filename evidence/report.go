@@ -81,6 +81,7 @@ type Report struct {
 	Gaps uint64 `json:"gaps"` // records that declare losses
 	Lost uint64 `json:"lost"` // records that they declare lost
 
+	Refused    uint64 `json:"refused"`    // records that sinks refused for good, each sink's counted
 	Erased     uint64 `json:"erased"`     // contents that can no longer be disclosed
 	ClockSteps uint64 `json:"clockSteps"` // times that the wall clock was set by more than a minute
 

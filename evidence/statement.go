@@ -182,6 +182,10 @@ func (r *Record) validateBody() error {
 		want = hasRotate
 	case KindErased:
 		want = hasErased
+	case KindDeliveryFailed:
+		want = hasRefused
+	case KindBreaker:
+		want = hasBreaker
 	default:
 		return fmt.Errorf("kind %q has no schema in this version", brief(string(r.Kind)))
 	}
@@ -206,6 +210,12 @@ func (r *Record) validateBody() error {
 	}
 	if e := r.Erased; e != nil && (!isCommitment(e.Commitment) || e.Reason == "" || e.Authority == "") {
 		return errors.New("erased without commitment, reason or authority")
+	}
+	if r.Refused != nil {
+		return r.Refused.validate()
+	}
+	if r.Breaker != nil {
+		return r.Breaker.validate()
 	}
 	return r.validateKeys()
 }
@@ -326,6 +336,7 @@ func isCommitment(s string) bool {
 // The optional members of a record.
 const (
 	hasBalances = 1 << iota
+	hasBreaker
 	hasCall
 	hasDecisions
 	hasEffects
@@ -337,6 +348,7 @@ const (
 	hasPlan
 	hasPolicy
 	hasRan
+	hasRefused
 	hasRequest
 	hasResponse
 	hasRotate
@@ -349,9 +361,9 @@ const (
 func (r *Record) has() int {
 	has := 0
 	for i, there := range [...]bool{
-		len(r.Balances) > 0, r.Call != nil, len(r.Decisions) > 0, r.Effects != "", r.Erased != nil, r.Gap != nil,
+		len(r.Balances) > 0, r.Breaker != nil, r.Call != nil, len(r.Decisions) > 0, r.Effects != "", r.Erased != nil, r.Gap != nil,
 		r.Input != nil, r.Outcome != nil, r.Output != nil, r.Plan != nil, r.Policy != nil, r.Ran != nil,
-		r.Request != nil, r.Response != nil, r.Rotate != nil, r.RunEnd != nil, r.Session != nil, r.Usage != nil, r.Who != nil,
+		r.Refused != nil, r.Request != nil, r.Response != nil, r.Rotate != nil, r.RunEnd != nil, r.Session != nil, r.Usage != nil, r.Who != nil,
 	} {
 		if there {
 			has |= 1 << i

@@ -35,7 +35,7 @@ type writer struct {
 	queue    *queue
 	store    *store
 	overflow *overflow
-	exporter *exporter // may be nil
+	shippers []*shipper
 	sealer   *sealer
 	payloads *payloadStore // may be nil
 	build    *builder
@@ -411,8 +411,8 @@ func (w *writer) commit(frames []byte, m spilled, leaves []tiles.Hash) bool {
 	w.inHand.Add(-int64(m.count))
 	w.queue.acknowledge(m.seq, nil)
 	w.sealer.add(leaves, m.session, m.ends)
-	if w.exporter != nil {
-		w.exporter.publish(place{w.store.segment, w.store.size}, m.count)
+	for _, x := range w.shippers {
+		x.publish(place{w.store.segment, w.store.size}, count{uint64(m.count), int64(len(frames))})
 	}
 	return true
 }

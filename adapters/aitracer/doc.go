@@ -5,7 +5,7 @@
 //	client, err := aitracer.New(aitracer.Config{BaseURL: "https://aitracer.example.com", Key: os.Getenv("AITRACER_KEY")})
 //	...
 //	sink := aitracer.NewSink(client, aitracer.SinkConfig{Workflow: "finance-review"})
-//	recorder, err := evidence.Open("ledger", evidence.Config{Sink: sink.Take})
+//	recorder, err := evidence.Open("ledger", evidence.Config{Exporters: []evidence.Exporter{{Sink: sink.Take}}})
 //
 // # What is posted
 //

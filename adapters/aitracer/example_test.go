@@ -116,7 +116,7 @@ func ExampleNewSink() {
 		},
 	})
 	recorder, err := evidence.Open(dir, evidence.Config{
-		Sink: sink.Take,
+		Exporters: []evidence.Exporter{{Name: "aitracer", Sink: sink.Take}},
 		Disclose: func(d evidence.Disclosure) {
 			var text string // what a tool gets and gives
 			if _, value, err := d.Open(); err == nil && json.Unmarshal(value, &text) == nil {

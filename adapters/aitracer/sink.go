@@ -39,7 +39,7 @@ type SinkConfig struct {
 
 // A Sink posts what a ledger records of calls. Its Take is an evidence.Sink:
 //
-//	recorder, err := evidence.Open(dir, evidence.Config{Sink: sink.Take})
+//	recorder, err := evidence.Open(dir, evidence.Config{Exporters: []evidence.Exporter{{Sink: sink.Take}}})
 //
 // It makes one attempt each time: the exporter waits, tries again and has the
 // breaker. A Sink is safe for concurrent use. It should get the records in their

@@ -604,7 +604,7 @@ func TestSinkOfARecorder(t *testing.T) {
 	var v vendor
 	c := newClient(t, aitracer.Config{BaseURL: serve(t, &v)})
 	sink := aitracer.NewSink(c, aitracer.SinkConfig{})
-	r, err := evidence.Open(t.TempDir(), evidence.Config{Sink: sink.Take})
+	r, err := evidence.Open(t.TempDir(), evidence.Config{Exporters: []evidence.Exporter{{Sink: sink.Take}}})
 	if err != nil {
 		t.Fatal(err)
 	}

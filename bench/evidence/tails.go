@@ -52,7 +52,7 @@ func tails(runs int) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	r, err := evidence.Open(filepath.Join(dir, "ledger"), evidence.Config{ReadOnly: []string{"calculator"}, Sink: hang})
+	r, err := evidence.Open(filepath.Join(dir, "ledger"), evidence.Config{ReadOnly: []string{"calculator"}, Exporters: []evidence.Exporter{{Sink: hang}}})
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func tails(runs int) error {
 		return err
 	}
 	s := r.Stats()
-	fmt.Printf("%d records are durable, %d not shipped, %d lost\n", s.Durable, s.Unshipped, s.Lost)
+	fmt.Printf("%d records are durable, %d not shipped, %d lost\n", s.Durable, s.Exporters[0].Lag, s.Lost)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = r.Close(ctx) // the sink takes nothing

@@ -152,6 +152,32 @@ func TestInspectOfOddities(t *testing.T) {
 	golden(t, "inspect_odd", stdout, dir)
 }
 
+func TestInspectOfDeliveries(t *testing.T) {
+	key, _ := newKey(t)
+	f := newForger(t, key, 1)
+	refused := func(ranges ...evidence.Range) {
+		r := evidence.Refusal{Exporter: "collector", Ranges: ranges, Error: []string{"http.400", "\x1b[31m"}}
+		for _, g := range ranges {
+			r.Count += g.To - g.From + 1
+		}
+		f.sign(evidence.Record{Kind: evidence.KindDeliveryFailed, Refused: &r})
+	}
+	refused(evidence.Range{From: 1, To: 1, Writer: f.writer})
+	f.sign(evidence.Record{Kind: evidence.KindBreaker, Breaker: &evidence.Breaker{Exporter: "collector", State: "open", Changes: 1, Error: []string{"http.503"}}})
+	f.sign(evidence.Record{Kind: evidence.KindBreaker, Breaker: &evidence.Breaker{Exporter: "collector", State: "closed", Changes: 1}})
+	var many []evidence.Range
+	for range 6 {
+		many = append(many, evidence.Range{From: 1, To: 2, Writer: f.writer})
+	}
+	refused(many...)
+	dir := writeLedger(t, f.envelopes...)
+	code, stdout, stderr := safeconduct("inspect", dir)
+	if code != exitDone || stderr != "" {
+		t.Errorf("got %d, %q, want %d", code, stderr, exitDone)
+	}
+	golden(t, "inspect_deliveries", stdout, dir)
+}
+
 func TestInspectMarksARecoveredWriter(t *testing.T) {
 	for want, recovered := range map[string]evidence.Recovered{
 		"UTC  cut 77 B off segment 3\n": {Bytes: 77, Segment: 3},

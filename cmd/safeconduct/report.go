@@ -190,6 +190,9 @@ func (w rows) counts(r *evidence.Report) {
 // keys writes what stands beside the runs, and the tree.
 func (w rows) keys(r *evidence.Report) {
 	w.row("sessions", "%d%s", r.Sessions, more(r.Rotations, "rotation", " of the root key"))
+	if r.Refused > 0 {
+		w.row("refused", "%s that a sink did not take", count(r.Refused, "record"))
+	}
 	if r.Erased > 0 {
 		w.row("erased", "%s that can no longer be disclosed", count(r.Erased, "content"))
 	}

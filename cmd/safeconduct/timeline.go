@@ -103,10 +103,36 @@ func (t *timelines) entry(e *evidence.Entry) error {
 			delete(t.runs, r.Run)
 			return t.print(run)
 		}
-	case evidence.KindDecision, evidence.KindApproval, evidence.KindAnchor, evidence.KindDeliveryFailed:
+	case evidence.KindDeliveryFailed:
+		return t.remark("REFUSED: the sink of %s refused %s for good%s: %s",
+			escape(r.Refused.Exporter), count(r.Refused.Count, "record"), because(r.Refused.Error), ranges(r.Refused.Ranges))
+	case evidence.KindBreaker:
+		return t.remark("BREAKER: %s is %s%s", escape(r.Breaker.Exporter), escape(r.Breaker.State), because(r.Breaker.Error))
+	case evidence.KindDecision, evidence.KindApproval, evidence.KindAnchor:
 		// Reserved: Read refuses them.
 	}
 	return nil
+}
+
+// because names the classes of an error.
+func because(classes []string) string {
+	if len(classes) == 0 {
+		return ""
+	}
+	return " (" + escape(strings.Join(classes, ", ")) + ")"
+}
+
+// ranges names the first few.
+func ranges(all []evidence.Range) string {
+	const most = 4
+	var s []string
+	for _, r := range all[:min(len(all), most)] {
+		s = append(s, fmt.Sprintf("seq %d to %d of writer %s", r.From, r.To, escape(r.Writer)))
+	}
+	if n := len(all) - most; n > 0 {
+		s = append(s, count(uint64(n), "more range"))
+	}
+	return strings.Join(s, ", ")
 }
 
 // recovered says what the writer mended to begin.

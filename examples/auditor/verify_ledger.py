@@ -28,18 +28,20 @@ EVERY = "id kind ledger mono omitted? prev seq time v writer "
 RUN = EVERY + "run runSeq "
 KINDS = {kind: members.split() for kind, members in {
     "key.session": EVERY + "session", "key.rotate": EVERY + "rotate", "gap": EVERY + "gap",
-    "payload.erased": EVERY + "erased", "run.start": RUN + "who?", "run.end": RUN + "runEnd",
+    "payload.erased": EVERY + "erased", "delivery.failed": EVERY + "refused", "delivery.breaker": EVERY + "breaker",
+    "run.start": RUN + "who?", "run.end": RUN + "runEnd",
     "intent": RUN + "call input balances? effects? plan? policy? request? who?",
     "outcome": RUN + "call outcome balances? decisions? output? plan? ran? response? usage?"}.items()}
 CONTENT, TOOL_CALL = "commitment size", "name registered? size"
 MEMBERS = {name: members.split() for name, members in {
-    "balances": "gate held limit max scope used", "call": "id kind name parent?",
+    "balances": "gate held limit max scope used", "breaker": "changes error? exporter state", "call": "id kind name parent?",
     "decisions": "code? elapsed gate reason? shadow? verdict", "erased": "authority commitment reason",
     "gap": "count from reason to", "input": CONTENT, "output": CONTENT, "ran": CONTENT,
     "outcome": "code? error? gate? latency reached? reason? result told?", "plan": "final? steps? toolCalls?",
     "toolCalls": TOOL_CALL, "policy": "digest? version?", "messages": "role size",
     "request": "candidates? json? maxTokens? messages? model? stops? temperature? tools? topP?",
     "response": "choices? model?", "choices": "reasoning? size stopReason? toolCalls?", "rotate": "key public",
+    "refused": "count error? exporter ranges", "ranges": "from to writer",
     "runEnd": "calls head records", "predecessor": "ledger reason tree", "previous": "hash seq writer",
     "session": "key notAfter notBefore predecessor? previous? public recovered? signing tree?",
     "recovered": "bytes? overflow? segment? tiles? unsigned?", "tree": "records root",
@@ -275,6 +277,12 @@ class Chain:
             check(r["seq"] == self.seq + 1, "seq %d follows %d" % (r["seq"], self.seq))
         check(r["prev"] == self.prev, "it does not follow from the record before it")
         check(int(r["mono"]) >= self.mono, "the monotonic clock steps back")
+        refused = r.get("refused", {"ranges": [], "count": 0})
+        check(len(refused["ranges"]) <= 64 and refused["count"] == sum(g["to"] - g["from"] + 1 for g in refused["ranges"])
+              and r.get("breaker", {"state": "open"})["state"] in ("open", "closed"), "what it says of a delivery makes no sense")
+        for g in refused["ranges"]:
+            check(0 < g["from"] <= g["to"] and (g["to"] < r["seq"] if g["writer"] == self.writer else g["writer"] in self.seen),
+                  "it says that records were refused that do not come before it")
         self.seq, self.prev, self.mono = r["seq"], digest, int(r["mono"])
 
 

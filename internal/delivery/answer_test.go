@@ -76,7 +76,7 @@ func TestStatusError(t *testing.T) {
 			t.Errorf("%d: got %q", status, err)
 		}
 	}
-	answer := &http.Response{StatusCode: 429, Header: http.Header{"Retry-After": {"7"}}}
+	answer := &http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"7"}}}
 	err := fmt.Errorf("post: %w", delivery.NewStatusError(answer))
 	if delivery.IsPermanent(err) || delivery.RetryAfter(err) != 7*time.Second {
 		t.Errorf("got permanent %t, after %v", delivery.IsPermanent(err), delivery.RetryAfter(err))

@@ -1,0 +1,169 @@
+package evidence
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"example.com/safeconduct/evidence/internal/tiles"
+)
+
+const (
+	cursorsName  = "exporters"
+	cursorSuffix = ".cursor"
+	cursorFamily = "safeconduct cursor v"
+	cursorHeader = cursorFamily + "1\n"
+
+	// maxCursor bounds the file. Most of it may be refusals: a hundred that
+	// nobody could record, of 64 ranges each.
+	maxCursor = 1 << 20
+)
+
+func cursorPath(dir, exporter string) string {
+	return filepath.Join(dir, cursorsName, exporter+cursorSuffix)
+}
+
+// A shipCursor is how far an exporter came, as its file says it: a line that names
+// the format, one of JSON, and the SHA-256 of that. All before the place was
+// shipped or parked.
+type shipCursor struct {
+	Bytes    int64      `json:"bytes"` // of the frames before the place
+	Exporter string     `json:"exporter"`
+	Last     Hash       `json:"last"` // leaf hash of the record before the place
+	Ledger   string     `json:"ledger"`
+	LastAt   int64      `json:"lastAt"` // where that begins in the segment
+	Offset   int64      `json:"offset"`
+	Parked   uint64     `json:"parked"`
+	Refused  []*Refusal `json:"refused,omitempty"` // the parked that no record says of yet
+	Segment  uint64     `json:"segment"`
+	Shipped  uint64     `json:"shipped"`
+}
+
+func (c *shipCursor) place() place    { return place{c.Segment, c.Offset} }
+func (c *shipCursor) records() uint64 { return c.Shipped + c.Parked }
+
+// encode returns the file.
+func (c *shipCursor) encode() []byte {
+	line, err := json.Marshal(c)
+	if err != nil {
+		panic("evidence: cursor: " + err.Error()) // there is nothing in it that JSON cannot hold
+	}
+	line = append(line, '\n')
+	sum := sha256.Sum256(line)
+	return fmt.Appendf(nil, "%s%s%x\n", cursorHeader, line, sum)
+}
+
+// parseCursor parses a file. It takes what encode gives and nothing else.
+func parseCursor(b []byte) (*shipCursor, error) {
+	rest, ok := bytes.CutPrefix(b, []byte(cursorHeader))
+	if !ok {
+		return nil, errors.New("its first line is another")
+	}
+	line, _, ok := bytes.Cut(rest, []byte("\n"))
+	if !ok {
+		return nil, errors.New("it is not whole")
+	}
+	var c shipCursor
+	if err := json.Unmarshal(line, &c); err != nil {
+		return nil, errors.New("its second line is not JSON, or of other types")
+	}
+	if !bytes.Equal(c.encode(), b) {
+		return nil, errors.New("its checksum differs, or it has another form")
+	}
+	switch {
+	case c.Segment == 0 || c.Offset < int64(len(segmentHeader)) || c.Bytes < 0 || c.Shipped > maxInt || c.Parked > maxInt:
+		return nil, errors.New("a number is out of range")
+	}
+	for _, f := range c.Refused {
+		if f == nil || f.validate() != nil || f.Exporter != c.Exporter {
+			return nil, errors.New("what it says of refusals makes no sense")
+		}
+	}
+	return &c, nil
+}
+
+// loadCursor returns the exporter's cursor, nil where there is none or, with an
+// error, none that is one of the ledger, which is durable up to end and has so
+// many records.
+func loadCursor(dir, exporter, ledger string, end place, records uint64) (*shipCursor, error) {
+	f, info, err := openRegular(cursorPath(dir, exporter), true)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	if info.Size() > maxCursor {
+		return nil, fmt.Errorf("it is longer than %d bytes", maxCursor)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxCursor))
+	if err != nil {
+		return nil, unwrapPath(err)
+	}
+	c, err := parseCursor(b)
+	switch {
+	case err != nil:
+		return nil, err
+	case c.Ledger != ledger || c.Exporter != exporter:
+		return nil, errors.New("it is of another ledger or exporter")
+	case c.Segment > end.segment || c.Segment == end.segment && c.Offset > end.offset || c.records() > records:
+		return nil, errors.New("it is beyond the end of the ledger")
+	}
+	return c, c.check(dir)
+}
+
+// check compares the record before the cursor with that in the ledger.
+func (c *shipCursor) check(dir string) error {
+	other := errors.New("the record before it is another")
+	f, _, err := openRegular(segmentPath(dir, c.Segment), true)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // only read
+	if c.LastAt < int64(len(segmentHeader)) || c.Offset-c.LastAt <= frameHeader || c.Offset-c.LastAt > frameHeader+MaxEnvelope {
+		return other
+	}
+	frame := make([]byte, c.Offset-c.LastAt)
+	if _, err := f.ReadAt(frame, c.LastAt); err != nil {
+		return unwrapPath(err)
+	}
+	if leafOf(frame[frameHeader:]) != c.Last {
+		return other
+	}
+	return nil
+}
+
+// save keeps the cursor.
+func (c *shipCursor) save(d *disk, dir string) error {
+	path := cursorPath(dir, c.Exporter)
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err == nil {
+		if err := d.syncDir(dir); err != nil {
+			return err
+		}
+	} else if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return d.replace(path, c.encode())
+}
+
+// bytesBefore returns how many bytes of frames the ledger has before a place.
+func bytesBefore(dir string, at place) (int64, error) {
+	n := at.offset - int64(len(segmentHeader))
+	for i := uint64(1); i < at.segment; i++ {
+		info, err := os.Lstat(segmentPath(dir, i))
+		if err != nil {
+			return 0, err
+		}
+		n += info.Size() - int64(len(segmentHeader))
+	}
+	return n, nil
+}
+
+func leafOf(env []byte) Hash { return Hash(tiles.LeafHash(env)) }

@@ -1,0 +1,476 @@
+package evidence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"example.com/safeconduct/internal/delivery"
+)
+
+const (
+	batchRecords = 256
+	batchBytes   = 1 << 20
+	linger       = 200 * time.Millisecond // what a record may wait for others to go with it
+
+	saveEvery = time.Second // a crash has the sink get so much again
+	sayEvery  = time.Minute // bounds records and log lines about the shipping
+
+	// closePoll is how often a shipper that is to end looks at its breaker.
+	closePoll = 50 * time.Millisecond
+)
+
+// A shipper is an Exporter at work. One goroutine reads batches off the ledger,
+// has others deliver them, and moves the cursor up to the first that is not dealt
+// with.
+type shipper struct {
+	Exporter
+	reader *ledgerReader
+	line   *delivery.Line
+	queue  *queue // for the records about the shipping
+	log    logger
+	dir    string
+	disk   disk
+
+	ctx       context.Context // of the calls
+	stop      context.CancelFunc
+	finishing chan struct{}
+	once      sync.Once
+	done      chan struct{}
+	more      chan struct{} // something was published, noticed or asked for
+
+	mu     sync.Mutex
+	end    place         // up to which the ledger is durable
+	total  count         // of it
+	cursor shipCursor    // all before it is dealt with
+	asked  uint64        // records that somebody waits for
+	first  time.Time     // when the first record came that was not yet read
+	news   chan struct{} // closed when the cursor moves, or the shipper ends
+	notice *Breaker      // of the breaker, not yet recorded
+	err    error         // of reading the ledger
+	kept   error         // of keeping the cursor
+
+	oldest atomic.Pointer[time.Time] // of the first batch under way
+
+	// The goroutine's own.
+	read    count       // up to where batches were made
+	at      place       // the same
+	flying  []*shipment // in the order of the ledger
+	back    chan *shipment
+	spare   []*shipment
+	stuck   bool      // on a batch that could not be delivered to its end
+	retryAt time.Time // of reading, after an error
+	dirty   bool      // the cursor is not kept
+	savedAt time.Time
+
+	said     time.Time // the last log line
+	saidOf   uint64    // cursor.records() then
+	tellAt   time.Time // when a refusal may be recorded, if there is not more than one
+	retryRec time.Time // when a record may be tried, after one that could not be had
+	telling  *Refusal  // that is being recorded
+	recorded chan error
+}
+
+// A count is how much of a ledger.
+type count struct {
+	records uint64
+	bytes   int64
+}
+
+// newShipper returns the shipper of a ledger that is durable up to end.
+func newShipper(e Exporter, s *store, q *queue, log logger, ledger string, records uint64) (*shipper, error) {
+	e = e.complete()
+	x := &shipper{
+		Exporter: e, queue: q, log: log, dir: s.dir, disk: s.disk,
+		reader:    newLedgerReader(s.dir),
+		finishing: make(chan struct{}), done: make(chan struct{}), more: make(chan struct{}, 1), news: make(chan struct{}),
+		back: make(chan *shipment, e.Concurrency), recorded: make(chan error, 1),
+	}
+	x.ctx, x.stop = context.WithCancel(context.Background())
+	x.end = place{s.segment, s.size}
+	bytes, err := bytesBefore(s.dir, x.end)
+	if err != nil {
+		return nil, err
+	}
+	x.total = count{records, bytes}
+	switch c, err := loadCursor(s.dir, e.Name, ledger, x.end, records); {
+	case err != nil:
+		log.warn("an exporter begins anew, as its cursor cannot be used", "exporter", e.Name, "error", err)
+		fallthrough
+	case c == nil:
+		x.cursor = shipCursor{Exporter: e.Name, Ledger: ledger, Segment: 1, Offset: int64(len(segmentHeader))}
+	default:
+		x.cursor = *c
+	}
+	x.at, x.read = x.cursor.place(), count{x.cursor.records(), x.cursor.Bytes}
+	x.line = delivery.New(delivery.Config{
+		Timeout: e.Timeout, MinBackoff: e.MinBackoff, MaxBackoff: e.MaxBackoff, Attempts: e.Attempts,
+		Concurrency: e.Concurrency, OpenFor: e.OpenFor, NotifyEvery: sayEvery, Notify: x.breaker,
+	})
+	return x, nil
+}
+
+// publish says that the ledger is durable up to end, with so much more.
+func (x *shipper) publish(end place, more count) {
+	x.mu.Lock()
+	if x.first.IsZero() {
+		x.first = time.Now()
+	}
+	x.end = end
+	x.total.records += more.records
+	x.total.bytes += more.bytes
+	x.mu.Unlock()
+	notify(x.more)
+}
+
+// finish lets the shipper end when everything is shipped, or its breaker is
+// open.
+func (x *shipper) finish() { x.once.Do(func() { close(x.finishing) }) }
+
+func (x *shipper) isFinishing() bool {
+	select {
+	case <-x.finishing:
+		return true
+	default:
+		return false
+	}
+}
+
+// breaker hears of the breaker's changes.
+func (x *shipper) breaker(n delivery.Notice) {
+	x.mu.Lock()
+	b := Breaker{Exporter: x.Name, State: string(n.State), Changes: uint64(n.Changes), Error: classes(n.Err)}
+	if x.notice != nil {
+		b.Changes += x.notice.Changes
+	}
+	x.notice = &b
+	x.mu.Unlock()
+	notify(x.more)
+}
+
+func (x *shipper) run() {
+	defer close(x.done)
+	defer x.stop()
+	finishing := x.finishing
+	for !x.ended() {
+		x.dispatch()
+		x.tell()
+		x.keep()
+		timer := time.NewTimer(x.due())
+		select {
+		case b := <-x.back:
+			x.settle(b)
+		case err := <-x.recorded:
+			x.toldRefusal(err)
+		case <-x.more:
+		case <-finishing:
+			finishing = nil
+		case <-x.ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	x.stop()
+	for len(x.flying) > 0 {
+		x.settle(<-x.back)
+	}
+	x.save()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.wake()
+}
+
+// ended reports whether there is nothing more to do, or nobody waits for it.
+func (x *shipper) ended() bool {
+	if x.ctx.Err() != nil {
+		return true
+	}
+	if !x.isFinishing() {
+		return false
+	}
+	if x.line.State() != delivery.Closed {
+		return true // nobody should wait for a sink that is known to be away
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.cursor.records() >= x.total.records || x.err != nil || len(x.cursor.Refused) >= 4*maxRefusals
+}
+
+// due returns for how long there is nothing to do.
+func (x *shipper) due() time.Duration {
+	wait := sayEvery
+	consider := func(d time.Duration) { wait = min(wait, max(d, 0)) }
+	if x.isFinishing() {
+		consider(closePoll)
+	}
+	if next := x.line.Tell(); next > 0 {
+		consider(next)
+	}
+	if x.dirty {
+		consider(saveEvery - time.Since(x.savedAt))
+	}
+	if n := len(x.cursor.Refused); n > 0 && x.telling == nil {
+		next := x.retryRec
+		if n == 1 && x.tellAt.After(next) {
+			next = x.tellAt
+		}
+		consider(time.Until(next))
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.canRead() {
+		consider(max(linger-time.Since(x.first), time.Until(x.retryAt)))
+	}
+	return wait
+}
+
+// canRead reports whether there is something to read, and to do with it. It
+// needs x.mu.
+func (x *shipper) canRead() bool {
+	return x.read.records < x.total.records && len(x.flying) < x.Concurrency &&
+		(len(x.cursor.Refused) < maxRefusals || x.isFinishing())
+}
+
+// dispatch has batches delivered, as many as may be under way.
+func (x *shipper) dispatch() {
+	for {
+		x.mu.Lock()
+		left := count{x.total.records - x.read.records, x.total.bytes - x.read.bytes}
+		ready := x.canRead() && !time.Now().Before(x.retryAt) &&
+			(left.records >= batchRecords || left.bytes >= batchBytes || time.Since(x.first) >= linger ||
+				x.isFinishing() || x.asked > x.cursor.records())
+		end := x.end
+		x.mu.Unlock()
+		if !ready {
+			return
+		}
+		b := x.empty()
+		err := x.reader.read(b, x.at, end)
+		x.mu.Lock()
+		x.err = err
+		if x.first = (time.Time{}); left.records > uint64(len(b.ends)) {
+			x.first = time.Now()
+		}
+		x.mu.Unlock()
+		if err != nil {
+			x.log.warn("an exporter cannot read the ledger", "exporter", x.Name, "error", err)
+			x.retryAt = time.Now().Add(x.MaxBackoff)
+			x.spare = append(x.spare, b)
+			return
+		}
+		x.at, x.read = b.at(len(b.ends)), count{x.read.records + uint64(len(b.ends)), x.read.bytes + b.bytes(len(b.ends))}
+		x.flying = append(x.flying, b)
+		x.age()
+		go x.deliver(b)
+	}
+}
+
+func (x *shipper) empty() *shipment {
+	if n := len(x.spare); n > 0 {
+		b := x.spare[n-1]
+		x.spare = x.spare[:n-1]
+		b.reset()
+		return b
+	}
+	return new(shipment)
+}
+
+// age notes how old the first batch under way is.
+func (x *shipper) age() {
+	if len(x.flying) == 0 {
+		x.oldest.Store(nil)
+		return
+	}
+	b := x.flying[0]
+	if !b.dated {
+		b.dated = true
+		if r, err := ParseEnvelope(b.envelopes[0]); err == nil {
+			b.time = r.Time
+		}
+	}
+	x.oldest.Store(&b.time)
+}
+
+// settle takes back a batch and moves the cursor.
+func (x *shipper) settle(b *shipment) {
+	b.landed = true
+	for len(x.flying) > 0 && x.flying[0].landed {
+		b := x.flying[0]
+		x.flying = x.flying[1:]
+		if !x.stuck {
+			x.advance(b)
+			x.stuck = b.left() > 0 // the shipper ends
+		}
+		if !b.lent {
+			x.spare = append(x.spare, b)
+		}
+	}
+	x.age()
+}
+
+// advance moves the cursor over what was done of a batch.
+func (x *shipper) advance(b *shipment) {
+	if b.done == 0 {
+		return
+	}
+	c := x.cursor
+	at := b.at(b.done)
+	c.LastAt = at.offset - int64(frameHeader+len(b.envelopes[b.done-1]))
+	c.Segment, c.Offset, c.Last = at.segment, at.offset, leafOf(b.envelopes[b.done-1])
+	c.Bytes += b.bytes(b.done)
+	c.Shipped += uint64(b.done - b.refused)
+	c.Parked += uint64(b.refused)
+	for _, r := range b.refusals {
+		c.refuse(&r, x.telling)
+	}
+	x.dirty = true
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.cursor = c
+	x.wake()
+}
+
+// wake needs x.mu.
+func (x *shipper) wake() {
+	close(x.news)
+	x.news = make(chan struct{})
+}
+
+// deliver has the sink take the batch, however long that takes, unless the
+// shipper is stopped.
+func (x *shipper) deliver(b *shipment) {
+	defer func() { x.back <- b }()
+	for b.left() > 0 && x.ctx.Err() == nil {
+		x.activation(b)
+		if b.left() == 0 {
+			return
+		}
+		if x.line.State() == delivery.Closed { // the attempts are used up
+			timer := time.NewTimer(x.MaxBackoff)
+			select {
+			case <-timer.C:
+			case <-x.ctx.Done():
+			}
+			timer.Stop()
+		}
+		_ = x.line.Wait(x.ctx) // the error is that of x.ctx
+	}
+}
+
+// activation makes attempts at a batch as long as that makes sense.
+func (x *shipper) activation(b *shipment) {
+	a := x.line.Begin()
+	for b.left() > 0 {
+		rest := b.envelopes[b.done:]
+		err := x.line.Attempt(x.ctx, func(ctx context.Context) error { return x.Sink(ctx, rest) })
+		if errors.Is(err, delivery.ErrHung) {
+			b.lend()
+		}
+		switch {
+		case err == nil:
+			b.take(len(rest))
+			return
+		case delivery.IsPermanent(err):
+			b.take(min(delivery.Taken(err), len(rest)))
+			n := delivery.Refused(err)
+			if n == 0 {
+				n = len(rest)
+			}
+			b.refuse(n, err)
+			a = x.line.Begin()
+			continue
+		}
+		b.take(min(delivery.Taken(err), len(rest)))
+		if b.left() > 0 && a.Again(x.ctx, err) != nil {
+			return
+		}
+	}
+}
+
+// stats returns the counts.
+func (x *shipper) stats() ExporterStats {
+	line := x.line.Stats()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := ExporterStats{
+		Name: x.Name, Shipped: x.cursor.Shipped, Parked: x.cursor.Parked,
+		Lag: x.total.records - x.cursor.records(), LagBytes: x.total.bytes - x.cursor.Bytes,
+		Attempts: line.Attempts, Failures: line.Failures, Retried: line.Retries,
+		Breaker: string(line.State), Err: line.Err, CursorErr: x.kept,
+	}
+	if x.err != nil {
+		s.Err = x.err
+	}
+	if s.Lag > 0 {
+		oldest := x.first
+		if t := x.oldest.Load(); t != nil {
+			oldest = *t
+		}
+		if !oldest.IsZero() {
+			s.LagTime = max(time.Since(oldest), 0)
+		}
+	}
+	return s
+}
+
+// flush waits until the first n records are dealt with. It returns false where
+// the breaker is open or the shipper has ended.
+func (x *shipper) flush(ctx context.Context, n uint64) bool {
+	x.mu.Lock()
+	x.asked = max(x.asked, n)
+	x.mu.Unlock()
+	notify(x.more)
+	for {
+		x.mu.Lock()
+		there, news := x.cursor.records() >= n, x.news
+		x.mu.Unlock()
+		if there {
+			return true
+		}
+		select {
+		case <-x.done:
+			return false
+		default:
+		}
+		if x.line.State() != delivery.Closed {
+			return false
+		}
+		timer := time.NewTimer(closePoll)
+		select {
+		case <-news:
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return false
+		}
+		timer.Stop()
+	}
+}
+
+// keep keeps the cursor, but not too often.
+func (x *shipper) keep() {
+	if x.dirty && time.Since(x.savedAt) >= saveEvery {
+		x.save()
+	}
+}
+
+func (x *shipper) save() {
+	if !x.dirty {
+		return
+	}
+	err := x.cursor.save(&x.disk, x.dir)
+	x.savedAt = time.Now()
+	x.dirty = err != nil
+	if err != nil {
+		err = fmt.Errorf("evidence: exporter %s: cursor: %w", x.Name, err)
+	}
+	if err != nil && x.kept == nil {
+		x.log.warn("an exporter's cursor cannot be kept: the sink will get records again after a restart", "exporter", x.Name, "error", err)
+	}
+	x.mu.Lock()
+	x.kept = err
+	x.mu.Unlock()
+}

@@ -1,0 +1,148 @@
+package evidence
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// A shipment is records of one segment that go together, and what became of them.
+// It is used again, unless somebody may still have it.
+type shipment struct {
+	data      []byte
+	envelopes [][]byte // in data, one after the other
+	segment   uint64
+	begin     int64   // where the first frame begins in the segment
+	ends      []int64 // where each frame ends
+
+	done     int // from the front
+	refused  int // of these
+	refusals []refusal
+	lent     bool // a call of the sink that did not return has data
+	landed   bool // nobody delivers it any more
+
+	time  time.Time // of the first record, once that was looked at
+	dated bool
+}
+
+// A refusal is records of a shipment that a sink refused.
+type refusal struct {
+	envelopes [][]byte
+	err       []string // classes
+}
+
+func (b *shipment) reset() {
+	*b = shipment{data: b.data[:0], envelopes: b.envelopes[:0], ends: b.ends[:0], refusals: b.refusals[:0]}
+}
+
+func (b *shipment) left() int { return len(b.ends) - b.done }
+
+// at returns the place after the first n records.
+func (b *shipment) at(n int) place {
+	if n == 0 {
+		return place{b.segment, b.begin}
+	}
+	return place{b.segment, b.ends[n-1]}
+}
+
+// bytes returns the length of the first n frames.
+func (b *shipment) bytes(n int) int64 { return b.at(n).offset - b.begin }
+
+// take notes that n more records were taken.
+func (b *shipment) take(n int) { b.done += n }
+
+// refuse notes that n more records were refused for good, or all that are left.
+func (b *shipment) refuse(n int, err error) {
+	n = min(n, b.left())
+	if n == 0 {
+		return
+	}
+	b.refusals = append(b.refusals, refusal{b.envelopes[b.done : b.done+n], classes(err)})
+	b.refused += n
+	b.done += n
+}
+
+// lend notes that a call that did not return has the memory, and makes new
+// memory for what is left.
+func (b *shipment) lend() {
+	data := append([]byte(nil), b.data...)
+	envelopes := make([][]byte, 0, len(b.envelopes))
+	for _, env := range b.envelopes {
+		envelopes = append(envelopes, data[:len(env):len(env)])
+		data = data[len(env):]
+	}
+	b.envelopes, b.lent = envelopes, true
+}
+
+// A ledgerReader reads batches off a ledger. It belongs to one goroutine.
+type ledgerReader struct {
+	dir    string
+	reader *bufio.Reader
+}
+
+func newLedgerReader(dir string) *ledgerReader {
+	return &ledgerReader{dir: dir, reader: bufio.NewReaderSize(nil, 2*(frameHeader+MaxEnvelope))}
+}
+
+// read reads records from a place on into b, at least one, where the ledger is
+// durable up to end, which is not at.
+func (l *ledgerReader) read(b *shipment, at, end place) error {
+	for {
+		if err := l.segment(b, at, end); err != nil {
+			return fmt.Errorf("segment %d: %w", at.segment, err)
+		}
+		if len(b.ends) > 0 {
+			return nil
+		}
+		if at.segment >= end.segment {
+			return errors.New("it is shorter than it was")
+		}
+		at = place{segment: at.segment + 1, offset: int64(len(segmentHeader))}
+	}
+}
+
+// segment reads on in one segment, up to its end or to that of what is durable.
+func (l *ledgerReader) segment(b *shipment, at, end place) error {
+	f, err := os.Open(segmentPath(l.dir, at.segment))
+	if err != nil {
+		return unwrapPath(err)
+	}
+	defer func() { _ = f.Close() }() // only read
+	if _, err := f.Seek(at.offset, io.SeekStart); err != nil {
+		return unwrapPath(err)
+	}
+	var r io.Reader = f
+	if at.segment == end.segment {
+		r = io.LimitReader(f, end.offset-at.offset)
+	}
+	l.reader.Reset(r)
+	fr := &frameReader{r: l.reader, off: at.offset}
+	b.segment, b.begin = at.segment, at.offset
+	for len(b.ends) < batchRecords && len(b.data) < batchBytes {
+		env, _, err := fr.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		b.data = append(b.data, env...)
+		b.ends = append(b.ends, fr.off)
+	}
+	b.slice()
+	return nil
+}
+
+// slice finds the envelopes in data.
+func (b *shipment) slice() {
+	from := 0
+	begin := b.begin
+	for _, end := range b.ends {
+		n := int(end-begin) - frameHeader
+		b.envelopes = append(b.envelopes, b.data[from:from+n:from+n])
+		from, begin = from+n, end
+	}
+}

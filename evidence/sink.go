@@ -1,0 +1,78 @@
+package evidence
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// A Sink takes records elsewhere. It gets signed envelopes, each one line of
+// JSON without a newline and at least one of them, and returns nil once it has
+// taken all of them for good.
+//
+// Any error means that the same envelopes come again, alone or with others, as
+// they do after a restart: a Sink must recognise what it has by [Record.ID], and
+// raise an alarm where a writer and seq that it has come with another payload. An
+// error says more by methods that it, or an error that it wraps, has; [SinkError]
+// has them all:
+//
+//	Taken() int                so many envelopes from the front were taken for good
+//	Permanent() bool           to send again is no use: the rest is refused for good
+//	Refused() int              and if that is not zero, only so many of the rest
+//	RetryAfter() time.Duration how long to wait before the next call
+//
+// Records that are refused for good stay in the ledger, which says so in a
+// delivery.failed. They do not come again.
+//
+// A Sink must neither modify the envelopes nor keep them after it returned: their
+// memory is used again. It should return when ctx ends, which it does after
+// [Exporter].Timeout; until it has returned it still counts as under way. What it
+// panics with is dropped, and the call counts as failed. No call of an agent ever
+// waits for it.
+type Sink func(ctx context.Context, envelopes [][]byte) error
+
+// A SinkError is an error by which a [Sink] says more than that it failed. Its
+// zero value says nothing more.
+type SinkError struct {
+	Err error // what happened; not nil
+
+	// Accepted is how many envelopes from the front were taken for good.
+	Accepted int
+
+	// Rejected is how many envelopes after those are refused for good, where
+	// Final is set; zero is for all of them.
+	Rejected int
+	Final    bool
+
+	// After is how long to wait before the next call; zero leaves it to the
+	// exporter.
+	After time.Duration
+}
+
+// Error returns what Err says, and how many were taken and refused.
+func (e *SinkError) Error() string {
+	switch {
+	case e.Final && e.Rejected > 0:
+		return fmt.Sprintf("%d taken, %d refused: %v", e.Accepted, e.Rejected, e.Err)
+	case e.Final:
+		return fmt.Sprintf("%d taken, the rest refused: %v", e.Accepted, e.Err)
+	case e.Accepted > 0:
+		return fmt.Sprintf("%d taken: %v", e.Accepted, e.Err)
+	}
+	return e.Err.Error()
+}
+
+// Unwrap returns Err.
+func (e *SinkError) Unwrap() error { return e.Err }
+
+// Taken returns Accepted.
+func (e *SinkError) Taken() int { return e.Accepted }
+
+// Permanent returns Final.
+func (e *SinkError) Permanent() bool { return e.Final }
+
+// Refused returns Rejected.
+func (e *SinkError) Refused() int { return e.Rejected }
+
+// RetryAfter returns After.
+func (e *SinkError) RetryAfter() time.Duration { return e.After }
