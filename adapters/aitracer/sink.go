@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"time"
 	"unicode/utf8"
 
 	"example.com/safeconduct/internal/delivery"
@@ -94,7 +94,8 @@ type post struct {
 
 // A part is what a post says of one envelope.
 type part struct {
-	index int    // of the envelope
+	index int // of the envelope
+	path  string
 	key   string // the same when it comes again
 	body  []byte
 }
@@ -109,14 +110,7 @@ type part struct {
 // taken beyond that is not posted again when it comes again.
 func (s *Sink) Take(ctx context.Context, envelopes [][]byte) error {
 	b := &batch{errs: make([]error, len(envelopes))}
-	posts := s.posts(ctx, envelopes, b)
-	parallel(len(posts), s.client.concurrency, func(i int) {
-		if b.away.Load() {
-			b.fail(posts[i].parts, errPutOff)
-			return
-		}
-		s.deliver(ctx, posts[i], b)
-	})
+	parallel(s.posts(ctx, envelopes, b), s.client.concurrency, func(p post) { s.deliver(ctx, p, b) })
 	err := b.result()
 	s.forget(b, err)
 	if err == nil {
@@ -125,62 +119,80 @@ func (s *Sink) Take(ctx context.Context, envelopes [][]byte) error {
 	return err
 }
 
-// posts returns what is to be posted, in the order of the envelopes.
-func (s *Sink) posts(ctx context.Context, envelopes [][]byte, b *batch) (posts []post) {
-	var spans post
-	size := 0
-	for i, data := range envelopes {
-		r, err := parseRecord(data)
-		if err != nil {
-			b.refuse(part{index: i}, err)
-			continue
+// posts yields what is to be posted, in the order of the envelopes, and makes it
+// when it is asked for: contents are in memory only while they are posted.
+func (s *Sink) posts(ctx context.Context, envelopes [][]byte, b *batch) iter.Seq[post] {
+	return func(yield func(post) bool) {
+		var spans post
+		size := 0
+		for i, data := range envelopes {
+			r, err := parseRecord(data)
+			if err != nil {
+				b.fail(err, part{index: i})
+				continue
+			}
+			for _, p := range s.parts(ctx, r, i, b) {
+				if p.path != pathOTLP {
+					if !yield(post{p.path, []part{p}}) {
+						return
+					}
+					continue
+				}
+				if size += len(p.body); size > maxSpans && len(spans.parts) > 0 {
+					if !yield(spans) {
+						return
+					}
+					spans, size = post{}, len(p.body)
+				}
+				spans.path, spans.parts = p.path, append(spans.parts, p)
+			}
 		}
-		switch r.Kind {
-		case recordIntent:
-			s.intents.see(r)
-			continue
-		case recordOutcome:
-		default:
-			continue
-		}
-		e := newEvent(r)
-		e.Environment, e.Workflow = s.client.environment, s.cfg.Workflow
-		s.intents.complete(&e)
-		for _, k := range s.kinds(e) {
-			p := part{index: i, key: k.path + " " + e.RequestID}
-			b.parts = append(b.parts, p)
-			if settled, err := s.answer(p.key); settled {
-				b.refuse(p, err)
-				continue
-			}
-			if k.content {
-				s.fill(ctx, &e)
-			}
-			if p.body, err = encode(k.encode, e); err != nil {
-				b.refuse(p, err)
-				continue
-			}
-			if p.body == nil {
-				continue
-			}
-			if k.path != pathOTLP {
-				posts = append(posts, post{k.path, []part{p}})
-				continue
-			}
-			if size += len(p.body); size > maxSpans && len(spans.parts) > 0 {
-				posts, spans, size = append(posts, spans), post{}, len(p.body)
-			}
-			spans.path, spans.parts = k.path, append(spans.parts, p)
+		if len(spans.parts) > 0 {
+			yield(spans)
 		}
 	}
-	if len(spans.parts) > 0 {
-		posts = append(posts, spans)
-	}
-	return posts
 }
 
 // maxSpans bounds the bytes of the spans of one request.
 const maxSpans = 1 << 20
+
+// parts returns what is to be posted of a record, and has the batch know of what
+// is not, though it should be.
+func (s *Sink) parts(ctx context.Context, r *record, index int, b *batch) (parts []part) {
+	switch r.Kind {
+	case recordIntent:
+		s.intents.see(r)
+		return nil
+	case recordOutcome:
+	default:
+		return nil
+	}
+	e := newEvent(r)
+	e.Environment, e.Workflow = s.client.environment, s.cfg.Workflow
+	s.intents.complete(&e)
+	for _, k := range s.kinds(e) {
+		p := part{index: index, path: k.path, key: k.path + " " + e.RequestID}
+		b.parts = append(b.parts, p)
+		if settled, err := s.answer(p.key); settled {
+			b.fail(err, p)
+			continue
+		}
+		if b.away.Load() {
+			b.fail(errPutOff, p)
+			continue
+		}
+		if k.content {
+			s.fill(ctx, &e)
+		}
+		var err error
+		p.body, err = encode(k.encode, e)
+		b.fail(err, p)
+		if p.body != nil {
+			parts = append(parts, p)
+		}
+	}
+	return parts
+}
 
 // A kindOfPost is one of the things that are posted of a call.
 type kindOfPost struct {
@@ -272,6 +284,10 @@ func cut(s string) string {
 // deliver makes a post, and notes what came of each of its parts. Spans that are
 // refused together are posted in halves, until it is known whose fault it is.
 func (s *Sink) deliver(ctx context.Context, p post, b *batch) {
+	if b.away.Load() {
+		b.fail(errPutOff, p.parts...)
+		return
+	}
 	body, err := p.parts[0].body, error(nil)
 	if p.path == pathOTLP {
 		body, err = s.spansBody(p.parts)
@@ -291,9 +307,7 @@ func (s *Sink) deliver(ctx context.Context, p post, b *batch) {
 	if err == nil || delivery.IsPermanent(err) {
 		s.settle(p.parts, err)
 	}
-	if err != nil {
-		b.fail(p.parts, err)
-	}
+	b.fail(err, p.parts...)
 }
 
 func (s *Sink) spansBody(parts []part) ([]byte, error) {
@@ -346,90 +360,3 @@ func (s *Sink) forget(b *batch, err *takeError) {
 		}
 	}
 }
-
-// errPutOff is of a post that was not made because another failed.
-var errPutOff = errors.New("aitracer: put off")
-
-// A batch is what came of the envelopes of one Take.
-type batch struct {
-	parts []part // all of them, whether posted or settled before
-
-	away atomic.Bool // a post failed that may succeed another time
-
-	mu    sync.Mutex
-	errs  []error // one for each envelope, where there is one
-	cause error   // the first failure that is not for good
-	after time.Duration
-}
-
-// refuse notes that a part is refused for good, unless err is nil.
-func (b *batch) refuse(p part, err error) {
-	if err != nil {
-		b.fail([]part{p}, err)
-	}
-}
-
-// fail notes that parts of a post failed.
-func (b *batch) fail(parts []part, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, p := range parts {
-		// What may yet succeed stands before what never will: the envelope
-		// has to come again.
-		if was := b.errs[p.index]; was == nil || delivery.IsPermanent(was) {
-			b.errs[p.index] = err
-		}
-	}
-	b.after = max(b.after, delivery.RetryAfter(err))
-	if delivery.IsPermanent(err) {
-		return
-	}
-	b.away.Store(true)
-	if b.cause == nil && !errors.Is(err, errPutOff) {
-		b.cause = err
-	}
-}
-
-// result returns nil if nothing failed.
-func (b *batch) result() *takeError {
-	for i, err := range b.errs {
-		if err == nil {
-			continue
-		}
-		e := &takeError{taken: i, err: err, after: b.after}
-		if delivery.IsPermanent(err) {
-			for e.refused < len(b.errs)-i && delivery.IsPermanent(b.errs[i+e.refused]) {
-				e.refused++
-			}
-		} else if b.cause != nil {
-			e.err = b.cause
-		}
-		return e
-	}
-	return nil
-}
-
-// A takeError says how far a Take came, and why not further.
-type takeError struct {
-	taken, refused int
-	after          time.Duration
-	err            error
-}
-
-// Error says why.
-func (e *takeError) Error() string { return e.err.Error() }
-
-// Unwrap returns why.
-func (e *takeError) Unwrap() error { return e.err }
-
-// Taken returns how many envelopes from the front need not come again.
-func (e *takeError) Taken() int { return e.taken }
-
-// Refused returns how many after those are refused for good.
-func (e *takeError) Refused() int { return e.refused }
-
-// Permanent reports whether any are.
-func (e *takeError) Permanent() bool { return e.refused > 0 }
-
-// RetryAfter returns how long the vendor asked to wait.
-func (e *takeError) RetryAfter() time.Duration { return e.after }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"strconv"
 	"strings"
@@ -237,7 +238,14 @@ func (c *Client) RecordBatch(ctx context.Context, traces []Trace, concurrency in
 		concurrency = c.concurrency
 	}
 	errs := make([]error, len(traces))
-	parallel(len(traces), concurrency, func(i int) { errs[i] = c.Record(ctx, traces[i]) })
+	places := func(yield func(int) bool) {
+		for i := range traces {
+			if !yield(i) {
+				return
+			}
+		}
+	}
+	parallel(places, concurrency, func(i int) { errs[i] = c.Record(ctx, traces[i]) })
 	e := &BatchError{Errs: errs}
 	if len(e.Unwrap()) == 0 {
 		return nil
@@ -245,21 +253,17 @@ func (c *Client) RecordBatch(ctx context.Context, traces []Trace, concurrency in
 	return e
 }
 
-// parallel calls do with 0 to n-1, in that order and so many at a time, and
-// returns when all have returned.
-func parallel(n, concurrency int, do func(i int)) {
-	next := make(chan int)
-	var workers sync.WaitGroup
-	for range min(n, concurrency) {
-		workers.Go(func() {
-			for i := range next {
-				do(i)
-			}
+// parallel calls do with each of them, in their order and so many at a time, and
+// returns when all calls have returned.
+func parallel[T any](all iter.Seq[T], concurrency int, do func(T)) {
+	slots := make(chan struct{}, concurrency)
+	var calls sync.WaitGroup
+	for v := range all {
+		slots <- struct{}{}
+		calls.Go(func() {
+			defer func() { <-slots }()
+			do(v)
 		})
 	}
-	for i := range n {
-		next <- i
-	}
-	close(next)
-	workers.Wait()
+	calls.Wait()
 }
