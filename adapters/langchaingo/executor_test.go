@@ -290,7 +290,7 @@ func TestConcurrentRunsOfOneExecutor(t *testing.T) {
 	}
 }
 
-// replies is a model that answers by its prompt.
+// replies is a model that answers by the last message.
 type replies func(prompt string) string
 
 func (r replies) Call(ctx context.Context, prompt string, options ...llms.CallOption) (string, error) {
@@ -298,7 +298,7 @@ func (r replies) Call(ctx context.Context, prompt string, options ...llms.CallOp
 }
 
 func (r replies) GenerateContent(_ context.Context, ms []llms.MessageContent, _ ...llms.CallOption) (*llms.ContentResponse, error) {
-	text := r(ms[0].Parts[0].(llms.TextContent).Text)
+	text := r(ms[len(ms)-1].Parts[0].(llms.TextContent).Text)
 	return &llms.ContentResponse{Choices: []*llms.ContentChoice{{Content: text}}}, nil
 }
 
