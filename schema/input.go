@@ -28,7 +28,8 @@ type Tools map[string]*Schema
 // that takes a single string, too: its contract would be {"type":"string"}, and
 // the argument "London", with its quotes. A tool that takes plain text, as those
 // do that an OpenAIFunctionsAgent of langchaingo calls with one string, can have
-// a contract only if that text is JSON.
+// a contract only if that text is JSON; Declare of adapters/langchaingo has agents
+// call a tool with a JSON object.
 //
 // Calls of tools without a contract pass, and so do all other calls. The names of
 // tools are compared without regard to case, as agents look them up; a tool call

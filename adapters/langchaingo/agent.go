@@ -81,6 +81,7 @@ func (a *agent) GetTools() []tools.Tool {
 
 // A planCall is one turn of a guarded agent.
 type planCall struct {
+	agent   agents.Agent
 	steps   []schema.AgentStep
 	inputs  map[string]string
 	options []chains.ChainCallOption
@@ -93,7 +94,7 @@ type planCall struct {
 
 // Plan takes the next turn of the guarded agent.
 func (a *agent) Plan(ctx context.Context, steps []schema.AgentStep, inputs map[string]string, options ...chains.ChainCallOption) ([]schema.AgentAction, *schema.AgentFinish, error) {
-	f := &frame[planCall]{ctx, planCall{steps: steps, inputs: inputs, options: options}}
+	f := &frame[planCall]{ctx, planCall{agent: a.Agent, steps: steps, inputs: inputs, options: options}}
 	f.call.request = planRequest(steps, inputs)
 	res, err := a.handler(f, middleware.Call{Kind: middleware.KindPlan, Name: a.name, Input: f.call.request, Stream: chainStream(options)})
 	if err != nil {

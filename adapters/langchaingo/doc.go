@@ -16,6 +16,9 @@
 // them; for anything else, such as a client's Close, Unwrap gives the wrapped
 // value.
 //
+// [Declare] gives a tool a schema of its arguments, which reaches the model. A tool
+// of langchaingo takes one string otherwise, of whatever form.
+//
 // # What a denial does
 //
 // A denial comes back as an error in which errors.As finds a

@@ -6,12 +6,14 @@ import (
 
 	"github.com/tmc/langchaingo/agents"
 	"github.com/tmc/langchaingo/chains"
+	"github.com/tmc/langchaingo/llms"
 	"github.com/tmc/langchaingo/memory"
 	"github.com/tmc/langchaingo/tools"
 
 	"example.com/safeconduct/adapters/langchaingo"
 	"example.com/safeconduct/gates"
 	"example.com/safeconduct/middleware"
+	"example.com/safeconduct/schema"
 )
 
 // exampleExecutor is an agent whose model asks for calc, then answers.
@@ -49,6 +51,32 @@ func ExampleTools() {
 	// Output:
 	// ls <nil>
 	// Denied (tool_not_allowed): tool "shell" is not on the allowlist. Do not repeat this call unchanged. <nil>
+}
+
+// The model gives a wrong argument, reads what is wrong, and does better.
+func ExampleDeclare() {
+	transfer := schema.MustCompile("transfer", `{
+		"type": "object",
+		"required": ["to", "amount"],
+		"properties": {"to": {"type": "string"}, "amount": {"type": "integer", "maximum": 100}}
+	}`)
+	model := &script{answers: []*llms.ContentChoice{
+		toolCall("transfer", `{"to": "Ann", "amount": 5000}`), toolCall("transfer", `{"to": "Ann", "amount": 100}`), {Content: "Done."},
+	}}
+	tool := langchaingo.Declare(&funcTool{"transfer", func(_ context.Context, arguments string) (string, error) {
+		fmt.Println("the tool gets", arguments)
+		return "sent", nil
+	}}, transfer.JSON())
+	agent := langchaingo.Executor(agents.NewExecutor(agents.NewOpenAIFunctionsAgent(model, []tools.Tool{tool})),
+		middleware.Tell,
+		schema.Input(schema.Tools{"transfer": transfer}),
+	)
+	fmt.Println(chains.Run(context.Background(), agent, "Send Ann all that I have."))
+	fmt.Println("the model was told:", observations(model.asked[1])[0])
+	// Output:
+	// the tool gets {"to":"Ann","amount":100}
+	// Done. <nil>
+	// the model was told: Denied (bad_input): the input of tool call 1, transfer, does not satisfy the schema transfer: /amount must be at most 100. Do not repeat this call unchanged.
 }
 
 func ExampleModel() {

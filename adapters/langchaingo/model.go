@@ -109,6 +109,11 @@ func (m *model) GenerateContent(ctx context.Context, messages []llms.MessageCont
 	for _, o := range options {
 		o(&opts)
 	}
+	if find[planCall](ctx).declare(&opts) {
+		options = append(options[:len(options):len(options)], func(o *llms.CallOptions) {
+			o.Functions, o.Tools = opts.Functions, opts.Tools
+		})
+	}
 	f := &frame[modelCall]{ctx, modelCall{messages: messages, options: options, opts: &opts}}
 	f.call.request = request(messages, &opts)
 	call := middleware.Call{Kind: middleware.KindModel, Name: m.name, Input: f.call.request}

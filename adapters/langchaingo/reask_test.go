@@ -31,9 +31,9 @@ const (
 	noJSON  = "The risk is low, says hunter2."
 )
 
-// toolCall is an answer of a model that calls the tool calc.
-func toolCall(arguments string) *llms.ContentChoice {
-	return &llms.ContentChoice{ToolCalls: []llms.ToolCall{{ID: "c", Type: "function", FunctionCall: &llms.FunctionCall{Name: "calc", Arguments: arguments}}}}
+// toolCall is an answer of a model that calls a tool.
+func toolCall(name, arguments string) *llms.ContentChoice {
+	return &llms.ContentChoice{ToolCalls: []llms.ToolCall{{ID: "c", Type: "function", FunctionCall: &llms.FunctionCall{Name: name, Arguments: arguments}}}}
 }
 
 // An agentCase is a type of agent, and how its model says things.
@@ -65,7 +65,7 @@ var agentCases = map[string]agentCase{
 	"functions": {
 		func(m llms.Model, ts []tools.Tool) agents.Agent { return agents.NewOpenAIFunctionsAgent(m, ts) },
 		func(answer string) *llms.ContentChoice { return &llms.ContentChoice{Content: answer} },
-		toolCall,
+		func(arguments string) *llms.ContentChoice { return toolCall("calc", arguments) },
 	},
 }
 
