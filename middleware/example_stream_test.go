@@ -2,7 +2,6 @@ package middleware_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -73,14 +72,15 @@ func ExamplePassThrough() {
 	// released before the verdict: 26 bytes
 }
 
-// A gate that is written by hand has a Hold.
-func ExampleNewHold() {
-	polite := middleware.Named("polite", func(next middleware.Handler) middleware.Handler {
+// A gate that is written by hand holds streams too.
+func ExampleGate_Hold() {
+	gate := middleware.NewGate("polite")
+	polite := func(next middleware.Handler) middleware.Handler {
+		if next == nil {
+			return gate.Layer().Handler()
+		}
 		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-			if call.Stream == nil {
-				return next(ctx, call)
-			}
-			hold := middleware.NewHold(ctx, call)
+			hold := gate.Hold(ctx, call)
 			defer hold.Close()
 			call.Stream = hold.Stream
 			res, err := next(ctx, call)
@@ -88,20 +88,19 @@ func ExampleNewHold() {
 			if refused := hold.Err(); refused != nil {
 				return middleware.Result{Usage: res.Usage}, refused
 			}
-			if err == nil && !strings.Contains(res.Output.(string), "please") {
-				err = errors.New("not without a please")
-			}
-			if err == nil {
-				err = hold.Release(ctx)
-			}
 			if err != nil {
-				return middleware.Result{Usage: res.Usage}, err
+				return res, err
 			}
-			return res, nil
+			turn := gate.Begin(ctx)
+			if !strings.Contains(res.Output.(string), "please") {
+				return middleware.Result{Usage: res.Usage}, turn.Deny(ctx, call, middleware.Deny(middleware.CodeBadOutput, "not without a please"))
+			}
+			turn.Allow()
+			return res, hold.Release(ctx)
 		}
-	})
+	}
 	askStream(polite)
 	// Output:
-	// vault: denied by polite: the gate could not decide (indeterminate)
+	// vault: denied by polite: not without a please (bad_output)
 	// released before the verdict: 0 bytes
 }

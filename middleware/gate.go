@@ -74,9 +74,8 @@ func Transform(gate string, f func(ctx context.Context, call Call) (to Call, cha
 // is taken; what its errors mean is as for [After].
 //
 // A stream is held as by [After]. If the Output was changed, the caller's Stream
-// gets the text of the new one in one chunk, and nothing of what had come: the
-// text of a tool or of a model's first choice, and of a chain the one text that
-// it returns, or else that under "output" or "text".
+// gets the text of the new one in one chunk, and nothing of what had come; see
+// [Hold.Replace].
 func TransformResult(gate string, f func(ctx context.Context, call Call, res Result) (to Result, changed bool, err error)) Interceptor {
 	return afterward("TransformResult", gate, f == nil, f)
 }
@@ -117,14 +116,14 @@ func (g *Gate) judge(f func(context.Context, Call, Result) (Result, bool, error)
 // judgeStream makes a call with a Stream, which it holds, and decides on its
 // result.
 func (g *Gate) judgeStream(f func(context.Context, Call, Result) (Result, bool, error), next Handler, ctx context.Context, call Call) (Result, error) {
-	hold := NewHold(ctx, call)
+	hold := g.Hold(ctx, call)
 	defer hold.Close()
 	streamed := call
 	streamed.Stream = hold.Stream
 	res, err := next(ctx, streamed)
 	hold.Close()
-	if hold.Err() != nil {
-		return Result{Usage: res.Usage}, g.refused(ctx, call, hold)
+	if refused := hold.Err(); refused != nil {
+		return Result{Usage: res.Usage}, refused
 	}
 	if err != nil || told(res) {
 		return res, err
@@ -134,55 +133,14 @@ func (g *Gate) judgeStream(f func(context.Context, Call, Result) (Result, bool, 
 		return res, err
 	}
 	if changed {
-		err = hold.Replace(ctx, streamOf(res.Output))
+		err = hold.Replace(ctx, res.Output)
 	} else {
 		err = hold.Release(ctx)
 	}
 	if err != nil {
-		return Result{Usage: res.Usage}, g.refused(ctx, call, hold)
+		return Result{Usage: res.Usage}, err
 	}
 	return res, nil
-}
-
-// refused returns why a stream was refused, as the gate's own denial if it was
-// the hold that denied.
-func (g *Gate) refused(ctx context.Context, call Call, hold *Hold) error {
-	err := hold.Err()
-	if !hold.denied {
-		return err
-	}
-	t := g.Begin(ctx)
-	return t.Deny(ctx, call, err)
-}
-
-// streamOf returns an output as the chunk that a client would make of it: the
-// text of a tool or of a model's first choice, or of a chain the one text that it
-// returns, or else that under "output" or "text". Of other outputs it is empty.
-func streamOf(output any) (c Chunk) {
-	switch out := output.(type) {
-	case string:
-		c.Text = []byte(out)
-	case *ModelResponse:
-		if out != nil && len(out.Choices) > 0 {
-			c.Text = []byte(out.Choices[0].Text)
-		}
-	case *Plan:
-		if out != nil {
-			return streamOf(out.Final)
-		}
-	case map[string]any:
-		for _, v := range out {
-			if text, ok := v.(string); ok && len(out) == 1 {
-				c.Text = []byte(text)
-			}
-		}
-		for _, key := range []string{"text", "output"} {
-			if text, ok := out[key].(string); ok {
-				c.Text = []byte(text)
-			}
-		}
-	}
-	return c
 }
 
 // gated returns the Interceptor of a gate that h makes.

@@ -6,11 +6,12 @@ import (
 )
 
 // A Hold keeps back what a call streams until a gate has judged the call, for an
-// Interceptor that is written by hand; [After] and [TransformResult] have their
-// own. How much it holds is said by the [Buffer], [Window] or [PassThrough] that
-// the Interceptor stands in, and is all where it stands in none.
+// Interceptor that is written by hand with a [Gate]; [After] and
+// [TransformResult] have their own. How much it holds is said by the [Buffer],
+// [Window] or [PassThrough] that the Interceptor stands in, and is all where it
+// stands in none.
 //
-//	hold := middleware.NewHold(ctx, call) // if call.Stream is not nil
+//	hold := gate.Hold(ctx, call) // if call.Stream is not nil
 //	defer hold.Close()
 //	call.Stream = hold.Stream
 //	res, err := next(ctx, call)
@@ -24,7 +25,9 @@ import (
 // A Hold that is closed and not released drops what it holds. A Hold is safe for
 // concurrent use.
 type Hold struct {
-	to    Stream
+	gate  *Gate
+	ctx   context.Context //nolint:containedctx // the call's, which the Hold does not outlive
+	call  Call
 	rules streamRules
 
 	mu     sync.Mutex // guards what follows; held while a chunk leaves
@@ -32,16 +35,15 @@ type Hold struct {
 	passed int64 // bytes that have been passed on
 	closed bool
 	err    error // why the stream was refused
-	denied bool  // err is the Hold's own
 }
 
-// NewHold returns a Hold of what call streams. The Stream of the call, which
-// gets what is released, must not be nil.
-func NewHold(ctx context.Context, call Call) *Hold {
+// Hold returns a Hold of what call streams. The Stream of the call, which gets
+// what is released, must not be nil.
+func (g *Gate) Hold(ctx context.Context, call Call) *Hold {
 	if call.Stream == nil {
-		panic("middleware: NewHold: the call has no Stream")
+		panic("middleware: Hold: the call has no Stream")
 	}
-	h := &Hold{to: call.Stream}
+	h := &Hold{gate: g, ctx: ctx, call: call}
 	if f := streamFrameOf(ctx); f != nil {
 		h.rules = f.rules
 	}
@@ -52,9 +54,9 @@ func NewHold(ctx context.Context, call Call) *Hold {
 }
 
 // Stream takes a chunk. It is a [Stream], to be passed on in the place of the
-// call's. Its error is a denial where there is more than may be held, and that of
-// the call's Stream where it has released a chunk to it; after an error it takes
-// none.
+// call's. Its error is the gate's denial where there is more than may be held, and
+// that of the call's Stream where it has released a chunk to it; after an error it
+// takes none.
 func (h *Hold) Stream(ctx context.Context, chunk Chunk) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -77,8 +79,7 @@ func (h *Hold) take(ctx context.Context, chunk Chunk) error {
 		return h.pass(ctx, chunk)
 	}
 	if !h.held.push(chunk, h.rules.most) {
-		h.denied = true
-		return Deny(CodeBadOutput, "the stream is longer than the %d bytes that may be held of it", h.rules.most)
+		return h.deny("the stream is longer than the %d bytes that may be held of it", h.rules.most)
 	}
 	for h.rules.window > 0 {
 		first, ok := h.held.first()
@@ -95,7 +96,13 @@ func (h *Hold) take(ctx context.Context, chunk Chunk) error {
 // pass needs h.mu.
 func (h *Hold) pass(ctx context.Context, chunk Chunk) error {
 	h.passed += int64(chunk.Len())
-	return h.to(ctx, chunk)
+	return h.call.Stream(ctx, chunk)
+}
+
+// deny denies the call.
+func (h *Hold) deny(format string, n any) error {
+	t := h.gate.Begin(h.ctx)
+	return t.Deny(h.ctx, h.call, Deny(CodeBadOutput, format, n))
 }
 
 // Close ends the stream: no chunk is taken any more.
@@ -139,22 +146,54 @@ func (h *Hold) Release(ctx context.Context) error {
 	return h.err
 }
 
-// Replace closes the Hold and passes on a chunk in place of all that was
-// streamed, or nothing if the chunk is empty. Where a part of that was passed on
-// already it passes on nothing and denies, unless [PassThrough] lets all pass.
-func (h *Hold) Replace(ctx context.Context, chunk Chunk) error {
+// Replace closes the Hold and passes on an Output in the place of all that was
+// streamed, in one chunk: the text of a tool or of a model's first choice, and of
+// a chain or a plan the one text that it returns, or else that under "output" or
+// "text". Of other outputs it passes on nothing. Where a part of the stream was
+// passed on before, it denies, unless [PassThrough] lets all pass: then it does
+// nothing.
+func (h *Hold) Replace(ctx context.Context, output any) error {
+	text := textOf(output)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed, h.held = true, chunkQueue{}
 	switch {
-	case h.err != nil || h.rules.pass || chunk.Len() == 0:
+	case h.err != nil || h.rules.pass:
 	case h.passed > 0:
-		h.denied = true
-		h.err = Deny(CodeBadOutput, "the output was changed after %d bytes of its stream had been released", h.passed)
+		h.err = h.deny("the output was changed after %d bytes of its stream had been released", h.passed)
+	case text == "":
 	default:
 		if h.err = ctx.Err(); h.err == nil {
-			h.err = h.pass(ctx, chunk)
+			h.err = h.pass(ctx, Chunk{Text: []byte(text)})
 		}
 	}
 	return h.err
+}
+
+// textOf returns the text that a client would stream of an output.
+func textOf(output any) string {
+	switch out := output.(type) {
+	case string:
+		return out
+	case *ModelResponse:
+		if out != nil && len(out.Choices) > 0 {
+			return out.Choices[0].Text
+		}
+	case *Plan:
+		if out != nil {
+			return textOf(out.Final)
+		}
+	case map[string]any:
+		for _, key := range []string{"output", "text"} {
+			if text, ok := out[key].(string); ok {
+				return text
+			}
+		}
+		for _, v := range out {
+			if text, ok := v.(string); ok && len(out) == 1 {
+				return text
+			}
+		}
+	}
+	return ""
 }

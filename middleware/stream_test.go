@@ -493,7 +493,7 @@ func TestStreamNonsense(t *testing.T) {
 	wantPanic(t, "middleware: Window: -1 bytes", func() { middleware.Window(-1, gate) })
 	wantPanic(t, "middleware: Window: interceptor 0 is nil", func() { middleware.Window(1, nil) })
 	wantPanic(t, "middleware: PassThrough: interceptor 0 is nil", func() { middleware.PassThrough(nil) })
-	wantPanic(t, "middleware: NewHold: the call has no Stream", func() { middleware.NewHold(t.Context(), tool("")) })
+	wantPanic(t, "middleware: Hold: the call has no Stream", func() { middleware.NewGate("gate").Hold(t.Context(), tool("")) })
 }
 
 func TestStreamInTheOnion(t *testing.T) {

@@ -166,7 +166,7 @@ func TestEachRuleCatches(t *testing.T) {
 			if call.Stream == nil {
 				return next(ctx, call)
 			}
-			hold := middleware.NewHold(ctx, call)
+			hold := middleware.NewGate("gate").Hold(ctx, call)
 			call.Stream = hold.Stream
 			res, err := next(ctx, call)
 			_ = hold.Release(ctx)
