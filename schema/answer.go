@@ -46,7 +46,9 @@ func (b *boundary) judge(ctx context.Context, call *middleware.Call, output any,
 		refused := d != nil && d.Code != middleware.CodeIndeterminate
 		if refused && orDefault {
 			v.code, v.changed = d.Code, "the default takes the place of the answer: "+d.Reason
-			return b.byDefault.as(answer), true, nil
+			to := b.byDefault.as(answer)
+			v.answer, _ = to.(string)
+			return to, true, nil
 		}
 		v.refused = refused
 		return nil, false, err

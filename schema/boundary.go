@@ -40,14 +40,16 @@ func (b *boundary) intercept(next middleware.Handler) middleware.Handler {
 func (b *boundary) outermost(ctx context.Context, call middleware.Call, next middleware.Handler) (middleware.Result, error) {
 	t := b.turns.New(ctx)
 	t.kind, t.id = call.Kind, call.ID
-	res, err := next(ctx, call)
+	held := b.hold(ctx, call)
+	defer held.close()
+	res, err := held.run(ctx, call, next)
 	if err != nil || isObservation(res) {
 		return res, err
 	}
 	turn := b.gate.Begin(ctx)
 	v := b.judge(ctx, &call, res.Output, t.accepted, false)
 	if v.refused && b.Reasks > 0 {
-		if r := b.ask(ctx, t, t, call, &v); r.answered {
+		if r := b.ask(ctx, t, t, call, held, &v); r.answered {
 			return middleware.Result{Output: r.output, Usage: res.Usage}, r.err
 		}
 		turn = b.gate.Begin(ctx)
@@ -55,7 +57,8 @@ func (b *boundary) outermost(ctx context.Context, call middleware.Call, next mid
 	if v.refused && b.byDefault != nil {
 		v = b.judge(ctx, &call, v.output, "", true)
 	}
-	return conclude(ctx, &turn, call, v, res.Usage)
+	res, err = conclude(ctx, &turn, call, v, res.Usage)
+	return held.release(ctx, v, res, err)
 }
 
 // plan judges the final answer of an agent that the outermost call, a chain,
@@ -65,14 +68,19 @@ func (b *boundary) plan(ctx context.Context, outer *turn, call middleware.Call, 
 	outer.enters(call)
 	t := b.turns.New(ctx)
 	t.kind, t.id = call.Kind, call.ID
-	res, err := next(ctx, call)
-	if err != nil || !isFinal(res) {
+	held := b.hold(ctx, call)
+	defer held.close()
+	res, err := held.run(ctx, call, next)
+	if err != nil || isObservation(res) {
 		return res, err
+	}
+	if !isFinal(res) {
+		return held.release(ctx, verdict{}, res, nil)
 	}
 	turn := b.gate.Begin(ctx)
 	v := b.judge(ctx, &call, res.Output, "", false)
 	if v.refused {
-		if r := b.ask(ctx, outer, t, call, &v); r.answered {
+		if r := b.ask(ctx, outer, t, call, held, &v); r.answered {
 			outer.accept(r.accepted)
 			return middleware.Result{Output: r.output, Usage: res.Usage}, r.err
 		}
@@ -147,7 +155,6 @@ type turn struct {
 	id       middleware.CallID // zero until the call begins
 	requests int               // within it, to models
 	others   int               // calls within it of tools and plans
-	streams  bool              // a request within it is streamed
 	said     string            // by a model, last
 	accepted string            // the final answer of an agent within it
 	asked    int               // how often another answer was asked for
@@ -186,7 +193,6 @@ func (t *turn) enters(call middleware.Call) []middleware.Message {
 		t.others++
 	case middleware.KindModel:
 		t.requests++
-		t.streams = t.streams || call.Stream != nil
 		return t.correct
 	case middleware.KindChain, middleware.KindRetriever:
 	}

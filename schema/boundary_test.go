@@ -21,7 +21,7 @@ type speaker struct {
 	requests []*middleware.ModelRequest
 }
 
-func (s *speaker) answer(_ context.Context, call middleware.Call) (middleware.Result, error) {
+func (s *speaker) answer(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, call.Input.(*middleware.ModelRequest))
@@ -31,6 +31,11 @@ func (s *speaker) answer(_ context.Context, call middleware.Call) (middleware.Re
 	choice := middleware.Choice{Text: s.answers[len(s.requests)-1]}
 	if choice.Text == "tool" {
 		choice = middleware.Choice{ToolCalls: []middleware.ToolCall{{Name: "search"}}}
+	}
+	if call.Stream != nil {
+		if err := call.Stream(ctx, middleware.Chunk{Text: []byte(choice.Text)}); err != nil {
+			return middleware.Result{}, err
+		}
 	}
 	return middleware.Result{
 		Output: &middleware.ModelResponse{Choices: []middleware.Choice{choice}},
@@ -54,7 +59,14 @@ func (s *speaker) model(is ...middleware.Interceptor) middleware.Handler {
 
 // ask has a model say something, within ctx's call.
 func ask(ctx context.Context, model middleware.Handler) (*middleware.ModelResponse, error) {
-	res, err := model(ctx, middlewaretest.Model("What is the risk?"))
+	return stream(ctx, model, nil)
+}
+
+// stream is ask with a Stream.
+func stream(ctx context.Context, model middleware.Handler, to middleware.Stream) (*middleware.ModelResponse, error) {
+	call := middlewaretest.Model("What is the risk?")
+	call.Stream = to
+	res, err := model(ctx, call)
 	if err != nil {
 		return nil, err
 	}
@@ -64,8 +76,8 @@ func ask(ctx context.Context, model middleware.Handler) (*middleware.ModelRespon
 // chain is a chain that asks the model once, guarded.
 func (s *speaker) chain(is ...middleware.Interceptor) middleware.Handler {
 	model := s.model(is...)
-	return middleware.Wrap(func(ctx context.Context, _ middleware.Call) (middleware.Result, error) {
-		res, err := ask(ctx, model)
+	return middleware.Wrap(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		res, err := stream(ctx, model, call.Stream)
 		if err != nil {
 			return middleware.Result{}, err
 		}
@@ -78,8 +90,8 @@ func (s *speaker) chain(is ...middleware.Interceptor) middleware.Handler {
 func (s *speaker) agent(is ...middleware.Interceptor) middleware.Handler {
 	model := s.model(is...)
 	tool := middleware.Wrap(returns("found"), is...)
-	plan := middleware.Wrap(func(ctx context.Context, _ middleware.Call) (middleware.Result, error) {
-		res, err := ask(ctx, model)
+	plan := middleware.Wrap(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		res, err := stream(ctx, model, call.Stream)
 		if err != nil {
 			return middleware.Result{}, err
 		}
@@ -92,9 +104,11 @@ func (s *speaker) agent(is ...middleware.Interceptor) middleware.Handler {
 		}
 		return middleware.Result{Output: &middleware.Plan{Final: map[string]any{"output": final}}}, nil
 	}, is...)
-	return middleware.Wrap(func(ctx context.Context, _ middleware.Call) (middleware.Result, error) {
+	return middleware.Wrap(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 		for range 5 {
-			res, err := plan(ctx, middlewaretest.Plan())
+			turn := middlewaretest.Plan()
+			turn.Stream = call.Stream
+			res, err := plan(ctx, turn)
 			if err != nil {
 				return middleware.Result{}, err
 			}
@@ -401,7 +415,9 @@ func TestReaskNobody(t *testing.T) {
 				return middleware.Result{Output: map[string]any{}}, err
 			}, b)
 		}, 1},
-		{"a stream", streamed, func(s *speaker, b middleware.Interceptor) middleware.Handler { return s.model(b) }, 1},
+		{"a stream of which a part has left", streamed, func(s *speaker, b middleware.Interceptor) middleware.Handler {
+			return s.model(middleware.PassThrough(b))
+		}, 1},
 	} {
 		s := &speaker{answers: []string{prose, prose, prose, prose}}
 		_, err := tc.h(s, schema.Boundary(rules))(t.Context(), tc.call)

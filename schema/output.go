@@ -112,8 +112,9 @@ type Rules struct {
 // A chain or plan can be asked again only where the same boundary guards its
 // model, as in an Executor of adapters/langchaingo: there the messages are added
 // to the request. Where it does not, where more than one request was made, or
-// where the answer was streamed, there is nobody to ask, and the answer is refused
-// for good. An answer that cannot be found in the output, or that could not be
+// where a part of the answer was streamed to the caller already, there is nobody to
+// ask, and the answer is refused for good. Of what is streamed the caller gets
+// that of the answer that leaves, and nothing of those that were refused. An answer that cannot be found in the output, or that could not be
 // judged, is denied at once.
 //
 // The decision on the trail of a call that was asked again is a transform, with

@@ -20,11 +20,12 @@ type reply struct {
 
 // ask asks for other answers in place of the one in v, which was refused, until
 // one is not. Where there is none, v is the verdict on the last. What is asked is
-// call, which t is of; owner counts.
-func (b *boundary) ask(ctx context.Context, owner, t *turn, call middleware.Call, v *verdict) (r reply) {
-	first, _ := errors.AsType[*middleware.DeniedError](v.denied)
+// call, which t and what is held are of; owner counts. Of what is streamed the
+// caller gets that of the last answer.
+func (b *boundary) ask(ctx context.Context, owner, t *turn, call middleware.Call, first *held, v *verdict) (r reply) {
+	refusal, _ := errors.AsType[*middleware.DeniedError](v.denied)
 	asked := 0
-	for ; t.canAsk(call) && owner.mayAsk(b.Reasks); asked++ {
+	for held := first; t.canAsk(call) && !held.left() && owner.mayAsk(b.Reasks); asked++ {
 		other := b.turns.New(ctx)
 		other.kind, other.asks = call.Kind, call.ID
 		again := call
@@ -33,11 +34,13 @@ func (b *boundary) ask(ctx context.Context, owner, t *turn, call middleware.Call
 		} else {
 			other.correct = b.correction(call.Kind, t.said, v.denied)
 		}
-		res, err := middleware.Again(ctx, again)
+		held = b.hold(ctx, call)
+		res, err := held.run(ctx, again, middleware.Again)
 		if errors.Is(err, middleware.ErrNoAgain) {
 			break
 		}
 		if !other.isRefused(res, err) {
+			res, err = held.release(ctx, other.verdict, res, err)
 			r = reply{answered: true, output: res.Output, err: err, accepted: other.verdict.answer}
 			asked++
 			break
@@ -47,8 +50,8 @@ func (b *boundary) ask(ctx context.Context, owner, t *turn, call middleware.Call
 	if asked > 0 {
 		turn := b.gate.Begin(ctx)
 		turn.Note(middleware.Decision{
-			Verdict: middleware.VerdictTransform, Code: first.Code,
-			Reason: "asked again, " + plural(asked, "time") + ": " + first.Reason,
+			Verdict: middleware.VerdictTransform, Code: refusal.Code,
+			Reason: "asked again, " + plural(asked, "time") + ": " + refusal.Reason,
 		})
 	}
 	return r
@@ -73,9 +76,9 @@ func (t *turn) canAsk(call middleware.Call) bool {
 	switch call.Kind {
 	case middleware.KindModel:
 		req, ok := call.Input.(*middleware.ModelRequest)
-		return ok && req != nil && call.Stream == nil
+		return ok && req != nil
 	case middleware.KindChain, middleware.KindPlan:
-		return t.requests == 1 && t.others == 0 && !t.streams
+		return t.requests == 1 && t.others == 0
 	case middleware.KindTool, middleware.KindRetriever:
 	}
 	return false
