@@ -25,6 +25,7 @@ const depsPolicy = `
 	schema: middleware github.com/santhosh-tekuri/jsonschema/v5 github.com/go-json-experiment/json
 	evidence/internal/tiles: golang.org/x/mod
 	evidence: middleware internal/delivery evidence/internal/tiles github.com/go-json-experiment/json github.com/google/uuid golang.org/x/sys
+	evidence/evidencetest: evidence
 	adapters/adaptertest: middleware
 	adapters/aitracer: internal/delivery
 	adapters/langchaingo: middleware github.com/tmc/langchaingo
