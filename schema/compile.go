@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -16,38 +17,65 @@ var errLoad = errors.New("leads out of the schema")
 
 // compile has jsonschema compile a document that was surveyed. The schemas that
 // a dynamic reference may find come back too: nothing else leads to them.
-func compile(src []byte, found *survey) (root *jsonschema.Schema, dynamic []*jsonschema.Schema, err error) {
+func compile(text []byte, found *survey, opts Options) (root *jsonschema.Schema, dynamic []*jsonschema.Schema, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			root, dynamic, err = nil, nil, fmt.Errorf("the compiler panicked: %v", v)
 		}
 	}()
 	c := jsonschema.NewCompiler()
-	c.Draft = jsonschema.Draft2020
-	c.AssertFormat = true
+	switch found.draft {
+	case Draft7:
+		c.Draft = jsonschema.Draft7
+	case Draft2019:
+		c.Draft = jsonschema.Draft2019
+	default:
+		c.Draft = jsonschema.Draft2020
+	}
+	c.AssertFormat = !opts.FormatIsAnnotation
 	c.LoadURL = func(string) (io.ReadCloser, error) { return nil, errLoad }
 	for name, is := range formats {
 		c.Formats[name] = is
+	}
+	if opts.FormatIsAnnotation {
+		for name := range jsonschema.Formats {
+			c.Formats[name] = nil // draft 7 asserts those that it finds
+		}
 	}
 	// Content is annotated, not asserted, from draft 2019-09 on. In draft 7
 	// jsonschema would decode it with none of the limits of this package.
 	c.Decoders["base64"] = nil
 	c.MediaTypes["application/json"] = nil
 	c.RegisterExtension("twins", nil, twinsCompiler{})
-	if err := c.AddResource(rootURL, strings.NewReader(string(src))); err != nil {
+	if err := c.AddResource(rootURL, bytes.NewReader(text)); err != nil {
 		return nil, nil, compileError(err)
+	}
+	for uri, text := range opts.Resources {
+		if err := c.AddResource(found.urls[uri], bytes.NewReader(text)); err != nil {
+			return nil, nil, compileError(err)
+		}
 	}
 	if root, err = c.Compile(rootURL); err != nil {
 		return nil, nil, compileError(err)
 	}
 	for _, pointer := range found.dynamic {
-		s, err := c.Compile(rootURL + "#" + fragment(pointer))
+		s, err := c.Compile(found.absolute(pointer))
 		if err != nil {
 			return nil, nil, compileError(err)
 		}
 		dynamic = append(dynamic, s)
 	}
 	return root, dynamic, nil
+}
+
+// forgetFormats takes from the schemas the formats that are not asserted, so that
+// nobody else does. The metaschemas, which are everybody's, keep theirs.
+func forgetFormats(nodes map[string]*node) {
+	for location, n := range nodes {
+		if !strings.Contains(location, "://json-schema.org/") {
+			n.Format = ""
+		}
+	}
 }
 
 // fragment escapes a JSON Pointer as jsonschema does in its locations.
@@ -78,7 +106,8 @@ func compileError(err error) error {
 		err = wrapped.Err
 	}
 	reason := strings.TrimPrefix(err.Error(), "jsonschema: ")
-	return errors.New(visible(clip(strings.ReplaceAll(reason, rootURL, ""), MaxReason)))
+	reason = strings.NewReplacer(rootURL, "", baseURL, "").Replace(reason)
+	return errors.New(visible(clip(reason, MaxReason)))
 }
 
 // location shortens one of jsonschema's locations to the place in the schema.

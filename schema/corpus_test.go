@@ -203,7 +203,7 @@ func TestCorpusToolCalls(t *testing.T) {
 	for _, c := range toolCalls(t) {
 		s := compiled[string(c.Schema)]
 		if s == nil {
-			s = mustCompile(t, string(c.Schema))
+			s = mustCompile(t, string(c.Schema)).Closed()
 			compiled[string(c.Schema)] = s
 		}
 		want := c.Expect
@@ -261,7 +261,7 @@ func TestCorpusRecordedToolCalls(t *testing.T) {
 	schemas, calls := recordedCalls(t)
 	contracts := make(map[string]*schema.Schema)
 	for name, text := range schemas {
-		contracts[name] = mustCompile(t, text)
+		contracts[name] = mustCompile(t, text).Closed()
 	}
 	for _, c := range calls {
 		s := contracts[c.Name]

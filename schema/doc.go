@@ -32,7 +32,8 @@
 // a log.
 //
 // Schemas are those of drafts 7, 2019-09 and 2020-12, as far as
-// github.com/santhosh-tekuri/jsonschema/v5 has them, and stand on their own: no
-// reference leaves a schema. See [Compile] for what it accepts, and the constants
-// for the limits.
+// github.com/santhosh-tekuri/jsonschema/v5 has them, and stand on their own, or on
+// resources that are handed in with them: no reference leads anywhere else. See
+// [Compile] for what it accepts, [Options] for what can be chosen, and the
+// constants for the limits.
 package schema

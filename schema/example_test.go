@@ -49,6 +49,18 @@ func ExampleCompile() {
 	// schema: order: at /properties/id/$ref: "https://example.com/id.json" leads out of the schema
 }
 
+func ExampleCompileWith() {
+	order, err := schema.CompileWith("order", []byte(`{"properties": {"to": {"$ref": "address.json"}}}`), schema.Options{
+		Resources: map[string][]byte{"address.json": []byte(`{"required": ["city"]}`)},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(order.Validate([]byte(`{"to": {"street": "Elm Street"}}`)))
+	// Output: schema: order: /to must have the property "city"
+}
+
 func ExampleMustCompile() {
 	var city = schema.MustCompile("city", `{"enum": ["Paris", "Rome"]}`)
 

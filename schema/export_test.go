@@ -25,3 +25,6 @@ func (s *Schema) Accepts(text string) bool {
 func (s *Schema) ValidateSlowly(instance []byte) error {
 	return s.judgeSlowly(string(instance))
 }
+
+// Closed returns the schema as Input uses it.
+func (s *Schema) Closed() *Schema { return s.closed() }

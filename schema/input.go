@@ -24,6 +24,15 @@ type Tools map[string]*Schema
 // [Schema.Normalize]. Where that is not byte for byte what the model wrote, the
 // decision is a transform.
 //
+// A model may not make up arguments. If a schema declares properties for them, there
+// are no others, unless it says something about others itself, by
+// additionalProperties, patternProperties or unevaluatedProperties. That is so where
+// one schema alone describes the arguments, be it by a $ref or as the only part of
+// an allOf, anyOf or oneOf that does. Where several do, beside one another, or where
+// not, if, dependentSchemas or a dynamic reference stand there, the schema is taken
+// as it is written; and so is what it says about the objects within arguments, to
+// which models do add what they know.
+//
 // Arguments are judged as the JSON text that they must be. That holds for a tool
 // that takes a single string, too: its contract would be {"type":"string"}, and
 // the argument "London", with its quotes. A tool that takes plain text, as those
@@ -52,7 +61,7 @@ func Input(tools Tools) middleware.Interceptor {
 		case ok:
 			panic(fmt.Sprintf("schema: Input: %q and %q differ in case alone", twin.tool, name))
 		}
-		c[fold(name)] = contract{name, tools[name]}
+		c[fold(name)] = contract{name, tools[name].closed()}
 	}
 	const gate = "schema.input"
 	return middleware.Compose(

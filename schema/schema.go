@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"unicode/utf8"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 )
@@ -15,6 +14,7 @@ import (
 type Schema struct {
 	name  string
 	text  []byte
+	opts  Options
 	root  *jsonschema.Schema
 	bill  *bill
 	plan  *plan               // nil where jsonschema must judge everything
@@ -34,23 +34,16 @@ type Schema struct {
 // asserted in any draft. Regular expressions are those of package regexp, which
 // take linear time.
 //
-// A schema stands on its own. Compile opens no file and no connection: it refuses
-// every reference that leads out of the schema, but for one to the metaschema of
-// a draft. It refuses as well what is not strict JSON, as Validate describes it;
+// A schema stands on its own, or on resources that [CompileWith] gets. Compile
+// opens no file and no connection: it refuses every reference that leads out of
+// the schema, but for one to the metaschema of a draft. It refuses as well what is not strict JSON, as Validate describes it;
 // a schema beyond the limits of this package, be it in length, number of
 // schemas, regular expressions or cost; a reference that leads nowhere, or back
 // to where it stands; properties whose names differ in case alone; and of course
 // what the metaschema of the draft does. The error says what is wrong and where,
 // by a JSON Pointer or a byte offset into the text.
 func Compile(name string, text []byte) (*Schema, error) {
-	if name == "" || len(name) > maxName || !utf8.ValidString(name) || visible(name) != name {
-		return nil, fmt.Errorf("schema: %q is no name of 1 to %d visible bytes", clip(name, maxName), maxName)
-	}
-	s := &Schema{name: name}
-	if err := s.compile(text); err != nil {
-		return nil, fmt.Errorf("schema: %s: %w", name, err)
-	}
-	return s, nil
+	return CompileWith(name, text, Options{})
 }
 
 // MustCompile is like [Compile] but panics where Compile returns an error. It is
@@ -63,25 +56,45 @@ func MustCompile(name, text string) *Schema {
 	return s
 }
 
-func (s *Schema) compile(text []byte) error {
-	doc, f := parse(string(text), MaxSchemaBytes, true)
-	if f != nil {
-		return f.schemaError()
-	}
-	found, err := look(doc.value)
+// compile compiles the schema's text, and shuts it if it is to be a contract for
+// arguments.
+func (s *Schema) compile(shut bool) error {
+	src, err := s.opts.read(s.text)
 	if err != nil {
 		return err
 	}
-	root, dynamic, err := compile(text, found)
+	found, err := look(src, s.opts.Draft)
+	if err != nil {
+		return err
+	}
+	root, dynamic, err := compile(s.text, found, s.opts)
 	if err != nil {
 		return err
 	}
 	if s.bill, s.nodes, err = analyse(root, dynamic, found.programs); err != nil {
 		return err
 	}
-	s.text, s.root, s.names = bytes.Clone(text), root, mentioned(s.nodes)
+	if s.opts.FormatIsAnnotation {
+		forgetFormats(s.nodes)
+	}
+	if shut {
+		root = closeArguments(root) // which costs no more
+	}
+	s.root, s.names = root, mentioned(s.nodes)
 	s.plan = lower(root)
 	return nil
+}
+
+// closed returns the schema as a contract for arguments.
+func (s *Schema) closed() *Schema {
+	c := &Schema{name: s.name, text: s.text, opts: s.opts}
+	if s.root == nil {
+		return c
+	}
+	if err := c.compile(true); err != nil {
+		panic(fmt.Sprintf("schema: %s: compiled a second time: %v", s.name, err))
+	}
+	return c
 }
 
 // mentioned returns the names of all properties that the schemas mention.
@@ -116,8 +129,8 @@ func mentioned(nodes map[string]*node) map[string]struct{} {
 // String returns the name of the schema.
 func (s *Schema) String() string { return s.name }
 
-// JSON returns a copy of the text that the schema was compiled from, to hand to a
-// model's provider. It is nil for the zero Schema.
+// JSON returns a copy of the text that the schema was compiled from, without its
+// resources, to hand to a model's provider. It is nil for the zero Schema.
 func (s *Schema) JSON() []byte { return bytes.Clone(s.text) }
 
 // Validate judges a JSON text. The error is nil if it satisfies the schema, a

@@ -16,21 +16,21 @@ import (
 // rootURL names a schema that has no $id. It is absolute, or else the working
 // directory would show in errors, and under a domain that never resolves (RFC
 // 6761).
-const rootURL = "https://schema.invalid/schema"
-
-// A draft is a version of JSON Schema, by its year or its number.
-type draft int
+const (
+	baseURL = "https://schema.invalid/"
+	rootURL = baseURL + "schema"
+)
 
 // drafts are the ones that a $schema may name, by its URL without the scheme and
 // without an empty fragment.
-var drafts = map[string]draft{
+var drafts = map[string]Draft{
 	"json-schema.org/draft-07/schema":      7,
 	"json-schema.org/draft/2019-09/schema": 2019,
 	"json-schema.org/draft/2020-12/schema": 2020,
 }
 
 // draftOf returns the draft whose metaschema is at the URL.
-func draftOf(u string) (draft, bool) {
+func draftOf(u string) (Draft, bool) {
 	for _, scheme := range []string{"http://", "https://"} {
 		if rest, ok := strings.CutPrefix(u, scheme); ok {
 			d, ok := drafts[strings.TrimSuffix(rest, "#")]
@@ -54,7 +54,8 @@ var (
 // A survey looks at every schema within a schema's document, and at everything
 // that it refers to, before a validator sees it.
 type survey struct {
-	draft     draft
+	draft     Draft
+	urls      map[string]string    // of resources that were handed in, by their URIs; of the schema by ""
 	resources map[string]*resource // by their URLs
 	refs      []reference
 	walked    map[string]bool // pointers to schemas
@@ -76,41 +77,117 @@ type resource struct {
 // A reference is a $ref, $dynamicRef or $recursiveRef.
 type reference struct{ pointer, base, text string }
 
-// look surveys the document of a schema.
-func look(doc any) (*survey, error) {
+// look surveys the document of a schema, and its resources.
+func look(src *source, want Draft) (*survey, error) {
 	s := &survey{
-		draft:     2020,
+		draft:     Draft2020,
+		urls:      map[string]string{"": rootURL},
 		resources: make(map[string]*resource),
 		walked:    make(map[string]bool),
 		targets:   make(map[string]bool),
 		programs:  make(map[string]int),
 	}
-	m, isMap := doc.(map[string]any)
-	if _, isBool := doc.(bool); !isMap && !isBool {
-		return nil, errors.New("a schema is an object, true or false")
-	}
-	if v, ok := m["$schema"]; ok {
-		u, _ := v.(string)
-		if s.draft, ok = draftOf(u); !ok {
-			return nil, at("/$schema", "%s is none of draft 7, 2019-09 and 2020-12", quote(v))
-		}
-	}
-	if s.id(m) == "" {
-		s.resources[rootURL] = &resource{doc: doc, anchors: make(map[string]bool)}
-	}
-	if err := s.walk(doc, "", rootURL); err != nil {
+	if err := s.choose(src.doc, want); err != nil {
 		return nil, err
+	}
+	base, err := s.document(src.doc, "", rootURL)
+	if err != nil {
+		return nil, err
+	}
+	total := size(src.doc)
+	for _, uri := range slices.Sorted(maps.Keys(src.resources)) {
+		if err := s.resource(uri, base, src.resources[uri]); err != nil {
+			return nil, err
+		}
+		total += size(src.resources[uri])
 	}
 	for i := 0; i < len(s.refs); i++ { // following one may find more
 		if err := s.follow(s.refs[i]); err != nil {
 			return nil, err
 		}
 		// Of a target that is within another one all is looked at again.
-		if s.size > 2*size(doc)+1000 {
+		if s.size > 2*total+1000 {
 			return nil, at(s.refs[i].pointer, "the schemas that are referred to hold one another too often")
 		}
 	}
 	return s, nil
+}
+
+// choose finds out the draft.
+func (s *survey) choose(doc any, want Draft) error {
+	switch want {
+	case 0:
+	case Draft7, Draft2019, Draft2020:
+		s.draft = want
+	default:
+		return fmt.Errorf("the draft %d is none of 7, 2019 and 2020", want)
+	}
+	m, _ := doc.(map[string]any)
+	v, ok := m["$schema"]
+	if !ok {
+		return nil
+	}
+	u, _ := v.(string)
+	d, ok := draftOf(u)
+	switch {
+	case !ok:
+		return at("/$schema", "%s is none of draft 7, 2019-09 and 2020-12", quote(v))
+	case want != 0 && d != want:
+		return at("/$schema", "%s is not the draft that was asked for", quote(v))
+	}
+	s.draft = d
+	return nil
+}
+
+// document surveys a whole document, and returns the base of references at its
+// root.
+func (s *survey) document(doc any, pointer, u string) (base string, err error) {
+	m, isMap := doc.(map[string]any)
+	if _, isBool := doc.(bool); !isMap && !isBool {
+		const why = "a schema is an object, true or false"
+		if pointer != "" {
+			return "", at(pointer, why)
+		}
+		return "", errors.New(why)
+	}
+	id := s.id(m)
+	if base, err = resolve(u, id); err != nil {
+		return "", at(pointer+"/$id", "%s is no URI reference", quote(id))
+	}
+	if id == "" {
+		s.resources[u] = &resource{pointer, doc, make(map[string]bool)}
+	}
+	return base, s.walk(doc, pointer, u)
+}
+
+// resource surveys a schema that was handed in under a URI, which is relative to
+// the base.
+func (s *survey) resource(uri, base string, doc any) error {
+	u, err := resolve(base, uri)
+	if err != nil || uri == "" || strings.HasPrefix(uri, "/") || strings.Contains(uri, "#") {
+		return fmt.Errorf("the resource %s has no URI that begins with a name and has no fragment", quote(uri))
+	}
+	if _, ok := draftOf(u); ok || s.resources[u] != nil || u == rootURL {
+		return fmt.Errorf("the resource %s has the URI of another schema", quote(uri))
+	}
+	s.urls[uri] = u
+	is, err := s.document(doc, uri+"#", u)
+	if err != nil {
+		return err
+	}
+	if is != u {
+		return at(uri+"#/$id", "is not the URI that the resource has")
+	}
+	return nil
+}
+
+// absolute returns the URL of a place.
+func (s *survey) absolute(pointer string) string {
+	uri := ""
+	if !strings.HasPrefix(pointer, "/") {
+		uri, pointer, _ = strings.Cut(pointer, "#")
+	}
+	return s.urls[uri] + "#" + fragment(pointer)
 }
 
 // at makes an error about the place in a schema that a pointer leads to.
@@ -129,7 +206,7 @@ func quote(v any) string {
 
 // id returns the $id of a schema without its fragment.
 func (s *survey) id(m map[string]any) string {
-	if _, ok := m["$ref"]; ok && s.draft == 7 {
+	if _, ok := m["$ref"]; ok && s.draft == Draft7 {
 		return "" // a $ref hides what stands beside it
 	}
 	id, _ := m["$id"].(string)
@@ -206,7 +283,7 @@ func (s *survey) enter(m map[string]any, pointer, base string) (string, error) {
 		base = u
 	}
 	anchors := []any{m["$anchor"], m["$dynamicAnchor"]}
-	if id, ok := m["$id"].(string); ok && s.draft == 7 {
+	if id, ok := m["$id"].(string); ok && s.draft == Draft7 {
 		_, fragment, _ := strings.Cut(id, "#")
 		anchors = []any{fragment}
 	}

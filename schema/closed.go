@@ -1,0 +1,95 @@
+package schema
+
+import "slices"
+
+// closeArguments returns the root of a schema that refuses properties which it
+// does not declare, if the root or what applies in its place declares some and
+// says nothing about others; and else the root itself. What stands below is not
+// changed, nor is a schema that the root and another place share.
+//
+// Only a schema that alone says which properties the arguments have can be closed.
+// Where several apply, as with allOf or beside a $ref, each of them would refuse
+// what the others declare. And closing one never lets more through: so none is
+// closed within a not, an if or a dependency, or beside another alternative of a
+// oneOf that it would give way to.
+func closeArguments(root *node) *node {
+	var only *node
+	seen := make(map[*node]bool)
+	for todo := []*node{root}; len(todo) > 0; {
+		n := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[n] {
+			continue
+		}
+		seen[n] = true
+		if !demands(n) || only != nil && describes(n) {
+			return root
+		}
+		if describes(n) {
+			only = n
+		}
+		todo = append(todo, inPlace(n)...)
+	}
+	if only == nil || only.Properties == nil || only.AdditionalProperties != nil || len(only.PatternProperties) > 0 || only.UnevaluatedProperties != nil {
+		return root
+	}
+	return (&closer{only, make(map[*node]*node)}).copy(root)
+}
+
+// demands reports whether whatever n applies to a value says what that must be.
+func demands(n *node) bool {
+	// What a not or an if holds is no demand, what a dependency holds is one
+	// on some values, and what a dynamic reference finds is not known.
+	if n.Not != nil || n.If != nil || n.Then != nil || n.Else != nil || n.DynamicRef != nil || n.RecursiveRef != nil || len(n.DependentSchemas) > 0 {
+		return false
+	}
+	for _, d := range n.Dependencies {
+		if _, ok := d.(*node); ok {
+			return false
+		}
+	}
+	// Of two alternatives that hold, oneOf refuses both.
+	objects := 0
+	for _, alternative := range n.OneOf {
+		if len(alternative.Types) == 0 || slices.Contains(alternative.Types, "object") {
+			objects++
+		}
+	}
+	return objects <= 1
+}
+
+// describes reports whether a schema says what an object holds.
+func describes(n *node) bool {
+	return n.Properties != nil || n.AdditionalProperties != nil || len(n.PatternProperties) > 0 || n.UnevaluatedProperties != nil
+}
+
+// A closer copies the schemas that lead to the one to be closed.
+type closer struct {
+	target *node
+	copies map[*node]*node
+}
+
+func (c *closer) copy(n *node) *node {
+	if n == nil {
+		return nil
+	}
+	if done, ok := c.copies[n]; ok {
+		return done
+	}
+	same := *n
+	if n == c.target {
+		same.AdditionalProperties = false
+	}
+	same.Ref = c.copy(n.Ref)
+	same.AllOf, same.AnyOf, same.OneOf = c.copyAll(n.AllOf), c.copyAll(n.AnyOf), c.copyAll(n.OneOf)
+	c.copies[n] = &same
+	return &same
+}
+
+func (c *closer) copyAll(all []*node) []*node {
+	copies := slices.Clone(all)
+	for i, n := range copies {
+		copies[i] = c.copy(n)
+	}
+	return copies
+}

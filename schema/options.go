@@ -1,0 +1,90 @@
+package schema
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"unicode/utf8"
+)
+
+// A Draft is a version of JSON Schema.
+type Draft int
+
+// The drafts that a schema may have.
+const (
+	Draft7    Draft = 7
+	Draft2019 Draft = 2019 // 2019-09
+	Draft2020 Draft = 2020 // 2020-12
+)
+
+// Options say how a schema is compiled. The zero Options are those of [Compile].
+type Options struct {
+	// Draft is the draft of the schema and of its resources. One of them that
+	// names another draft as its $schema is refused. If Draft is 0, the draft is
+	// that of the schema's $schema, and Draft2020 where there is none.
+	Draft Draft
+
+	// FormatIsAnnotation has the keyword format say something to readers
+	// alone. By default a string must have its format.
+	FormatIsAnnotation bool
+
+	// Resources are other schemas that the schema may refer to, by what a $ref
+	// at its root would say: a URI without a fragment, relative or absolute.
+	// They may refer to it, to themselves and to one another. A resource with
+	// an $id must have the URI as its $id by which it is known here.
+	//
+	// The limits of this package are for all of them together. Nothing is read
+	// from files or the network in any case.
+	Resources map[string][]byte
+}
+
+// CompileWith is like [Compile], with options. Neither the text nor the options
+// are kept.
+func CompileWith(name string, text []byte, opts Options) (*Schema, error) {
+	if name == "" || len(name) > maxName || !utf8.ValidString(name) || visible(name) != name {
+		return nil, fmt.Errorf("schema: %q is no name of 1 to %d visible bytes", clip(name, maxName), maxName)
+	}
+	s := &Schema{name: name, text: bytes.Clone(text), opts: opts.clone()}
+	if err := s.compile(false); err != nil {
+		return nil, fmt.Errorf("schema: %s: %w", name, err)
+	}
+	return s, nil
+}
+
+func (o Options) clone() Options {
+	resources := make(map[string][]byte, len(o.Resources))
+	for uri, text := range o.Resources {
+		resources[uri] = bytes.Clone(text)
+	}
+	o.Resources = resources
+	return o
+}
+
+// A source is a schema's text with the resources that it may refer to.
+type source struct {
+	doc       any
+	resources map[string]any
+}
+
+// read parses the text of a schema and its resources.
+func (o Options) read(text []byte) (*source, error) {
+	src := &source{resources: make(map[string]any, len(o.Resources))}
+	doc, f := parse(view(text), MaxSchemaBytes, true)
+	if f != nil {
+		return nil, f.schemaError()
+	}
+	src.doc = doc.value
+	total := len(text)
+	for _, uri := range slices.Sorted(maps.Keys(o.Resources)) {
+		if total += len(o.Resources[uri]); total > MaxSchemaBytes {
+			return nil, fmt.Errorf("the text and its resources must be at most %s long", plural(MaxSchemaBytes, "byte"))
+		}
+		doc, f := parse(view(o.Resources[uri]), MaxSchemaBytes, true)
+		if f != nil {
+			return nil, fmt.Errorf("the resource %s: %w", quote(uri), f.schemaError())
+		}
+		src.resources[uri] = doc.value
+	}
+	return src, nil
+}
