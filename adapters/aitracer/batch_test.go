@@ -114,6 +114,9 @@ func TestSinkComesBack(t *testing.T) {
 				t.Errorf("envelopes %v were refused", refused)
 			}
 			wantOnce(t, &v, aitracer.SinkConfig{}, nil)
+			if n := aitracer.Settled(sink); n > 0 {
+				t.Errorf("%d answers are remembered in the end, want none", n)
+			}
 		}
 	}
 }
@@ -142,8 +145,8 @@ func TestSinkIsRefused(t *testing.T) {
 			t.Errorf("got error %v for the rest", err)
 		}
 		wantOnce(t, &v, aitracer.SinkConfig{}, func(r request) bool { return r.path == path && strings.Contains(string(r.body), bad) })
-		if hits != 1 {
-			t.Errorf("what is refused was posted %d times, want 1", hits)
+		if n := aitracer.Settled(sink); hits != 1 || n > 0 {
+			t.Errorf("what is refused was posted %d times, and %d answers are remembered; want 1 and none", hits, n)
 		}
 	}
 }

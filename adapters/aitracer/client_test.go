@@ -296,8 +296,9 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := c.Record(ctx, documented); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got error %v, want context.DeadlineExceeded", err)
+		began := time.Now()
+		if err := c.Record(ctx, documented); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Second {
+			t.Errorf("got error %v after %v, want context.DeadlineExceeded after 1s", err, time.Since(began))
 		}
 		if err := <-first; err != nil {
 			t.Error(err)

@@ -26,3 +26,10 @@ func (r *Replays) Len() int { return len(r.r.now.macs) + len(r.r.old.macs) }
 
 // RejectedSpans is what a Sink reads out of an answer.
 func RejectedSpans(answer []byte) uint64 { return rejectedSpans(answer) }
+
+// Settled returns how many answers a Sink remembers.
+func Settled(s *Sink) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.settled)
+}

@@ -31,7 +31,7 @@ type span struct {
 type spanEvent struct {
 	Time       int64       `json:"timeUnixNano,string"`
 	Name       string      `json:"name"`
-	Attributes []attribute `json:"attributes"`
+	Attributes []attribute `json:"attributes,omitempty"`
 }
 
 type spanStatus struct {
@@ -160,9 +160,9 @@ func spanName(e Event) string {
 	case kindModel:
 		return strings.TrimSpace("chat " + cmp.Or(e.Asked, e.Model))
 	case kindTool:
-		return "execute_tool " + e.Name
+		return strings.TrimSpace("execute_tool " + e.Name)
 	}
-	return e.Kind + " " + e.Name
+	return strings.TrimSpace(e.Kind + " " + e.Name)
 }
 
 func operation(kind string) string {

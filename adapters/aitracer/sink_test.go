@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"example.com/safeconduct/adapters/aitracer"
@@ -258,6 +259,49 @@ func TestSinkSkips(t *testing.T) {
 	}
 }
 
+// TestSinkOddRecords has records that no recorder of ours writes.
+func TestSinkOddRecords(t *testing.T) {
+	for _, cfg := range []aitracer.SinkConfig{{}, {OTLP: true}} {
+		var v vendor
+		c := newClient(t, aitracer.Config{BaseURL: serve(t, &v)})
+		year := seal(t, evidence.Record{Seq: 3, Kind: evidence.KindOutcome, Run: "r", Call: &evidence.Call{ID: 3, Kind: "tool"},
+			Outcome: &evidence.Outcome{Result: evidence.ResultCancelled}})
+		year = reseal(t, year, `"time":"2026`, `"time":"0001`)
+		if err := aitracer.NewSink(c, cfg).Take(t.Context(), [][]byte{
+			seal(t, evidence.Record{Seq: 1, Kind: evidence.KindOutcome, Run: "r", Call: &evidence.Call{ID: 1, Kind: "model"},
+				Outcome: &evidence.Outcome{Result: evidence.ResultDone, Latency: -time.Hour}, Usage: &evidence.Usage{Input: -1, Cost: -1, Reported: true}}),
+			seal(t, evidence.Record{Seq: 2, Kind: evidence.KindOutcome, Run: "r", Call: &evidence.Call{ID: 2, Kind: "tool"},
+				Outcome:   &evidence.Outcome{Result: evidence.ResultDone, Latency: 1<<63 - 1},
+				Decisions: []evidence.Decision{{Elapsed: -1}}}),
+			year,
+		}); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, fmt.Sprintf("odd_otlp_%t", cfg.OTLP), v.taken())
+	}
+}
+
+// reseal replaces a part of a payload.
+func reseal(t *testing.T, envelope []byte, from, to string) []byte {
+	t.Helper()
+	var e struct {
+		Payload     []byte `json:"payload"`
+		PayloadType string `json:"payloadType"`
+	}
+	if err := json.Unmarshal(envelope, &e); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(e.Payload), from) {
+		t.Fatalf("%s is not in %s", from, e.Payload)
+	}
+	e.Payload = []byte(strings.Replace(string(e.Payload), from, to, 1))
+	envelope, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return envelope
+}
+
 // TestSinkWithoutIntent has an outcome come whose intent came to another Sink.
 func TestSinkWithoutIntent(t *testing.T) {
 	var v vendor
@@ -317,6 +361,75 @@ func TestNewSinkNonsense(t *testing.T) {
 	c := newClient(t, aitracer.Config{BaseURL: origin})
 	wantPanic(t, "aitracer: NewSink: nil Client", func() { aitracer.NewSink(nil, aitracer.SinkConfig{}) })
 	wantPanic(t, "aitracer: NewSink: a Content, and a Client without Redact", func() { aitracer.NewSink(c, aitracer.SinkConfig{Content: tell}) })
+}
+
+// TestSinkThroughAnOutage has an exporter ship through every fault that passes:
+// in the end the vendor has each request once.
+func TestSinkThroughAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &vendor{fault: func(w http.ResponseWriter, r *http.Request, n int, _ []byte) bool {
+			switch {
+			case n <= 30: // down, and the breaker opens
+				w.WriteHeader(http.StatusServiceUnavailable)
+			case n > 150: // up
+				return false
+			case n%5 == 0:
+				w.Header().Set("Retry-After", "3")
+				w.WriteHeader(http.StatusTooManyRequests)
+			case n%7 == 0:
+				<-r.Context().Done() // hangs
+			case n%11 == 0:
+				w.Header().Set("Content-Type", "text/html")
+			default:
+				return false
+			}
+			return true
+		}}
+		c := newClient(t, aitracer.Config{BaseURL: origin, Transport: wire{v}})
+		sink := aitracer.NewSink(c, aitracer.SinkConfig{})
+		r, err := evidence.Open(t.TempDir(), evidence.Config{
+			Exporters: []evidence.Exporter{{Sink: sink.Take}}, ReadOnly: []string{"calculator"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tool := middleware.Wrap(
+			func(context.Context, middleware.Call) (middleware.Result, error) {
+				return middleware.Result{Output: "4"}, nil
+			},
+			r.Intercept, middleware.Before("hours", func(context.Context, middleware.Call) error { return nil }),
+		)
+		const calls = 200
+		for range calls {
+			if _, err := tool(t.Context(), middleware.Call{Kind: middleware.KindTool, Name: "calculator", Input: "2+2"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for began := time.Now(); r.Flush(t.Context()) != nil; {
+			if time.Sleep(time.Minute); time.Since(began) > 24*time.Hour {
+				t.Error("it is not shipped in a day")
+				break
+			}
+		}
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		once := make(map[string]bool)
+		for _, q := range v.taken() {
+			var body struct{ RequestID string }
+			if err := json.Unmarshal(q.body, &body); err != nil {
+				t.Fatal(err)
+			}
+			if id := q.path + " " + body.RequestID; once[id] {
+				t.Errorf("%s was posted again after it was taken", id)
+			} else {
+				once[id] = true
+			}
+		}
+		if len(once) != 2*calls || v.requests() < 150 {
+			t.Errorf("the vendor has %d requests of %d, want %d", len(once), v.requests(), 2*calls)
+		}
+	})
 }
 
 // TestSinkOfARecorder ships what a real agent did.

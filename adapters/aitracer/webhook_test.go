@@ -38,6 +38,22 @@ func signed(t *testing.T, secret []byte, body string) *http.Request {
 	return r
 }
 
+// signedAt returns a webhook that somebody signed whose clock says so.
+func signedAt(at time.Time, body string) *http.Request {
+	timestamp := strconv.FormatInt(at.Unix(), 10)
+	r := httptest.NewRequest(http.MethodPost, "/hook", strings.NewReader(body))
+	r.Header.Set(aitracer.HeaderTimestamp, timestamp)
+	r.Header.Set(aitracer.HeaderSignature, signature(timestamp, body))
+	return r
+}
+
+// signature makes what the header has to be.
+func signature(timestamp, body string) string {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(timestamp + "." + body))
+	return "v1=" + hex.EncodeToString(mac.Sum(nil))
+}
+
 // again returns the same webhook, to be sent once more.
 func again(t *testing.T, r *http.Request) *http.Request {
 	t.Helper()
@@ -79,12 +95,10 @@ func TestSign(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := signed(t, secret, alert)
 		const timestamp = "946684800" // when fake time begins
-		mac := hmac.New(sha256.New, secret)
-		mac.Write([]byte(timestamp + "." + alert))
 		if got := r.Header.Get("X-AITracer-Delivery-Timestamp"); got != timestamp {
 			t.Errorf("got timestamp %q, want %q", got, timestamp)
 		}
-		if got, want := r.Header.Get("X-AITracer-Signature"), "v1="+hex.EncodeToString(mac.Sum(nil)); got != want {
+		if got, want := r.Header.Get("X-AITracer-Signature"), signature(timestamp, alert); got != want {
 			t.Errorf("got signature %q, want %q", got, want)
 		}
 		for range 2 { // as it is, and for another attempt
@@ -113,11 +127,6 @@ func TestSignFails(t *testing.T) {
 
 func TestVerify(t *testing.T) {
 	now := strconv.FormatInt(time.Now().Unix(), 10)
-	signature := func(timestamp, body string) string {
-		mac := hmac.New(sha256.New, secret)
-		mac.Write([]byte(timestamp + "." + body))
-		return "v1=" + hex.EncodeToString(mac.Sum(nil))
-	}
 	right := signature(now, alert)
 	for _, tt := range []struct {
 		name       string
@@ -203,12 +212,7 @@ func TestVerifyAgainstTime(t *testing.T) {
 	for ahead, want := range map[time.Duration]int{5 * time.Minute: 204, 5*time.Minute + time.Second: 401, 1000 * time.Hour: 401} {
 		synctest.Test(t, func(t *testing.T) {
 			h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}}, new(inbox))
-			timestamp := strconv.FormatInt(time.Now().Add(ahead).Unix(), 10)
-			mac := hmac.New(sha256.New, secret)
-			mac.Write([]byte(timestamp + "." + alert))
-			r := httptest.NewRequest(http.MethodPost, "/hook", strings.NewReader(alert))
-			r.Header.Set(aitracer.HeaderTimestamp, timestamp)
-			r.Header.Set(aitracer.HeaderSignature, "v1="+hex.EncodeToString(mac.Sum(nil)))
+			r := signedAt(time.Now().Add(ahead), alert)
 			if got := deliver(h, r); got != want {
 				t.Errorf("%v ahead: got status %d, want %d", ahead, got, want)
 			}
@@ -241,6 +245,39 @@ func TestVerifyReplays(t *testing.T) {
 			t.Errorf("%d webhooks were passed on, want %d", len(in.bodies), seconds)
 		}
 	})
+}
+
+// TestVerifyLate has a webhook come late, but within the tolerance, after others
+// that were signed with it, by a clock that is ahead: that they were seen is no
+// reason to refuse it.
+func TestVerifyLate(t *testing.T) {
+	for late := range 21 {
+		synctest.Test(t, func(t *testing.T) {
+			h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}, Tolerance: 10 * time.Second}, new(inbox))
+			time.Sleep(time.Minute) // generations come and go
+			at := time.Now().Add(10 * time.Second)
+			for n := range late + 1 {
+				if got := deliver(h, signedAt(at, fmt.Sprint(n))); got != 204 {
+					t.Errorf("%ds late: got status %d, want 204", n, got)
+				}
+				time.Sleep(time.Second)
+			}
+		})
+	}
+}
+
+// TestVerifyLooksAtEachDigit has signatures that are nearly right.
+func TestVerifyLooksAtEachDigit(t *testing.T) {
+	h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}}, new(inbox))
+	for n := range 64 {
+		r := signedAt(time.Now(), alert)
+		wrong := []byte(r.Header.Get(aitracer.HeaderSignature))
+		wrong[3+n] = "0123456789abcdef"[(strings.IndexByte("0123456789abcdef", wrong[3+n])+1)%16]
+		r.Header.Set(aitracer.HeaderSignature, string(wrong))
+		if got := deliver(h, r); got != 401 {
+			t.Errorf("digit %d: got status %d, want 401", n, got)
+		}
+	}
 }
 
 // TestVerifyAClockThatIsSetBack has a timestamp become fresh again that was
