@@ -26,6 +26,7 @@ const depsPolicy = `
 	evidence/internal/tiles: golang.org/x/mod
 	evidence: middleware internal/delivery evidence/internal/tiles github.com/go-json-experiment/json github.com/google/uuid golang.org/x/sys
 	evidence/evidencetest: evidence
+	evidence/collector: evidence github.com/go-json-experiment/json
 	adapters/adaptertest: middleware
 	adapters/aitracer: internal/delivery
 	adapters/langchaingo: middleware github.com/tmc/langchaingo

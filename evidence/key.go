@@ -126,6 +126,17 @@ func ParseKey(data []byte) (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
+// LoadSecret reads a file that holds another secret, such as the bearer key of a
+// sink, of at most 64 KiB. It refuses the same files as [LoadKey], and errors are
+// as for that.
+func LoadSecret(path string) ([]byte, error) {
+	data, err := readKeyFile(path, true)
+	if err != nil {
+		return nil, fmt.Errorf("evidence: secret %s: %w", path, err)
+	}
+	return data, nil
+}
+
 // LoadPublicKey reads a public key that [WriteKey] or openssl wrote. Errors are
 // as for [LoadKey]; who may read the file does not matter.
 func LoadPublicKey(path string) (ed25519.PublicKey, error) {

@@ -128,6 +128,9 @@ func TestLoadKeyRefuses(t *testing.T) {
 			}
 		})
 	}
+	if _, err := evidence.LoadSecret(filepath.Join(t.TempDir(), "x")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("LoadSecret: got %v, want fs.ErrNotExist", err)
+	}
 	if _, err := evidence.LoadKey(filepath.Join(t.TempDir(), "x")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v, want fs.ErrNotExist", err)
 	}
@@ -205,4 +208,20 @@ func needOpenSSL(t *testing.T) string {
 		t.Skip("openssl is not installed")
 	}
 	return path
+}
+
+func TestLoadSecret(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(path, []byte("what only the agent has"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := evidence.LoadSecret(path); err != nil || string(got) != "what only the agent has" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if err := os.Chmod(path, 0o604); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := evidence.LoadSecret(path); err == nil || !strings.Contains(err.Error(), path+": may be read or written by others") {
+		t.Errorf("got %v", err)
+	}
 }

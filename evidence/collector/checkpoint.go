@@ -1,0 +1,44 @@
+package collector
+
+import (
+	"io"
+	"net/http"
+)
+
+// maxCheckpoint is more than a checkpoint can have, in bytes.
+const maxCheckpoint = 129 << 10
+
+// postCheckpoint takes a signed checkpoint of a ledger.
+func (c *Collector) postCheckpoint(w http.ResponseWriter, r *http.Request, cl *client) (origin string, p *problem) {
+	origin = r.PathValue("ledger")
+	l, replica, p := c.toWrite(cl, origin)
+	if p != nil {
+		return origin, p
+	}
+	signed, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCheckpoint))
+	if err != nil {
+		return origin, (&bodyError{err}).problem()
+	}
+	if err := replica.PutCheckpoint(signed); err != nil {
+		return origin, c.keep(cl, l, err)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return origin, nil
+}
+
+// getCheckpoint answers with the newest checkpoint of a ledger.
+func (c *Collector) getCheckpoint(w http.ResponseWriter, r *http.Request, cl *client) (origin string, p *problem) {
+	origin = r.PathValue("ledger")
+	_, replica, p := c.toRead(cl, origin)
+	if p != nil {
+		return origin, p
+	}
+	signed := replica.Checkpoint()
+	if signed == nil {
+		return origin, newProblem("not_found")
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(signed) // a client that is gone hears nothing
+	return origin, nil
+}

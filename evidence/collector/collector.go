@@ -1,0 +1,170 @@
+package collector
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"example.com/safeconduct/evidence"
+)
+
+// A Config says what a [Collector] takes, and from whom.
+type Config struct {
+	// Policy names the ledgers that are taken, and says which root keys are
+	// trusted for each. It must not be nil.
+	Policy *evidence.TrustPolicy
+
+	// Clients are those who may write and read. Without any nobody may.
+	Clients []Client
+
+	// Limits bound what one request may take.
+	Limits Limits
+
+	// Logger hears of what was refused, at a bounded rate, of each
+	// equivocation, and of failures of the disk. It never hears contents. If it
+	// is nil, nothing is logged.
+	Logger *slog.Logger
+}
+
+// Limits bound requests. A zero field has its default.
+type Limits struct {
+	Body       int64         // bytes of a body as it is sent; 16 MiB
+	Plain      int64         // bytes of a body without its compression; 64 MiB
+	Records    int           // of one request; 16,384
+	Concurrent int           // requests of one client at a time; 8
+	Timeout    time.Duration // to read a request's header, and again for its body, and to write the answer; 30 seconds
+}
+
+// A Collector is the receiving end of exporters: an http.Handler that verifies
+// records, stores them in one ledger for each origin, and answers once they are
+// durable. It is safe for concurrent use.
+type Collector struct {
+	limits  Limits
+	log     logger
+	clients []*client
+	ledgers map[string]*ledger // by origin: all that the policy names
+	metrics metrics
+	mux     *http.ServeMux
+}
+
+// New returns a Collector that keeps its ledgers below the directory dir, which
+// it makes if there is none. It must be closed.
+//
+// Ledgers that are there are read through first: see evidence.OpenReplica. One
+// that is damaged is logged and unavailable, and does not keep the others from
+// being served. The error wraps evidence.ErrLocked where another process has one
+// of them open.
+//
+// New panics if the Config makes no sense: no Policy, a negative limit, or
+// Clients that [ParseClients] would refuse. A client that may write a ledger
+// which the policy does not name is an error.
+func New(dir string, cfg Config) (*Collector, error) {
+	if cfg.Policy == nil {
+		panic("collector: New: no Policy")
+	}
+	if l := cfg.Limits; l.Body < 0 || l.Plain < 0 || l.Records < 0 || l.Concurrent < 0 || l.Timeout < 0 {
+		panic("collector: New: negative limit")
+	}
+	if err := checkClients(cfg.Clients); err != nil {
+		panic("collector: New: " + err.Error())
+	}
+	c := &Collector{
+		limits: Limits{
+			Body:       cmp.Or(cfg.Limits.Body, 16<<20),
+			Plain:      cmp.Or(cfg.Limits.Plain, 64<<20),
+			Records:    cmp.Or(cfg.Limits.Records, 1<<14),
+			Concurrent: cmp.Or(cfg.Limits.Concurrent, 8),
+			Timeout:    cmp.Or(cfg.Limits.Timeout, 30*time.Second),
+		},
+		log:     logger{to: cfg.Logger},
+		ledgers: make(map[string]*ledger),
+	}
+	for _, l := range cfg.Policy.Ledgers {
+		c.ledgers[l.Ledger] = newLedger(dir, l.Ledger, cfg.Policy, &c.metrics)
+	}
+	for _, cl := range cfg.Clients {
+		for _, origin := range cl.Write {
+			if c.ledgers[origin] == nil {
+				return nil, fmt.Errorf("collector: client %q may write %q, which the policy does not name", cl.Name, origin)
+			}
+		}
+		c.clients = append(c.clients, newClient(cl, c.limits.Concurrent))
+	}
+	if err := c.open(dir); err != nil {
+		return nil, fmt.Errorf("collector: %w", errors.Join(err, c.Close()))
+	}
+	c.route()
+	return c, nil
+}
+
+// open opens the ledgers that are there.
+func (c *Collector) open(dir string) error {
+	if err := makeDirs(dir); err != nil {
+		return err
+	}
+	for _, l := range c.sorted() {
+		err := l.openExisting()
+		if errors.Is(err, evidence.ErrLocked) {
+			return err
+		}
+		if err != nil {
+			c.log.always(slog.LevelError, "a ledger is unavailable until the collector is started again", "ledger", l.origin, "error", err)
+		}
+	}
+	return nil
+}
+
+// sorted returns the ledgers in the order of their origins.
+func (c *Collector) sorted() []*ledger {
+	all := make([]*ledger, 0, len(c.ledgers))
+	for _, l := range c.ledgers {
+		all = append(all, l)
+	}
+	slices.SortFunc(all, func(a, b *ledger) int { return cmp.Compare(a.origin, b.origin) })
+	return all
+}
+
+// Serve accepts connections on l until ctx ends. It then lets the requests that
+// are under way come to their end, for at most Limits.Timeout, closes l and
+// returns nil. An error is of a listener that fails. For TLS, give a listener of
+// tls.NewListener.
+func (c *Collector) Serve(ctx context.Context, l net.Listener) error {
+	server := &http.Server{
+		Handler:           c,
+		ReadHeaderTimeout: c.limits.Timeout,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          c.log.std(),
+	}
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.limits.Timeout)
+		defer cancel()
+		if server.Shutdown(grace) != nil {
+			_ = server.Close() // whoever is slower than that is cut off
+		}
+		close(ended)
+	})
+	err := server.Serve(l)
+	if !stop() { // ctx ended
+		<-ended
+		return nil
+	}
+	return fmt.Errorf("collector: %w", errors.Join(err, server.Close()))
+}
+
+// Close gives the ledgers back. What was acknowledged is durable already; what is
+// asked for afterwards is answered with 503.
+func (c *Collector) Close() error {
+	var errs []error
+	for _, l := range c.sorted() {
+		errs = append(errs, l.close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,79 @@
+// Package collector is the receiving end of exporters, for one machine: it takes
+// signed records over HTTP, verifies them, stores them in one ledger for each
+// origin, and acknowledges them once they are durable.
+//
+//	c, err := collector.New("collected", collector.Config{Policy: policy, Clients: clients})
+//	if err != nil {
+//		return err
+//	}
+//	defer c.Close()
+//	return c.Serve(ctx, listener)
+//
+// So what an agent did is kept where the agent cannot change it. A ledger that is
+// cut back or rewritten at the agent shows against the checkpoint that the
+// collector has:
+//
+//	curl -H "Authorization: Bearer $KEY" https://collector/v1/checkpoints/prod > prod.checkpoint
+//	safeconduct verify ledger --key agent.key.pub --checkpoint prod.checkpoint
+//
+// The same as a program is safeconduct serve. Package httpsink has the client.
+//
+// # The wire
+//
+// Records are posted as lines of JSON, each a signed envelope as it stands in the
+// ledger, compressed with gzip or not:
+//
+//	POST /v1/records HTTP/1.1
+//	Authorization: Bearer 5f2b...
+//	Content-Type: application/x-ndjson
+//	Content-Encoding: gzip
+//
+//	{"payload":"eyJfdHlw...","payloadType":"application/vnd.in-toto+json","signatures":[...]}
+//	{"payload":"eyJfdHlw...","payloadType":"application/vnd.in-toto+json","signatures":[...]}
+//
+// All are of one ledger, and in its order: a ledger's records are one chain, over
+// all the writers that it had one after the other, and its tree is over all of
+// them. That is why there is one directory for a ledger and not for a writer. The
+// answer comes once all are on disk:
+//
+//	{"ledger":"prod","taken":2,"records":1042,"head":{"hash":"9b1c...","seq":17,"writer":"019d0c2e-..."}}
+//
+// An answer that is no success is a problem detail (RFC 9457). Where its taken is
+// not 0, so many records from the first on are stored all the same:
+//
+//	{"type":"urn:safeconduct:problem:missing","title":"...","status":409,"taken":1,"records":1041,"head":{...}}
+//
+//	missing       409  records before this are missing: go on with the record of
+//	                   index records, which follows head. Retry-After is set, since
+//	                   they may be under way
+//	equivocation  409  a signed record or checkpoint contradicts what is there. Both
+//	                   are kept, neither replaces the other
+//	refused       422  it does not verify; damage says why
+//	unauthorized  401  no key, or one that is not known
+//	forbidden     403  the key is not for that
+//	too_large     413  a body, a line, or records beyond the limits
+//	slow          408  a body that does not come in time
+//	busy          429  too many requests of this key at a time
+//	unavailable   503  the disk fails, the ledger is damaged, or the collector closes
+//
+// A record that is there is acknowledged again, so that a batch can be sent again
+// after an answer that was lost. Records that come too early are not stored: a
+// client sends the batches of one ledger one after the other.
+//
+// Checkpoints are posted to /v1/checkpoints/{ledger} as they are, and read from
+// there. GET /v1/runs and /v1/runs/{run} show what runs there were, and their
+// records as they are signed. All that needs a key; /healthz and /openapi.json do
+// not, which describes it all as OpenAPI 3.1.
+//
+// # Who may do what
+//
+// A key is a bearer token over a channel that must be TLS wherever others could
+// listen. It says who may try to write a ledger. What is written must also be
+// signed, by a session that a root key introduced which the policy trusts for that
+// ledger: a stolen key alone forges nothing, and nor does a stolen ledger's name.
+// An exception are ledgers whose sessions sign only checkpoints: whoever has a
+// key for one can add records that no checkpoint will ever cover.
+//
+// What a record says of runs and calls is not judged; see evidence.Verify, which
+// takes the directory of a ledger, also while it is written.
+package collector

@@ -1,0 +1,494 @@
+package collector_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/collector"
+	"example.com/safeconduct/middleware"
+	"go.uber.org/goleak"
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// After all tests, each answer that the document says there can be was given.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(wholeDocument{m})
+}
+
+type wholeDocument struct{ m *testing.M }
+
+func (w wholeDocument) Run() int {
+	code := w.m.Run()
+	if flag.Lookup("test.run").Value.String() != "" || flag.Lookup("test.fuzz").Value.String() != "" || flag.Lookup("test.list").Value.String() != "" || code != 0 {
+		return code
+	}
+	if unmet := document(nil).unmet(); len(unmet) > 0 {
+		fmt.Printf("FAIL: the OpenAPI document has answers that no test got: %q\n", unmet)
+		return 1
+	}
+	return code
+}
+
+// testKey is a key that is the same in every test run.
+func testKey(seed byte) ed25519.PrivateKey {
+	s := make([]byte, ed25519.SeedSize)
+	s[0] = seed
+	return ed25519.NewKeyFromSeed(s)
+}
+
+func public(key ed25519.PrivateKey) ed25519.PublicKey { return key.Public().(ed25519.PublicKey) }
+
+// The ledgers that the tests' policy names, and their root keys.
+var (
+	prodKey, testLedgerKey = testKey(1), testKey(2)
+	policy                 = &evidence.TrustPolicy{Ledgers: []evidence.LedgerPolicy{
+		{Ledger: "prod", Roots: []evidence.Root{{Key: public(prodKey)}}},
+		{Ledger: "test", Roots: []evidence.Root{{Key: public(testLedgerKey)}}},
+		{Ledger: "a/b c", Roots: []evidence.Root{{Key: public(testKey(3))}}},
+	}}
+)
+
+// The tests' bearer keys.
+const (
+	prodAgent = "key-of-the-prod-agent"
+	testAgent = "key-of-the-test-agent"
+	auditor   = "key-of-the-auditor"
+	reader    = "key-of-a-reader-of-test"
+)
+
+var clients = []collector.Client{
+	{Name: "prod-agent", Key: collector.HashKey(prodAgent), Write: []string{"prod"}, Read: []string{"prod"}},
+	{Name: "test-agent", Key: collector.HashKey(testAgent), Write: []string{"test"}},
+	{Name: "auditor", Key: collector.HashKey(auditor), Read: []string{"*"}},
+	{Name: "reader", Key: collector.HashKey(reader), Read: []string{"test"}},
+}
+
+// A site is a collector that serves.
+type site struct {
+	t   testing.TB
+	dir string
+	cfg collector.Config
+	url string
+	log *lockedBuffer
+	c   *collector.Collector
+
+	stop    context.CancelFunc
+	stopped chan error
+	client  *http.Client
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func newSite(t testing.TB, change func(*collector.Config)) *site {
+	t.Helper()
+	s := &site{t: t, dir: filepath.Join(t.TempDir(), "collected"), log: new(lockedBuffer)}
+	s.cfg = collector.Config{Policy: policy, Clients: clients, Logger: slog.New(slog.NewTextHandler(s.log, nil))}
+	if change != nil {
+		change(&s.cfg)
+	}
+	s.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
+	s.start()
+	t.Cleanup(func() {
+		s.shutDown()
+		s.client.CloseIdleConnections()
+	})
+	return s
+}
+
+// start serves, at the address of before if there was one.
+func (s *site) start() {
+	s.t.Helper()
+	var err error
+	if s.c, err = collector.New(s.dir, s.cfg); err != nil {
+		s.t.Fatal(err)
+	}
+	addr := "127.0.0.1:0"
+	if s.url != "" {
+		addr = strings.TrimPrefix(s.url, "http://")
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.url = "http://" + l.Addr().String()
+	var ctx context.Context
+	ctx, s.stop = context.WithCancel(context.Background())
+	s.stopped = make(chan error, 1)
+	go func() { s.stopped <- s.c.Serve(ctx, l) }()
+}
+
+func (s *site) shutDown() {
+	s.t.Helper()
+	if s.stop == nil {
+		return
+	}
+	s.stop()
+	s.stop = nil
+	if err := <-s.stopped; err != nil {
+		s.t.Errorf("Serve: %v", err)
+	}
+	if err := s.c.Close(); err != nil {
+		s.t.Errorf("Close: %v", err)
+	}
+}
+
+// An answer is one that was checked against the OpenAPI document.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+
+	// Of what is JSON.
+	Type    string
+	Taken   *int
+	Records json.RawMessage
+	Head    *evidence.Head
+	Damage  evidence.Damage
+	Runs    []struct{ ID, State string }
+	Before  *uint64
+	From    *uint64
+}
+
+func (a *answer) String() string { return fmt.Sprintf("%d %s", a.status, a.body) }
+
+// kind returns the kind of problem, "" for a success.
+func (a *answer) kind() string { return strings.TrimPrefix(a.Type, "urn:safeconduct:problem:") }
+
+// send sends a request and checks the answer against the document.
+func (s *site) send(method, path, key string, body io.Reader, headers ...string) *answer {
+	s.t.Helper()
+	a, err := s.try(method, path, key, body, headers...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return a
+}
+
+func (s *site) try(method, path, key string, body io.Reader, headers ...string) (*answer, error) {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(context.Background(), method, s.url+path, body)
+	if err != nil {
+		return nil, err
+	}
+	if key != "" {
+		req.Header.Set("Authorization", "Bearer "+key)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	a := &answer{status: resp.StatusCode, header: resp.Header}
+	if a.body, err = io.ReadAll(resp.Body); err != nil {
+		return nil, err
+	}
+	if strings.HasSuffix(resp.Header.Get("Content-Type"), "json") {
+		if err := json.Unmarshal(a.body, a); err != nil {
+			s.t.Errorf("%s %s: %v", method, path, err)
+		}
+	}
+	document(s.t).check(s.t, method, req.URL.EscapedPath(), a)
+	return a, nil
+}
+
+const ndjson = "application/x-ndjson"
+
+func (s *site) post(key string, envs ...[]byte) *answer {
+	s.t.Helper()
+	return s.send("POST", "/v1/records", key, bytes.NewReader(lines(envs)), "Content-Type", ndjson)
+}
+
+func lines(envs [][]byte) []byte { return append(bytes.Join(envs, []byte("\n")), '\n') }
+
+func compress(t testing.TB, b []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	if _, err := w.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// ledger returns the directory where the collector keeps a ledger.
+func (s *site) ledger(origin string) string {
+	s.t.Helper()
+	name := regexp.MustCompile(`[^a-z0-9]`).ReplaceAllString(origin, "-")
+	found, err := filepath.Glob(filepath.Join(s.dir, "ledgers", name+"-*"))
+	if err != nil || len(found) != 1 {
+		s.t.Fatalf("%s: got %q, %v, want one directory", origin, found, err)
+	}
+	return found[0]
+}
+
+// An agent writes a ledger.
+type agent struct {
+	t   testing.TB
+	dir string
+	r   *evidence.Recorder
+	run middleware.Handler
+}
+
+func newAgent(t testing.TB, dir string, cfg evidence.Config) *agent {
+	t.Helper()
+	r, err := evidence.Open(dir, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deny := middleware.On(middleware.KindTool, middleware.Before("tools", func(_ context.Context, call middleware.Call) error {
+		if call.Name == "shell" {
+			return middleware.Deny(middleware.CodeToolNotAllowed, "shell is not on the list")
+		}
+		return nil
+	}))
+	tool := middleware.Wrap(func(context.Context, middleware.Call) (middleware.Result, error) {
+		return middleware.Result{Output: "437"}, nil
+	}, r.Intercept, middleware.Tell, deny)
+	chain := middleware.Wrap(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		for _, name := range []string{"calculator", "shell"} {
+			if _, err := tool(ctx, middleware.Call{Kind: middleware.KindTool, Name: name, Input: "19*23"}); err != nil {
+				return middleware.Result{}, err
+			}
+		}
+		return middleware.Result{Output: map[string]any{"output": "437"}}, nil
+	}, r.Intercept)
+	return &agent{t: t, dir: dir, r: r, run: chain}
+}
+
+// runs makes runs of eight records each.
+func (a *agent) runs(n int) {
+	a.t.Helper()
+	for range n {
+		if _, err := a.run(context.Background(), middleware.Call{Kind: middleware.KindChain, Name: "agent", Input: map[string]any{"input": "?"}}); err != nil {
+			a.t.Error(err)
+		}
+	}
+}
+
+// interrupted begins a run that the Recorder is closed before the end of.
+func (a *agent) interrupted() {
+	a.t.Helper()
+	chain := middleware.Wrap(func(context.Context, middleware.Call) (middleware.Result, error) {
+		a.close()
+		return middleware.Result{Output: map[string]any{}}, nil
+	}, a.r.Intercept)
+	if _, err := chain(context.Background(), middleware.Call{Kind: middleware.KindChain, Name: "agent", Input: map[string]any{}}); err != nil {
+		a.t.Error(err)
+	}
+}
+
+func (a *agent) close() {
+	a.t.Helper()
+	if err := a.r.Close(context.Background()); err != nil {
+		a.t.Error(err)
+	}
+}
+
+// written returns the records of a ledger with so many runs.
+func written(t testing.TB, origin string, key ed25519.PrivateKey, runs int) [][]byte {
+	t.Helper()
+	a := newAgent(t, filepath.Join(t.TempDir(), "ledger"), evidence.Config{Ledger: origin, Key: key, ReadOnly: []string{"calculator", "shell"}})
+	a.runs(runs)
+	a.close()
+	return envelopes(t, a.dir)
+}
+
+func envelopes(t testing.TB, dir string) (envs [][]byte) {
+	t.Helper()
+	for e, err := range evidence.Read(dir) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		envs = append(envs, e.Envelope)
+	}
+	return envs
+}
+
+func wantSame(t testing.TB, dir string, want [][]byte) {
+	t.Helper()
+	got := envelopes(t, dir)
+	if len(got) != len(want) {
+		t.Errorf("%s: got %d records, want %d", dir, len(got), len(want))
+		return
+	}
+	for i := range got {
+		if !bytes.Equal(got[i], want[i]) {
+			t.Fatalf("%s: record %d differs", dir, i)
+		}
+	}
+}
+
+func wantIntact(t testing.TB, dir string, key ed25519.PrivateKey) *evidence.Report {
+	t.Helper()
+	report, err := evidence.Verify(dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(key)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !report.Intact() {
+		t.Fatalf("%s: %v", dir, report.First)
+	}
+	return report
+}
+
+// payload returns the payload of an envelope.
+func payload(t testing.TB, env []byte) []byte {
+	t.Helper()
+	var e struct{ Payload []byte }
+	if err := json.Unmarshal(env, &e); err != nil {
+		t.Fatal(err)
+	}
+	return e.Payload
+}
+
+// seal signs a payload.
+func seal(payload []byte, key ed25519.PrivateKey) []byte {
+	pae := append(fmt.Appendf(nil, "DSSEv1 %d %s %d ", len(evidence.PayloadType), evidence.PayloadType, len(payload)), payload...)
+	return fmt.Appendf(nil, `{"payload":"%s","payloadType":"%s","signatures":[{"keyid":"%s","sig":"%s"}]}`,
+		base64.StdEncoding.EncodeToString(payload), evidence.PayloadType, evidence.KeyID(public(key)),
+		base64.StdEncoding.EncodeToString(ed25519.Sign(key, pae)))
+}
+
+// reforge returns the records of one writer as if its session key had been another,
+// which the test has.
+func reforge(t testing.TB, envs [][]byte, root, session ed25519.PrivateKey) (forged [][]byte) {
+	t.Helper()
+	first, err := evidence.ParseEnvelope(envs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(public(session))
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace := []string{
+		first.Session.Key, evidence.KeyID(public(session)),
+		base64.StdEncoding.EncodeToString(first.Session.Public), base64.StdEncoding.EncodeToString(der),
+	}
+	for i, env := range envs {
+		old := payload(t, env)
+		now := []byte(strings.NewReplacer(replace...).Replace(string(old)))
+		key := session
+		if i == 0 {
+			key = root
+		}
+		forged = append(forged, seal(now, key))
+		before, after := sha256.Sum256(old), sha256.Sum256(now)
+		replace = append(replace, hex.EncodeToString(before[:]), hex.EncodeToString(after[:]))
+	}
+	return forged
+}
+
+// another returns another record with the same writer and number.
+func another(t testing.TB, env []byte, session ed25519.PrivateKey) []byte {
+	t.Helper()
+	r, err := evidence.ParseEnvelope(env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := r.ID[:len(r.ID)-4] + "ffff"
+	return seal(bytes.Replace(payload(t, env), []byte(r.ID), []byte(other), 1), session)
+}
+
+// eventually waits until something is so: for what happens on other goroutines of
+// real connections.
+func eventually(t testing.TB, what string, so func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(20 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !so() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatalf("%s: it did not come to be", what)
+		}
+	}
+}
+
+// checkpoint returns the signed head of a tree of so many records.
+func checkpoint(t testing.TB, envs [][]byte, session ed25519.PrivateKey) []byte {
+	t.Helper()
+	hashes := make([]tlog.Hash, 0, 2*len(envs))
+	read := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		var found []tlog.Hash
+		for _, i := range indexes {
+			found = append(found, hashes[i])
+		}
+		return found, nil
+	})
+	for i, env := range envs {
+		more, err := tlog.StoredHashes(int64(i), env, read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashes = append(hashes, more...)
+	}
+	root, err := tlog.TreeHash(int64(len(envs)), read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := note.Sign(
+		&note.Note{Text: fmt.Sprintf("prod\n%d\n%s\n", len(envs), base64.StdEncoding.EncodeToString(root[:]))},
+		noteSigner{session},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+// A noteSigner signs notes as a session of the ledger "prod" does.
+type noteSigner struct{ key ed25519.PrivateKey }
+
+func (noteSigner) Name() string { return "prod" }
+
+func (s noteSigner) KeyHash() uint32 {
+	sum := sha256.Sum256(append([]byte("prod\n\x01"), public(s.key)...))
+	return binary.BigEndian.Uint32(sum[:])
+}
+
+func (s noteSigner) Sign(msg []byte) ([]byte, error) { return ed25519.Sign(s.key, msg), nil }

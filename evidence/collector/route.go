@@ -1,0 +1,133 @@
+package collector
+
+import (
+	_ "embed" // the document
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/safeconduct/evidence"
+)
+
+// openAPI is the OpenAPI 3.1 document of what route serves.
+//
+//go:embed openapi.json
+var openAPI []byte
+
+// OpenAPI returns the OpenAPI 3.1 document, in JSON, of what a [Collector] serves.
+func OpenAPI() []byte { return append([]byte(nil), openAPI...) }
+
+// route says what is served.
+func (c *Collector) route() {
+	c.mux = http.NewServeMux()
+	for path, methods := range map[string]map[string]http.HandlerFunc{
+		"/v1/records":              {http.MethodPost: c.keyed(c.postRecords)},
+		"/v1/checkpoints/{ledger}": {http.MethodPost: c.keyed(c.postCheckpoint), http.MethodGet: c.keyed(c.getCheckpoint)},
+		"/v1/runs":                 {http.MethodGet: c.keyed(c.getRuns)},
+		"/v1/runs/{run}":           {http.MethodGet: c.keyed(c.getRun)},
+		"/metrics":                 {http.MethodGet: c.keyed(c.getMetrics)},
+		"/healthz":                 {http.MethodGet: c.getHealth},
+		"/openapi.json":            {http.MethodGet: c.getOpenAPI},
+	} {
+		for method, handle := range methods {
+			c.mux.HandleFunc(method+" "+path, handle)
+		}
+		allow := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
+		c.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", allow)
+			c.fail(w, r, nil, "", newProblem("method"))
+		})
+	}
+	c.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		c.fail(w, r, nil, "", newProblem("not_found"))
+	})
+}
+
+// ServeHTTP answers one request.
+func (c *Collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// Where the server of somebody else has no deadlines, theirs hold.
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(c.limits.Timeout))
+	_ = rc.SetWriteDeadline(time.Now().Add(2 * c.limits.Timeout)) // what is read takes some of it
+	c.mux.ServeHTTP(w, r)
+}
+
+// A handler answers a request of a client, or returns why it does not, and the
+// ledger that this is about.
+type handler func(w http.ResponseWriter, r *http.Request, cl *client) (origin string, p *problem)
+
+// keyed is for what only clients may do, so many requests of each at a time.
+func (c *Collector) keyed(handle handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		cl := c.authenticate(r)
+		if cl == nil {
+			c.fail(w, r, nil, "", newProblem("unauthorized"))
+			return
+		}
+		if !cl.enter() {
+			c.fail(w, r, cl, "", newProblem("busy"))
+			return
+		}
+		defer cl.leave()
+		if origin, p := handle(w, r, cl); p != nil {
+			c.fail(w, r, cl, origin, p)
+		}
+	}
+}
+
+// toWrite returns a ledger that a client may write.
+func (c *Collector) toWrite(cl *client, origin string) (*ledger, *evidence.Replica, *problem) {
+	if !cl.mayWrite(origin) {
+		return nil, nil, newProblem("forbidden")
+	}
+	l := c.ledgers[origin]
+	r, err := l.open()
+	if err != nil {
+		return nil, nil, newProblem("unavailable").because(err)
+	}
+	return l, r, nil
+}
+
+// toRead returns a ledger that a client may read, and that is there.
+func (c *Collector) toRead(cl *client, origin string) (*ledger, *evidence.Replica, *problem) {
+	if !cl.mayRead(origin) {
+		return nil, nil, newProblem("forbidden")
+	}
+	l := c.ledgers[origin]
+	if l == nil {
+		return nil, nil, newProblem("not_found")
+	}
+	r, err := l.existing()
+	switch {
+	case err != nil:
+		return nil, nil, newProblem("unavailable").because(err)
+	case r == nil:
+		return nil, nil, newProblem("not_found")
+	}
+	return l, r, nil
+}
+
+func (c *Collector) getOpenAPI(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(openAPI) // a client that is gone hears nothing
+}
+
+// getHealth answers whether each ledger can be served.
+func (c *Collector) getHealth(w http.ResponseWriter, _ *http.Request) {
+	health := struct {
+		Status      string `json:"status"`
+		Unavailable int    `json:"unavailable"` // ledgers
+	}{Status: "ok"}
+	for _, l := range c.ledgers {
+		if _, err := l.existing(); err != nil {
+			health.Unavailable++
+		}
+	}
+	status := http.StatusOK
+	if health.Unavailable > 0 {
+		health.Status, status = "degraded", http.StatusServiceUnavailable
+	}
+	reply(w, status, "application/json", health)
+}
