@@ -34,6 +34,7 @@ const depsPolicy = `
 	examples/quickstart: middleware gates schema evidence adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/existing-app: gates adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/custom-gate: middleware
+	examples/structured-output: middleware gates schema adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/budget: middleware gates adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 `
 
