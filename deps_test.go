@@ -22,7 +22,7 @@ const depsPolicy = `
 	internal/delivery: github.com/sony/gobreaker github.com/cenkalti/backoff/v5
 	internal/pair: golang.org/x/sys
 	gates: middleware golang.org/x/time
-	schema: middleware github.com/santhosh-tekuri/jsonschema/v5 github.com/go-json-experiment/json
+	schema: middleware github.com/santhosh-tekuri/jsonschema/v5 github.com/go-json-experiment/json github.com/google/jsonschema-go
 	evidence/internal/tiles: golang.org/x/mod
 	evidence: middleware internal/delivery evidence/internal/tiles github.com/go-json-experiment/json github.com/google/uuid golang.org/x/sys
 	evidence/evidencetest: evidence

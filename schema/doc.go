@@ -21,6 +21,9 @@
 // said, ask the model again, and fall back on a default. [Schema.Validate] judges
 // a JSON text without any gate.
 //
+// [For] makes a schema of a Go type, and [Decode] a value of that type of a JSON text
+// that satisfies it.
+//
 // [Extract] finds the JSON value in what a model said around it, and [Repair] that
 // of a model that writes almost JSON.
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"example.com/safeconduct/middleware"
 	"example.com/safeconduct/middleware/middlewaretest"
@@ -166,6 +167,51 @@ func ExampleInput() {
 	// transfer {"amount":50}
 	// transfer: denied by schema.input: the input does not satisfy the schema transfer: /amount must be at most 100 (bad_input)
 	// transfer: denied by schema.input: the input does not satisfy the schema transfer: the value must not have properties whose names differ in case alone (bad_input)
+}
+
+func ExampleFor() {
+	type transfer struct {
+		To     string    `json:"to" jsonschema:"an account"`
+		Amount int8      `json:"amount"`
+		On     time.Time `json:"on,omitzero"`
+	}
+	s, err := schema.For[transfer]()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%s\n", s.JSON())
+	fmt.Println(s.Validate([]byte(`{"to": "bob", "amount": 128, "note": "x"}`)))
+	// Output:
+	// {"type":"object","properties":{"to":{"type":"string","description":"an account"},"amount":{"type":"integer","minimum":-128,"maximum":127},"on":{"type":"string","format":"date-time"}},"required":["to","amount"],"additionalProperties":false}
+	// schema: transfer: the value must have no properties other than "amount", "on", "to"; /amount must be at most 127
+}
+
+func ExampleMustFor() {
+	type verdict struct {
+		Risk string `json:"risk"`
+	}
+	var verdictSchema = schema.MustFor[verdict]()
+
+	fmt.Println(verdictSchema.Validate([]byte(`{"risk": 5}`)))
+	// Output: schema: verdict: /risk must be a string
+}
+
+func ExampleDecode() {
+	type verdict struct {
+		Risk    string   `json:"risk"`
+		Reasons []string `json:"reasons,omitempty"`
+	}
+	s := schema.MustFor[verdict]()
+
+	v, err := schema.Decode[verdict](s, []byte(`{"risk": "low", "reasons": ["small"]}`))
+	fmt.Println(v.Risk, v.Reasons, err)
+
+	_, err = schema.Decode[verdict](s, []byte(`{"risk": "low", "Risk": "high"}`))
+	fmt.Println(err)
+	// Output:
+	// low [small] <nil>
+	// schema: verdict: the value must not have properties whose names differ in case alone
 }
 
 func ExampleExtract() {

@@ -24,6 +24,7 @@ const (
 	KeywordDuplicate = "duplicate" // two properties of one name
 	KeywordTwin      = "twin"      // a name that differs in case alone from another, or from one of the schema's
 	KeywordWork      = "work"      // more than MaxWork
+	KeywordFit       = "fit"       // more than the Go type of Decode holds
 )
 
 // A Violation is one way in which an instance fails to satisfy a schema. It

@@ -1,0 +1,203 @@
+package schema
+
+import (
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/google/jsonschema-go/jsonschema"
+)
+
+// For returns the schema of the JSON that package encoding/json makes of a T, under
+// the name of the type. It is compiled as by [Compile], within the same limits.
+//
+// A struct is an object with the properties that encoding/json gives its fields,
+// embedded ones included, and no others. They are required but for those with
+// omitempty or omitzero. Integers have the bounds of their types up to 32 bits; a
+// time.Time is a string of the format date-time, a []byte a base64 string, a type
+// with a text form a string, an any anything. A pointer or slice may be null, a map
+// may not. The tag jsonschema:"..." is the description of a field's property.
+//
+// It is an error if the JSON of T, or of a type within it, cannot be described so:
+// a type that holds itself, that makes its own JSON, or that is no any and still an
+// interface, a func, a channel or a complex number; the option string; an embedded
+// type with a name or that is no struct; two fields of one name. [Compile] takes
+// what is written by hand.
+func For[T any]() (*Schema, error) {
+	t := reflect.TypeFor[T]()
+	name := clip(typeName(t), maxName)
+	d := describer{types: make(map[reflect.Type]*jsonschema.Schema), seen: make(map[reflect.Type]bool)}
+	if err := d.look(t); err != nil {
+		return nil, fmt.Errorf("schema: %s: %w", name, err)
+	}
+	described, err := jsonschema.ForType(t, &jsonschema.ForOptions{TypeSchemas: d.types})
+	if err != nil {
+		return nil, fmt.Errorf("schema: %s: %w", name, err)
+	}
+	text, err := json.Marshal(described)
+	if err != nil {
+		return nil, fmt.Errorf("schema: %s: %w", name, err)
+	}
+	return Compile(name, text)
+}
+
+// MustFor is like [For] but panics where For returns an error.
+func MustFor[T any]() *Schema {
+	s, err := For[T]()
+	if err != nil {
+		panic(err.Error())
+	}
+	return s
+}
+
+// Decode judges a JSON text as [Schema.Validate] does, and returns what it judged
+// as a T, by the rules of package encoding/json. A property that the schema lets in
+// and that T has no field for is left out.
+//
+// The errors are those of Validate. A value that satisfies the schema and does not
+// fit into a T, such as 1e3 into an int, is a [*ValidationError] of
+// [KeywordFit], and its Pointer leaves out the indexes of arrays. With an error
+// comes the zero T.
+func Decode[T any](s *Schema, text []byte) (T, error) {
+	var v, zero T
+	judged, err := s.Normalize(text)
+	if err != nil {
+		return zero, err
+	}
+	if err := json.Unmarshal(judged, &v); err != nil {
+		return zero, s.unfit(err, reflect.TypeFor[T]())
+	}
+	return v, nil
+}
+
+// unfit makes a ValidationError of one of encoding/json's, which may quote the
+// value.
+func (s *Schema) unfit(err error, t reflect.Type) error {
+	f := &fault{keyword: KeywordFit, offset: -1}
+	var mismatch *json.UnmarshalTypeError
+	if errors.As(err, &mismatch) {
+		t = mismatch.Type
+		for name := range strings.SplitSeq(mismatch.Field, ".") {
+			if name != "" {
+				f.path = append(f.path, step{name, -1})
+			}
+		}
+	}
+	f.reason = clip("must fit into a Go "+typeName(t), MaxReason)
+	return s.violated(f)
+}
+
+func typeName(t reflect.Type) string {
+	if t.Name() != "" {
+		return t.Name()
+	}
+	return t.String()
+}
+
+// A describer looks for types whose JSON the reflector gets wrong.
+type describer struct {
+	types map[reflect.Type]*jsonschema.Schema // described here
+	seen  map[reflect.Type]bool
+}
+
+func (d *describer) look(t reflect.Type) error {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if d.seen[t] {
+		return nil
+	}
+	d.seen[t] = true
+	if s := known(t); s != nil {
+		d.types[t] = s
+		return nil
+	}
+	switch {
+	case has[json.Marshaler](t) || has[json.Unmarshaler](t):
+		return fmt.Errorf("%s makes its own JSON", t)
+	case has[encoding.TextMarshaler](t) || has[encoding.TextUnmarshaler](t):
+		d.types[t] = &jsonschema.Schema{Type: "string"}
+		return nil
+	}
+	switch t.Kind() {
+	case reflect.Interface:
+		if t.NumMethod() > 0 {
+			return fmt.Errorf("%s is an interface, and no value can be decoded into it", t)
+		}
+	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Uint8 {
+			d.types[t] = &jsonschema.Schema{Types: []string{"null", "string"}, ContentEncoding: "base64"}
+			return nil
+		}
+		return d.look(t.Elem())
+	case reflect.Array, reflect.Map:
+		return d.look(t.Elem())
+	case reflect.Struct:
+		return d.fields(t)
+	}
+	return nil
+}
+
+// known returns the schema of a type of the standard library that makes its own
+// JSON, or nil.
+func known(t reflect.Type) *jsonschema.Schema {
+	switch t {
+	case reflect.TypeFor[time.Time]():
+		return &jsonschema.Schema{Type: "string", Format: "date-time"}
+	case reflect.TypeFor[json.RawMessage]():
+		return &jsonschema.Schema{}
+	case reflect.TypeFor[json.Number]():
+		return &jsonschema.Schema{Type: "number"}
+	case reflect.TypeFor[big.Int]():
+		return &jsonschema.Schema{Type: "integer"}
+	}
+	return nil
+}
+
+// has reports whether a T can be had from a value of the type or from its address.
+func has[T any](t reflect.Type) bool {
+	return t.Implements(reflect.TypeFor[T]()) || reflect.PointerTo(t).Implements(reflect.TypeFor[T]())
+}
+
+// fields looks at the fields of a struct.
+func (d *describer) fields(t reflect.Type) error {
+	names := make(map[string]bool)
+	for _, field := range reflect.VisibleFields(t) {
+		tag := field.Tag.Get("json")
+		name, options, _ := strings.Cut(tag, ",")
+		if field.Anonymous {
+			embedded := field.Type
+			if embedded.Kind() == reflect.Pointer {
+				if embedded = embedded.Elem(); !field.IsExported() {
+					return fmt.Errorf("%s embeds %s, which cannot be decoded", t, field.Type)
+				}
+			}
+			if tag != "" || embedded.Kind() != reflect.Struct || known(embedded) != nil || has[encoding.TextMarshaler](embedded) {
+				return fmt.Errorf("%s embeds %s, which is more than its fields", t, field.Type)
+			}
+			continue
+		}
+		if tag == "-" || !field.IsExported() {
+			continue
+		}
+		if name == "" {
+			name = field.Name
+		}
+		switch {
+		case names[name]:
+			return fmt.Errorf("%s has two fields of the name %q", t, name)
+		case strings.Contains(","+options+",", ",string,"):
+			return fmt.Errorf("the field %s of %s has the option string", field.Name, t)
+		}
+		names[name] = true
+		if err := d.look(field.Type); err != nil {
+			return err
+		}
+	}
+	return nil
+}
