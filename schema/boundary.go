@@ -89,7 +89,8 @@ func (b *boundary) plan(ctx context.Context, outer *turn, call middleware.Call, 
 		return middleware.Result{Output: v.output, Usage: res.Usage}, nil //nolint:nilerr // the chain denies
 	}
 	outer.accept(v.answer)
-	return conclude(ctx, &turn, call, v, res.Usage)
+	res, err = conclude(ctx, &turn, call, v, res.Usage)
+	return held.release(ctx, v, res, err)
 }
 
 // other judges a call that was made for another answer.
@@ -208,6 +209,13 @@ func (t *turn) hears(res middleware.Result) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.said = answer.Choices[0].Text
+}
+
+// heard returns what a model said last within the call.
+func (t *turn) heard() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.said
 }
 
 func (t *turn) accept(answer string) {

@@ -34,6 +34,8 @@ func TestBoundaryStreams(t *testing.T) {
 		{"in vain", schema.Rules{Reasks: 1}, nil, middlewaretest.Model("?"), (*speaker).model, []string{prose, badVerdict}, nil, middleware.CodeBadOutput},
 		{"a chain", schema.Rules{Reasks: 1}, nil, run, (*speaker).chain, []string{prose, goodVerdict}, []string{goodVerdict}, ""},
 		{"an agent", schema.Rules{Reasks: 1}, nil, run, (*speaker).agent, []string{"tool", "Final:" + prose, "Final:" + goodVerdict}, []string{"", "Final:" + goodVerdict}, ""},
+		{"an agent, good at once", schema.Rules{Reasks: 1}, nil, run, (*speaker).agent, []string{"Final:" + goodVerdict}, []string{"Final:" + goodVerdict}, ""},
+		{"an agent, in a fence", schema.Rules{Extract: true, Reasks: 1}, nil, run, (*speaker).agent, []string{"Final:" + fenced}, []string{goodVerdict}, ""},
 		{"an agent, in vain", schema.Rules{Reasks: 1}, nil, run, (*speaker).agent, []string{"tool", "Final:" + prose, "Final:" + badVerdict}, nil, middleware.CodeBadOutput},
 		{"JSON in a fence", schema.Rules{Extract: true}, nil, middlewaretest.Model("?"), (*speaker).model, []string{fenced}, []string{goodVerdict}, ""},
 		{"asked again, in a fence", schema.Rules{Extract: true, Reasks: 1}, nil, middlewaretest.Model("?"), (*speaker).model, []string{prose, fenced}, []string{goodVerdict}, ""},

@@ -57,8 +57,8 @@ type Rules struct {
 	Key string
 
 	// Check judges answers that satisfy the schema, by what a schema cannot
-	// say. It gets the JSON that was judged, without white space, and must be
-	// safe for concurrent use. An error made by [middleware.Deny] refuses the
+	// say. It gets the JSON that was judged, without white space, perhaps more
+	// than once, and must be safe for concurrent use. An error made by [middleware.Deny] refuses the
 	// answer with its code, and its reason is shown to the model where that
 	// is asked again. For any other error, or a panic, the answer is denied
 	// as indeterminate, and nobody is told why. Nil checks nothing.
@@ -93,11 +93,10 @@ type Rules struct {
 // its answer back, if need be shortened, and a message that says what is wrong
 // with it: where, as JSON Pointers, and what the schema demands there, but
 // nothing of what the answer held. The schema comes with it, unless it is longer
-// than 4 KiB. Each time is a call of its own, made with
-// [middleware.Again]: recorders record it, budgets charge it, and what they deny
-// is denied. Stand the boundary outside of budgets, deadlines and gates that
-// bound how much goes on at a time: what they hold for an answer they have then
-// given back.
+// than 4 KiB. Each time is a call of its own, made with [middleware.Again]:
+// recorders record it, budgets charge it, and what they deny is denied. Stand the
+// boundary outside of budgets, deadlines and gates that bound how much goes on at a
+// time: what they hold for an answer they have then given back.
 //
 // What is asked again depends on the outermost call that the boundary guards:
 //
@@ -105,22 +104,24 @@ type Rules struct {
 //   - A chain that runs an agent is not run again, but the agent's last turn is:
 //     the plan whose final answer is refused. If the agent then asks for tools
 //     instead, it goes on from there.
-//   - Any other chain is run again if it asked a model just once, and no tool
-//     and no agent.
+//   - Any other chain is run again, with all that it does, if it asked a model
+//     just once, and no tool and no agent.
 //   - A plan, outside of any chain, is made again.
 //
 // A chain or plan can be asked again only where the same boundary guards its
 // model, as in an Executor of adapters/langchaingo: there the messages are added
 // to the request. Where it does not, where more than one request was made, or
 // where a part of the answer was streamed to the caller already, there is nobody to
-// ask, and the answer is refused for good. Of what is streamed the caller gets
-// that of the answer that leaves, and nothing of those that were refused. An answer that cannot be found in the output, or that could not be
-// judged, is denied at once.
+// ask, and the answer is refused for good. An answer that cannot be found in the
+// output, or that could not be judged, is denied at once. Of what is streamed the
+// caller gets that of the answer that leaves, and nothing of those that were
+// refused.
 //
 // The decision on the trail of a call that was asked again is a transform, with
 // the code and reason of the refusal; of each answer that was refused since, the
 // denial of its own call. An answer that leaves as something else than it came is
-// a transform too, and its reason says what was changed. Within [middleware.Shadow] nothing is asked again.
+// a transform too, and its reason says what was changed. Within
+// [middleware.Shadow] nothing is asked again.
 //
 // Boundary panics if the rules have no Schema, if Reasks is negative, or if the
 // Default does not satisfy the Schema.

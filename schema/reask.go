@@ -32,7 +32,7 @@ func (b *boundary) ask(ctx context.Context, owner, t *turn, call middleware.Call
 		if req, ok := call.Input.(*middleware.ModelRequest); ok && call.Kind == middleware.KindModel {
 			again.Input = withMessages(req, b.correction(call.Kind, v.answer, v.denied))
 		} else {
-			other.correct = b.correction(call.Kind, t.said, v.denied)
+			other.correct = b.correction(call.Kind, t.heard(), v.denied)
 		}
 		held = b.hold(ctx, call)
 		res, err := held.run(ctx, again, middleware.Again)

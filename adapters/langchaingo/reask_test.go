@@ -83,42 +83,48 @@ func texts(messages []llms.MessageContent) []string {
 // its memory keeps the accepted one alone.
 func TestReaskOfEachAgent(t *testing.T) {
 	for name, a := range agentCases {
-		t.Run(name, func(t *testing.T) {
-			m := &script{answers: []*llms.ContentChoice{a.action("1+1"), a.final(noJSON), a.final("[1]"), a.final(lowRisk)}}
-			buffer := memory.NewConversationBuffer(memory.WithInputKey("input"), memory.WithOutputKey("output"))
-			budget := gates.Budget(gates.Limits{ModelCalls: 4, ToolCalls: 1})
-			seen := new(spy)
-			run := langchaingo.Executor(
-				agents.NewExecutor(a.agent(m, []tools.Tool{echoTool("calc")}), agents.WithMemory(buffer), agents.WithReturnIntermediateSteps()),
-				seen.intercept, safe.Boundary(safe.Rules{Schema: verdict, Reasks: 2}), budget)
-			out, err := chains.Call(t.Context(), run, map[string]any{"input": "What is the risk?"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := strings.TrimSpace(out["output"].(string)); got != lowRisk {
-				t.Errorf("got output %q, want %q", got, lowRisk)
-			}
-			if all := fmt.Sprint(out, history(t, buffer)); strings.Contains(all, "hunter2") || strings.Contains(all, "refused") {
-				t.Errorf("got %s, want nothing of the answers that were refused", all)
-			}
-			if h := history(t, buffer); !strings.Contains(h, lowRisk) {
-				t.Errorf("got history %s, want the accepted answer in it", h)
-			}
-			if got, want := seen.kinds(), "model plan tool model model plan model plan plan chain chain"; got != want {
-				t.Errorf("got calls %q, want %q", got, want)
-			}
-			if got := m.requests(); got != 4 {
-				t.Errorf("got %d requests, want 4", got)
-			}
-			last := texts(m.asked[3])
-			if n := len(last); n < 3 || !strings.HasPrefix(last[n-2], "ai: ") || !strings.Contains(last[n-2], "[1]") ||
-				!strings.HasPrefix(last[n-1], "human: Your answer was refused: the output does not satisfy the schema verdict: the value must be an object.") {
-				t.Errorf("got messages %q, want the refused answer and what is wrong at the end", last)
-			}
-			if n := len(m.asked[1]); len(last) != n+2 {
-				t.Errorf("got %d messages in the last request, want the %d of the turn and two more", len(last), n)
-			}
-		})
+		t.Run(name, func(t *testing.T) { reaskOfAgent(t, a, false) })
+		t.Run(name+" within its budget", func(t *testing.T) { reaskOfAgent(t, a, true) })
+	}
+}
+
+func reaskOfAgent(t *testing.T, a agentCase, budgetOutside bool) {
+	m := &script{answers: []*llms.ContentChoice{a.action("1+1"), a.final(noJSON), a.final("[1]"), a.final(lowRisk)}}
+	buffer := memory.NewConversationBuffer(memory.WithInputKey("input"), memory.WithOutputKey("output"))
+	budget := gates.Budget(gates.Limits{ModelCalls: 4, ToolCalls: 1})
+	seen := new(spy)
+	is := []middleware.Interceptor{seen.intercept, safe.Boundary(safe.Rules{Schema: verdict, Reasks: 2}), budget}
+	if budgetOutside {
+		is[1], is[2] = is[2], is[1]
+	}
+	run := langchaingo.Executor(
+		agents.NewExecutor(a.agent(m, []tools.Tool{echoTool("calc")}), agents.WithMemory(buffer), agents.WithReturnIntermediateSteps()), is...)
+	out, err := chains.Call(t.Context(), run, map[string]any{"input": "What is the risk?"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.TrimSpace(out["output"].(string)); got != lowRisk {
+		t.Errorf("got output %q, want %q", got, lowRisk)
+	}
+	if all := fmt.Sprint(out, history(t, buffer)); strings.Contains(all, "hunter2") || strings.Contains(all, "refused") {
+		t.Errorf("got %s, want nothing of the answers that were refused", all)
+	}
+	if h := history(t, buffer); !strings.Contains(h, lowRisk) {
+		t.Errorf("got history %s, want the accepted answer in it", h)
+	}
+	if got, want := seen.kinds(), "model plan tool model model plan model plan plan chain chain"; got != want {
+		t.Errorf("got calls %q, want %q", got, want)
+	}
+	if got := m.requests(); got != 4 {
+		t.Errorf("got %d requests, want 4", got)
+	}
+	last := texts(m.asked[3])
+	if n := len(last); n < 3 || !strings.HasPrefix(last[n-2], "ai: ") || !strings.Contains(last[n-2], "[1]") ||
+		!strings.HasPrefix(last[n-1], "human: Your answer was refused: the output does not satisfy the schema verdict: the value must be an object.") {
+		t.Errorf("got messages %q, want the refused answer and what is wrong at the end", last)
+	}
+	if n := len(m.asked[1]); len(last) != n+2 {
+		t.Errorf("got %d messages in the last request, want the %d of the turn and two more", len(last), n)
 	}
 }
 
