@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -29,18 +28,20 @@ import (
 
 // A Triage is what the program wants to know of a ticket.
 type Triage struct {
-	Category string `json:"category"`
-	Urgency  int    `json:"urgency"`
+	Category string `json:"category" jsonschema:"billing, bug or other"`
+	Urgency  int    `json:"urgency" jsonschema:"from 1 to 5"`
 }
 
-const triageSchema = `{
-	"type": "object",
-	"required": ["category", "urgency"],
-	"properties": {
-		"category": {"enum": ["billing", "bug", "other"]},
-		"urgency": {"type": "integer", "minimum": 1, "maximum": 5}
+// plausible says what the schema of the type does not.
+func plausible(triage *schema.Schema) func(context.Context, []byte) error {
+	return func(_ context.Context, answer []byte) error {
+		t, err := schema.Decode[Triage](triage, answer)
+		if err == nil && (t.Urgency < 1 || t.Urgency > 5) {
+			err = middleware.Deny(middleware.CodeBadOutput, "/urgency must be from 1 to 5")
+		}
+		return err
 	}
-}`
+}
 
 //go:embed testdata/triage.httprr
 var recording []byte
@@ -57,12 +58,9 @@ func main() {
 }
 
 func run(ctx context.Context, w io.Writer, provider http.RoundTripper) error {
-	triage, err := schema.Compile("triage", []byte(triageSchema))
-	if err != nil {
-		return err
-	}
+	triage := schema.MustFor[Triage]()
 	guard := []middleware.Interceptor{
-		schema.Boundary(schema.Rules{Schema: triage, Extract: true, Reasks: 2}),
+		schema.Boundary(schema.Rules{Schema: triage, Check: plausible(triage), Extract: true, Reasks: 2}),
 		gates.Budget(gates.Limits{ModelCalls: 3, Tokens: 2000}),
 		show(w),
 	}
@@ -77,8 +75,8 @@ func run(ctx context.Context, w io.Writer, provider http.RoundTripper) error {
 	if err != nil {
 		return err
 	}
-	var value Triage
-	if err := json.Unmarshal([]byte(answer), &value); err != nil {
+	value, err := schema.Decode[Triage](triage, []byte(answer))
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "typed    %+v\n", value)

@@ -27,9 +27,9 @@ func Example() {
 	// Output:
 	// asked    Triage this ticket: I was charged twice in May!
 	// said     It looks like a billing problem to me, and a rather urgent one.
-	// asked    Your answer was refused: the output does not satisfy the schema triage: the value must be JSON: there is no JSON in the text.
+	// asked    Your answer was refused: the output does not satisfy the schema Triage: the value must be JSON: there is no JSON in the text.
 	// said     {"category":"billing","urgency":9}
-	// asked    Your answer was refused: the output does not satisfy the schema triage: /urgency must be at most 5.
+	// asked    Your answer was refused: /urgency must be from 1 to 5.
 	// said     Sorry about that: ```json {"category": "billing", "urgency": 4} ```
 	// typed    {Category:billing Urgency:4}
 }
