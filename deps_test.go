@@ -27,6 +27,7 @@ const depsPolicy = `
 	evidence: middleware internal/delivery evidence/internal/tiles github.com/go-json-experiment/json github.com/google/uuid golang.org/x/sys
 	evidence/evidencetest: evidence
 	evidence/collector: evidence github.com/go-json-experiment/json
+	evidence/httpsink: evidence internal/delivery
 	adapters/adaptertest: middleware
 	adapters/aitracer: internal/delivery
 	adapters/langchaingo: middleware github.com/tmc/langchaingo

@@ -1,0 +1,262 @@
+package httpsink
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+
+	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/internal/delivery"
+)
+
+// A Config says where a [Sink] posts to.
+type Config struct {
+	// URL is where records are posted to. It must not be empty.
+	URL string
+
+	// CheckpointURL is where Publish posts checkpoints to. In it {ledger} stands
+	// for the origin of the ledger. If it is empty, Publish does nothing.
+	CheckpointURL string
+
+	// Token is the bearer token (RFC 6750) that goes with each request, if it is
+	// not empty. It goes over https only, or to a loopback address.
+	Token string
+
+	// Header goes with each request. It must not have Authorization where Token
+	// is set, nor Content-Type, Content-Encoding or Content-Length.
+	Header http.Header
+
+	// TLS says which servers are trusted, and with which certificate the client
+	// shows who it is. If it is nil, the system's roots are, and none is shown.
+	TLS *tls.Config
+
+	// Uncompressed sends records as they are, for receivers that do not take
+	// gzip.
+	Uncompressed bool
+}
+
+// A Sink posts records, and checkpoints. It must be closed. It is safe for
+// concurrent use; for the order of records see evidence.Exporter.
+type Sink struct {
+	records    *url.URL
+	header     http.Header
+	gzip       bool
+	client     *http.Client
+	compressor sync.Pool // *gzip.Writer
+
+	*publisher
+}
+
+// New returns a Sink. Nothing is sent before Send or Publish is called. The error
+// is of a Config that cannot work, and never holds the token.
+func New(cfg Config) (*Sink, error) {
+	records, err := cfg.parse(cfg.URL)
+	if err != nil {
+		return nil, fmt.Errorf("httpsink: Config.URL: %w", err)
+	}
+	if cfg.CheckpointURL != "" {
+		if _, err := cfg.parse(strings.ReplaceAll(cfg.CheckpointURL, ledgerHole, "x")); err != nil {
+			return nil, fmt.Errorf("httpsink: Config.CheckpointURL: %w", err)
+		}
+	}
+	header := cfg.Header.Clone()
+	if header == nil {
+		header = make(http.Header)
+	}
+	for _, name := range []string{"Content-Type", "Content-Encoding", "Content-Length"} {
+		if header.Get(name) != "" {
+			return nil, fmt.Errorf("httpsink: Config.Header has %s", name)
+		}
+	}
+	if cfg.Token != "" {
+		if header.Get("Authorization") != "" {
+			return nil, errors.New("httpsink: Config.Header has Authorization, and there is a Token")
+		}
+		if strings.Trim(cfg.Token, tokenCharacters) != "" {
+			return nil, errors.New("httpsink: Config.Token holds what a bearer token cannot, such as a line break")
+		}
+		header.Set("Authorization", "Bearer "+cfg.Token)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = cfg.TLS.Clone()
+	transport.MaxIdleConnsPerHost = 8
+	s := &Sink{
+		records: records, header: header, gzip: !cfg.Uncompressed,
+		client: &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+	s.compressor.New = func() any {
+		w, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is one
+		return w
+	}
+	s.publisher = newPublisher(cfg.CheckpointURL, s.post)
+	return s, nil
+}
+
+// tokenCharacters are those of RFC 6750, section 2.1.
+const tokenCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="
+
+// parse parses a URL that is posted to.
+func (c *Config) parse(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, errors.New("is not a URL") // the cause quotes it, and it may hold a password
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return nil, errors.New("is not an http or https URL")
+	case u.User != nil:
+		return nil, errors.New("holds a user: use Token or Header")
+	case u.Scheme == "http" && c.Token != "" && !loopback(u.Hostname()):
+		return nil, errors.New("is http, over which others can read the token: use https")
+	}
+	return u, nil
+}
+
+// loopback reports whether a host is this machine.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Send posts records in one request. It is an evidence.Sink.
+//
+// The error is an *evidence.SinkError: it says how many records the receiver has
+// taken all the same, by "taken" in its answer, and whether to send again is of
+// use. It is not for the statuses 400 to 599 but 408, 425, 429, 502, 503 and 504, and
+// 409 with Retry-After, by which a collector says that records before these are
+// missing. Where a collector has refused one record, only that is refused for good.
+// Errors hold nothing of what was sent or answered.
+func (s *Sink) Send(ctx context.Context, envelopes [][]byte) error {
+	body, encoding, err := s.encode(envelopes)
+	if err != nil {
+		return &evidence.SinkError{Err: fmt.Errorf("httpsink: %w", err)}
+	}
+	a, err := s.post(ctx, s.records, "application/x-ndjson", encoding, body)
+	if err != nil {
+		return &evidence.SinkError{Err: fmt.Errorf("httpsink: %w", err)}
+	}
+	return a.judge(len(envelopes))
+}
+
+// encode returns a body, which is not used again: a request that was given up may
+// still read it.
+func (s *Sink) encode(envelopes [][]byte) (body []byte, encoding string, err error) {
+	var out bytes.Buffer
+	if !s.gzip {
+		for _, env := range envelopes {
+			out.Write(env)
+			out.WriteByte('\n')
+		}
+		return out.Bytes(), "", nil
+	}
+	w := s.compressor.Get().(*gzip.Writer)
+	defer s.compressor.Put(w)
+	w.Reset(&out)
+	for _, env := range envelopes {
+		_, err = w.Write(env)
+		if err == nil {
+			_, err = w.Write([]byte("\n"))
+		}
+		if err != nil {
+			return nil, "", err
+		}
+	}
+	err = w.Close() // which writes the end
+	return out.Bytes(), "gzip", err
+}
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 64 << 10
+
+// An answer is what a receiver said.
+type answer struct {
+	status *delivery.StatusError // also of a success
+	kind   string                // media type
+	says   struct {
+		Type  string `json:"type"`
+		Taken *int   `json:"taken"`
+	}
+}
+
+// post posts a body and reads the answer. The error is of a request that did not
+// come to one.
+func (s *Sink) post(ctx context.Context, to *url.URL, kind, encoding string, body []byte) (*answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header = s.header.Clone()
+	req.Header.Set("Content-Type", kind)
+	if encoding != "" {
+		req.Header.Set("Content-Encoding", encoding)
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		var where *url.Error
+		if errors.As(err, &where) {
+			err = where.Err // not the URL
+		}
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }() // only read
+	a := &answer{status: delivery.NewStatusError(resp)}
+	a.kind, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // to the end, so that the connection is used again
+	if !strings.HasSuffix(a.kind, "json") {
+		return a, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the answer was cut off: %w", err)
+	}
+	if json.Unmarshal(data, &a.says) != nil {
+		a.says.Taken = nil // it says nothing that is understood
+	}
+	return a, nil
+}
+
+// problem is how the types of a collector's problems begin.
+const problem = "urn:safeconduct:problem:"
+
+// judge returns the error that an answer to n records is, nil where it took all.
+func (a *answer) judge(n int) error {
+	e := &evidence.SinkError{After: a.status.After}
+	if taken := a.says.Taken; taken != nil {
+		e.Accepted = min(max(*taken, 0), n)
+	}
+	switch {
+	case a.status.Status/100 == 2 && a.kind == "text/html":
+		e.Err = errors.New("httpsink: the answer is a page, and not of a receiver of records")
+	case a.status.Status/100 == 2 && (a.says.Taken == nil || e.Accepted == n):
+		return nil
+	case a.status.Status/100 == 2:
+		e.Err = errors.New("httpsink: not all was taken")
+	default:
+		e.Err = fmt.Errorf("httpsink: %w", a.status)
+		e.Final = a.permanent()
+		if kind := a.says.Type; kind == problem+"refused" || kind == problem+"equivocation" {
+			e.Rejected = 1
+		}
+	}
+	return e
+}
+
+// permanent reports whether to send the same again is no use.
+func (a *answer) permanent() bool {
+	if a.status.Status == http.StatusConflict && a.status.After > 0 {
+		return false
+	}
+	return a.status.Permanent()
+}

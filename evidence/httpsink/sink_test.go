@@ -1,0 +1,402 @@
+package httpsink_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/collector"
+	"example.com/safeconduct/evidence/evidencetest"
+	"example.com/safeconduct/evidence/httpsink"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const token = "what.only-the_agent~has/4711+x="
+
+func newSink(t testing.TB, cfg httpsink.Config) *httpsink.Sink {
+	t.Helper()
+	s, err := httpsink.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close(t.Context()) }) // what it says is a test's to look at
+	return s
+}
+
+// A store is a receiver of lines of JSON that is no collector: it keeps the lines
+// that it does not have.
+type store struct {
+	mu    sync.Mutex
+	lines [][]byte
+	left  int // that it takes; negative: all
+}
+
+func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Authorization") != "Bearer "+token || r.Header.Get("X-Team") != "blue" || r.Header.Get("Content-Type") != "application/x-ndjson" {
+		http.Error(w, "no", http.StatusUnauthorized)
+		return
+	}
+	body := io.Reader(r.Body)
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		unpacked, err := gzip.NewReader(r.Body)
+		if err != nil {
+			http.Error(w, "no", http.StatusBadRequest)
+			return
+		}
+		body = unpacked
+	}
+	data, err := io.ReadAll(body)
+	if err != nil {
+		http.Error(w, "no", http.StatusBadRequest)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for line := range bytes.Lines(data) {
+		line = bytes.TrimSuffix(line, []byte("\n"))
+		if s.has(line) {
+			continue
+		}
+		if s.left == 0 {
+			http.Error(w, "full", http.StatusServiceUnavailable)
+			return
+		}
+		s.left--
+		s.lines = append(s.lines, line)
+	}
+	w.WriteHeader(http.StatusAccepted)
+}
+
+func (s *store) has(line []byte) bool {
+	for _, l := range s.lines {
+		if bytes.Equal(l, line) {
+			return true
+		}
+	}
+	return false
+}
+
+// hangs is a handler that can be made to hang.
+type hangs struct {
+	next http.Handler
+	now  atomic.Pointer[chan struct{}]
+}
+
+func (h *hangs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if wait := h.now.Load(); wait != nil {
+		_, _ = io.Copy(io.Discard, r.Body) // the end of the connection is seen behind it
+		select {
+		case <-*wait:
+		case <-r.Context().Done():
+			return
+		}
+	}
+	h.next.ServeHTTP(w, r)
+}
+
+func (h *hangs) hang() (release func()) {
+	wait := make(chan struct{})
+	h.now.Store(&wait)
+	return func() { h.now.Store(nil); close(wait) }
+}
+
+func TestSinkOfAnyReceiver(t *testing.T) {
+	for name, plain := range map[string]bool{"compressed": false, "plain": true} {
+		t.Run(name, func(t *testing.T) {
+			evidencetest.TestSink(t, func(t *testing.T, _ ed25519.PublicKey) evidencetest.Subject {
+				db := &store{left: -1}
+				h := &hangs{next: db}
+				server := evidencetest.NewServer(t, h)
+				cfg := httpsink.Config{URL: server.URL, Token: token, Header: http.Header{"X-Team": {"blue"}}, Uncompressed: plain}
+				return evidencetest.Subject{
+					Sink: newSink(t, cfg).Send,
+					Stored: func() [][]byte {
+						db.mu.Lock()
+						defer db.mu.Unlock()
+						return append([][]byte(nil), db.lines...)
+					},
+					Break: func(n int) {
+						db.mu.Lock()
+						defer db.mu.Unlock()
+						db.left = n
+					},
+					Hang:   h.hang,
+					Reopen: func() evidence.Sink { return newSink(t, cfg).Send },
+				}
+			})
+		})
+	}
+}
+
+// A collection is a collector behind a server with faults.
+type collection struct {
+	dir    string
+	c      *collector.Collector
+	hangs  hangs
+	server *evidencetest.Server
+}
+
+func newCollection(t testing.TB, ledger string, root ed25519.PublicKey) *collection {
+	t.Helper()
+	c := &collection{dir: filepath.Join(t.TempDir(), "collected")}
+	var err error
+	c.c, err = collector.New(c.dir, collector.Config{
+		Policy:  &evidence.TrustPolicy{Ledgers: []evidence.LedgerPolicy{{Ledger: ledger, Roots: []evidence.Root{{Key: root}}}}},
+		Clients: []collector.Client{{Name: "agent", Key: collector.HashKey(token), Write: []string{ledger}, Read: []string{ledger}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	c.hangs.next = c.c
+	c.server = evidencetest.NewServer(t, &c.hangs)
+	return c
+}
+
+func (c *collection) config() httpsink.Config {
+	return httpsink.Config{URL: c.server.URL + "/v1/records", CheckpointURL: c.server.URL + "/v1/checkpoints/{ledger}", Token: token}
+}
+
+// stored returns what the collector has.
+func (c *collection) stored(t testing.TB) (envs [][]byte) {
+	t.Helper()
+	dirs, err := filepath.Glob(filepath.Join(c.dir, "ledgers", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range dirs {
+		for e, err := range evidence.Read(dir) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			envs = append(envs, e.Envelope)
+		}
+	}
+	return envs
+}
+
+func TestSinkOfACollector(t *testing.T) {
+	evidencetest.TestSink(t, func(t *testing.T, root ed25519.PublicKey) evidencetest.Subject {
+		c := newCollection(t, "evidencetest", root)
+		return evidencetest.Subject{
+			Sink:   newSink(t, c.config()).Send,
+			Stored: func() [][]byte { return c.stored(t) },
+			Break: func(n int) {
+				if n < 0 {
+					c.server.Repeat()
+					return
+				}
+				c.server.Repeat(evidencetest.Partial(n))
+			},
+			Hang:   c.hangs.hang,
+			Reopen: func() evidence.Sink { return newSink(t, c.config()).Send },
+		}
+	})
+}
+
+// What a sink makes of each fault of a server.
+func TestFaults(t *testing.T) {
+	records, root := evidencetest.Records(t, 5)
+	for name, tt := range map[string]struct {
+		fault    evidencetest.Fault
+		ok       bool
+		final    bool
+		after    time.Duration
+		want     string
+		accepted int
+	}{
+		"500":                 {fault: evidencetest.Status(500), final: true, want: "500 Internal Server Error"},
+		"503":                 {fault: evidencetest.Status(503), want: "503"},
+		"400":                 {fault: evidencetest.Status(400), final: true, want: "400"},
+		"401":                 {fault: evidencetest.Status(401), final: true, want: "401"},
+		"408":                 {fault: evidencetest.Status(408), want: "408"},
+		"409":                 {fault: evidencetest.Status(409), final: true, want: "409"},
+		"409, to wait":        {fault: evidencetest.RetryAfter(409, "1"), after: time.Second, want: "409"},
+		"429, seconds":        {fault: evidencetest.RetryAfter(429, "7"), after: 7 * time.Second, want: "429"},
+		"429, negative":       {fault: evidencetest.RetryAfter(429, "-1"), want: "429"},
+		"429, not a number":   {fault: evidencetest.RetryAfter(429, "1e9"), want: "429"},
+		"503, a date of old":  {fault: evidencetest.RetryAfter(503, "Fri, 20 Mar 2009 14:05:48 GMT"), want: "503"},
+		"a reset":             {fault: evidencetest.Reset(), want: "httpsink: "},
+		"a slow answer":       {fault: evidencetest.SlowBody(time.Millisecond), ok: true},
+		"a page":              {fault: evidencetest.WrongContent(), want: "is a page"},
+		"taken in part":       {fault: evidencetest.Partial(3), want: "503"},
+		"a redirect":          {fault: answers(http.StatusFound, "text/plain", "x", "Location", "/elsewhere"), want: "302"},
+		"a redirect for good": {fault: answers(http.StatusPermanentRedirect, "text/plain", "x", "Location", "/elsewhere"), want: "308"},
+		"part, by a collector": {
+			fault: answers(http.StatusServiceUnavailable, "application/problem+json", `{"type":"urn:safeconduct:problem:unavailable","taken":2}`), accepted: 2, want: "2 taken",
+		},
+		"one refused, by a collector": {
+			fault: answers(http.StatusUnprocessableEntity, "application/problem+json", `{"type":"urn:safeconduct:problem:refused","taken":2}`), accepted: 2, final: true, want: "2 taken, 1 refused",
+		},
+		"one that equivocates": {
+			fault: answers(http.StatusConflict, "application/problem+json", `{"type":"urn:safeconduct:problem:equivocation","taken":4}`), accepted: 4, final: true, want: "4 taken, 1 refused",
+		},
+		"part, as a success":   {fault: answers(http.StatusOK, "application/json", `{"taken":3}`), accepted: 3, want: "3 taken: httpsink: not all was taken"},
+		"nonsense of more":     {fault: answers(http.StatusOK, "application/json", `{"taken":99}`), ok: true},
+		"nonsense of less":     {fault: answers(http.StatusOK, "application/json", `{"taken":-5}`), want: "not all was taken"},
+		"other JSON":           {fault: answers(http.StatusOK, "application/json", `["taken"]`), ok: true},
+		"no JSON":              {fault: answers(http.StatusOK, "application/json", `taken: 0`), ok: true},
+		"JSON cut off":         {fault: answers(http.StatusOK, "application/json", `{"taken":5}`, "Content-Length", "5000"), want: "the answer was cut off"},
+		"nothing":              {fault: answers(http.StatusNoContent, "", ""), ok: true},
+		"more than is read":    {fault: answers(http.StatusOK, "application/json", strings.Repeat(" ", 1<<20)+`{"taken":0}`), ok: true},
+		"an error of a length": {fault: answers(http.StatusBadGateway, "text/html", strings.Repeat("x", 1<<20)), want: "502"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCollection(t, "evidencetest", root)
+			sink := newSink(t, c.config())
+			c.server.Next(tt.fault)
+			err := sink.Send(t.Context(), records)
+			var e *evidence.SinkError
+			switch {
+			case tt.ok:
+				if err != nil {
+					t.Errorf("got %v", err)
+				}
+			case !errors.As(err, &e):
+				t.Errorf("got %v, want a SinkError", err)
+			case e.Final != tt.final || e.After != tt.after || e.Accepted != tt.accepted || !strings.Contains(err.Error(), tt.want):
+				t.Errorf("got %+v: %v, want %+v", e, err, tt)
+			}
+			if err != nil && (strings.Contains(err.Error(), "quote") || strings.Contains(err.Error(), token) || strings.Contains(err.Error(), c.server.URL)) {
+				t.Errorf("the error says too much: %v", err)
+			}
+			if err := sink.Send(t.Context(), records); err != nil {
+				t.Errorf("afterwards: got %v", err)
+			}
+			if n := c.server.Requests(); n != 2 {
+				t.Errorf("got %d requests, want 2: nothing is followed, nor sent again unasked", n)
+			}
+		})
+	}
+}
+
+func answers(status int, kind, body string, headers ...string) evidencetest.Fault {
+	return func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.Header().Set("Content-Type", kind)
+			for i := 0; i < len(headers); i += 2 {
+				w.Header().Set(headers[i], headers[i+1])
+			}
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		})
+	}
+}
+
+func TestAReceiverThatHangs(t *testing.T) {
+	records, root := evidencetest.Records(t, 5)
+	c := newCollection(t, "evidencetest", root)
+	sink := newSink(t, c.config())
+	c.server.Next(evidencetest.Hang())
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := sink.Send(ctx, records); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A connection is used again, whatever the answer.
+func TestConnectionsAreUsedAgain(t *testing.T) {
+	records, root := evidencetest.Records(t, 5)
+	c := newCollection(t, "evidencetest", root)
+	var connections atomic.Int32
+	server := httptest.NewUnstartedServer(c.server)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	cfg := c.config()
+	cfg.URL = server.URL + "/v1/records"
+	sink := newSink(t, cfg)
+	for range 5 {
+		if err := sink.Send(t.Context(), records); err != nil {
+			t.Fatal(err)
+		}
+		c.server.Next(evidencetest.Status(503))
+		if err := sink.Send(t.Context(), records); err == nil {
+			t.Fatal("got no error")
+		}
+	}
+	if n := connections.Load(); n != 1 {
+		t.Errorf("got %d connections, want 1", n)
+	}
+}
+
+func TestOverTLS(t *testing.T) {
+	records, root := evidencetest.Records(t, 5)
+	c := newCollection(t, "evidencetest", root)
+	server := httptest.NewUnstartedServer(c.c)
+	server.StartTLS()
+	defer server.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	cfg := c.config()
+	cfg.URL = server.URL + "/v1/records"
+	if err := newSink(t, cfg).Send(t.Context(), records); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("a server that is not trusted: got %v", err)
+	}
+	cfg.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}
+	sink := newSink(t, cfg)
+	if err := sink.Send(t.Context(), records); err != nil {
+		t.Error(err)
+	}
+	if err := sink.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	for name, tt := range map[string]struct {
+		cfg  httpsink.Config
+		want string
+	}{
+		"no URL":                 {httpsink.Config{}, "Config.URL: is not an http or https URL"},
+		"not a URL":              {httpsink.Config{URL: "http://[::secret"}, "Config.URL: is not a URL"},
+		"another scheme":         {httpsink.Config{URL: "file:///etc/passwd"}, "Config.URL: is not an http or https URL"},
+		"no host":                {httpsink.Config{URL: "https:///v1/records"}, "Config.URL: is not an http or https URL"},
+		"a user":                 {httpsink.Config{URL: "https://me:secret@collector/v1/records"}, "Config.URL: holds a user"},
+		"a token in the clear":   {httpsink.Config{URL: "http://collector/v1/records", Token: "secret"}, "Config.URL: is http, over which others can read the token"},
+		"a checkpoint URL":       {httpsink.Config{URL: "https://collector", CheckpointURL: "v1/{ledger}"}, "Config.CheckpointURL: is not an http or https URL"},
+		"a token that breaks":    {httpsink.Config{URL: "https://collector", Token: "secret\r\nX: y"}, "Config.Token holds what a bearer token cannot"},
+		"a token and another":    {httpsink.Config{URL: "https://collector", Token: "secret", Header: http.Header{"Authorization": {"secret"}}}, "Config.Header has Authorization"},
+		"a header that is ours":  {httpsink.Config{URL: "https://collector", Header: http.Header{"Content-Type": {"secret"}}}, "Config.Header has Content-Type"},
+		"the encoding of others": {httpsink.Config{URL: "https://collector", Header: http.Header{"Content-Encoding": {"secret"}}}, "Config.Header has Content-Encoding"},
+	} {
+		_, err := httpsink.New(tt.cfg)
+		if err == nil || !strings.HasPrefix(err.Error(), "httpsink: "+tt.want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: got %v, want %q", name, err, tt.want)
+		}
+	}
+	for _, url := range []string{"http://127.0.0.1:1/", "http://[::1]:1/", "http://localhost/", "https://collector/"} {
+		if s, err := httpsink.New(httpsink.Config{URL: url, Token: "secret"}); err != nil {
+			t.Errorf("%s: got %v", url, err)
+		} else if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
