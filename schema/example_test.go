@@ -214,6 +214,20 @@ func ExampleDecode() {
 	// schema: verdict: the value must not have properties whose names differ in case alone
 }
 
+func ExampleSchema_Lint() {
+	transfer := schema.MustCompile("transfer", `{
+		"type": "object",
+		"properties": {"amount": {"type": "number", "maxLength": 3}},
+		"requierd": ["amount"]
+	}`)
+	for _, w := range transfer.Lint() {
+		fmt.Println(w)
+	}
+	// Output:
+	// /requierd is no keyword: required is one
+	// /properties/amount/maxLength has no effect on the type that is declared
+}
+
 func ExampleExtract() {
 	said := "As [1] shows, the risk is low.\n\n```json\n{\"risk\": \"low\"}\n```\nAnything else?"
 	value, err := schema.Extract([]byte(said))

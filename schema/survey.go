@@ -59,6 +59,7 @@ type survey struct {
 	resources map[string]*resource // by their URLs
 	refs      []reference
 	walked    map[string]bool // pointers to schemas
+	schemas   []located       // the objects among them
 	targets   map[string]bool // pointers that references follow
 	size      int             // of all targets together
 	dynamic   []string        // pointers to schemas that a dynamic reference may find
@@ -72,6 +73,12 @@ type resource struct {
 	pointer string
 	doc     any
 	anchors map[string]bool
+}
+
+// A located is a schema and the pointer to it.
+type located struct {
+	pointer string
+	schema  map[string]any
 }
 
 // A reference is a $ref, $dynamicRef or $recursiveRef.
@@ -227,6 +234,7 @@ func (s *survey) walk(v any, pointer, base string) error {
 	if !ok {
 		return nil
 	}
+	s.schemas = append(s.schemas, located{pointer, m})
 	base, err := s.enter(m, pointer, base)
 	if err != nil {
 		return err
