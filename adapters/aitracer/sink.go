@@ -23,9 +23,9 @@ type SinkConfig struct {
 	// Content supplies what went into a call and came out of it, by the
 	// commitments in the Event or by the call's place in its run, and false
 	// where it cannot, or must not. A response without an Output in the Event
-	// is not posted. The texts are redacted by the Client's
-	// Redact, then cut at 256 KiB. If it panics, the call is posted without
-	// contents. If it is nil, no contents are posted.
+	// is not posted. The texts are redacted by the Client's Redact, then cut
+	// at 256 KiB. If either func panics, the call is posted without contents.
+	// If it is nil, no contents are posted.
 	Content func(ctx context.Context, e Event) (prompt, response string, ok bool)
 
 	// OTLP has every call posted as a span to /api/integrations/otlp/v1/traces,
@@ -86,11 +86,8 @@ func NewSink(client *Client, cfg SinkConfig) *Sink {
 // OTLP endpoint said. Nobody posts them again: OTLP forbids it.
 func (s *Sink) Rejected() uint64 { return s.rejected.Load() }
 
-// A post is one request to be made.
-type post struct {
-	path  string
-	parts []part // one, or spans
-}
+// A post is one request to be made: of one part, or of spans.
+type post []part
 
 // A part is what a post says of one envelope.
 type part struct {
@@ -104,10 +101,14 @@ type part struct {
 // a time, and none any more once one has failed that may succeed another time. It
 // keeps no envelope.
 //
-// Its error says by the methods Taken, how many envelopes from the front need
-// not come again; Permanent, whether the Refused ones that follow them are
-// refused for good; and RetryAfter, how long the vendor asked to wait. What was
-// taken beyond that is not posted again when it comes again.
+// What the vendor answers with 400, 401 or any other status that says that to
+// send the same again is of no use is refused for good, and so is what is no
+// record: a key that is no longer valid is better changed before than after.
+//
+// The error says by the methods Taken, how many envelopes from the front need not
+// come again; Permanent, whether the Refused ones that follow them are refused for
+// good; and RetryAfter, how long the vendor asked to wait. What was taken beyond
+// that is not posted again when it comes again.
 func (s *Sink) Take(ctx context.Context, envelopes [][]byte) error {
 	b := &batch{errs: make([]error, len(envelopes))}
 	parallel(s.posts(ctx, envelopes, b), s.client.concurrency, func(p post) { s.deliver(ctx, p, b) })
@@ -133,21 +134,21 @@ func (s *Sink) posts(ctx context.Context, envelopes [][]byte, b *batch) iter.Seq
 			}
 			for _, p := range s.parts(ctx, r, i, b) {
 				if p.path != pathOTLP {
-					if !yield(post{p.path, []part{p}}) {
+					if !yield(post{p}) {
 						return
 					}
 					continue
 				}
-				if size += len(p.body); size > maxSpans && len(spans.parts) > 0 {
+				if size += len(p.body); size > maxSpans && len(spans) > 0 {
 					if !yield(spans) {
 						return
 					}
-					spans, size = post{}, len(p.body)
+					spans, size = nil, len(p.body)
 				}
-				spans.path, spans.parts = p.path, append(spans.parts, p)
+				spans = append(spans, p)
 			}
 		}
-		if len(spans.parts) > 0 {
+		if len(spans) > 0 {
 			yield(spans)
 		}
 	}
@@ -285,35 +286,35 @@ func cut(s string) string {
 // refused together are posted in halves, until it is known whose fault it is.
 func (s *Sink) deliver(ctx context.Context, p post, b *batch) {
 	if b.away.Load() {
-		b.fail(errPutOff, p.parts...)
+		b.fail(errPutOff, p...)
 		return
 	}
-	body, err := p.parts[0].body, error(nil)
-	if p.path == pathOTLP {
-		body, err = s.spansBody(p.parts)
+	path, body, err := p[0].path, p[0].body, error(nil)
+	if path == pathOTLP {
+		body, err = s.spansBody(p)
 	}
 	var answer []byte
 	if err == nil {
-		answer, err = s.client.post(ctx, p.path, body)
+		answer, err = s.client.post(ctx, path, body)
 	}
-	if n := len(p.parts); err != nil && n > 1 && blames(err) {
-		s.deliver(ctx, post{p.path, p.parts[:n/2]}, b)
-		s.deliver(ctx, post{p.path, p.parts[n/2:]}, b)
+	if n := len(p); n > 1 && blames(err) {
+		s.deliver(ctx, p[:n/2], b)
+		s.deliver(ctx, p[n/2:], b)
 		return
 	}
-	if err == nil && p.path == pathOTLP {
-		s.rejected.Add(min(rejectedSpans(answer), uint64(len(p.parts))))
+	if err == nil && path == pathOTLP {
+		s.rejected.Add(min(rejectedSpans(answer), uint64(len(p))))
 	}
 	if err == nil || delivery.IsPermanent(err) {
-		s.settle(p.parts, err)
+		s.settle(p, err)
 	}
-	b.fail(err, p.parts...)
+	b.fail(err, p...)
 }
 
-func (s *Sink) spansBody(parts []part) ([]byte, error) {
-	spans := make([][]byte, len(parts))
-	for i := range parts {
-		spans[i] = parts[i].body
+func (s *Sink) spansBody(p post) ([]byte, error) {
+	spans := make([][]byte, len(p))
+	for i := range p {
+		spans[i] = p[i].body
 	}
 	return spansBody(s.cfg.Workflow, s.client.environment, spans)
 }
@@ -340,12 +341,12 @@ func (s *Sink) answer(key string) (settled bool, refusal error) {
 	return settled, refusal
 }
 
-func (s *Sink) settle(parts []part, err error) {
+func (s *Sink) settle(p post, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, p := range parts {
+	for _, part := range p {
 		if len(s.settled) < maxSettled {
-			s.settled[p.key] = err
+			s.settled[part.key] = err
 		}
 	}
 }
