@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"example.com/safeconduct/middleware"
 )
@@ -23,7 +24,7 @@ func (b *boundary) intercept(next middleware.Handler) middleware.Handler {
 	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 		t := b.turns.Find(ctx)
 		switch {
-		case t == nil:
+		case t == nil || t.over.Load():
 			return b.outermost(ctx, call, next)
 		case b.Reasks == 0:
 			return next(ctx, call)
@@ -40,6 +41,7 @@ func (b *boundary) intercept(next middleware.Handler) middleware.Handler {
 func (b *boundary) outermost(ctx context.Context, call middleware.Call, next middleware.Handler) (middleware.Result, error) {
 	t := b.turns.New(ctx)
 	t.kind, t.id = call.Kind, call.ID
+	defer t.over.Store(true)
 	held := b.hold(ctx, call)
 	defer held.close()
 	res, err := held.run(ctx, call, next)
@@ -68,6 +70,7 @@ func (b *boundary) plan(ctx context.Context, outer *turn, call middleware.Call, 
 	outer.enters(call)
 	t := b.turns.New(ctx)
 	t.kind, t.id = call.Kind, call.ID
+	defer t.over.Store(true)
 	held := b.hold(ctx, call)
 	defer held.close()
 	res, err := held.run(ctx, call, next)
@@ -151,6 +154,10 @@ type turn struct {
 	// what to add to a model request within.
 	asks    middleware.CallID
 	correct []middleware.Message
+
+	// The boundary is done with the call. Another interceptor may still have
+	// it carried out again, and that is then a call of its own.
+	over atomic.Bool
 
 	mu       sync.Mutex
 	id       middleware.CallID // zero until the call begins

@@ -406,7 +406,7 @@ func TestReaskNobody(t *testing.T) {
 			}, b)
 		}, 1},
 		{"a shadow", middlewaretest.Model("?"), func(s *speaker, b middleware.Interceptor) middleware.Handler {
-			return middleware.Wrap(s.answer, middleware.Shadow(b), schema.Output(verdictSchema))
+			return middleware.Wrap(s.answer, schema.Output(verdictSchema), middleware.Shadow(b))
 		}, 1},
 		{"no answer in the output", chain, func(s *speaker, b middleware.Interceptor) middleware.Handler {
 			model := s.model(b)
@@ -438,6 +438,69 @@ func TestReaskUnderTell(t *testing.T) {
 	}
 	if got := strings.Join(l.lines, "\n"); !strings.Contains(got, "2/4 plan: deny bad_output, told") {
 		t.Errorf("got\n%s\nwant an attempt that was told", got)
+	}
+}
+
+// What another interceptor has carried out again is judged in its own right: the
+// boundary is done with the first call.
+func TestBoundaryJudgesWhatOthersCarryOutAgain(t *testing.T) {
+	twice := func(next middleware.Handler) middleware.Handler {
+		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			res, err := next(ctx, call)
+			if call.Parent != 0 {
+				return res, err
+			}
+			return middleware.Again(ctx, call)
+		}
+	}
+	for name, tc := range map[string]struct {
+		reasks  int
+		answers []string
+		fails   bool
+	}{
+		"bad":              {0, []string{goodVerdict, badVerdict}, true},
+		"good":             {0, []string{goodVerdict, goodVerdict}, false},
+		"bad after others": {1, []string{prose, goodVerdict, badVerdict, badVerdict}, true},
+		"good in the end":  {1, []string{prose, goodVerdict, badVerdict, goodVerdict}, false},
+	} {
+		s := &speaker{answers: tc.answers}
+		_, err := s.chain(twice, schema.Boundary(schema.Rules{Schema: verdictSchema, Reasks: tc.reasks}))(t.Context(), middleware.Call{Kind: middleware.KindChain, Name: "run"})
+		if d, denied := errors.AsType[*middleware.DeniedError](err); denied != tc.fails || denied && d.Code != middleware.CodeBadOutput {
+			t.Errorf("%s: got %v, want denied: %v", name, err, tc.fails)
+		}
+		if len(s.requests) != len(tc.answers) {
+			t.Errorf("%s: got %d requests, want %d", name, len(s.requests), len(tc.answers))
+		}
+	}
+}
+
+// A request that an interceptor makes on its own account, on the way to another
+// answer, gets nothing to read of the refused one.
+func TestReaskLeavesRequestsOfInterceptorsAlone(t *testing.T) {
+	rules := schema.Rules{Schema: verdictSchema, Reasks: 1}
+	boundary := schema.Boundary(rules)
+	judge := &speaker{answers: []string{"fine", "fine"}}
+	model := judge.model(boundary)
+	asks := middleware.On(middleware.KindChain, func(next middleware.Handler) middleware.Handler {
+		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			if call.Parent != 0 {
+				if _, err := ask(ctx, model); err != nil {
+					return middleware.Result{}, err
+				}
+			}
+			return next(ctx, call)
+		}
+	})
+	s := &speaker{answers: []string{prose, goodVerdict}}
+	res, err := s.chain(asks, boundary)(t.Context(), middleware.Call{Kind: middleware.KindChain, Name: "run"})
+	if err != nil || answerOf(res.Output) != goodVerdict {
+		t.Errorf("got %v, %v, want the good answer", res.Output, err)
+	}
+	if len(judge.requests) != 1 || len(judge.requests[0].Messages) != 1 {
+		t.Errorf("got requests %v, want one of one message", judge.requests)
+	}
+	if len(s.requests) != 2 || len(s.requests[1].Messages) != 3 {
+		t.Errorf("got %d requests, want two, the second of three messages", len(s.requests))
 	}
 }
 

@@ -36,6 +36,7 @@ func (b *boundary) ask(ctx context.Context, owner, t *turn, call middleware.Call
 		}
 		held = b.hold(ctx, call)
 		res, err := held.run(ctx, again, middleware.Again)
+		other.over.Store(true)
 		if errors.Is(err, middleware.ErrNoAgain) {
 			break
 		}
