@@ -31,7 +31,7 @@ const depsPolicy = `
 	adapters/adaptertest: middleware
 	adapters/aitracer: internal/delivery
 	adapters/langchaingo: middleware github.com/tmc/langchaingo
-	cmd/safeconduct: evidence github.com/spf13/cobra
+	cmd/safeconduct: evidence evidence/collector github.com/spf13/cobra
 	examples/quickstart: middleware gates schema evidence adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/existing-app: gates adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/custom-gate: middleware

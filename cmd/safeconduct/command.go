@@ -71,8 +71,8 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "safeconduct",
 		Short: "Make keys, verify ledgers and show what stands in them",
-		Long: `Safeconduct makes keys for evidence, verifies ledgers, shows what stands in them
-and proves it to others. It exits with 0 if all is well, 1 if a ledger is damaged
+		Long: `Safeconduct makes keys for evidence, verifies ledgers, shows what stands in them,
+proves it to others and collects them from other machines. It exits with 0 if all is well, 1 if a ledger is damaged
 or a proof does not hold, and 2 if it could not be done.`,
 		Version:                    version(),
 		SilenceErrors:              true,
@@ -84,7 +84,7 @@ or a proof does not hold, and 2 if it could not be done.`,
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(newVerify(), newInspect(), newTail(), newProve(), newReveal(), newVerifyProof(),
-		newCheckpoint(), newExport(), newKeygen(), newRotate(), newErase())
+		newCheckpoint(), newExport(), newServe(), newKeygen(), newRotate(), newErase())
 
 	root.Args = unknownCommand
 	root.RunE = func(cmd *cobra.Command, _ []string) error {

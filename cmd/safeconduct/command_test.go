@@ -68,6 +68,11 @@ func TestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	open(t, locked.dir, evidence.Config{Key: root})
+	trusted, readers := file("trust.json", trustText(t, "agents-test", public)), file("clients.json", clientsText("agents-test"))
+	serving := func(args ...string) []string {
+		return append([]string{"serve", filepath.Join(tmp, "collected"), "--keys", readers, "--policy", trusted}, args...)
+	}
+	busy := listener(t)
 	ledgers := []string{dir, kept.dir, rewritten, other, empty}
 	before := contents(t, ledgers)
 
@@ -197,6 +202,26 @@ func TestErrors(t *testing.T) {
 		{"keygen empty", []string{"keygen", ""}, "FILE is empty"},
 		{"keygen pub", []string{"keygen", missing + ".pub"}, "would hold the private key"},
 		{"keygen exists", []string{"keygen", lonely}, "file exists: give another name, keys are never overwritten"},
+		{"serve", []string{"serve", "--keys", readers, "--policy", trusted}, "safeconduct: serve: no DIR given"},
+		{"serve no keys", []string{"serve", tmp, "--policy", trusted}, "no keys given: give --keys FILE"},
+		{"serve no policy", []string{"serve", tmp, "--keys", readers}, "no policy given: give --policy FILE"},
+		{"serve missing keys", []string{"serve", tmp, "--keys", missing, "--policy", trusted}, "missing: no such file or directory: see --keys"},
+		{"serve missing policy", []string{"serve", tmp, "--keys", readers, "--policy", missing}, "missing: no such file or directory: see --policy"},
+		{"serve readable keys", []string{"serve", tmp, "--keys", readable, "--policy", trusted}, "may be read or written by others (mode 0644): chmod 600 it: see --keys"},
+		{"serve bad keys", []string{"serve", tmp, "--keys", file("bad.json", `{"version":1,"clients":[{"name":"x"}]}`), "--policy", trusted}, "client 1: sha256 is not 64 lower-case hexadecimal digits: see --keys"},
+		{"serve bad policy", []string{"serve", tmp, "--keys", readers, "--policy", readers}, "is not a member of the format: see --policy"},
+		{"serve unknown ledger", []string{"serve", filepath.Join(tmp, "collected"), "--keys", file("others.json", clientsText("nowhere")), "--policy", trusted}, `may write "nowhere", which the policy does not name: see --help`},
+		{"serve everybody", serving("--listen", "0.0.0.0:0"), "others could read the keys that come to 0.0.0.0:0: give --tls-cert and --tls-key"},
+		{"serve every address", serving("--listen", ":0"), "others could read the keys"},
+		{"serve half TLS", serving("--tls-cert", public), "--tls-cert and --tls-key go together"},
+		{"serve TLS and none", serving("--tls-cert", public, "--tls-key", private, "--no-tls"), "exclude each other"},
+		{"serve missing certificate", serving("--tls-cert", missing, "--tls-key", private), "missing: no such file or directory: see --tls-cert"},
+		{"serve missing TLS key", serving("--tls-cert", public, "--tls-key", missing), "missing: no such file or directory: see --tls-key"},
+		{"serve bad TLS", serving("--tls-cert", public, "--tls-key", private), "are not a certificate and its key in PEM"},
+		{"serve no address", serving("--listen", "nonsense"), "listen on nonsense: address nonsense: missing port in address: give another --listen"},
+		{"serve busy address", serving("--listen", busy), "address already in use: give another --listen"},
+		{"serve in a file", []string{"serve", filepath.Join(lonely, "x"), "--keys", readers, "--policy", trusted}, "not a directory: see --help"},
+
 		{"keygen pub exists", []string{"keygen", strings.TrimSuffix(taken, ".pub")}, "taken.pub: file exists: give another name"},
 		{"keygen no dir", []string{"keygen", filepath.Join(missing, "key")}, "no such file or directory: make the directory first"},
 		{"keygen in a file", []string{"keygen", filepath.Join(lonely, "key")}, "not a directory: give a place that you may write to"},
@@ -301,7 +326,7 @@ func TestNoArgumentsAreNoSuccess(t *testing.T) {
 func TestHelpAndCompletions(t *testing.T) {
 	for _, args := range [][]string{
 		{"--help"}, {"help"}, {"help", "verify"}, {"verify", "--help"}, {"inspect", "-h"}, {"keygen", "-h"}, {"--version"},
-		{"tail", "-h"}, {"prove", "-h"}, {"reveal", "-h"}, {"verify-proof", "-h"}, {"checkpoint", "-h"}, {"export", "-h"}, {"rotate", "-h"}, {"erase", "-h"},
+		{"tail", "-h"}, {"prove", "-h"}, {"reveal", "-h"}, {"verify-proof", "-h"}, {"checkpoint", "-h"}, {"export", "-h"}, {"serve", "-h"}, {"rotate", "-h"}, {"erase", "-h"},
 		{"completion", "bash"}, {"completion", "zsh"}, {"completion", "fish"}, {"completion", "powershell"},
 	} {
 		code, stdout, stderr := safeconduct(args...)

@@ -1,5 +1,5 @@
 // Command safeconduct makes keys for evidence, verifies ledgers, shows what stands
-// in them and proves it to others.
+// in them, proves it to others and collects them from other machines.
 //
 //	safeconduct keygen agent.key
 //	safeconduct verify ledger --key agent.key.pub
@@ -8,9 +8,10 @@
 //	safeconduct checkpoint ledger > /elsewhere/monday.checkpoint
 //	safeconduct prove ledger RECORD-ID > record.tlog-proof
 //	safeconduct verify-proof record.tlog-proof --key agent.key.pub
+//	safeconduct serve collected --keys clients.json --policy trust.json
 //
-// It needs no network. Only rotate and erase write to a ledger; keygen and export
-// write new files and overwrite none.
+// Only serve needs a network. Only rotate and erase write to a ledger, and serve to
+// those that it collects; keygen and export write new files and overwrite none.
 //
 // # Exit codes
 //
