@@ -65,6 +65,22 @@ func FuzzCompile(f *testing.F) {
 		}
 		for _, instance := range fuzzInstances {
 			agree(t, s, string(text), []byte(instance))
+			if err := s.Validate([]byte(instance)); err != nil && s.Closed().Validate([]byte(instance)) == nil {
+				t.Errorf("%s: got accepted once closed, but %v before", instance, err)
+			}
+		}
+		for _, w := range s.Lint() {
+			if w.Pointer == "" || w.Reason == "" {
+				t.Errorf("got the warning %q, want one that says where and what", w)
+			}
+		}
+		opts := schema.Options{Resources: map[string][]byte{"resource": text}}
+		if s, err := schema.CompileWith("fuzz", []byte(`{"$ref":"resource"}`), opts); err == nil {
+			for _, instance := range fuzzInstances {
+				if err := s.Validate([]byte(instance)); errors.Is(err, schema.ErrIndeterminate) {
+					t.Errorf("%s: got %v from it as a resource, want a verdict", instance, err)
+				}
+			}
 		}
 	})
 }

@@ -31,8 +31,8 @@ type Options struct {
 
 	// Resources are other schemas that the schema may refer to, by what a $ref
 	// at its root would say: a URI without a fragment, relative or absolute.
-	// They may refer to it, to themselves and to one another. A resource with
-	// an $id must have the URI as its $id by which it is known here.
+	// They may refer to it, to themselves and to one another. An $id of its
+	// own is the base of a resource's references; others do not know it by that.
 	//
 	// The limits of this package are for all of them together. Nothing is read
 	// from files or the network in any case.

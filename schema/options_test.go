@@ -35,6 +35,7 @@ func TestCompileWithResources(t *testing.T) {
 		{`{"$ref":"https://example.com/a"}`, resources("https://example.com/a", `{"type":"string"}`), `"x"`, `1`},
 		{`{"$ref":"https://example.com/a"}`, resources("https://example.com/a", `{"$id":"https://example.com/a","type":"string"}`), `"x"`, `1`},
 		{`{"$id":"https://example.com/s/root","$ref":"a"}`, resources("a", `{"$ref":"b"}`, "https://example.com/s/b", `{"type":"string"}`), `"x"`, `1`},
+		{`{"$ref":"a"}`, resources("a", `{"$id":"https://example.com/b/c","$ref":"d"}`, "https://example.com/b/d", `{"$id":"urn:e","$ref":"#/$defs/s","$defs":{"s":{"type":"string"}}}`), `"x"`, `1`},
 		{`{"$ref":"urn:example:a"}`, resources("urn:example:a", `{"type":"string"}`), `"x"`, `1`},
 		{`{"$ref":"a","$defs":{"s":{"type":"string"}}}`, resources("a", `{"$ref":"schema#/$defs/s"}`), `"x"`, `1`}, // back to the schema
 		{`{"$ref":"tree.json"}`, resources("tree.json", `{"properties":{"next":{"$ref":"#"}},"additionalProperties":false}`), `{"next":{"next":{}}}`, `{"next":{"x":1}}`},
@@ -84,7 +85,8 @@ func TestCompileWithErrors(t *testing.T) {
 		{`{}`, schema.Options{Resources: resources("a", `5`)}, `at a#: a schema is an object, true or false`},
 		{`{"$ref":"a"}`, schema.Options{Resources: resources("a", `{"type":"strnig"}`)}, `at /type: value must be one of`},
 		{`{}`, schema.Options{Resources: resources("a", `{"pattern":"(?=a)"}`)}, `at a#/pattern: "(?=a)" is no regular expression of RE2`},
-		{`{}`, schema.Options{Resources: resources("a", `{"$id":"b"}`)}, `at a#/$id: is not the URI that the resource has`},
+		{`{"$ref":"b"}`, schema.Options{Resources: resources("a", `{"$id":"b"}`)}, `leads out of the schema`},
+		{`{}`, schema.Options{Resources: resources("a", `{"$id":"c"}`, "b", `{"$id":"c"}`)}, `at b#/$id: "c" stands twice in the schema`},
 		{`{}`, schema.Options{Resources: resources("a", `{"$id":":"}`)}, `at a#/$id: ":" is no URI reference`},
 		{`{"$defs":{"a":{"$id":"a"}}}`, schema.Options{Resources: resources("a", `{}`)}, `the resource "a" has the URI of another schema`},
 		{`{}`, schema.Options{Resources: resources("schema", `{}`)}, `the resource "schema" has the URI of another schema`},

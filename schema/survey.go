@@ -168,7 +168,7 @@ func (s *survey) document(doc any, pointer, u string) (base string, err error) {
 }
 
 // resource surveys a schema that was handed in under a URI, which is relative to
-// the base.
+// the base. An $id of its own is the base of its references.
 func (s *survey) resource(uri, base string, doc any) error {
 	u, err := resolve(base, uri)
 	if err != nil || uri == "" || strings.HasPrefix(uri, "/") || strings.Contains(uri, "#") {
@@ -178,13 +178,11 @@ func (s *survey) resource(uri, base string, doc any) error {
 		return fmt.Errorf("the resource %s has the URI of another schema", quote(uri))
 	}
 	s.urls[uri] = u
-	is, err := s.document(doc, uri+"#", u)
+	id, err := s.document(doc, uri+"#", u)
 	if err != nil {
 		return err
 	}
-	if is != u {
-		return at(uri+"#/$id", "is not the URI that the resource has")
-	}
+	s.resources[u] = s.resources[id]
 	return nil
 }
 
