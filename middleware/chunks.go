@@ -24,6 +24,7 @@ const (
 	hasText      = 1 << iota // Text is not nil
 	hasReasoning             // Reasoning is not nil
 	hasToolCall              // ToolCall is not nil
+	repeats                  // Repeats is set
 )
 
 // push appends a copy of chunk, unless the queue would then take more than most.
@@ -41,6 +42,9 @@ func (q *chunkQueue) push(chunk Chunk, most int) bool {
 	if chunk.ToolCall != nil {
 		head[0] |= hasToolCall
 		h = binary.AppendUvarint(h, uint64(len(chunk.ToolCall)))
+	}
+	if chunk.Repeats {
+		head[0] |= repeats
 	}
 	n := len(h) + chunk.Len()
 	if n > most-q.takes {
@@ -103,6 +107,7 @@ func (q *chunkQueue) pop() (chunk Chunk) {
 	if h.has&hasToolCall != 0 {
 		chunk.ToolCall = data[reasoning:n:n]
 	}
+	chunk.Repeats = h.has&repeats != 0
 	q.carries -= n
 	q.takes -= h.size + n
 	return chunk

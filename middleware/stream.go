@@ -23,6 +23,10 @@ type Chunk struct {
 	// ToolCall is a piece of what the model asks for instead of answering, as
 	// the client encodes it. Such a chunk has no Text.
 	ToolCall []byte
+
+	// Repeats says that the Text or the ToolCall stood in another chunk
+	// before: the caller wants them with the Reasoning and without.
+	Repeats bool
 }
 
 // Len returns how many bytes the chunk carries.

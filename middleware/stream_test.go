@@ -55,7 +55,7 @@ type sink struct {
 func (s *sink) take(_ context.Context, chunk middleware.Chunk) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.chunks = append(s.chunks, middleware.Chunk{Text: clone(chunk.Text), Reasoning: clone(chunk.Reasoning), ToolCall: clone(chunk.ToolCall)})
+	s.chunks = append(s.chunks, middleware.Chunk{Text: clone(chunk.Text), Reasoning: clone(chunk.Reasoning), ToolCall: clone(chunk.ToolCall), Repeats: chunk.Repeats})
 	return s.err
 }
 
@@ -519,7 +519,7 @@ func FuzzHold(f *testing.F) {
 	f.Fuzz(func(t *testing.T, cuts []byte, window int) {
 		var want []middleware.Chunk
 		for i, c := range cuts[:min(len(cuts), 100)] {
-			chunk := middleware.Chunk{}
+			chunk := middleware.Chunk{Repeats: c&64 != 0}
 			if c&1 != 0 {
 				chunk.Text = make([]byte, int(c>>2)*(i%7)*(i%5)*40)
 				for j := range chunk.Text {

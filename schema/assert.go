@@ -47,7 +47,12 @@ func (p *plan) demand(s *node) kinds {
 	if s.Pattern != nil {
 		p.text.patterns = append(p.text.patterns, newPattern(s.Pattern))
 	}
-	if asserted := formats[s.Format]; asserted != nil || jsonschema.Formats[s.Format] != nil {
+	is := formats[s.Format]
+	if is == nil {
+		is = jsonschema.Formats[s.Format]
+	}
+	if is != nil {
+		p.text.asserted = append(p.text.asserted, asserted{s.Format, is})
 		if has := surely[s.Format]; has != nil {
 			p.text.formats = append(p.text.formats, has)
 		} else {

@@ -89,7 +89,7 @@ func (b *boundary) plan(ctx context.Context, outer *turn, call middleware.Call, 
 		}
 	}
 	if v.denied != nil {
-		return middleware.Result{Output: v.output, Usage: res.Usage}, nil //nolint:nilerr // the chain denies
+		return middleware.Result{Output: v.output, Usage: res.Usage}, nil
 	}
 	outer.accept(v.answer)
 	res, err = conclude(ctx, &turn, call, v, res.Usage)

@@ -3,6 +3,7 @@ package schema
 import (
 	"math/big"
 	"math/bits"
+	"strconv"
 	"strings"
 )
 
@@ -18,6 +19,29 @@ const (
 	decimalDigits = 18
 	farApart      = 19 // ten to this is more than any mantissa
 )
+
+// String returns the number as JSON, in digits alone where that is short.
+func (d decimal) String() string {
+	sign := ""
+	if d.negative {
+		sign = "-"
+	}
+	text := strconv.FormatUint(d.mantissa, 10)
+	switch {
+	case d.mantissa == 0 || d.exponent == 0:
+	case 0 < d.exponent && d.exponent <= decimalDigits:
+		text += strings.Repeat("0", d.exponent)
+	case -decimalDigits <= d.exponent && d.exponent < 0:
+		if zeros := 1 - d.exponent - len(text); zeros > 0 {
+			text = strings.Repeat("0", zeros) + text
+		}
+		point := len(text) + d.exponent
+		text = text[:point] + "." + text[point:]
+	default:
+		text += "e" + strconv.Itoa(d.exponent)
+	}
+	return sign + text
+}
 
 // tens are the powers of ten that fit.
 var tens = [20]uint64{

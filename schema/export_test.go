@@ -28,3 +28,17 @@ func (s *Schema) ValidateSlowly(instance []byte) error {
 
 // Closed returns the schema as Input uses it.
 func (s *Schema) Closed() *Schema { return s.closed() }
+
+// Early returns what a watch says of a text that comes in pieces of the given
+// sizes, over and over, and how many bytes it got to read.
+func (s *Schema) Early(text string, sizes []int) (read int, err error) {
+	w := s.watch()
+	for i := 0; read < len(text); i++ {
+		n := min(max(sizes[i%len(sizes)], 1), len(text)-read)
+		if err := w.write([]byte(text[read : read+n])); err != nil {
+			return read + n, err
+		}
+		read += n
+	}
+	return read, nil
+}

@@ -82,7 +82,16 @@ type textPlan struct {
 	min, max int // max is math.MaxInt where there is none
 	patterns []*pattern
 	formats  []format
+	asserted []asserted // all formats; those in formats are here too
 }
+
+// An asserted format is one that jsonschema knows, which has the last word.
+type asserted struct {
+	name string
+	is   func(any) bool
+}
+
+func (f *asserted) has(s string) bool { return f.is(s) }
 
 // demanding reports whether the content of the string matters, and not only its
 // length.

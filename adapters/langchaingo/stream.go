@@ -60,7 +60,7 @@ func (v *verdict) options(opts *llms.CallOptions, stream middleware.Stream) []ll
 				reasoning = []byte{}
 			}
 			chunk := v.chunk(text)
-			chunk.Reasoning = reasoning
+			chunk.Reasoning, chunk.Repeats = reasoning, opts.StreamingFunc != nil
 			return v.pass(ctx, stream, chunk)
 		}))
 	}

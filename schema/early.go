@@ -1,0 +1,420 @@
+package schema
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A level is an object or an array that a watch is within.
+type level struct {
+	object bool
+	n      int         // properties or items that have begun
+	name   string      // of the property that is being read
+	exact  nameSet     // of the properties so far
+	folded nameSet     // as fold maps them
+	live   []candidate // what the object or array may still satisfy
+}
+
+// A candidate is a plan that the value being read may still satisfy. Where none is
+// left, the text is refused. Alternatives make several candidates, of which each
+// stands for those of the value around it that ask for it.
+type candidate struct {
+	plan *plan  // nil where anything will do, as far as is known
+	of   uint64 // bit i is for the candidate with index i of the level around
+	seen uint64 // bit i is for the property with index i of the plan
+}
+
+// maxLive is how many candidates a value has at most: one for each bit. Of a value
+// that has more nothing is known.
+const maxLive = 64
+
+// maxBegun is how long a string is, in bytes, while it is looked at before it
+// ends.
+const maxBegun = 256
+
+// with adds the candidates that a plan stands for.
+func (w *watch) with(live []candidate, p *plan, of uint64) []candidate {
+	if !w.spend(1) {
+		p = nil
+	}
+	if p != nil && p.alternatives != nil {
+		for _, alternative := range p.alternatives {
+			live = w.with(live, alternative, of)
+		}
+		return live
+	}
+	for i := range live {
+		if live[i].plan == p {
+			live[i].of |= of
+			return live
+		}
+	}
+	if len(live) < maxLive {
+		return append(live, candidate{plan: p, of: of})
+	}
+	live[0] = candidate{of: ^uint64(0)} // stands for all
+	return live
+}
+
+// spend takes n steps of what a watch may do besides reading, which grows with
+// what it reads. Where that is not enough, something is not looked at.
+func (w *watch) spend(n int) bool {
+	if w.spent+n > spareTimes*w.at+spareBytes {
+		return false
+	}
+	w.spent += n
+	return true
+}
+
+// expect finds out what a value of a kind, with its first byte, may satisfy.
+func (w *watch) expect(kind kinds, first byte) *fault {
+	live := w.live[:0]
+	if len(w.levels) == 0 {
+		live = w.with(live, w.s.plan, 1)
+	} else {
+		l := w.top()
+		for i := range l.live {
+			live = w.with(live, l.live[i].child(l), 1<<i)
+		}
+	}
+	w.live = live
+	allowed := kinds(0)
+	for _, candidate := range live {
+		if candidate.plan != nil {
+			allowed |= candidate.plan.kinds
+		}
+	}
+	return w.settle(func(c *candidate) (keyword, reason string) {
+		p := c.plan
+		switch {
+		case p.kinds&kind == 0 && allowed == 0:
+			return "false", "is not allowed"
+		case p.kinds&kind == 0:
+			return "type", "must be " + types(allowed.names())
+		case p.values == nil:
+		case first == 't' && !p.values.yes, first == 'f' && !p.values.no, first == 'n' && !p.values.null:
+			return p.values.refused()
+		}
+		return "", ""
+	})
+}
+
+// child returns the plan of the property or the item that is being read.
+func (c *candidate) child(l *level) *plan {
+	switch {
+	case c.plan == nil:
+		return nil
+	case l.object:
+		return c.plan.object.property(l.name)
+	}
+	return c.plan.array.item(l.n - 1)
+}
+
+// item returns the plan of the item with the given index.
+func (p *arrayPlan) item(i int) *plan {
+	if i < len(p.prefix) {
+		return p.prefix[i]
+	}
+	return p.items
+}
+
+// settle drops the candidates of the value being read that refused gives a keyword
+// for.
+func (w *watch) settle(refused func(c *candidate) (keyword, reason string)) *fault {
+	left, keyword, reason := drop(w.live, refused)
+	if w.live = left; keyword != "" {
+		return w.here(keyword, reason)
+	}
+	return nil
+}
+
+// settleLevel is settle for the object or the array that is being read.
+func (w *watch) settleLevel(refused func(c *candidate) (keyword, reason string)) *fault {
+	l := w.top()
+	left, keyword, reason := drop(l.live, refused)
+	if l.live = left; keyword != "" {
+		return w.around(keyword, reason)
+	}
+	return nil
+}
+
+// drop returns the candidates that are not refused. Where none is left, it says
+// what they were refused for.
+func drop(live []candidate, refused func(c *candidate) (keyword, reason string)) (left []candidate, keyword, reason string) {
+	left = live[:0]
+	for _, c := range live {
+		k, r := "", ""
+		if c.plan != nil {
+			k, r = refused(&c)
+		}
+		switch {
+		case k == "":
+			left = append(left, c)
+		case keyword == "":
+			keyword, reason = k, r
+		case keyword != k || reason != r:
+			keyword, reason = "anyOf", "must satisfy one of the alternatives"
+		}
+	}
+	if len(left) > 0 {
+		return left, "", ""
+	}
+	return nil, keyword, reason
+}
+
+// agree drops those candidates of the level around a value that no candidate that
+// is left of the value stands for.
+func (w *watch) agree(live []candidate) {
+	if len(w.levels) == 0 {
+		return
+	}
+	of := uint64(0)
+	for _, c := range live {
+		of |= c.of
+	}
+	l := w.top()
+	left := l.live[:0]
+	for i, c := range l.live {
+		if of>>i&1 != 0 {
+			left = append(left, c)
+		}
+	}
+	l.live = left
+}
+
+// named takes the name of a property.
+func (w *watch) named(name string) *fault {
+	l := w.top()
+	switch {
+	case !l.exact.add(name):
+		return w.around(KeywordDuplicate, "must not have a property twice")
+	case !l.folded.add(fold(name)):
+		return w.around(KeywordTwin, "must not have properties whose names differ in case alone")
+	}
+	l.n++
+	l.name = name
+	return w.settleLevel(func(c *candidate) (keyword, reason string) {
+		p := &c.plan.object
+		if l.n > p.max {
+			return "maxProperties", "must have at most " + plural(p.max, "property")
+		}
+		if i := p.names.find(name, 0, len(name)); i >= 0 {
+			c.seen |= 1 << i
+		} else if p.extra.kinds == 0 {
+			return "additionalProperties", p.closed()
+		}
+		return "", ""
+	})
+}
+
+// closed says which properties alone there may be.
+func (p *objectPlan) closed() string {
+	var allowed []string
+	for i, name := range p.names.all {
+		if p.children[i].kinds != 0 {
+			allowed = append(allowed, name)
+		}
+	}
+	if len(allowed) == 0 {
+		return "must have no properties"
+	}
+	return "must have no properties other than " + list(allowed)
+}
+
+// another begins another item of an array.
+func (w *watch) another() *fault {
+	l := w.top()
+	l.n++
+	return w.settleLevel(func(c *candidate) (keyword, reason string) {
+		if p := &c.plan.array; l.n > p.max {
+			return "maxItems", "must have at most " + plural(p.max, "item")
+		}
+		return "", ""
+	})
+}
+
+// close ends an object or an array.
+func (w *watch) close() *fault {
+	l := w.top()
+	if f := w.settleLevel(func(c *candidate) (keyword, reason string) { return c.refusesEnd(l) }); f != nil {
+		return f
+	}
+	w.live = l.live
+	w.levels = w.levels[:len(w.levels)-1]
+	w.agree(w.live)
+	w.ended()
+	return nil
+}
+
+func (c *candidate) refusesEnd(l *level) (keyword, reason string) {
+	if !l.object {
+		if p := &c.plan.array; l.n < p.min {
+			return "minItems", "must have at least " + plural(p.min, "item")
+		}
+		return "", ""
+	}
+	p := &c.plan.object
+	if lacks := p.required &^ c.seen; lacks != 0 {
+		var missing []string
+		for i, name := range p.names.all {
+			if lacks>>i&1 != 0 {
+				missing = append(missing, name)
+			}
+		}
+		return "required", "must have " + names(missing)
+	}
+	if l.n < p.min {
+		return "minProperties", "must have at least " + plural(p.min, "property")
+	}
+	return "", ""
+}
+
+// judgeText judges a string that has ended.
+func (w *watch) judgeText(s string) *fault {
+	f := w.settle(func(c *candidate) (keyword, reason string) { return w.refusesText(c.plan, s) })
+	w.agree(w.live)
+	return f
+}
+
+func (w *watch) refusesText(p *plan, s string) (keyword, reason string) {
+	switch {
+	case w.chars < p.text.min:
+		return "minLength", "must be at least " + plural(p.text.min, "character") + " long"
+	case w.chars > p.text.max:
+		return p.text.tooLong()
+	case p.values != nil && p.values.texts.find(s, 0, len(s)) < 0:
+		return p.values.refused()
+	}
+	for _, pattern := range p.text.patterns {
+		if w.spend(2*len(s)) && !pattern.matches(s) {
+			return "pattern", "must match the pattern " + quote(pattern.re.String())
+		}
+	}
+	for _, f := range p.text.asserted {
+		if w.spend(2*len(s)) && !f.has(s) {
+			return "format", "must have the format " + quote(f.name)
+		}
+	}
+	return "", ""
+}
+
+func (p *textPlan) tooLong() (keyword, reason string) {
+	return "maxLength", "must be at most " + plural(p.max, "character") + " long"
+}
+
+// judgeNumber judges a number that has ended.
+func (w *watch) judgeNumber(text string) *fault {
+	d, digits, end := readDigits(text, 0)
+	if end < len(text) {
+		exponent, _ := readExponent(text, end+1)
+		if max(exponent, -exponent) > MaxExponent {
+			return w.here(KeywordNumber, "must be a number with an exponent from -"+strconv.Itoa(MaxExponent)+" to "+strconv.Itoa(MaxExponent))
+		}
+		d.exponent += exponent
+	}
+	var f *fault
+	if digits <= decimalDigits { // else the whole judgement says
+		f = w.settle(func(c *candidate) (keyword, reason string) { return c.plan.refusesNumber(d) })
+	}
+	w.agree(w.live)
+	return f
+}
+
+func (p *plan) refusesNumber(d decimal) (keyword, reason string) {
+	kind := kindInteger
+	if !d.integral() {
+		kind = kindFraction
+	}
+	if p.kinds&kind == 0 {
+		return "type", "must be " + types(p.kinds.names())
+	}
+	if p.values != nil && p.values.unlisted&kindNumber == 0 && !p.values.lists(d) {
+		return p.values.refused()
+	}
+	if least := p.number.min; least != nil {
+		switch c := d.compare(least.decimal); {
+		case c < 0 && !least.exclusive:
+			return "minimum", "must be at least " + least.String()
+		case c <= 0 && least.exclusive:
+			return "exclusiveMinimum", "must be more than " + least.String()
+		}
+	}
+	if most := p.number.max; most != nil {
+		switch c := d.compare(most.decimal); {
+		case c > 0 && !most.exclusive:
+			return "maximum", "must be at most " + most.String()
+		case c >= 0 && most.exclusive:
+			return "exclusiveMaximum", "must be less than " + most.String()
+		}
+	}
+	for _, e := range p.number.multipleOf {
+		if d.exponent-e.exponent < farApart && !d.multipleOf(e) {
+			return "multipleOf", "must be a multiple of " + e.String()
+		}
+	}
+	return "", ""
+}
+
+// pending judges what has come of a string or of a property's name that has not
+// ended.
+func (w *watch) pending() *fault {
+	if w.state < inText || w.state == inNumber || w.state == inWord {
+		return nil
+	}
+	if w.name {
+		return w.settleLevel(func(c *candidate) (keyword, reason string) {
+			p := &c.plan.object
+			if p.extra.kinds == 0 && !w.begins(p.names.all) {
+				return "additionalProperties", p.closed()
+			}
+			return "", ""
+		})
+	}
+	return w.settle(func(c *candidate) (keyword, reason string) {
+		switch p := c.plan; {
+		case w.chars > p.text.max:
+			return p.text.tooLong()
+		case p.values != nil && !w.begins(p.values.texts.all):
+			return p.values.refused()
+		}
+		return "", ""
+	})
+}
+
+// begins reports whether any of the strings begins with the one that is being
+// read, or that it has not looked.
+func (w *watch) begins(all []string) bool {
+	if len(w.token) > maxBegun || !w.spend(len(all)) {
+		return true
+	}
+	begun := view(w.token)
+	return slices.ContainsFunc(all, func(s string) bool { return strings.HasPrefix(s, begun) })
+}
+
+// refused says that a value is none of those listed.
+func (v *values) refused() (keyword, reason string) {
+	if len(v.numbers) > 0 || v.unlisted != 0 || v.null || v.yes || v.no {
+		return "enum", "must be one of the values that the schema lists"
+	}
+	if len(v.texts.all) == 1 {
+		return "const", "must be " + quote(v.texts.all[0])
+	}
+	return "enum", "must be one of " + list(v.texts.all)
+}
+
+// names returns the types of JSON Schema that the kinds are.
+func (k kinds) names() (all []string) {
+	for _, t := range []struct {
+		kinds kinds
+		name  string
+	}{
+		{kindNull, "null"}, {kindBoolean, "boolean"}, {kindNumber, "number"}, {kindInteger, "integer"},
+		{kindString, "string"}, {kindArray, "array"}, {kindObject, "object"},
+	} {
+		if k&t.kinds == t.kinds && !(t.kinds == kindInteger && k&kindNumber == kindNumber) {
+			all = append(all, t.name)
+		}
+	}
+	return all
+}
