@@ -42,14 +42,17 @@ func (b *boundary) outermost(ctx context.Context, call middleware.Call, next mid
 	t := b.turns.New(ctx)
 	t.kind, t.id = call.Kind, call.ID
 	defer t.over.Store(true)
-	held := b.hold(ctx, call)
+	held, watched := b.hold(ctx, call), b.watch(call)
 	defer held.close()
-	res, err := held.run(ctx, call, next)
-	if err != nil || isObservation(res) {
+	res, err := held.run(ctx, call, watched.over(next))
+	v, early := watched.verdict(ctx)
+	if !early && (err != nil || isObservation(res)) {
 		return res, err
 	}
 	turn := b.gate.Begin(ctx)
-	v := b.judge(ctx, &call, res.Output, t.accepted, false)
+	if !early {
+		v = b.judge(ctx, &call, res.Output, t.accepted, false)
+	}
 	if v.refused && b.Reasks > 0 {
 		if r := b.ask(ctx, t, t, call, held, &v); r.answered {
 			return middleware.Result{Output: r.output, Usage: res.Usage}, r.err
@@ -89,7 +92,7 @@ func (b *boundary) plan(ctx context.Context, outer *turn, call middleware.Call, 
 		}
 	}
 	if v.denied != nil {
-		return middleware.Result{Output: v.output, Usage: res.Usage}, nil
+		return held.release(ctx, verdict{}, middleware.Result{Output: v.output, Usage: res.Usage}, nil)
 	}
 	outer.accept(v.answer)
 	res, err = conclude(ctx, &turn, call, v, res.Usage)
@@ -98,12 +101,16 @@ func (b *boundary) plan(ctx context.Context, outer *turn, call middleware.Call, 
 
 // other judges a call that was made for another answer.
 func (b *boundary) other(ctx context.Context, t *turn, call middleware.Call, next middleware.Handler) (middleware.Result, error) {
-	res, err := next(ctx, call)
-	if err != nil || isObservation(res) || call.Kind == middleware.KindPlan && !isFinal(res) {
+	watched := b.watch(call)
+	res, err := watched.over(next)(ctx, call)
+	v, early := watched.verdict(ctx)
+	if !early && (err != nil || isObservation(res) || call.Kind == middleware.KindPlan && !isFinal(res)) {
 		return res, err
 	}
 	turn := b.gate.Begin(ctx)
-	v := b.judge(ctx, &call, res.Output, "", false)
+	if !early {
+		v = b.judge(ctx, &call, res.Output, "", false)
+	}
 	res, err = conclude(ctx, &turn, call, v, res.Usage)
 	t.judged(v, err)
 	return res, err

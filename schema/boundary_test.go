@@ -415,8 +415,11 @@ func TestReaskNobody(t *testing.T) {
 				return middleware.Result{Output: map[string]any{}}, err
 			}, b)
 		}, 1},
-		{"a stream of which a part has left", streamed, func(s *speaker, b middleware.Interceptor) middleware.Handler {
-			return s.model(middleware.PassThrough(b))
+		{"a stream of which a part has left", streamed, func(s *speaker, _ middleware.Interceptor) middleware.Handler {
+			s.answers[0] = goodVerdict
+			return s.model(middleware.PassThrough(schema.Boundary(schema.Rules{Schema: verdictSchema, Reasks: 2, Check: func(context.Context, []byte) error {
+				return middleware.Deny(middleware.CodeBadOutput, "too good")
+			}})))
 		}, 1},
 	} {
 		s := &speaker{answers: []string{prose, prose, prose, prose}}

@@ -1,11 +1,5 @@
 package schema
 
-import (
-	"slices"
-	"strconv"
-	"strings"
-)
-
 // A level is an object or an array that a watch is within.
 type level struct {
 	object bool
@@ -28,10 +22,6 @@ type candidate struct {
 // maxLive is how many candidates a value has at most: one for each bit. Of a value
 // that has more nothing is known.
 const maxLive = 64
-
-// maxBegun is how long a string is, in bytes, while it is looked at before it
-// ends.
-const maxBegun = 256
 
 // with adds the candidates that a plan stands for.
 func (w *watch) with(live []candidate, p *plan, of uint64) []candidate {
@@ -268,153 +258,4 @@ func (c *candidate) refusesEnd(l *level) (keyword, reason string) {
 		return "minProperties", "must have at least " + plural(p.min, "property")
 	}
 	return "", ""
-}
-
-// judgeText judges a string that has ended.
-func (w *watch) judgeText(s string) *fault {
-	f := w.settle(func(c *candidate) (keyword, reason string) { return w.refusesText(c.plan, s) })
-	w.agree(w.live)
-	return f
-}
-
-func (w *watch) refusesText(p *plan, s string) (keyword, reason string) {
-	switch {
-	case w.chars < p.text.min:
-		return "minLength", "must be at least " + plural(p.text.min, "character") + " long"
-	case w.chars > p.text.max:
-		return p.text.tooLong()
-	case p.values != nil && p.values.texts.find(s, 0, len(s)) < 0:
-		return p.values.refused()
-	}
-	for _, pattern := range p.text.patterns {
-		if w.spend(2*len(s)) && !pattern.matches(s) {
-			return "pattern", "must match the pattern " + quote(pattern.re.String())
-		}
-	}
-	for _, f := range p.text.asserted {
-		if w.spend(2*len(s)) && !f.has(s) {
-			return "format", "must have the format " + quote(f.name)
-		}
-	}
-	return "", ""
-}
-
-func (p *textPlan) tooLong() (keyword, reason string) {
-	return "maxLength", "must be at most " + plural(p.max, "character") + " long"
-}
-
-// judgeNumber judges a number that has ended.
-func (w *watch) judgeNumber(text string) *fault {
-	d, digits, end := readDigits(text, 0)
-	if end < len(text) {
-		exponent, _ := readExponent(text, end+1)
-		if max(exponent, -exponent) > MaxExponent {
-			return w.here(KeywordNumber, "must be a number with an exponent from -"+strconv.Itoa(MaxExponent)+" to "+strconv.Itoa(MaxExponent))
-		}
-		d.exponent += exponent
-	}
-	var f *fault
-	if digits <= decimalDigits { // else the whole judgement says
-		f = w.settle(func(c *candidate) (keyword, reason string) { return c.plan.refusesNumber(d) })
-	}
-	w.agree(w.live)
-	return f
-}
-
-func (p *plan) refusesNumber(d decimal) (keyword, reason string) {
-	kind := kindInteger
-	if !d.integral() {
-		kind = kindFraction
-	}
-	if p.kinds&kind == 0 {
-		return "type", "must be " + types(p.kinds.names())
-	}
-	if p.values != nil && p.values.unlisted&kindNumber == 0 && !p.values.lists(d) {
-		return p.values.refused()
-	}
-	if least := p.number.min; least != nil {
-		switch c := d.compare(least.decimal); {
-		case c < 0 && !least.exclusive:
-			return "minimum", "must be at least " + least.String()
-		case c <= 0 && least.exclusive:
-			return "exclusiveMinimum", "must be more than " + least.String()
-		}
-	}
-	if most := p.number.max; most != nil {
-		switch c := d.compare(most.decimal); {
-		case c > 0 && !most.exclusive:
-			return "maximum", "must be at most " + most.String()
-		case c >= 0 && most.exclusive:
-			return "exclusiveMaximum", "must be less than " + most.String()
-		}
-	}
-	for _, e := range p.number.multipleOf {
-		if d.exponent-e.exponent < farApart && !d.multipleOf(e) {
-			return "multipleOf", "must be a multiple of " + e.String()
-		}
-	}
-	return "", ""
-}
-
-// pending judges what has come of a string or of a property's name that has not
-// ended.
-func (w *watch) pending() *fault {
-	if w.state < inText || w.state == inNumber || w.state == inWord {
-		return nil
-	}
-	if w.name {
-		return w.settleLevel(func(c *candidate) (keyword, reason string) {
-			p := &c.plan.object
-			if p.extra.kinds == 0 && !w.begins(p.names.all) {
-				return "additionalProperties", p.closed()
-			}
-			return "", ""
-		})
-	}
-	return w.settle(func(c *candidate) (keyword, reason string) {
-		switch p := c.plan; {
-		case w.chars > p.text.max:
-			return p.text.tooLong()
-		case p.values != nil && !w.begins(p.values.texts.all):
-			return p.values.refused()
-		}
-		return "", ""
-	})
-}
-
-// begins reports whether any of the strings begins with the one that is being
-// read, or that it has not looked.
-func (w *watch) begins(all []string) bool {
-	if len(w.token) > maxBegun || !w.spend(len(all)) {
-		return true
-	}
-	begun := view(w.token)
-	return slices.ContainsFunc(all, func(s string) bool { return strings.HasPrefix(s, begun) })
-}
-
-// refused says that a value is none of those listed.
-func (v *values) refused() (keyword, reason string) {
-	if len(v.numbers) > 0 || v.unlisted != 0 || v.null || v.yes || v.no {
-		return "enum", "must be one of the values that the schema lists"
-	}
-	if len(v.texts.all) == 1 {
-		return "const", "must be " + quote(v.texts.all[0])
-	}
-	return "enum", "must be one of " + list(v.texts.all)
-}
-
-// names returns the types of JSON Schema that the kinds are.
-func (k kinds) names() (all []string) {
-	for _, t := range []struct {
-		kinds kinds
-		name  string
-	}{
-		{kindNull, "null"}, {kindBoolean, "boolean"}, {kindNumber, "number"}, {kindInteger, "integer"},
-		{kindString, "string"}, {kindArray, "array"}, {kindObject, "object"},
-	} {
-		if k&t.kinds == t.kinds && !(t.kinds == kindInteger && k&kindNumber == kindNumber) {
-			all = append(all, t.name)
-		}
-	}
-	return all
 }

@@ -63,7 +63,7 @@ func TestEarly(t *testing.T) {
 		{`{"const":"ä"}`, "\"\xc3\xb6|\"", "", "const"},
 		{`{"const":"\ud83d\ude00"}`, `"\ud83d\ude01|"`, "", "const"},
 		{`{"enum":[1,2.50]}`, `3 |`, "", "enum"},
-		{`{"enum":[true,"x"]}`, `f|alse`, "", "enum"},
+		{`{"enum":[false,"x"]}`, `t|rue`, "", "enum"},
 		{`{"enum":[[1],"x"]}`, `[2]|`, "", ""},
 		{`{"maxLength":3}`, `"äöüx|yz"`, "", "maxLength"},
 		{`{"minLength":3}`, `"äö"|`, "", "minLength"},

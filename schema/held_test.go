@@ -2,7 +2,10 @@ package schema_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"example.com/safeconduct/middleware"
@@ -27,7 +30,8 @@ func TestBoundaryStreams(t *testing.T) {
 	}{
 		{"a model's answer", schema.Rules{}, nil, middlewaretest.Model("?"), (*speaker).model, []string{goodVerdict}, []string{goodVerdict}, ""},
 		{"a refused one", schema.Rules{}, nil, middlewaretest.Model("?"), (*speaker).model, []string{prose}, nil, middleware.CodeBadOutput},
-		{"a refused one, let pass", schema.Rules{}, middleware.PassThrough, middlewaretest.Model("?"), (*speaker).model, []string{prose}, []string{prose}, middleware.CodeBadOutput},
+		{"a refused one, let pass, but for what shows that it is", schema.Rules{}, middleware.PassThrough, middlewaretest.Model("?"), (*speaker).model, []string{prose}, nil, middleware.CodeBadOutput},
+		{"a refused one of a chain's, let pass", schema.Rules{}, middleware.PassThrough, run, (*speaker).chain, []string{prose}, []string{prose}, middleware.CodeBadOutput},
 		{"the answer of a chain's model", schema.Rules{}, nil, run, (*speaker).chain, []string{goodVerdict}, []string{goodVerdict}, ""},
 		{"a refused one of a chain's", schema.Rules{}, nil, run, (*speaker).chain, []string{prose}, nil, middleware.CodeBadOutput},
 		{"a model that was asked again", schema.Rules{Reasks: 2}, nil, middlewaretest.Model("?"), (*speaker).model, []string{prose, badVerdict, goodVerdict}, []string{goodVerdict}, ""},
@@ -42,7 +46,7 @@ func TestBoundaryStreams(t *testing.T) {
 		{"a default", schema.Rules{Default: map[string]any{"risk": "high"}}, nil, middlewaretest.Model("?"), (*speaker).model, []string{prose}, []string{`{"risk":"high"}`}, ""},
 		{"a default of a chain's", schema.Rules{Default: map[string]any{"risk": "high"}, Reasks: 1}, nil, run, (*speaker).chain, []string{prose, prose}, []string{`{"risk":"high"}`}, ""},
 		{"a default after a part has left", schema.Rules{Default: map[string]any{"risk": "high"}}, window(1), middlewaretest.Model("?"), (*speaker).twice, []string{prose}, []string{prose}, middleware.CodeBadOutput},
-		{"more than may be held", schema.Rules{Reasks: 1}, buffer(10), middlewaretest.Model("?"), (*speaker).model, []string{prose}, nil, middleware.CodeBadOutput},
+		{"more than may be held", schema.Rules{Reasks: 1}, buffer(10), middlewaretest.Model("?"), (*speaker).model, []string{goodVerdict}, nil, middleware.CodeBadOutput},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.rules.Schema = verdictSchema
@@ -92,4 +96,120 @@ func buffer(n int) func(middleware.Interceptor) middleware.Interceptor {
 
 func window(n int) func(middleware.Interceptor) middleware.Interceptor {
 	return func(i middleware.Interceptor) middleware.Interceptor { return middleware.Window(n, i) }
+}
+
+// drip is a model that streams its answers byte by byte.
+type drip struct {
+	answers []string
+	asked   []*middleware.ModelRequest
+	sent    int // bytes of the last answer
+	deaf    bool
+	twice   bool // with the reasoning as well
+}
+
+func (d *drip) answer(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+	text := d.answers[len(d.asked)]
+	d.asked, d.sent = append(d.asked, call.Input.(*middleware.ModelRequest)), 0
+	res := middleware.Result{Usage: &middleware.Usage{}}
+	for i := range len(text) {
+		d.sent++
+		chunks := []middleware.Chunk{{Text: []byte(text[i : i+1])}}
+		if d.twice {
+			chunks = append(chunks, middleware.Chunk{Text: chunks[0].Text, Reasoning: []byte{}, Repeats: true})
+		}
+		for _, chunk := range chunks {
+			if err := call.Stream(ctx, chunk); err != nil {
+				if !d.deaf {
+					return res, fmt.Errorf("client: %w", err)
+				}
+				break
+			}
+		}
+	}
+	res.Output = &middleware.ModelResponse{Choices: []middleware.Choice{{Text: text}}}
+	return res, nil
+}
+
+// TestBoundaryRefusesEarly: a model's answer is refused as soon as it is certain
+// that it will be, and may be asked for again.
+func TestBoundaryRefusesEarly(t *testing.T) {
+	const early = `{"risk":"lo`
+	request := middlewaretest.Model("?")
+	several := middlewaretest.Model("?")
+	several.Input.(*middleware.ModelRequest).Candidates = 2
+	for _, tt := range []struct {
+		name    string
+		rules   schema.Rules
+		mode    func(middleware.Interceptor) middleware.Interceptor
+		call    middleware.Call
+		drip    drip
+		want    string // what the caller gets
+		sent    int    // bytes of the last answer
+		answers int
+		code    middleware.Code
+	}{
+		{"held", schema.Rules{}, nil, request, drip{answers: []string{`{"risk":"loud and clear"}`}}, "", len(early) + 1, 1, middleware.CodeBadOutput},
+		{"a window", schema.Rules{}, window(4), request, drip{answers: []string{`{"risk":"loud and clear"}`}}, early[:len(early)-4], len(early) + 1, 1, middleware.CodeBadOutput},
+		{"passed through", schema.Rules{}, middleware.PassThrough, request, drip{answers: []string{`{"risk":"loud and clear"}`}}, early, len(early) + 1, 1, middleware.CodeBadOutput},
+		{"a client that takes no notice", schema.Rules{}, nil, request, drip{answers: []string{`{"risk":"loud"}`}, deaf: true}, "", len(`{"risk":"loud"}`), 1, middleware.CodeBadOutput},
+		{"asked again", schema.Rules{Reasks: 1}, nil, request, drip{answers: []string{`{"risk":"loud and clear"}`, goodVerdict}}, goodVerdict, len(goodVerdict), 2, ""},
+		{"asked again, twice", schema.Rules{Reasks: 2}, nil, request, drip{answers: []string{prose, `{"risk":"loud and clear"}`, goodVerdict}}, goodVerdict, len(goodVerdict), 3, ""},
+		{"asked again, in vain", schema.Rules{Reasks: 1}, nil, request, drip{answers: []string{prose, `{"risk":"loud and clear"}`}}, "", len(early) + 1, 2, middleware.CodeBadOutput},
+		{"asked again after a part has left", schema.Rules{Reasks: 1}, window(4), request, drip{answers: []string{`{"risk":"loud and clear"}`}}, early[:len(early)-4], len(early) + 1, 1, middleware.CodeBadOutput},
+		{"prose around it, taken out", schema.Rules{Extract: true}, nil, request, drip{answers: []string{"Sure: " + goodVerdict}}, goodVerdict, len("Sure: " + goodVerdict), 1, ""},
+		{"almost JSON, mended", schema.Rules{Repair: true}, nil, request, drip{answers: []string{`{risk: "low"}`}}, goodVerdict, len(`{risk: "low"}`), 1, ""},
+		{"a default", schema.Rules{Default: map[string]any{"risk": "high"}}, nil, request, drip{answers: []string{prose}}, `{"risk":"high"}`, len(prose), 1, ""},
+		{"with the reasoning and without", schema.Rules{}, nil, request, drip{answers: []string{`{"risk":"low"}`}, twice: true}, `{{""rriisskk""::""llooww""}}`, len(goodVerdict), 1, ""},
+		{"several candidates", schema.Rules{}, nil, several, drip{answers: []string{prose}}, "", len(prose), 1, middleware.CodeBadOutput},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.rules.Schema = verdictSchema
+			gate := schema.Boundary(tt.rules)
+			if tt.mode != nil {
+				gate = tt.mode(gate)
+			}
+			var got []byte
+			tt.call.Stream = func(_ context.Context, chunk middleware.Chunk) error {
+				got = append(got, chunk.Text...)
+				return nil
+			}
+			l := new(ledger)
+			_, err := middleware.Wrap(tt.drip.answer, l.Intercept, gate)(t.Context(), tt.call)
+			if tt.code != "" {
+				if d := middlewaretest.WantDenied(t, err, tt.code); d.Gate != "schema.output" || strings.Contains(d.Reason, "loud") {
+					t.Errorf("got denial %+v", d)
+				}
+			} else if err != nil {
+				t.Error(err)
+			}
+			if string(got) != tt.want || tt.drip.sent != tt.sent || len(tt.drip.asked) != tt.answers {
+				t.Errorf("the caller got %q, after %d bytes of answer %d, want %q, %d, %d", got, tt.drip.sent, len(tt.drip.asked), tt.want, tt.sent, tt.answers)
+			}
+			if n := len(tt.drip.asked); n > 1 {
+				if last := tt.drip.asked[1].Messages; len(last) != 3 || !strings.HasPrefix(tt.drip.answers[0], last[1].Parts[0].Text) {
+					t.Errorf("the model was told %+v", last)
+				}
+				if tt.answers == 3 && !strings.Contains(strings.Join(l.lines, "\n"), "1/2 model: deny bad_output, denied") {
+					t.Errorf("got trails\n%s", strings.Join(l.lines, "\n"))
+				}
+			}
+		})
+	}
+}
+
+// A context that ends is no verdict on what was streamed.
+func TestBoundaryCancelledEarly(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	call := middlewaretest.Model("?")
+	call.Stream = func(context.Context, middleware.Chunk) error { return nil }
+	d := drip{answers: []string{prose}, deaf: true}
+	_, err := middleware.Wrap(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		res, err := d.answer(ctx, call)
+		cancel()
+		return res, err
+	}, schema.Output(verdictSchema))(ctx, call)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
 }

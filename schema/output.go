@@ -117,6 +117,21 @@ type Rules struct {
 // caller gets that of the answer that leaves, and nothing of those that were
 // refused.
 //
+// # Streams
+//
+// What the outermost call streams is held until the answer is judged, as by
+// [middleware.After]; [middleware.Window] and [middleware.PassThrough] declare
+// otherwise. The text of a model that is itself the outermost call is judged
+// while it arrives, before any of it is held or passed on: as soon as no text that
+// begins so can satisfy the schema, the stream is ended and the answer refused.
+// That tells of syntax, types, undeclared properties, names that stand twice,
+// values that are not listed, lengths, bounds, patterns, formats, and what is
+// missing where an object ends; what other keywords demand shows when the answer
+// is whole. It is not done with Extract, Repair or a Default, where another text
+// may take the place of the one that arrives, nor for more than one candidate.
+//
+// # On the trail
+//
 // The decision on the trail of a call that was asked again is a transform, with
 // the code and reason of the refusal; of each answer that was refused since, the
 // denial of its own call. An answer that leaves as something else than it came is

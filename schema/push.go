@@ -377,7 +377,7 @@ func (w *watch) inUnit(c byte) *fault {
 
 func (w *watch) inNumber(c byte) *fault {
 	digit := c-'0' <= 9
-	next := w.number
+	var next numberState
 	switch n := w.number; {
 	case digit && n == endsMinus && c == '0':
 		next = endsZero
