@@ -154,7 +154,7 @@ func (m *mender) separate(end byte, spaced bool) (done bool, err error) {
 	case c == 0, (c == '}' || c == ']') && bytes.IndexByte(m.open, c) >= 0:
 		m.note(RepairClose, m.at)
 		return true, nil
-	case end == '}' && spaced, m.last() && (c == '{' || c == '['):
+	case end == '}' && spaced && m.quote() != 0, end == ']' && m.last() && (c == '{' || c == '['):
 		m.note(RepairComma, m.at)
 	default:
 		return false, m.guess()

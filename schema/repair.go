@@ -16,7 +16,7 @@ type Change struct {
 
 // What Repair does to a text, and all that it does.
 const (
-	RepairComma   = "added or removed a comma"            // before a name, between objects and arrays in one; after the last value
+	RepairComma   = "added or removed a comma"            // before a quoted name or between objects in an array; after the last value
 	RepairComment = "removed a comment"                   // from // or # to the end of the line, or from /* to */
 	RepairControl = "escaped a control character"         // in a string, such as a line feed
 	RepairEscape  = "removed a needless backslash"        // before a single quote
@@ -46,8 +46,8 @@ func (c Changes) String() string {
 
 // Repair is [Extract] for models that write almost JSON, and says what it changed;
 // where Extract finds a value Repair returns it, without changes. What it returns
-// is as strict as what Extract returns, and without white space. It is still to be
-// judged.
+// is as strict as what Extract returns, unwrapped as that is, and where it made
+// changes without white space. It is still to be judged.
 //
 // Repair mends an object or an array that begins a line, or follows a colon or the
 // mark of a code fence. It makes the changes that the constants list, and no
@@ -80,13 +80,20 @@ func Repair(text []byte) ([]byte, Changes, error) {
 	if err := m.value(); err != nil {
 		return nil, nil, err
 	}
+	if _, err := m.skip(); err != nil {
+		return nil, nil, err
+	}
+	if fenced && m.peek() != 0 {
+		return nil, nil, m.guess() // more than one value, perhaps
+	}
 	if others(text[:start], text[m.at:], fenced) {
 		return nil, nil, fmt.Errorf("schema: %w", ErrAmbiguous)
 	}
-	if _, f := parse(view(m.out), MaxBytes, false); f != nil {
+	value = newScan(nil).unwrap(m.out)
+	if _, f := parse(view(value), MaxBytes, false); f != nil {
 		return nil, nil, fmt.Errorf("schema: %w: once repaired it %s", ErrBroken, f.reason)
 	}
-	return m.out, m.changes, nil
+	return value, m.changes, nil
 }
 
 // almostAt returns where in a text an object or array begins that need not be
@@ -114,8 +121,7 @@ func almostAt(text []byte, fenced bool) int {
 // if that does, and else anywhere.
 func others(before, after []byte, fenced bool) bool {
 	if fenced {
-		after = bytes.TrimLeft(bytes.TrimLeft(after, space), "`")
-		return almostAt(after, true) >= 0
+		return almostAt(bytes.TrimLeft(after, "`"), true) >= 0
 	}
 	for _, text := range [][]byte{before, after} {
 		s := newScan(text)
