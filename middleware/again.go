@@ -53,5 +53,5 @@ func Again(ctx context.Context, call Call) (Result, error) {
 	s.Context, s.run, s.parent, s.chain = ctx, parent.run, parent, parent.chain
 	s.depth, s.aside = parent.depth+1, parent.aside
 	call.Parent = parent.id
-	return begin(s, call)
+	return begin(s, &call)
 }

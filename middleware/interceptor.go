@@ -107,7 +107,7 @@ func Wrap(h Handler, is ...Interceptor) Handler {
 			}
 		}
 		s.chain = chain
-		res, err := begin(s, call)
+		res, err := begin(s, &call)
 		if err != nil && !s.aside {
 			s.run.halt(err)
 		}
@@ -116,14 +116,14 @@ func Wrap(h Handler, is ...Interceptor) Handler {
 }
 
 // begin numbers a call and sends it through its interceptors.
-func begin(s *scope, call Call) (Result, error) {
+func begin(s *scope, call *Call) (res Result, err error) {
 	s.id = CallID(s.run.calls.Add(1))
 	call.ID = s.id
-	within := enter
-	if call.Stream != nil {
-		within = enterStream
+	if call.Stream == nil {
+		res, err = enter(s.chain, s, *call)
+	} else {
+		res, err = enterStream(s.chain, s, *call)
 	}
-	res, err := within(s.chain, s, call)
 	if err != nil {
 		res.Output = nil
 	}
