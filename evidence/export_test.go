@@ -186,3 +186,12 @@ func (r *Recorder) SetClock(wall func() time.Time) {
 	defer r.queue.mu.Unlock()
 	r.queue.wall = wall
 }
+
+// ParseCursor parses an exporter's cursor and encodes it again.
+func ParseCursor(b []byte) ([]byte, error) {
+	c, err := parseCursor(b)
+	if err != nil {
+		return nil, err
+	}
+	return c.encode(), nil
+}

@@ -122,7 +122,7 @@ func TestExportAcrossSegments(t *testing.T) {
 }
 
 // While a sink is away for an hour nothing is lost and nobody waits.
-func TestSinkDown(t *testing.T) {
+func TestFault1SinkDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := newDir(t)
 		s := store{fail: errSink}
@@ -155,7 +155,7 @@ func TestSinkDown(t *testing.T) {
 }
 
 // A sink that takes ten seconds for each batch makes nobody wait.
-func TestSinkSlow(t *testing.T) {
+func TestFault2SinkSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := newDir(t)
 		var s store
@@ -195,7 +195,7 @@ func TestSinkSlow(t *testing.T) {
 
 // A sink that hangs, in a probe too, is left alone, is not
 // called again meanwhile, and does not wedge the breaker.
-func TestTrap28SinkHangs(t *testing.T) {
+func TestFault5SinkHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := newDir(t)
 		var s store
@@ -234,7 +234,7 @@ func TestTrap28SinkHangs(t *testing.T) {
 }
 
 // A sink that panics is one that failed.
-func TestSinkPanics(t *testing.T) {
+func TestFault6SinkPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := newDir(t)
 		var s store
@@ -310,7 +310,7 @@ func TestCloseWithOpenBreaker(t *testing.T) {
 
 // Looking at the recorder from anywhere cannot deadlock with a breaker
 // that changes its state.
-func TestTrap27StatsDuringStateChanges(t *testing.T) {
+func TestFault7StatsDuringStateChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := newDir(t)
 		var r *evidence.Recorder

@@ -1,0 +1,245 @@
+package evidence_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"example.com/safeconduct/evidence"
+)
+
+func cursorFile(dir, exporter string) string {
+	return filepath.Join(dir, "exporters", exporter+".cursor")
+}
+
+// shipSome has an exporter ship what calls leave, and returns what the sink got.
+func shipSome(t *testing.T, dir string, calls int, cfg evidence.Config) [][]byte {
+	t.Helper()
+	var s store
+	cfg.Key, cfg.Exporters, cfg.ReadOnly = testKey(1), to(s.take), []string{"shell"}
+	r, err := evidence.Open(dir, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	use(t, r, calls)
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	st := stats(r)
+	wantExact(t, dir, st)
+	if st.Lag != 0 || st.LagBytes != 0 {
+		t.Errorf("got stats %+v, want no lag", st)
+	}
+	return s.got()
+}
+
+// A process goes on where the one before it stopped, in any segment.
+func TestCursorOutlivesTheProcess(t *testing.T) {
+	dir := newDir(t)
+	var cfg evidence.Config
+	cfg.Small(16 << 10)
+	var got [][]byte
+	for i := range 10 {
+		part := shipSome(t, dir, i*3, cfg)
+		if want := 1 + i*12; len(part) != want {
+			t.Errorf("process %d shipped %d records, want %d", i, len(part), want)
+		}
+		got = append(got, part...)
+	}
+	if want := envelopes(t, dir); !slices.EqualFunc(got, want, bytes.Equal) {
+		t.Errorf("the sink got %d records, the ledger has %d, or they differ", len(got), len(want))
+	}
+	info, err := os.Stat(cursorFile(dir, "default"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("got a cursor with mode %v, %v", info.Mode(), err)
+	}
+}
+
+// A cursor that is not one of the ledger counts as none: the sink gets all again,
+// and somebody hears of it.
+func TestCursorThatCannotBeUsed(t *testing.T) {
+	write := func(edit func(b []byte) []byte) func(t *testing.T, dir string) {
+		return func(t *testing.T, dir string) {
+			path := cursorFile(dir, "default")
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, edit(b), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	// sealed edits the second line and makes the third fit.
+	sealed := func(old, new string) func(t *testing.T, dir string) {
+		return write(func(b []byte) []byte {
+			lines := bytes.SplitAfter(b, []byte("\n"))
+			line := bytes.Replace(lines[1], []byte(old), []byte(new), 1)
+			if bytes.Equal(line, lines[1]) {
+				t.Fatalf("%s holds no %s", lines[1], old)
+			}
+			return fmt.Appendf(nil, "%s%s%x\n", lines[0], line, sha256.Sum256(line))
+		})
+	}
+	foreign := newDir(t)
+	shipSome(t, foreign, 30, evidence.Config{})
+	older := newDir(t)
+	shipSome(t, older, 1, evidence.Config{Ledger: "prod"})
+	for name, spoil := range map[string]func(t *testing.T, dir string){
+		"empty":                  write(func([]byte) []byte { return nil }),
+		"torn":                   write(func(b []byte) []byte { return b[:len(b)/2] }),
+		"without its last byte":  write(func(b []byte) []byte { return b[:len(b)-1] }),
+		"with one more":          write(func(b []byte) []byte { return append(b, '\n') }),
+		"a bit flipped":          write(func(b []byte) []byte { b[40] ^= 1; return b }),
+		"another version":        write(func(b []byte) []byte { return bytes.Replace(b, []byte("v1"), []byte("v2"), 1) }),
+		"zeros":                  write(func(b []byte) []byte { return make([]byte, len(b)) }),
+		"huge":                   write(func([]byte) []byte { return make([]byte, 2<<20) }),
+		"another ledger":         sealed(`"ledger":"prod"`, `"ledger":"test"`),
+		"another exporter":       sealed(`"exporter":"default"`, `"exporter":"other"`),
+		"another record":         sealed(`"last":"`, `"last":"00`),
+		"within a frame":         sealed(`"lastAt":`, `"lastAt":1`),
+		"another offset":         sealed(`"offset":`, `"offset":1`),
+		"another segment":        sealed(`"segment":1`, `"segment":7`),
+		"no segment":             sealed(`"segment":1`, `"segment":0`),
+		"more than there is":     sealed(`"shipped":`, `"shipped":9`),
+		"an unknown member":      sealed(`"bytes"`, `"x":1,"bytes"`),
+		"a refusal of nothing":   sealed(`"segment"`, `"refused":[{"count":1,"exporter":"default"}],"segment"`),
+		"a refusal that is null": sealed(`"segment"`, `"refused":[null],"segment"`),
+		"that of another ledger": func(t *testing.T, dir string) {
+			b, err := os.ReadFile(cursorFile(foreign, "default"))
+			if err == nil {
+				err = os.WriteFile(cursorFile(dir, "default"), b, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		},
+		"a directory": func(t *testing.T, dir string) {
+			if err := errors.Join(os.Remove(cursorFile(dir, "default")), os.Mkdir(cursorFile(dir, "default"), 0o700)); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"the ledger is an older one": func(t *testing.T, dir string) {
+			for _, name := range []string{"segments", "checkpoint", "tile"} {
+				if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.CopyFS(filepath.Join(dir, "segments"), os.DirFS(filepath.Join(older, "segments"))); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := newDir(t)
+			if n := len(shipSome(t, dir, 20, evidence.Config{Ledger: "prod"})); n != 81 {
+				t.Fatalf("shipped %d", n)
+			}
+			spoil(t, dir)
+			var log bytes.Buffer
+			got := shipSome2(t, dir, &log)
+			if want := envelopes(t, dir); !slices.EqualFunc(got, want, bytes.Equal) {
+				t.Errorf("the sink got %d records, want all %d again", len(got), len(want))
+			}
+			if !strings.Contains(log.String(), "begins anew") {
+				t.Errorf("the log says %q", log.String())
+			}
+		})
+	}
+}
+
+// shipSome2 ships without a look at the cursor that is kept in the end.
+func shipSome2(t *testing.T, dir string, log *bytes.Buffer) [][]byte {
+	t.Helper()
+	var s store
+	r, err := evidence.Open(dir, evidence.Config{
+		Key: testKey(1), Exporters: to(s.take), ReadOnly: []string{"shell"},
+		Logger: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	use(t, r, 1)
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s.got()
+}
+
+// While the cursor cannot be kept the exporter ships all the same, and says so.
+func TestCursorThatCannotBeKept(t *testing.T) {
+	for _, op := range []string{"create", "write", "sync", "rename"} {
+		t.Run(op, func(t *testing.T) {
+			dir := newDir(t)
+			var s store
+			var log bytes.Buffer
+			cfg := evidence.Config{Key: testKey(1), Exporters: to(s.take), ReadOnly: []string{"shell"}, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+			cfg.Each(func(o evidence.Op) error {
+				if o.Name == op && strings.Contains(o.Path, "exporters") {
+					return syscall.EIO
+				}
+				return o.Do()
+			})
+			r, err := evidence.Open(dir, cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			use(t, r, 10)
+			if err := r.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			wantShipped(t, dir, &s)
+			if st := stats(r); !errors.Is(st.CursorErr, syscall.EIO) || st.Lag != 0 {
+				t.Errorf("got stats %+v, want EIO for the cursor", st)
+			}
+			if n := strings.Count(log.String(), "cannot be kept"); n != 1 {
+				t.Errorf("the log says it %d times: %s", n, log.String())
+			}
+			if got := shipSome(t, dir, 0, evidence.Config{}); len(got) != 42 {
+				t.Errorf("the next process ships %d records, want all 42 again", len(got))
+			}
+		})
+	}
+}
+
+// Whatever stands in the file, it is a cursor in its one form or none.
+func FuzzCursor(f *testing.F) {
+	dir := filepath.Join(f.TempDir(), "ledger")
+	r, err := evidence.Open(dir, evidence.Config{Ledger: "prod", Exporters: to(func(context.Context, [][]byte) error {
+		return &evidence.SinkError{Err: errSink, Final: true}
+	})})
+	if err != nil {
+		f.Fatal(err)
+	}
+	if err := r.Close(context.Background()); err != nil {
+		f.Fatal(err)
+	}
+	b, err := os.ReadFile(cursorFile(dir, "default"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	if again, err := evidence.ParseCursor(b); err != nil || !bytes.Equal(again, b) {
+		f.Fatalf("got %q, %v for %q", again, err, b)
+	}
+	f.Add(b)
+	f.Add([]byte("safeconduct cursor v1\n{}\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		again, err := evidence.ParseCursor(b)
+		if err == nil && !bytes.Equal(again, b) {
+			t.Errorf("%q is taken for %q", b, again)
+		}
+		// What has a checksum that fits is parsed too.
+		line, _, _ := bytes.Cut(b, []byte("\n"))
+		line = append(bytes.Clone(line), '\n')
+		_, _ = evidence.ParseCursor(fmt.Appendf(nil, "safeconduct cursor v1\n%s%x\n", line, sha256.Sum256(line)))
+	})
+}

@@ -1,0 +1,454 @@
+package evidence_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/middleware"
+)
+
+// A batch ends at 256 records, at 1 MiB, or 200 ms after a record came.
+func TestBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sizes []int
+		var at []time.Time
+		r := open(t, newDir(t), evidence.Config{ReadOnly: []string{"shell"}, Exporters: to(func(_ context.Context, envs [][]byte) error {
+			sizes, at = append(sizes, len(envs)), append(at, time.Now())
+			return nil
+		})})
+		synctest.Wait()
+		began := time.Now()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(sizes) != 1 || sizes[0] != 1 || at[0].Sub(began) != 200*time.Millisecond {
+			t.Errorf("the first record: got batches of %v, after %v, want one of 1 after 200ms", sizes, at[0].Sub(began))
+		}
+		sizes = nil
+		use(t, r, 160) // 640 records
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		if !slices.Equal(sizes, []int{256, 256}) {
+			t.Errorf("after 100 ms: got batches of %v, want two of 256", sizes)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if !slices.Equal(sizes, []int{256, 256, 128}) {
+			t.Errorf("got batches of %v, want the rest in a third", sizes)
+		}
+		if n := stats(r); n.Lag != 0 || n.LagTime != 0 {
+			t.Errorf("got stats %+v", n)
+		}
+	})
+	dir := newDir(t)
+	cfg := evidence.Config{Key: testKey(1)}
+	var largest int
+	written := make(chan struct{})
+	cfg.Exporters = to(func(_ context.Context, envs [][]byte) error {
+		<-written
+		n := 0
+		for _, env := range envs {
+			n += len(env)
+		}
+		largest = max(largest, n)
+		return nil
+	})
+	r := open(t, dir, cfg)
+	for range 200 {
+		big(t, r)
+	}
+	for r.Stats().Waiting > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	close(written)
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if largest < 1<<20 || largest > 1<<20+evidence.MaxEnvelope {
+		t.Errorf("the largest batch had %d bytes, want 1 MiB and at most a record more", largest)
+	}
+}
+
+// big leaves a record of about 24 KiB.
+func big(t testing.TB, r *evidence.Recorder) {
+	t.Helper()
+	req := &middleware.ModelRequest{Model: "m"}
+	for range 100 {
+		req.Messages = append(req.Messages, middleware.Message{Role: strings.Repeat("r", 200)})
+	}
+	if _, err := call(t, r, middleware.Call{Kind: middleware.KindModel, Name: "m", Input: req}, say(&middleware.ModelResponse{})); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Where a sink does not need order, calls of it overlap, and the cursor waits at
+// the first that has not returned.
+func TestUnordered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		var s store
+		var inside, most atomic.Int32
+		release := make(chan struct{})
+		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: []evidence.Exporter{{Unordered: true, Timeout: time.Hour, Sink: func(ctx context.Context, envs [][]byte) error {
+			most.Store(max(most.Load(), inside.Add(1)))
+			defer inside.Add(-1)
+			if rec, err := evidence.ParseEnvelope(envs[0]); err != nil || rec.Seq == 1 {
+				<-release
+			}
+			time.Sleep(time.Second)
+			return s.take(ctx, envs)
+		}}}})
+		use(t, r, 1000) // 4001 records, 16 batches
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		st := stats(r)
+		if most.Load() != 8 || st.Shipped != 0 || st.Lag != 4001 || st.LagTime != 30*time.Second {
+			t.Errorf("got %d calls at a time, %+v, want 8, and all to lag", most.Load(), st)
+		}
+		if n := len(s.got()); n != 7*256 {
+			t.Errorf("the sink has %d records beyond the cursor, want those of 7 calls", n)
+		}
+		close(release)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if st := stats(r); st.Shipped != 4001 || st.Lag != 0 || st.LagTime != 0 {
+			t.Errorf("got stats %+v, want all shipped", st)
+		}
+		got, want := s.got(), envelopes(t, dir)
+		slices.SortFunc(got, bytes.Compare)
+		slices.SortFunc(want, bytes.Compare)
+		if !slices.EqualFunc(got, want, bytes.Equal) {
+			t.Errorf("the sink got %d records, the ledger has %d, or they differ", len(got), len(want))
+		}
+	})
+}
+
+// A call that did not return keeps its memory to itself.
+func TestFault5TheMemoryOfACallThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		var s store
+		release := make(chan struct{})
+		var calls atomic.Int32
+		torn := make(chan bool, 1)
+		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: []evidence.Exporter{{Unordered: true, Concurrency: 2, Sink: func(ctx context.Context, envs [][]byte) error {
+			if calls.Add(1) > 1 {
+				return s.take(ctx, envs)
+			}
+			var before [][]byte
+			for _, env := range envs {
+				before = append(before, bytes.Clone(env))
+			}
+			<-release
+			torn <- !slices.EqualFunc(before, envs, bytes.Equal)
+			return nil
+		}}}})
+		for range 20 {
+			use(t, r, 30)
+			time.Sleep(2 * time.Second)
+		}
+		close(release)
+		if <-torn {
+			t.Error("what a call has was written over")
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if st := stats(r); st.Lag != 0 || st.Retried != 1 || st.Failures != 1 {
+			t.Errorf("got stats %+v, want one call made again", st)
+		}
+	})
+}
+
+// Exporters do not know of each other.
+func TestExportersAreIndependent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		var up, other store
+		down := store{fail: errSink}
+		r, err := evidence.Open(dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: []evidence.Exporter{
+			{Name: "up", Sink: up.take}, {Name: "down", Sink: down.take}, {Name: "other", Sink: other.take, Unordered: true},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		use(t, r, 100)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		st := r.Stats().Exporters
+		if len(st) != 3 || st[0].Lag != 0 || st[1].Shipped != 0 || st[2].Lag != 0 || st[0].Name != "up" || st[1].Name != "down" {
+			t.Errorf("got stats %+v", st)
+		}
+		err = r.Close(t.Context())
+		var left *evidence.PendingError
+		if !errors.As(err, &left) || len(left.Unshipped) != 1 || left.Unshipped[0].Exporter != "down" ||
+			left.Unshipped[0].Records != st[1].Lag || !errors.Is(err, errSink) || !strings.Contains(err.Error(), "402 not shipped by down") {
+			t.Errorf("Close: got %v", err)
+		}
+		wantShipped(t, dir, &up)
+		wantShipped(t, dir, &other)
+	})
+}
+
+func TestFlush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		var s store
+		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: to(s.take)})
+		for range 3 {
+			use(t, r, 5)
+			began := time.Now()
+			if err := r.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(began); took > 100*time.Millisecond {
+				t.Errorf("Flush took %v: it waited for a batch to fill", took)
+			}
+			wantShipped(t, dir, &s)
+		}
+
+		// A sink that fails for a while is waited for, as long as ctx lets it.
+		s.set(errSink)
+		use(t, r, 5)
+		go func() {
+			time.Sleep(300 * time.Millisecond)
+			s.set(nil)
+		}()
+		if err := r.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wantShipped(t, dir, &s)
+		s.set(errSink)
+		use(t, r, 5)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		var left *evidence.PendingError
+		if err := r.Flush(ctx); !errors.As(err, &left) || !errors.Is(err, context.DeadlineExceeded) || left.NotDurable != 0 || left.Unshipped[0].Records != 20 {
+			t.Errorf("got %v, want 20 records unshipped when the time is up", err)
+		}
+
+		// An open breaker is not waited for.
+		time.Sleep(20 * time.Second)
+		began := time.Now()
+		if err := r.Flush(t.Context()); !errors.As(err, &left) || !errors.Is(err, errSink) || time.Since(began) > time.Second {
+			t.Errorf("got %v after %v, want why the breaker is open at once", err, time.Since(began))
+		}
+		s.set(nil)
+		time.Sleep(40 * time.Second)
+		if err := r.Flush(t.Context()); err != nil {
+			t.Errorf("after the sink came back: %v", err)
+		}
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Flush(t.Context()); err != nil {
+			t.Errorf("after Close: %v", err)
+		}
+	})
+}
+
+// Flush says what a disk that fails does not take.
+func TestFlushOnABrokenDisk(t *testing.T) {
+	var f fault
+	var cfg evidence.Config
+	cfg.Inject(&evidence.Faults{Sync: f.get})
+	cfg.ReadOnly = []string{"shell"}
+	r := open(t, newDir(t), cfg)
+	f.set(errors.New("EIO"))
+	use(t, r, 3)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	var left *evidence.PendingError
+	if err := r.Flush(ctx); !errors.As(err, &left) || left.NotDurable == 0 || !strings.Contains(err.Error(), "EIO") {
+		t.Errorf("got %v, want records that are not durable", err)
+	}
+	f.set(nil)
+	if err := r.Flush(ctx); err != nil {
+		t.Errorf("after the disk came back: %v", err)
+	}
+}
+
+// Of a thousand calls that are under way when the Recorder is closed, each record
+// is shipped, or Close says that it is not.
+func TestFault21CloseDuringCalls(t *testing.T) {
+	for _, patience := range []time.Duration{0, 20 * time.Millisecond, time.Minute} {
+		t.Run(fmt.Sprint(patience), func(t *testing.T) {
+			dir := newDir(t)
+			var s store
+			r, err := evidence.Open(dir, evidence.Config{Key: testKey(1), BestEffort: []string{"shell"}, Exporters: to(func(ctx context.Context, envs [][]byte) error {
+				time.Sleep(time.Millisecond)
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				return s.take(ctx, envs)
+			})})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var calls sync.WaitGroup
+			var made atomic.Int32
+			half := make(chan struct{})
+			for range 1000 {
+				calls.Go(func() {
+					_, _ = call(t, r, shell, say("ok"))
+					if made.Add(1) == 500 {
+						close(half)
+					}
+				})
+			}
+			<-half
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			err = r.Close(ctx)
+			cancel()
+			calls.Wait()
+			// What it says is of the moment: wait until nothing moves any more.
+			last := r.Close(t.Context())
+			st := r.Stats()
+			unshipped := uint64(0)
+			var left *evidence.PendingError
+			if errors.As(last, &left) {
+				for _, u := range left.Unshipped {
+					unshipped += u.Records
+				}
+			} else if last != nil {
+				t.Fatalf("Close: got %v", last)
+			}
+			produced := len(entries(t, dir))
+			distinct := make(map[string]bool)
+			for _, env := range s.got() {
+				distinct[string(env)] = true
+			}
+			x := st.Exporters[0]
+			wantExact(t, dir, x)
+			if x.Lag != unshipped || uint64(len(distinct)) < x.Shipped || st.Waiting != 0 {
+				t.Errorf("of %d records the sink has %d, %d are said to be left: %+v", produced, len(distinct), unshipped, st)
+			}
+			if patience == time.Minute && (err != nil || len(distinct) != produced) {
+				t.Errorf("Close: got %v, and %d of %d records shipped", err, len(distinct), produced)
+			}
+			if patience == 0 && err == nil {
+				t.Error("Close: got nil although there was no time")
+			}
+			if report := wantIntact(t, dir); report.Lost != 0 {
+				t.Errorf("%d records are lost", report.Lost)
+			}
+		})
+	}
+}
+
+// A ledger that cannot be read any more is said, and waited for.
+func TestExportOfADamagedLedger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		s := store{fail: errSink}
+		var log bytes.Buffer
+		r, err := evidence.Open(dir, evidence.Config{
+			Key: testKey(1), ReadOnly: []string{"shell"}, Exporters: to(s.take), Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		use(t, r, 200)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		path := evidence.SegmentPath(dir, 1)
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		flip(t, path, info.Size()/2, 1)
+		s.set(nil)
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		st := stats(r)
+		if st.Err == nil || !strings.Contains(st.Err.Error(), "segment 1") || st.Shipped < 256 || st.Lag == 0 || st.Breaker != "closed" {
+			t.Errorf("got stats %+v, want what is before the damage shipped", st)
+		}
+		if n := strings.Count(log.String(), "cannot read the ledger"); n < 1 || n > 12 {
+			t.Errorf("the log says it %d times in five minutes", n)
+		}
+		flip(t, path, info.Size()/2, 1)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if st := stats(r); st.Lag != 0 || st.Err != nil {
+			t.Errorf("got stats %+v after it was mended", st)
+		}
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wantShipped(t, dir, &s)
+	})
+}
+
+// Lines of the log come at a bounded rate and hold no content.
+func TestExporterLogs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		s := store{fail: errors.New("the secret")}
+		r, err := evidence.Open(newDir(t), evidence.Config{
+			ReadOnly: []string{"shell"}, Exporters: to(s.take), Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 150 {
+			use(t, r, 1)
+			time.Sleep(4 * time.Second)
+		}
+		s.set(nil)
+		for range 150 {
+			use(t, r, 1)
+			time.Sleep(4 * time.Second)
+		}
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(log.String(), "secret") {
+			t.Errorf("the log holds what a sink said: %s", log.String())
+		}
+		n := strings.Count(log.String(), "evidence: shipping")
+		if n < 18 || n > 20 || !strings.Contains(log.String(), " lag_time=") || !strings.Contains(log.String(), "breaker=open error=[*errors.errorString]") {
+			t.Errorf("got %d lines in 20 minutes: %s", n, log.String())
+		}
+		if n := strings.Count(log.String(), "breaker is "); n != 2 {
+			t.Errorf("got %d lines about the breaker, want 2: %s", n, log.String())
+		}
+	})
+}
+
+func TestOpenPanicsOnAnExporterThatMakesNoSense(t *testing.T) {
+	sink := new(store).take
+	for name, exporters := range map[string][]evidence.Exporter{
+		"no sink":     {{Name: "a"}},
+		"same name":   {{Name: "a", Sink: sink}, {Name: "a", Sink: sink}},
+		"no names":    {{Sink: sink}, {Sink: sink}},
+		"upper case":  {{Name: "A", Sink: sink}},
+		"a path":      {{Name: "../a", Sink: sink}},
+		"a long name": {{Name: strings.Repeat("a", 65), Sink: sink}},
+		"concurrency": {{Sink: sink, Concurrency: -1}},
+		"timeout":     {{Sink: sink, Timeout: -1}},
+		"backoff":     {{Sink: sink, MinBackoff: -1}},
+		"largest":     {{Sink: sink, MaxBackoff: -1}},
+		"attempts":    {{Sink: sink, Attempts: -1}},
+		"open for":    {{Sink: sink, OpenFor: -1}},
+	} {
+		func() {
+			defer func() {
+				if v, _ := recover().(string); !strings.HasPrefix(v, "evidence: Open: ") {
+					t.Errorf("%s: got panic %q, want one that names the package", name, v)
+				}
+			}()
+			_, _ = evidence.Open(newDir(t), evidence.Config{Exporters: exporters})
+		}()
+	}
+}
