@@ -36,6 +36,7 @@ const depsPolicy = `
 	examples/existing-app: gates adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/custom-gate: middleware
 	examples/structured-output: middleware gates schema adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
+	examples/telemetry: gates evidence evidence/collector evidence/httpsink adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/budget: middleware gates adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 `
 
