@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -29,7 +30,7 @@ var ErrVoid = errors.New("pair: void")
 // A Result is what one subject takes, as a multiple of what the reference takes
 // for one of its own operations.
 type Result struct {
-	Ratio     float64 // in process CPU time; the median over all rounds
+	Ratio     float64 // in CPU time; the median over all rounds
 	Low, High float64 // 95% interval of Ratio, by bootstrap
 	Wall      float64 // the same ratio in wall time
 	NS        float64 // wall nanoseconds an operation, median; for orientation
@@ -38,13 +39,32 @@ type Result struct {
 // Compare measures the subjects against the reference. It takes about a second
 // for each. The error wraps [ErrVoid] where the reference differed from itself.
 func Compare(reference Subject, subjects ...Subject) ([]Result, error) {
-	ref := newRunner(reference)
+	return meter{clock: cpuTime}.compare(reference, subjects)
+}
+
+// CompareCallers is like [Compare], but it counts what subjects cost the thread
+// that calls them alone, and not what others do behind it. After each slice it
+// calls settle, which is not counted and waits until those are done.
+func CompareCallers(settle func(), reference Subject, subjects ...Subject) ([]Result, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return meter{threadTime, settle}.compare(reference, subjects)
+}
+
+// A meter takes slices.
+type meter struct {
+	clock  func() time.Duration
+	settle func() // or nil
+}
+
+func (m meter) compare(reference Subject, subjects []Subject) ([]Result, error) {
+	ref := m.newRunner(reference)
 	all := make([]*runner, 0, len(subjects)+1)
 	for _, s := range subjects {
-		all = append(all, newRunner(s))
+		all = append(all, m.newRunner(s))
 	}
-	all = append(all, newRunner(reference)) // the control
-	rng := rand.New(rand.NewPCG(1, 2))      //nolint:gosec // orders rounds and resamples: nothing to guess
+	all = append(all, m.newRunner(reference)) // the control
+	rng := rand.New(rand.NewPCG(1, 2))        //nolint:gosec // orders rounds and resamples: nothing to guess
 	for range rounds {
 		for _, i := range rng.Perm(len(all)) {
 			all[i].against(ref, rng.IntN(2) == 0)
@@ -63,6 +83,7 @@ func Compare(reference Subject, subjects ...Subject) ([]Result, error) {
 
 // A runner runs one Subject.
 type runner struct {
+	meter     meter
 	run       Subject
 	ops       int // in a slice
 	cpu, wall []float64
@@ -71,16 +92,16 @@ type runner struct {
 
 // newRunner finds how many operations fill a slice. A try that was interrupted
 // reads slow, and would leave too few: so the fastest counts.
-func newRunner(s Subject) *runner {
+func (m meter) newRunner(s Subject) *runner {
 	ops := 1
 	for {
 		fastest := time.Duration(math.MaxInt64)
 		for range tries {
-			_, took := timed(s, ops)
+			_, took := m.timed(s, ops)
 			fastest = min(fastest, took)
 		}
 		if fastest >= slice {
-			return &runner{run: s, ops: ops}
+			return &runner{meter: m, run: s, ops: ops}
 		}
 		more := 8 * ops
 		if fastest > slice/16 {
@@ -99,7 +120,7 @@ func (r *runner) against(ref *runner, refFirst bool) {
 	}
 	for _, who := range order {
 		x := [2]*runner{ref, r}[who]
-		c, w := timed(x.run, x.ops)
+		c, w := r.meter.timed(x.run, x.ops)
 		cpu[who] += c
 		wall[who] += w
 	}
@@ -111,10 +132,14 @@ func (r *runner) against(ref *runner, refFirst bool) {
 	r.ns = append(r.ns, float64(wall[1])/float64(2*r.ops))
 }
 
-func timed(s Subject, ops int) (cpu, wall time.Duration) {
-	began, before := time.Now(), cpuTime()
+func (m meter) timed(s Subject, ops int) (cpu, wall time.Duration) {
+	began, before := time.Now(), m.clock()
 	s(ops)
-	return cpuTime() - before, time.Since(began)
+	cpu, wall = m.clock()-before, time.Since(began)
+	if m.settle != nil {
+		m.settle()
+	}
+	return cpu, wall
 }
 
 func (r *runner) result(rng *rand.Rand) Result {

@@ -25,9 +25,15 @@ func SHA256(n int) {
 // confidence. A measurement that is void three times skips the benchmark.
 func Target(b *testing.B, goal float64, reference, subject Subject) {
 	b.Helper()
+	report(b, goal, func() ([]Result, error) { return Compare(reference, subject) })
+}
+
+// report measures a subject, three times at most if the measurement is void.
+func report(b *testing.B, goal float64, compare func() ([]Result, error)) {
+	b.Helper()
 	var res Result
 	for b.Loop() {
-		res = measure(b, reference, subject)
+		res = measure(b, compare)
 	}
 	b.ReportMetric(res.Ratio/goal, "goal-x")
 	b.ReportMetric(res.Low/goal, "goal-x-low")
@@ -42,12 +48,21 @@ func TargetTime(b *testing.B, goal time.Duration, subject Subject) {
 	Target(b, float64(goal)/float64(referenceTime), SHA256, subject)
 }
 
-func measure(b *testing.B, reference, subject Subject) Result {
+// TargetCaller is [TargetTime] for what the subject costs its caller, without what
+// others do for it meanwhile; see [CompareCallers].
+func TargetCaller(b *testing.B, goal time.Duration, settle func(), subject Subject) {
+	b.Helper()
+	report(b, float64(goal)/float64(referenceTime), func() ([]Result, error) {
+		return CompareCallers(settle, SHA256, subject)
+	})
+}
+
+func measure(b *testing.B, compare func() ([]Result, error)) Result {
 	b.Helper()
 	var err error
 	for range 3 {
 		var results []Result
-		if results, err = Compare(reference, subject); err == nil {
+		if results, err = compare(); err == nil {
 			return results[0]
 		}
 	}
