@@ -157,7 +157,7 @@ func (b *book) reserve(h *hold, ttl time.Duration) (misfit, bool) {
 // settle charges what was used in place of what is held. What expired before is
 // charged all the same, once. It needs the lock.
 func (b *book) settle(h *hold, used []Amounts) {
-	b.expire(b.now())
+	b.lapse()
 	b.end(h)
 	if h.state == holdEnded {
 		return
@@ -205,6 +205,14 @@ func (b *book) expire(now time.Duration) {
 	for h := b.oldest; h != nil && h.expires <= now; h = b.oldest {
 		b.end(h)
 		h.state = holdExpired
+	}
+}
+
+// lapse gives back what holds have had for too long. Where there are none the time
+// does not matter. It needs the lock.
+func (b *book) lapse() {
+	if b.oldest != nil {
+		b.expire(b.now())
 	}
 }
 

@@ -93,6 +93,7 @@ type budget struct {
 	advises  bool // some limits have Soft or FinalAnswer
 	meters   bool // tokens or cost are limited
 	wallTime time.Duration
+	balances int    // at most
 	prefix   string // of the IDs of reservations
 	serial   serial
 }
@@ -124,7 +125,13 @@ func newBudget(o BudgetOptions, limits []Limits) *budget {
 		b.meters = b.meters || l.metered()
 		b.wallTime = max(b.wallTime, l.WallTime)
 		for d, n := range bd.max {
-			b.limited[d] = b.limited[d] || n > 0
+			if n > 0 {
+				b.limited[d] = true
+				b.balances++
+			}
+		}
+		if l.WallTime > 0 {
+			b.balances++
 		}
 	}
 	slices.SortStableFunc(b.bounds, func(x, y bound) int { return x.compare(&y.Limits) })

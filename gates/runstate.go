@@ -162,8 +162,8 @@ func (b *budget) Balances(run *middleware.Run) []middleware.Balance {
 	bk := b.lock(st)
 	defer bk.mu.Unlock()
 	now := b.time(bk)
-	bk.expire(bk.now())
-	var all []middleware.Balance
+	bk.lapse()
+	all := make([]middleware.Balance, 0, b.balances)
 	for i := range b.bounds {
 		bd := &b.bounds[i]
 		s, counted := b.standing(st, i, now)

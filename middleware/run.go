@@ -180,7 +180,8 @@ type Balance struct {
 	Held  int64 // reserved by calls under way
 }
 
-// A Meter reports the balances of a gate that counts, for one run.
+// A Meter reports the balances of a gate that counts, for one run, in a slice of
+// its own each time.
 type Meter interface {
 	Balances(run *Run) []Balance
 }
@@ -223,7 +224,11 @@ func (r *Run) Balances() []Balance {
 	}
 	var all []Balance
 	for _, m := range *meters {
-		all = append(all, m.Balances(r)...)
+		if b := m.Balances(r); all == nil {
+			all = b
+		} else {
+			all = append(all, b...)
+		}
 	}
 	return all
 }

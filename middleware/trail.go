@@ -67,7 +67,8 @@ type scope struct {
 type decisionLog struct {
 	began     time.Time // of the observation
 	decisions []Decision
-	out       *outlet // of the call's stream; nil where nothing is streamed
+	out       *outlet     // of the call's stream; nil where nothing is streamed
+	room      [6]Decision // for the first of them
 }
 
 type scopeKey struct{}
@@ -133,7 +134,8 @@ func (s *scope) append(d Decision) {
 // decisionLog needs s.mu.
 func (s *scope) decisionLog() *decisionLog {
 	if s.log == nil {
-		s.log = &decisionLog{decisions: make([]Decision, 0, s.n+2)}
+		s.log = new(decisionLog)
+		s.log.decisions = s.log.room[:0]
 		for _, gate := range s.allowed[:s.n] {
 			s.log.decisions = append(s.log.decisions, Decision{Gate: *gate, Verdict: VerdictAllow})
 		}
@@ -146,13 +148,9 @@ func (s *scope) decisionLog() *decisionLog {
 	return s.log
 }
 
-// clock returns the time since the call has been observed.
-func (s *scope) clock() time.Duration {
-	s.mu.Lock()
-	began := s.log.began
-	s.mu.Unlock()
-	return time.Since(began)
-}
+// clock returns the time since the call has been observed, if it is. What it
+// reads was written before observed was, and is not written again.
+func (s *scope) clock() time.Duration { return time.Since(s.log.began) }
 
 // Note puts a decision on the trail of the call that ctx belongs to. [Before],
 // [After], [Transform] and [Named] do so by themselves. Outside of a wrapped
@@ -192,8 +190,8 @@ func Observe(ctx context.Context) Trail {
 // a wrapped call it is empty.
 func TrailOf(ctx context.Context) Trail { return Trail{scopeOf(ctx)} }
 
-// Decisions returns a copy of the decisions so far, in the order in which they
-// were made.
+// Decisions returns the decisions so far, in the order in which they were made.
+// They must not be modified.
 func (t Trail) Decisions() []Decision {
 	if t.s == nil {
 		return nil
@@ -203,7 +201,8 @@ func (t Trail) Decisions() []Decision {
 	if t.s.log == nil && t.s.n == 0 && t.s.denied == nil {
 		return nil
 	}
-	return append([]Decision(nil), t.s.decisionLog().decisions...)
+	decisions := t.s.decisionLog().decisions
+	return decisions[:len(decisions):len(decisions)] // what is added later is not written into it
 }
 
 // Ran returns the Input with which the wrapped tool, chain or model was called,
