@@ -62,6 +62,9 @@ type scan struct {
 	dec  *jsontext.Decoder
 
 	fenced, plain candidates
+
+	open  int // brackets of prose that are not closed
+	outer int // where the first of them is
 }
 
 // candidates are those of one kind.
@@ -102,47 +105,56 @@ func (s *scan) answer() ([]byte, error) {
 // look finds all candidates. No byte is read twice: a bracket that opens no JSON
 // is passed at once, and where JSON breaks off the search goes on from there.
 func (s *scan) look() {
-	open, outer := 0, 0 // brackets of prose, and where the outermost one is
 	for at := 0; ; {
 		i := bytes.IndexAny(s.text[at:], "{[}]")
 		if i < 0 {
 			return
 		}
-		start := at + i
-		kind := opening(s.text[start:])
-		if kind == closing {
-			open = max(0, open-1)
-			at = start + 1
-			continue
-		}
-		fence := endsInFence(s.text[at:start])
-		if kind == opensProse && !fence {
-			if open++; open == 1 {
-				outer = start
-			}
-			at = start + 1
-			continue
-		}
-		value, end := []byte(nil), start+1
-		if kind == opensJSON {
-			value, end = s.value(start)
-		}
-		at = end
-		if rest := bytes.TrimLeft(s.text[end:], space); fence && value != nil {
-			fence = len(rest) == 0 || bytes.HasPrefix(rest, []byte(fenceMark))
-			if fence {
-				at = len(s.text) - len(bytes.TrimLeft(rest, "`"))
-			}
-		}
-		switch {
-		case fence:
-			s.fenced.add(value, start)
-		case open > 0:
-			s.plain.add(nil, outer)
-		default:
-			s.plain.add(value, start)
-		}
+		at = s.bracket(at, at+i)
 	}
+}
+
+// bracket looks at the bracket at start, the first one from the given offset on,
+// and returns where to go on.
+func (s *scan) bracket(from, start int) int {
+	kind := opening(s.text[start:])
+	if kind == closing {
+		s.open = max(0, s.open-1)
+		return start + 1
+	}
+	fence := endsInFence(s.text[from:start])
+	if kind == opensProse && !fence {
+		if s.open++; s.open == 1 {
+			s.outer = start
+		}
+		return start + 1
+	}
+	value, end := []byte(nil), start+1
+	if kind == opensJSON {
+		value, end = s.value(start)
+	}
+	if fence && value != nil {
+		end, fence = s.fenceEnd(end)
+	}
+	switch {
+	case fence:
+		s.fenced.add(value, start)
+	case s.open > 0:
+		s.plain.add(nil, s.outer)
+	default:
+		s.plain.add(value, start)
+	}
+	return end
+}
+
+// fenceEnd reports whether a code fence ends at an offset, with the text or by a
+// mark, and returns where to go on.
+func (s *scan) fenceEnd(at int) (next int, ok bool) {
+	rest := bytes.TrimLeft(s.text[at:], space)
+	if len(rest) > 0 && !bytes.HasPrefix(rest, []byte(fenceMark)) {
+		return at, false
+	}
+	return len(s.text) - len(bytes.TrimLeft(rest, "`")), true
 }
 
 // add adds a value, or nil for a broken one.
