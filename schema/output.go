@@ -105,7 +105,8 @@ type Rules struct {
 //     the plan whose final answer is refused. If the agent then asks for tools
 //     instead, it goes on from there.
 //   - Any other chain is run again, with all that it does, if it asked a model
-//     just once, and no tool and no agent.
+//     just once, and no tool and no agent. One that asks more often may act in
+//     between: guard the chain in it that gives the answer.
 //   - A plan, outside of any chain, is made again.
 //
 // A chain or plan can be asked again only where the same boundary guards its

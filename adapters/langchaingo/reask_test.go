@@ -1,6 +1,7 @@
 package langchaingo_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/tmc/langchaingo/llms"
 	"github.com/tmc/langchaingo/memory"
 	"github.com/tmc/langchaingo/prompts"
+	"github.com/tmc/langchaingo/schema"
 	"github.com/tmc/langchaingo/tools"
 
 	"example.com/safeconduct/adapters/langchaingo"
@@ -212,6 +214,42 @@ func TestReaskOfAChain(t *testing.T) {
 	got, err = chains.Run(t.Context(), langchaingo.Chain(plain, boundary), "What is the risk?")
 	if want := `{"risk":"high"}`; err != nil || got != want || !strings.Contains(history(t, buffer), want) {
 		t.Errorf("got %q, %v and history %s, want the default", got, err, history(t, buffer))
+	}
+}
+
+// So is one that retrieves documents before it asks.
+func TestReaskOfARetrieval(t *testing.T) {
+	boundary := safe.Boundary(safe.Rules{Schema: verdict, Reasks: 1})
+	m := says(noJSON, lowRisk)
+	library := shelf(document(2))
+	run := langchaingo.Chain(chains.NewRetrievalQAFromLLM(langchaingo.Model(m, boundary), library), boundary)
+	got, err := chains.Run(t.Context(), run, "What is the risk?")
+	if err != nil || got != lowRisk || m.requests() != 2 {
+		t.Errorf("got %q, %v after %d requests, want %q after 2", got, err, m.requests(), lowRisk)
+	}
+}
+
+// A shelf is a retriever that finds all that it has.
+type shelf []schema.Document
+
+func (s shelf) GetRelevantDocuments(context.Context, string) ([]schema.Document, error) {
+	return s, nil
+}
+
+// A chain that asks its model more than once is not run again: between two
+// requests it may do what must not be done twice.
+func TestReaskOfAChainThatAsksTwice(t *testing.T) {
+	boundary := safe.Boundary(safe.Rules{Schema: verdict, Reasks: 1})
+	m := langchaingo.Model(says("some facts", noJSON, lowRisk), boundary)
+	first := chains.NewLLMChain(m, prompts.NewPromptTemplate("{{.input}}", []string{"input"}))
+	second := chains.NewLLMChain(m, prompts.NewPromptTemplate("Judge: {{.input}}", []string{"input"}))
+	sequence, err := chains.NewSimpleSequentialChain([]chains.Chain{first, second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = chains.Run(t.Context(), langchaingo.Chain(sequence, boundary), "What is the risk?")
+	if d, ok := errors.AsType[*middleware.DeniedError](err); !ok || d.Code != middleware.CodeBadOutput {
+		t.Errorf("got %v, want a denial", err)
 	}
 }
 
