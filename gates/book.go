@@ -154,6 +154,40 @@ func (b *book) reserve(h *hold, ttl time.Duration) (misfit, bool) {
 	return misfit{}, true
 }
 
+// grow reserves what the postings of a hold ask beyond what is held, in all
+// accounts or in none. Of a hold that has expired it finds out only whether all
+// would fit. It needs the lock.
+func (b *book) grow(h *hold, ask func(i int) Amounts) (misfit, bool) {
+	b.expire(b.now())
+	all := make([]Amounts, len(h.postings))
+	for i := range h.postings {
+		p := &h.postings[i]
+		if !p.of.since(h.at) {
+			continue // the window is over: its successor owes nothing
+		}
+		all[i] = ask(i)
+		for d, n := range all[i] {
+			have := p.ask[d]
+			if h.state != holdOpen {
+				have = 0
+			}
+			if left := p.of.left(p.max[d], Dim(d)); n-have > left {
+				return misfit{i, Dim(d), n, sum(have, left)}, false
+			}
+		}
+	}
+	for i := range h.postings {
+		p := &h.postings[i]
+		for d, n := range all[i] {
+			if more := n - p.ask[d]; more > 0 && h.state == holdOpen {
+				p.of.held[d] = sum(p.of.held[d], more)
+				p.ask[d] = n
+			}
+		}
+	}
+	return misfit{}, true
+}
+
 // settle charges what was used in place of what is held. What expired before is
 // charged all the same, once. It needs the lock.
 func (b *book) settle(h *hold, used []Amounts) {

@@ -44,6 +44,15 @@ const budgetName = "budget"
 // limit on tokens or cost is overshot by no more than what the reservations of
 // the calls then under way underestimated.
 //
+// A stream is counted while it comes, at four bytes a token, and what it takes
+// beyond its estimate is reserved as well. The chunk for which there is no room is
+// not passed on, and the call is denied and charged with what had come, that chunk
+// included. Four bytes are an average: where tokens are longer than that, a stream
+// is ended so much too early, and where they are shorter too late. A request that
+// bounds its output is believed up to twice as much, as the provider keeps to the
+// bound by a better count. Where the provider does not report what a stream took,
+// the estimate or what was counted is charged, whichever is more.
+//
 // A plan that asks for more tool calls than are left is denied before any of
 // them runs, and nothing is charged. If they fit, they are held for the chain
 // that the plan belongs to, where that chain itself runs under this gate, and

@@ -22,6 +22,7 @@ type estimate struct {
 	prompt     int64
 	bound      int64 // of the output, for each answer; zero for that of the limits
 	candidates int64
+	streamed   int64 // tokens of output that have come already
 	model      string
 	price      *Price // nil where cost is not limited
 }
@@ -72,7 +73,7 @@ func (e *estimate) ask(l *Limits) Amounts {
 	if each == 0 {
 		each = l.Estimate
 	}
-	output := product(each, e.candidates)
+	output := max(product(each, e.candidates), e.streamed)
 	a[DimInputTokens], a[DimCachedTokens] = e.prompt, e.prompt
 	a[DimOutputTokens], a[DimReasoningTokens] = output, output
 	a[DimTokens] = sum(e.prompt, output)

@@ -3,7 +3,6 @@ package gates
 import (
 	"context"
 	"math"
-	"sync/atomic"
 
 	"example.com/safeconduct/middleware"
 )
@@ -22,19 +21,22 @@ func (b *budget) model(next middleware.Handler, notes bool) middleware.Handler {
 		} else {
 			turn.allow()
 		}
-		var streamed atomic.Bool
-		if stream := call.Stream; stream != nil {
-			call.Stream = func(ctx context.Context, chunk middleware.Chunk) error {
-				streamed.Store(true)
-				return stream(ctx, chunk)
-			}
+		var t *tap
+		if call.Stream != nil {
+			t = b.tap(st, m, &call)
 		}
 		returned := false
 		defer func() {
-			b.settleModel(ctx, st, m, res, returned && err == nil, streamed.Load())
+			streamed, tokens := t.end()
+			m.streamed = tokens
+			b.settleModel(ctx, st, m, res, returned && err == nil, streamed)
 		}()
 		res, err = next(ctx, call)
 		returned = true
+		if refused := t.refusal(); refused != nil {
+			turn := b.begin(ctx, notes)
+			return middleware.Result{Usage: res.Usage}, turn.deny(ctx, &call, refused)
+		}
 		return res, err
 	}
 }
@@ -46,6 +48,8 @@ type modelHold struct {
 	bounds  []int // of the postings
 	hold    hold  // in the gate's own book; without postings for nothing
 	stored  *storeHold
+	more    []*storeHold // what a stream asked beyond
+	kept    int64        // tokens of output that more is enough for
 }
 
 // reserveModel reserves a model call, and puts what is to be sent in the place of
@@ -140,6 +144,11 @@ func (b *budget) reserveHere(st *runState, m *modelHold) (*excess, error) {
 
 // settleModel charges what a model call used in place of what was held.
 func (b *budget) settleModel(ctx context.Context, st *runState, m *modelHold, res middleware.Result, ok, streamed bool) {
+	defer func() {
+		for _, more := range m.more {
+			b.releaseStored(ctx, st, more)
+		}
+	}()
 	if !ran(ctx) {
 		bk := b.lock(st)
 		bk.release(&m.hold)
@@ -151,15 +160,16 @@ func (b *budget) settleModel(ctx context.Context, st *runState, m *modelHold, re
 	if how != "" && b.meters {
 		note(ctx, middleware.VerdictAllow, how)
 	}
-	charge := func(bound int, ask Amounts) Amounts {
+	charge := func(bound int) Amounts {
+		bd := &b.bounds[bound]
 		if how != "" {
-			return ask
+			return m.ask(&bd.Limits).within(&bd.max)
 		}
-		return used.within(&b.bounds[bound].max)
+		return used.within(&bd.max)
 	}
 	all := make([]Amounts, len(m.bounds))
 	for i, bound := range m.bounds {
-		all[i] = charge(bound, m.hold.postings[i].ask)
+		all[i] = charge(bound)
 	}
 	bk := b.lock(st)
 	bk.settle(&m.hold, all)
@@ -167,7 +177,7 @@ func (b *budget) settleModel(ctx context.Context, st *runState, m *modelHold, re
 	if m.stored != nil {
 		all = make([]Amounts, len(m.stored.bounds))
 		for i, bound := range m.stored.bounds {
-			all[i] = charge(bound, m.stored.charges[i].Ask)
+			all[i] = charge(bound)
 		}
 		b.settleStored(ctx, st, m.stored, all)
 	}
