@@ -130,6 +130,53 @@ func reaskOfAgent(t *testing.T, a agentCase, budgetOutside bool) {
 	}
 }
 
+// A consumer of the stream gets what was said on the way to the accepted answer,
+// and nothing of those that were refused.
+func TestReaskStreams(t *testing.T) {
+	boundary := safe.Boundary(safe.Rules{Schema: verdict, Reasks: 2})
+	consume := func(t *testing.T, want string, run chains.Chain, inputs map[string]any) {
+		t.Helper()
+		var got strings.Builder
+		_, err := chains.Call(t.Context(), run, inputs, chains.WithStreamingFunc(func(_ context.Context, chunk []byte) error {
+			got.Write(chunk)
+			return nil
+		}))
+		if err != nil || got.String() != want {
+			t.Errorf("got %q, %v, want %q", got.String(), err, want)
+		}
+	}
+	for name, a := range agentCases {
+		t.Run(name, func(t *testing.T) {
+			m := teller{&script{answers: []*llms.ContentChoice{a.action("1+1"), a.final(noJSON), a.final("[1]"), a.final(lowRisk)}}}
+			consume(t, a.action("1+1").Content+a.final(lowRisk).Content,
+				langchaingo.Executor(agents.NewExecutor(a.agent(m, []tools.Tool{echoTool("calc")})), boundary),
+				map[string]any{"input": "What is the risk?", "history": ""})
+		})
+	}
+	plain, _ := conversation(langchaingo.Model(teller{says(noJSON, noJSON, lowRisk)}, boundary))
+	consume(t, lowRisk, langchaingo.Chain(plain, boundary), map[string]any{"input": "What is the risk?"})
+}
+
+// A teller streams what its script says, byte by byte.
+type teller struct{ *script }
+
+func (m teller) GenerateContent(ctx context.Context, messages []llms.MessageContent, options ...llms.CallOption) (*llms.ContentResponse, error) {
+	res, err := m.script.GenerateContent(ctx, messages, options...)
+	var opts llms.CallOptions
+	for _, o := range options {
+		o(&opts)
+	}
+	if err != nil || opts.StreamingFunc == nil {
+		return res, err
+	}
+	for _, b := range []byte(res.Choices[0].Content) {
+		if err := opts.StreamingFunc(ctx, []byte{b}); err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
 // With one request more than the budget has, its denial is what comes back.
 func TestReaskOfAnAgentOverBudget(t *testing.T) {
 	for name, a := range agentCases {

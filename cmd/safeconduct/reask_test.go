@@ -13,7 +13,7 @@ import (
 
 // Every answer that was asked for shows, and why it was refused.
 func TestInspectShowsWhatWasAskedAgain(t *testing.T) {
-	key, _ := newKey(t)
+	key, public := newKey(t)
 	dir := filepath.Join(t.TempDir(), "ledger")
 	r := open(t, dir, evidence.Config{Key: key})
 	verdict := schema.MustCompile("verdict", `{"type": "object", "properties": {"risk": {"enum": ["low", "high"]}}}`)
@@ -28,6 +28,9 @@ func TestInspectShowsWhatWasAskedAgain(t *testing.T) {
 	}
 	shut(t, r)
 
+	if code, stdout, stderr := safeconduct("verify", dir, "--key", public); code != 0 || strings.Contains(stdout, "although") {
+		t.Errorf("verify: exit %d, %s%s, want an intact ledger in which no denial was passed over", code, stdout, stderr)
+	}
 	code, stdout, stderr := safeconduct("inspect", dir)
 	if code != 0 {
 		t.Fatalf("inspect: exit %d, %s", code, stderr)
