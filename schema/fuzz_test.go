@@ -143,6 +143,30 @@ func agree(t *testing.T, s *schema.Schema, text string, instance []byte) {
 	}
 }
 
+// What Decode returns satisfies the schema of its type, and where it returns nothing
+// it says why without quoting.
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(everythingText))
+	for _, text := range fuzzTexts {
+		f.Add([]byte(text))
+	}
+	s := schema.MustFor[everything]()
+	f.Fuzz(func(t *testing.T, text []byte) {
+		before := bytes.Clone(text)
+		v, err := schema.Decode[everything](s, text)
+		if !bytes.Equal(text, before) {
+			t.Error("got the text changed")
+		}
+		if err != nil {
+			discreet(t, string(s.JSON()), text, err)
+			return
+		}
+		if err := s.ValidateValue(v); err != nil {
+			t.Errorf("got %+v, of which Validate says %v", v, err)
+		}
+	})
+}
+
 // Extract returns strict JSON or says why not, and changes nothing.
 func FuzzExtract(f *testing.F) {
 	for _, text := range fuzzTexts {

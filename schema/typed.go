@@ -23,11 +23,11 @@ import (
 // with a text form a string, an any anything. A pointer or slice may be null, a map
 // may not. The tag jsonschema:"..." is the description of a field's property.
 //
-// It is an error if the JSON of T, or of a type within it, cannot be described so:
-// a type that holds itself, that makes its own JSON, or that is no any and still an
-// interface, a func, a channel or a complex number; the option string; an embedded
-// type with a name or that is no struct; two fields of one name. [Compile] takes
-// what is written by hand.
+// It is an error if the JSON of T, or of a type within it, cannot be described so.
+// That is the case of a type that holds itself or makes its own JSON, an interface
+// other than any, a func, a channel, a complex number, a map with integer keys, the
+// option string, an embedded type with a tag or that is no struct, and two fields of
+// one name. [Compile] takes what is written by hand.
 func For[T any]() (*Schema, error) {
 	t := reflect.TypeFor[T]()
 	name := clip(typeName(t), maxName)
