@@ -7,7 +7,7 @@ TESSERA_VERSION := v1.0.4
 COSIGN_VERSION := v3.0.6
 BIN := $(CURDIR)/bin
 INTEROP := $(BIN)/interop-$(TESSERA_VERSION)-$(COSIGN_VERSION)
-MODULES := . conformance bench/evidence
+MODULES := . conformance bench/evidence bench/schema
 FUZZTIME ?= 1m
 
 .PHONY: help
@@ -58,13 +58,14 @@ $(INTEROP)/cosign:
 	@GOBIN=$(INTEROP) $(GO) install github.com/sigstore/cosign/v3/cmd/cosign@$(COSIGN_VERSION)
 
 .PHONY: bench
-bench: ## run the Target benchmarks, whose goal-x is at most 1 where the goal is met, and the ledger beside others
-	@$(GO) test -run '^$$' -bench Target ./middleware/... ./gates ./schema ./evidence ./adapters/...
+bench: ## run the Target benchmarks, whose goal-x is at most 1 where the goal is met, and the ledger and schemas beside others
+	@$(GO) test -run '^$$' -bench Target . ./middleware/... ./gates ./schema ./evidence ./adapters/...
 	@cd bench/evidence && $(GO) run .
+	@cd bench/schema && $(GO) run .
 
 .PHONY: bench-all
 bench-all: ## run all benchmarks
-	@$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./middleware/... ./gates ./schema ./evidence ./adapters/...
+	@$(GO) test -run '^$$' -bench . -benchmem -timeout 30m . ./middleware/... ./gates ./schema ./evidence ./adapters/...
 
 .PHONY: bench-peers
 bench-peers: ## compare the gates with policy engines, a span and a breaker; compiles a lot the first time

@@ -21,6 +21,7 @@ const depsPolicy = `
 	internal/httpreplay:
 	internal/delivery: github.com/sony/gobreaker github.com/cenkalti/backoff/v5
 	internal/pair: golang.org/x/sys
+	internal/sample:
 	gates: middleware golang.org/x/time
 	schema: middleware github.com/santhosh-tekuri/jsonschema/v5 github.com/go-json-experiment/json github.com/google/jsonschema-go
 	evidence/internal/tiles: golang.org/x/mod

@@ -9,46 +9,10 @@ import (
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/gates"
 	"example.com/safeconduct/internal/pair"
+	"example.com/safeconduct/internal/sample"
 	"example.com/safeconduct/middleware"
 	"example.com/safeconduct/middleware/middlewaretest"
 	"example.com/safeconduct/schema"
-)
-
-// A payment of eight fields and its receipt, of 195 and 134 bytes.
-const (
-	payment         = `{"account":"DE89370400440532013000","amount":129.95,"currency":"EUR","reference":"Invoice 2024-0815 for advice","urgent":false,"copies":3,"tags":["travel","approved"],"note":"pay before the 5th"}`
-	paymentContract = `{
-		"type": "object",
-		"required": ["account", "amount", "currency"],
-		"properties": {
-			"account":   {"type": "string", "minLength": 15, "maxLength": 34},
-			"amount":    {"type": "number", "exclusiveMinimum": 0, "maximum": 10000},
-			"currency":  {"enum": ["EUR", "USD", "GBP"]},
-			"reference": {"type": "string", "maxLength": 140},
-			"urgent":    {"type": "boolean"},
-			"copies":    {"type": "integer", "minimum": 1},
-			"tags":      {"type": "array", "items": {"type": "string"}, "maxItems": 5},
-			"note":      {"type": "string"}
-		},
-		"additionalProperties": false
-	}`
-	receipt         = `{"id":"pay-000815","state":"booked","amount":129.95,"fee":0.35,"currency":"EUR","balance":1870.05,"retries":0,"final":true,"memo":"x"}`
-	receiptContract = `{
-		"type": "object",
-		"required": ["id", "state"],
-		"properties": {
-			"id":       {"type": "string", "pattern": "^pay-[0-9]{6}$"},
-			"state":    {"enum": ["booked", "pending", "refused"]},
-			"amount":   {"type": "number", "minimum": 0},
-			"fee":      {"type": "number", "minimum": 0},
-			"currency": {"enum": ["EUR", "USD", "GBP"]},
-			"balance":  {"type": "number"},
-			"retries":  {"type": "integer", "minimum": 0},
-			"final":    {"type": "boolean"},
-			"memo":     {"type": "string", "maxLength": 80}
-		},
-		"additionalProperties": false
-	}`
 )
 
 // wholeGuard is what guards a call from end to end: a recorder, ingress, an
@@ -58,9 +22,9 @@ func wholeGuard(recorder *evidence.Recorder) middleware.Interceptor {
 		recorder.Intercept,
 		gates.Ingress(gates.IngressRules{}),
 		gates.Tools("pay"),
-		schema.Input(schema.Tools{"pay": schema.MustCompile("payment", paymentContract)}),
+		schema.Input(schema.Tools{"pay": schema.MustCompile("payment", sample.Payment().Schema)}),
 		gates.Budget(gates.Limits{ToolCalls: 1 << 60}),
-		middleware.On(middleware.KindTool, schema.Output(schema.MustCompile("receipt", receiptContract))),
+		middleware.On(middleware.KindTool, schema.Output(schema.MustCompile("receipt", sample.Receipt().Schema))),
 	)
 }
 
@@ -71,12 +35,12 @@ func inWholeRun(b *testing.B, f func(recorder *evidence.Recorder, pay func())) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	guard := wholeGuard(recorder)
+	guard, receipt := wholeGuard(recorder), sample.Receipt().Valid
 	h := middleware.Wrap(func(context.Context, middleware.Call) (middleware.Result, error) {
 		return middleware.Result{Output: receipt}, nil
 	}, guard)
 	err = middlewaretest.InRun(func(ctx context.Context) {
-		call := middlewaretest.Tool("pay", payment)
+		call := middlewaretest.Tool("pay", sample.Payment().Valid)
 		f(recorder, func() {
 			if _, err := h(ctx, call); err != nil {
 				b.Fatal(err)

@@ -7,16 +7,16 @@ import (
 	"example.com/safeconduct/schema"
 )
 
-// A sample is an instance of a schema.
-type sample struct {
+// An example is an instance of a schema.
+type example struct {
 	contract
 	instance string
 }
 
 // realCalls returns the valid calls of BFCL and those of tau-bench.
-func realCalls(t *testing.T) []sample {
+func realCalls(t *testing.T) []example {
 	t.Helper()
-	var all []sample
+	var all []example
 	contracts := make(map[string]contract)
 	add := func(text, instance string) {
 		c, ok := contracts[text]
@@ -24,7 +24,7 @@ func realCalls(t *testing.T) []sample {
 			c = newContract(t, text)
 			contracts[text] = c
 		}
-		all = append(all, sample{c, instance})
+		all = append(all, example{c, instance})
 	}
 	for _, c := range toolCalls(t) {
 		if c.Kind == "valid" {
@@ -40,9 +40,9 @@ func realCalls(t *testing.T) []sample {
 
 // suiteSamples returns all tests of the JSON Schema Test Suite whose schemas
 // compile, the optional ones too.
-func suiteSamples(t *testing.T) []sample {
+func suiteSamples(t *testing.T) []example {
 	t.Helper()
-	var all []sample
+	var all []example
 	for _, draft := range []struct{ name, url string }{
 		{"draft7", "http://json-schema.org/draft-07/schema#"},
 		{"draft2020-12", "https://json-schema.org/draft/2020-12/schema"},
@@ -60,7 +60,7 @@ func suiteSamples(t *testing.T) []sample {
 					}
 					c := contract{string(g.Schema), s, mustUpstream(t, string(g.Schema))}
 					for _, tc := range g.Tests {
-						all = append(all, sample{c, string(tc.Data)})
+						all = append(all, example{c, string(tc.Data)})
 					}
 				}
 			}

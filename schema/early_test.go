@@ -222,23 +222,23 @@ func TestCorpusEarly(t *testing.T) {
 	}
 	suite, calls := suiteSamples(t), realCalls(t)
 	m := newMutator(5)
-	var mutated []sample
+	var mutated []example
 	for i := range generated {
 		c := append(suite, calls...)[i%(len(suite)+len(calls))]
 		c.instance = m.mutate(c.instance)
 		mutated = append(mutated, c)
 	}
-	var bfcl []sample
+	var bfcl []example
 	contracts := make(map[string]contract)
 	for _, c := range toolCalls(t) {
 		if _, ok := contracts[string(c.Schema)]; !ok {
 			contracts[string(c.Schema)] = newContract(t, string(c.Schema))
 		}
-		bfcl = append(bfcl, sample{contracts[string(c.Schema)], string(c.Args)})
+		bfcl = append(bfcl, example{contracts[string(c.Schema)], string(c.Args)})
 	}
 	for _, set := range []struct {
 		name    string
-		samples []sample
+		samples []example
 		least   float64 // share of the refused that must be refused early
 	}{
 		{"the suite", suite, 0.2}, {"BFCL", bfcl, 0.6}, {"generated", mutated, 0.5},
