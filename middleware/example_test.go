@@ -95,6 +95,30 @@ func ExampleAgain() {
 	// ran ls -la
 }
 
+// A gate judges the outermost call that it sees, and lets those within it pass.
+func ExampleWithin() {
+	var judged middleware.Within[struct{}]
+	outermost := func(next middleware.Handler) middleware.Handler {
+		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			if judged.Find(ctx) == nil {
+				judged.New(ctx)
+				fmt.Println("judges", call.Input)
+			}
+			return next(ctx, call)
+		}
+	}
+	inner := middleware.Wrap(shell, outermost)
+	use(middleware.Wrap(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		return inner(ctx, middleware.Call{Kind: middleware.KindTool, Name: "shell", Input: "ls"})
+	}, outermost), "make")
+	use(inner, "ls")
+	// Output:
+	// judges make
+	// ran ls
+	// judges ls
+	// ran ls
+}
+
 func ExampleTransform() {
 	redact := middleware.Transform("redact", func(_ context.Context, call middleware.Call) (middleware.Call, bool, error) {
 		was := call.Input.(string)

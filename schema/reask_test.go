@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/safeconduct/middleware"
 	"example.com/safeconduct/middleware/middlewaretest"
@@ -297,5 +299,57 @@ func TestReaskLeavesRequestsOfInterceptorsAlone(t *testing.T) {
 	}
 	if len(s.requests) != 2 || len(s.requests[1].Messages) != 3 {
 		t.Errorf("got %d requests, want two, the second of three messages", len(s.requests))
+	}
+}
+
+// Whatever a model says, what leaves satisfies the schema, and no more is asked
+// than the rules allow.
+func TestReaskWhateverIsSaid(t *testing.T) {
+	said := []string{goodVerdict, badVerdict, prose, "", "tool", "Final:" + goodVerdict, "Final:" + badVerdict, "Final:" + prose, "Final:", "So: " + goodVerdict}
+	speakers := []func(*speaker, ...middleware.Interceptor) middleware.Handler{(*speaker).model, (*speaker).chain, (*speaker).agent}
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 0))
+	for range 5000 {
+		s := &speaker{}
+		for range 20 {
+			s.answers = append(s.answers, said[r.IntN(len(said))])
+		}
+		rules := schema.Rules{Schema: verdictSchema, Reasks: r.IntN(4), Extract: r.IntN(2) == 0}
+		if r.IntN(3) == 0 {
+			rules.Default = json.RawMessage(goodVerdict)
+		}
+		is := []middleware.Interceptor{middleware.Tell, schema.Boundary(rules)}[r.IntN(2):]
+		kind := r.IntN(len(speakers))
+		call := middleware.Call{Kind: middleware.KindChain, Name: "run"}
+		if kind == 0 {
+			call = middlewaretest.Model("?")
+		}
+		var streamed strings.Builder
+		if r.IntN(2) == 0 {
+			call.Stream = func(_ context.Context, c middleware.Chunk) error {
+				streamed.Write(c.Text)
+				return nil
+			}
+		}
+		res, err := speakers[kind](s, is...)(t.Context(), call)
+
+		if rounds := 5; len(s.requests) > rounds+rules.Reasks {
+			t.Fatalf("seed %d: %q: got %d requests, want at most %d and the %d of asking again", seed, s.answers, len(s.requests), rounds, rules.Reasks)
+		}
+		if err != nil {
+			if streamed.Len() > 0 {
+				t.Fatalf("seed %d: %q: got %q streamed of a run that failed: %v", seed, s.answers, streamed.String(), err)
+			}
+			continue
+		}
+		if model, ok := res.Output.(*middleware.ModelResponse); ok && model.Choices[0].ToolCalls != nil {
+			continue
+		}
+		if err := verdictSchema.Validate([]byte(answerOf(res.Output))); err != nil {
+			t.Fatalf("seed %d: %q with %+v: got %q, which should not have left: %v", seed, s.answers, rules, answerOf(res.Output), err)
+		}
+		if call.Stream != nil && !strings.Contains(streamed.String(), strings.TrimSpace(answerOf(res.Output))) {
+			t.Fatalf("seed %d: %q: got %q streamed, want the answer %q in it", seed, s.answers, streamed.String(), answerOf(res.Output))
+		}
 	}
 }
