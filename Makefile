@@ -59,13 +59,13 @@ $(INTEROP)/cosign:
 
 .PHONY: bench
 bench: ## run the Target benchmarks, whose goal-x is at most 1 where the goal is met, and the ledger and schemas beside others
-	@$(GO) test -run '^$$' -bench Target . ./middleware/... ./gates ./schema ./evidence ./adapters/...
+	@$(GO) test -run '^$$' -bench Target . ./middleware/... ./gates ./schema ./evidence/... ./adapters/...
 	@cd bench/evidence && $(GO) run .
 	@cd bench/schema && $(GO) run .
 
 .PHONY: bench-all
 bench-all: ## run all benchmarks
-	@$(GO) test -run '^$$' -bench . -benchmem -timeout 30m . ./middleware/... ./gates ./schema ./evidence ./adapters/...
+	@$(GO) test -run '^$$' -bench . -benchmem -timeout 30m . ./middleware/... ./gates ./schema ./evidence/... ./adapters/...
 
 .PHONY: bench-peers
 bench-peers: ## compare the gates with policy engines, a span and a breaker; compiles a lot the first time

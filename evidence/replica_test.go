@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"example.com/safeconduct/evidence"
@@ -640,5 +641,144 @@ func TestOpenReplicaPanics(t *testing.T) {
 			}()
 			_, _ = evidence.OpenReplica(newDir(t), cfg)
 		}()
+	}
+}
+
+// A record that a gap declares lost contradicts the gap.
+func TestReplicaOfARecordThatWasDeclaredLost(t *testing.T) {
+	f := newForger(t)
+	f.open()
+	f.run("run-a", "mail") // up to seq 5
+	lost := newForger(t)
+	lost.ids = 500
+	lost.writer, lost.session, lost.now, lost.elapsed = f.writer, f.session, f.now, f.elapsed
+	lost.seq, lost.prev = f.seq+1, f.prev
+	lost.run("run-lost", "mail")
+	f.seq += 4
+	f.gap(6, 9)
+	f.run("run-b", "mail")
+	dir := newDir(t)
+	r := openReplica(t, dir, evidence.ReplicaConfig{})
+	if n, err := r.Append(f.envs); n != len(f.envs) || err != nil {
+		t.Fatal(n, err)
+	}
+	for i, env := range lost.envs[:3] { // seq 7 to 9
+		var e *evidence.EquivocationError
+		if n, err := r.Append([][]byte{env}); n != 0 || !errors.As(err, &e) || !bytes.Equal(e.Held, f.envs[5]) || e.Seq != uint64(7+i) {
+			t.Errorf("seq %d: got %d, %v", 7+i, n, err)
+		}
+	}
+	wantSame(t, dir, f.envs...)
+}
+
+// Signatures of others beside that of the session change nothing: the record is the
+// same, and stays as it came first.
+func TestReplicaOfARecordWithAnotherSignature(t *testing.T) {
+	f := base(t)
+	dir := newDir(t)
+	r := openReplica(t, dir, evidence.ReplicaConfig{})
+	twice := sealAll(decodePayload(t, f.envs[4]), f.session, testKey(66))
+	if n, err := r.Append(slices.Concat(f.envs[:4], [][]byte{twice}, f.envs[4:])); n != 10 || err != nil {
+		t.Fatal(n, err)
+	}
+	wantSame(t, dir, slices.Concat(f.envs[:4], [][]byte{twice}, f.envs[5:])...)
+	wantIntact(t, dir)
+	r = reopenReplica(t, r, evidence.ReplicaConfig{})
+	if n, err := r.Append(f.envs); n != 9 || err != nil {
+		t.Error(n, err)
+	}
+}
+
+// Where the session signs only checkpoints, a record without a signature is taken,
+// and one in its place is an equivocation all the same.
+func TestReplicaOfUnsignedRecords(t *testing.T) {
+	f := newForger(t)
+	f.signing = evidence.SignCheckpoints
+	f.open()
+	f.run("run-a", "mail")
+	f.run("run-b", "mail")
+	dir := newDir(t)
+	r := openReplica(t, dir, evidence.ReplicaConfig{})
+	if n, err := r.Append(f.envs); n != 9 || err != nil {
+		t.Fatal(n, err)
+	}
+	if report := verify(t, dir); report.First == nil || report.First.Damage != evidence.DamageUnsigned {
+		t.Errorf("without a checkpoint: got %v", report.First)
+	}
+	if err := r.PutCheckpoint(f.checkpoint()); err != nil {
+		t.Fatal(err)
+	}
+	wantIntact(t, dir)
+	r = reopenReplica(t, r, evidence.ReplicaConfig{})
+	s, record, err := evidence.ParsePayload(decodePayload(t, f.envs[4]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	record.ID = "019d0c2e-5b1f-7c39-9cc2-ffff00000000"
+	payload, err := evidence.EncodePayload(s, record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e *evidence.EquivocationError
+	if n, err := r.Append([][]byte{sealAll(payload)}); n != 0 || !errors.As(err, &e) || !bytes.Equal(e.Held, f.envs[4]) {
+		t.Errorf("got %d, %v", n, err)
+	}
+}
+
+// Tiles that cannot be written keep no record from being stored. Until they can be
+// again, what is there cannot be told from what contradicts it.
+func TestReplicaWithoutTiles(t *testing.T) {
+	f := long(t)
+	dir := newDir(t)
+	r := openReplica(t, dir, evidence.ReplicaConfig{Policy: longKeys})
+	tile := filepath.Join(dir, "tile")
+	if err := os.WriteFile(tile, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := feed(r, 100, f.envs...); n != len(f.envs) || err != nil {
+		t.Fatal(n, err)
+	}
+	if n, err := r.Append(f.envs[:2]); n != 0 || !errors.Is(err, evidence.ErrUnavailable) {
+		t.Errorf("got %d, %v", n, err)
+	}
+	if err := os.Remove(tile); err != nil {
+		t.Fatal(err)
+	}
+	r = reopenReplica(t, r, evidence.ReplicaConfig{Policy: longKeys})
+	if n, err := r.Append(f.envs); n != len(f.envs) || err != nil {
+		t.Errorf("got %d, %v", n, err)
+	}
+	if report := verify(t, dir, public(testKey(1)), public(testKey(2))); !report.Intact() || report.MissingTiles != 0 {
+		t.Errorf("got %v, %d tiles missing", report.First, report.MissingTiles)
+	}
+}
+
+// What the errors say, and that it is nothing of what was sent.
+func TestReplicaErrors(t *testing.T) {
+	f := base(t)
+	r := openReplica(t, newDir(t), evidence.ReplicaConfig{})
+	if r.Ledger() != "prod" {
+		t.Errorf("got ledger %q", r.Ledger())
+	}
+	if n, err := r.Append(f.envs[:5]); err != nil {
+		t.Fatal(n, err)
+	}
+	for env, want := range map[string]string{
+		string(f.envs[7]):        "evidence: replica: records are missing between the 5 that are there and this",
+		"{}":                     "evidence: replica: refused: not_canonical: ",
+		string(strip(f.envs[5])): "evidence: replica: refused: unsigned: no signature",
+		string(forgeAnother(t, f, 2)): "evidence: replica: equivocation: record 3 of writer " + f.writer +
+			" contradicts what is there",
+	} {
+		if _, err := r.Append([][]byte{[]byte(env)}); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	other := newForger(t)
+	other.salt = 1
+	other.open()
+	other.run("run-x", "mail")
+	if err := r.PutCheckpoint(other.checkpoint()); err == nil || err.Error() != "evidence: replica: equivocation: a checkpoint contradicts what is there" {
+		t.Errorf("got %v", err)
 	}
 }

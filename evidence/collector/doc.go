@@ -56,14 +56,27 @@
 //	busy          429  too many requests of this key at a time
 //	unavailable   503  the disk fails, the ledger is damaged, or the collector closes
 //
-// A record that is there is acknowledged again, so that a batch can be sent again
-// after an answer that was lost. Records that come too early are not stored: a
-// client sends the batches of one ledger one after the other.
+// A record that is there is acknowledged again, and not stored again, so that a
+// batch can be sent again after an answer that was lost. Records that come too
+// early are not stored: a client sends the batches of one ledger one after the
+// other. Where the collector itself has lost records, the agent's exporter must
+// begin anew: remove its cursor, exporters/NAME.cursor in the agent's ledger.
 //
 // Checkpoints are posted to /v1/checkpoints/{ledger} as they are, and read from
 // there. GET /v1/runs and /v1/runs/{run} show what runs there were, and their
 // records as they are signed. All that needs a key; /healthz and /openapi.json do
 // not, which describes it all as OpenAPI 3.1.
+//
+// # On disk
+//
+//	DIR/ledgers/NAME              a ledger, as evidence/FORMAT.md describes it
+//	DIR/equivocations/NAME.ndjson what contradicts it, if anything does
+//
+// A NAME is what can be read of the origin, and a hash of it. A line of the second
+// is JSON with time, client and ledger, of a record also writer and seq, and with
+// what is held and what was received, each an envelope or a checkpoint: both are
+// signed by keys of the ledger, so that the line proves to anybody that these
+// signed both.
 //
 // # Who may do what
 //

@@ -123,7 +123,7 @@ func TestSlowClients(t *testing.T) {
 	}()
 	stop := make(chan struct{})
 	var drips sync.WaitGroup
-	for _, conn := range slow {
+	for _, conn := range slow[:len(slow)-1] {
 		drips.Go(func() {
 			tick := time.NewTicker(20 * time.Millisecond)
 			defer tick.Stop()
@@ -149,25 +149,21 @@ func TestSlowClients(t *testing.T) {
 			t.Errorf("another client: got %v", a)
 		}
 	}
-	answered := 0
 	for i, conn := range slow {
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err == nil {
-			if i >= 20 {
-				document(t).mark("POST", "/v1/records", "408")
-				answered++
-			}
+		switch {
+		case err == nil:
 			if resp.StatusCode != http.StatusRequestTimeout && (i >= 20 || resp.StatusCode != http.StatusBadRequest) {
 				t.Errorf("connection %d: got %s", i, resp.Status)
 			}
 			resp.Body.Close()
-		} // else it was closed with what we wrote unread
+		case i == len(slow)-1: // the others may be closed with what we wrote unread
+			t.Errorf("a body that stops: %v", err)
+		}
 	}
+	document(t).mark("POST", "/v1/records", "408")
 	close(stop)
 	drips.Wait()
-	if answered == 0 {
-		t.Error("no slow body was told so")
-	}
 	eventually(t, "the slots are free", func() bool {
 		return s.send("GET", "/v1/checkpoints/prod", prodAgent, nil).status == http.StatusNotFound
 	})

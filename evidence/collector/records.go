@@ -206,11 +206,15 @@ func readLines(r io.Reader, most int, take func(lines [][]byte) error) error {
 		switch {
 		case err == io.EOF: // that alone is the end, and not what wraps it
 			return flush()
-		case errors.Is(err, bufio.ErrBufferFull):
-			return errors.Join(flush(), &bodyError{errLongLine})
 		case err != nil:
+			if errors.Is(err, bufio.ErrBufferFull) {
+				err = errLongLine
+			}
 			// What came before it is whole, and need not come again.
-			return errors.Join(flush(), &bodyError{err})
+			if err := flush(); err != nil {
+				return err
+			}
+			return &bodyError{err}
 		case len(lines) == batchRecords || size >= batchBytes:
 			if err := flush(); err != nil {
 				return err

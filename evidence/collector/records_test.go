@@ -148,6 +148,25 @@ func TestRequestsThatAreRefused(t *testing.T) {
 	}
 }
 
+// What is there once it is decompressed is bounded too.
+func TestWhatABodyHoldsIsBounded(t *testing.T) {
+	envs := written(t, "prod", prodKey, 100)
+	all := lines(envs)
+	for plain, status := range map[int64]int{
+		int64(len(all)) - 1: http.StatusRequestEntityTooLarge,
+		int64(len(all)):     http.StatusOK,
+	} {
+		s := newSite(t, func(cfg *collector.Config) { cfg.Limits.Plain = plain })
+		a := s.send("POST", "/v1/records", prodAgent, bytes.NewReader(compress(t, all)), "Content-Type", ndjson, "Content-Encoding", "gzip")
+		if a.status != status || a.Taken == nil || *a.Taken < batch || *a.Taken > len(envs) {
+			t.Errorf("%d bytes of %d: got %v, want %d", plain, len(all), a, status)
+		}
+		wantSame(t, s.ledger("prod"), envs[:*a.Taken])
+	}
+}
+
+const batch = collector.BatchRecords
+
 func TestEquivocationIsKept(t *testing.T) {
 	s := newSite(t, nil)
 	session := testKey(7)
@@ -178,14 +197,19 @@ func TestEquivocationIsKept(t *testing.T) {
 			s.start()
 		}
 	}
+	// One before something that cannot be read is kept too.
+	a := s.send("POST", "/v1/records", prodAgent, bytes.NewReader(append(lines([][]byte{another(t, envs[7], session)}), make([]byte, 70_000)...)), "Content-Type", ndjson)
+	if a.kind() != "equivocation" {
+		t.Errorf("got %v", a)
+	}
 	wantSame(t, s.ledger("prod"), envs)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	kept := strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
-	if len(kept) != 3 || kept[1] != `{"time":"2026` {
-		t.Fatalf("got %q, want one line, a torn one, and one of after the restart", kept)
+	if len(kept) != 4 || kept[1] != `{"time":"2026` {
+		t.Fatalf("got %q, want one line, a torn one, and two of after the restart", kept)
 	}
 	for _, i := range []int{0, 2} {
 		var e struct {
@@ -206,7 +230,7 @@ func TestEquivocationIsKept(t *testing.T) {
 	if !strings.Contains(s.log.String(), "EQUIVOCATION") {
 		t.Errorf("the log does not say it: %s", s.log)
 	}
-	if a := s.send("GET", "/metrics", auditor, nil); !strings.Contains(string(a.body), "safeconduct_collector_equivocations_total 1\n") {
+	if a := s.send("GET", "/metrics", auditor, nil); !strings.Contains(string(a.body), "safeconduct_collector_equivocations_total 2\n") {
 		t.Errorf("got %s", a.body)
 	}
 }

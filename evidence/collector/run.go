@@ -17,9 +17,9 @@ const (
 
 	// The bounds of a page.
 	defaultPage = 100
-	maxPage     = 1000    // runs
-	maxRecords  = 256     // of a run
-	maxScanned  = 100_000 // records, to find those of a run
+	maxPage     = 1000   // runs
+	maxRecords  = 256    // of a run
+	maxScanned  = 20_000 // records, to find those of a run
 )
 
 // A run is what is known of one.

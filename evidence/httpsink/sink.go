@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/internal/delivery"
@@ -88,13 +89,13 @@ func New(cfg Config) (*Sink, error) {
 		}
 		header.Set("Authorization", "Bearer "+cfg.Token)
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = cfg.TLS.Clone()
-	transport.MaxIdleConnsPerHost = 8
 	s := &Sink{
 		records: records, header: header, gzip: !cfg.Uncompressed,
 		client: &http.Client{
-			Transport:     transport,
+			Transport: &http.Transport{
+				Proxy: http.ProxyFromEnvironment, TLSClientConfig: cfg.TLS.Clone(), ForceAttemptHTTP2: true,
+				MaxIdleConnsPerHost: 8, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
+			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
