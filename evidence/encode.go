@@ -270,6 +270,9 @@ func (e *encoder) outcome(o *Outcome) {
 	e.decimal("latency", int64(o.Latency))
 	e.flag("reached", o.Reached)
 	e.optional("reason", o.Reason)
+	if o.Released != 0 {
+		e.number("released", o.Released)
+	}
 	e.text("result", string(o.Result))
 	e.flag("told", o.Told)
 }

@@ -22,6 +22,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/middleware"
 	"golang.org/x/mod/sumdb/note"
 )
 
@@ -97,6 +98,12 @@ func record(t *testing.T, runs int, modes ...evidence.Signing) *recorded {
 			if err := agent(t.Context(), r); err != nil {
 				t.Fatal(err)
 			}
+		}
+		streamed := middleware.Call{Kind: middleware.KindModel, Name: "m", Stream: func(context.Context, middleware.Chunk) error { return nil }}
+		if _, err := call(t, r, streamed, func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			return middleware.Result{}, call.Stream(ctx, middleware.Chunk{Text: []byte("four")})
+		}); err != nil {
+			t.Fatal(err)
 		}
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)

@@ -187,8 +187,13 @@ type Outcome struct {
 	Latency time.Duration `json:"latency,string"`   // from the intent on, waiting for it included
 	Reached bool          `json:"reached,omitzero"` // the tool, chain or model was called
 	Reason  string        `json:"reason,omitzero"`  // of a denial; safe to show
-	Result  Result        `json:"result"`
-	Told    bool          `json:"told,omitzero"` // the denial was handed back as text
+
+	// Released is how many bytes of what the call streams its caller got: of a
+	// call that was not done, those that left before the verdict.
+	Released int64 `json:"released,omitzero"`
+
+	Result Result `json:"result"`
+	Told   bool   `json:"told,omitzero"` // the denial was handed back as text
 }
 
 // A Result is the one word for what came of a call. A call without an outcome

@@ -490,3 +490,43 @@ func TestManyGoroutines(t *testing.T) {
 		t.Errorf("got stats %+v", s)
 	}
 }
+
+// What a caller got of a stream stands in the outcome, whoever ended it.
+func TestReleased(t *testing.T) {
+	refuse := middleware.After("out", func(context.Context, middleware.Call, middleware.Result) error {
+		return middleware.Deny(middleware.CodeBadOutput, "not that")
+	})
+	broken := errors.New("broken")
+	for _, tt := range []struct {
+		name   string
+		gates  []middleware.Interceptor
+		err    error
+		result evidence.Result
+		want   int64
+	}{
+		{"done", nil, nil, evidence.ResultDone, 12},
+		{"denied", []middleware.Interceptor{refuse}, nil, evidence.ResultDenied, 0},
+		{"denied after a part has left", []middleware.Interceptor{middleware.Window(6, refuse)}, nil, evidence.ResultDenied, 4},
+		{"denied after all has left", []middleware.Interceptor{middleware.PassThrough(refuse)}, nil, evidence.ResultDenied, 12},
+		{"failed", nil, broken, evidence.ResultFailed, 12},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := newDir(t)
+			r := open(t, dir, evidence.Config{})
+			_, _ = call(t, r, middleware.Call{Kind: middleware.KindRetriever, Name: "m", Stream: func(context.Context, middleware.Chunk) error { return nil }},
+				func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+					for range 3 {
+						if err := call.Stream(ctx, middleware.Chunk{Text: []byte("four")}); err != nil {
+							return middleware.Result{}, err
+						}
+					}
+					return middleware.Result{Output: "four"}, tt.err
+				}, tt.gates...)
+			_ = r.Close(t.Context())
+			wantIntact(t, dir)
+			if o := entries(t, dir)[3].Record.Outcome; o.Result != tt.result || o.Released != tt.want {
+				t.Errorf("got %+v, want %s with %d bytes released", o, tt.result, tt.want)
+			}
+		})
+	}
+}

@@ -199,6 +199,7 @@ func (c *recording) finish(e *event) {
 		e.kept += kept
 	}
 	e.outcome.Reached = ran
+	e.outcome.Released = c.trail.Released()
 	e.outcome.Latency = time.Since(c.began)
 	e.balances = balances(c.run)
 	if c.call.parent == 0 {

@@ -185,6 +185,9 @@ func (r *row) remarks() []string {
 			s = append(s, "did not run: an interceptor answered for it")
 		}
 	}
+	if r.result != evidence.ResultDone && r.released > 0 {
+		s = append(s, count(uint64(r.released), "byte")+" of its stream had left before")
+	}
 	if r.effects == evidence.EffectsBestEffort {
 		s = append(s, "on best effort: it did not wait for its intent to be durable")
 	}

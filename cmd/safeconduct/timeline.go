@@ -53,16 +53,17 @@ type call struct {
 	orphan  bool             // it has no intent
 	effects evidence.Effects // of its intent
 
-	result  evidence.Result // empty without an outcome
-	latency time.Duration
-	usage   *evidence.Usage
-	allowed []string // the gates that did, in order
-	notes   []string // what else gates decided
-	denial  denial   // zero if it was not denied
-	decided bool     // the denial is one of its own gates'
-	told    bool     // and was handed back as text
-	reached bool     // the tool, chain or model was called
-	error   []string // classes
+	result   evidence.Result // empty without an outcome
+	latency  time.Duration
+	usage    *evidence.Usage
+	allowed  []string // the gates that did, in order
+	notes    []string // what else gates decided
+	denial   denial   // zero if it was not denied
+	decided  bool     // the denial is one of its own gates'
+	told     bool     // and was handed back as text
+	reached  bool     // the tool, chain or model was called
+	released int64    // bytes of its stream
+	error    []string // classes
 }
 
 // A denial is who denied, and why. It says the same of other decisions.
@@ -254,7 +255,7 @@ func (run *timeline) call(rc *evidence.Call) *call {
 func (c *call) outcome(r *evidence.Record) {
 	o := r.Outcome
 	c.result, c.latency, c.usage = o.Result, o.Latency, r.Usage
-	c.told, c.reached, c.error = o.Told, o.Reached, o.Error
+	c.told, c.reached, c.error, c.released = o.Told, o.Reached, o.Error, o.Released
 	if o.Result == evidence.ResultDenied {
 		c.denial = denial{o.Gate, o.Code, o.Reason}
 	}

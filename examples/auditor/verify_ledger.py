@@ -37,7 +37,7 @@ MEMBERS = {name: members.split() for name, members in {
     "balances": "gate held limit max scope used", "breaker": "changes error? exporter state", "call": "id kind name parent?",
     "decisions": "code? elapsed gate reason? shadow? verdict", "erased": "authority commitment reason",
     "gap": "count from reason to", "input": CONTENT, "output": CONTENT, "ran": CONTENT,
-    "outcome": "code? error? gate? latency reached? reason? result told?", "plan": "final? steps? toolCalls?",
+    "outcome": "code? error? gate? latency reached? reason? released? result told?", "plan": "final? steps? toolCalls?",
     "toolCalls": TOOL_CALL, "policy": "digest? version?", "messages": "role size",
     "request": "candidates? json? maxTokens? messages? model? stops? temperature? tools? topP?",
     "response": "choices? model?", "choices": "reasoning? size stopReason? toolCalls?", "rotate": "key public",
