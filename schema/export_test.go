@@ -1,5 +1,7 @@
 package schema
 
+import "regexp"
+
 // ValidateDecoded judges a decoded value without the strict parse.
 func (s *Schema) ValidateDecoded(v any) error { return s.validate(v) }
 
@@ -41,4 +43,23 @@ func (s *Schema) Early(text string, sizes []int) (read int, err error) {
 		read += n
 	}
 	return read, nil
+}
+
+// Parse decodes a JSON text strictly. The keyword is that of a fault, or empty.
+func Parse(text string) (v any, keyword string) {
+	doc, f := parse(text, MaxBytes, false)
+	if f != nil {
+		return nil, f.keyword
+	}
+	return doc.value, ""
+}
+
+// Normal serialises an accepted text again.
+func Normal(text string) string { return normalized(text) }
+
+// Pattern returns how a regular expression is matched, and whether it is without
+// one.
+func Pattern(text string) (matches func(string) bool, runs bool) {
+	p := newPattern(regexp.MustCompile(text))
+	return p.matches, p.runs != nil
 }

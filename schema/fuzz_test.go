@@ -316,3 +316,46 @@ func discreet(t *testing.T, schemaText string, instance []byte, err error) {
 	}
 	walk(v)
 }
+
+// trapInstances are texts of the kinds that crashed, stalled or fooled validators
+// and decoders.
+var trapInstances = []string{
+	`1e1000000000`, `1e-99999999`, `1e400`, strings.Repeat("7", 1000), `9223372036854775808`, `1.0`, `NaN`,
+	`{"amount":50,"Amount":5000}`, `{"amount":50,"amount":5000}`, `{"amount":50,"\u0061mount":5000}`, `{"amount":50} {"amount":5000}`,
+	`{"to":"\ud800","amount":1}`, "{\"to\":\"\xed\xa0\x80\",\"amount\":1}", "\ufeff{\"amount\":1}", "{\"to\":\"a\u202eb\",\"amount\":1}",
+	strings.Repeat("[", 100) + strings.Repeat("]", 100), strings.Repeat(`{"a":`, 64) + "1" + strings.Repeat("}", 64),
+	`"` + strings.Repeat("a", 100) + `!"`, "```json\n{}\n```", `[1,1.0,1e0]`, `{"x-y":"abcd","x-":"ab"}`,
+}
+
+// The fast path accepts nothing that the judge refuses, or jsonschema by itself.
+func FuzzAccepts(f *testing.F) {
+	for _, s := range fuzzSchemas {
+		for _, instance := range append(fuzzInstances, trapInstances...) {
+			f.Add(s, instance)
+		}
+	}
+	for _, s := range []string{
+		`{"enum":["a",1,null,true]}`, `{"pattern":"^(a+)+$"}`, `{"pattern":"^[A-Z]{2}[0-9]*$","maxLength":9}`, doubling(4),
+		`{"anyOf":[{"type":"object","properties":{"a":{"const":1},"b":{"properties":{"c":{}}}},"required":["a"]},{"properties":{"A":{}}},{"type":["string","null"]}]}`,
+		`{"oneOf":[{"const":"a"},{"type":"object","required":["k"],"properties":{"k":{"enum":["x"]}}},{"type":"object","required":["k"],"properties":{"k":{"enum":["y","z"]}}}]}`,
+		`{"$schema":"http://json-schema.org/draft-07/schema#","items":[{"type":"integer"}],"additionalItems":{"multipleOf":0.01,"exclusiveMinimum":0}}`,
+	} {
+		for _, instance := range trapInstances {
+			f.Add(s, instance)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text, instance string) {
+		s, err := schema.Compile("fuzz", []byte(text))
+		if err != nil {
+			return
+		}
+		if !s.Accepts(instance) {
+			return
+		}
+		contract{text, s, mustUpstream(t, text)}.sound(t, instance)
+		normal, err := s.Normalize([]byte(instance))
+		if err != nil || !s.Accepts(string(normal)) {
+			t.Errorf("%s: %s: became %s, %v, which is not accepted", text, instance, normal, err)
+		}
+	})
+}
