@@ -21,6 +21,10 @@
 // signatures, and [Follow] waits for more. [Prove] takes one record out of a
 // ledger with all that it takes to believe it, and [Reveal] a content with it.
 //
+// An [Exporter] ships the records of a ledger elsewhere: package httpsink posts
+// them, and package collector takes them. A [Replica] is a ledger that is received
+// so, verified as it comes.
+//
 // A [Record] is an in-toto Statement in a DSSE envelope, signed with Ed25519, so
 // that cosign, openssl or a short script verifies one as well. The envelopes are
 // the leaves of a Merkle tree, whose head is signed as a C2SP checkpoint: the
@@ -45,5 +49,6 @@
 // changed after it was written, and whoever owns the process can write what they
 // like. A ledger that is cut at the end of a record, and its checkpoint put back,
 // cannot be told from one that never went on, except that the runs under way lack
-// their end: keep the checkpoints that Config.Publish gets in a second place.
+// their end: keep the checkpoints that Config.Publish gets in a second place, such
+// as a collector.
 package evidence

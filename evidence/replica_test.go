@@ -782,3 +782,68 @@ func TestReplicaErrors(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Whatever is made of the records of a ledger by somebody without a key, and in
+// whatever order it comes, a replica holds the first records of that ledger and
+// nothing else, and takes the rest when it comes as it was.
+func TestReplicaOfRandomDamage(t *testing.T) {
+	f := base(t)
+	run := f.begin("run-c")
+	call := run.intent("mail")
+	f.renew()
+	run.outcome(call, done)
+	run.end()
+	f.seq += 3
+	f.gap(f.seq-2, f.seq)
+	f.open()
+	f.run("run-d", "mail")
+	other := newForger(t)
+	other.root, other.salt = testKey(66), 1
+	other.open()
+	other.run("run-a", "mail")
+	dir := newDir(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		r, err := evidence.OpenReplica(dir, evidence.ReplicaConfig{Ledger: "prod", Policy: longKeys})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		for range rapid.IntRange(1, 12).Draw(rt, "batches") {
+			from := rapid.IntRange(0, len(f.envs)-1).Draw(rt, "from")
+			batch := slices.Clone(f.envs[from:rapid.IntRange(from+1, len(f.envs)).Draw(rt, "to")])
+			i := rapid.IntRange(0, len(batch)-1).Draw(rt, "i")
+			k := rapid.IntRange(0, len(batch)-1).Draw(rt, "k")
+			switch rapid.SampledFrom([]string{"nothing", "remove", "swap", "insert", "strip", "flip", "stranger"}).Draw(rt, "what") {
+			case "remove":
+				batch = slices.Delete(batch, i, i+1)
+			case "swap":
+				batch[i], batch[k] = batch[k], batch[i]
+			case "insert":
+				batch = slices.Insert(batch, i, batch[k])
+			case "strip":
+				batch[i] = strip(batch[i])
+			case "flip":
+				env := bytes.Clone(batch[i])
+				env[rapid.IntRange(0, len(env)-1).Draw(rt, "byte")] ^= 1 << rapid.IntRange(0, 7).Draw(rt, "bit")
+				batch[i] = env
+			case "stranger":
+				batch[i] = other.envs[i%len(other.envs)]
+			}
+			taken, err := r.Append(batch)
+			if (err == nil) != (taken == len(batch)) {
+				rt.Fatalf("got %d of %d taken, %v", taken, len(batch), err)
+			}
+		}
+		_, n := r.Head()
+		if got := envelopes(t, dir); uint64(len(got)) != n || !slices.EqualFunc(got, f.envs[:n], bytes.Equal) {
+			rt.Fatalf("got %d records, and not the first %d of the ledger", len(got), n)
+		}
+		if taken, err := r.Append(f.envs); taken != len(f.envs) || err != nil {
+			rt.Fatalf("got %d of %d, %v", taken, len(f.envs), err)
+		}
+	})
+	wantIntact(t, dir)
+}

@@ -142,7 +142,10 @@ func (p *publisher) put(ctx context.Context, checkpoint []byte) error {
 		return fmt.Errorf("httpsink: %w", err)
 	}
 	a.says.Taken = nil // is of records
-	return a.judge(0)
+	if e := a.judge(0); e != nil {
+		return &e.SinkError
+	}
+	return nil
 }
 
 // Close has the newest checkpoint posted, if it has not been taken, and ends what

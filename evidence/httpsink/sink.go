@@ -132,22 +132,50 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Send posts records in one request. It is an evidence.Sink.
+// Send posts records, in one request unless the receiver answers that this is too
+// large. It is an evidence.Sink.
 //
 // The error is an *evidence.SinkError: it says how many records the receiver has
 // taken all the same, by "taken" in its answer, and whether to send again is of
 // use. It is not for the statuses 400 to 599 but 408, 425, 429, 502, 503 and 504, and
 // 409 with Retry-After, by which a collector says that records before these are
-// missing. Where a collector has refused one record, only that is refused for good.
-// Errors hold nothing of what was sent or answered.
+// missing. Where a collector has refused one record, or one alone is too large, only
+// that is refused for good. Errors hold nothing of what was sent or answered.
 func (s *Sink) Send(ctx context.Context, envelopes [][]byte) error {
+	sent, most := 0, len(envelopes)
+	for sent < len(envelopes) {
+		part := envelopes[sent:min(sent+most, len(envelopes))]
+		e := s.send(ctx, part)
+		switch {
+		case e == nil:
+			sent += len(part)
+		case e.tooLarge && e.Accepted > 0:
+			sent += e.Accepted
+		case e.tooLarge && len(part) > 1:
+			most = len(part) / 2
+		default:
+			e.Accepted += sent
+			return &e.SinkError
+		}
+	}
+	return nil
+}
+
+// A failure is why a request was not a success.
+type failure struct {
+	evidence.SinkError
+	tooLarge bool
+}
+
+// send posts records in one request. It returns nil if all were taken.
+func (s *Sink) send(ctx context.Context, envelopes [][]byte) *failure {
 	body, encoding, err := s.encode(envelopes)
 	if err != nil {
-		return &evidence.SinkError{Err: fmt.Errorf("httpsink: %w", err)}
+		return &failure{SinkError: evidence.SinkError{Err: fmt.Errorf("httpsink: %w", err)}}
 	}
 	a, err := s.post(ctx, s.records, "application/x-ndjson", encoding, body)
 	if err != nil {
-		return &evidence.SinkError{Err: fmt.Errorf("httpsink: %w", err)}
+		return &failure{SinkError: evidence.SinkError{Err: fmt.Errorf("httpsink: %w", err)}}
 	}
 	return a.judge(len(envelopes))
 }
@@ -231,23 +259,24 @@ func (s *Sink) post(ctx context.Context, to *url.URL, kind, encoding string, bod
 // problem is how the types of a collector's problems begin.
 const problem = "urn:safeconduct:problem:"
 
-// judge returns the error that an answer to n records is, nil where it took all.
-func (a *answer) judge(n int) error {
-	e := &evidence.SinkError{After: a.status.After}
+// judge returns why an answer to n records is not that all were taken, nil if it is.
+func (a *answer) judge(n int) *failure {
+	e := &failure{SinkError: evidence.SinkError{After: a.status.After}}
 	if taken := a.says.Taken; taken != nil {
 		e.Accepted = min(max(*taken, 0), n)
 	}
-	switch {
-	case a.status.Status/100 == 2 && a.kind == "text/html":
+	switch success := a.status.Status/100 == 2; {
+	case success && a.kind == "text/html":
 		e.Err = errors.New("httpsink: the answer is a page, and not of a receiver of records")
-	case a.status.Status/100 == 2 && (a.says.Taken == nil || e.Accepted == n):
+	case success && (a.says.Taken == nil || e.Accepted == n):
 		return nil
-	case a.status.Status/100 == 2:
+	case success:
 		e.Err = errors.New("httpsink: not all was taken")
 	default:
 		e.Err = fmt.Errorf("httpsink: %w", a.status)
 		e.Final = a.permanent()
-		if kind := a.says.Type; kind == problem+"refused" || kind == problem+"equivocation" {
+		e.tooLarge = a.status.Status == http.StatusRequestEntityTooLarge
+		if kind := a.says.Type; e.tooLarge || kind == problem+"refused" || kind == problem+"equivocation" {
 			e.Rejected = 1
 		}
 	}

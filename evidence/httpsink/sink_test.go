@@ -400,3 +400,70 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 }
+
+// What is too large for a receiver comes in parts; one record that is too large by
+// itself is refused alone.
+func TestAReceiverWithALimit(t *testing.T) {
+	records, _ := evidencetest.Records(t, 40)
+	largest := 0
+	for _, env := range records {
+		largest = max(largest, len(env)+1)
+	}
+	for name, tt := range map[string]struct {
+		limit    int
+		large    int // a record that is too large; -1: none
+		accepted int
+	}{
+		"of all":          {1 << 20, -1, 40},
+		"of some":         {5 * largest, -1, 40},
+		"of one":          {largest, -1, 40},
+		"of one, too":     {largest, 17, 17},
+		"of none":         {0, 0, 0},
+		"the last of all": {3 * largest, 39, 39},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []byte
+			server := evidencetest.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				if len(body) > tt.limit {
+					http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+					return
+				}
+				got = append(got, body...)
+			}))
+			sink := newSink(t, httpsink.Config{URL: server.URL, Uncompressed: true})
+			batch := append([][]byte(nil), records...)
+			if tt.large >= 0 {
+				batch[tt.large] = bytes.Repeat([]byte("x"), 4*largest+tt.limit)
+			}
+			err := sink.Send(t.Context(), batch)
+			var e *evidence.SinkError
+			switch {
+			case tt.large < 0 && err != nil:
+				t.Errorf("got %v", err)
+			case tt.large >= 0 && (!errors.As(err, &e) || e.Accepted != tt.accepted || e.Rejected != 1 || !e.Final):
+				t.Errorf("got %+v, %v, want %d taken and one refused", e, err, tt.accepted)
+			}
+			if want := bytes.Join(batch[:tt.accepted], []byte("\n")); !bytes.Equal(bytes.TrimSuffix(got, []byte("\n")), want) {
+				t.Errorf("the receiver has %d bytes, want the %d of the first %d records", len(got), len(want), tt.accepted)
+			}
+			if n := server.Requests(); n > 3*40 {
+				t.Errorf("got %d requests", n)
+			}
+		})
+	}
+}
+
+// A collector takes what it can of a request that is too large, and the rest comes.
+func TestACollectorWithALimit(t *testing.T) {
+	records, root := evidencetest.Records(t, 40)
+	c := newCollection(t, "evidencetest", root)
+	sink := newSink(t, c.config())
+	c.server.Next(answers(http.StatusRequestEntityTooLarge, "application/problem+json", `{"type":"urn:safeconduct:problem:too_large","taken":0}`))
+	if err := sink.Send(t.Context(), records); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.stored(t); len(got) != 40 || c.server.Requests() != 3 {
+		t.Errorf("got %d records with %d requests", len(got), c.server.Requests())
+	}
+}
