@@ -8,6 +8,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(shipTo) != "" {
+		ship()
+		return
+	}
 	if os.Getenv(crashDir) != "" {
 		crash()
 		return

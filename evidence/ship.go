@@ -16,8 +16,9 @@ const (
 	batchBytes   = 1 << 20
 	linger       = 200 * time.Millisecond // what a record may wait for others to go with it
 
-	saveEvery = time.Second // a crash has the sink get so much again
-	sayEvery  = time.Minute // bounds records and log lines about the shipping
+	saveEvery = time.Second       // a crash has the sink get again what came since
+	saveAfter = 16 * batchRecords // or so many records, if that is sooner
+	sayEvery  = time.Minute       // bounds records and log lines about the shipping
 
 	// closePoll is how often a shipper that is to end looks at its breaker.
 	closePoll = 50 * time.Millisecond
@@ -65,6 +66,7 @@ type shipper struct {
 	retryAt time.Time // of reading, after an error
 	dirty   bool      // the cursor is not kept
 	savedAt time.Time
+	savedOf uint64 // cursor.records() then
 
 	said     time.Time // the last log line
 	saidOf   uint64    // cursor.records() then
@@ -452,7 +454,7 @@ func (x *shipper) flush(ctx context.Context, n uint64) bool {
 
 // keep keeps the cursor, but not too often.
 func (x *shipper) keep() {
-	if x.dirty && time.Since(x.savedAt) >= saveEvery {
+	if x.dirty && (time.Since(x.savedAt) >= saveEvery || x.cursor.records()-x.savedOf >= saveAfter) {
 		x.save()
 	}
 }
@@ -462,7 +464,7 @@ func (x *shipper) save() {
 		return
 	}
 	err := x.cursor.save(&x.disk, x.dir)
-	x.savedAt = time.Now()
+	x.savedAt, x.savedOf = time.Now(), x.cursor.records()
 	x.dirty = err != nil
 	if err != nil {
 		err = fmt.Errorf("evidence: exporter %s: cursor: %w", x.Name, err)

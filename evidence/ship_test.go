@@ -22,30 +22,37 @@ import (
 // A batch ends at 256 records, at 1 MiB, or 200 ms after a record came.
 func TestBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var sizes []int
-		var at []time.Time
+		type batch struct {
+			records int
+			after   time.Duration
+		}
+		began := time.Now()
+		var mu sync.Mutex
+		var got []batch
 		r := open(t, newDir(t), evidence.Config{ReadOnly: []string{"shell"}, Exporters: to(func(_ context.Context, envs [][]byte) error {
-			sizes, at = append(sizes, len(envs)), append(at, time.Now())
+			mu.Lock()
+			defer mu.Unlock()
+			got = append(got, batch{len(envs), time.Since(began)})
 			return nil
 		})})
-		synctest.Wait()
-		began := time.Now()
-		time.Sleep(time.Second)
-		synctest.Wait()
-		if len(sizes) != 1 || sizes[0] != 1 || at[0].Sub(began) != 200*time.Millisecond {
-			t.Errorf("the first record: got batches of %v, after %v, want one of 1 after 200ms", sizes, at[0].Sub(began))
+		batches := func() []batch {
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(got)
 		}
-		sizes = nil
-		use(t, r, 160) // 640 records
+		time.Sleep(time.Second)
+		if b := batches(); !slices.Equal(b, []batch{{1, 200 * time.Millisecond}}) {
+			t.Errorf("got batches %v, want the first record after 200 ms", b)
+		}
+		use(t, r, 160) // 640 records, at once: they are written within milliseconds
 		time.Sleep(100 * time.Millisecond)
-		synctest.Wait()
-		if !slices.Equal(sizes, []int{256, 256}) {
-			t.Errorf("after 100 ms: got batches of %v, want two of 256", sizes)
+		if b := batches(); len(b) != 3 || b[1].records != 256 || b[2].records != 256 {
+			t.Errorf("after 100 ms: got batches %v, want two of 256", b)
 		}
 		time.Sleep(time.Second)
-		synctest.Wait()
-		if !slices.Equal(sizes, []int{256, 256, 128}) {
-			t.Errorf("got batches of %v, want the rest in a third", sizes)
+		if b := batches(); len(b) != 4 || b[3].records != 128 || b[3].after > 1300*time.Millisecond {
+			t.Errorf("got batches %v, want the rest 200 ms after it came", b)
 		}
 		if n := stats(r); n.Lag != 0 || n.LagTime != 0 {
 			t.Errorf("got stats %+v", n)

@@ -1,0 +1,428 @@
+package evidence_test
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/internal/delivery"
+	"example.com/safeconduct/middleware"
+)
+
+// A collector is a sink as it should be: it counts each record once, keeps what it
+// has by ID, and notices what is out of order. It has weather.
+type collector struct {
+	weather atomic.Pointer[func(ctx context.Context, n int) error] // what n calls before meet
+
+	mu       sync.Mutex
+	calls    int
+	records  map[string]uint64 // by ID: how often it came
+	last     map[string]uint64 // by writer: the last new seq
+	disorder int
+}
+
+func newCollector() *collector {
+	return &collector{records: make(map[string]uint64), last: make(map[string]uint64)}
+}
+
+func (c *collector) set(weather func(ctx context.Context, n int) error) { c.weather.Store(&weather) }
+
+func (c *collector) take(ctx context.Context, envs [][]byte) error {
+	c.mu.Lock()
+	n := c.calls
+	c.calls++
+	c.mu.Unlock()
+	if w := c.weather.Load(); w != nil {
+		if err := (*w)(ctx, n); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, env := range envs {
+		r, err := evidence.ParseEnvelope(env)
+		if err != nil {
+			return err
+		}
+		if c.records[r.ID]++; c.records[r.ID] > 1 {
+			continue
+		}
+		if r.Seq != c.last[r.Writer]+1 {
+			c.disorder++
+		}
+		c.last[r.Writer] = r.Seq
+	}
+	return nil
+}
+
+// wantAll checks that the collector has each record of the ledger, and each
+// writer's in order.
+func (c *collector) wantAll(t *testing.T, dir string) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	produced := make(map[string]bool)
+	for _, e := range entries(t, dir) {
+		produced[e.Record.ID] = true
+		if c.records[e.Record.ID] == 0 {
+			t.Fatalf("record %d of the ledger did not arrive", e.Record.Seq)
+		}
+	}
+	if len(c.records) != len(produced) || c.disorder > 0 {
+		t.Errorf("%d records arrived and %d were produced, %d out of order", len(c.records), len(produced), c.disorder)
+	}
+}
+
+// The weather of the outage: what each part is called, how long it is, and what
+// the sink does meanwhile.
+type outage struct {
+	name string
+	long time.Duration
+	sink func(ctx context.Context, n int) error
+}
+
+func outages(second time.Duration) []outage {
+	pause := func(ctx context.Context, d time.Duration) error {
+		select {
+		case <-time.After(d):
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return []outage{
+		{"down", 3600 * second, func(context.Context, int) error { return errSink }},
+		{"slow", 300 * second, func(ctx context.Context, _ int) error { return pause(ctx, 10*second) }},
+		{"429", 300 * second, func(context.Context, int) error { return &delivery.StatusError{Status: 429, After: 7 * second} }},
+		{"hung", 300 * second, func(ctx context.Context, _ int) error { <-ctx.Done(); return ctx.Err() }},
+		{"flapping", 300 * second, func(_ context.Context, n int) error {
+			if n%3 != 0 {
+				return &delivery.StatusError{Status: 503}
+			}
+			return nil
+		}},
+		{"up", 300 * second, func(context.Context, int) error { return nil }},
+	}
+}
+
+// An hour's outage and what comes after it cost no call any time and lose no
+// record. In fake time a call that waited for anything would take some.
+func TestOutage(t *testing.T) {
+	for _, unordered := range []bool{false, true} {
+		t.Run(fmt.Sprint("unordered ", unordered), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dir := newDir(t)
+				c := newCollector()
+				r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: []evidence.Exporter{{Name: "collector", Sink: c.take, Unordered: unordered}}})
+				calls := 10_000
+				if testing.Short() || raceEnabled || unordered {
+					calls = 600
+				}
+				parts := outages(time.Second)
+				before := heap()
+				for _, part := range parts {
+					c.set(part.sink)
+					n := calls / len(parts)
+					for range n {
+						began := time.Now()
+						if _, err := call(t, r, shell, say("ok")); err != nil {
+							t.Fatal(err)
+						}
+						if took := time.Since(began); took != 0 {
+							t.Errorf("%s: a call took %v", part.name, took)
+						}
+						time.Sleep(part.long / time.Duration(n))
+					}
+					synctest.Wait()
+					st := stats(r)
+					wantExact(t, dir, st)
+					t.Logf("%s: %+v", part.name, st)
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				// The collector remembers what it has: 100 bytes or so a record.
+				if after := heap(); after > before+uint64(calls)*4*400+8<<20 {
+					t.Errorf("the heap grew from %d to %d bytes", before, after)
+				}
+				st := stats(r)
+				if st.Lag != 0 || st.Parked != 0 || st.Breaker != "closed" || st.Err != nil {
+					t.Errorf("got stats %+v, want all shipped", st)
+				}
+				if unordered {
+					c.disorder = 0
+				}
+				c.wantAll(t, dir)
+				if n := runtime.NumGoroutine(); n > 40 {
+					t.Errorf("%d goroutines", n)
+				}
+				if report := wantIntact(t, dir); report.Lost != 0 || report.Unknown != 0 {
+					t.Errorf("%d records lost, %d calls unknown", report.Lost, report.Unknown)
+				}
+			})
+		})
+	}
+}
+
+// The same in real time, a thousand times as fast.
+func TestOutageInRealTime(t *testing.T) {
+	dir := newDir(t)
+	c := newCollector()
+	const second = time.Millisecond
+	r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Queue: 1 << 17, Exporters: []evidence.Exporter{{
+		Name: "collector", Sink: c.take, Timeout: 30 * second, MinBackoff: second / 2, MaxBackoff: 30 * second, OpenFor: 30 * second,
+	}}})
+	calls := 10_000
+	if testing.Short() || raceEnabled {
+		calls = 2000
+	}
+	parts := outages(second)
+	for _, part := range parts {
+		c.set(part.sink)
+		n := calls / len(parts)
+		began := time.Now()
+		for i := range n {
+			if _, err := call(t, r, shell, say("ok")); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Until(began.Add(part.long * time.Duration(i+1) / time.Duration(n))))
+		}
+	}
+	for deadline := time.Now().Add(time.Minute); r.Flush(t.Context()) != nil && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond) // the breaker is open
+	}
+	st := stats(r)
+	if st.Lag != 0 || st.Parked != 0 {
+		t.Errorf("got stats %+v, want all shipped", st)
+	}
+	wantExact(t, dir, st)
+	c.wantAll(t, dir)
+	wantIntact(t, dir)
+	t.Logf("%+v", st)
+}
+
+// What the parent tells the process that ships and is killed.
+const shipTo = "SAFECONDUCT_SHIP_TO"
+
+// A file is a sink that a process leaves behind when it dies: a directory with a
+// line in a file for each record. It loses nothing that it said it took.
+func fileSink(dir string, flaky bool) evidence.Sink {
+	f, err := os.OpenFile(filepath.Join(dir, "lines"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		panic(err)
+	}
+	n := 0
+	return func(_ context.Context, envs [][]byte) error {
+		if n++; flaky && n%3 == 0 {
+			return errSink
+		}
+		_, err := f.Write(append(bytes.Join(envs, []byte("\n")), '\n'))
+		return err
+	}
+}
+
+// ship is a process that records and ships calls until it is killed.
+func ship() {
+	cfg := evidence.Config{
+		Key: testKey(1), Ledger: "crash", ReadOnly: []string{"shell"},
+		Exporters: []evidence.Exporter{{Sink: fileSink(os.Getenv(shipTo), true), MinBackoff: time.Millisecond, OpenFor: 10 * time.Millisecond}},
+	}
+	cfg.Small(64 << 10)
+	r, err := evidence.Open(os.Getenv(crashDir), cfg)
+	if err != nil {
+		fmt.Println("error", err)
+		os.Exit(3)
+	}
+	h := middleware.Wrap(func(context.Context, middleware.Call) (middleware.Result, error) {
+		return middleware.Result{Output: "ok"}, nil
+	}, r.Intercept)
+	fmt.Println("reached 0 0") // from here on it may die
+	for {
+		_, _ = h(context.Background(), shell)
+		time.Sleep(100 * time.Microsecond)
+	}
+}
+
+// A process that ships is killed at random, again and again. The one after it goes
+// on where the cursor is: every record arrives, a few of them twice, and none that
+// is not in the ledger.
+func TestKilledWhileShipping(t *testing.T) {
+	rounds := 8
+	if testing.Short() {
+		rounds = 4
+	}
+	dir, to := newDir(t), t.TempDir()
+	for range rounds {
+		runCrash(t, dir, time.Duration(rand.Int64N(int64(800*time.Millisecond))), shipTo+"="+to)
+	}
+	r, err := evidence.Open(dir, evidence.Config{Key: testKey(1), Exporters: []evidence.Exporter{{Sink: fileSink(to, false)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantExact(t, dir, stats(r))
+	wantIntact(t, dir)
+	b, err := os.ReadFile(filepath.Join(to, "lines"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	arrived, again, last := make(map[string]int), 0, make(map[string]uint64)
+	for line := range strings.Lines(string(b)) {
+		env := strings.TrimSuffix(line, "\n")
+		if arrived[env]++; arrived[env] > 1 {
+			again++
+			continue
+		}
+		rec, err := evidence.ParseEnvelope([]byte(env))
+		if err != nil {
+			t.Fatalf("a line that is no record: %v", err)
+		}
+		if rec.Seq != last[rec.Writer]+1 {
+			t.Errorf("seq %d arrived after %d", rec.Seq, last[rec.Writer])
+		}
+		last[rec.Writer] = rec.Seq
+	}
+	produced := make(map[string]bool)
+	for _, env := range envelopes(t, dir) {
+		produced[string(env)] = true
+		if arrived[string(env)] == 0 {
+			t.Error("a record of the ledger did not arrive")
+		}
+	}
+	for env := range maps.Keys(arrived) {
+		if !produced[env] {
+			t.Error("a record arrived that is not in the ledger")
+		}
+	}
+	// What comes again is what arrived since the cursor was last kept, at most
+	// 4096 records and a batch before the end of each process.
+	t.Logf("%d processes, %d records, %d of them came again", rounds+1, len(produced), again)
+	if again > (rounds+1)*(4096+2*256) {
+		t.Errorf("%d of %d records came again: the cursor is of no use", again, len(produced))
+	}
+}
+
+var soak = flag.Int("soak", 0, "how many records the soak makes with faults on; 20,000 if 0")
+
+// With every fault on, in turn and at random, as many records as one likes leave
+// the heap and the goroutines as they were. The whole of it, a million records:
+//
+//	go test ./evidence -run TestFault58Soak -soak 1000000 -timeout 30m -v
+func TestFault58Soak(t *testing.T) {
+	n := *soak
+	if n == 0 && raceEnabled {
+		n = 8000
+	} else if n == 0 {
+		n = 20_000
+	}
+	dir := newDir(t)
+	rng := rand.New(rand.NewPCG(5, 8))
+	var mu sync.Mutex
+	dice := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return rng.IntN(100)
+	}
+	faulty := func(ctx context.Context, envs [][]byte) error {
+		switch d := dice(); {
+		case d < 5:
+			return errSink
+		case d < 8:
+			return &delivery.StatusError{Status: 429, After: time.Millisecond}
+		case d < 11:
+			return &delivery.StatusError{Status: 400}
+		case d < 14:
+			<-ctx.Done()
+			return ctx.Err()
+		case d < 17:
+			panic("the sink")
+		case d < 19:
+			runtime.Goexit()
+		case d < 25:
+			return &evidence.SinkError{Err: errSink, Accepted: len(envs) / 2}
+		case d < 28:
+			return &evidence.SinkError{Err: errSink, Accepted: len(envs) / 2, Final: true, Rejected: 1}
+		case d < 35:
+			time.Sleep(time.Millisecond)
+		}
+		return nil
+	}
+	var disk atomic.Int64
+	cfg := evidence.Config{Key: testKey(1), Signing: evidence.SignCheckpoints, ReadOnly: []string{"shell"}, Queue: 1 << 14, Exporters: []evidence.Exporter{
+		{Name: "ordered", Sink: faulty, Timeout: 20 * time.Millisecond, MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond, OpenFor: 20 * time.Millisecond},
+		{Name: "unordered", Sink: faulty, Unordered: true, Timeout: 20 * time.Millisecond, MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond, OpenFor: 20 * time.Millisecond},
+	}}
+	cfg.Inject(&evidence.Faults{Sync: func() error {
+		if disk.Add(1)%500 == 0 {
+			return fmt.Errorf("EIO")
+		}
+		return nil
+	}})
+	goroutines := runtime.NumGoroutine()
+	r, err := evidence.Open(dir, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := middleware.Wrap(say("ok"), r.Intercept)
+	produce := func(n int) {
+		for range n / 4 {
+			_, _ = h(t.Context(), shell)
+			for r.Stats().Waiting > 1<<12 {
+				time.Sleep(time.Millisecond) // the test is faster than a disk
+			}
+		}
+	}
+	produce(n / 10)
+	before := heap()
+	for range 9 {
+		produce(n / 10)
+	}
+	after := heap()
+	t.Logf("%d records: %.1f MB alive after a tenth of them, %.1f MB after all, %d goroutines", n, float64(before)/1e6, float64(after)/1e6, runtime.NumGoroutine())
+	if after > before+before/2+16<<20 {
+		t.Errorf("the heap grew from %d to %d bytes", before, after)
+	}
+	if running := runtime.NumGoroutine(); running > goroutines+60 {
+		t.Errorf("%d goroutines, %d before", running, goroutines)
+	}
+	for deadline := time.Now().Add(10 * time.Minute); r.Flush(t.Context()) != nil && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	for _, st := range r.Stats().Exporters {
+		t.Logf("%+v", st)
+		if st.Lag != 0 || st.Parked == 0 {
+			t.Errorf("got stats %+v, want no lag, and some parked", st)
+		}
+	}
+	_ = r.Close(t.Context()) // a breaker may be open
+	st := r.Stats()
+	produced := uint64(0)
+	for _, err := range evidence.Read(dir) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		produced++
+	}
+	for _, x := range st.Exporters {
+		if x.Shipped+x.Parked+x.Lag != produced {
+			t.Errorf("%d shipped, %d parked, %d to go, and %d produced", x.Shipped, x.Parked, x.Lag, produced)
+		}
+	}
+	if report := wantIntact(t, dir); report.Lost != st.Lost {
+		t.Errorf("%d records lost, %d declared", st.Lost, report.Lost)
+	}
+}
