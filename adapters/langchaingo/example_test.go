@@ -3,10 +3,12 @@ package langchaingo_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	"github.com/tmc/langchaingo/agents"
 	"github.com/tmc/langchaingo/chains"
 	"github.com/tmc/langchaingo/llms"
+	"github.com/tmc/langchaingo/llms/openai"
 	"github.com/tmc/langchaingo/memory"
 	"github.com/tmc/langchaingo/tools"
 
@@ -120,4 +122,18 @@ func ExampleMemory() {
 	// Output:
 	// Human: it is [redacted]
 	// AI: thanks <nil>
+}
+
+func ExampleStrictSSE() {
+	client := &http.Client{Transport: langchaingo.StrictSSE(http.DefaultTransport)}
+	m, err := openai.New(openai.WithToken("sk-..."), openai.WithHTTPClient(client))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	guarded := langchaingo.Model(m, schema.Output(schema.MustCompile("verdict", `{"enum":["yes","no"]}`)))
+	fmt.Println(guarded)
+	// Output:
+	// model openai.LLM, guarded by
+	//  1 schema.output
 }

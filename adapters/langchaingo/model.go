@@ -20,7 +20,8 @@ import (
 // A stream keeps its verdict: once an interceptor or the caller refused a chunk,
 // no other chunk is passed on, and the request fails with that error even where
 // the provider's client says that it succeeded. The same holds for a context
-// that ended.
+// that ended, and for a stream of openai's that was cut: the request fails with
+// [ErrStreamCut]. What else that client overlooks, [StrictSSE] finds.
 //
 // Where usage is to be counted once, put Model inside of a cache, not around it:
 // a cached response carries the usage of the request that made it.
@@ -164,6 +165,9 @@ func (m *model) run(ctx context.Context, call middleware.Call) (middleware.Resul
 		return res, err
 	}
 	f.native, f.response = native, response(native)
+	if call.Stream != nil && cut(native, res.Usage) {
+		return res, ErrStreamCut
+	}
 	if err := v.check(m.name, f.response); err != nil {
 		return res, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -141,6 +142,22 @@ func (v *verdict) check(name string, res *middleware.ModelResponse) error {
 		}
 	}
 	return fmt.Errorf("langchaingo: model %s: a piece of a tool call was streamed, and the response asks for none", name)
+}
+
+// ErrStreamCut is the error of a streamed answer that langchaingo's client of
+// openai returned as a whole one although it is not.
+var ErrStreamCut = errors.New("langchaingo: the stream ended before the answer did")
+
+// cut reports whether a streamed response is one of the client of openai, which
+// alone has a certain key, and lacks both that the model has ended and the usage,
+// which come at the end of a stream.
+func cut(native *llms.ContentResponse, u *middleware.Usage) bool {
+	if native == nil || len(native.Choices) == 0 || native.Choices[0] == nil || u != nil && u.Reported {
+		return false
+	}
+	c := native.Choices[0]
+	_, openai := c.GenerationInfo["CompletionRejectedPredictionTokens"]
+	return openai && c.StopReason == ""
 }
 
 // chainStream returns the Stream of a chain run or of a turn: what the caller
