@@ -97,26 +97,7 @@ func TestRandomDamageIsFound(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		envs := slices.Clone(l.envs)
 		for range rapid.IntRange(1, 3).Draw(r, "times") {
-			i := rapid.IntRange(0, len(envs)-1).Draw(r, "i")
-			k := rapid.IntRange(0, len(envs)-1).Draw(r, "k")
-			switch rapid.SampledFrom([]string{"remove", "swap", "copy", "insert", "strip", "flip", "cut"}).Draw(r, "what") {
-			case "remove":
-				envs = slices.Delete(envs, i, i+1)
-			case "swap":
-				envs[i], envs[k] = envs[k], envs[i]
-			case "copy":
-				envs[i] = envs[k]
-			case "insert":
-				envs = slices.Insert(envs, i, envs[k])
-			case "strip":
-				envs[i] = strip(envs[i])
-			case "flip":
-				env := bytes.Clone(envs[i])
-				env[rapid.IntRange(0, len(env)-1).Draw(r, "byte")] ^= 1 << rapid.IntRange(0, 7).Draw(r, "bit")
-				envs[i] = env
-			case "cut":
-				envs = envs[:i+1]
-			}
+			envs = spoil(r, envs)
 			if len(envs) == 0 {
 				return
 			}
@@ -129,6 +110,31 @@ func TestRandomDamageIsFound(t *testing.T) {
 			r.Fatalf("the ledger verifies: %+v", report)
 		}
 	})
+}
+
+// spoil does something to a ledger that it takes no key for.
+func spoil(r *rapid.T, envs [][]byte) [][]byte {
+	i := rapid.IntRange(0, len(envs)-1).Draw(r, "i")
+	k := rapid.IntRange(0, len(envs)-1).Draw(r, "k")
+	switch rapid.SampledFrom([]string{"remove", "swap", "copy", "insert", "strip", "flip", "cut"}).Draw(r, "what") {
+	case "remove":
+		return slices.Delete(envs, i, i+1)
+	case "swap":
+		envs[i], envs[k] = envs[k], envs[i]
+	case "copy":
+		envs[i] = envs[k]
+	case "insert":
+		return slices.Insert(envs, i, envs[k])
+	case "strip":
+		envs[i] = strip(envs[i])
+	case "flip":
+		env := bytes.Clone(envs[i])
+		env[rapid.IntRange(0, len(env)-1).Draw(r, "byte")] ^= 1 << rapid.IntRange(0, 7).Draw(r, "bit")
+		envs[i] = env
+	case "cut":
+		return envs[:i+1]
+	}
+	return envs
 }
 
 // 26: tiles are derived, and one that is wrong is named.

@@ -814,23 +814,11 @@ func TestReplicaOfRandomDamage(t *testing.T) {
 		for range rapid.IntRange(1, 12).Draw(rt, "batches") {
 			from := rapid.IntRange(0, len(f.envs)-1).Draw(rt, "from")
 			batch := slices.Clone(f.envs[from:rapid.IntRange(from+1, len(f.envs)).Draw(rt, "to")])
-			i := rapid.IntRange(0, len(batch)-1).Draw(rt, "i")
-			k := rapid.IntRange(0, len(batch)-1).Draw(rt, "k")
-			switch rapid.SampledFrom([]string{"nothing", "remove", "swap", "insert", "strip", "flip", "stranger"}).Draw(rt, "what") {
-			case "remove":
-				batch = slices.Delete(batch, i, i+1)
-			case "swap":
-				batch[i], batch[k] = batch[k], batch[i]
-			case "insert":
-				batch = slices.Insert(batch, i, batch[k])
-			case "strip":
-				batch[i] = strip(batch[i])
-			case "flip":
-				env := bytes.Clone(batch[i])
-				env[rapid.IntRange(0, len(env)-1).Draw(rt, "byte")] ^= 1 << rapid.IntRange(0, 7).Draw(rt, "bit")
-				batch[i] = env
-			case "stranger":
-				batch[i] = other.envs[i%len(other.envs)]
+			if rapid.Bool().Draw(rt, "spoilt") {
+				batch = spoil(rt, batch)
+			}
+			if rapid.IntRange(0, 9).Draw(rt, "by a stranger") == 0 && len(batch) > 0 {
+				batch[0] = other.envs[rapid.IntRange(0, len(other.envs)-1).Draw(rt, "which")]
 			}
 			taken, err := r.Append(batch)
 			if (err == nil) != (taken == len(batch)) {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/collector"
@@ -21,7 +22,7 @@ func (s *site) putCheckpoint(key, ledger string, signed []byte) *answer {
 }
 
 func TestCheckpoints(t *testing.T) {
-	s := newSite(t, func(cfg *collector.Config) { cfg.Limits.Timeout = 300e6 })
+	s := newSite(t, func(cfg *collector.Config) { cfg.Limits.Timeout = time.Second })
 	a := newAgent(t, filepath.Join(t.TempDir(), "ledger"), evidence.Config{Ledger: "prod", Key: prodKey})
 	a.runs(2)
 	a.close()

@@ -104,7 +104,7 @@ func (s *site) dial(text string) net.Conn {
 
 func TestSlowClients(t *testing.T) {
 	s := newSite(t, func(cfg *collector.Config) {
-		cfg.Limits.Timeout = 300 * time.Millisecond
+		cfg.Limits.Timeout = time.Second
 		cfg.Limits.Concurrent = 4
 	})
 	envs := written(t, "test", testLedgerKey, 50)
