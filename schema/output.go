@@ -94,9 +94,10 @@ type Rules struct {
 // with it: where, as JSON Pointers, and what the schema demands there, but
 // nothing of what the answer held. The schema comes with it, unless it is longer
 // than 4 KiB. Each time is a call of its own, made with [middleware.Again]:
-// recorders record it, budgets charge it, and what they deny is denied. Stand the
-// boundary outside of budgets, deadlines and gates that bound how much goes on at a
-// time: what they hold for an answer they have then given back.
+// recorders record it, budgets charge it, gates that count denials count those of
+// refused answers, and what they deny is denied. Stand the boundary outside of
+// budgets, deadlines and gates that bound how much goes on at a time: what they hold
+// for an answer they have then given back.
 //
 // What is asked again depends on the outermost call that the boundary guards:
 //
