@@ -18,7 +18,7 @@ const (
 // A lowering makes plans of compiled schemas.
 type lowering struct {
 	ids     map[*node]int
-	names   map[*node]bool // whether a schema or one that it leads to declares properties
+	names   map[*node]bool // whether a schema or one that it leads to may declare properties
 	plans   map[string]*plan
 	choices []*plan // whose alternatives are those of a oneOf
 	steps   int
@@ -65,7 +65,7 @@ func (l *lowering) full() bool { return len(l.plans) > maxPlans || l.steps > max
 // plan returns the plan of all schemas that apply at a site.
 func (l *lowering) plan(at site) *plan {
 	at.apply = l.sorted(closure(at.apply, together))
-	at.beside = slices.DeleteFunc(l.sorted(closure(at.beside, inPlace)), func(s *node) bool {
+	at.beside = slices.DeleteFunc(l.sorted(closure(at.beside, anyhow)), func(s *node) bool {
 		return !l.declares(s) || slices.Contains(at.apply, s)
 	})
 	key := l.key(at)
@@ -171,14 +171,18 @@ func findsWhenRun(s *node) bool {
 	return s.RecursiveRef != nil && s.RecursiveRef.RecursiveAnchor || s.DynamicRef != nil && s.DynamicRef.DynamicAnchor != ""
 }
 
-// declares reports whether s or any schema that it leads to declares properties.
+// anyhow returns the schemas that s may have judge its value, whether that must
+// satisfy them or not. Of those that are found when it runs some may be missing.
+func anyhow(s *node) []*node { return append(inPlace(s), s.RecursiveRef, s.DynamicRef) }
+
+// declares reports whether s or any schema that it leads to may declare properties.
 func (l *lowering) declares(s *node) bool {
 	if is, ok := l.names[s]; ok {
 		return is
 	}
-	all := closure([]*node{s}, func(s *node) []*node { return append(append(inPlace(s), below(s)...), s.RecursiveRef, s.DynamicRef) })
+	all := closure([]*node{s}, func(s *node) []*node { return append(anyhow(s), below(s)...) })
 	l.steps += len(all)
-	l.names[s] = slices.ContainsFunc(all, func(s *node) bool { return len(s.Properties) > 0 })
+	l.names[s] = slices.ContainsFunc(all, func(s *node) bool { return len(s.Properties) > 0 || findsWhenRun(s) })
 	return l.names[s]
 }
 
