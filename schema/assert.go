@@ -48,7 +48,7 @@ func (p *plan) demand(s *node) kinds {
 		p.text.patterns = append(p.text.patterns, newPattern(s.Pattern))
 	}
 	is := formats[s.Format]
-	if is == nil {
+	if is == nil || builtin(s.Location) {
 		is = jsonschema.Formats[s.Format]
 	}
 	if is != nil {

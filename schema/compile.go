@@ -72,7 +72,7 @@ func compile(text []byte, found *survey, opts Options) (root *jsonschema.Schema,
 // nobody else does. The metaschemas, which are everybody's, keep theirs.
 func forgetFormats(nodes map[string]*node) {
 	for location, n := range nodes {
-		if !strings.Contains(location, "://json-schema.org/") {
+		if !builtin(location) {
 			n.Format = ""
 		}
 	}

@@ -43,6 +43,7 @@ func TestCompileErrors(t *testing.T) {
 		{`{"$defs":{"a":{"$anchor":"x"},"b":{"$anchor":"x"}}}`, `schema: test: at /$defs/b: the anchor "x" stands twice in the schema`},
 		{`{"$id":"http://a/","$defs":{"a":{"$id":"/"}}}`, `schema: test: at /$defs/a/$id: "/" stands twice in the schema`},
 		{`{"$defs":{"a":{"$schema":"http://json-schema.org/draft-07/schema#"}}}`, `schema: test: at /$defs/a/$schema: "http://json-schema.org/draft-07/schema#" is not the draft of the whole schema`},
+		{`{"$id":"https://json-schema.org/draft/2020-12/meta/mine"}`, `schema: test: at /$id: "https://json-schema.org/draft/2020-12/meta/mine" is a metaschema's`},
 		{`{"regexProperties":true}`, `schema: test: at /regexProperties: is no keyword of JSON Schema`},
 		{`{` + draft7 + `,"contentMediaType":"x","contentSchema":5}`, `schema: test: at /contentSchema: expected object or boolean, but got number`},
 		{`{"\u202e":{"$ref":"#x"},"properties":{"\u202e":{"$ref":"#x"}}}`, `schema: test: at "/properties/\u202e/$ref": "#x" leads nowhere`},

@@ -119,6 +119,7 @@ func TestEarly(t *testing.T) {
 		{`true`, "1e" + strings.Repeat("0", 300) + "1 |", "", ""},
 		{`true`, "\xef|\xbb\xbf{}", "", schema.KeywordSyntax},
 		{`{"not":{"type":"string"}}`, `"a"|`, "", ""}, // the whole judgement says
+		{`{"$ref":"https://json-schema.org/draft/2020-12/schema"}`, `{"pattern":"` + strings.Repeat("a", schema.MaxPattern+1) + `"}|`, "", ""},
 	} {
 		s := mustCompile(t, tc.schema)
 		want, rest, _ := strings.Cut(tc.text, "|")

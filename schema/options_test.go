@@ -173,6 +173,12 @@ func TestCompileWithDraft(t *testing.T) {
 		if err := s.Closed().Validate([]byte(`"x"`)); err != nil {
 			t.Errorf("draft %d: format as an annotation, closed: got %v, want no error", draft, err)
 		}
+		if s, err = schema.CompileWith("test", []byte(`{"$id":"https://json-schema.org/mine","format":"email"}`), schema.Options{Draft: draft, FormatIsAnnotation: true}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Early(`"x"`, []int{1}); err != nil {
+			t.Errorf("draft %d: format as an annotation, while it arrives: got %v, want no error", draft, err)
+		}
 	}
 }
 

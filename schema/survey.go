@@ -40,6 +40,12 @@ func draftOf(u string) (Draft, bool) {
 	return 0, false
 }
 
+// builtin reports whether a URL is within the metaschemas, which jsonschema brings
+// compiled.
+func builtin(u string) bool {
+	return strings.HasPrefix(u, "http://json-schema.org/draft-07/") || strings.HasPrefix(u, "https://json-schema.org/draft/")
+}
+
 // Where schemas stand within a schema. Which draft knows which keyword does not
 // matter here: what a draft does not know it ignores.
 var (
@@ -174,7 +180,7 @@ func (s *survey) resource(uri, base string, doc any) error {
 	if err != nil || uri == "" || strings.HasPrefix(uri, "/") || strings.Contains(uri, "#") {
 		return fmt.Errorf("the resource %s has no URI that begins with a name and has no fragment", quote(uri))
 	}
-	if _, ok := draftOf(u); ok || s.resources[u] != nil || u == rootURL {
+	if _, ok := draftOf(u); ok || builtin(u) || s.resources[u] != nil || u == rootURL {
 		return fmt.Errorf("the resource %s has the URI of another schema", quote(uri))
 	}
 	s.urls[uri] = u
@@ -279,8 +285,8 @@ func (s *survey) enter(m map[string]any, pointer, base string) (string, error) {
 		if err != nil {
 			return "", at(pointer+"/$id", "%s is no URI reference", quote(id))
 		}
-		if _, ok := draftOf(u); ok {
-			return "", at(pointer+"/$id", "%s is the metaschema's", quote(id))
+		if _, ok := draftOf(u); ok || builtin(u) {
+			return "", at(pointer+"/$id", "%s is a metaschema's", quote(id))
 		}
 		if s.resources[u] != nil {
 			return "", at(pointer+"/$id", "%s stands twice in the schema", quote(id))
