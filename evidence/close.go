@@ -53,9 +53,12 @@ func (r *Recorder) Flush(ctx context.Context) error {
 		return r.pending(ctx.Err())
 	}
 	durable := r.before + r.writer.durable.Load()
+	for _, x := range r.shippers {
+		x.ask(durable)
+	}
 	all := true
 	for _, x := range r.shippers {
-		all = x.flush(ctx, durable) && all
+		all = x.reached(ctx, durable) && all
 	}
 	if all {
 		return nil

@@ -2,9 +2,7 @@ package evidence
 
 import (
 	"errors"
-	"log/slog"
 	"slices"
-	"time"
 )
 
 // A Refusal says which records a sink refused for good. They are in the ledger,
@@ -100,65 +98,4 @@ func (f *Refusal) add(r *Record) {
 		return
 	}
 	f.Ranges = append(f.Ranges, Range{From: r.Seq, To: r.Seq, Writer: r.Writer})
-}
-
-// tell records and logs what is due of the shipping itself.
-func (x *shipper) tell() {
-	now := time.Now()
-	x.mu.Lock()
-	notice := x.notice
-	x.mu.Unlock()
-	if notice != nil {
-		x.tellBreaker(notice)
-	}
-	if n := len(x.cursor.Refused); n > 0 && x.telling == nil && !now.Before(x.retryRec) && (n > 1 || !now.Before(x.tellAt)) {
-		x.tellRefusal(x.cursor.Refused[0])
-	}
-	if done := x.cursor.records(); now.Sub(x.said) >= sayEvery {
-		if s := x.stats(); s.Lag > 0 || done != x.saidOf {
-			x.log.info("shipping", slog.Any("", s))
-		}
-		x.said, x.saidOf = now, done
-	}
-}
-
-func (x *shipper) tellBreaker(b *Breaker) {
-	x.mu.Lock()
-	x.notice = nil
-	x.mu.Unlock()
-	x.log.warn("an exporter's breaker is "+b.State, "exporter", x.Name, "changes", b.Changes, "error", b.Error)
-	if !x.queue.isClosed() {
-		// Where there is no room for it the queue declares it lost.
-		_, _ = x.queue.put(false, &event{kind: KindBreaker, body: *b}, nil)
-	}
-}
-
-// tellRefusal begins to record a refusal. It stays in the cursor until that is
-// durable.
-func (x *shipper) tellRefusal(f *Refusal) {
-	x.retryRec = time.Now().Add(saveEvery)
-	if x.queue.isClosed() {
-		return // the next Recorder does it
-	}
-	done, err := x.queue.put(true, &event{kind: KindDeliveryFailed, body: *f}, nil)
-	if err != nil {
-		return
-	}
-	x.log.warn("a sink refused records for good", "exporter", x.Name, "records", f.Count, "error", f.Error)
-	x.telling = f
-	go func() { x.recorded <- <-done }() // the queue answers, at its end if not before
-}
-
-// toldRefusal takes the answer to that.
-func (x *shipper) toldRefusal(err error) {
-	f := x.telling
-	x.telling = nil
-	if err != nil {
-		return
-	}
-	x.tellAt = time.Now().Add(sayEvery)
-	x.mu.Lock()
-	x.cursor.Refused = slices.DeleteFunc(x.cursor.Refused, func(other *Refusal) bool { return other == f })
-	x.mu.Unlock()
-	x.dirty = true
 }

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -71,7 +70,7 @@ type shipper struct {
 	said     time.Time // the last log line
 	saidOf   uint64    // cursor.records() then
 	tellAt   time.Time // when a refusal may be recorded, if there is not more than one
-	retryRec time.Time // when a record may be tried, after one that could not be had
+	recordAt time.Time // when a record may be tried, after one that could not be had
 	telling  *Refusal  // that is being recorded
 	recorded chan error
 }
@@ -141,18 +140,6 @@ func (x *shipper) isFinishing() bool {
 	}
 }
 
-// breaker hears of the breaker's changes.
-func (x *shipper) breaker(n delivery.Notice) {
-	x.mu.Lock()
-	b := Breaker{Exporter: x.Name, State: string(n.State), Changes: uint64(n.Changes), Error: classes(n.Err)}
-	if x.notice != nil {
-		b.Changes += x.notice.Changes
-	}
-	x.notice = &b
-	x.mu.Unlock()
-	notify(x.more)
-}
-
 func (x *shipper) run() {
 	defer close(x.done)
 	defer x.stop()
@@ -198,7 +185,7 @@ func (x *shipper) ended() bool {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.cursor.records() >= x.total.records || x.err != nil || len(x.cursor.Refused) >= 4*maxRefusals
+	return x.cursor.records() >= x.total.records || x.err != nil && len(x.flying) == 0 || len(x.cursor.Refused) >= 4*maxRefusals
 }
 
 // due returns for how long there is nothing to do.
@@ -215,7 +202,7 @@ func (x *shipper) due() time.Duration {
 		consider(saveEvery - time.Since(x.savedAt))
 	}
 	if n := len(x.cursor.Refused); n > 0 && x.telling == nil {
-		next := x.retryRec
+		next := x.recordAt
 		if n == 1 && x.tellAt.After(next) {
 			next = x.tellAt
 		}
@@ -293,7 +280,8 @@ func (x *shipper) age() {
 			b.time = r.Time
 		}
 	}
-	x.oldest.Store(&b.time)
+	since := b.time // b is used again while somebody looks
+	x.oldest.Store(&since)
 }
 
 // settle takes back a batch and moves the cursor.
@@ -339,117 +327,6 @@ func (x *shipper) advance(b *shipment) {
 func (x *shipper) wake() {
 	close(x.news)
 	x.news = make(chan struct{})
-}
-
-// deliver has the sink take the batch, however long that takes, unless the
-// shipper is stopped.
-func (x *shipper) deliver(b *shipment) {
-	defer func() { x.back <- b }()
-	for b.left() > 0 && x.ctx.Err() == nil {
-		x.activation(b)
-		if b.left() == 0 {
-			return
-		}
-		if x.line.State() == delivery.Closed { // the attempts are used up
-			timer := time.NewTimer(x.MaxBackoff)
-			select {
-			case <-timer.C:
-			case <-x.ctx.Done():
-			}
-			timer.Stop()
-		}
-		_ = x.line.Wait(x.ctx) // the error is that of x.ctx
-	}
-}
-
-// activation makes attempts at a batch as long as that makes sense.
-func (x *shipper) activation(b *shipment) {
-	a := x.line.Begin()
-	for b.left() > 0 {
-		rest := b.envelopes[b.done:]
-		err := x.line.Attempt(x.ctx, func(ctx context.Context) error { return x.Sink(ctx, rest) })
-		if errors.Is(err, delivery.ErrHung) {
-			b.lend()
-		}
-		switch {
-		case err == nil:
-			b.take(len(rest))
-			return
-		case delivery.IsPermanent(err):
-			b.take(min(delivery.Taken(err), len(rest)))
-			n := delivery.Refused(err)
-			if n == 0 {
-				n = len(rest)
-			}
-			b.refuse(n, err)
-			a = x.line.Begin()
-			continue
-		}
-		b.take(min(delivery.Taken(err), len(rest)))
-		if b.left() > 0 && a.Again(x.ctx, err) != nil {
-			return
-		}
-	}
-}
-
-// stats returns the counts.
-func (x *shipper) stats() ExporterStats {
-	line := x.line.Stats()
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	s := ExporterStats{
-		Name: x.Name, Shipped: x.cursor.Shipped, Parked: x.cursor.Parked,
-		Lag: x.total.records - x.cursor.records(), LagBytes: x.total.bytes - x.cursor.Bytes,
-		Attempts: line.Attempts, Failures: line.Failures, Retried: line.Retries,
-		Breaker: string(line.State), Err: line.Err, CursorErr: x.kept,
-	}
-	if x.err != nil {
-		s.Err = x.err
-	}
-	if s.Lag > 0 {
-		oldest := x.first
-		if t := x.oldest.Load(); t != nil {
-			oldest = *t
-		}
-		if !oldest.IsZero() {
-			s.LagTime = max(time.Since(oldest), 0)
-		}
-	}
-	return s
-}
-
-// flush waits until the first n records are dealt with. It returns false where
-// the breaker is open or the shipper has ended.
-func (x *shipper) flush(ctx context.Context, n uint64) bool {
-	x.mu.Lock()
-	x.asked = max(x.asked, n)
-	x.mu.Unlock()
-	notify(x.more)
-	for {
-		x.mu.Lock()
-		there, news := x.cursor.records() >= n, x.news
-		x.mu.Unlock()
-		if there {
-			return true
-		}
-		select {
-		case <-x.done:
-			return false
-		default:
-		}
-		if x.line.State() != delivery.Closed {
-			return false
-		}
-		timer := time.NewTimer(closePoll)
-		select {
-		case <-news:
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return false
-		}
-		timer.Stop()
-	}
 }
 
 // keep keeps the cursor, but not too often.

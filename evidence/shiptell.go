@@ -1,0 +1,149 @@
+package evidence
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"example.com/safeconduct/internal/delivery"
+)
+
+// stats returns the counts.
+func (x *shipper) stats() ExporterStats {
+	line := x.line.Stats()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := ExporterStats{
+		Name: x.Name, Shipped: x.cursor.Shipped, Parked: x.cursor.Parked,
+		Lag: x.total.records - x.cursor.records(), LagBytes: x.total.bytes - x.cursor.Bytes,
+		Attempts: line.Attempts, Failures: line.Failures, Retried: line.Retries,
+		Breaker: string(line.State), Err: line.Err, CursorErr: x.kept,
+	}
+	if x.err != nil {
+		s.Err = x.err
+	}
+	if s.Lag > 0 {
+		oldest := x.first
+		if t := x.oldest.Load(); t != nil {
+			oldest = *t
+		}
+		if !oldest.IsZero() {
+			s.LagTime = max(time.Since(oldest), 0)
+		}
+	}
+	return s
+}
+
+// ask has the first n records shipped without waiting for more.
+func (x *shipper) ask(n uint64) {
+	x.mu.Lock()
+	x.asked = max(x.asked, n)
+	x.mu.Unlock()
+	notify(x.more)
+}
+
+// reached waits until the first n records are dealt with. It returns false where
+// the breaker is open or the shipper has ended.
+func (x *shipper) reached(ctx context.Context, n uint64) bool {
+	for {
+		x.mu.Lock()
+		there, news := x.cursor.records() >= n, x.news
+		x.mu.Unlock()
+		if there {
+			return true
+		}
+		select {
+		case <-x.done:
+			return false
+		default:
+		}
+		if x.line.State() != delivery.Closed {
+			return false
+		}
+		timer := time.NewTimer(closePoll)
+		select {
+		case <-news:
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return false
+		}
+		timer.Stop()
+	}
+}
+
+// breaker hears of the breaker's changes.
+func (x *shipper) breaker(n delivery.Notice) {
+	x.mu.Lock()
+	b := Breaker{Exporter: x.Name, State: string(n.State), Changes: uint64(n.Changes), Error: classes(n.Err)}
+	if x.notice != nil {
+		b.Changes += x.notice.Changes
+	}
+	x.notice = &b
+	x.mu.Unlock()
+	notify(x.more)
+}
+
+// tell records and logs what is due of the shipping itself.
+func (x *shipper) tell() {
+	now := time.Now()
+	x.mu.Lock()
+	notice := x.notice
+	x.mu.Unlock()
+	if notice != nil {
+		x.tellBreaker(notice)
+	}
+	if n := len(x.cursor.Refused); n > 0 && x.telling == nil && !now.Before(x.recordAt) && (n > 1 || !now.Before(x.tellAt)) {
+		x.tellRefusal(x.cursor.Refused[0])
+	}
+	if done := x.cursor.records(); now.Sub(x.said) >= sayEvery {
+		if s := x.stats(); s.Lag > 0 || done != x.saidOf {
+			x.log.info("shipping", slog.Any("", s))
+		}
+		x.said, x.saidOf = now, done
+	}
+}
+
+func (x *shipper) tellBreaker(b *Breaker) {
+	x.mu.Lock()
+	x.notice = nil
+	x.mu.Unlock()
+	x.log.warn("an exporter's breaker is "+b.State, "exporter", x.Name, "changes", b.Changes, "error", b.Error)
+	if !x.queue.isClosed() {
+		// Where there is no room for it the queue declares it lost.
+		_, _ = x.queue.put(false, &event{kind: KindBreaker, body: *b}, nil)
+	}
+}
+
+// tellRefusal begins to record a refusal. It stays in the cursor until that is
+// durable.
+func (x *shipper) tellRefusal(f *Refusal) {
+	x.recordAt = time.Now().Add(saveEvery)
+	if x.queue.isClosed() {
+		return // the next Recorder does it
+	}
+	body := *f
+	body.Ranges = slices.Clone(f.Ranges) // f goes on where the record cannot be had at once
+	done, err := x.queue.put(true, &event{kind: KindDeliveryFailed, body: body}, nil)
+	if err != nil {
+		return
+	}
+	x.log.warn("a sink refused records for good", "exporter", x.Name, "records", f.Count, "error", f.Error)
+	x.telling = f
+	go func() { x.recorded <- <-done }() // the queue answers, at its end if not before
+}
+
+// toldRefusal takes the answer to that.
+func (x *shipper) toldRefusal(err error) {
+	f := x.telling
+	x.telling = nil
+	if err != nil {
+		return
+	}
+	x.tellAt = time.Now().Add(sayEvery)
+	x.mu.Lock()
+	x.cursor.Refused = slices.DeleteFunc(x.cursor.Refused, func(other *Refusal) bool { return other == f })
+	x.mu.Unlock()
+	x.dirty = true
+}
