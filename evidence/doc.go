@@ -41,7 +41,10 @@
 // written behind the caller's back, in batches with one sync each. While the disk
 // does not take them they go to an overflow file, then wait in memory, and then
 // are lost; a signed gap says which. A [Sink] that is slow, dead or panics does
-// not touch a call at all: it is served from the ledger, behind a breaker.
+// not touch a call at all: it is served from the ledger, behind a cursor and a
+// breaker, for as long as it takes. What it refuses for good is parked, and a
+// delivery.failed says so. Recorder.Flush waits for all that, and Recorder.Stats
+// says how far each exporter is.
 //
 // # Limits
 //
