@@ -82,15 +82,16 @@ func TestTwoAgentsShipToOneCollector(t *testing.T) {
 	}
 	s := newSite(t, nil)
 	agents := []*shipper{newShipper(t, s, "prod", prodKey, prodAgent), newShipper(t, s, "test", testLedgerKey, testAgent)}
+	first := envelopes(t, agents[0].dir)[0]
 	ctx, calm := context.WithCancel(context.Background())
 	var hostile, busy sync.WaitGroup
 	for _, attack := range []func(){
 		func() { s.send("POST", "/v1/records", "guessed", strings.NewReader("{}\n"), "Content-Type", ndjson) },
-		func() { s.post(testAgent, envelopes(t, agents[0].dir)...) },
+		func() { s.post(testAgent, first) },
 		func() {
-			_, _ = s.try("POST", "/v1/records", prodAgent, &endless{left: 1 << 30, line: "x"}, "Content-Type", ndjson)
+			_, _ = s.try("POST", "/v1/records", prodAgent, &endless{left: 1 << 30, line: strings.Repeat("x", 4096)}, "Content-Type", ndjson)
 		},
-		func() { s.post(prodAgent, envelopes(t, agents[0].dir)[:1]...) },
+		func() { s.post(prodAgent, first) },
 		func() { s.dial("POST /v1/records HTTP/1.1\r\nHost:").Close() },
 	} {
 		hostile.Go(func() {
