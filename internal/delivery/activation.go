@@ -58,7 +58,7 @@ func (a *Activation) Again(ctx context.Context, err error) error {
 	case <-ctx.Done():
 		return err
 	}
-	if a.line.Wait(ctx) != nil { // others may have been asked to wait
+	if a.line.wait(ctx, true) != nil { // others may have been asked to wait
 		return err
 	}
 	a.line.retries.Add(1)

@@ -183,7 +183,11 @@ func (l *Line) Stats() Stats {
 
 // Wait waits until an attempt may be made: until the breaker lets one through,
 // and no one has asked us to wait. The error is that of ctx.
-func (l *Line) Wait(ctx context.Context) error {
+func (l *Line) Wait(ctx context.Context) error { return l.wait(ctx, false) }
+
+// wait is Wait; one that wants the breaker closed does not wait for it to close
+// and returns ErrOpen.
+func (l *Line) wait(ctx context.Context, closed bool) error {
 	for {
 		l.mu.Lock()
 		until, news := l.resume, l.news
@@ -197,7 +201,11 @@ func (l *Line) Wait(ctx context.Context) error {
 		if l.state == HalfOpen && l.probing {
 			wait = l.cfg.Timeout // the end of the probe is news
 		}
+		open := l.state != Closed
 		l.mu.Unlock()
+		if open && closed {
+			return ErrOpen
+		}
 		if err := ctx.Err(); err != nil || wait <= 0 {
 			return err
 		}
@@ -228,20 +236,18 @@ func (l *Line) Attempt(ctx context.Context, call func(context.Context) error) er
 		return ErrOpen
 	}
 	err = l.call(ctx, call)
-	switch {
-	case err == nil:
-		done(true)
-	case errors.Is(ctx.Err(), context.Canceled):
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
 		// The breaker ignores it unless it is the probe, of which it must hear.
 		if l.State() == HalfOpen {
 			done(false)
 		}
 		return err
-	default:
-		l.failures.Add(1)
-		done(IsPermanent(err) || Taken(err) > 0)
 	}
-	l.answered(err)
+	if err != nil {
+		l.failures.Add(1)
+	}
+	l.answered(err) // before the breaker changes, which Notify hears the reason of
+	done(err == nil || IsPermanent(err) || Taken(err) > 0)
 	return err
 }
 

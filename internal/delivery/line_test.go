@@ -470,3 +470,19 @@ func TestTrap28Upstream(t *testing.T) {
 		}
 	})
 }
+
+// A delivery that pauses does not wait for a breaker that others open meanwhile.
+func TestDoLeavesAnOpenBreaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := delivery.New(delivery.Config{OpenFor: 10 * time.Minute})
+		began := time.Now()
+		done := make(chan error, 1)
+		go func() { done <- l.Do(t.Context(), say(told{after: 20 * time.Second})) }()
+		synctest.Wait()
+		fail(t, l)
+		err := <-done
+		if took := time.Since(began); took != 20*time.Second || err != error(told{after: 20 * time.Second}) {
+			t.Errorf("got %v after %v, want what the attempt came to after 20s", err, took)
+		}
+	})
+}
