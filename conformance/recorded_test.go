@@ -267,9 +267,15 @@ type sent struct {
 // recorded response whatever it sends.
 func run(t *testing.T, p *provider, r recorded, stream bool, guards ...middleware.Interceptor) outcome {
 	t.Helper()
+	return runThrough(t, p, r, stream, func(t http.RoundTripper) http.RoundTripper { return t }, guards...)
+}
+
+// runThrough is run with another transport around that of the recording.
+func runThrough(t *testing.T, p *provider, r recorded, stream bool, around func(http.RoundTripper) http.RoundTripper, guards ...middleware.Interceptor) outcome {
+	t.Helper()
 	a := &answerer{r: r, path: p.path(r)}
 	req := p.request(t, r)
-	m, err := p.model(t, r, req, &http.Client{Transport: a})
+	m, err := p.model(t, r, req, &http.Client{Transport: around(a)})
 	if err != nil {
 		t.Fatal(err)
 	}

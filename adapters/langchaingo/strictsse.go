@@ -17,8 +17,8 @@ import (
 //
 //	openai.New(openai.WithHTTPClient(&http.Client{Transport: langchaingo.StrictSSE(nil)}))
 //
-// By itself that client takes a stream for whole that ends before its last event,
-// does not read what follows it, skips events that are no JSON or hold an error,
+// By itself that client takes a stream for whole that was cut, does not read what
+// follows its last event, skips events that are no JSON or hold an error,
 // mixes the text of several choices, and appends pieces of a tool call to whichever
 // call came last. With StrictSSE each of these is a [*StreamError], of which the
 // client passes on no event. What else an event holds is passed on byte by byte:
@@ -26,7 +26,9 @@ import (
 //
 // It looks at answers to streamed requests for /chat/completions alone, which is
 // how openai and those that are compatible with it are asked; of other requests it
-// changes nothing. Each line of a stream may have 1 MiB.
+// changes nothing. A stream is whole if it ends with [DONE] or, as some providers
+// do not say that, if the model has ended and the usage has come. Each line of it
+// may have 1 MiB.
 //
 // If t is nil, http.DefaultTransport is used. The transport is as safe for
 // concurrent use as t.
@@ -90,8 +92,9 @@ type strictBody struct {
 	ready  []byte // has been looked at, and not read yet
 	err    error  // after that
 	events int
-	calls  int // tool calls that have begun
-	over   bool
+	calls  int  // tool calls that have begun
+	over   bool // the model has ended
+	used   bool // the usage has come
 }
 
 // Close closes the body of the answer.
@@ -133,6 +136,8 @@ func (b *strictBody) line() ([]byte, error) {
 		case errors.Is(err, bufio.ErrBufferFull):
 		case errors.Is(err, io.EOF) && len(line) > 0:
 			return line, nil
+		case errors.Is(err, io.EOF) && b.over && b.used:
+			return nil, io.EOF // some providers do not say that they are done
 		case errors.Is(err, io.EOF):
 			return nil, b.wrong("the stream ends before [DONE]")
 		default:
@@ -157,6 +162,7 @@ func (b *strictBody) look(line []byte) error {
 	if err := json.Unmarshal(data, &e); err != nil {
 		return b.wrong("it is not the JSON of a piece of an answer")
 	}
+	b.used = b.used || len(e.Usage) > 0 && string(e.Usage) != "null"
 	if len(e.Error) > 0 && string(e.Error) != "null" {
 		return b.wrong("the provider reports an error")
 	}
@@ -230,6 +236,7 @@ func (b *strictBody) end() error {
 // A streamEvent is what of an event the client makes use of.
 type streamEvent struct {
 	Error   json.RawMessage `json:"error"`
+	Usage   json.RawMessage `json:"usage"`
 	Choices []struct {
 		Index int `json:"index"`
 		Delta struct {
