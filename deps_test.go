@@ -36,6 +36,7 @@ const depsPolicy = `
 	examples/quickstart: middleware gates schema evidence adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/existing-app: gates adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/custom-gate: middleware
+	examples/streaming: middleware gates schema adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/structured-output: middleware gates schema adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/telemetry: gates evidence evidence/collector evidence/httpsink adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/budget: middleware gates adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
