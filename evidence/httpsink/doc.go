@@ -28,4 +28,11 @@
 // between may answer. Any other says that they were not, or by "taken" how many of
 // them: see [Sink.Send]. Redirects are not followed, so that the token goes to
 // nobody else.
+//
+// What is refused for good, because the token is wrong say, an exporter parks: the
+// ledger has it, and it does not come again by itself. To a collector nothing that
+// follows comes either, as it takes no ledger with a hole. Once the cause is
+// removed, close the Recorder and remove the exporter's cursor,
+// exporters/NAME.cursor in the ledger's directory: all comes again, and what the
+// receiver has it knows.
 package httpsink

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -192,5 +193,60 @@ func TestARecorderWithASink(t *testing.T) {
 	c.c.ServeHTTP(w, req)
 	if !bytes.Equal(w.Body.Bytes(), recorder.Checkpoint()) {
 		t.Errorf("got checkpoint %q, want %q", w.Body, recorder.Checkpoint())
+	}
+}
+
+// Where a token was wrong, records were parked, and the collector takes none that
+// come after them. Without its cursor the exporter begins anew.
+func TestAWrongTokenThatIsMended(t *testing.T) {
+	root, err := evidence.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newCollection(t, "prod", root.Public().(ed25519.PublicKey))
+	dir := filepath.Join(t.TempDir(), "ledger")
+	open := func(token string) *evidence.Recorder {
+		t.Helper()
+		cfg := c.config()
+		cfg.Token = token
+		recorder, err := evidence.Open(dir, evidence.Config{
+			Ledger: "prod", Key: root,
+			Exporters: []evidence.Exporter{{Sink: newSink(t, cfg).Send, MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return recorder
+	}
+	recorder := open("wrong")
+	if err := recorder.Flush(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if x := recorder.Stats().Exporters[0]; x.Parked == 0 || x.Shipped != 0 {
+		t.Errorf("got %+v, want it parked", x)
+	}
+	if err := recorder.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	recorder = open(token)
+	if err := recorder.Close(t.Context()); err == nil || len(c.stored(t)) != 0 {
+		t.Errorf("with a hole: got %v, %d records", err, len(c.stored(t)))
+	}
+	if err := os.Remove(filepath.Join(dir, "exporters", "default.cursor")); err != nil {
+		t.Fatal(err)
+	}
+	recorder = open(token)
+	if err := recorder.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	n := 0
+	for _, err := range evidence.Read(dir) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if got := len(c.stored(t)); got != n || n < 3 {
+		t.Errorf("got %d records of %d", got, n)
 	}
 }
