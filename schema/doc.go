@@ -34,6 +34,15 @@
 // schema demands there. So an error may be shown to the model, to the user and in
 // a log.
 //
+// A text that satisfies its schema is accepted while it is read, by a plan that is
+// made of the compiled schema: without decoding and without an allocation. What
+// that does not accept outright, because it is wrong, or odd, or because the schema
+// has keywords that are not in plans, is decoded strictly and judged by jsonschema,
+// which makes all errors. Not in plans are not, if, propertyNames, uniqueItems,
+// contains, the dependent and the unevaluated keywords, dynamic references, a oneOf
+// whose members do not exclude one another by types, constants or required
+// properties, and the rarer formats.
+//
 // Schemas are those of drafts 7, 2019-09 and 2020-12, as far as
 // github.com/santhosh-tekuri/jsonschema/v5 has them, and stand on their own, or on
 // resources that are handed in with them: no reference leads anywhere else. See

@@ -265,3 +265,47 @@ func TestWork(t *testing.T) {
 		}
 	}
 }
+
+// Numbers at the edges of what programs hold have one verdict, whoever judges.
+func TestNumbersAtTheEdges(t *testing.T) {
+	for _, tc := range []struct{ schema, number, keyword string }{
+		{`{"type":"integer"}`, "9223372036854775808", ""},
+		{`{"type":"integer"}`, "-9223372036854775809", ""},
+		{`{"type":"integer"}`, "18446744073709551616", ""},
+		{`{"type":"integer"}`, "1.0", ""},
+		{`{"type":"integer"}`, "1e2", ""},
+		{`{"type":"integer"}`, "10e-1", ""},
+		{`{"type":"integer"}`, "1e-1", "type"},
+		{`{"type":"integer"}`, "9007199254740993.5", "type"},
+		{`{"maximum":9007199254740992}`, "9007199254740993", "maximum"},
+		{`{"maximum":9223372036854775807}`, "9223372036854775808", "maximum"},
+		{`{"minimum":0}`, "-0", ""},
+		{`{"minimum":0}`, "-1e-308", "minimum"},
+		{`{"const":1}`, "1.000", ""},
+		{`{"multipleOf":0.1}`, "0.3", ""},
+		{`{"type":"number"}`, "1e308", ""},
+		{`{"type":"number"}`, "1e309", schema.KeywordNumber},
+		{`{"type":"number"}`, "1e400", schema.KeywordNumber},
+		{`{"type":"number"}`, "1e1000000000", schema.KeywordNumber},
+		{`{"type":"number"}`, "1e-99999999", schema.KeywordNumber},
+		{`{"type":"number"}`, strings.Repeat("7", 1_000_000), schema.KeywordNumber},
+		{`{"type":"number"}`, "NaN", schema.KeywordSyntax},
+		{`{"type":"number"}`, "Infinity", schema.KeywordSyntax},
+	} {
+		c := newContract(t, tc.schema)
+		began := time.Now()
+		err := c.s.Validate([]byte(tc.number))
+		if took := time.Since(began); took > slack*50*time.Millisecond {
+			t.Errorf("%.30s: got a verdict after %v, want one within 50ms", tc.number, took)
+		}
+		if tc.keyword != "" {
+			wantViolation(t, tc.number, err, "", tc.keyword)
+		} else if err != nil {
+			t.Errorf("%s: %.30s: got %v, want no error", tc.schema, tc.number, err)
+		}
+		if slowly := c.s.ValidateSlowly([]byte(tc.number)); (err == nil) != (slowly == nil) {
+			t.Errorf("%s: %.30s: got %v, but %v without the fast path", tc.schema, tc.number, err, slowly)
+		}
+		c.sound(t, tc.number)
+	}
+}
