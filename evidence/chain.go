@@ -74,7 +74,8 @@ const (
 )
 
 // locate says how a record stands, by what it claims, and for one that is not
-// next or ahead where what stands in its place is.
+// next or ahead where the record is that stands in its place, or else contradicts
+// it.
 func (c *chain) locate(r *Record) (standing, uint64) {
 	if s, ended := c.spans[r.Writer]; ended {
 		if r.Seq > s.last {
@@ -116,10 +117,10 @@ func (c *chain) locateWriter(r *Record) (standing, uint64) {
 		}
 		return standsNext, 0
 	case p.Writer == c.writer && p.Seq <= c.seq:
-		return standsApart, c.span.index(p.Seq)
+		return standsApart, min(c.span.index(p.Seq)+1, c.records-1)
 	}
 	if s, ended := c.spans[r.Session.Previous.Writer]; ended {
-		return standsApart, s.index(min(r.Session.Previous.Seq, s.last))
+		return standsApart, s.index(min(r.Session.Previous.Seq, s.last)) + 1
 	}
 	return standsAhead, 0
 }

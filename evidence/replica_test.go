@@ -277,9 +277,11 @@ func TestReplicaRefuses(t *testing.T) {
 			return errors.As(err, &e) && e.Damage == damage
 		}
 	}
-	equivocates := func(err error) bool {
-		var e *evidence.EquivocationError
-		return errors.As(err, &e)
+	equivocates := func(held int) func(error) bool {
+		return func(err error) bool {
+			var e *evidence.EquivocationError
+			return errors.As(err, &e) && bytes.Equal(e.Held, f.envs[held])
+		}
 	}
 	// restored is the agent with a backup of its ledger: five records, and a
 	// writer that goes on from them.
@@ -294,6 +296,13 @@ func TestReplicaRefuses(t *testing.T) {
 	restored.salt, restored.sessions, restored.writer, restored.seq = 2, 5, fifth.Writer, 5
 	restored.prev = hashOf(string(decodePayload(t, f.envs[4])))
 	restored.open()
+	forked := newForger(t) // as restored, from a fifth record that is another
+	for _, env := range slices.Concat(f.envs[:4], [][]byte{forgeAnother(t, f, 4)}) {
+		forked.put(env)
+	}
+	forked.salt, forked.sessions, forked.writer, forked.seq = 4, 5, fifth.Writer, 5
+	forked.prev = hashOf(string(decodePayload(t, forked.envs[4])))
+	forked.open()
 	blank := newForger(t)
 	blank.salt = 3
 	blank.open()
@@ -314,8 +323,9 @@ func TestReplicaRefuses(t *testing.T) {
 		{"some before it are missing", 4, f.envs[6], missing(4)},
 		{"a writer from nowhere", 0, restored.envs[5], missing(0)},
 		{"a writer that goes on from what is to come", 3, restored.envs[5], missing(3)},
-		{"a writer that goes on from what is past", 9, restored.envs[5], equivocates},
-		{"a writer that begins anew", 9, blank.envs[0], equivocates},
+		{"a writer that goes on from what is past", 9, restored.envs[5], equivocates(5)},
+		{"a writer that follows another last record", 5, forked.envs[5], equivocates(4)},
+		{"a writer that begins anew", 9, blank.envs[0], equivocates(0)},
 		{"another ledger", 0, other.envs[0], refused(evidence.DamageSpliced)},
 		{"not JSON", 3, []byte("{"), refused(evidence.DamageMalformed)},
 		{"empty", 3, nil, refused(evidence.DamageMalformed)},
@@ -644,8 +654,9 @@ func TestOpenReplicaPanics(t *testing.T) {
 	}
 }
 
-// A record that a gap declares lost contradicts the gap.
-func TestReplicaOfARecordThatWasDeclaredLost(t *testing.T) {
+// A record that a gap declares lost contradicts the gap, and one of a writer that has
+// ended the writer after it.
+func TestReplicaOfRecordsThatCannotBe(t *testing.T) {
 	f := newForger(t)
 	f.open()
 	f.run("run-a", "mail") // up to seq 5
@@ -657,6 +668,11 @@ func TestReplicaOfARecordThatWasDeclaredLost(t *testing.T) {
 	f.seq += 4
 	f.gap(6, 9)
 	f.run("run-b", "mail")
+	late := *f // the writer goes on after another has begun, from a copy of the ledger say
+	late.envs, late.ids = nil, 900
+	late.run("run-late", "mail")
+	second := len(f.envs)
+	f.open()
 	dir := newDir(t)
 	r := openReplica(t, dir, evidence.ReplicaConfig{})
 	if n, err := r.Append(f.envs); n != len(f.envs) || err != nil {
@@ -667,6 +683,10 @@ func TestReplicaOfARecordThatWasDeclaredLost(t *testing.T) {
 		if n, err := r.Append([][]byte{env}); n != 0 || !errors.As(err, &e) || !bytes.Equal(e.Held, f.envs[5]) || e.Seq != uint64(7+i) {
 			t.Errorf("seq %d: got %d, %v", 7+i, n, err)
 		}
+	}
+	var e *evidence.EquivocationError
+	if n, err := r.Append(late.envs); n != 0 || !errors.As(err, &e) || !bytes.Equal(e.Held, f.envs[second]) {
+		t.Errorf("of a writer that has ended: got %d, %v", n, err)
 	}
 	wantSame(t, dir, f.envs...)
 }
