@@ -76,9 +76,9 @@ func (m *mender) skip() (bool, error) {
 		switch {
 		case i >= 0:
 			m.at += i + len(end)
-		case end == "\n":
+		case end == "\n" && len(m.open) == 0:
 			m.at = len(m.src)
-		default:
+		default: // it may hide what was to come
 			m.at = len(m.src)
 			return true, m.guess()
 		}
@@ -324,6 +324,9 @@ func (m *mender) number() error {
 
 // completed adds the zero that a number lacks, and takes away its plus sign.
 func completed(number []byte) []byte {
+	if bytes.HasPrefix(number, []byte("+-")) {
+		return number // which is none
+	}
 	number = bytes.TrimPrefix(number, []byte("+"))
 	digits, sign := bytes.TrimPrefix(number, []byte("-")), ""
 	if len(digits) < len(number) {
