@@ -29,9 +29,10 @@ var (
 //   - Two candidates that are the same but for white space are one.
 //   - What begins as an object or array and does not end as one is broken, and so
 //     is the text, unless the answer fills a code fence: what is left of it, or
-//     stands within it, is not taken for the answer. Nor is a value within other
-//     brackets, or what is not as strict as [Schema.Validate] demands, such as an
-//     object with a property twice.
+//     stands within it, is not taken for the answer, in a code fence or not. Nor is
+//     a value within other brackets, one in prose that goes on to a bracket which
+//     closes nothing, or what is not as strict as [Schema.Validate] demands, such
+//     as an object with a property twice.
 //
 // A value that wraps another one is unwrapped: the object {"__arg1": ...}, in
 // which langchaingo has models call tools, and a string that holds an object, an
@@ -65,6 +66,8 @@ type scan struct {
 
 	open  int // brackets of prose that are not closed
 	outer int // where the first of them is
+	torn  int // brackets of broken JSON, and of what came since, that are not closed
+	ended int // where the last candidate in prose does; -1 if there is none
 }
 
 // candidates are those of one kind.
@@ -80,6 +83,7 @@ func newScan(text []byte) *scan {
 		dec:    jsontext.NewDecoder(new(bytes.Buffer)),
 		fenced: candidates{broken: -1},
 		plain:  candidates{broken: -1},
+		ended:  -1,
 	}
 }
 
@@ -119,14 +123,12 @@ func (s *scan) look() {
 func (s *scan) bracket(from, start int) int {
 	kind := opening(s.text[start:])
 	if kind == closing {
-		s.open = max(0, s.open-1)
+		s.close(start)
 		return start + 1
 	}
 	fence := endsInFence(s.text[from:start])
 	if kind == opensProse && !fence {
-		if s.open++; s.open == 1 {
-			s.outer = start
-		}
+		s.prose(start)
 		return start + 1
 	}
 	value, end := []byte(nil), start+1
@@ -137,14 +139,68 @@ func (s *scan) bracket(from, start int) int {
 		end, fence = s.fenceEnd(end)
 	}
 	switch {
+	case s.torn > 0:
+		s.plain.add(nil, start)
 	case fence:
 		s.fenced.add(value, start)
 	case s.open > 0:
 		s.plain.add(nil, s.outer)
 	default:
 		s.plain.add(value, start)
+		s.ended = end
+	}
+	if value == nil {
+		s.torn += depth(s.text[start:end])
 	}
 	return end
+}
+
+// prose takes a bracket that opens no JSON.
+func (s *scan) prose(at int) {
+	if s.torn > 0 {
+		s.torn++
+		return
+	}
+	if s.open++; s.open == 1 {
+		s.outer = at
+	}
+}
+
+// close takes a closing bracket of prose, or of what is broken. If it closes
+// nothing, the value before it was perhaps to go on, unless nothing stands between
+// them.
+func (s *scan) close(at int) {
+	switch {
+	case s.torn > 0:
+		s.torn--
+	case s.open > 0:
+		s.open--
+	case s.ended < 0:
+	case len(bytes.TrimLeft(s.text[s.ended:at], space)) == 0:
+		s.ended = at + 1
+	default:
+		s.plain.add(nil, at)
+		s.ended = -1
+	}
+}
+
+// depth returns how many brackets are open at the end of what begins as JSON.
+func depth(text []byte) (n int) {
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			n++
+		case '}', ']':
+			n--
+		}
+	}
+	return max(n, 0)
 }
 
 // fenceEnd reports whether a code fence ends at an offset, with the text or by a

@@ -33,6 +33,10 @@ func TestExtract(t *testing.T) {
 		{`func f(x) { return } {"a":1}`, `{"a":1}`, nil},
 		{"Final Answer: `{\"a\":1}`", `{"a":1}`, nil},
 
+		// Brackets too many.
+		{`{"a":1}}`, `{"a":1}`, nil},
+		{"```json\n{\"a\":1} ] }\n```", `{"a":1}`, nil},
+
 		// Code fences.
 		{"```json\n{\"a\":1}\n```", `{"a":1}`, nil},
 		{"```\n{\"a\":1}\n```", `{"a":1}`, nil},
@@ -46,6 +50,7 @@ func TestExtract(t *testing.T) {
 		{"```json\n{\"md\":\"```go\\nx\\n```\"}\n```", "{\"md\":\"```go\\nx\\n```\"}", nil},
 		{"[as below: ```json\n{\"a\":1}\n```", `{"a":1}`, nil},
 		{"[1, see below] ```json\n{\"a\":1}\n```", `{"a":1}`, nil},
+		{"{\"a\":[oops {x}]} I mean\n```json\n{\"a\":1}\n``` :-]", `{"a":1}`, nil},
 		{"```python\nx = 1\n```\n{\"a\":1}", `{"a":1}`, nil},
 		{"```\nThe answer: {\"a\":1}\n```", `{"a":1}`, nil},
 
@@ -80,6 +85,12 @@ func TestExtract(t *testing.T) {
 		{"Given {\"q\":1}:\n```\n{'a': [1]\n```", ``, schema.ErrBroken},
 		{"Given {\"q\":1}:\n```go\n{ x }\n```", ``, schema.ErrBroken},
 		{`[{"a":1}`, ``, schema.ErrBroken},
+		{`{"a":{"b":1}},"c":2}`, ``, schema.ErrBroken},
+		{`"a":{"b":1},"c":2}`, ``, schema.ErrBroken},
+		{"{\"a\":1}} {\"b\":1}", ``, schema.ErrAmbiguous},
+		{"{\"a\":\"say \"```json\n{\"b\":1}\n```\" twice\"}", ``, schema.ErrBroken},
+		{"{\"a\":{\"b\":oops},\n```json\n{\"b\":1}\n```}", ``, schema.ErrBroken},
+		{"['a {x} ```json\n{\"b\":1}\n```']", ``, schema.ErrBroken},
 		{`[{"a":1},{"b":2`, ``, schema.ErrBroken},
 		{`[1 {"a":2}]`, ``, schema.ErrBroken},
 		{`{"a":1`, ``, schema.ErrBroken},
@@ -171,6 +182,7 @@ func hostile(n int) map[string]string {
 		}
 	}
 	texts["many spaces"] = strings.Repeat("["+strings.Repeat(" ", 1000), n/1001)
+	texts["brackets too many"] = "{}" + strings.Repeat(" ", n/2) + "x" + strings.Repeat("}", n/2-3)
 	texts["equal values"] = strings.Repeat("["+strings.Repeat("1,", 500)+"1]", n/1003)
 	texts["a string in a string"] = escaped(`[1]`, n)
 	texts["argument in argument"] = strings.Repeat(`{"__arg1":`, 60) + "1" + strings.Repeat("}", 60)

@@ -117,14 +117,19 @@ func almostAt(text []byte, fenced bool) int {
 	return -1
 }
 
-// others reports whether another value stands before or after one: in a code fence
-// if that does, and else anywhere.
+// others reports whether another value stands before or after one, or around it: in
+// a code fence if that does, and else anywhere.
 func others(before, after []byte, fenced bool) bool {
 	if fenced {
-		return almostAt(bytes.TrimLeft(after, "`"), true) >= 0
+		s := newScan(before)
+		s.look()
+		return s.torn > 0 || almostAt(bytes.TrimLeft(after, "`"), true) >= 0
 	}
-	for _, text := range [][]byte{before, after} {
+	for i, text := range [][]byte{before, after} {
 		s := newScan(text)
+		if i == 1 {
+			s.ended = 0 // the value does
+		}
 		s.look()
 		for _, c := range []candidates{s.fenced, s.plain} {
 			if c.value != nil || c.broken >= 0 {

@@ -106,6 +106,9 @@ func TestRepairRefuses(t *testing.T) {
 		{`{"a": new Date()}`, guess},
 		{`[1,[}]`, guess},
 		{`{"a":[}`, guess},
+		{`{"a": +-5}`, guess},
+		{`{"a": 5 // 2, "b": 3}`, early},
+		{`{"a": 5 # of 6`, early},
 		{`[1}`, guess},
 		{strings.Repeat(`{a:`, 65), guess},
 
@@ -127,6 +130,9 @@ func TestRepairRefuses(t *testing.T) {
 		{"{'a':1}{'a':2}", "schema: there are several JSON values in the text"},
 		{"Given {\"a\":1}:\n{'a':2}", "schema: there are several JSON values in the text"},
 		{"{'a':1} or {\"a\":2}", "schema: there are several JSON values in the text"},
+		{`{'a': {'b': 1}}, 'c': 2}`, "schema: there are several JSON values in the text"},
+		{`{"a": {"b": 1}}, "c": 2}`, "schema: there are several JSON values in the text"},
+		{"{'a':'b'c ```json\n{'d':1}\n```'}", "schema: there are several JSON values in the text"},
 		{"```\n{'a':1} // x\n```\n```\n{'a':2}\n```", "schema: there are several JSON values in the text"},
 		{strings.Repeat("{a:1}", schema.MaxBytes/5+1), "schema: there is no JSON in the text: it must be at most 1048576 bytes long"},
 	} {
