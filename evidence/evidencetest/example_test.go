@@ -11,9 +11,9 @@ import (
 	"example.com/safeconduct/evidence/evidencetest"
 )
 
-// In a test of one's own, t is what the test got.
+// A test of one's own looks like this.
 func ExampleTestSink() {
-	test := func(t *testing.T) {
+	_ = func(t *testing.T) {
 		evidencetest.TestSink(t, func(*testing.T, ed25519.PublicKey) evidencetest.Subject {
 			var file bytes.Buffer
 			return evidencetest.Subject{
@@ -22,25 +22,37 @@ func ExampleTestSink() {
 			}
 		})
 	}
-	fmt.Println(testing.RunTests(func(_, _ string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: "TestWriterSink", F: test}}))
-	// Output: true
+}
+
+// A bench is what an example has in place of a test.
+type bench struct {
+	testing.TB
+	cleanups []func()
+}
+
+func (b *bench) Helper()          {}
+func (b *bench) Cleanup(f func()) { b.cleanups = append(b.cleanups, f) }
+func (b *bench) end() {
+	for _, f := range b.cleanups {
+		f()
+	}
 }
 
 func ExampleNewServer() {
-	test := func(t *testing.T) {
-		s := evidencetest.NewServer(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-		s.Repeat(nil, evidencetest.RetryAfter(429, "7"))
-		for range 2 {
-			answer, err := http.Post(s.URL, "application/x-ndjson", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_ = answer.Body.Close()
-			fmt.Printf("%d %q\n", answer.StatusCode, answer.Header.Get("Retry-After"))
+	t := new(bench) // in a test, what the test got
+	defer t.end()
+	s := evidencetest.NewServer(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	s.Repeat(nil, evidencetest.RetryAfter(http.StatusTooManyRequests, "7"))
+	for range 2 {
+		answer, err := http.Post(s.URL, "application/x-ndjson", nil)
+		if err != nil {
+			fmt.Println(err)
+			return
 		}
-		http.DefaultClient.CloseIdleConnections()
+		_ = answer.Body.Close()
+		fmt.Printf("%d %q\n", answer.StatusCode, answer.Header.Get("Retry-After"))
 	}
-	testing.RunTests(func(_, _ string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: "TestPost", F: test}})
+	http.DefaultClient.CloseIdleConnections()
 	// Output:
 	// 200 ""
 	// 429 "7"
