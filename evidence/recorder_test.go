@@ -492,7 +492,7 @@ func TestManyGoroutines(t *testing.T) {
 }
 
 // What a caller got of a stream stands in the outcome, whoever ended it.
-func TestReleased(t *testing.T) {
+func TestFault48Released(t *testing.T) {
 	refuse := middleware.After("out", func(context.Context, middleware.Call, middleware.Result) error {
 		return middleware.Deny(middleware.CodeBadOutput, "not that")
 	})

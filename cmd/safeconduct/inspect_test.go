@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -208,7 +209,10 @@ func checkPrintable(t *testing.T, out string) {
 	}
 }
 
-func TestHostileDataIsEscaped(t *testing.T) {
+// TestFault49HostileDataIsEscaped has everything that comes from models, tools and
+// users try to forge lines and drive the terminal. Nothing is printed as CSV or
+// HTML; what a tool said is shown by reveal alone, see TestProveAndVerifyProof.
+func TestFault49HostileDataIsEscaped(t *testing.T) {
 	key, public := newKey(t)
 	dir := t.TempDir()
 	r := open(t, dir, evidence.Config{Key: key, Ledger: "l\u202e\u200b"})
@@ -218,6 +222,11 @@ func TestHostileDataIsEscaped(t *testing.T) {
 			middleware.Shadow(deny(hostile, middleware.Code(hostile), hostile)),
 			deny(hostile, middleware.Code(hostile), hostile))
 	}
+	_ = do(ctx, middleware.KindModel, hostile, func(context.Context) (any, *middleware.Usage, error) {
+		return &middleware.ModelResponse{Model: hostile, Choices: []middleware.Choice{
+			{StopReason: hostile, ToolCalls: []middleware.ToolCall{{Name: hostile, Registered: hostile}}},
+		}}, nil, nil
+	}, r.Intercept, allow(`=HYPERLINK("http://x","y")`))
 	shut(t, r)
 	damaged := writeLedger(t, append(readEnvelopes(t, dir)[:3], []byte(`{"payload":"`+hostile+`"}`))...)
 	for _, args := range [][]string{
@@ -237,7 +246,9 @@ func TestHostileDataIsEscaped(t *testing.T) {
 			}
 		}
 	}
-	_, stdout, _ := safeconduct("inspect", dir)
+	_, stdout, _ := safeconduct("tail", dir)
+	checkPrintable(t, stdout)
+	_, stdout, _ = safeconduct("inspect", dir)
 	for _, want := range []string{`\x1b[31mred\nrun FORGED\r\a\u0085\u009b2J\u202egnp.exe\u2066\u200b\u2028\U000e0041\x7f`} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("got\n%s\nwant %s in it", stdout, want)
@@ -254,5 +265,25 @@ func TestHostileDataIsEscaped(t *testing.T) {
 	}
 	if !found {
 		t.Errorf("got\n%s\nwant the name to decode as it was recorded", stdout)
+	}
+}
+
+// A call that was refused in mid-stream says what had left.
+func TestInspectSaysWhatHadLeft(t *testing.T) {
+	key, _ := newKey(t)
+	dir := t.TempDir()
+	r := open(t, dir, evidence.Config{Key: key, Ledger: "l"})
+	_, err := middleware.Wrap(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		return middleware.Result{Output: ""}, call.Stream(ctx, middleware.Chunk{Text: []byte("seven b")})
+	}, r.Intercept, middleware.PassThrough(middleware.After("output", func(context.Context, middleware.Call, middleware.Result) error {
+		return middleware.Deny(middleware.CodeBadOutput, "not that")
+	})))(t.Context(), middleware.Call{Kind: middleware.KindChain, Name: "run", Stream: func(context.Context, middleware.Chunk) error { return nil }})
+	if err == nil {
+		t.Fatal("got no denial")
+	}
+	shut(t, r)
+	code, stdout, stderr := safeconduct("inspect", dir)
+	if want := "7 bytes of its stream had left before"; code != 0 || !strings.Contains(stdout, want) {
+		t.Errorf("got %d, %s%s, want %q", code, stdout, stderr, want)
 	}
 }
