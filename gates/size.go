@@ -85,7 +85,7 @@ func (s *sized) intercept(next middleware.Handler) middleware.Handler {
 func (s *sized) stream(to middleware.Stream) middleware.Stream {
 	var sum atomic.Int64
 	return func(ctx context.Context, chunk middleware.Chunk) error {
-		if sum.Add(int64(chunk.Len())) > int64(s.Output) {
+		if sum.Add(streamedBytes(chunk)) > int64(s.Output) {
 			return s.deny(middleware.CodeBadOutput, "output", s.Output, stopBytes)
 		}
 		return to(ctx, chunk)

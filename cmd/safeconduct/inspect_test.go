@@ -247,6 +247,9 @@ func TestFault49HostileDataIsEscaped(t *testing.T) {
 		}
 	}
 	_, stdout, _ := safeconduct("tail", dir)
+	if stdout == "" {
+		t.Error("tail: got nothing")
+	}
 	checkPrintable(t, stdout)
 	_, stdout, _ = safeconduct("inspect", dir)
 	for _, want := range []string{`\x1b[31mred\nrun FORGED\r\a\u0085\u009b2J\u202egnp.exe\u2066\u200b\u2028\U000e0041\x7f`} {
