@@ -76,3 +76,33 @@ func inRun(f func(ctx context.Context)) {
 		panic(err)
 	}
 }
+
+// BenchmarkStream is one chunk of a stream of 100, on its way through a gate.
+func BenchmarkStream(b *testing.B) {
+	const chunks = 100
+	token := middleware.Chunk{Text: []byte(" token")}
+	h := func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		for range chunks {
+			if err := call.Stream(ctx, token); err != nil {
+				return middleware.Result{}, err
+			}
+		}
+		return middleware.Result{Output: ""}, nil
+	}
+	keep := middleware.After("keep", func(context.Context, middleware.Call, middleware.Result) error { return nil })
+	for _, m := range []struct {
+		name string
+		gate middleware.Interceptor
+	}{{"buffer", keep}, {"window", middleware.Window(64, keep)}, {"pass-through", middleware.PassThrough(keep)}} {
+		b.Run(m.name, func(b *testing.B) {
+			h := middleware.Wrap(h, m.gate)
+			inRun(func(ctx context.Context) {
+				call := middleware.Call{Kind: middleware.KindModel, Name: "m", Stream: func(context.Context, middleware.Chunk) error { return nil }}
+				b.ReportAllocs()
+				for range b.N / chunks {
+					_, _ = h(ctx, call)
+				}
+			})
+		})
+	}
+}

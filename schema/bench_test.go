@@ -109,3 +109,16 @@ func BenchmarkInput(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkWatch is one byte of a tool call that is judged while it arrives, in
+// chunks of four.
+func BenchmarkWatch(b *testing.B) {
+	s := mustCompile(b, `{"type":"object","required":["to","amount"],"properties":{"to":{"type":"string","maxLength":64},"amount":{"type":"number","maximum":100},"note":{"type":"string"}},"additionalProperties":false}`)
+	text := `{"to":"bob@example.com","amount":19.99,"note":"for the concert, with thanks"}`
+	b.ReportAllocs()
+	for range b.N / len(text) {
+		if _, err := s.Early(text, []int{4}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

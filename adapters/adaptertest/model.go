@@ -90,6 +90,22 @@ func testModel(t *testing.T, guard func(Model, ...middleware.Interceptor) ModelF
 			}
 		}
 	})
+	t.Run("of an answer that is withheld nothing is streamed, of one that is changed the new one", func(t *testing.T) {
+		var got []string
+		_, err := guard(answer, denyAfter)(t.Context(), "", func(c string) error { got = append(got, c); return nil })
+		wantDenied(t, err, "adaptertest")
+		if len(got) > 0 {
+			t.Errorf("got chunks %q of an answer that is withheld", got)
+		}
+		change := middleware.TransformResult("t", func(_ context.Context, _ middleware.Call, r middleware.Result) (middleware.Result, bool, error) {
+			return middleware.Result{Output: &middleware.ModelResponse{Choices: []middleware.Choice{{Text: "changed"}}}}, true, nil
+		})
+		out, err := guard(answer, change)(t.Context(), "", func(c string) error { got = append(got, c); return nil })
+		wantOutput(t, out, err, "changed")
+		if !slices.Equal(got, []string{"changed"}) {
+			t.Errorf("got chunks %q, want the changed answer", got)
+		}
+	})
 	t.Run("a stream that was cancelled does not look like one that ended", func(t *testing.T) {
 		for _, swallow := range []bool{false, true} {
 			m := answer

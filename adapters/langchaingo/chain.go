@@ -14,7 +14,9 @@ import (
 )
 
 // Chain guards a chain and its memory. Each run of it is a Call of KindChain,
-// named by the chain's type, whose Input and Output are the chain's values.
+// named by the chain's type, whose Input and Output are the chain's values. If the
+// caller set a StreamingFunc, or a callback as an option, that is its Stream, which
+// gets what models within the chain stream.
 //
 // On a denial the chain returns an empty map with the error, and on a failure
 // what the wrapped chain returned with it: langchaingo's own chains use both.

@@ -27,10 +27,20 @@
 // list a denied tool call, or a denied turn, becomes an observation instead,
 // and the agent goes on.
 //
+// # Streams
+//
+// What a caller wants to see of an answer while it comes, with
+// llms.WithStreamingFunc or chains.WithStreamingFunc, is the Stream of the call
+// that it makes: of a model, a chain or a turn. Gates that judge that call hold it
+// until they have decided; see [middleware.After]. Pieces of tool calls, which
+// langchaingo's client of openai streams as if they were text, are told from it.
+// [StrictSSE] finds in a stream what that client overlooks.
+//
 // # What it cannot see
 //
 // A tool or model that is called around its wrapper is not guarded. The
 // callbacks of langchaingo get the inputs as they came, before any interceptor
-// changed them. Embeddings are passed on without a gate, and so is the loading
+// changed them, and those of an agent what its model streams before the answer of
+// the run is judged. Embeddings are passed on without a gate, and so is the loading
 // of memory.
 package langchaingo
