@@ -12,12 +12,12 @@ import (
 // shipper is stopped.
 func (x *shipper) deliver(b *shipment) {
 	defer func() { x.back <- b }()
-	for b.left() > 0 && x.ctx.Err() == nil {
-		x.activation(b)
+	for b.left() > 0 && x.line.Wait(x.ctx) == nil {
+		err := x.activation(b)
 		if b.left() == 0 {
 			return
 		}
-		if x.line.State() == delivery.Closed { // the attempts are used up
+		if x.line.State() == delivery.Closed && !errors.Is(err, delivery.ErrOpen) { // the attempts are used up
 			timer := time.NewTimer(x.MaxBackoff)
 			select {
 			case <-timer.C:
@@ -25,12 +25,12 @@ func (x *shipper) deliver(b *shipment) {
 			}
 			timer.Stop()
 		}
-		_ = x.line.Wait(x.ctx) // the error is that of x.ctx
 	}
 }
 
-// activation makes attempts at a batch as long as that makes sense.
-func (x *shipper) activation(b *shipment) {
+// activation makes attempts at a batch as long as that makes sense. The error is
+// that of the last one, where it does not any more.
+func (x *shipper) activation(b *shipment) error {
 	a := x.line.Begin()
 	for b.left() > 0 {
 		rest := b.envelopes[b.done:]
@@ -41,7 +41,7 @@ func (x *shipper) activation(b *shipment) {
 		switch {
 		case err == nil:
 			b.take(len(rest))
-			return
+			return nil
 		case delivery.IsPermanent(err):
 			b.take(min(delivery.Taken(err), len(rest)))
 			n := delivery.Refused(err)
@@ -54,7 +54,8 @@ func (x *shipper) activation(b *shipment) {
 		}
 		b.take(min(delivery.Taken(err), len(rest)))
 		if b.left() > 0 && a.Again(x.ctx, err) != nil {
-			return
+			return err
 		}
 	}
+	return nil
 }

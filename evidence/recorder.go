@@ -169,7 +169,7 @@ func (r *Recorder) open(dir string, cfg Config) (err error) {
 		}
 	}
 	if err := r.assemble(s, cfg, origin, found); err != nil {
-		return err
+		return r.abandon(err)
 	}
 	return r.begin(Session{Previous: found.head, Tree: found.treeHead(), Recovered: found.recovered, Predecessor: cfg.Predecessor})
 }
@@ -207,16 +207,21 @@ func (r *Recorder) begin(first Session) error {
 	if err := <-done; err != nil {
 		r.queue.close()
 		<-r.writer.done
-		r.stopShippers()
-		if r.payloads != nil {
-			err = errors.Join(err, r.payloads.close(context.Background()))
-		}
-		return err
+		return r.abandon(err)
 	}
 	for _, x := range r.shippers {
 		go x.run()
 	}
 	return nil
+}
+
+// abandon ends what was begun for a Recorder that cannot be had, because of err.
+func (r *Recorder) abandon(err error) error {
+	r.stopShippers()
+	if r.payloads != nil {
+		err = errors.Join(err, r.payloads.close(context.Background()))
+	}
+	return err
 }
 
 // maxOrigin is how long a name in a checkpoint can be.

@@ -141,6 +141,39 @@ func TestUnordered(t *testing.T) {
 	})
 }
 
+// A sink that asks for a rest gets it from all that may call it at a time.
+func TestRetryAfterHoldsForEveryBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var at []time.Duration
+		began := time.Now()
+		sink := func(context.Context, [][]byte) error {
+			mu.Lock()
+			defer mu.Unlock()
+			at = append(at, time.Since(began))
+			if len(at) == 1 {
+				return &evidence.SinkError{Err: errSink, After: 20 * time.Second}
+			}
+			return nil
+		}
+		r := open(t, newDir(t), evidence.Config{
+			ReadOnly:  []string{"shell"},
+			Exporters: []evidence.Exporter{{Sink: sink, Unordered: true}},
+		})
+		for range 10 {
+			use(t, r, 1)
+			time.Sleep(time.Second)
+		}
+		time.Sleep(time.Minute)
+		if err := r.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if len(at) < 2 || at[1]-at[0] < 20*time.Second {
+			t.Errorf("got calls at %v, want 20s of rest after the first", at)
+		}
+	})
+}
+
 // A call that did not return keeps its memory to itself.
 func TestFault5TheMemoryOfACallThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
