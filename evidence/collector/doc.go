@@ -76,7 +76,7 @@
 // is JSON with time, client and ledger, of a record also writer and seq, and with
 // what is held and what was received, each an envelope or a checkpoint: both are
 // signed by keys of the ledger, so that the line proves to anybody that these
-// signed both.
+// signed both. An exception are records of sessions that sign only checkpoints.
 //
 // # Who may do what
 //
