@@ -73,6 +73,10 @@ func TestRecordedStreams(t *testing.T) {
 		found[p.name]++
 		longest[p.name] = max(longest[p.name], len(bare.chunks))
 		t.Run(r.name, func(t *testing.T) {
+			// What the output boundary relies on, to judge an answer early.
+			if got, want := strings.Join(bare.chunks, ""), bare.response.Choices[0].Content; got != want {
+				t.Errorf("streamed %q, and answered %q", got, want)
+			}
 			for _, m := range streamModes {
 				t.Run(m.name, func(t *testing.T) { checkMode(t, p, r, m, bare) })
 			}
