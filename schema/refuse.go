@@ -25,12 +25,12 @@ func (w *watch) refusesText(p *plan, s string) (keyword, reason string) {
 		return p.values.refused()
 	}
 	for _, pattern := range p.text.patterns {
-		if w.spend(2*len(s)) && !pattern.matches(s) {
+		if w.spend(4*len(s)) && !pattern.matches(s) {
 			return "pattern", "must match the pattern " + quote(pattern.re.String())
 		}
 	}
 	for _, f := range p.text.asserted {
-		if w.spend(2*len(s)) && !f.has(s) {
+		if w.spend(4*len(s)) && !f.has(s) {
 			return "format", "must have the format " + quote(f.name)
 		}
 	}
