@@ -93,6 +93,16 @@ func TestBoundaryDefault(t *testing.T) {
 		t.Errorf("got reason %q, want %q", got, want)
 	}
 
+	// Whoever gets it may change it, for himself alone.
+	for range 2 {
+		res, err := run(returns([]int{1}), middleware.Call{Kind: middleware.KindTool, Name: "it"}, boundary)
+		value, ok := res.Output.(map[string]any)
+		if err != nil || !ok || value["risk"] != "high" {
+			t.Fatalf("got %v, %v, want the default", res.Output, err)
+		}
+		value["risk"] = "none"
+	}
+
 	// It comes after the model was asked for something better.
 	s := &speaker{answers: []string{"Final:" + prose, "Final:" + prose}}
 	res, err = s.agent(schema.Boundary(schema.Rules{Schema: verdictSchema, Reasks: 1, Default: json.RawMessage(goodVerdict)}))(t.Context(), middleware.Call{Kind: middleware.KindChain, Name: "run"})

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"example.com/safeconduct/middleware"
 )
@@ -169,29 +168,25 @@ func shown(s *Schema) string {
 }
 
 // A fallback is a default answer.
-type fallback struct {
-	text  string
-	value any // decoded
-}
+type fallback struct{ text string }
 
 func newFallback(s *Schema, v any) *fallback {
 	judged, err := s.judgeValue(v)
 	if err != nil {
 		panic(fmt.Sprintf("schema: Boundary: the Default: %v", err))
 	}
-	f := &fallback{text: normalized(judged)}
-	dec := json.NewDecoder(strings.NewReader(f.text))
-	dec.UseNumber()
-	if err := dec.Decode(&f.value); err != nil {
-		panic(fmt.Sprintf("schema: Boundary: the Default: %v", err)) // it was judged
-	}
-	return f
+	return &fallback{normalized(judged)}
 }
 
-// as returns the default answer in the place of v.
+// as returns the default answer in the place of v. A decoded one is the caller's
+// own.
 func (f *fallback) as(v any) any {
 	if _, ok := v.(string); ok {
 		return f.text
 	}
-	return f.value
+	doc, fault := parse(f.text, MaxBytes, false)
+	if fault != nil {
+		panic(fmt.Sprintf("schema: Boundary: the Default %s", fault.reason)) // it was judged
+	}
+	return doc.value
 }
