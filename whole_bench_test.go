@@ -35,9 +35,10 @@ func inWholeRun(b *testing.B, f func(recorder *evidence.Recorder, pay func())) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	guard, receipt := wholeGuard(recorder), sample.Receipt().Valid
+	guard := wholeGuard(recorder)
+	result := middleware.Result{Output: sample.Receipt().Valid}
 	h := middleware.Wrap(func(context.Context, middleware.Call) (middleware.Result, error) {
-		return middleware.Result{Output: receipt}, nil
+		return result, nil
 	}, guard)
 	err = middlewaretest.InRun(func(ctx context.Context) {
 		call := middlewaretest.Tool("pay", sample.Payment().Valid)

@@ -40,7 +40,7 @@ var surely = map[string]format{
 	"iri":       isURI,
 }
 
-// number returns what the decimal digits of s mean, or -1 where there are others.
+// digits returns what the decimal digits of s mean, or -1 where there are others.
 func digits(s string) int {
 	n := 0
 	for i := range len(s) {

@@ -37,7 +37,7 @@ func (g group) members() []*node {
 	return g.of.AnyOf
 }
 
-// A place of a lowering is what schemas judge one value.
+// A site is what schemas judge one value.
 type site struct {
 	apply  []*node // must be satisfied
 	beside []*node // are asked and need not be satisfied

@@ -159,9 +159,8 @@ func wholeCall() {
 		middleware.On(middleware.KindTool, schema.Output(schema.MustCompile("receipt", receipt.Schema))),
 	)
 	recorded := middleware.Compose(recorder.Intercept, gated)
-	tool := func(context.Context, middleware.Call) (middleware.Result, error) {
-		return middleware.Result{Output: receipt.Valid}, nil
-	}
+	result := middleware.Result{Output: receipt.Valid}
+	tool := func(context.Context, middleware.Call) (middleware.Result, error) { return result, nil }
 	err = middlewaretest.InRun(func(ctx context.Context) {
 		call := middlewaretest.Tool("pay", payment.Valid)
 		guarded := func(h middleware.Handler) func() {
