@@ -58,7 +58,7 @@ func (b *builder) append(dst []byte, e *event) ([]byte, Hash) {
 		ID: newID(b.contents.random),
 	}
 	if e.run != nil {
-		r.Run, r.RunSeq = clean(e.runID, maxName), e.runSeq
+		r.Run, r.RunSeq = clean(e.of.ID, maxName), e.runSeq
 	}
 	b.room = maxEntries
 	b.body(r, e)
@@ -125,7 +125,7 @@ func (b *builder) body(r *Record, e *event) {
 		r.Breaker = &v
 		return
 	case KindStart:
-		r.Who = b.identity(e.who)
+		r.Who = b.identity(e.of.Identity)
 		return
 	case KindEnd:
 		b.end = RunEnd{Calls: e.calls, Head: e.run.head, Records: e.runSeq}
@@ -147,7 +147,7 @@ func (b *builder) body(r *Record, e *event) {
 	if e.kind == KindIntent {
 		r.Effects = e.effects
 		r.Input = b.commit(r, 0, ContentInput, e.input)
-		r.Who = b.identity(e.who)
+		r.Who = b.identity(e.of.Identity)
 		b.structure(r, e.input)
 		return
 	}
@@ -172,7 +172,7 @@ func (b *builder) body(r *Record, e *event) {
 		r.Output = b.commit(r, 2, ContentOutput, e.output)
 		b.structure(r, e.output)
 	}
-	if u := &e.usage; e.hasUsage {
+	if u := e.usage; u != nil {
 		b.usage = Usage{
 			Input: u.InputTokens, Output: u.OutputTokens, Total: u.TotalTokens,
 			Cached: u.CachedTokens, CacheWrite: u.CacheWriteTokens, Reasoning: u.ReasoningTokens, Cost: u.Cost, Reported: u.Reported,

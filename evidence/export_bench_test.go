@@ -24,8 +24,10 @@ func NewEmitter(r *Recorder, limit int) *Emitter {
 		q.events = make([]event, 0, limit)
 	}
 	return &Emitter{q, event{
-		kind: KindIntent, run: new(runState), runID: "AGXW5INJQKQOVWIHOIHGUVTVY4",
-		who:   middleware.Identity{Session: "s-1", Subject: "alice", Tenant: "acme"},
+		kind: KindIntent, run: new(runState),
+		of: &middleware.Run{
+			ID: "AGXW5INJQKQOVWIHOIHGUVTVY4", Identity: middleware.Identity{Session: "s-1", Subject: "alice", Tenant: "acme"},
+		},
 		call:  callRef{id: 4, parent: 1, kind: middleware.KindTool, name: "calculator"},
 		input: "19*23", kept: len("19*23"), effects: EffectsReadOnly,
 		balances: []middleware.Balance{{Gate: "budget", Scope: "run", Limit: "tool calls", Max: 100, Used: 3}},

@@ -17,10 +17,9 @@ type event struct {
 	mono time.Duration // since the queue was made
 
 	run    *runState
-	runID  string
+	of     *middleware.Run // nil of a record outside of runs
 	runSeq uint64
 	calls  uint64 // of a run.end
-	who    middleware.Identity
 
 	call     callRef
 	effects  Effects
@@ -29,12 +28,11 @@ type event struct {
 	output   any
 	hasRan   bool
 	hasOut   bool
-	hasUsage bool
 	balances []middleware.Balance
 
 	decisions []middleware.Decision
 	outcome   Outcome
-	usage     middleware.Usage
+	usage     *middleware.Usage
 
 	body any // of a record outside of runs: Gap, Erased, Session, handover
 
@@ -188,6 +186,9 @@ func (q *queue) now() moment {
 	q.mono = mono
 	return moment{wall, mono}
 }
+
+// elapsed returns the time since the queue was made.
+func (q *queue) elapsed() time.Duration { return time.Since(q.began) }
 
 // add needs q.mu.
 func (q *queue) add(e *event, now moment, full bool) {

@@ -39,7 +39,7 @@ func (r *Recorder) Intercept(next middleware.Handler) middleware.Handler {
 		rec := recording{
 			r: r, run: run, state: r.runs.In(run), input: call.Input,
 			call:  callRef{call.ID, call.Parent, call.Kind, call.Name},
-			trail: middleware.Observe(ctx), began: time.Now(),
+			trail: middleware.Observe(ctx), began: r.queue.elapsed(),
 		}
 		if err := rec.begin(ctx); err != nil {
 			rec.end(ctx, middleware.Result{}, err)
@@ -71,17 +71,16 @@ type recording struct {
 	call  callRef
 	input any
 	trail middleware.Trail
-	began time.Time
+	began time.Duration // by the queue's clock
 }
 
 func (c *recording) event(kind RecordKind) event {
-	return event{kind: kind, run: c.state, runID: c.run.ID, call: c.call}
+	return event{kind: kind, run: c.state, of: c.run, call: c.call}
 }
 
 // begin records the intent. The error is of a call that must not be made.
 func (c *recording) begin(ctx context.Context) error {
 	intent := c.event(KindIntent)
-	intent.who = c.run.Identity
 	intent.balances = balances(c.run)
 	intent.input, intent.kept = snapshot(c.input)
 	intent.effects = c.r.effectsOf(&c.call, c.input)
@@ -91,7 +90,6 @@ func (c *recording) begin(ctx context.Context) error {
 	var err error
 	if c.call.parent == 0 {
 		start := c.event(KindStart)
-		start.who = c.run.Identity
 		done, err = c.r.queue.put(wait, &start, &intent)
 	} else {
 		done, err = c.r.queue.put(wait, &intent, nil)
@@ -111,7 +109,7 @@ func (c *recording) begin(ctx context.Context) error {
 	if intent.effects == EffectsPreferred {
 		middleware.Note(ctx, middleware.Decision{
 			Gate: gateName, Verdict: middleware.VerdictDeny, Shadow: true, Code: middleware.CodeEvidence,
-			Reason: "no durable record of the call could be made; it is made all the same", Elapsed: time.Since(c.began),
+			Reason: "no durable record of the call could be made; it is made all the same", Elapsed: c.r.queue.elapsed() - c.began,
 		})
 		return nil
 	}
@@ -120,7 +118,7 @@ func (c *recording) begin(ctx context.Context) error {
 		Reason: "no durable record of the call could be made",
 		Err:    fmt.Errorf("%w: %w", ErrUnavailable, err),
 	}
-	middleware.Note(ctx, middleware.Decision{Gate: d.Gate, Code: d.Code, Reason: d.Reason, Elapsed: time.Since(c.began)})
+	middleware.Note(ctx, middleware.Decision{Gate: d.Gate, Code: d.Code, Reason: d.Reason, Elapsed: c.r.queue.elapsed() - c.began})
 	return d
 }
 
@@ -177,7 +175,8 @@ func (c *recording) end(ctx context.Context, res middleware.Result, err error) {
 		e.kept += kept
 	}
 	if res.Usage != nil {
-		e.usage, e.hasUsage = *res.Usage, true
+		u := *res.Usage
+		e.usage = &u
 	}
 	c.finish(&e)
 }
@@ -200,7 +199,7 @@ func (c *recording) finish(e *event) {
 	}
 	e.outcome.Reached = ran
 	e.outcome.Released = c.trail.Released()
-	e.outcome.Latency = time.Since(c.began)
+	e.outcome.Latency = c.r.queue.elapsed() - c.began
 	e.balances = balances(c.run)
 	if c.call.parent == 0 {
 		end := c.event(KindEnd)

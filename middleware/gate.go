@@ -250,11 +250,14 @@ func (t *Turn) Allow() {
 	if t.s == nil {
 		return
 	}
-	if t.timed || t.shadow {
+	switch {
+	case t.shadow:
 		t.Note(Decision{Verdict: VerdictAllow})
-		return
+	case t.timed:
+		t.s.took(t.g.name, t.s.clock()-t.began)
+	default:
+		t.s.allow(&t.g.name)
 	}
-	t.s.allow(&t.g.name)
 }
 
 // Deny notes and returns the denial that err means, as for [Before]: to be

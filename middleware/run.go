@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // MaxDepth bounds how deep calls nest within a run: a chain that calls a tool
@@ -34,6 +35,7 @@ type Run struct {
 	ID string // 26 characters, random, unique
 	Identity
 
+	began  time.Time
 	calls  atomic.Uint32
 	block  atomic.Pointer[scopeBlock]
 	stop   atomic.Pointer[DeniedError]
@@ -43,7 +45,7 @@ type Run struct {
 }
 
 func newRun(ctx context.Context) *Run {
-	r := &Run{ID: rand.Text()}
+	r := &Run{ID: rand.Text(), began: time.Now()}
 	r.Identity, _ = ctx.Value(identityKey{}).(Identity)
 	return r
 }

@@ -65,7 +65,7 @@ type scope struct {
 // A decisionLog takes the place of scope.allowed for calls that are observed,
 // streamed, denied, or pass more gates than fit there.
 type decisionLog struct {
-	began     time.Time // of the observation
+	began     time.Duration // of the observation, in the run
 	decisions []Decision
 	out       *outlet     // of the call's stream; nil where nothing is streamed
 	room      [6]Decision // for the first of them
@@ -125,6 +125,13 @@ func (s *scope) note(d Decision) {
 	s.mu.Unlock()
 }
 
+// took notes that gate allowed, of an observed call.
+func (s *scope) took(gate string, elapsed time.Duration) {
+	s.mu.Lock()
+	s.append(Decision{Gate: gate, Verdict: VerdictAllow, Elapsed: elapsed})
+	s.mu.Unlock()
+}
+
 // append needs s.mu.
 func (s *scope) append(d Decision) {
 	log := s.decisionLog()
@@ -150,7 +157,7 @@ func (s *scope) decisionLog() *decisionLog {
 
 // clock returns the time since the call has been observed, if it is. What it
 // reads was written before observed was, and is not written again.
-func (s *scope) clock() time.Duration { return time.Since(s.log.began) }
+func (s *scope) clock() time.Duration { return time.Since(s.run.began) - s.log.began }
 
 // Note puts a decision on the trail of the call that ctx belongs to. [Before],
 // [After], [Transform] and [Named] do so by themselves. Outside of a wrapped
@@ -178,7 +185,7 @@ func Observe(ctx context.Context) Trail {
 	if s != nil {
 		s.mu.Lock()
 		if !s.observed.Load() {
-			s.decisionLog().began = time.Now()
+			s.decisionLog().began = time.Since(s.run.began)
 			s.observed.Store(true)
 		}
 		s.mu.Unlock()
