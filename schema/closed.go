@@ -39,8 +39,9 @@ func closeArguments(root *node) *node {
 // demands reports whether whatever n applies to a value says what that must be.
 func demands(n *node) bool {
 	// What a not or an if holds is no demand, what a dependency holds is one
-	// on some values, and what a dynamic reference finds is not known.
-	if n.Not != nil || n.If != nil || n.Then != nil || n.Else != nil || n.DynamicRef != nil || n.RecursiveRef != nil || len(n.DependentSchemas) > 0 {
+	// on some values, and what a dynamic reference finds is not known. One that
+	// stands below would find the closed schema by its $recursiveAnchor.
+	if n.Not != nil || n.If != nil || n.Then != nil || n.Else != nil || n.DynamicRef != nil || n.RecursiveRef != nil || n.RecursiveAnchor || len(n.DependentSchemas) > 0 {
 		return false
 	}
 	for _, d := range n.Dependencies {

@@ -20,9 +20,10 @@ import (
 // otherwise or several schemas describe them.
 func TestInputRefusesUndeclaredArguments(t *testing.T) {
 	const (
-		draft7 = `"$schema":"http://json-schema.org/draft-07/schema#",`
-		a      = `{"type":"object","properties":{"a":{}}}`
-		b      = `{"type":"object","properties":{"b":{}}}`
+		draft7    = `"$schema":"http://json-schema.org/draft-07/schema#",`
+		draft2019 = `"$schema":"https://json-schema.org/draft/2019-09/schema",`
+		a         = `{"type":"object","properties":{"a":{}}}`
+		b         = `{"type":"object","properties":{"b":{}}}`
 	)
 	for _, tc := range []struct{ schema, instance, pointer string }{ // pointer "-" where it passes
 		{a, `{"a":1}`, "-"},
@@ -49,6 +50,10 @@ func TestInputRefusesUndeclaredArguments(t *testing.T) {
 		{`{"properties":{"next":{"$ref":"#"}}}`, `{"next":{"x":1}}`, "-"},
 		{`{"properties":{"next":{"$ref":"#"}}}`, `{"next":{},"x":1}`, ""},
 		{`{"$dynamicAnchor":"t","properties":{"next":{"$dynamicRef":"#t"}}}`, `{"next":{"x":1}}`, "-"},
+		{`{` + draft2019 + `"$recursiveAnchor":true,"properties":{"next":{"$recursiveRef":"#"}}}`, `{"next":{"x":1}}`, "-"},
+		{`{` + draft2019 + `"$recursiveAnchor":true,"properties":{"no":{"not":{"$recursiveRef":"#"}}}}`, `{"no":{"x":1}}`, "/no"},
+		{`{` + draft2019 + `"properties":{"next":{"$recursiveRef":"#"}}}`, `{"next":{"x":1}}`, "-"},
+		{`{` + draft2019 + `"properties":{"next":{"$recursiveRef":"#"}}}`, `{"next":{},"x":1}`, ""},
 
 		// With others.
 		{`{"allOf":[` + a + `]}`, `{"b":2}`, ""},
