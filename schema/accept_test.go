@@ -113,6 +113,23 @@ func TestAccepts(t *testing.T) {
 	}
 }
 
+// Many short values of which each may be one of many things take no longer than
+// others.
+func TestAlternativesAreLinear(t *testing.T) {
+	var several strings.Builder
+	for i := range 300 {
+		several.WriteString(`{"type":"number","minimum":` + strconv.Itoa(i+1) + `},`)
+	}
+	s := mustCompile(t, `{"items":{"anyOf":[`+several.String()+`{"type":"integer"}]}}`)
+	text := "[" + strings.Repeat("0,", schema.MaxBytes/slack/2-2) + "0]"
+	within(t, "at once", text, func() { s.Accepts(text) })
+	within(t, "while it arrives", text, func() {
+		if _, err := s.Early(text, []int{100}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // broad returns a schema of n properties.
 func broad(n int) string {
 	var b strings.Builder

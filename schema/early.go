@@ -25,7 +25,7 @@ const maxLive = 64
 
 // with adds the candidates that a plan stands for.
 func (w *watch) with(live []candidate, p *plan, of uint64) []candidate {
-	if !w.spend(1) {
+	if p != nil && !w.spend(1+len(p.alternatives)) {
 		p = nil
 	}
 	if p != nil && p.alternatives != nil {

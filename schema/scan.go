@@ -21,7 +21,7 @@ type scanner struct {
 	most   int // the greatest depth so far
 	values int // how many were read, with what long numbers count
 	at     int // how far reading has come
-	spare  int // bytes that alternatives may read in vain
+	spare  int // bytes that alternatives may read in vain, each at least one
 
 	// The hashes of the names of undeclared properties, of all objects that
 	// are being read.
@@ -113,7 +113,7 @@ func (s *scanner) choose(p *plan, i int) int {
 			return end
 		}
 		s.depth, s.marks = depth, marks
-		if s.spare -= s.at - i; s.spare < 0 {
+		if s.spare -= 1 + s.at - i; s.spare < 0 {
 			break
 		}
 	}
