@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/jsonschema-go/jsonschema"
 )
@@ -26,8 +27,8 @@ import (
 // It is an error if the JSON of T, or of a type within it, cannot be described so.
 // That is the case of a type that holds itself or makes its own JSON, an interface
 // other than any, a func, a channel, a complex number, a map with integer keys, the
-// option string, an embedded type with a tag or that is no struct, and two fields of
-// one name. [Compile] takes what is written by hand.
+// option string, an embedded type with a tag or that is no struct, two fields of one
+// name, and a name that encoding/json does not take. [Compile] takes what is written by hand.
 func For[T any]() (*Schema, error) {
 	t := reflect.TypeFor[T]()
 	name := clip(typeName(t), maxName)
@@ -189,6 +190,8 @@ func (d *describer) fields(t reflect.Type) error {
 			name = field.Name
 		}
 		switch {
+		case !isFieldName(name):
+			return fmt.Errorf("the field %s of %s has a name that encoding/json does not take", field.Name, t)
 		case names[name]:
 			return fmt.Errorf("%s has two fields of the name %q", t, name)
 		case strings.Contains(","+options+",", ",string,"):
@@ -200,4 +203,15 @@ func (d *describer) fields(t reflect.Type) error {
 		}
 	}
 	return nil
+}
+
+// isFieldName reports whether encoding/json takes the name in a field's tag; it
+// calls the property of another like the field.
+func isFieldName(name string) bool {
+	for _, c := range name {
+		if !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", c) && !unicode.IsLetter(c) && !unicode.IsDigit(c) {
+			return false
+		}
+	}
+	return true
 }

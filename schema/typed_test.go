@@ -185,7 +185,10 @@ type (
 	}
 	embedsPointer struct{ *hidden }
 	hidden        struct{ A int }
-	caseTwins     struct {
+	quoted        struct {
+		A int `json:"it's"`
+	}
+	caseTwins struct {
 		A int `json:"x"`
 		B int `json:"X"`
 	}
@@ -206,6 +209,7 @@ func TestForErrors(t *testing.T) {
 		{schema.For[embedsString], "schema: embedsString: schema_test.embedsString embeds schema_test.Text"},
 		{schema.For[embedsPointer], "schema: embedsPointer: schema_test.embedsPointer embeds *schema_test.hidden, which cannot be decoded"},
 		{schema.For[stringly], "schema: stringly: the field N of schema_test.stringly has the option string"},
+		{schema.For[quoted], `schema: quoted: the field A of schema_test.quoted has a name that encoding/json does not take`},
 		{schema.For[twice], `schema: twice: schema_test.twice has two fields of the name "id"`},
 		{schema.For[caseTwins], `schema: caseTwins: at /properties: "X" and "x" differ in case alone`},
 		{schema.For[error], "schema: error: error is an interface"},
