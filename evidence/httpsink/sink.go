@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime"
 	"net"
 	"net/http"
@@ -21,7 +22,8 @@ import (
 	"example.com/safeconduct/internal/delivery"
 )
 
-// A Config says where a [Sink] posts to.
+// A Config says where a [Sink] posts to. Printing or logging it shows neither the
+// Token nor the Header.
 type Config struct {
 	// URL is where records are posted to. It must not be empty.
 	URL string
@@ -32,26 +34,45 @@ type Config struct {
 
 	// Token is the bearer token (RFC 6750) that goes with each request, if it is
 	// not empty. It goes over https only, or to a loopback address.
-	Token string
+	Token string `json:"-"`
 
 	// Header goes with each request. It must not have Authorization where Token
 	// is set, nor Content-Type, Content-Encoding or Content-Length.
-	Header http.Header
+	Header http.Header `json:"-"`
 
 	// TLS says which servers are trusted, and with which certificate the client
 	// shows who it is. If it is nil, the system's roots are, and none is shown.
-	TLS *tls.Config
+	TLS *tls.Config `json:"-"`
 
 	// Uncompressed sends records as they are, for receivers that do not take
 	// gzip.
 	Uncompressed bool
 }
 
+// String names the origin.
+func (c Config) String() string { return "httpsink.Config for " + origin(c.URL) }
+
+// GoString does the same: %#v would show the token.
+func (c Config) GoString() string { return c.String() }
+
+// LogValue does the same.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// origin leaves out what may be secret in a URL that was not checked yet.
+func origin(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "no URL"
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
+}
+
 // A Sink posts records, and checkpoints. It must be closed. It is safe for
-// concurrent use; for the order of records see evidence.Exporter.
+// concurrent use; for the order of records see evidence.Exporter. Printing it shows
+// neither the Token nor the Header.
 type Sink struct {
 	records    *url.URL
-	header     http.Header
+	header     func() http.Header // a new one; a func, so that printing the Sink does not reach it
 	gzip       bool
 	client     *http.Client
 	compressor sync.Pool // *gzip.Writer
@@ -90,7 +111,7 @@ func New(cfg Config) (*Sink, error) {
 		header.Set("Authorization", "Bearer "+cfg.Token)
 	}
 	s := &Sink{
-		records: records, header: header, gzip: !cfg.Uncompressed,
+		records: records, header: header.Clone, gzip: !cfg.Uncompressed,
 		client: &http.Client{
 			Transport: &http.Transport{
 				Proxy: http.ProxyFromEnvironment, TLSClientConfig: cfg.TLS.Clone(), ForceAttemptHTTP2: true,
@@ -106,6 +127,9 @@ func New(cfg Config) (*Sink, error) {
 	s.publisher = newPublisher(cfg.CheckpointURL, s.post)
 	return s, nil
 }
+
+// String names the origin.
+func (s *Sink) String() string { return "httpsink.Sink to " + origin(s.records.String()) }
 
 // tokenCharacters are those of RFC 6750, section 2.1.
 const tokenCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="
@@ -227,7 +251,7 @@ func (s *Sink) post(ctx context.Context, to *url.URL, kind, encoding string, bod
 	if err != nil {
 		return nil, err
 	}
-	req.Header = s.header.Clone()
+	req.Header = s.header()
 	req.Header.Set("Content-Type", kind)
 	if encoding != "" {
 		req.Header.Set("Content-Encoding", encoding)

@@ -8,7 +8,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -398,6 +400,37 @@ func TestNewRefuses(t *testing.T) {
 		} else if err := s.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestTheTokenIsNotShown looks for what is secret in all that can be printed or
+// logged.
+func TestTheTokenIsNotShown(t *testing.T) {
+	cfg := httpsink.Config{
+		URL: "https://collector.example.com/v1/records?key=hidden-in-the-query", Token: token,
+		Header: http.Header{"X-Key": {"hidden-in-a-header"}},
+	}
+	sink := newSink(t, cfg)
+	var said bytes.Buffer
+	text, lines := slog.New(slog.NewTextHandler(&said, nil)), slog.New(slog.NewJSONHandler(&said, nil))
+	for _, v := range []any{cfg, &cfg, sink, struct{ C httpsink.Config }{cfg}, struct{ s *httpsink.Sink }{sink}} {
+		_, _ = fmt.Fprintf(&said, "%v %+v %#v %s %q\n", v, v, v, v, v)
+		text.Info("x", "v", v)
+		lines.Info("x", "v", v)
+	}
+	for _, secret := range []string{token, "hidden-in-a-header"} {
+		if strings.Contains(said.String(), secret) {
+			t.Errorf("%s is shown by\n%s", secret, said.String())
+		}
+	}
+	if got, want := cfg.String(), "httpsink.Config for https://collector.example.com"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := (httpsink.Config{URL: "%zz"}).String(), "httpsink.Config for no URL"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := sink.String(), "httpsink.Sink to https://collector.example.com"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
