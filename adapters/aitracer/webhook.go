@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -91,11 +92,12 @@ func signature(secret []byte, timestamp string, body []byte) (m mac) {
 	return m
 }
 
-// WebhookRules say which webhooks [Verify] lets through.
+// WebhookRules say which webhooks [Verify] lets through. Printing or logging them
+// does not show the Secrets.
 type WebhookRules struct {
 	// Secrets are the keys of which one must have signed: usually one, two
 	// while they change. None may be empty, and one is required.
-	Secrets [][]byte
+	Secrets [][]byte `json:"-"`
 
 	// Tolerance is how far the timestamp may be from the time here, on either
 	// side: at most a day. If it is zero, 5 minutes.
@@ -111,6 +113,17 @@ type WebhookRules struct {
 	// zero, 100,000.
 	Memory int
 }
+
+// String says how many secrets there are.
+func (r WebhookRules) String() string {
+	return fmt.Sprintf("aitracer.WebhookRules of %d secrets", len(r.Secrets))
+}
+
+// GoString does the same: %#v would show the secrets.
+func (r WebhookRules) GoString() string { return r.String() }
+
+// LogValue does the same.
+func (r WebhookRules) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
 // Verify returns a Handler that passes on to next what somebody who has one of
 // the secrets signed, lately and once. The others get a status: 400 where a
@@ -139,7 +152,8 @@ func Verify(rules WebhookRules, next http.Handler) http.Handler {
 		seen: replays{max: rules.Memory, began: time.Now()},
 	}
 	for _, s := range rules.Secrets {
-		v.secrets = append(v.secrets, slices.Clone(s))
+		secret := slices.Clone(s)
+		v.sign = append(v.sign, func(timestamp string, body []byte) mac { return signature(secret, timestamp, body) })
 	}
 	if v.tolerance == 0 {
 		v.tolerance = webhookTolerance
@@ -156,7 +170,7 @@ func Verify(rules WebhookRules, next http.Handler) http.Handler {
 
 type verifier struct {
 	next      http.Handler
-	secrets   [][]byte
+	sign      []func(timestamp string, body []byte) mac // one for each secret, which printing does not reach
 	tolerance time.Duration
 	maxBody   int64
 	seen      replays
@@ -169,8 +183,8 @@ func (v *verifier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if age := time.Since(time.Unix(hook.at, 0)); age > v.tolerance || age < -v.tolerance {
-		http.Error(w, "aitracer: webhook: the timestamp is too old or too far ahead", http.StatusUnauthorized)
+	if !v.timely(hook) {
+		http.Error(w, notTimely, http.StatusUnauthorized)
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, v.maxBody))
@@ -184,6 +198,10 @@ func (v *verifier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if !v.signed(hook, body) {
 		http.Error(w, "aitracer: webhook: the signature is wrong", http.StatusUnauthorized)
+		return
+	}
+	if !v.timely(hook) { // whoever sends the body slowly makes it stale
+		http.Error(w, notTimely, http.StatusUnauthorized)
 		return
 	}
 	switch v.seen.add(hook, time.Now()) {
@@ -200,11 +218,19 @@ func (v *verifier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.next.ServeHTTP(w, r)
 }
 
+const notTimely = "aitracer: webhook: the timestamp is too old or too far ahead"
+
+// timely reports whether a webhook's timestamp is within the tolerance now.
+func (v *verifier) timely(hook webhook) bool {
+	age := time.Since(time.Unix(hook.at, 0))
+	return -v.tolerance <= age && age <= v.tolerance
+}
+
 // signed reports whether one of the secrets made the signature. It tries all of
 // them, so that the time it takes does not say which.
 func (v *verifier) signed(hook webhook, body []byte) (ok bool) {
-	for _, secret := range v.secrets {
-		want := signature(secret, hook.timestamp, body)
+	for _, sign := range v.sign {
+		want := sign(hook.timestamp, body)
 		if hmac.Equal(want[:], hook.mac[:]) {
 			ok = true
 		}

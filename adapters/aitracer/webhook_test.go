@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -217,6 +219,51 @@ func TestVerifyAgainstTime(t *testing.T) {
 				t.Errorf("%v ahead: got status %d, want %d", ahead, got, want)
 			}
 		})
+	}
+}
+
+// TestVerifyABodyThatComesLate has the header come in time, and the end of the body
+// when it is stale.
+func TestVerifyABodyThatComesLate(t *testing.T) {
+	for late, want := range map[time.Duration]int{5 * time.Minute: 204, 5*time.Minute + 1: 401} {
+		synctest.Test(t, func(t *testing.T) {
+			in := new(inbox)
+			h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}}, in)
+			r := signed(t, secret, alert)
+			r.Body = io.NopCloser(io.MultiReader(r.Body, readerFunc(func([]byte) (int, error) {
+				time.Sleep(late)
+				return 0, io.EOF
+			})))
+			if got := deliver(h, r); got != want || len(in.bodies) > 0 != (want == 204) {
+				t.Errorf("%v late: got status %d and %d passed on, want %d", late, got, len(in.bodies), want)
+			}
+		})
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
+
+// TestSecretsAreNotShown looks for a secret in all that is printed or logged.
+func TestSecretsAreNotShown(t *testing.T) {
+	rules := aitracer.WebhookRules{Secrets: [][]byte{secret}}
+	h := aitracer.Verify(rules, new(inbox))
+	var said strings.Builder
+	text, lines := slog.New(slog.NewTextHandler(&said, nil)), slog.New(slog.NewJSONHandler(&said, nil))
+	for _, v := range []any{rules, &rules, h, struct{ R aitracer.WebhookRules }{rules}, struct{ h http.Handler }{h}} {
+		_, _ = fmt.Fprintf(&said, "%v %+v %#v %s %q %x\n", v, v, v, v, v, v)
+		text.Info("x", "v", v)
+		lines.Info("x", "v", v)
+	}
+	// As text, as numbers of %v and of %#v, in hexadecimal and in the base64 of JSON.
+	for _, shown := range []string{
+		string(secret), strings.Trim(fmt.Sprintf("%v", secret), "[]"), fmt.Sprintf("%x", secret),
+		strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", secret), "[]byte{"), "}"), base64.StdEncoding.EncodeToString(secret),
+	} {
+		if strings.Contains(said.String(), shown) {
+			t.Errorf("the secret is shown as %s by\n%s", shown, said.String())
+		}
 	}
 }
 
