@@ -29,9 +29,9 @@ type Tools map[string]*Schema
 // additionalProperties, patternProperties or unevaluatedProperties. That is so where
 // one schema alone describes the arguments, be it by a $ref or as the only part of
 // an allOf, anyOf or oneOf that does. Where several do, beside one another, or where
-// not, if, dependentSchemas, a dynamic reference or a $recursiveAnchor stand there, the schema is taken
-// as it is written; and so is what it says about the objects within arguments, to
-// which models do add what they know.
+// not, if, dependentSchemas, a dynamic reference or a $recursiveAnchor stand there,
+// the schema is taken as it is written; and so is what it says about the objects
+// within arguments, to which models do add what they know.
 //
 // Arguments are judged as the JSON text that they must be. That holds for a tool
 // that takes a single string, too: its contract would be {"type":"string"}, and

@@ -28,7 +28,8 @@ import (
 // That is the case of a type that holds itself or makes its own JSON, an interface
 // other than any, a func, a channel, a complex number, a map with integer keys, the
 // option string, an embedded type with a tag or that is no struct, two fields of one
-// name, and a name that encoding/json does not take. [Compile] takes what is written by hand.
+// name, and a name that encoding/json does not take. [Compile] takes what is written
+// by hand.
 func For[T any]() (*Schema, error) {
 	t := reflect.TypeFor[T]()
 	name := clip(typeName(t), maxName)
