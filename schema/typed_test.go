@@ -186,7 +186,7 @@ type (
 	embedsPointer struct{ *hidden }
 	hidden        struct{ A int }
 	quoted        struct {
-		A int `json:"it's"`
+		A int `json:"it's"` //nolint:staticcheck // which is the fault
 	}
 	caseTwins struct {
 		A int `json:"x"`
