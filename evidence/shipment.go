@@ -123,8 +123,8 @@ func (l *ledgerReader) segment(b *shipment, at, end place) error {
 	b.segment, b.begin = at.segment, at.offset
 	for len(b.ends) < batchRecords && len(b.data) < batchBytes {
 		env, _, err := fr.next()
-		if errors.Is(err, io.EOF) {
-			break
+		if errors.Is(err, io.EOF) || err != nil && len(b.ends) > 0 {
+			break // what comes before the damage goes
 		}
 		if err != nil {
 			return err
