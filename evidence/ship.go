@@ -67,12 +67,12 @@ type shipper struct {
 	savedAt time.Time
 	savedOf uint64 // cursor.records() then
 
-	said     time.Time // the last log line
-	saidOf   uint64    // cursor.records() then
-	tellAt   time.Time // when a refusal may be recorded, if there is not more than one
-	recordAt time.Time // when a record may be tried, after one that could not be had
-	telling  *Refusal  // that is being recorded
-	recorded chan error
+	said     time.Time    // the last log line
+	saidOf   uint64       // cursor.records() then
+	tellAt   time.Time    // when a refusal may be recorded, if there is not more than one
+	recordAt time.Time    // when a record may be tried, after one that could not be had
+	telling  *Refusal     // that is being recorded
+	recorded <-chan error // what came of that; nil without one
 }
 
 // A count is how much of a ledger.
@@ -88,7 +88,7 @@ func newShipper(e Exporter, s *store, q *queue, log logger, ledger string, recor
 		Exporter: e, queue: q, log: log, dir: s.dir, disk: s.disk,
 		reader:    newLedgerReader(s.dir),
 		finishing: make(chan struct{}), done: make(chan struct{}), more: make(chan struct{}, 1), news: make(chan struct{}),
-		back: make(chan *shipment, e.Concurrency), recorded: make(chan error, 1),
+		back: make(chan *shipment, e.Concurrency),
 	}
 	x.ctx, x.stop = context.WithCancel(context.Background())
 	x.end = place{s.segment, s.size}
@@ -165,6 +165,11 @@ func (x *shipper) run() {
 	x.stop()
 	for len(x.flying) > 0 {
 		x.settle(<-x.back)
+	}
+	select {
+	case err := <-x.recorded:
+		x.toldRefusal(err)
+	default:
 	}
 	x.save()
 	x.mu.Lock()

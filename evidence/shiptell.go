@@ -130,14 +130,13 @@ func (x *shipper) tellRefusal(f *Refusal) {
 		return
 	}
 	x.log.warn("a sink refused records for good", "exporter", x.Name, "records", f.Count, "error", f.Error)
-	x.telling = f
-	go func() { x.recorded <- <-done }() // the queue answers, at its end if not before
+	x.telling, x.recorded = f, done
 }
 
 // toldRefusal takes the answer to that.
 func (x *shipper) toldRefusal(err error) {
 	f := x.telling
-	x.telling = nil
+	x.telling, x.recorded = nil, nil
 	if err != nil {
 		return
 	}
