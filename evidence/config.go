@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"crypto"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 
 // A Config says how a [Recorder] works. The zero Config is ready to use: every
 // tool counts as having side effects, each record is signed, and a new root key
-// is made.
+// is made. Printing or logging it does not show the Key.
 type Config struct {
 	// Key is the root key. It signs statements about session keys, which live
 	// in memory and sign the records and checkpoints: so a key that a KMS or
@@ -98,3 +99,12 @@ type Config struct {
 	disk    *disk // tests break it
 	segment int64 // and have small ones
 }
+
+// String names the ledger.
+func (c Config) String() string { return fmt.Sprintf("evidence.Config of ledger %q", c.Ledger) }
+
+// GoString does the same: %#v would show the key.
+func (c Config) GoString() string { return c.String() }
+
+// LogValue does the same.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }

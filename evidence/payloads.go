@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -24,11 +25,13 @@ import (
 //
 // To erase a content is to remove its file. What remains of it, on the blocks
 // of the disk or in a backup, can be read with the Key only.
+//
+// Printing or logging Payloads does not show it.
 type Payloads struct {
 	// Key encrypts the contents: 32 bytes, required. The caller keeps it, and
 	// not beside the ledger; losing it erases all contents. Another key may be
 	// given for a ledger that has contents: each is then read with its own.
-	Key []byte
+	Key []byte `json:"-"`
 
 	// MaxBytes bounds the files together, each counted as the blocks of 4 KiB
 	// that it takes. What comes when they are full is dropped, and counted. If
@@ -40,6 +43,17 @@ type Payloads struct {
 	// If it is zero, 1 MiB; it must not exceed 64 MiB.
 	MaxContent int
 }
+
+// String gives the bounds.
+func (p Payloads) String() string {
+	return fmt.Sprintf("evidence.Payloads of %d bytes, %d each", p.MaxBytes, p.MaxContent)
+}
+
+// GoString does the same: %#v would show the key.
+func (p Payloads) GoString() string { return p.String() }
+
+// LogValue does the same.
+func (p Payloads) LogValue() slog.Value { return slog.StringValue(p.String()) }
 
 const (
 	payloadQueue  = 1024    // contents that wait
