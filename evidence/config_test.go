@@ -31,7 +31,7 @@ func TestKeysAreNotShown(t *testing.T) {
 	said.Write(b)
 	for _, secret := range [][]byte{key.Seed(), payloadKey} {
 		for _, shown := range []string{
-			string(secret), strings.Trim(fmt.Sprint(secret), "[]"), fmt.Sprintf("%#v", secret[:8])[len("[]byte{") : len("[]byte{")+20],
+			string(secret), strings.Trim(fmt.Sprintf("%d", secret), "[]"), fmt.Sprintf("%#v", secret[:8])[len("[]byte{") : len("[]byte{")+20],
 			base64.StdEncoding.EncodeToString(secret)[:40],
 		} {
 			if strings.Contains(said.String(), shown) {
