@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // message returns the one line that says what went wrong in cmd.
 func message(cmd *cobra.Command, err error) string {
 	who := strings.ReplaceAll(cmd.CommandPath(), " ", ": ")
-	text := strings.TrimPrefix(err.Error(), "evidence: ")
+	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "collector: "), "evidence: ")
 	var usage *usageError
 	if errors.As(err, &usage) {
 		text += ": see " + cmd.CommandPath() + " --help"
@@ -72,8 +72,9 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		Use:   "safeconduct",
 		Short: "Make keys, verify ledgers and show what stands in them",
 		Long: `Safeconduct makes keys for evidence, verifies ledgers, shows what stands in them,
-proves it to others and collects them from other machines. It exits with 0 if all is well, 1 if a ledger is damaged
-or a proof does not hold, and 2 if it could not be done.`,
+proves it to others and collects ledgers from other machines. It exits with 0 if
+all is well, 1 if a ledger is damaged or a proof does not hold, and 2 if it could not
+be done.`,
 		Version:                    version(),
 		SilenceErrors:              true,
 		SilenceUsage:               true,

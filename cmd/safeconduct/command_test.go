@@ -210,7 +210,7 @@ func TestErrors(t *testing.T) {
 		{"serve readable keys", []string{"serve", tmp, "--keys", readable, "--policy", trusted}, "may be read or written by others (mode 0644): chmod 600 it: see --keys"},
 		{"serve bad keys", []string{"serve", tmp, "--keys", file("bad.json", `{"version":1,"clients":[{"name":"x"}]}`), "--policy", trusted}, "client 1: sha256 is not 64 lower-case hexadecimal digits: see --keys"},
 		{"serve bad policy", []string{"serve", tmp, "--keys", readers, "--policy", readers}, "is not a member of the format: see --policy"},
-		{"serve unknown ledger", []string{"serve", filepath.Join(tmp, "collected"), "--keys", file("others.json", clientsText("nowhere")), "--policy", trusted}, `may write "nowhere", which the policy does not name: see --help`},
+		{"serve unknown ledger", []string{"serve", filepath.Join(tmp, "collected"), "--keys", file("others.json", clientsText("nowhere")), "--policy", trusted}, `safeconduct: serve: client "agent" may write "nowhere", which the policy does not name: see --keys and --policy`},
 		{"serve everybody", serving("--listen", "0.0.0.0:0"), "others could read the keys that come to 0.0.0.0:0: give --tls-cert and --tls-key"},
 		{"serve every address", serving("--listen", ":0"), "others could read the keys"},
 		{"serve half TLS", serving("--tls-cert", public), "--tls-cert and --tls-key go together"},
@@ -220,7 +220,7 @@ func TestErrors(t *testing.T) {
 		{"serve bad TLS", serving("--tls-cert", public, "--tls-key", private), "are not a certificate and its key in PEM"},
 		{"serve no address", serving("--listen", "nonsense"), "listen on nonsense: address nonsense: missing port in address: give another --listen"},
 		{"serve busy address", serving("--listen", busy), "address already in use: give another --listen"},
-		{"serve in a file", []string{"serve", filepath.Join(lonely, "x"), "--keys", readers, "--policy", trusted}, "not a directory: see --help"},
+		{"serve in a file", []string{"serve", filepath.Join(lonely, "x"), "--keys", readers, "--policy", trusted}, "not a directory: give another DIR"},
 
 		{"keygen pub exists", []string{"keygen", strings.TrimSuffix(taken, ".pub")}, "taken.pub: file exists: give another name"},
 		{"keygen no dir", []string{"keygen", filepath.Join(missing, "key")}, "no such file or directory: make the directory first"},

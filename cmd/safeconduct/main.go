@@ -1,5 +1,5 @@
 // Command safeconduct makes keys for evidence, verifies ledgers, shows what stands
-// in them, proves it to others and collects them from other machines.
+// in them, proves it to others and collects ledgers from other machines.
 //
 //	safeconduct keygen agent.key
 //	safeconduct verify ledger --key agent.key.pub

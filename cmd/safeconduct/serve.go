@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"example.com/safeconduct/evidence"
@@ -35,9 +36,16 @@ once they are durable. verify, inspect and all else take these ledgers, also whi
 they are written. What contradicts them is kept in DIR/equivocations. DIR is made
 if there is none.
 
-The policy names the ledgers that are taken and whose root keys are trusted for
-each; evidence.TrustPolicy says how it looks. The file of keys says who may write
-and read which ledger; only its owner may read it:
+The policy names the ledgers that are taken and the root keys that are trusted for
+each; evidence.TrustPolicy says what else it can have:
+
+  {
+    "version": 1,
+    "ledgers": [{"ledger": "prod", "roots": [{"key": "MCowBQYDK2VwAyEA..."}]}]
+  }
+
+Here key is what stands between BEGIN and END in the agent's .pub file. The file of
+keys says who may write and read which ledger; only its owner may read it:
 
   {
     "version": 1,
@@ -159,23 +167,29 @@ func serve(ctx context.Context, cmd *cobra.Command, dir, address string, cfg col
 		}
 		return fmt.Errorf("listen on %s: %w: give another --listen", address, err)
 	}
-	scheme := "http"
+	url := "http://" + l.Addr().String()
 	if tlsConfig != nil {
-		scheme, l = "https", tls.NewListener(l, tlsConfig)
+		url, l = "https://"+l.Addr().String(), tls.NewListener(l, tlsConfig)
 	}
-	if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s://%s takes %s into %s\n", scheme, l.Addr(), count(uint64(len(cfg.Policy.Ledgers)), "ledger"), escape(dir)); err != nil {
+	if _, err := fmt.Fprintf(cmd.OutOrStdout(), `records      %s/v1/records (httpsink.Config.URL)
+checkpoints  %s/v1/checkpoints/{ledger} (httpsink.Config.CheckpointURL)
+stored       %s below %s
+`, url, url, count(uint64(len(cfg.Policy.Ledgers)), "ledger"), escape(filepath.Join(dir, "ledgers"))); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	return c.Serve(ctx, l)
 }
 
-// serveHint says what to do about a directory that cannot be served from.
+// serveHint says what to do about a collector that cannot be made.
 func serveHint(err error) string {
+	var path *fs.PathError
 	switch {
 	case errors.Is(err, evidence.ErrLocked):
 		return "end the other one, or give another DIR"
 	case errors.Is(err, fs.ErrPermission):
 		return "run as a user who may write it"
+	case errors.As(err, &path):
+		return "give another DIR"
 	}
-	return "see --help"
+	return "see --keys and --policy"
 }

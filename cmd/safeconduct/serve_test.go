@@ -75,6 +75,13 @@ func (w *firstLine) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// rest returns what was written after the first line.
+func (w *firstLine) rest() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.String()
+}
+
 // An agent's ledger is posted to what serve serves, over TLS, and verify takes what
 // is stored; with the checkpoint from there it finds that the agent's was cut.
 func TestServe(t *testing.T) {
@@ -106,9 +113,12 @@ func TestServe(t *testing.T) {
 	case c := <-code:
 		t.Fatalf("got exit code %d: %s", c, stderr.String())
 	}
-	url, rest, _ := strings.Cut(line, " ")
-	if want := "takes 1 ledger into " + collected + "\n"; rest != want || !strings.HasPrefix(url, "https://127.0.0.1:") {
-		t.Errorf("got %q, want %q", line, want)
+	url, _, _ := strings.Cut(strings.TrimPrefix(line, "records      "), "/v1/records")
+	if want := fmt.Sprintf(`records      %[1]s/v1/records (httpsink.Config.URL)
+checkpoints  %[1]s/v1/checkpoints/{ledger} (httpsink.Config.CheckpointURL)
+stored       1 ledger below %[2]s
+`, url, filepath.Join(collected, "ledgers")); line+stdout.rest() != want || !strings.HasPrefix(url, "https://127.0.0.1:") {
+		t.Errorf("got %q, want %q", line+stdout.rest(), want)
 	}
 
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: roots}}
