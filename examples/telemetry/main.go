@@ -79,7 +79,7 @@ func run(ctx context.Context, w io.Writer) (err error) {
 	}
 	show := func() {
 		x := recorder.Stats().Exporters[0]
-		fmt.Fprintf(w, "  shipped %d, lag %d records, breaker %s\n", x.Shipped, x.Lag, x.Breaker)
+		fmt.Fprintf(w, "  shipped %d, lag %d, breaker %s\n", x.Shipped, x.Lag, x.Breaker)
 	}
 
 	fmt.Fprintln(w, "the collector is up")
@@ -132,10 +132,19 @@ func compare(w io.Writer, dir string, c *site, recorder *evidence.Recorder) erro
 		return err
 	}
 	checkpoint, err := c.checkpoint()
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case !report.Intact():
+		return errors.New("what the collector has is damaged")
+	case !bytes.Equal(ours.Bytes(), theirs.Bytes()):
+		return errors.New("what the collector has is not what the agent has")
+	case !bytes.Equal(checkpoint, recorder.Checkpoint()):
+		return errors.New("the collector's checkpoint is not the agent's newest")
 	}
-	fmt.Fprintf(w, "its ledger: %d records, intact %t, the agent's byte for byte %t\n", n, report.Intact(), bytes.Equal(ours.Bytes(), theirs.Bytes()))
-	fmt.Fprintf(w, "its checkpoint: the agent's newest %t\n", bytes.Equal(checkpoint, recorder.Checkpoint()))
+	fmt.Fprintf(w, `what the collector has
+  %d records, intact, byte for byte the agent's
+  the agent's newest checkpoint
+`, n)
 	return nil
 }

@@ -12,15 +12,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const want = `the collector is up
   What is 15 multiplied by 4? 15 multiplied by 4 is 60.
-  shipped 15, lag 0 records, breaker closed
+  shipped 15, lag 0, breaker closed
 the collector is stopped
   What is 15 multiplied by 4? 15 multiplied by 4 is 60.
-  shipped 15, lag 15 records, breaker open
+  shipped 15, lag 15, breaker open
 the collector is up again
   What is 15 multiplied by 4? 15 multiplied by 4 is 60.
-  shipped 44, lag 0 records, breaker closed
-its ledger: 44 records, intact true, the agent's byte for byte true
-its checkpoint: the agent's newest true
+  shipped 44, lag 0, breaker closed
+what the collector has
+  44 records, intact, byte for byte the agent's
+  the agent's newest checkpoint
 `
 
 func TestOutput(t *testing.T) {
@@ -29,7 +30,7 @@ func TestOutput(t *testing.T) {
 		t.Fatalf("%v, after\n%s", err, out.Bytes())
 	}
 	// The record that says that the breaker opened may still be under way.
-	if got := strings.Replace(out.String(), "lag 14 records", "lag 15 records", 1); got != want {
+	if got := strings.Replace(out.String(), "lag 14,", "lag 15,", 1); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
