@@ -138,13 +138,14 @@ func takes(s *Subject, records [][]byte) error {
 }
 
 func order(s *Subject, records [][]byte) error {
+	rest := records
 	for _, n := range []int{1, 2, 5, 1, len(records) - 9} {
-		if err := s.send(records[:n]); err != nil {
+		if err := s.send(rest[:n]); err != nil {
 			return err
 		}
-		records = records[n:]
+		rest = rest[n:]
 	}
-	return nil
+	return s.stored(records)
 }
 
 func retry(s *Subject, records [][]byte) error {

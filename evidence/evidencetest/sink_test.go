@@ -146,7 +146,19 @@ func TestSinksThatBreakRules(t *testing.T) {
 		{"keeps the rules", func(s *table) evidencetest.Subject { return s.subject(s.insertAll) }, nil, true},
 		{"does nothing", func(s *table) evidencetest.Subject {
 			return s.subject(func(context.Context, [][]byte) error { return nil })
-		}, []string{"takes", "retry", "restart", "partial", "cancelled", "retention", "hangs"}, true},
+		}, []string{"takes", "order", "retry", "restart", "partial", "cancelled", "retention", "hangs"}, true},
+		{"puts the newest first", func(s *table) evidencetest.Subject {
+			return s.subject(func(ctx context.Context, envelopes [][]byte) error {
+				s.mu.Lock()
+				n := len(s.rows)
+				s.mu.Unlock()
+				err := s.insertAll(ctx, envelopes)
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.rows = slices.Concat(s.rows[n:], s.rows[:n])
+				return err
+			})
+		}, []string{"order"}, false},
 		{"does not recognise what it has", func(s *table) evidencetest.Subject {
 			return s.subject(func(ctx context.Context, envelopes [][]byte) error {
 				if err := s.wait(ctx); err != nil {
