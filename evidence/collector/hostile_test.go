@@ -219,6 +219,36 @@ func TestShutDownUnderLoad(t *testing.T) {
 	wantSame(t, s.ledger("prod"), envs)
 }
 
+// A panicWriter panics when it is written to.
+type panicWriter struct{ http.ResponseWriter }
+
+func (panicWriter) Write([]byte) (int, error) { panic("what was sent") }
+
+// A request that panics is said, without what it panicked with, and keeps nothing
+// that others need.
+func TestARequestThatPanics(t *testing.T) {
+	s := newSite(t, func(cfg *collector.Config) { cfg.Limits.Concurrent = 1 })
+	for range 20 {
+		func() {
+			defer func() {
+				if v := recover(); v != http.ErrAbortHandler {
+					t.Errorf("got panic %v, want http.ErrAbortHandler", v)
+				}
+			}()
+			r := httptest.NewRequest(http.MethodGet, "/v1/runs?ledger=prod", nil)
+			r.Header.Set("Authorization", "Bearer "+auditor)
+			s.c.ServeHTTP(panicWriter{httptest.NewRecorder()}, r)
+		}()
+	}
+	if log := s.log.String(); strings.Count(log, "a request panicked") != 10 || !strings.Contains(log, "value=string") ||
+		!strings.Contains(log, "panicWriter.Write") || strings.Contains(log, "what was sent") {
+		t.Errorf("the log says\n%s", log)
+	}
+	if a := s.send("GET", "/metrics", auditor, nil); !strings.Contains(string(a.body), `refused_total{problem="panic"} 20`) {
+		t.Errorf("got %s", a.body)
+	}
+}
+
 func TestAClosedCollector(t *testing.T) {
 	s := newSite(t, nil)
 	envs := written(t, "prod", prodKey, 1)

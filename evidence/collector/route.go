@@ -2,8 +2,11 @@ package collector
 
 import (
 	_ "embed" // the document
+	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -47,11 +50,24 @@ func (c *Collector) route() {
 
 // ServeHTTP answers one request.
 func (c *Collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer c.survive()
 	// Where the server of somebody else has no deadlines, theirs hold.
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Now().Add(c.limits.Timeout))
 	_ = rc.SetWriteDeadline(time.Now().Add(2 * c.limits.Timeout)) // what is read takes some of it
 	c.mux.ServeHTTP(w, r)
+}
+
+// survive logs a panic, without its value, which may hold content, and has the
+// server break off the connection. It is to be deferred.
+func (c *Collector) survive() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	c.metrics.problem("panic")
+	c.log.bounded("panic", slog.LevelError, "a request panicked", "value", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+	panic(http.ErrAbortHandler)
 }
 
 // A handler answers a request of a client, or returns why it does not, and the
