@@ -22,7 +22,8 @@ import (
 type Exporter struct {
 	// Name names the cursor's file, and the exporter in records and Stats: at
 	// most 64 lower-case letters, digits, "-" and "_", different for each
-	// exporter of a Recorder. If it is empty, "default".
+	// exporter of a Recorder. If it is empty, "default". Another Sink under the
+	// name of an earlier one gets only what that one did not: give it a new one.
 	Name string
 
 	// Sink gets the records. It must not be nil.
