@@ -245,12 +245,14 @@ func TestPartialDelivery(t *testing.T) {
 
 // A sink's error can make no sense, and nothing is lost by it.
 func TestNonsenseOfASink(t *testing.T) {
-	for name, nonsense := range map[string]*evidence.SinkError{
-		"more taken than sent":   {Err: errSink, Accepted: 1 << 40},
-		"less than nothing":      {Err: errSink, Accepted: -5, Rejected: -7, Final: true},
-		"more refused than sent": {Err: errSink, Accepted: 3, Rejected: 1 << 40, Final: true},
-		"waits for ever":         {Err: errSink, After: 1 << 62},
-		"waits for less":         {Err: errSink, After: -1 << 62},
+	for name, nonsense := range map[string]error{
+		"more taken than sent":   &evidence.SinkError{Err: errSink, Accepted: 1 << 40},
+		"less than nothing":      &evidence.SinkError{Err: errSink, Accepted: -5, Rejected: -7, Final: true},
+		"more refused than sent": &evidence.SinkError{Err: errSink, Accepted: 3, Rejected: 1 << 40, Final: true},
+		"waits for ever":         &evidence.SinkError{Err: errSink, After: 1 << 62},
+		"nil in an interface":    (*evidence.SinkError)(nil),
+		"wraps nothing":          fmt.Errorf("%w", (*evidence.SinkError)(nil)),
+		"waits for less":         &evidence.SinkError{Err: errSink, After: -1 << 62},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

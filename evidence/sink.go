@@ -26,9 +26,9 @@ import (
 //
 // A Sink must neither modify the envelopes nor keep them after it returned: their
 // memory is used again. It should return when ctx ends, which it does after
-// [Exporter].Timeout; until it has returned it still counts as under way. What it
-// panics with is dropped, and the call counts as failed. No call of an agent ever
-// waits for it.
+// [Exporter].Timeout; until it has returned it still counts as under way. What it,
+// or its error, panics with is dropped, and the call counts as failed. No call of an
+// agent ever waits for it.
 type Sink func(ctx context.Context, envelopes [][]byte) error
 
 // A SinkError is an error by which a [Sink] says more than that it failed. Its

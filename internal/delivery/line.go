@@ -288,7 +288,9 @@ func (l *Line) call(parent context.Context, call func(context.Context) error) er
 			answer <- err
 			<-l.slots
 		}()
-		err = call(ctx)
+		came := call(ctx)
+		ask(came)
+		err = came
 	}()
 	select {
 	case err := <-answer:
@@ -306,6 +308,15 @@ func (l *Line) call(parent context.Context, call func(context.Context) error) er
 		return fmt.Errorf("%w: %w", ErrHung, err)
 	}
 	return fmt.Errorf("%w within %v", ErrHung, l.cfg.Timeout)
+}
+
+// ask asks an error all that is asked of it later. Its methods are those of
+// whoever was called, and may panic: those of a nil pointer do, say. That is to be
+// where call is.
+func ask(err error) {
+	_ = IsPermanent(err)
+	_, _, _ = RetryAfter(err), Taken(err), Refused(err)
+	_ = errors.Is(err, ErrHung)
 }
 
 // Tell tells Notify what is due to be told, and returns how long it is until

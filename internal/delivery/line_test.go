@@ -283,19 +283,26 @@ func TestTimeout(t *testing.T) {
 
 const grace = 100 * time.Millisecond
 
+// A rudeError panics when it is asked anything.
+type rudeError struct{}
+
+func (rudeError) Error() string   { panic("the secret") }
+func (rudeError) Permanent() bool { panic("the secret") }
+
 func TestFault6Panics(t *testing.T) {
 	l := delivery.New(delivery.Config{})
 	for name, call := range map[string]func(context.Context) error{
 		"panic":  func(context.Context) error { panic("the secret") },
 		"goexit": func(context.Context) error { runtime.Goexit(); return nil },
+		"error":  func(context.Context) error { return rudeError{} },
 	} {
 		err := l.Attempt(t.Context(), call)
 		if err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: got %v, want an error without what it panicked with", name, err)
 		}
 	}
-	if s := l.Stats(); s.Failures != 2 || s.State != delivery.Closed {
-		t.Errorf("got stats %+v, want 2 failures", s)
+	if s := l.Stats(); s.Failures != 3 || s.State != delivery.Closed {
+		t.Errorf("got stats %+v, want 3 failures", s)
 	}
 	if err := l.Attempt(t.Context(), say(nil)); err != nil {
 		t.Errorf("got %v after a panic", err)
