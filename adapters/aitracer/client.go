@@ -66,7 +66,8 @@ type Config struct {
 	// [Sink.Take]. If it is zero, 8.
 	Concurrency int
 
-	// Transport makes the requests. If it is nil, one of the Client's own.
+	// Transport makes the requests. Where it panics, that is an error. If it is
+	// nil, one of the Client's own.
 	Transport http.RoundTripper `json:"-"`
 }
 
@@ -226,6 +227,11 @@ func (c *Client) post(ctx context.Context, path string, body []byte) (answer []b
 	if len(body) > maxBody {
 		return nil, &Error{Path: path, Err: refusal(fmt.Sprintf("a body of %d bytes, at most %d", len(body), maxBody))}
 	}
+	defer func() {
+		if v := recover(); v != nil { // it may be the user's
+			answer, err = nil, &Error{Path: path, Err: fmt.Errorf("the Transport panicked with a %T", v)}
+		}
+	}()
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.origin+path, bytes.NewReader(body))

@@ -305,3 +305,22 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 		}
 	})
 }
+
+// A rudeTransport panics.
+type rudeTransport struct{}
+
+func (rudeTransport) RoundTrip(*http.Request) (*http.Response, error) { panic("the secret") }
+
+// TestTransportThatPanics has the user's code panic where requests are made.
+func TestTransportThatPanics(t *testing.T) {
+	c := newClient(t, aitracer.Config{BaseURL: origin, Transport: rudeTransport{}, MinBackoff: 1, MaxBackoff: 1})
+	for name, err := range map[string]error{
+		"a trace":   c.Record(t.Context(), documented),
+		"a ledger":  aitracer.NewSink(c, aitracer.SinkConfig{}).Take(t.Context(), run(t)),
+		"its spans": aitracer.NewSink(c, aitracer.SinkConfig{OTLP: true}).Take(t.Context(), run(t)),
+	} {
+		if err == nil || !strings.HasSuffix(err.Error(), "the Transport panicked with a string") {
+			t.Errorf("%s: got %v, want an error that says what panicked", name, err)
+		}
+	}
+}
