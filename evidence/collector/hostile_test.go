@@ -348,6 +348,30 @@ func TestTwoCollectorsOfOneDirectory(t *testing.T) {
 	}
 }
 
+// Two that start before there is a ledger: the one that makes it has it, until it
+// ends.
+func TestTwoCollectorsOfAnEmptyDirectory(t *testing.T) {
+	first := newSite(t, nil)
+	second := newSite(t, nil)
+	second.shutDown()
+	second.dir = first.dir
+	second.start()
+	envs := written(t, "prod", prodKey, 1)
+	if a := first.post(prodAgent, envs[:3]...); a.status != http.StatusOK {
+		t.Fatal(a)
+	}
+	if a := second.post(prodAgent, envs...); a.status != http.StatusServiceUnavailable {
+		t.Errorf("while the first has it: got %v", a)
+	}
+	if !strings.Contains(second.log.String(), "the ledger is in use") {
+		t.Errorf("the log does not say why:\n%s", second.log)
+	}
+	first.shutDown()
+	if a := second.post(prodAgent, envs...); a.status != http.StatusOK {
+		t.Errorf("after the first ended: got %v", a)
+	}
+}
+
 func TestNewPanics(t *testing.T) {
 	for name, cfg := range map[string]collector.Config{
 		"no policy":        {},

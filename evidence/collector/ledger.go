@@ -93,14 +93,18 @@ func (l *ledger) openExisting() error {
 }
 
 // open returns the replica, which is made if there is none. What could not be
-// opened once is not tried again.
+// opened once is not tried again, unless another process has it, which may end.
 func (l *ledger) open() (*evidence.Replica, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.replica == nil && l.err == nil {
-		l.replica, l.err = evidence.OpenReplica(l.dir, evidence.ReplicaConfig{
+		r, err := evidence.OpenReplica(l.dir, evidence.ReplicaConfig{
 			Ledger: l.origin, Policy: l.policy, Stored: l.stored,
 		})
+		if errors.Is(err, evidence.ErrLocked) {
+			return nil, err
+		}
+		l.replica, l.err = r, err
 	}
 	return l.replica, l.err
 }
