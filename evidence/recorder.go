@@ -180,6 +180,7 @@ func (r *Recorder) assemble(s *store, cfg Config, origin string, found *found) e
 	r.before = found.records
 	r.queue = newQueue(cfg.Queue, queueMemory)
 	for _, e := range cfg.Exporters {
+		e = e.complete()
 		x, err := newShipper(e, s, r.queue, log, origin, found.records)
 		if err != nil {
 			return fmt.Errorf("exporter %s: %w", e.Name, err)

@@ -81,9 +81,9 @@ type count struct {
 	bytes   int64
 }
 
-// newShipper returns the shipper of a ledger that is durable up to end.
+// newShipper returns the shipper of a ledger that has so many records. The
+// Exporter is complete.
 func newShipper(e Exporter, s *store, q *queue, log logger, ledger string, records uint64) (*shipper, error) {
-	e = e.complete()
 	x := &shipper{
 		Exporter: e, queue: q, log: log, dir: s.dir, disk: s.disk,
 		reader:    newLedgerReader(s.dir),
