@@ -102,7 +102,14 @@ func (c *Collector) fail(w http.ResponseWriter, r *http.Request, cl *client, ori
 	if p.kind == "unavailable" || p.kind == "equivocation" {
 		level = slog.LevelError
 	}
-	attrs := []any{"problem", p.kind, "client", who, "ledger", origin, "remote", r.RemoteAddr}
+	attrs := []any{"problem", p.kind}
+	if who != "" {
+		attrs = append(attrs, "client", who)
+	}
+	if origin != "" {
+		attrs = append(attrs, "ledger", origin)
+	}
+	attrs = append(attrs, "remote", r.RemoteAddr)
 	if p.Damage != "" {
 		attrs = append(attrs, "damage", string(p.Damage))
 	}

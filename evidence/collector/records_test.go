@@ -141,7 +141,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 			t.Errorf("the log holds %q", secret)
 		}
 	}
-	for _, said := range []string{"problem=unauthorized", "problem=forbidden client=test-agent ledger=prod", "damage=unknown_key", "problem=too_large"} {
+	for _, said := range []string{"problem=unauthorized remote=", "problem=forbidden client=test-agent ledger=prod", "damage=unknown_key", "problem=too_large"} {
 		if !strings.Contains(s.log.String(), said) {
 			t.Errorf("the log does not say %q:\n%s", said, s.log)
 		}
