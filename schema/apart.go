@@ -1,10 +1,10 @@
 package schema
 
-// exclusive reports whether no value satisfies two of the plans.
-func exclusive(plans []*plan) bool {
+// exclusive reports whether certainly no value satisfies two of the plans.
+func (l *lowering) exclusive(plans []*plan) bool {
 	for i, p := range plans {
 		for _, q := range plans[:i] {
-			if !apart(p, q, 4) {
+			if !l.apart(p, q, 4) {
 				return false
 			}
 		}
@@ -14,12 +14,16 @@ func exclusive(plans []*plan) bool {
 
 // apart reports whether certainly no value satisfies both plans, looking so many
 // levels deep.
-func apart(p, q *plan, levels int) bool {
+func (l *lowering) apart(p, q *plan, levels int) bool {
+	if !l.spend(1) {
+		return false
+	}
 	both := p.kinds & q.kinds
 	if p.values != nil && q.values != nil {
+		l.spend((len(p.values.texts.all) + len(p.values.numbers)*len(q.values.numbers)) / 16)
 		both &= p.values.common(q.values)
 	}
-	if both&kindObject != 0 && levels > 0 && objectsApart(&p.object, &q.object, levels-1) {
+	if both&kindObject != 0 && levels > 0 && l.objectsApart(&p.object, &q.object, levels-1) {
 		both &^= kindObject
 	}
 	return both == 0
@@ -27,10 +31,10 @@ func apart(p, q *plan, levels int) bool {
 
 // objectsApart reports whether a property that one of the plans requires tells
 // their objects apart.
-func objectsApart(p, q *objectPlan, levels int) bool {
+func (l *lowering) objectsApart(p, q *objectPlan, levels int) bool {
 	for _, one := range [][2]*objectPlan{{p, q}, {q, p}} {
 		for i, name := range one[0].names.all {
-			if one[0].required>>i&1 != 0 && apart(one[0].children[i], one[1].property(name), levels) {
+			if one[0].required>>i&1 != 0 && l.apart(one[0].children[i], one[1].property(name), levels) {
 				return true
 			}
 		}

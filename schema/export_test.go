@@ -63,3 +63,7 @@ func Pattern(text string) (matches func(string) bool, runs bool) {
 	p := newPattern(regexp.MustCompile(text))
 	return p.matches, p.runs != nil
 }
+
+// Lower makes the plan of the schema again. It takes regular expressions to be
+// cheaper than they are.
+func (s *Schema) Lower() { lower(s.root, nil) }

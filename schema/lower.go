@@ -2,18 +2,18 @@ package schema
 
 import (
 	"cmp"
+	"encoding/json"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 )
 
-// Limits of a plan. A schema that goes beyond has none.
-const (
-	maxPlans    = 2 * MaxSubschemas
-	maxLowering = 100_000 // schemas, properties and alternatives that are looked at
-	maxNumbers  = 64      // in an enum
-)
+// maxLowering bounds the work of making a plan, in steps of a third of a
+// microsecond or so: a schema, a property, an alternative or a value that is looked
+// at. A schema that takes more has no plan.
+const maxLowering = 50_000
 
 // A lowering makes plans of compiled schemas.
 type lowering struct {
@@ -22,6 +22,8 @@ type lowering struct {
 	plans   map[string]*plan
 	choices []*plan // whose alternatives are those of a oneOf
 	steps   int
+
+	programs map[string]int // instructions of regular expressions
 }
 
 // A group is the anyOf or the oneOf of a schema.
@@ -37,36 +39,49 @@ func (g group) members() []*node {
 	return g.of.AnyOf
 }
 
-// A site is what schemas judge one value.
+// A site is what schemas judge one value. Those that are asked make no demands on
+// it of their own, but refuse twins: an object within it must have no property
+// whose name differs in case alone from one that any of them declares.
 type site struct {
 	apply  []*node // must be satisfied
-	beside []*node // are asked and need not be satisfied
+	asked  []*node // need not be satisfied
 	chosen []group // have their choice in apply already
 }
 
 // lower returns the plan of a compiled schema, or nil where that would be too
 // large.
-func lower(root *node) *plan {
-	l := &lowering{ids: make(map[*node]int), names: make(map[*node]bool), plans: make(map[string]*plan)}
+func lower(root *node, programs map[string]int) *plan {
+	l := &lowering{ids: make(map[*node]int), names: make(map[*node]bool), plans: make(map[string]*plan), programs: programs}
 	p := l.plan(site{apply: []*node{root}})
 	if l.full() {
 		return nil
 	}
 	for _, choice := range l.choices {
-		if !exclusive(choice.alternatives) {
+		if !l.exclusive(choice.alternatives) {
 			choice.accepts = 0
 		}
 	}
 	return p
 }
 
-func (l *lowering) full() bool { return len(l.plans) > maxPlans || l.steps > maxLowering }
+func (l *lowering) full() bool { return l.steps > maxLowering }
+
+// spend takes n steps, and reports whether there were so many left.
+func (l *lowering) spend(n int) bool {
+	l.steps += n
+	return !l.full()
+}
 
 // plan returns the plan of all schemas that apply at a site.
 func (l *lowering) plan(at site) *plan {
-	at.apply = l.sorted(closure(at.apply, together))
-	at.beside = slices.DeleteFunc(l.sorted(closure(at.beside, anyhow)), func(s *node) bool {
-		return !l.declares(s) || slices.Contains(at.apply, s)
+	at.apply, at.asked = closure(at.apply, together), closure(at.asked, anyhow)
+	if !l.spend(1 + len(at.apply) + len(at.asked)) {
+		return l.nothing()
+	}
+	at.apply = l.sorted(at.apply)
+	at.asked = slices.DeleteFunc(l.sorted(at.asked), func(s *node) bool {
+		_, applies := slices.BinarySearchFunc(at.apply, s, l.compare)
+		return applies || !l.declares(s)
 	})
 	key := l.key(at)
 	if p := l.plans[key]; p != nil {
@@ -79,9 +94,8 @@ func (l *lowering) plan(at site) *plan {
 		object: objectPlan{max: math.MaxInt},
 	}
 	l.plans[key] = p
-	l.steps += 1 + len(at.apply) + len(at.beside)
 	unknown := kinds(0)
-	if slices.ContainsFunc(at.beside, findsWhenRun) {
+	if slices.ContainsFunc(at.asked, findsWhenRun) {
 		unknown = anyKind
 	}
 	for _, s := range at.apply {
@@ -91,10 +105,10 @@ func (l *lowering) plan(at site) *plan {
 			}
 			continue
 		}
+		if !l.spend(l.demands(s)) {
+			return p
+		}
 		unknown |= p.demand(s) | beyond(s)
-	}
-	if l.full() {
-		return p
 	}
 	unknown |= l.object(&p.object, at)
 	l.array(&p.array, at)
@@ -106,7 +120,7 @@ func (l *lowering) plan(at site) *plan {
 // key tells sites apart.
 func (l *lowering) key(at site) string {
 	var b []byte
-	for _, list := range [][]*node{at.apply, at.beside} {
+	for _, list := range [][]*node{at.apply, at.asked} {
 		for _, s := range list {
 			b = strconv.AppendInt(b, int64(l.id(s)), 36)
 			b = append(b, ' ')
@@ -133,8 +147,38 @@ func (l *lowering) sorted(list []*node) []*node {
 	for _, s := range list {
 		l.id(s)
 	}
-	slices.SortFunc(list, func(a, b *node) int { return cmp.Compare(l.id(a), l.id(b)) })
+	slices.SortFunc(list, l.compare)
 	return list
+}
+
+func (l *lowering) compare(a, b *node) int { return cmp.Compare(l.id(a), l.id(b)) }
+
+// demands returns the steps that [plan.demand] takes.
+func (l *lowering) demands(s *node) int {
+	steps := len(s.Properties) + len(s.Required)
+	for _, list := range [][]any{s.Enum, s.Constant} {
+		for _, v := range list {
+			switch v := v.(type) {
+			case string:
+				steps += 1 + len(v)/256
+			case json.Number:
+				steps += 4
+			}
+		}
+	}
+	if s.Pattern != nil {
+		steps += l.program(s.Pattern)
+	}
+	return steps
+}
+
+// program returns the instructions of a regular expression. Nobody has counted
+// those of the built-in metaschemas, which are small.
+func (l *lowering) program(re *regexp.Regexp) int {
+	if n, ok := l.programs[re.String()]; ok {
+		return n
+	}
+	return len(re.String())
 }
 
 // closure returns the schemas and all that they lead to.
@@ -177,7 +221,7 @@ func anyhow(s *node) []*node { return append(inPlace(s), s.RecursiveRef, s.Dynam
 
 // declares reports whether s or any schema that it leads to may declare properties.
 func (l *lowering) declares(s *node) bool {
-	if is, ok := l.names[s]; ok {
+	if is, ok := l.names[s]; ok || l.full() {
 		return is
 	}
 	all := closure([]*node{s}, func(s *node) []*node { return append(anyhow(s), below(s)...) })
@@ -196,14 +240,13 @@ func (l *lowering) object(p *objectPlan, at site) (unknown kinds) {
 			names[name] = true
 		}
 	}
-	for _, s := range slices.Concat(at.apply, at.beside) {
+	for _, s := range slices.Concat(at.apply, at.asked) {
 		for name := range s.Properties {
 			if _, ok := names[name]; !ok {
 				names[name] = false
 			}
 		}
 	}
-	l.steps += len(names)
 	if len(names) > maxNames {
 		p.extra = l.anything(kindObject)
 		return kindObject
@@ -229,6 +272,9 @@ func (l *lowering) object(p *objectPlan, at site) (unknown kinds) {
 
 // property returns the plan of the property with the given name.
 func (l *lowering) property(at site, name string) *plan {
+	if !l.spend(len(at.apply) + len(at.asked)) {
+		return l.nothing()
+	}
 	var next site
 	for _, s := range at.apply {
 		sub, known := s.Properties[name]
@@ -236,7 +282,7 @@ func (l *lowering) property(at site, name string) *plan {
 			next.apply = append(next.apply, sub)
 		}
 		for re, sub := range s.PatternProperties {
-			if re.MatchString(name) {
+			if l.spend(1+2*len(name)*l.program(re)/scanPrice) && re.MatchString(name) {
 				known = true
 				next.apply = append(next.apply, sub)
 			}
@@ -245,8 +291,8 @@ func (l *lowering) property(at site, name string) *plan {
 			return l.nothing()
 		}
 	}
-	for _, s := range at.beside {
-		next.beside = append(next.beside, ofProperty(s, s.Properties[name])...)
+	for _, s := range at.asked {
+		next.asked = append(next.asked, ofProperty(s, s.Properties[name])...)
 	}
 	return l.plan(next)
 }
@@ -262,8 +308,8 @@ func (l *lowering) extra(at site) *plan {
 			return l.nothing()
 		}
 	}
-	for _, s := range at.beside {
-		next.beside = append(next.beside, ofProperty(s, nil)...)
+	for _, s := range at.asked {
+		next.asked = append(next.asked, ofProperty(s, nil)...)
 	}
 	return l.plan(next)
 }
@@ -288,11 +334,10 @@ func (l *lowering) array(p *arrayPlan, at site) {
 		items, _ := s.Items.([]*node)
 		prefix = max(prefix, len(s.PrefixItems), len(items))
 	}
-	for _, s := range at.beside {
+	for _, s := range at.asked {
 		items, _ := s.Items.([]*node)
 		prefix = max(prefix, len(s.PrefixItems), len(items))
 	}
-	l.steps += prefix
 	for i := range prefix {
 		p.prefix = append(p.prefix, l.item(at, i))
 	}
@@ -301,6 +346,9 @@ func (l *lowering) array(p *arrayPlan, at site) {
 
 // item returns the plan of item i.
 func (l *lowering) item(at site, i int) *plan {
+	if !l.spend(len(at.apply) + len(at.asked)) {
+		return l.nothing()
+	}
 	var next site
 	for _, s := range at.apply {
 		if i < len(s.PrefixItems) {
@@ -319,8 +367,8 @@ func (l *lowering) item(at site, i int) *plan {
 			}
 		}
 	}
-	for _, s := range at.beside {
-		next.beside = append(next.beside, ofItem(s, i)...)
+	for _, s := range at.asked {
+		next.asked = append(next.asked, ofItem(s, i)...)
 	}
 	return l.plan(next)
 }
@@ -343,13 +391,13 @@ func (l *lowering) alternatives(p *plan, at site, g group) {
 	members := g.members()
 	allowed := kinds(0)
 	for i, member := range members {
+		if !l.spend(len(members) + len(at.apply) + len(at.asked)) {
+			return
+		}
 		next := site{
 			apply:  append(slices.Clone(at.apply), member),
-			beside: slices.Concat(at.beside, members[:i], members[i+1:]),
+			asked:  slices.Concat(at.asked, members[:i], members[i+1:]),
 			chosen: append(slices.Clone(at.chosen), g),
-		}
-		if l.steps += len(members); l.full() {
-			return
 		}
 		if alternative := l.plan(next); alternative.kinds != 0 {
 			allowed |= alternative.kinds

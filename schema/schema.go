@@ -81,7 +81,7 @@ func (s *Schema) compile(shut bool) error {
 		root = closeArguments(root) // which costs no more
 	}
 	s.root, s.names = root, mentioned(s.nodes)
-	s.plan = lower(root)
+	s.plan = lower(root, found.programs)
 	return nil
 }
 

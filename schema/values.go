@@ -6,6 +6,9 @@ import (
 	"slices"
 )
 
+// maxNumbers is how many numbers of an enum a plan tells.
+const maxNumbers = 64
+
 // restrict allows the values of a const or an enum alone, of those that the plan
 // allows already.
 func (p *plan) restrict(list []any) (unknown kinds) {
@@ -25,6 +28,7 @@ func (p *plan) restrict(list []any) (unknown kinds) {
 func valuesOf(list []any) (v *values, all kinds) {
 	v = &values{}
 	var texts []string
+	seen := make(map[string]bool)
 	for _, item := range list {
 		switch item := item.(type) {
 		case nil:
@@ -34,7 +38,8 @@ func valuesOf(list []any) (v *values, all kinds) {
 			v.yes, v.no = v.yes || item, v.no || !item
 			all |= kindBoolean
 		case string:
-			if !slices.Contains(texts, item) {
+			if !seen[item] {
+				seen[item] = true
 				texts = append(texts, item)
 			}
 			all |= kindString

@@ -51,6 +51,16 @@ func CompareCallers(settle func(), reference Subject, subjects ...Subject) ([]Re
 	return meter{threadTime, settle}.compare(reference, subjects)
 }
 
+// Thread returns the CPU time that f takes the thread that calls it, which other
+// processes cannot lengthen. What goroutines do behind f is not counted.
+func Thread(f func()) time.Duration {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	began := threadTime()
+	f()
+	return threadTime() - began
+}
+
 // A meter takes slices.
 type meter struct {
 	clock  func() time.Duration
