@@ -2,6 +2,7 @@ package schema
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,43 @@ func atMost(n int, format func(any) bool) func(any) bool {
 		s, ok := v.(string)
 		return (!ok || len(s) <= n) && format(v)
 	}
+}
+
+// judgesPatterns reports whether a metaschema is among the schemas. Those are
+// everybody's, and keep the format regex of jsonschema.
+func judgesPatterns(nodes map[string]*node) bool {
+	for location, n := range nodes {
+		if n.Format == "regex" && builtin(location) {
+			return true
+		}
+	}
+	return false
+}
+
+// holdsLongPattern reports whether there is anything in v that a metaschema could
+// take for a regular expression of more than MaxPattern bytes.
+func holdsLongPattern(v any) bool {
+	switch v := v.(type) {
+	case []any:
+		return slices.ContainsFunc(v, holdsLongPattern)
+	case map[string]any:
+		pattern, _ := v["pattern"].(string)
+		patterns, _ := v["patternProperties"].(map[string]any)
+		for name := range patterns {
+			if len(name) > len(pattern) {
+				pattern = name
+			}
+		}
+		if len(pattern) > MaxPattern {
+			return true
+		}
+		for _, sub := range v {
+			if holdsLongPattern(sub) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // A format reports whether a string certainly has a format: where it says so,

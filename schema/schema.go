@@ -20,6 +20,8 @@ type Schema struct {
 	plan  *plan               // nil where jsonschema must judge everything
 	nodes map[string]*node    // by their locations
 	names map[string]struct{} // of all properties that the schema mentions
+
+	metaschema bool // the schema refers to one, which judges regular expressions
 }
 
 // Compile returns the schema that a JSON text describes. The name, which is not
@@ -80,7 +82,7 @@ func (s *Schema) compile(shut bool) error {
 	if shut {
 		root = closeArguments(root) // which costs no more
 	}
-	s.root, s.names = root, mentioned(s.nodes)
+	s.root, s.names, s.metaschema = root, mentioned(s.nodes), judgesPatterns(s.nodes)
 	s.plan = lower(root, found.programs)
 	return nil
 }
@@ -237,6 +239,9 @@ func (s *Schema) judgeSlowly(text string) error {
 	}
 	if !(s.bill.total(doc) <= MaxWork) {
 		return s.violated(&fault{keyword: KeywordWork, reason: "has too many values for this schema", offset: -1})
+	}
+	if s.metaschema && holdsLongPattern(doc.value) {
+		return s.violated(&fault{keyword: KeywordWork, reason: "holds a regular expression that is too long", offset: -1})
 	}
 	return s.validate(doc.value)
 }
