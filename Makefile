@@ -22,7 +22,7 @@ demo: ## run the quickstart: a guarded agent on recorded traffic, and its eviden
 test: fmt-check tidy-check ## check everything: gofmt, tidy, vet, and all tests with -race, in every module
 	@for m in $(MODULES); do \
 	  echo "== vet and test: $$m"; \
-	  (cd $$m && $(GO) vet ./... && $(GO) test -race -shuffle=on -timeout 10m ./...); \
+	  (cd $$m && $(GO) vet ./... && $(GO) test -race -shuffle=on -timeout 20m ./...); \
 	done
 
 .PHONY: fmt-check
