@@ -1,0 +1,260 @@
+package evidence_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"example.com/safeconduct/evidence"
+	"pgregory.net/rapid"
+)
+
+func TestOpenReplicaRefuses(t *testing.T) {
+	f := base(t)
+	for name, tt := range map[string]struct {
+		break_ func(dir string)
+		cfg    evidence.ReplicaConfig
+		want   error
+	}{
+		"a bit flipped": {func(dir string) { flip(t, evidence.SegmentPath(dir, 1), 3000, 1) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		"cut at a record": {func(dir string) {
+			if err := os.WriteFile(evidence.SegmentPath(dir, 1), evidence.Segment(f.envs[:7]...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		"reordered":           {func(dir string) { rewrite(t, dir, swap(f.envs, 2, 3)...) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		"the last one edited": {func(dir string) { rewrite(t, dir, at(f.envs, 8, edit(t, f.envs[8], `"calls":1`, `"calls":2`))...) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		"without signatures":  {func(dir string) { rewrite(t, dir, slices.Concat(f.envs[:1], each(f.envs[1:], strip))...) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		"of another root key": {func(string) {}, evidence.ReplicaConfig{Policy: trusting("prod", public(testKey(3)))}, evidence.ErrDamaged},
+		"of another ledger":   {func(string) {}, evidence.ReplicaConfig{Ledger: "test"}, evidence.ErrDamaged},
+		"a checkpoint edited": {func(dir string) { flip(t, filepath.Join(dir, "checkpoint"), 8, 1) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		"a policy without it": {func(string) {}, evidence.ReplicaConfig{Policy: trusting("test", public(testKey(1)))}, nil},
+		"a segment that vanished": {func(dir string) {
+			if err := os.Rename(evidence.SegmentPath(dir, 1), evidence.SegmentPath(dir, 2)); err != nil {
+				t.Fatal(err)
+			}
+		}, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := newDir(t)
+			r := openReplica(t, dir, evidence.ReplicaConfig{})
+			if n, err := r.Append(f.envs); err != nil {
+				t.Fatal(n, err)
+			}
+			if err := r.PutCheckpoint(f.checkpoint()); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := r.Append(f.envs); n != 0 || err == nil {
+				t.Errorf("once closed: got %d, %v", n, err)
+			}
+			tt.break_(dir)
+			if tt.cfg.Ledger == "" {
+				tt.cfg.Ledger = "prod"
+			}
+			if tt.cfg.Policy == nil {
+				tt.cfg.Policy = trusting(tt.cfg.Ledger, public(testKey(1)))
+			}
+			if r, err := evidence.OpenReplica(dir, tt.cfg); err == nil || tt.want != nil && !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+				if r != nil {
+					r.Close()
+				}
+			}
+		})
+	}
+}
+
+func TestTwoReplicasOfOneDirectory(t *testing.T) {
+	dir := newDir(t)
+	openReplica(t, dir, evidence.ReplicaConfig{})
+	if _, err := evidence.OpenReplica(dir, evidence.ReplicaConfig{Ledger: "prod", Policy: longKeys}); !errors.Is(err, evidence.ErrLocked) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := evidence.Open(dir, evidence.Config{}); !errors.Is(err, evidence.ErrLocked) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Wherever the disk fails or the process dies, what was taken is there when the
+// replica is opened again, and it goes on.
+func TestReplicaDiesAtEachOperation(t *testing.T) {
+	f := base(t)
+	five := newForger(t)
+	for _, env := range f.envs[:5] {
+		five.put(env)
+	}
+	died := errors.New("died")
+	for n := 1; ; n++ {
+		dir := newDir(t)
+		ops, torn := 0, n%2 == 0
+		cfg := evidence.ReplicaConfig{Ledger: "prod", Policy: longKeys}
+		cfg.Small(4000)
+		cfg.Each(func(op evidence.Op) error {
+			if ops++; ops < n {
+				return op.Do()
+			}
+			if op.Name == "write" && torn && ops == n {
+				return errors.Join(op.Part(len(op.Bytes)/2), died)
+			}
+			return died
+		})
+		taken := 0
+		r, err := evidence.OpenReplica(dir, cfg)
+		if err == nil {
+			for _, part := range [][][]byte{f.envs[:2], f.envs[2:4], f.envs[4:5], f.envs[5:9]} {
+				k, err := r.Append(part)
+				if taken += k; err != nil {
+					if !errors.Is(err, evidence.ErrUnavailable) || k != 0 {
+						t.Fatalf("operation %d: got %d, %v", n, k, err)
+					}
+					break
+				}
+				if taken == 2 {
+					_ = r.PutCheckpoint(five.checkpointBy(testKey(11)))
+				}
+			}
+			r.Close()
+		}
+		again := openReplica(t, dir, evidence.ReplicaConfig{Policy: longKeys})
+		if _, records := again.Head(); records < uint64(taken) {
+			t.Fatalf("operation %d: %d records are there, and %d were taken", n, records, taken)
+		}
+		if k, err := again.Append(f.envs); k != 9 || err != nil {
+			t.Fatalf("operation %d: afterwards: got %d, %v", n, k, err)
+		}
+		wantSame(t, dir, f.envs...)
+		wantIntact(t, dir)
+		if ops < n {
+			break // it got through
+		}
+	}
+}
+
+func TestReplicaRead(t *testing.T) {
+	f := long(t)
+	cfg := evidence.ReplicaConfig{Policy: longKeys}
+	cfg.Small(100_000)
+	r := openReplica(t, newDir(t), cfg)
+	if n, err := feed(r, 200, f.envs...); err != nil {
+		t.Fatal(n, err)
+	}
+	for _, from := range []int{0, 1, 1023, 1024, 1025, len(f.envs) - 1, len(f.envs), len(f.envs) + 5000} {
+		want := f.envs[min(from, len(f.envs)):]
+		var got [][]byte
+		for e, err := range r.Read(uint64(from)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, e.Envelope)
+		}
+		if !slices.EqualFunc(got, want, bytes.Equal) {
+			t.Errorf("from %d: got %d records, want %d", from, len(got), len(want))
+		}
+		for _, err := range r.Read(uint64(from)) {
+			if err != nil {
+				t.Error(err)
+			}
+			break
+		}
+	}
+}
+
+func TestOpenReplicaPanics(t *testing.T) {
+	for name, cfg := range map[string]evidence.ReplicaConfig{"no ledger": {Policy: longKeys}, "no policy": {Ledger: "prod"}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			_, _ = evidence.OpenReplica(newDir(t), cfg)
+		}()
+	}
+}
+
+// Tiles that cannot be written keep no record from being stored. Until they can be
+// again, what is there cannot be told from what contradicts it.
+func TestReplicaWithoutTiles(t *testing.T) {
+	f := long(t)
+	dir := newDir(t)
+	r := openReplica(t, dir, evidence.ReplicaConfig{Policy: longKeys})
+	tile := filepath.Join(dir, "tile")
+	if err := os.WriteFile(tile, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := feed(r, 100, f.envs...); n != len(f.envs) || err != nil {
+		t.Fatal(n, err)
+	}
+	if n, err := r.Append(f.envs[:2]); n != 0 || !errors.Is(err, evidence.ErrUnavailable) {
+		t.Errorf("got %d, %v", n, err)
+	}
+	if err := os.Remove(tile); err != nil {
+		t.Fatal(err)
+	}
+	r = reopenReplica(t, r, evidence.ReplicaConfig{Policy: longKeys})
+	if n, err := r.Append(f.envs); n != len(f.envs) || err != nil {
+		t.Errorf("got %d, %v", n, err)
+	}
+	if report := verify(t, dir, public(testKey(1)), public(testKey(2))); !report.Intact() || report.MissingTiles != 0 {
+		t.Errorf("got %v, %d tiles missing", report.First, report.MissingTiles)
+	}
+}
+
+// Whatever is made of the records of a ledger by somebody without a key, and in
+// whatever order it comes, a replica holds the first records of that ledger and
+// nothing else, and takes the rest when it comes as it was.
+func TestReplicaOfRandomDamage(t *testing.T) {
+	f := base(t)
+	run := f.begin("run-c")
+	call := run.intent("mail")
+	f.renew()
+	run.outcome(call, done)
+	run.end()
+	f.seq += 3
+	f.gap(f.seq-2, f.seq)
+	f.open()
+	f.run("run-d", "mail")
+	other := newForger(t)
+	other.root, other.salt = testKey(66), 1
+	other.open()
+	other.run("run-a", "mail")
+	dir := newDir(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		r, err := evidence.OpenReplica(dir, evidence.ReplicaConfig{Ledger: "prod", Policy: longKeys})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		for range rapid.IntRange(1, 12).Draw(rt, "batches") {
+			from := rapid.IntRange(0, len(f.envs)-1).Draw(rt, "from")
+			batch := slices.Clone(f.envs[from:rapid.IntRange(from+1, len(f.envs)).Draw(rt, "to")])
+			if rapid.Bool().Draw(rt, "spoilt") {
+				batch = spoil(rt, batch)
+			}
+			if rapid.IntRange(0, 9).Draw(rt, "by a stranger") == 0 && len(batch) > 0 {
+				batch[0] = other.envs[rapid.IntRange(0, len(other.envs)-1).Draw(rt, "which")]
+			}
+			taken, err := r.Append(batch)
+			if (err == nil) != (taken == len(batch)) {
+				rt.Fatalf("got %d of %d taken, %v", taken, len(batch), err)
+			}
+		}
+		_, n := r.Head()
+		if got := envelopes(t, dir); uint64(len(got)) != n || !slices.EqualFunc(got, f.envs[:n], bytes.Equal) {
+			rt.Fatalf("got %d records, and not the first %d of the ledger", len(got), n)
+		}
+		if taken, err := r.Append(f.envs); taken != len(f.envs) || err != nil {
+			rt.Fatalf("got %d of %d, %v", taken, len(f.envs), err)
+		}
+	})
+	wantIntact(t, dir)
+}
