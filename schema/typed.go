@@ -3,7 +3,6 @@ package schema
 import (
 	"encoding"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/big"
 	"reflect"
@@ -55,43 +54,6 @@ func MustFor[T any]() *Schema {
 		panic(err.Error())
 	}
 	return s
-}
-
-// Decode judges a JSON text as [Schema.Validate] does, and returns what it judged
-// as a T, by the rules of package encoding/json. A property that the schema lets in
-// and that T has no field for is left out.
-//
-// The errors are those of Validate. A value that satisfies the schema and does not
-// fit into a T, such as 1e3 into an int, is a [*ValidationError] of
-// [KeywordFit], and its Pointer leaves out the indexes of arrays. With an error
-// comes the zero T.
-func Decode[T any](s *Schema, text []byte) (T, error) {
-	var v, zero T
-	judged, err := s.Normalize(text)
-	if err != nil {
-		return zero, err
-	}
-	if err := json.Unmarshal(judged, &v); err != nil {
-		return zero, s.unfit(err, reflect.TypeFor[T]())
-	}
-	return v, nil
-}
-
-// unfit makes a ValidationError of one of encoding/json's, which may quote the
-// value.
-func (s *Schema) unfit(err error, t reflect.Type) error {
-	f := &fault{keyword: KeywordFit, offset: -1}
-	var mismatch *json.UnmarshalTypeError
-	if errors.As(err, &mismatch) {
-		t = mismatch.Type
-		for name := range strings.SplitSeq(mismatch.Field, ".") {
-			if name != "" {
-				f.path = append(f.path, step{name, -1})
-			}
-		}
-	}
-	f.reason = clip("must fit into a Go "+typeName(t), MaxReason)
-	return s.violated(f)
 }
 
 func typeName(t reflect.Type) string {

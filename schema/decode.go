@@ -1,0 +1,171 @@
+package schema
+
+import (
+	"encoding"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Decode judges a JSON text as [Schema.Validate] does, and returns what it judged
+// as a T, by the rules of package encoding/json. A property that the schema lets in
+// and that T has no field for is left out. One whose name differs in case alone
+// from that of a field is a violation of [KeywordTwin]: encoding/json would take it
+// for the field, and the schema has judged it as something else.
+//
+// The errors are those of Validate. A value that satisfies the schema and does not
+// fit into a T, such as 1e3 into an int, is a [*ValidationError] of
+// [KeywordFit], and its Pointer leaves out the indexes of arrays. With an error
+// comes the zero T.
+//
+// Decode panics if s is nil.
+func Decode[T any](s *Schema, text []byte) (T, error) {
+	if s == nil {
+		panic("schema: Decode: nil Schema")
+	}
+	var v, zero T
+	judged, err := s.Normalize(text)
+	if err != nil {
+		return zero, err
+	}
+	if f := misnamed(judged, reflect.TypeFor[T]()); f != nil {
+		return zero, s.violated(f)
+	}
+	if err := json.Unmarshal(judged, &v); err != nil {
+		return zero, s.unfit(err, reflect.TypeFor[T]())
+	}
+	return v, nil
+}
+
+// unfit makes a ValidationError of one of encoding/json's, which may quote the
+// value.
+func (s *Schema) unfit(err error, t reflect.Type) error {
+	f := &fault{keyword: KeywordFit, offset: -1}
+	var mismatch *json.UnmarshalTypeError
+	if errors.As(err, &mismatch) {
+		t = mismatch.Type
+		for name := range strings.SplitSeq(mismatch.Field, ".") {
+			if name != "" {
+				f.path = append(f.path, step{name, -1})
+			}
+		}
+	}
+	f.reason = clip("must fit into a Go "+typeName(t), MaxReason)
+	return s.violated(f)
+}
+
+// misnamed returns the fault of a text that has a property which encoding/json would
+// take for a field of another name.
+func misnamed(text []byte, t reflect.Type) *fault {
+	doc, f := parse(view(text), MaxBytes, false)
+	if f != nil {
+		return f
+	}
+	path, is := twinOfField(doc.value, t)
+	if !is {
+		return nil
+	}
+	slices.Reverse(path)
+	return &fault{
+		keyword: KeywordTwin, path: path, offset: -1,
+		reason: "must not have a property whose name differs in case alone from that of a field",
+	}
+}
+
+// twinOfField reports whether an object within v has such a property, if v is to
+// become a value of the type. The way to the object comes last step first.
+func twinOfField(v any, t reflect.Type) (path []step, is bool) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if has[json.Unmarshaler](t) || has[encoding.TextUnmarshaler](t) {
+		return nil, false
+	}
+	switch v := v.(type) {
+	case []any:
+		if t.Kind() != reflect.Slice && t.Kind() != reflect.Array {
+			return nil, false
+		}
+		for i, item := range v {
+			if path, is := twinOfField(item, t.Elem()); is {
+				return append(path, step{"", i}), true
+			}
+		}
+	case map[string]any:
+		var fields fieldTypes
+		switch t.Kind() {
+		case reflect.Struct:
+			fields = make(fieldTypes)
+			fields.add(t, make(map[reflect.Type]bool))
+		case reflect.Map:
+		default:
+			return nil, false
+		}
+		folded := make(map[string]bool, len(fields))
+		for name := range fields {
+			folded[fold(name)] = true
+		}
+		for name, property := range v {
+			sub, ok := fields[name]
+			switch {
+			case t.Kind() == reflect.Map:
+				sub = t.Elem()
+			case ok:
+			case folded[fold(name)]:
+				return nil, true
+			default:
+				continue
+			}
+			if path, is := twinOfField(property, sub); is {
+				return append(path, step{name, -1}), true
+			}
+		}
+	}
+	return nil, false
+}
+
+// fieldTypes are the types of the fields of a struct, by the names of their
+// properties.
+type fieldTypes map[string]reflect.Type
+
+// add adds the fields of a struct, and those of the structs that it embeds.
+func (fields fieldTypes) add(t reflect.Type, seen map[reflect.Type]bool) {
+	if seen[t] {
+		return
+	}
+	seen[t] = true
+	var embedded []reflect.Type
+	for i := range t.NumField() {
+		field := t.Field(i)
+		tag := field.Tag.Get("json")
+		name, _, _ := strings.Cut(tag, ",")
+		if !isFieldName(name) {
+			name = ""
+		}
+		inner := field.Type
+		if inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
+		}
+		switch {
+		case tag == "-":
+		case field.Anonymous && name == "" && inner.Kind() == reflect.Struct:
+			embedded = append(embedded, inner)
+		case field.IsExported():
+			if name == "" {
+				name = field.Name
+			}
+			fields[name] = field.Type
+		}
+	}
+	for _, t := range embedded {
+		inner := make(fieldTypes)
+		inner.add(t, seen)
+		for name, t := range inner {
+			if fields[name] == nil {
+				fields[name] = t
+			}
+		}
+	}
+}
