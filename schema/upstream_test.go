@@ -12,6 +12,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 
+	"example.com/safeconduct/internal/pair"
 	"example.com/safeconduct/schema"
 )
 
@@ -64,9 +65,7 @@ func panics(f func()) (panicked bool) {
 func fastest(f func()) time.Duration {
 	least := time.Hour
 	for range 5 {
-		began := time.Now()
-		f()
-		least = min(least, time.Since(began))
+		least = min(least, pair.Thread(f))
 	}
 	return least
 }
