@@ -65,7 +65,7 @@ func demand(n *node, keyword, rest string, none bool, v any) string {
 	case "dependentRequired", "dependencies":
 		return dependent(n, keyword, rest)
 	case "additionalProperties":
-		return closed(n)
+		return noOthers(n)
 	case "not":
 		return "must not satisfy the schema of not"
 	case "anyOf":
@@ -149,8 +149,8 @@ func dependent(n *node, keyword, rest string) string {
 	return "must have " + names(required[i:i+1]) + " where it has " + quote(token)
 }
 
-// closed says which properties a schema allows alone.
-func closed(n *node) string {
+// noOthers says which properties a schema allows alone.
+func noOthers(n *node) string {
 	declared := slices.Sorted(maps.Keys(n.Properties))
 	reason := "must have no properties"
 	if len(declared) > 0 {

@@ -29,7 +29,7 @@ func (s *Schema) ValidateSlowly(instance []byte) error {
 }
 
 // Closed returns the schema as Input uses it.
-func (s *Schema) Closed() *Schema { return s.closed() }
+func (s *Schema) Closed() *Schema { return s.asArguments() }
 
 // Early returns what a watch says of a text that comes in pieces of the given
 // sizes, over and over, and how many bytes it got to read.

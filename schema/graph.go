@@ -3,8 +3,6 @@ package schema
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 )
@@ -73,15 +71,8 @@ func analyse(root *node, dynamic []*node, programs map[string]int) (*bill, map[s
 }
 
 // collect finds every schema that the given ones lead to.
-func (a *analysis) collect(todo []*node) {
-	seen := make(map[*node]bool)
-	for len(todo) > 0 {
-		s := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if s == nil || seen[s] {
-			continue
-		}
-		seen[s] = true
+func (a *analysis) collect(from []*node) {
+	for _, s := range closure(from, leadsTo) {
 		a.nodes[s.Location] = s
 		if s.DynamicAnchor != "" {
 			a.dynamic[s.DynamicAnchor] = append(a.dynamic[s.DynamicAnchor], s)
@@ -90,66 +81,7 @@ func (a *analysis) collect(todo []*node) {
 		if s.RecursiveAnchor {
 			a.anchored = append(a.anchored, s)
 		}
-		todo = append(todo, inPlace(s)...)
-		todo = append(todo, s.DynamicRef, s.RecursiveRef)
-		todo = append(todo, below(s)...)
 	}
-}
-
-// inPlace returns the schemas that s applies to the value that it applies to
-// itself, without those that it finds when it runs.
-func inPlace(s *node) []*node {
-	all := []*node{s.Ref, s.Not, s.If, s.Then, s.Else}
-	all = append(all, s.AllOf...)
-	all = append(all, s.AnyOf...)
-	all = append(all, s.OneOf...)
-	for _, d := range s.Dependencies {
-		if sub, ok := d.(*node); ok {
-			all = append(all, sub)
-		}
-	}
-	for _, sub := range s.DependentSchemas {
-		all = append(all, sub)
-	}
-	return slices.DeleteFunc(all, func(s *node) bool { return s == nil })
-}
-
-// below returns the schemas that s applies to properties, names and items.
-func below(s *node) []*node {
-	all := []*node{s.PropertyNames, s.UnevaluatedProperties, s.Items2020, s.Contains, s.UnevaluatedItems, s.ContentSchema}
-	all = append(all, slices.Collect(maps.Values(s.Properties))...)
-	all = append(all, slices.Collect(maps.Values(s.PatternProperties))...)
-	all = append(all, s.PrefixItems...)
-	for _, v := range []any{s.AdditionalProperties, s.Items, s.AdditionalItems} {
-		switch v := v.(type) {
-		case *node:
-			all = append(all, v)
-		case []*node:
-			all = append(all, v...)
-		}
-	}
-	return all
-}
-
-// found returns, for each dynamic reference of s, the schemas of which it may
-// find one when it runs.
-func (a *analysis) found(s *node) [][]*node {
-	var all [][]*node
-	if r := s.RecursiveRef; r != nil {
-		to := []*node{r}
-		if r.RecursiveAnchor {
-			to = append(to, a.anchored...)
-		}
-		all = append(all, to)
-	}
-	if r := s.DynamicRef; r != nil {
-		to := []*node{r}
-		if r.DynamicAnchor != "" {
-			to = append(to, a.dynamic[r.DynamicAnchor]...)
-		}
-		all = append(all, to)
-	}
-	return all
 }
 
 // place works out what applies where s does.
@@ -263,38 +195,4 @@ func (a *analysis) way(e *entry, schemas func(*node) []*node) error {
 		e.ways = append(e.ways, way)
 	}
 	return a.step(len(e.place.times) + len(way))
-}
-
-// ofProperty returns what s applies to a property for which it declares a schema,
-// or nil. It takes every pattern to match.
-func ofProperty(s, declared *node) []*node {
-	to := []*node{declared, s.PropertyNames, s.UnevaluatedProperties}
-	for _, sub := range s.PatternProperties {
-		to = append(to, sub)
-	}
-	if sub, ok := s.AdditionalProperties.(*node); ok && declared == nil {
-		to = append(to, sub)
-	}
-	return to
-}
-
-// ofItem returns what s applies to item i.
-func ofItem(s *node, i int) []*node {
-	to := []*node{s.Contains, s.UnevaluatedItems}
-	if i < len(s.PrefixItems) {
-		to = append(to, s.PrefixItems[i])
-	} else {
-		to = append(to, s.Items2020)
-	}
-	switch items := s.Items.(type) {
-	case *node:
-		to = append(to, items)
-	case []*node:
-		if i < len(items) {
-			to = append(to, items[i])
-		} else if sub, ok := s.AdditionalItems.(*node); ok {
-			to = append(to, sub)
-		}
-	}
-	return to
 }

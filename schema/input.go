@@ -61,7 +61,7 @@ func Input(tools Tools) middleware.Interceptor {
 		case ok:
 			panic(fmt.Sprintf("schema: Input: %q and %q differ in case alone", twin.tool, name))
 		}
-		c[fold(name)] = contract{name, tools[name].closed()}
+		c[fold(name)] = contract{name, tools[name].asArguments()}
 	}
 	const gate = "schema.input"
 	return middleware.Compose(

@@ -181,50 +181,12 @@ func (l *lowering) program(re *regexp.Regexp) int {
 	return len(re.String())
 }
 
-// closure returns the schemas and all that they lead to.
-func closure(from []*node, next func(*node) []*node) []*node {
-	var all []*node
-	seen := make(map[*node]bool)
-	for todo := slices.Clone(from); len(todo) > 0; {
-		s := todo[0]
-		todo = todo[1:]
-		if s == nil || seen[s] {
-			continue
-		}
-		seen[s] = true
-		all = append(all, s)
-		todo = append(todo, next(s)...)
-	}
-	return all
-}
-
-// together returns the schemas that a value must satisfy to satisfy s.
-func together(s *node) []*node {
-	all := append([]*node{s.Ref}, s.AllOf...)
-	if r := s.RecursiveRef; r != nil && !r.RecursiveAnchor {
-		all = append(all, r)
-	}
-	if r := s.DynamicRef; r != nil && r.DynamicAnchor == "" {
-		all = append(all, r)
-	}
-	return all
-}
-
-// findsWhenRun reports whether s refers to a schema that is not known before.
-func findsWhenRun(s *node) bool {
-	return s.RecursiveRef != nil && s.RecursiveRef.RecursiveAnchor || s.DynamicRef != nil && s.DynamicRef.DynamicAnchor != ""
-}
-
-// anyhow returns the schemas that s may have judge its value, whether that must
-// satisfy them or not. Of those that are found when it runs some may be missing.
-func anyhow(s *node) []*node { return append(inPlace(s), s.RecursiveRef, s.DynamicRef) }
-
 // declares reports whether s or any schema that it leads to may declare properties.
 func (l *lowering) declares(s *node) bool {
 	if is, ok := l.names[s]; ok || l.full() {
 		return is
 	}
-	all := closure([]*node{s}, func(s *node) []*node { return append(anyhow(s), below(s)...) })
+	all := closure([]*node{s}, leadsTo)
 	l.steps += len(all)
 	l.names[s] = slices.ContainsFunc(all, func(s *node) bool { return len(s.Properties) > 0 || findsWhenRun(s) })
 	return l.names[s]

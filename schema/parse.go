@@ -145,7 +145,7 @@ func (p *parser) object() (any, *fault) {
 		return nil, f
 	}
 	m := make(map[string]any)
-	if p.closed('}') {
+	if p.ends('}') {
 		return m, nil
 	}
 	var names nameSet
@@ -182,7 +182,7 @@ func (p *parser) array() (any, *fault) {
 		return nil, f
 	}
 	a := []any{}
-	if p.closed(']') {
+	if p.ends(']') {
 		return a, nil
 	}
 	for {
@@ -210,8 +210,8 @@ func (p *parser) enter() *fault {
 	return nil
 }
 
-// closed reads the last byte of an object or an array if it is the next one.
-func (p *parser) closed(last byte) bool {
+// ends reads the last byte of an object or an array if it is the next one.
+func (p *parser) ends(last byte) bool {
 	if p.next() != last {
 		return false
 	}
@@ -223,7 +223,7 @@ func (p *parser) closed(last byte) bool {
 // another one.
 func (p *parser) more(last byte) (bool, *fault) {
 	p.space()
-	if p.closed(last) {
+	if p.ends(last) {
 		return false, nil
 	}
 	if p.next() != ',' {

@@ -123,6 +123,14 @@ type arrayPlan struct {
 	items    *plan   // of those that follow; it allows no kind where there must be none
 }
 
+// item returns the plan of the item with the given index.
+func (p *arrayPlan) item(i int) *plan {
+	if i < len(p.prefix) {
+		return p.prefix[i]
+	}
+	return p.items
+}
+
 // An objectPlan is what an object must satisfy.
 type objectPlan struct {
 	min, max int     // how many properties; max is math.MaxInt where there is none

@@ -126,15 +126,29 @@ func (s *scanner) object(p *objectPlan, i int) int {
 	}
 	s.depth++
 	s.most = max(s.most, s.depth)
-	src, marks := s.src, s.marks
+	marks := s.marks
 	seen, n := uint64(0), 0
 	i = s.space(i + 1)
-	if i < len(src) && src[i] == '}' {
-		goto end
+	if i >= len(s.src) || s.src[i] != '}' {
+		if seen, n, i = s.properties(p, i); i < 0 {
+			return -1
+		}
 	}
+	if seen&p.required != p.required || n < p.min || n > p.max {
+		return -1
+	}
+	s.depth--
+	s.marks = marks
+	return i + 1
+}
+
+// properties reads one property or more, and returns which of the plan's and how
+// many there were, and the offset of the brace behind them.
+func (s *scanner) properties(p *objectPlan, i int) (seen uint64, n, end int) {
+	src, marks := s.src, s.marks
 	for {
 		if i >= len(src) || src[i] != '"' {
-			return -1
+			return 0, 0, -1
 		}
 		start := i + 1
 		i = plain(src, start)
@@ -142,44 +156,37 @@ func (s *scanner) object(p *objectPlan, i int) int {
 			i = s.name(i)
 		}
 		if i < 0 || i >= len(src) || src[i] != '"' {
-			return -1
+			return 0, 0, -1
 		}
 		sub := p.extra
 		if at := p.names.find(src, start, i); at >= 0 {
 			bit := uint64(1) << at
 			if seen&bit != 0 {
-				return -1
+				return 0, 0, -1
 			}
 			seen |= bit
 			sub = p.children[at]
 		} else if sub.accepts == 0 || !s.mark(p, marks, src[start:i]) {
-			return -1
+			return 0, 0, -1
 		}
 		if i = s.space(i + 1); i >= len(src) || src[i] != ':' {
-			return -1
+			return 0, 0, -1
 		}
 		if i = s.value(sub, s.space(i+1)); i < 0 {
-			return -1
+			return 0, 0, -1
 		}
 		n++
 		if i = s.space(i); i >= len(src) {
-			return -1
+			return 0, 0, -1
 		}
 		if src[i] == '}' {
-			break
+			return seen, n, i
 		}
 		if src[i] != ',' {
-			return -1
+			return 0, 0, -1
 		}
 		i = s.space(i + 1)
 	}
-end:
-	if seen&p.required != p.required || n < p.min || n > p.max {
-		return -1
-	}
-	s.depth--
-	s.marks = marks
-	return i + 1
 }
 
 // name finds the end of a property name from a byte of it that is not ASCII.
@@ -193,46 +200,6 @@ func (s *scanner) name(i int) int {
 	return i
 }
 
-// mark notes the name of an undeclared property of an object whose own marks
-// begin at the given one. It reports whether that certainly differs, and not in
-// case alone, from those before and from all that schemas declare.
-func (s *scanner) mark(p *objectPlan, marks int, name string) bool {
-	hash, ascii := hashName(name)
-	if !ascii || s.marks == maxMarks {
-		return false
-	}
-	for _, declared := range p.twins {
-		if declared == hash {
-			return false
-		}
-	}
-	for _, other := range s.hashes[marks:s.marks] {
-		if other == hash {
-			return false
-		}
-	}
-	s.hashes[s.marks] = hash
-	s.marks++
-	return true
-}
-
-// hashName returns a hash of a name of ASCII letters that is the same in upper
-// and lower case.
-func hashName(name string) (hash uint64, ascii bool) {
-	hash = 0xcbf29ce484222325
-	for i := range len(name) {
-		c := name[i]
-		switch {
-		case c >= utf8.RuneSelf:
-			return 0, false
-		case 'A' <= c && c <= 'Z':
-			c += 'a' - 'A'
-		}
-		hash = (hash ^ uint64(c)) * 0x100000001b3
-	}
-	return hash, true
-}
-
 func (s *scanner) array(p *arrayPlan, i int) int {
 	if s.depth == MaxDepth {
 		return -1
@@ -241,35 +208,37 @@ func (s *scanner) array(p *arrayPlan, i int) int {
 	s.most = max(s.most, s.depth)
 	n := 0
 	i = s.space(i + 1)
-	if i < len(s.src) && s.src[i] == ']' {
-		goto end
+	if i >= len(s.src) || s.src[i] != ']' {
+		if n, i = s.items(p, i); i < 0 {
+			return -1
+		}
 	}
-	for {
-		sub := p.items
-		if n < len(p.prefix) {
-			sub = p.prefix[n]
-		}
-		if i = s.value(sub, i); i < 0 {
-			return -1
-		}
-		n++
-		if i = s.space(i); i >= len(s.src) {
-			return -1
-		}
-		if s.src[i] == ']' {
-			break
-		}
-		if s.src[i] != ',' {
-			return -1
-		}
-		i = s.space(i + 1)
-	}
-end:
 	if n < p.min || n > p.max {
 		return -1
 	}
 	s.depth--
 	return i + 1
+}
+
+// items reads one item or more, and returns how many there were and the offset of
+// the bracket behind them.
+func (s *scanner) items(p *arrayPlan, i int) (n, end int) {
+	for {
+		if i = s.value(p.item(n), i); i < 0 {
+			return 0, -1
+		}
+		n++
+		if i = s.space(i); i >= len(s.src) {
+			return 0, -1
+		}
+		if s.src[i] == ']' {
+			return n, i
+		}
+		if s.src[i] != ',' {
+			return 0, -1
+		}
+		i = s.space(i + 1)
+	}
 }
 
 func (s *scanner) literal(word string, i int) int {

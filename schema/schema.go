@@ -87,8 +87,8 @@ func (s *Schema) compile(shut bool) error {
 	return nil
 }
 
-// closed returns the schema as a contract for arguments.
-func (s *Schema) closed() *Schema {
+// asArguments returns the schema as a contract for arguments.
+func (s *Schema) asArguments() *Schema {
 	c := &Schema{name: s.name, text: s.text, opts: s.opts}
 	if s.root == nil {
 		return c

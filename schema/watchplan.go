@@ -101,14 +101,6 @@ func (c *candidate) child(l *level) *plan {
 	return c.plan.array.item(l.n - 1)
 }
 
-// item returns the plan of the item with the given index.
-func (p *arrayPlan) item(i int) *plan {
-	if i < len(p.prefix) {
-		return p.prefix[i]
-	}
-	return p.items
-}
-
 // settle drops the candidates of the value being read that refused gives a keyword
 // for.
 func (w *watch) settle(refused func(c *candidate) (keyword, reason string)) *fault {
@@ -192,14 +184,14 @@ func (w *watch) named(name string) *fault {
 		if i := p.names.find(name, 0, len(name)); i >= 0 {
 			c.seen |= 1 << i
 		} else if p.extra.kinds == 0 {
-			return "additionalProperties", p.closed()
+			return "additionalProperties", p.noOthers()
 		}
 		return "", ""
 	})
 }
 
-// closed says which properties alone there may be.
-func (p *objectPlan) closed() string {
+// noOthers says which properties alone there may be.
+func (p *objectPlan) noOthers() string {
 	var allowed []string
 	for i, name := range p.names.all {
 		if p.children[i].kinds != 0 {

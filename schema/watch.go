@@ -11,8 +11,10 @@ import (
 // schemas demand. It reads each byte once, and keeps the names of properties and
 // the value that it is at.
 //
-// This file is the parser of it: strict as [parse] is, for bytes that are cut
-// anywhere.
+// This file is its parser. What the plan says of objects and arrays is in
+// watchplan.go, and of other values in watchvalue.go; boundarywatch.go has the
+// boundary watch a stream. The parser is strict as [parse] is, for bytes that are
+// cut anywhere.
 type watch struct {
 	s     *Schema
 	at    int // how many bytes were read

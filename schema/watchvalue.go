@@ -108,7 +108,7 @@ func (w *watch) pending() *fault {
 		return w.settleLevel(func(c *candidate) (keyword, reason string) {
 			p := &c.plan.object
 			if p.extra.kinds == 0 && !w.begins(p.names.all) {
-				return "additionalProperties", p.closed()
+				return "additionalProperties", p.noOthers()
 			}
 			return "", ""
 		})

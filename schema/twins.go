@@ -1,0 +1,90 @@
+package schema
+
+import (
+	"unicode/utf8"
+
+	"github.com/santhosh-tekuri/jsonschema/v5"
+)
+
+// Twins are properties of one object whose names are the same but for case, as
+// [fold] tells. This file finds those of properties that a schema declares, for
+// jsonschema and for the fast path.
+
+// A twinsCompiler looks for properties in every schema that jsonschema compiles.
+type twinsCompiler struct{}
+
+// Compile returns nil for a schema without properties.
+func (twinsCompiler) Compile(_ jsonschema.CompilerContext, m map[string]any) (jsonschema.ExtSchema, error) {
+	properties, _ := m["properties"].(map[string]any)
+	if len(properties) == 0 {
+		return nil, nil
+	}
+	t := &twins{make(map[string]bool, len(properties)), make(map[string]bool, len(properties))}
+	for name := range properties {
+		t.declared[name] = true
+		t.folded[fold(name)] = true
+	}
+	return t, nil
+}
+
+// twins are the properties that a schema declares.
+type twins struct{ declared, folded map[string]bool }
+
+// A twinError is what Validate panics with, so that neither a not nor an if nor
+// an alternative can make something else of it.
+type twinError struct{ at *jsonschema.ValidationError }
+
+// Validate refuses an object with a property whose name differs in case alone
+// from one that is declared. Many programs would take it for that one.
+func (t *twins) Validate(ctx jsonschema.ValidationContext, v any) error {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil
+	}
+	for name := range m {
+		if !t.declared[name] && t.folded[fold(name)] {
+			panic(twinError{ctx.Error("properties", "twin")})
+		}
+	}
+	return nil
+}
+
+// mark notes the name of an undeclared property of an object whose own marks
+// begin at the given one. It reports whether that certainly differs, and not in
+// case alone, from those before and from all that schemas declare.
+func (s *scanner) mark(p *objectPlan, marks int, name string) bool {
+	hash, ascii := hashName(name)
+	if !ascii || s.marks == maxMarks {
+		return false
+	}
+	for _, declared := range p.twins {
+		if declared == hash {
+			return false
+		}
+	}
+	for _, other := range s.hashes[marks:s.marks] {
+		if other == hash {
+			return false
+		}
+	}
+	s.hashes[s.marks] = hash
+	s.marks++
+	return true
+}
+
+// hashName returns a hash of a name of ASCII letters that is the same in upper
+// and lower case.
+func hashName(name string) (hash uint64, ascii bool) {
+	hash = 0xcbf29ce484222325
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case c >= utf8.RuneSelf:
+			return 0, false
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		hash = (hash ^ uint64(c)) * 0x100000001b3
+	}
+	return hash, true
+}
