@@ -173,13 +173,14 @@ func (s *Sink) Send(ctx context.Context, envelopes [][]byte) error {
 		switch {
 		case e == nil:
 			sent += len(part)
-		case e.tooLarge && e.Accepted > 0:
-			sent += e.Accepted
-		case e.tooLarge && len(part) > 1:
-			most = len(part) / 2
-		default:
+		case !e.tooLarge || e.Accepted == len(part) || len(part) == 1:
+			// It is no success, whatever it says was taken.
 			e.Accepted += sent
 			return &e.SinkError
+		case e.Accepted > 0:
+			sent += e.Accepted
+		default:
+			most = len(part) / 2
 		}
 	}
 	return nil
