@@ -162,7 +162,7 @@ func spanName(e Event) string {
 	case kindTool:
 		return strings.TrimSpace("execute_tool " + e.Name)
 	}
-	return strings.TrimSpace(e.Kind + " " + e.Name)
+	return cmp.Or(strings.TrimSpace(e.Kind+" "+e.Name), "call") // a span has a name
 }
 
 func operation(kind string) string {
