@@ -4,6 +4,7 @@
 //
 //   - adapters/langchaingo to guard an agent that exists,
 //   - gates for what may run, and schema for what may leave,
-//   - evidence for the signed trail,
+//   - evidence for the signed trail, and evidence/collector to keep it on another
+//     machine too,
 //   - middleware to write a gate of one's own.
 package safeconduct

@@ -100,7 +100,7 @@ func TestOutput(t *testing.T) {
 	}
 }
 
-func TestOutputKey(t *testing.T) {
+func TestBoundaryOfAKey(t *testing.T) {
 	gate := schema.Boundary(schema.Rules{Schema: verdictSchema, Key: "answer"})
 	call := middleware.Call{Kind: middleware.KindChain, Name: "it"}
 	if _, err := run(returns(map[string]any{"answer": goodVerdict, "output": "prose", "text": 1}), call, gate); err != nil {
