@@ -16,22 +16,23 @@ import (
 // DO NOT CHANGE THIS TEXT TO FIX BUILDS. A new edge is a design decision.
 const depsPolicy = `
 	.:
-	middleware:
+	internal/foreign:
+	middleware: internal/foreign
 	middleware/middlewaretest: middleware
 	internal/httpreplay:
-	internal/delivery: github.com/sony/gobreaker github.com/cenkalti/backoff/v5
+	internal/delivery: internal/foreign github.com/sony/gobreaker github.com/cenkalti/backoff/v5
 	internal/pair: golang.org/x/sys
 	internal/sample:
-	gates: middleware golang.org/x/time
-	schema: middleware github.com/santhosh-tekuri/jsonschema/v5 github.com/go-json-experiment/json github.com/google/jsonschema-go
+	gates: middleware internal/foreign golang.org/x/time
+	schema: middleware internal/foreign github.com/santhosh-tekuri/jsonschema/v5 github.com/go-json-experiment/json github.com/google/jsonschema-go
 	evidence/internal/tiles: golang.org/x/mod
-	evidence: middleware internal/delivery evidence/internal/tiles github.com/go-json-experiment/json github.com/google/uuid golang.org/x/sys
+	evidence: middleware internal/foreign internal/delivery evidence/internal/tiles github.com/go-json-experiment/json github.com/google/uuid golang.org/x/sys
 	evidence/evidencetest: evidence
 	evidence/collector: evidence github.com/go-json-experiment/json
 	evidence/httpsink: evidence internal/delivery
 	adapters/adaptertest: middleware
-	adapters/aitracer: internal/delivery
-	adapters/langchaingo: middleware github.com/tmc/langchaingo
+	adapters/aitracer: internal/foreign internal/delivery
+	adapters/langchaingo: middleware internal/foreign github.com/tmc/langchaingo
 	cmd/safeconduct: evidence evidence/collector github.com/spf13/cobra
 	examples/quickstart: middleware gates schema evidence adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/existing-app: gates adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo

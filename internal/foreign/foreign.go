@@ -1,0 +1,43 @@
+// Package foreign asks questions of errors that others made. An error is code of
+// whoever returned it: a nil pointer in an error panics in its Unwrap, Is, As or
+// Error, and what asks stands outside of the recover that caught everything else.
+// Nothing here panics, whatever the error's methods do.
+package foreign
+
+import "errors"
+
+// As is [errors.AsType], which finds nothing where a method of err panics before
+// it has found a T.
+func As[T error](err error) (found T, ok bool) {
+	defer func() {
+		if recover() != nil {
+			var none T
+			found, ok = none, false
+		}
+	}()
+	return errors.AsType[T](err)
+}
+
+// Is is [errors.Is], which is false where a method of err panics before target
+// was found.
+func Is(err, target error) (is bool) {
+	defer func() {
+		if recover() != nil {
+			is = false
+		}
+	}()
+	return errors.Is(err, target)
+}
+
+// Text returns what err says, or "" where it is nil or its Error panics.
+func Text(err error) (text string) {
+	if err == nil {
+		return ""
+	}
+	defer func() {
+		if recover() != nil {
+			text = ""
+		}
+	}()
+	return err.Error()
+}

@@ -1,0 +1,47 @@
+package foreign_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"testing"
+
+	"example.com/safeconduct/internal/foreign"
+)
+
+// broken panics wherever it is asked, as the nil pointer in an error does.
+func broken() error {
+	var e *fs.PathError
+	return e
+}
+
+func TestBrokenErrorsAreAsked(t *testing.T) {
+	want := &os.LinkError{Op: "link", Err: io.EOF}
+	for name, test := range map[string]struct {
+		err      error
+		is, link bool
+		text     string
+	}{
+		"nil":                    {},
+		"typed nil":              {err: broken()},
+		"typed nil that wraps":   {err: fmt.Errorf("x: %w", broken()), text: fmt.Errorf("x: %w", broken()).Error()},
+		"whole":                  {err: fmt.Errorf("x: %w", want), is: true, link: true, text: "x: link  : EOF"},
+		"found before it breaks": {err: errors.Join(want, broken()), is: true, link: true},
+		"broken before it":       {err: errors.Join(broken(), want)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := foreign.Is(test.err, io.EOF); got != test.is {
+				t.Errorf("Is: got %v, want %v", got, test.is)
+			}
+			got, ok := foreign.As[*os.LinkError](test.err)
+			if ok != test.link || ok && got != want || !ok && got != nil {
+				t.Errorf("As: got %v, %v, want %v", got, ok, test.link)
+			}
+			if got := foreign.Text(test.err); got != test.text {
+				t.Errorf("Text: got %q, want %q", got, test.text)
+			}
+		})
+	}
+}
