@@ -18,7 +18,7 @@ const depsPolicy = `
 	.:
 	internal/foreign:
 	middleware: internal/foreign
-	middleware/middlewaretest: middleware
+	middleware/middlewaretest: middleware internal/foreign
 	internal/httpreplay:
 	internal/delivery: internal/foreign github.com/sony/gobreaker github.com/cenkalti/backoff/v5
 	internal/pair: golang.org/x/sys

@@ -1,9 +1,11 @@
 package middleware
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"runtime/debug"
+
+	"example.com/safeconduct/internal/foreign"
 )
 
 // A Code classifies a denial. Codes are stable: programs and records rely on
@@ -40,6 +42,9 @@ type DeniedError struct {
 
 // Error says who denied what and why. It leaves out Err.
 func (e *DeniedError) Error() string {
+	if e == nil {
+		return "denied"
+	}
 	gate := e.Gate
 	if gate == "" {
 		gate = "interceptor"
@@ -81,7 +86,7 @@ func attribute(gate string, call *Call, err error) *DeniedError {
 	if d == nil {
 		return &DeniedError{
 			Gate: gate, Call: call.Name, Code: CodeIndeterminate,
-			Reason: "the gate could not decide", Err: err,
+			Reason: "the gate could not decide", Err: sound(call, err),
 		}
 	}
 	if bare && d.Gate != "" && d.Call != "" && d.Code != "" {
@@ -89,7 +94,7 @@ func attribute(gate string, call *Call, err error) *DeniedError {
 	}
 	e := *d
 	if !bare {
-		e.Err = err // what wraps the denial is its cause
+		e.Err = sound(call, err) // what wraps the denial is its cause
 	}
 	if e.Gate == "" {
 		e.Gate = gate
@@ -112,7 +117,7 @@ func denial(err error) (d *DeniedError, bare bool) {
 	if d, bare := err.(*DeniedError); bare { //nolint:errorlint // errors.As follows
 		return d, true
 	}
-	d, _ = errors.AsType[*DeniedError](err)
+	d, _ = foreign.As[*DeniedError](err)
 	return d, false
 }
 
@@ -146,11 +151,52 @@ func newPanicError(call *Call, value any) *PanicError {
 
 // Error names the call. It leaves out Value and Stack.
 func (e *PanicError) Error() string {
+	if e == nil {
+		return "panicked"
+	}
 	return fmt.Sprintf("%s %s panicked", e.Kind, e.Call)
 }
 
-// Unwrap returns Value where it is an error.
+// Unwrap returns Value where it is an error, and one that does not panic itself.
 func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
+	if e == nil {
+		return nil
+	}
+	if err, _ := e.Value.(error); isSound(err) {
+		return err
+	}
+	return nil
+}
+
+// sound returns err, which others made, or in the place of one with methods that
+// panic one that says so: callers ask errors where nothing is caught. Of a denial
+// it replaces the cause.
+func sound(call *Call, err error) error {
+	if isSound(err) {
+		return err
+	}
+	if d, bare := denial(err); d != nil {
+		if bare {
+			err = d.Err
+		}
+		e := *d
+		e.Err = unsound(call, err)
+		return &e
+	}
+	return unsound(call, err)
+}
+
+func unsound(call *Call, err error) error {
+	return fmt.Errorf("middleware: %s %s: an error of type %T, of which a method panics", call.Kind, call.Name, err)
+}
+
+// isSound is [foreign.Sound], which need not ask the errors of this package.
+func isSound(err error) bool {
+	switch e := err.(type) { //nolint:errorlint // what they wrap follows
+	case nil, *PanicError:
+		return true
+	case *DeniedError:
+		return e == nil || isSound(e.Err)
+	}
+	return err == context.Canceled || err == context.DeadlineExceeded || foreign.Sound(err) //nolint:errorlint // as above
 }

@@ -2,8 +2,9 @@ package middleware
 
 import (
 	"context"
-	"errors"
 	"time"
+
+	"example.com/safeconduct/internal/foreign"
 )
 
 // Before returns a gate that decides before the call runs. A nil error from
@@ -264,7 +265,7 @@ func (t *Turn) Allow() {
 // returned in place of a Result's Output. Where the call's context ended, the
 // gate did not decide, and the context's error comes back.
 func (t *Turn) Deny(ctx context.Context, call Call, err error) error {
-	if done := ctx.Err(); done != nil && errors.Is(err, done) {
+	if done := ctx.Err(); done != nil && foreign.Is(err, done) {
 		t.Note(Decision{Verdict: VerdictDeny, Code: CodeIndeterminate, Reason: done.Error()})
 		return err
 	}

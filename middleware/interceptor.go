@@ -68,8 +68,9 @@ func apply(h Handler, is []Interceptor) Handler {
 // where the context belongs to none. It refuses to begin in a run that has
 // stopped or under a context that is done, catches panics of h and of the
 // interceptors, reports a context that ended while h ran even where h says that
-// all went well, and stops the run when a denial comes back. Once it has returned,
-// nothing of the call's stream is passed on.
+// all went well, and stops the run when a denial comes back. In the place of an
+// error of which a method panics, as of a nil pointer, it returns one that says so.
+// Once it has returned, nothing of the call's stream is passed on.
 //
 // Wrap panics if there is no interceptor, if h or an interceptor is nil, or if
 // their order makes no sense; see [Layer].
@@ -125,7 +126,7 @@ func begin(s *scope, call *Call) (res Result, err error) {
 		res, err = enterStream(s.chain, s, *call)
 	}
 	if err != nil {
-		res.Output = nil
+		res.Output, err = nil, sound(call, err)
 	}
 	return res, err
 }
@@ -187,13 +188,14 @@ func guard(h Handler) Handler {
 			}
 		}()
 		res, err = h(ctx, call)
+		err = sound(&call, err)
 		if done := ctx.Err(); done != nil && !isDenied(err) {
 			// Clients report a cancelled stream as a success, or hide why
 			// they failed.
 			switch {
 			case err == nil:
 				err = done
-			case !errors.Is(err, done):
+			case !errors.Is(err, done): // it is sound
 				err = fmt.Errorf("%w: %w", done, err)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 
+	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/middleware"
 )
 
@@ -96,6 +97,6 @@ func onion(kind middleware.Kind, name string, is []middleware.Interceptor) strin
 }
 
 func isDenied(err error) bool {
-	var d *middleware.DeniedError
-	return errors.As(err, &d)
+	d, _ := foreign.As[*middleware.DeniedError](err)
+	return d != nil
 }

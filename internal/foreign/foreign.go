@@ -41,3 +41,21 @@ func Text(err error) (text string) {
 	}()
 	return err.Error()
 }
+
+// Sound reports whether err can be asked what it says and what it is, and so what it
+// wraps, without a panic. Nil is sound.
+func Sound(err error) (sound bool) {
+	if err == nil {
+		return true
+	}
+	defer func() { _ = recover() }()
+	_ = err.Error()
+	_ = errors.Is(err, &none{})
+	_, _ = errors.AsType[*none](err)
+	return true
+}
+
+// none is an error that no error is.
+type none struct{ _ byte }
+
+func (*none) Error() string { return "" }

@@ -22,14 +22,15 @@ func TestBrokenErrorsAreAsked(t *testing.T) {
 	for name, test := range map[string]struct {
 		err      error
 		is, link bool
+		rude     bool // a method panics
 		text     string
 	}{
 		"nil":                    {},
-		"typed nil":              {err: broken()},
-		"typed nil that wraps":   {err: fmt.Errorf("x: %w", broken()), text: fmt.Errorf("x: %w", broken()).Error()},
+		"typed nil":              {err: broken(), rude: true},
+		"typed nil that wraps":   {err: fmt.Errorf("x: %w", broken()), rude: true, text: fmt.Errorf("x: %w", broken()).Error()},
 		"whole":                  {err: fmt.Errorf("x: %w", want), is: true, link: true, text: "x: link  : EOF"},
-		"found before it breaks": {err: errors.Join(want, broken()), is: true, link: true},
-		"broken before it":       {err: errors.Join(broken(), want)},
+		"found before it breaks": {err: errors.Join(want, broken()), is: true, link: true, rude: true},
+		"broken before it":       {err: errors.Join(broken(), want), rude: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := foreign.Is(test.err, io.EOF); got != test.is {
@@ -38,6 +39,9 @@ func TestBrokenErrorsAreAsked(t *testing.T) {
 			got, ok := foreign.As[*os.LinkError](test.err)
 			if ok != test.link || ok && got != want || !ok && got != nil {
 				t.Errorf("As: got %v, %v, want %v", got, ok, test.link)
+			}
+			if got := foreign.Sound(test.err); got == test.rude {
+				t.Errorf("Sound: got %v, want %v", got, !test.rude)
 			}
 			if got := foreign.Text(test.err); got != test.text {
 				t.Errorf("Text: got %q, want %q", got, test.text)

@@ -3,6 +3,7 @@ package middlewaretest_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"runtime"
 	"slices"
 	"sync"
@@ -213,6 +214,14 @@ func TestEachRuleCatches(t *testing.T) {
 			res, err := next(ctx, call)
 			if err == nil && res.Output == nil {
 				return result{}, middleware.Deny(middleware.CodeBadOutput, "no output")
+			}
+			return res, err
+		}))},
+		{"denial", stateless(with(func(next handler, ctx ctx, call call) (result, error) { // a nil pointer
+			res, err := next(ctx, call)
+			if err == nil {
+				var none *fs.PathError
+				return result{Usage: res.Usage}, none
 			}
 			return res, err
 		}))},

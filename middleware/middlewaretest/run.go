@@ -2,9 +2,9 @@ package middlewaretest
 
 import (
 	"context"
-	"errors"
 	"testing"
 
+	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/middleware"
 )
 
@@ -45,8 +45,8 @@ func pass(next middleware.Handler) middleware.Handler {
 // the denial for closer looks.
 func WantDenied(t testing.TB, err error, code middleware.Code) *middleware.DeniedError {
 	t.Helper()
-	var d *middleware.DeniedError
-	if !errors.As(err, &d) || d == nil {
+	d, _ := foreign.As[*middleware.DeniedError](err)
+	if d == nil {
 		t.Fatalf("got error %v, want a denial with code %s", err, code)
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"time"
 
+	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/middleware"
 )
 
@@ -109,8 +110,7 @@ func (s sample) judge(ctx context.Context, seen sight, cause error) {
 	}
 	in, out := seen.inner, seen.outer
 	if v := out.panicked; v != nil && in.panicked == nil {
-		var d *middleware.DeniedError
-		if !errors.As(seen.wrapped.err, &d) {
+		if !isDenied(seen.wrapped.err) {
 			s.broken(ruleOwnPanic, "it panicked (%v), and the wrapped call came back with error %v", v, seen.wrapped.err)
 		}
 	}
@@ -124,7 +124,7 @@ func (s sample) judge(ctx context.Context, seen sight, cause error) {
 		s.broken(ruleUsage, "next spent %+v, and %+v came back", *in.res.Usage, out.res.Usage)
 	}
 	told := isDenied(in.err) && observed(out)
-	if in.err != nil && cause != nil && !told && !errors.Is(out.err, cause) {
+	if in.err != nil && cause != nil && !told && !foreign.Is(out.err, cause) {
 		s.broken(ruleError, "next failed with %q, and error %v came back", in.err, out.err)
 	}
 	s.judgeDenial(ctx, in, out)
@@ -159,14 +159,14 @@ func (s sample) judgeDenial(ctx context.Context, in, out outcome) {
 	if out.err == nil || in.panicked != nil {
 		return
 	}
-	var d *middleware.DeniedError
+	d, _ := foreign.As[*middleware.DeniedError](out.err)
 	switch {
-	case errors.As(out.err, &d) && d != nil:
-		if !errors.Is(in.err, d) && (d.Code == "" || d.Reason == "") {
+	case d != nil:
+		if !foreign.Is(in.err, d) && (d.Code == "" || d.Reason == "") {
 			s.broken(ruleDenial, "the denial has the code %q and the reason %q", d.Code, d.Reason)
 		}
-	case ctx.Err() != nil && errors.Is(out.err, ctx.Err()):
-	case errors.Is(out.err, errStream): // the caller's, of a chunk that was held
+	case ctx.Err() != nil && foreign.Is(out.err, ctx.Err()):
+	case foreign.Is(out.err, errStream): // the caller's, of a chunk that was held
 	case in.err == nil:
 		s.broken(ruleDenial, "next did not fail, and an error of type %T came back: %v", out.err, out.err)
 	}
@@ -178,8 +178,8 @@ func observed(o outcome) bool {
 }
 
 func isDenied(err error) bool {
-	var d *middleware.DeniedError
-	return errors.As(err, &d)
+	d, _ := foreign.As[*middleware.DeniedError](err)
+	return d != nil
 }
 
 // spent returns a number that is less where a Usage says less.
