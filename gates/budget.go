@@ -25,8 +25,8 @@ const budgetName = "budget"
 // inside denied is given back.
 //
 // A model call reserves one, and an estimate of its tokens. Of the prompt that
-// is one for every four bytes of text, and 1600 for each part that is no text,
-// such as an image. For the output it is its MaxTokens, or else
+// is one for every four bytes of text, and 1600 for each part that is media, such
+// as an image; see [middleware.Part]. For the output it is its MaxTokens, or else
 // Limits.Estimate, for each of the answers asked for. All of the input may turn
 // out to be cached, and all of the output reasoning: limits on those reserve as
 // much. The cost reserved is the most that such tokens may cost.

@@ -2,7 +2,6 @@ package gates
 
 import (
 	"sort"
-	"strings"
 
 	"example.com/safeconduct/middleware"
 )
@@ -11,9 +10,9 @@ const (
 	// bytesPerToken is what a token takes in English prose, on average.
 	bytesPerToken = 4
 
-	// partTokens is what a part counts that is no text, such as an image: what
-	// the largest one takes at Anthropic, which scales down those of more. The
-	// bytes of an image say nothing of its tokens.
+	// partTokens is what a part counts that is media: what the largest image
+	// takes at Anthropic, which scales down those of more. The bytes of an image
+	// say nothing of its tokens.
 	partTokens = 1600
 )
 
@@ -106,31 +105,17 @@ func (e *estimate) shrink(d Dim, left int64) bool {
 // promptTokens estimates what a provider will count as the prompt. It leaves out
 // the descriptions of tools, which it does not see.
 func promptTokens(req *middleware.ModelRequest) int64 {
-	var bytes, others int64
+	var bytes, media int64
 	for i := range req.Messages {
 		for j := range req.Messages[i].Parts {
-			part := &req.Messages[i].Parts[j]
-			if isText(part) {
-				bytes += int64(len(part.Text))
+			if part := &req.Messages[i].Parts[j]; part.Media {
+				media += partTokens
 			} else {
-				others += partTokens
+				bytes = sum(bytes, int64(max(len(part.Text), part.Size)))
 			}
 		}
 	}
-	return (bytes+bytesPerToken-1)/bytesPerToken + others
-}
-
-// isText reports whether a part is sent as text. An image comes without any, or
-// as its URL, of which a provider counts what is found there.
-func isText(p *middleware.Part) bool {
-	if p.Text == "" {
-		return p.Size <= 0
-	}
-	if p.Native == nil {
-		return true
-	}
-	url := strings.HasPrefix(p.Text, "data:") || strings.HasPrefix(p.Text, "https://") || strings.HasPrefix(p.Text, "http://")
-	return !url || strings.ContainsAny(p.Text, " \n")
+	return sum(bytes/bytesPerToken+min(bytes%bytesPerToken, 1), media)
 }
 
 // What stands on a call's trail where it is charged by estimate.

@@ -32,6 +32,11 @@ type Part struct {
 	// Size is the content's length in bytes.
 	Size int
 
+	// Media says that a model gets the part as an image, sound or a file, by
+	// its URL in Text or without any, and not as text to read. Only the adapter
+	// can know: what Text looks like is up to whoever wrote it. Zero means text.
+	Media bool
+
 	// Native is the framework's own value, opaque here. A Part without it is
 	// plain text. An interceptor that changes Text keeps Native: the adapter
 	// puts the new text in its place.

@@ -1,6 +1,7 @@
 package langchaingo_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 
 	"example.com/safeconduct/adapters/langchaingo"
 	"example.com/safeconduct/gates"
+	"example.com/safeconduct/middleware"
 )
 
 // TestBudgetWrapsUp checks, through langchaingo's own agent, that a model that
@@ -43,5 +45,33 @@ func TestBudgetWrapsUp(t *testing.T) {
 	}
 	if len(m.options) != 3 {
 		t.Errorf("got %d requests, want 3", len(m.options))
+	}
+}
+
+// TestATextIsNoImage checks that what counts as an image is a matter of the
+// part's type, and not of how its text begins: whoever writes a tool's answer
+// would choose that.
+func TestATextIsNoImage(t *testing.T) {
+	text := "https://" + strings.Repeat("a", 4<<20)
+	for name, tt := range map[string]struct {
+		part  llms.ContentPart
+		media bool
+	}{
+		"text":                {llms.TextContent{Text: text}, false},
+		"a tool's answer":     {llms.ToolCallResponse{ToolCallID: "c", Name: "f", Content: text}, false},
+		"arguments":           {llms.ToolCall{ID: "c", FunctionCall: &llms.FunctionCall{Name: "f", Arguments: text}}, false},
+		"a file of text":      {llms.BinaryContent{MIMEType: "text/plain; charset=utf-8", Data: []byte(text)}, false},
+		"an image":            {llms.BinaryContent{MIMEType: "image/png", Data: []byte(text)}, true},
+		"an image in a URL":   {llms.ImageURLContent{URL: "data:image/png;base64," + text}, true},
+		"an image with a URL": {llms.ImageURLContent{URL: "https://example.com/a.png"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := langchaingo.Model(says("ok"), gates.Budget(gates.Limits{InputTokens: 2_000}))
+			_, err := m.GenerateContent(t.Context(), []llms.MessageContent{{Role: llms.ChatMessageTypeHuman, Parts: []llms.ContentPart{tt.part}}})
+			var d *middleware.DeniedError
+			if errors.As(err, &d) == tt.media || !tt.media && d.Code != middleware.CodeOverBudget {
+				t.Errorf("got %v, media %v", err, tt.media)
+			}
+		})
 	}
 }

@@ -2,6 +2,7 @@ package langchaingo
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/tmc/langchaingo/llms"
 
@@ -48,10 +49,11 @@ func part(p llms.ContentPart) middleware.Part {
 	case llms.TextContent:
 		return middleware.Part{Text: p.Text, Size: len(p.Text)}
 	case llms.BinaryContent:
-		return middleware.Part{Size: len(p.Data), Native: p}
+		return middleware.Part{Size: len(p.Data), Media: !strings.HasPrefix(p.MIMEType, "text/"), Native: p}
 	}
 	text := partText(p)
-	return middleware.Part{Text: text, Size: len(text), Native: p}
+	_, image := p.(llms.ImageURLContent)
+	return middleware.Part{Text: text, Size: len(text), Media: image, Native: p}
 }
 
 // partText returns the text of a part that may also hold something else.
