@@ -44,6 +44,9 @@ func (k Kind) String() string {
 	return "kind(" + strconv.Itoa(int(k)) + ")"
 }
 
+// known reports whether k is one of the kinds.
+func (k Kind) known() bool { return k >= KindChain && k <= KindRetriever }
+
 // A CallID numbers a [Call] within its [Run], from 1. Zero is no call.
 type CallID uint32
 

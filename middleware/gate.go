@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"example.com/safeconduct/internal/foreign"
@@ -156,12 +157,25 @@ func gated(who, name string, noCheck bool, h func(g *Gate, next Handler) Handler
 	}
 }
 
-// On returns an Interceptor that is i for calls of one kind; other kinds pass.
+// On returns an Interceptor that is i for calls of one kind; other kinds pass. It
+// panics if there is no such kind, or if i is itself for other kinds and would see
+// no call.
 func On(kind Kind, i Interceptor) Interceptor {
 	check("On", []Interceptor{i})
+	if !kind.known() {
+		panic("middleware: On: " + kind.String() + " is no kind of call")
+	}
+	o := on(kind, i)
+	if !slices.ContainsFunc(Layers(o), func(l Layer) bool { return !l.never }) {
+		panic("middleware: On: no call would come to\n" + Onion(o))
+	}
+	return o
+}
+
+func on(kind Kind, i Interceptor) Interceptor {
 	return func(next Handler) Handler {
 		if next == nil {
-			l := layerOf(i)
+			l := around(i, func(parts ...Interceptor) Interceptor { return on(kind, Compose(parts...)) })
 			l.Only = kind
 			return l.Handler()
 		}

@@ -34,7 +34,7 @@ func Compose(is ...Interceptor) Interceptor {
 	}
 	return func(next Handler) Handler {
 		if next == nil {
-			return group(is).Handler()
+			return Layer{parts: is, with: Compose}.Handler()
 		}
 		return apply(next, is)
 	}

@@ -36,11 +36,17 @@ type Layer struct {
 
 	// ID tells instances apart, by a comparable value such as a pointer. Wrap
 	// panics if one ID that is not nil stands twice in an order for the same
-	// kind of call.
+	// kind of call; [Merge] leaves out one of two.
 	ID any
 
-	tell  bool
-	inner []Layer // of Compose
+	tell  bool        // it is Tell
+	never bool        // what stands around it is for other kinds: it sees no call
+	rules streamRules // as declared, where Stream says so
+
+	// What the Interceptor is made of, and the same made of other parts.
+	parts []Interceptor
+	with  func(parts ...Interceptor) Interceptor
+	named bool // it is one by itself too, beside its parts: Named
 }
 
 // Handler returns what an Interceptor that is applied to nil returns in order
@@ -57,15 +63,22 @@ func layerHandler(h Handler) bool {
 	return h != nil && reflect.ValueOf(h).Pointer() == reflect.ValueOf(Layer{}.Handler()).Pointer()
 }
 
-// layerOf asks i what it is. No code of i runs but its application to nil.
-func layerOf(i Interceptor) (l Layer) {
+// layerOf asks i what it is.
+func layerOf(i Interceptor) Layer {
+	l, _ := describe(i)
+	return l
+}
+
+// describe asks i what it is, and whether it said so. No code of i runs but its
+// application to nil.
+func describe(i Interceptor) (l Layer, said bool) {
 	l = Layer{Name: funcName(i)}
 	defer func() { _ = recover() }() // an i that looks at next: its func's name will do
 	if h := i(nil); layerHandler(h) {
 		res, _ := h(context.Background(), Call{})
-		l = res.Output.(Layer)
+		return res.Output.(Layer), true
 	}
-	return l
+	return l, false
 }
 
 // funcName returns the name of i's func without the path of its package.
@@ -79,28 +92,36 @@ func funcName(i Interceptor) string {
 	return strings.TrimSuffix(name, "-fm")
 }
 
-func group(is []Interceptor) Layer {
-	l := Layer{}
-	for _, i := range is {
-		l.inner = append(l.inner, layerOf(i))
+// around describes an Interceptor that stands around i.
+func around(i Interceptor, with func(parts ...Interceptor) Interceptor) Layer {
+	return Layer{Name: layerOf(i).Name, parts: []Interceptor{i}, with: with}
+}
+
+// within returns l as it is inside of outer.
+func (l Layer) within(outer Layer) Layer {
+	l.Shadow = l.Shadow || outer.Shadow
+	l.never = l.never || outer.never
+	switch {
+	case l.Only == 0:
+		l.Only = outer.Only
+	case outer.Only != 0 && outer.Only != l.Only:
+		l.never = true
+	}
+	if l.Stream == "" {
+		l.Stream, l.rules = outer.Stream, outer.rules
 	}
 	return l
 }
 
 // flatten appends the layers that l stands for, outermost first.
 func (l Layer) flatten(to []Layer) []Layer {
-	if l.inner == nil {
-		return append(to, l)
+	if l.parts == nil || l.named {
+		to = append(to, l)
 	}
-	for _, in := range l.inner {
-		in.Shadow = in.Shadow || l.Shadow
-		if in.Only == 0 {
-			in.Only = l.Only
+	for _, part := range l.parts {
+		if in, said := describe(part); said || !l.named {
+			to = in.within(l).flatten(to)
 		}
-		if in.Stream == "" {
-			in.Stream = l.Stream
-		}
-		to = in.flatten(to)
 	}
 	return to
 }
@@ -108,7 +129,7 @@ func (l Layer) flatten(to []Layer) []Layer {
 // Layers returns what the interceptors say of themselves, outermost first, with
 // those of [Compose] in their places.
 func Layers(is ...Interceptor) []Layer {
-	return group(is).flatten(nil)
+	return Layer{parts: is}.flatten(nil)
 }
 
 // Onion prints the order of interceptors, one a line, outermost first.
@@ -123,7 +144,9 @@ func Onion(is ...Interceptor) string {
 // String returns the name and what is special about the layer.
 func (l Layer) String() string {
 	s := l.Name
-	if l.Only != 0 {
+	if l.never {
+		s += ", no calls"
+	} else if l.Only != 0 {
 		s += ", " + l.Only.String() + " calls only"
 	}
 	if l.Shadow {
@@ -135,9 +158,9 @@ func (l Layer) String() string {
 	return s
 }
 
-// Same reports whether l and m are one instance that would see a call twice.
-func (l Layer) Same(m Layer) bool {
-	return l.ID != nil && l.ID == m.ID && (l.Only == 0 || m.Only == 0 || l.Only == m.Only)
+// same reports whether l and m are one instance that would see a call twice.
+func (l Layer) same(m Layer) bool {
+	return l.ID != nil && !l.never && !m.never && l.ID == m.ID && (l.Only == 0 || m.Only == 0 || l.Only == m.Only)
 }
 
 // checkOrder panics where the order of interceptors makes no sense.
@@ -146,7 +169,7 @@ func checkOrder(is []Interceptor) {
 	gate := ""
 	for i, l := range layers {
 		for _, outer := range layers[:i] {
-			if l.Same(outer) {
+			if l.same(outer) {
 				panic(fmt.Sprintf("middleware: %s stands twice in one order:\n%s", l.Name, Onion(is...)))
 			}
 		}

@@ -13,11 +13,17 @@ import (
 // is empty or i is nil.
 func Named(gate string, i Interceptor) Interceptor {
 	mustGate("Named", gate, i == nil)
-	g := NewGate(gate)
+	return named(NewGate(gate), i)
+}
+
+// named is Named for a Gate that there is.
+func named(g *Gate, i Interceptor) Interceptor {
 	return func(next Handler) Handler {
 		if next == nil {
-			l := layerOf(i)
-			l.Name, l.Gate, l.ID = gate, true, g
+			in := layerOf(i)
+			l := around(i, func(parts ...Interceptor) Interceptor { return named(g, Compose(parts...)) })
+			l.Name, l.Gate, l.ID, l.named = g.name, true, g, true
+			l.Shadow, l.Only, l.Stream, l.rules = in.Shadow, in.Only, in.Stream, in.rules
 			return l.Handler()
 		}
 		h := i(func(ctx context.Context, call Call) (Result, error) {

@@ -17,7 +17,7 @@ func Shadow(i Interceptor) Interceptor {
 	name := layerOf(i).Name
 	return func(next Handler) Handler {
 		if next == nil {
-			l := layerOf(i)
+			l := around(i, func(parts ...Interceptor) Interceptor { return Shadow(Compose(parts...)) })
 			l.Shadow = true
 			return l.Handler()
 		}

@@ -93,8 +93,8 @@ func streamed(who string, rules streamRules, i Interceptor) Interceptor {
 	check(who, []Interceptor{i})
 	return func(next Handler) Handler {
 		if next == nil {
-			l := layerOf(i)
-			l.Stream = rules.String()
+			l := around(i, func(parts ...Interceptor) Interceptor { return streamed(who, rules, Compose(parts...)) })
+			l.Stream, l.rules = rules.String(), rules
 			return l.Handler()
 		}
 		inner := i(func(ctx context.Context, call Call) (Result, error) {

@@ -30,14 +30,20 @@ func Agent(a agents.Agent, is ...middleware.Interceptor) agents.Agent {
 	if isNil(a) {
 		panic("langchaingo: Agent: nil agent")
 	}
+	return guardTurns(a, newGuards(is))
+}
+
+// guardTurns guards an agent's turns and tools.
+func guardTurns(a agents.Agent, is guards) agents.Agent {
 	if g, ok := a.(*agent); ok {
-		a, is = g.Agent, merge(is, g.is)
+		a, is = g.Agent, is.around(g.is)
 	}
 	g := &agent{Agent: a, name: typeName(a), is: is}
-	g.handler = middleware.Wrap(g.run, is...)
+	g.handler = middleware.Wrap(g.run, is.plan...)
 	if err := checkNames(a.GetTools()); err != nil {
 		panic(err.Error())
 	}
+	g.GetTools() // an order that makes no sense is refused here, not in a run
 	return g
 }
 
@@ -45,7 +51,7 @@ func Agent(a agents.Agent, is ...middleware.Interceptor) agents.Agent {
 type agent struct {
 	agents.Agent
 	name    string
-	is      []middleware.Interceptor
+	is      guards
 	handler middleware.Handler
 
 	mu    sync.Mutex
@@ -59,7 +65,7 @@ type guardedTool struct{ inner, guarded tools.Tool }
 func (a *agent) Unwrap() agents.Agent { return a.Agent }
 
 // String prints the order of the interceptors.
-func (a *agent) String() string { return onion(middleware.KindPlan, a.name, a.is) }
+func (a *agent) String() string { return onion(middleware.KindPlan, a.name, a.is.plan) }
 
 // GetTools returns the agent's tools, guarded.
 func (a *agent) GetTools() []tools.Tool {
@@ -72,7 +78,7 @@ func (a *agent) GetTools() []tools.Tool {
 			a.tools = append(a.tools, guardedTool{})
 		}
 		if !same(a.tools[i].inner, t) {
-			a.tools[i] = guardedTool{t, Tool(t, a.is...)}
+			a.tools[i] = guardedTool{t, Tool(t, a.is.tool...)}
 		}
 		guarded[i] = a.tools[i].guarded
 	}

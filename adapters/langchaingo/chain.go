@@ -30,12 +30,13 @@ func Chain(c chains.Chain, is ...middleware.Interceptor) chains.Chain {
 	}
 	switch g := c.(type) {
 	case *chain:
-		c, is = g.inner, merge(is, g.is)
+		c, is = g.inner, middleware.Merge(middleware.KindChain, is, g.is)
 	case *handlerChain:
-		c, is = g.inner, merge(is, g.is)
+		c, is = g.inner, middleware.Merge(middleware.KindChain, is, g.is)
 	}
 	g := &chain{inner: c, name: typeName(c), is: is}
 	g.handler = middleware.Wrap(g.run, is...)
+	g.GetMemory() // an order that makes no sense is refused here, not in a run
 	if h, ok := c.(callbacks.HandlerHaver); ok {
 		return &handlerChain{g, h}
 	}

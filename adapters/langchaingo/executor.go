@@ -31,32 +31,32 @@ func Executor(e *agents.Executor, is ...middleware.Interceptor) chains.Chain {
 		panic(fmt.Sprintf("langchaingo: Executor: the agent %T has no tools", e.Agent))
 	}
 	guarded := *e
-	guarded.Agent = guardAgent(e.Agent, is)
+	guarded.Agent = guardAgent(e.Agent, newGuards(is))
 	return Chain(&guarded, is...)
 }
 
 // guardAgent guards an agent's turns, tools and model.
-func guardAgent(a agents.Agent, is []middleware.Interceptor) agents.Agent {
+func guardAgent(a agents.Agent, is guards) agents.Agent {
 	if g, ok := a.(*agent); ok {
-		a, is = g.Agent, merge(is, g.is)
+		a, is = g.Agent, is.around(g.is)
 	}
 	switch inner := a.(type) {
 	case *agents.OneShotZeroAgent:
 		c := *inner
-		c.Chain = guardChainModel(a, c.Chain, is)
+		c.Chain = guardChainModel(a, c.Chain, is.model)
 		a = &c
 	case *agents.ConversationalAgent:
 		c := *inner
-		c.Chain = guardChainModel(a, c.Chain, is)
+		c.Chain = guardChainModel(a, c.Chain, is.model)
 		a = &c
 	case *agents.OpenAIFunctionsAgent:
 		c := *inner
-		c.LLM = Model(c.LLM, is...)
+		c.LLM = Model(c.LLM, is.model...)
 		a = &c
 	default:
 		mustHoldGuardedModel(a, a)
 	}
-	return Agent(a, is...)
+	return guardTurns(a, is)
 }
 
 // guardChainModel guards the model of an agent's chain.

@@ -49,29 +49,19 @@ func wrongOutput(kind middleware.Kind, name string, got any) error {
 	return fmt.Errorf("langchaingo: %s %s: an interceptor put a %T in place of the output", kind, name, got)
 }
 
-// merge returns the interceptors for a value that was wrapped with own before
-// and is now to be wrapped with outer: nothing is wrapped twice, and no gate or
-// recorder that stands in both lists sees a call twice.
-func merge(outer, own []middleware.Interceptor) []middleware.Interceptor {
-	merged := append([]middleware.Interceptor(nil), outer...)
-	have := middleware.Layers(outer...)
-	for _, i := range own {
-		if !repeats(have, middleware.Layers(i)) {
-			merged = append(merged, i)
-		}
-	}
-	return merged
-}
+// guards are the interceptors of an agent: those for each kind of call that it
+// makes, as an order that is merged holds for one kind.
+type guards struct{ plan, tool, model []middleware.Interceptor }
 
-func repeats(have, layers []middleware.Layer) bool {
-	for _, l := range layers {
-		for _, h := range have {
-			if l.Same(h) {
-				return true
-			}
-		}
+func newGuards(is []middleware.Interceptor) guards { return guards{is, is, is} }
+
+// around returns the guards of what own guards already and g is to guard as well.
+func (g guards) around(own guards) guards {
+	return guards{
+		plan:  middleware.Merge(middleware.KindPlan, g.plan, own.plan),
+		tool:  middleware.Merge(middleware.KindTool, g.tool, own.tool),
+		model: middleware.Merge(middleware.KindModel, g.model, own.model),
 	}
-	return false
 }
 
 // typeName names a chain, model or agent by its type: those of langchaingo's

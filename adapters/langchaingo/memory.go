@@ -27,7 +27,7 @@ func Memory(m schema.Memory, is ...middleware.Interceptor) schema.Memory {
 		panic("langchaingo: Memory: nil memory")
 	}
 	if g, ok := m.(*guardedMemory); ok {
-		m, is = g.Memory, merge(is, g.is)
+		m, is = g.Memory, middleware.Merge(middleware.KindChain, is, g.is)
 	}
 	g := &guardedMemory{Memory: m, is: is}
 	outer := append([]middleware.Interceptor{g.save}, is...)

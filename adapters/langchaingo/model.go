@@ -34,7 +34,7 @@ func Model(m llms.Model, is ...middleware.Interceptor) llms.Model {
 		panic("langchaingo: Model: nil model")
 	}
 	if g, ok := m.(guardedModel); ok {
-		m, is = g.guarded().inner, merge(is, g.guarded().is)
+		m, is = g.guarded().inner, middleware.Merge(middleware.KindModel, is, g.guarded().is)
 	}
 	g := &model{inner: m, name: typeName(m), is: is}
 	g.handler = middleware.Wrap(g.run, is...)

@@ -24,7 +24,7 @@ func Tool(t tools.Tool, is ...middleware.Interceptor) tools.Tool {
 		panic("langchaingo: Tool: nil tool")
 	}
 	if g, ok := t.(*tool); ok {
-		t, is = g.inner, merge(is, g.is)
+		t, is = g.inner, middleware.Merge(middleware.KindTool, is, g.is)
 	}
 	g := &tool{inner: t, name: t.Name(), is: is}
 	g.handler = middleware.Wrap(g.run, is...)

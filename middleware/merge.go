@@ -1,0 +1,170 @@
+package middleware
+
+import (
+	"math"
+	"slices"
+)
+
+// Merge returns the interceptors for what own guards already and outer is to guard
+// as well, for calls of one kind: outer, and inside of it what of own is not there
+// yet. It is for adapters, which wrap nothing twice: no gate and no recorder that
+// stands in both orders sees a call twice, and none is lost.
+//
+// What [Compose], [On], [Shadow], [Named] and the rules for streams are made of is
+// looked at piece by piece, each known by its [Layer.ID]. Of a piece that stands in
+// both orders the one stays that does more about a call of the kind, and of two
+// that do the same the outer one, where it stands: to enforce is more than to
+// [Shadow], which is more than to be for other kinds, and who holds a stream does
+// more than who lets it pass. What has no ID is always kept. A [Tell] of own's in
+// which no gate is left goes too.
+func Merge(kind Kind, outer, own []Interceptor) []Interceptor {
+	a, b := pieces(outer, Layer{}), pieces(own, Layer{})
+	// What Named names goes with it: so first those, then what is left.
+	for _, named := range []bool{true, false} {
+		for {
+			id := a.shared(b, named)
+			if id == nil {
+				break
+			}
+			if a.strength(id, kind) >= b.strength(id, kind) {
+				b = b.without(id)
+			} else {
+				a = a.without(id)
+			}
+		}
+	}
+	for b.last().tell {
+		b = b.withoutLast()
+	}
+	return append(a.interceptors(), b.interceptors()...)
+}
+
+// An order is interceptors taken apart.
+type order []piece
+
+// A piece is an Interceptor, what it is where it stands, and what it is made of.
+type piece struct {
+	Layer
+	i     Interceptor
+	parts order
+	cut   bool // parts are missing: i is to be made anew
+}
+
+func pieces(is []Interceptor, around Layer) (o order) {
+	for _, i := range is {
+		l := layerOf(i).within(around)
+		o = append(o, piece{Layer: l, i: i, parts: pieces(l.parts, l)})
+	}
+	return o
+}
+
+// each calls f for each piece with an ID, those around before those inside, until
+// f returns false.
+func (o order) each(f func(p *piece) bool) bool {
+	for i := range o {
+		if p := &o[i]; p.ID != nil && !f(p) || !p.parts.each(f) {
+			return false
+		}
+	}
+	return true
+}
+
+// shared returns an ID that stands in both orders, or nil.
+func (o order) shared(other order, named bool) (id any) {
+	other.each(func(p *piece) bool {
+		if p.named == named && o.strength(p.ID, 0) >= 0 {
+			id = p.ID
+		}
+		return id == nil
+	})
+	return id
+}
+
+// strength says how much the piece with this ID does about a call of the kind; it
+// is negative where there is none.
+func (o order) strength(id any, kind Kind) int {
+	most := -1
+	o.each(func(p *piece) bool {
+		if p.ID == id {
+			most = max(most, p.does(kind))
+		}
+		return true
+	})
+	return most
+}
+
+func (p *piece) does(kind Kind) int {
+	switch {
+	case p.never || p.Only != 0 && p.Only != kind:
+		return 0
+	case p.Shadow:
+		return 1
+	case p.rules.pass:
+		return 2
+	case p.rules.window > 0:
+		return 2 + min(p.rules.window, math.MaxInt-3)
+	}
+	return math.MaxInt
+}
+
+// without returns the order without the pieces with this ID, and without what is
+// made of nothing else.
+func (o order) without(id any) (left order) {
+	for _, p := range o {
+		if p.ID == id {
+			continue
+		}
+		if parts := p.parts.without(id); len(parts) < len(p.parts) || parts.isCut() {
+			if len(parts) == 0 {
+				continue
+			}
+			p.parts, p.cut = parts, true
+		}
+		left = append(left, p)
+	}
+	return left
+}
+
+func (o order) isCut() bool {
+	for _, p := range o {
+		if p.cut {
+			return true
+		}
+	}
+	return false
+}
+
+// last describes the innermost piece.
+func (o order) last() Layer {
+	if len(o) == 0 {
+		return Layer{}
+	}
+	p := o[len(o)-1]
+	if len(p.parts) > 0 {
+		return p.parts.last()
+	}
+	return p.Layer
+}
+
+// withoutLast returns the order without its innermost piece.
+func (o order) withoutLast() order {
+	p, left := o[len(o)-1], slices.Clone(o[:len(o)-1])
+	if len(p.parts) > 0 {
+		if p.parts = p.parts.withoutLast(); len(p.parts) > 0 {
+			p.cut = true
+			left = append(left, p)
+		}
+	}
+	return left
+}
+
+// interceptors puts the order together.
+func (o order) interceptors() (is []Interceptor) {
+	for _, p := range o {
+		if p.cut {
+			p.i = p.with(p.parts.interceptors()...)
+		}
+		is = append(is, p.i)
+	}
+	return is
+}
