@@ -23,7 +23,7 @@ const depsPolicy = `
 	internal/delivery: internal/foreign github.com/sony/gobreaker github.com/cenkalti/backoff/v5
 	internal/pair: golang.org/x/sys
 	internal/sample:
-	gates: middleware internal/foreign golang.org/x/time
+	gates: middleware internal/foreign
 	schema: middleware internal/foreign github.com/santhosh-tekuri/jsonschema/v5 github.com/go-json-experiment/json github.com/google/jsonschema-go
 	evidence/internal/tiles: golang.org/x/mod
 	evidence: middleware internal/foreign internal/delivery evidence/internal/tiles github.com/go-json-experiment/json github.com/google/uuid golang.org/x/sys

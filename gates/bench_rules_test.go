@@ -126,3 +126,33 @@ func BenchmarkUnruledTool(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkRate is one tool call under a pace that it keeps.
+func BenchmarkRate(b *testing.B) {
+	for _, scope := range []gates.Scope{gates.ScopeProcess, gates.ScopeRun} {
+		b.Run(scope.String(), func(b *testing.B) {
+			benchmarkTimed(b, gates.Rate(gates.Pace{Calls: 1 << 30, Per: time.Millisecond, Scope: scope}))
+		})
+	}
+}
+
+// BenchmarkConcurrency is one tool call for which there is a place.
+func BenchmarkConcurrency(b *testing.B) {
+	benchmarkTimed(b, gates.Concurrency(8, gates.WaitWhenFull))
+}
+
+func benchmarkTimed(b *testing.B, gate middleware.Interceptor) {
+	tool := middleware.Wrap(kit.Echo, gate)
+	call := kit.Tool("a", "")
+	err := kit.InRun(func(ctx context.Context) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := tool(ctx, call); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}

@@ -24,6 +24,5 @@
 // limit, whichever it says. Nonsense in what the programmer writes panics when
 // the gate is made. All gates are safe for concurrent use.
 //
-// The package imports middleware, golang.org/x/time/rate and the standard library
-// only.
+// The package imports middleware and the standard library only.
 package gates

@@ -1,12 +1,13 @@
 package gates
 
 import (
+	"container/list"
 	"context"
 	"fmt"
+	"math"
+	"math/bits"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"example.com/safeconduct/middleware"
 )
@@ -35,8 +36,13 @@ type Pace struct {
 // retrievers follow one another; use [middleware.On] for one kind alone. Chains
 // and plans pass. A call that would have to wait longer than Pace.MaxWait, or
 // longer than its context lasts, is denied at once, with [middleware.CodeBusy].
-// One that waits ends with its context. The pace is kept by a token bucket; see
-// golang.org/x/time/rate. It counts calls that a gate further inside denies.
+// Those that wait come in the order in which they came, and end with their
+// contexts.
+//
+// The pace is that of a token bucket of Pace.Burst. Only calls that pass the
+// gate use it up: one that it denies takes nothing, and neither does one that
+// gives up waiting, whose place those behind it get. It counts calls that a gate
+// further inside denies.
 //
 // Rate panics if Calls or Per is not positive, Burst or MaxWait is negative, or
 // Scope is another.
@@ -51,60 +57,134 @@ func Rate(pace Pace) middleware.Interceptor {
 		pace.Burst = pace.Calls
 	}
 	p := &pacer{Pace: pace}
-	p.all = p.limiter()
+	p.ahead = min(p.take(pace.Burst-1), math.MaxInt64-1) // less than any delay that cannot be told
 	return middleware.Before("rate", p.judge)
 }
 
 // A pacer is a Pace made ready.
 type pacer struct {
 	Pace
-	all  *rate.Limiter
-	runs middleware.Local[bucket]
+	ahead time.Duration // of its time, as which a call may come
+	all   bucket
+	runs  middleware.Local[bucket]
 }
 
-func (p *pacer) limiter() *rate.Limiter {
-	return rate.NewLimiter(rate.Limit(float64(p.Calls)/p.Per.Seconds()), p.Burst)
+// take returns how long so many calls take at the pace, rounded up.
+func (p *pacer) take(calls int) time.Duration {
+	hi, lo := bits.Mul64(uint64(calls), uint64(p.Per))
+	lo, carry := bits.Add64(lo, uint64(p.Calls-1), 0)
+	if hi += carry; hi >= uint64(p.Calls) {
+		return math.MaxInt64
+	}
+	d, _ := bits.Div64(hi, lo, uint64(p.Calls))
+	return time.Duration(min(d, math.MaxInt64))
 }
 
 func (p *pacer) judge(ctx context.Context, call middleware.Call) error {
 	if !outward(call.Kind) {
 		return nil
 	}
-	limiter := p.all
+	b := &p.all
 	if p.Scope == ScopeRun {
-		limiter = p.runs.In(middleware.RunOf(ctx)).of(p)
+		b = p.runs.In(middleware.RunOf(ctx))
 	}
-	turn := limiter.Reserve()
-	wait := turn.Delay()
-	if wait == 0 {
+	return b.pass(ctx, p)
+}
+
+// A bucket is the pace that is kept, for one run or for all. Full, it is zero. It
+// holds the time at which the next call would come if calls came evenly: at since,
+// and the time that n calls take.
+type bucket struct {
+	mu      sync.Mutex
+	since   time.Time
+	n       int       // less than Pace.Calls
+	waiting list.List // of chan struct{}, each closed when its call is the first
+}
+
+// delay returns how long it is until a call may pass that so many others go ahead
+// of. It takes nothing. It needs the lock.
+func (b *bucket) delay(p *pacer, now time.Time, others int) time.Duration {
+	if b.since.Add(p.take(b.n)).Before(now) {
+		b.since, b.n = now, 0 // the bucket is full
+	}
+	return b.since.Add(p.take(b.n + others)).Sub(now) - p.ahead
+}
+
+// takeOne lets a call pass. It needs the lock.
+func (b *bucket) takeOne(p *pacer) {
+	if b.n++; b.n == p.Calls {
+		b.since, b.n = b.since.Add(p.Per), 0 // keeps n small, and loses nothing
+	}
+}
+
+// pass returns nil when a call may pass, or why it may not. What a call that does
+// not pass would have taken was never taken.
+func (b *bucket) pass(ctx context.Context, p *pacer) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	now := time.Now()
+	others := b.waiting.Len()
+	wait := b.delay(p, now, others)
+	if wait <= 0 && others == 0 {
+		b.takeOne(p)
+		b.mu.Unlock()
 		return nil
 	}
 	longest := p.MaxWait
 	if end, ok := ctx.Deadline(); ok {
-		longest = min(longest, time.Until(end))
+		longest = min(longest, end.Sub(now))
 	}
 	if wait > longest {
-		turn.Cancel()
+		b.mu.Unlock()
 		return middleware.Deny(middleware.CodeBusy, "%d calls in %v are allowed: the next one is due in %v", p.Calls, p.Per, wait.Round(time.Millisecond))
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
+	first := make(chan struct{})
+	place := b.waiting.PushBack(first)
+	if others == 0 {
+		close(first)
+	}
+	b.mu.Unlock()
+	defer b.leave(place)
+	return b.wait(ctx, p, first)
+}
+
+// wait waits until the call is the first of those that wait, and it is its turn.
+func (b *bucket) wait(ctx context.Context, p *pacer, first <-chan struct{}) error {
 	select {
-	case <-timer.C:
-		return nil
+	case <-first:
 	case <-ctx.Done():
-		turn.Cancel()
 		return ctx.Err()
 	}
+	for ctx.Err() == nil {
+		b.mu.Lock()
+		wait := b.delay(p, time.Now(), 0)
+		if wait <= 0 {
+			b.takeOne(p)
+		}
+		b.mu.Unlock()
+		if wait <= 0 {
+			return nil
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+	}
+	return ctx.Err()
 }
 
-// A bucket is the pace of one run.
-type bucket struct {
-	once    sync.Once
-	limiter *rate.Limiter
-}
-
-func (b *bucket) of(p *pacer) *rate.Limiter {
-	b.once.Do(func() { b.limiter = p.limiter() })
-	return b.limiter
+// leave gives up a place among those that wait, and has the next one know if it
+// is the first now.
+func (b *bucket) leave(place *list.Element) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	wasFirst := b.waiting.Front() == place
+	b.waiting.Remove(place)
+	if next := b.waiting.Front(); wasFirst && next != nil {
+		close(next.Value.(chan struct{}))
+	}
 }
