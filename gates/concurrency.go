@@ -1,8 +1,10 @@
 package gates
 
 import (
+	"container/list"
 	"context"
 	"fmt"
+	"sync"
 
 	"example.com/safeconduct/middleware"
 )
@@ -20,20 +22,25 @@ const (
 
 // Concurrency returns the gate "concurrency", which lets at most n calls of
 // tools, models and retrievers be under way at a time, of all runs together;
-// use [middleware.On] for one kind alone. Chains and plans pass, and so does a
-// call that is made within one that has a place: a tool that calls a model takes
-// one place, and does not wait for itself.
+// use [middleware.On] for one kind alone. Chains and plans pass.
+//
+// A call lends its place to one call within it at a time: a tool that calls a
+// model takes one place, and does not wait for itself. Others that it makes
+// meanwhile need places of their own, and so does what is called with the context
+// of a call that has returned. A call that returns before one within it leaves its
+// place to that one.
 //
 // A call for which there is no place is denied with [middleware.CodeBusy], or
-// waits, as full says. Those that wait come in the order in which they came. A
-// place is given back when the call returns, panics or ends its goroutine.
+// waits, as full says. Those that wait come in the order in which they came, but
+// for those within a call, which also wait for that one's place. A place is given
+// back when the call returns, panics or ends its goroutine.
 //
 // Concurrency panics if n is not positive or full is neither choice.
 func Concurrency(n int, full Full) middleware.Interceptor {
 	if n <= 0 || full > WaitWhenFull {
 		panic(fmt.Sprintf("gates: Concurrency(%d, %d)", n, full))
 	}
-	c := &places{taken: make(chan struct{}, n), full: full, gate: middleware.NewGate("concurrency")}
+	c := &places{n: n, free: n, full: full, gate: middleware.NewGate("concurrency")}
 	return func(next middleware.Handler) middleware.Handler {
 		if next == nil {
 			return c.gate.Layer().Handler()
@@ -44,45 +51,135 @@ func Concurrency(n int, full Full) middleware.Interceptor {
 
 // places are those for calls under way.
 type places struct {
-	taken chan struct{}
-	full  Full
-	gate  *middleware.Gate
+	n    int
+	full Full
+	gate *middleware.Gate
+	held middleware.Within[place]
+
+	mu      sync.Mutex // guards what follows, and all places
+	free    int
+	waiting list.List // of *waiter
 }
 
-// placeKey is the key of what a call that has a place passes on.
-type placeKey struct{ of *places }
+// A place is that of one call, while it is taken.
+type place struct {
+	taken  bool
+	around *place // that of the nearest call around; nil where there is none
+	from   *place // the one that lends it; nil where it is one of the n
+	lent   *place // the one within that has it now; nil where it is not lent
+}
+
+// lender returns the place that may be lent to a call: the nearest one around
+// whose call is still under way. It needs the lock.
+func (mine *place) lender() *place {
+	around := mine.around
+	for around != nil && !around.taken {
+		around = around.around
+	}
+	return around
+}
+
+// A waiter is a call that waits for a place.
+type waiter struct {
+	place  *place
+	served chan struct{} // closed when the place is taken
+}
 
 func (p *places) intercept(next middleware.Handler) middleware.Handler {
 	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-		if !outward(call.Kind) || ctx.Value(placeKey{p}) != nil {
+		if !outward(call.Kind) {
 			return next(ctx, call)
 		}
 		turn := p.gate.Begin(ctx)
-		if err := p.take(ctx); err != nil {
+		around := p.held.Find(ctx)
+		mine := p.held.New(ctx)
+		mine.around = around
+		if err := p.take(ctx, mine); err != nil {
 			return middleware.Result{}, turn.Deny(ctx, call, err)
 		}
-		defer func() { <-p.taken }()
+		defer p.leave(mine)
 		turn.Allow()
-		return next(context.WithValue(ctx, placeKey{p}, true), call)
+		return next(ctx, call)
 	}
 }
 
-func (p *places) take(ctx context.Context) error {
+// take takes a place: one of the n, or that of a call around.
+func (p *places) take(ctx context.Context, mine *place) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	select {
-	case p.taken <- struct{}{}:
-		return nil
+	p.mu.Lock()
+	switch around := mine.lender(); {
+	case around != nil && around.lent == nil:
+		mine.taken, mine.from, around.lent = true, around, mine
+	case p.free > 0:
+		mine.taken = true
+		p.free--
+	case p.full == DenyWhenFull:
+		p.mu.Unlock()
+		return middleware.Deny(middleware.CodeBusy, "no more than %d at a time", p.n)
 	default:
+		return p.wait(ctx, &waiter{mine, make(chan struct{})})
 	}
-	if p.full == DenyWhenFull {
-		return middleware.Deny(middleware.CodeBusy, "no more than %d at a time", cap(p.taken))
-	}
+	p.mu.Unlock()
+	return nil
+}
+
+// wait waits for a place. It needs the lock, and gives it back.
+func (p *places) wait(ctx context.Context, w *waiter) error {
+	e := p.waiting.PushBack(w)
+	p.mu.Unlock()
 	select {
-	case p.taken <- struct{}{}:
+	case <-w.served:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.place.taken {
+		return nil // at the last moment
+	}
+	p.waiting.Remove(e)
+	return ctx.Err()
+}
+
+// leave gives a place back: to the call that lent it, to whoever waits, or to the
+// call within that still needs it.
+func (p *places) leave(mine *place) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	mine.taken = false
+	switch within, from := mine.lent, mine.from; {
+	case within != nil:
+		within.from = from
+		if from != nil {
+			from.lent = within
+		}
+	case from != nil:
+		from.lent = nil
+		p.serve(from)
+	default:
+		p.free++
+		p.serve(nil)
+	}
+}
+
+// serve has the first call that waits take a place which has become free: that of
+// a call around, or one of the n where it is nil. It needs the lock.
+func (p *places) serve(from *place) {
+	for e := p.waiting.Front(); e != nil; e = e.Next() {
+		w := e.Value.(*waiter)
+		if from != nil && w.place.lender() != from {
+			continue
+		}
+		p.waiting.Remove(e)
+		w.place.taken, w.place.from = true, from
+		if from != nil {
+			from.lent = w.place
+		} else {
+			p.free--
+		}
+		close(w.served)
+		return
 	}
 }

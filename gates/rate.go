@@ -107,7 +107,7 @@ func (b *bucket) delay(p *pacer, now time.Time, others int) time.Duration {
 	if b.since.Add(p.take(b.n)).Before(now) {
 		b.since, b.n = now, 0 // the bucket is full
 	}
-	return b.since.Add(p.take(b.n + others)).Sub(now) - p.ahead
+	return b.since.Add(p.take(b.n+others)).Sub(now) - p.ahead
 }
 
 // takeOne lets a call pass. It needs the lock.
