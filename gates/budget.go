@@ -33,16 +33,21 @@ const budgetName = "budget"
 //
 // The call is settled with what the provider reports. The estimate is charged
 // where the provider reports nothing, zero, or what cannot be believed: a
-// negative number, more than a billion, more cached tokens than input; a note
-// on the call's trail says so. Where the provider reports a cost of its own it
-// is charged instead of that by [BudgetOptions.Prices], which do not know the
-// conditions under which the provider bills. A call to a model whose price is
-// not known is denied with [middleware.CodeIndeterminate]. Of a call that
-// failed what was reported is charged, or the estimate, where a part of the
-// answer had been streamed or Usage came back without numbers; otherwise its
-// tokens are given back. One that did not come to the model takes nothing. So a
-// limit on tokens or cost is overshot by no more than what the reservations of
-// the calls then under way underestimated.
+// negative number, more than a billion, more cached tokens than input. Where it
+// leaves out the prompt, or the output of an answer that is not empty, that is
+// charged by the estimate. A note on the call's trail says so. Where the provider
+// reports a cost of its own it is charged instead of that by
+// [BudgetOptions.Prices], which do not know the conditions under which the provider
+// bills. A call to a model whose price is not known is denied with
+// [middleware.CodeIndeterminate].
+//
+// Of a call that failed what was reported is charged, or the estimate, where a part
+// of the answer had been streamed or Usage came back without numbers; otherwise its
+// tokens are given back. One that did not come to the model takes nothing. One that
+// did, and was denied then by a gate inside or panicked, is charged as one that was
+// answered: whether that happens may be up to what the model says. So a limit on
+// tokens or cost is overshot by no more than what the reservations of the calls then
+// under way underestimated.
 //
 // A stream is counted while it comes, at four bytes a token, and what it takes
 // beyond its estimate is reserved as well. The chunk for which there is no room is
@@ -57,7 +62,8 @@ const budgetName = "budget"
 // them runs, and nothing is charged. If they fit, they are held for the chain
 // that the plan belongs to, where that chain itself runs under this gate, and
 // its tool calls draw on what is held. What is left over goes back when the
-// chain plans again or ends. A plan without such a chain is checked, and nothing
+// chain plans again or ends; the calls of a plan that is made again, by
+// [middleware.Again], take the place of those of the first. A plan without such a chain is checked, and nothing
 // is held; neither is it in a [Store] of one's own.
 //
 // WallTime denies calls that begin when the time is over, and is the deadline of

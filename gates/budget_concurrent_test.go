@@ -143,23 +143,42 @@ func naive(limit int64) middleware.Interceptor {
 	}
 }
 
-// TestNaiveBudgetOvershoots shows that TestBudgetExact can fail.
-func TestNaiveBudgetOvershoots(t *testing.T) {
-	gate := naive(100)
-	inside := make(chan struct{}) // nobody leaves before all have looked
-	var looked sync.WaitGroup
-	looked.Add(1000)
-	go func() { looked.Wait(); close(inside) }()
-	mustRun(t, func(ctx context.Context) {
-		got := crowd(1000, func(int) error {
-			return do(ctx, gate, func(context.Context, middleware.Call) (middleware.Result, error) {
-				looked.Done()
-				<-inside
-				return middleware.Result{}, nil
-			}, kit.Tool("a", ""))
+// TestToolCallsAreChargedBeforeTheyRun has all calls judged before the first one
+// returns. A gate that counts when they return lets all through: so the crowd is
+// such that the budget is put to the test.
+func TestToolCallsAreChargedBeforeTheyRun(t *testing.T) {
+	for name, tt := range map[string]struct {
+		gate    middleware.Interceptor
+		through int64
+	}{
+		"counts when they return": {naive(100), 1000},
+		"budget":                  {gates.Budget(gates.Limits{ToolCalls: 100}), 100},
+		"budget, in a Store": {gates.BudgetWith(gates.BudgetOptions{Store: gates.NewMemory()},
+			gates.Limits{Scope: gates.ScopeTenant, ToolCalls: 100, Nameless: gates.NamelessShared}), 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inside := make(chan struct{}) // nobody leaves before all have been judged
+			var judged sync.WaitGroup
+			judged.Add(1000)
+			go func() { judged.Wait(); close(inside) }()
+			mustRun(t, func(ctx context.Context) {
+				got := crowd(1000, func(int) error {
+					entered := false
+					err := do(ctx, tt.gate, func(context.Context, middleware.Call) (middleware.Result, error) {
+						entered = true
+						judged.Done()
+						<-inside
+						return middleware.Result{}, nil
+					}, kit.Tool("a", ""))
+					if !entered {
+						judged.Done()
+					}
+					return err
+				})
+				if got != tt.through {
+					t.Errorf("got %d through, want %d", got, tt.through)
+				}
+			})
 		})
-		if got != 1000 {
-			t.Errorf("got %d through, want all 1000", got)
-		}
-	})
+	}
 }

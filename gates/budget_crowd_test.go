@@ -197,6 +197,9 @@ func TestBudgetNothingOutstanding(t *testing.T) {
 							}
 							switch fate {
 							case 0:
+								if usage != nil {
+									tokens.Add(2 + gates.DefaultEstimate) // of "hello"
+								}
 								panic("at the disco")
 							case 1:
 								cancel()

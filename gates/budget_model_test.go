@@ -183,6 +183,7 @@ func (s *script) model(ctx context.Context, depth int) {
 	r.add(r.used, "model_calls", 1)
 	switch {
 	case fate == panicked: // nothing came back
+		r.add(r.used, "tokens", estimate)
 	case reported >= 0:
 		r.add(r.used, "tokens", reported)
 	case fate == done || usage != nil:

@@ -197,3 +197,64 @@ func TestBudgetPlanKeepsUsage(t *testing.T) {
 		}
 	}
 }
+
+// TestAPlanMadeAgain checks that a plan which is made again takes the place of the
+// one that was refused: that one's calls are not held any more, and its own are.
+func TestAPlanMadeAgain(t *testing.T) {
+	for name, tt := range map[string]struct {
+		plans []int // what each asks for; all but the last are refused
+		held  int64
+		over  bool // the last is
+	}{
+		"as many":        {[]int{2, 2}, 2, false},
+		"more":           {[]int{1, 2}, 2, false},
+		"fewer":          {[]int{2, 1}, 1, false},
+		"none":           {[]int{2, 0}, 0, false},
+		"too many":       {[]int{1, 3}, 1, true}, // the caller may go back to the first
+		"after too many": {[]int{3, 2}, 2, false},
+		"three times":    {[]int{2, 2, 2}, 2, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, from := range []string{"the first", "the latest"} { // is made again
+				gate := gates.Budget(gates.Limits{ToolCalls: 2})
+				n := 0
+				planner := func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+					n++
+					return kit.Planner(asks(tt.plans[n-1])...)(ctx, call)
+				}
+				var err error
+				again := func(next middleware.Handler) middleware.Handler {
+					if next == nil {
+						return middleware.Layer{Name: "again"}.Handler()
+					}
+					return func(ctx context.Context, call middleware.Call) (res middleware.Result, _ error) {
+						res, err = next(ctx, call)
+						for (from == "the latest" || n == 1) && n < len(tt.plans) {
+							res, _ = middleware.Again(ctx, call)
+						}
+						return middleware.Result{Output: res.Output}, nil
+					}
+				}
+				mustRun(t, func(ctx context.Context) {
+					_, _ = middleware.Wrap(planner, again, gate)(ctx, kit.Plan())
+					if tt.over {
+						if d := kit.WantDenied(t, err, middleware.CodeOverBudget); d.Reason != "limit tool_calls of the run: asked 3, left 2 of 2" {
+							t.Errorf("got reason %q", d.Reason)
+						}
+					} else if err != nil {
+						t.Errorf("%s again: got %v", from, err)
+					}
+					wantSpent(t, ctx, "run/tool_calls", 0, tt.held)
+					for range tt.held {
+						if err := tool(ctx, gate); err != nil {
+							t.Errorf("a held call: %v", err)
+						}
+					}
+					wantSpent(t, ctx, "run/tool_calls", tt.held, 0)
+					_ = plan(ctx, gate, 0)
+					wantSpent(t, ctx, "run/tool_calls", tt.held, 0)
+				}, gate)
+			}
+		})
+	}
+}

@@ -112,18 +112,19 @@ func TestBudgetStream(t *testing.T) {
 	}
 }
 
-// TestBudgetPanic checks that what is held is released where a model panics, and
-// where an interceptor further inside does.
+// TestBudgetPanic checks that the estimate is charged where a model panics, and
+// that what is held is released where an interceptor further inside does before
+// the call came to the model.
 func TestBudgetPanic(t *testing.T) {
 	boom := func(context.Context, middleware.Call) (middleware.Result, error) { panic("at the disco") }
 	inner := func(middleware.Handler) middleware.Handler { return boom }
 	gate := gates.Budget(gates.Limits{ModelCalls: 10, Tokens: 10_000})
 	mustRun(t, func(ctx context.Context) {
 		_ = do(ctx, gate, boom, kit.Model("hello"))
-		wantSpent(t, ctx, "run/tokens", 0, 0)
+		wantSpent(t, ctx, "run/tokens", 2+gates.DefaultEstimate, 0)
 		wantSpent(t, ctx, "run/model_calls", 1, 0)
 		_, _ = middleware.Wrap(kit.Echo, gate, inner)(ctx, kit.Model("hello"))
-		wantSpent(t, ctx, "run/tokens", 0, 0)
+		wantSpent(t, ctx, "run/tokens", 2+gates.DefaultEstimate, 0)
 		wantSpent(t, ctx, "run/model_calls", 1, 0)
 	})
 }

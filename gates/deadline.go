@@ -2,11 +2,11 @@ package gates
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
+	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/middleware"
 )
 
@@ -79,7 +79,7 @@ func (d *deadline) intercept(next middleware.Handler) middleware.Handler {
 		inner, cancel := context.WithDeadline(ctx, end)
 		defer cancel()
 		res, err := next(inner, call)
-		if inner.Err() == nil || ctx.Err() != nil || err != nil && (!errors.Is(err, inner.Err()) || isDenied(err)) {
+		if inner.Err() == nil || ctx.Err() != nil || err != nil && (!foreign.Is(err, inner.Err()) || isDenied(err)) {
 			return res, err
 		}
 		return middleware.Result{Usage: res.Usage}, d.late(over, err)
@@ -115,6 +115,6 @@ func outward(kind middleware.Kind) bool {
 
 // isDenied reports whether err is a denial.
 func isDenied(err error) bool {
-	_, ok := errors.AsType[*middleware.DeniedError](err)
+	_, ok := foreign.As[*middleware.DeniedError](err)
 	return ok
 }

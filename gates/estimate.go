@@ -1,8 +1,10 @@
 package gates
 
 import (
+	"slices"
 	"sort"
 
+	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/middleware"
 )
 
@@ -68,11 +70,7 @@ func (e *estimate) ask(l *Limits) Amounts {
 	if e.candidates == 0 { // nothing that the request says matters
 		return a
 	}
-	each := e.bound
-	if each == 0 {
-		each = l.Estimate
-	}
-	output := max(product(each, e.candidates), e.streamed)
+	output := e.output(l)
 	a[DimInputTokens], a[DimCachedTokens] = e.prompt, e.prompt
 	a[DimOutputTokens], a[DimReasoningTokens] = output, output
 	a[DimTokens] = sum(e.prompt, output)
@@ -80,6 +78,15 @@ func (e *estimate) ask(l *Limits) Amounts {
 		a[DimCost] = e.price.most(e.prompt, output)
 	}
 	return a
+}
+
+// output returns how many tokens of output to reserve under some limits.
+func (e *estimate) output(l *Limits) int64 {
+	each := e.bound
+	if each == 0 {
+		each = l.Estimate
+	}
+	return max(product(each, e.candidates), e.streamed)
 }
 
 // shrink lowers the bound of the output so that a call fits into what is left of
@@ -120,37 +127,106 @@ func promptTokens(req *middleware.ModelRequest) int64 {
 
 // What stands on a call's trail where it is charged by estimate.
 const (
-	noUsage  = "no usage was reported: charged what was reserved"
-	badUsage = "the usage reported cannot be: charged what was reserved"
+	noUsage   = "no usage was reported: charged what was reserved"
+	badUsage  = "the usage reported cannot be: charged what was reserved"
+	halfUsage = "the usage reported leaves out the prompt or the answer: charged what was reserved for it"
 )
 
-// spent returns what a model call used, or why what was reserved is charged.
-func (e *estimate) spent(p *Prices, res middleware.Result, ok, streamed bool) (used Amounts, how string) {
-	used[DimModelCalls] = 1
+// A fate is what became of a model call that came to the model.
+type fate uint8
+
+const (
+	failed   fate = iota // the model did not answer
+	answered             // and the answer came through
+	withheld             // a gate inside denied the answer, or something panicked
+)
+
+// fateOf returns the fate of a call that came to the model. One that has not
+// returned panicked, or ended its goroutine.
+func fateOf(err error, returned bool) fate {
+	if !returned {
+		return withheld
+	}
+	if err == nil {
+		return answered
+	}
+	if _, panicked := foreign.As[*middleware.PanicError](err); panicked || isDenied(err) {
+		return withheld
+	}
+	return failed
+}
+
+// A spending is what a model call used. What is not known of it is charged as it
+// was reserved.
+type spending struct {
+	meter
+	cost  int64  // as the provider reports it; zero for what the tokens cost
+	price *Price // nil where nothing is known of the cost
+	how   string // what stands on the trail; empty where all is known
+
+	noUsage, noInput, noOutput bool
+}
+
+// spent returns what a model call used.
+func (e *estimate) spent(p *Prices, res middleware.Result, f fate, streamed bool) spending {
 	u := res.Usage
 	m, known := metered(u)
 	if known && (u.Cost < 0 || u.Cost > maxCost) {
 		known = false
 	}
-	if !known {
-		switch {
-		case u != nil && u.Reported && *u != (middleware.Usage{Reported: true}):
-			return used, badUsage
-		case ok || streamed || u != nil:
-			return used, noUsage
-		}
-		return used, "" // it failed, and nothing was metered
+	switch {
+	case known:
+	case u != nil && u.Reported && *u != (middleware.Usage{Reported: true}):
+		return spending{how: badUsage, noUsage: true}
+	case f != failed || streamed || u != nil:
+		return spending{how: noUsage, noUsage: true}
+	default:
+		return spending{} // it failed, and nothing was metered
 	}
-	used[DimInputTokens], used[DimCachedTokens] = m.input, m.cached
-	used[DimOutputTokens], used[DimReasoningTokens] = m.output, m.reasoning
-	used[DimTokens] = m.total
+	s := spending{meter: m, cost: u.Cost}
 	if e.price != nil {
-		used[DimCost] = u.Cost
-		if u.Cost == 0 {
-			used[DimCost] = e.answered(p, res).cost(m)
-		}
+		s.price = e.answered(p, res)
 	}
-	return used, ""
+	s.noInput = m.input == 0 // there is no such prompt
+	s.noOutput = m.output == 0 && (streamed || f == withheld || f == answered && says(res.Output))
+	if s.noInput || s.noOutput {
+		s.how = halfUsage
+	}
+	return s
+}
+
+// says reports whether a model's answer holds anything.
+func says(output any) bool {
+	res, ok := output.(*middleware.ModelResponse)
+	if !ok || res == nil {
+		return false
+	}
+	return slices.ContainsFunc(res.Choices, func(c middleware.Choice) bool {
+		return c.Text != "" || c.Reasoning != "" || len(c.ToolCalls) > 0
+	})
+}
+
+// charge returns what is charged for a call under some limits.
+func (e *estimate) charge(l *Limits, s *spending) Amounts {
+	if s.noUsage {
+		return e.ask(l)
+	}
+	m := s.meter
+	if s.noInput {
+		m.input = e.prompt
+	}
+	if s.noOutput {
+		m.output = e.output(l)
+	}
+	a := Amounts{
+		DimModelCalls: 1, DimInputTokens: m.input, DimOutputTokens: m.output,
+		DimCachedTokens: m.cached, DimReasoningTokens: m.reasoning,
+		DimTokens: sum(m.input, m.output), DimCost: s.cost,
+	}
+	if s.cost == 0 && s.price != nil {
+		a[DimCost] = s.price.cost(m)
+	}
+	return a
 }
 
 // answered returns the price of the model that answered, where that is known.

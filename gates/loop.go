@@ -2,7 +2,6 @@ package gates
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -10,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/middleware"
 )
 
@@ -354,7 +354,7 @@ func (l *loop) settle(ctx context.Context, call middleware.Call, st *laps, res m
 	}
 	var d *middleware.DeniedError
 	if err != nil {
-		d, _ = errors.AsType[*middleware.DeniedError](err)
+		d, _ = foreign.As[*middleware.DeniedError](err)
 	}
 	st.mu.Lock()
 	switch {

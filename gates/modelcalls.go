@@ -29,7 +29,7 @@ func (b *budget) model(next middleware.Handler, notes bool) middleware.Handler {
 		defer func() {
 			streamed, tokens := t.end()
 			m.streamed = tokens
-			b.settleModel(ctx, st, m, res, returned && err == nil, streamed)
+			b.settleModel(ctx, st, m, res, fateOf(err, returned), streamed)
 		}()
 		res, err = next(ctx, call)
 		returned = true
@@ -105,12 +105,16 @@ func (b *budget) reserveAll(ctx context.Context, st *runState, m *modelHold) (*e
 	if x != nil || err != nil || !b.stored {
 		return x, err
 	}
+	reserved := false
+	defer func() {
+		if !reserved { // or the Store ended the goroutine
+			bk := b.lock(st)
+			defer bk.mu.Unlock()
+			bk.release(&m.hold)
+		}
+	}()
 	m.stored, x, err = b.reserveStored(ctx, st, func(i int) Amounts { return m.ask(&b.bounds[i].Limits) })
-	if x != nil || err != nil {
-		bk := b.lock(st)
-		defer bk.mu.Unlock()
-		bk.release(&m.hold)
-	}
+	reserved = x == nil && err == nil
 	return x, err
 }
 
@@ -143,7 +147,7 @@ func (b *budget) reserveHere(st *runState, m *modelHold) (*excess, error) {
 }
 
 // settleModel charges what a model call used in place of what was held.
-func (b *budget) settleModel(ctx context.Context, st *runState, m *modelHold, res middleware.Result, ok, streamed bool) {
+func (b *budget) settleModel(ctx context.Context, st *runState, m *modelHold, res middleware.Result, f fate, streamed bool) {
 	defer func() {
 		for _, more := range m.more {
 			b.releaseStored(ctx, st, more)
@@ -156,16 +160,13 @@ func (b *budget) settleModel(ctx context.Context, st *runState, m *modelHold, re
 		b.releaseStored(ctx, st, m.stored)
 		return
 	}
-	used, how := m.spent(b.Prices, res, ok, streamed)
-	if how != "" && b.meters {
-		note(ctx, middleware.VerdictAllow, how)
+	used := m.spent(b.Prices, res, f, streamed)
+	if used.how != "" && b.meters {
+		note(ctx, middleware.VerdictAllow, used.how)
 	}
 	charge := func(bound int) Amounts {
 		bd := &b.bounds[bound]
-		if how != "" {
-			return m.ask(&bd.Limits).within(&bd.max)
-		}
-		return used.within(&bd.max)
+		return m.charge(&bd.Limits, &used).within(&bd.max)
 	}
 	all := make([]Amounts, len(m.bounds))
 	for i, bound := range m.bounds {

@@ -23,14 +23,48 @@ type runState struct {
 	told     []*storeHold // by bound: the reservation with which it did
 	began    time.Time    // of the first call through the gate
 
-	open  []middleware.CallID            // chains under way that are under the gate
+	open  []openChain                    // those under way that are under the gate
 	batch map[middleware.CallID][]heldUp // tool calls held for them
+}
+
+// An openChain is a chain under way, and the plan that it makes. Where that is
+// made again, the other one is a call within it, and takes its place.
+type openChain struct {
+	id     middleware.CallID
+	plan   middleware.CallID // zero for none yet
+	latest middleware.CallID // of those made in its place, or plan
+}
+
+// planned returns the chain that a plan is made for, and the plan whose place it
+// has: its own, unless it is made again. It needs the lock.
+func (st *runState) planned(call *middleware.Call) (chain, plan middleware.CallID) {
+	for i := range st.open {
+		switch o := &st.open[i]; {
+		case call.Parent == o.id:
+			return o.id, call.ID
+		case o.plan != 0 && (call.ID == o.latest || call.Parent == o.latest || call.Parent == o.plan):
+			return o.id, o.plan
+		}
+	}
+	return call.Parent, call.ID
+}
+
+// begin notes that a plan is made. It needs the lock.
+func (st *runState) begin(call *middleware.Call) (chain, plan middleware.CallID) {
+	chain, plan = st.planned(call)
+	for i := range st.open {
+		if o := &st.open[i]; o.id == chain {
+			o.plan, o.latest = plan, call.ID
+		}
+	}
+	return chain, plan
 }
 
 // A heldUp is tool calls that one plan has asked for and that have not begun.
 type heldUp struct {
-	n  int64
-	at time.Duration
+	n    int64
+	at   time.Duration
+	plan middleware.CallID
 }
 
 // lock locks all accounts of a run together, and returns the book whose lock it

@@ -3,11 +3,11 @@ package gates
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"strconv"
 	"sync/atomic"
 
+	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/middleware"
 )
 
@@ -73,12 +73,12 @@ func (b *budget) reserveStored(ctx context.Context, st *runState, ask func(bound
 		}
 		return err
 	})
-	var over *LimitError
+	over, isOver := foreign.As[*LimitError](err)
 	switch {
 	case err == nil:
 		b.learn(st, h, standing)
 		return h, nil, nil
-	case errors.As(err, &over) && over.Charge >= 0 && over.Charge < len(h.charges) && over.Dim < Dims:
+	case isOver && over != nil && over.Charge >= 0 && over.Charge < len(h.charges) && over.Dim < Dims:
 		return nil, &excess{misfit{over.Charge, over.Dim, over.Asked, over.Left}, h.bounds[over.Charge]}, nil
 	}
 	// Nobody knows whether it is held. If this fails too it expires.
@@ -198,7 +198,7 @@ func (b *budget) ask(ctx context.Context, f func(ctx context.Context) error) (er
 func (b *budget) finish(ctx context.Context, f func(ctx context.Context) error) error {
 	ctx = context.WithoutCancel(ctx)
 	err := b.ask(ctx, f)
-	if err == nil || errors.Is(err, ErrNoReservation) {
+	if err == nil || foreign.Is(err, ErrNoReservation) {
 		return err
 	}
 	return b.ask(ctx, f)

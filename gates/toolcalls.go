@@ -33,21 +33,14 @@ func (b *budget) tool(next middleware.Handler, notes bool) middleware.Handler {
 			return middleware.Result{}, turn.deny(ctx, &call, err)
 		}
 		turn.allow()
-		if took.stored != nil {
-			return b.storedTool(ctx, call, next, st, took)
-		}
-		res, err := next(ctx, call)
-		if unused(ctx, res, err) {
-			b.refund(st, took.at)
-		}
-		return res, err
+		return b.useTool(ctx, call, next, st, took)
 	}
 }
 
 // toolHere is tool without a Store, as most budgets are: what is left of it is
 // what every call pays for.
 func (b *budget) toolHere(next middleware.Handler) middleware.Handler {
-	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+	return func(ctx context.Context, call middleware.Call) (res middleware.Result, err error) {
 		turn := b.gate.Begin(ctx)
 		st := b.state(ctx)
 		at, err := b.takeToolHere(st, call.Parent)
@@ -55,23 +48,27 @@ func (b *budget) toolHere(next middleware.Handler) middleware.Handler {
 			return middleware.Result{}, turn.Deny(ctx, call, err)
 		}
 		turn.Allow()
-		res, err := next(ctx, call)
-		if unused(ctx, res, err) {
-			b.refund(st, at)
-		}
+		returned := false
+		defer func() {
+			if unused(ctx, res, err, returned) {
+				b.refund(st, at)
+			}
+		}()
+		res, err = next(ctx, call)
+		returned = true
 		return res, err
 	}
 }
 
-// storedTool carries out a call that also took from the Store.
-func (b *budget) storedTool(ctx context.Context, call middleware.Call, next middleware.Handler, st *runState, took taken) (res middleware.Result, err error) {
+// useTool carries out a call that may also have taken from the Store.
+func (b *budget) useTool(ctx context.Context, call middleware.Call, next middleware.Handler, st *runState, took taken) (res middleware.Result, err error) {
 	returned := false
 	defer func() {
-		// One that panics keeps what it took, if it came to the tool.
-		if unused(ctx, res, err) || !returned && !ran(ctx) {
+		switch {
+		case unused(ctx, res, err, returned):
 			b.refund(st, took.at)
 			b.releaseStored(ctx, st, took.stored)
-		} else {
+		case took.stored != nil:
 			b.settleStored(ctx, st, took.stored, took.stored.asks())
 		}
 	}()
@@ -81,9 +78,9 @@ func (b *budget) storedTool(ctx context.Context, call middleware.Call, next midd
 }
 
 // unused reports whether a call took what it did not use: it did not come to the
-// tool.
-func unused(ctx context.Context, res middleware.Result, err error) bool {
-	return (err != nil || told(res)) && !ran(ctx)
+// tool. What has not returned panicked, or ended its goroutine.
+func unused(ctx context.Context, res middleware.Result, err error, returned bool) bool {
+	return (!returned || err != nil || told(res)) && !ran(ctx)
 }
 
 // takeTool charges a tool call, out of what is held for its chain where that is
@@ -94,14 +91,20 @@ func (b *budget) takeTool(ctx context.Context, st *runState, chain middleware.Ca
 	if err != nil || !b.stored {
 		return taken{at: at}, err
 	}
+	reserved := false
+	defer func() {
+		if !reserved { // or the Store ended the goroutine
+			b.refund(st, at)
+		}
+	}()
 	held, x, err := b.reserveStored(ctx, st, func(int) Amounts { return Amounts{DimToolCalls: 1} })
 	if x != nil {
 		err = b.over(x.bound, x.misfit)
 	}
 	if err != nil {
-		b.refund(st, at)
 		return taken{}, err
 	}
+	reserved = true
 	return taken{at, held}, nil
 }
 
@@ -162,13 +165,13 @@ func (b *budget) chain(next middleware.Handler) middleware.Handler {
 	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 		st := b.state(ctx)
 		bk := b.lock(st)
-		st.open = append(st.open, call.ID)
+		st.open = append(st.open, openChain{id: call.ID})
 		bk.mu.Unlock()
 		defer func() {
 			bk := b.lock(st)
 			defer bk.mu.Unlock()
 			b.giveBack(st, call.ID)
-			st.open = slices.DeleteFunc(st.open, func(id middleware.CallID) bool { return id == call.ID })
+			st.open = slices.DeleteFunc(st.open, func(o openChain) bool { return o.id == call.ID })
 		}()
 		return next(ctx, call)
 	}
@@ -193,7 +196,9 @@ func (b *budget) plan(next middleware.Handler, notes bool) middleware.Handler {
 	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 		st := b.state(ctx)
 		bk := b.lock(st)
-		b.giveBack(st, call.Parent)
+		if _, plan := st.begin(&call); plan == call.ID {
+			b.giveBack(st, call.Parent)
+		}
 		bk.mu.Unlock()
 		return judged(ctx, call)
 	}
@@ -223,11 +228,8 @@ func (b *budget) judgePlan(ctx context.Context, call middleware.Call, res middle
 		return err
 	}
 	n := int64(len(plan.ToolCalls))
-	if n == 0 {
-		return nil
-	}
 	st := b.state(ctx)
-	if b.stored {
+	if b.stored && n > 0 {
 		// Looked at only: tool calls reserve there one by one.
 		held, x, err := b.reserveStored(ctx, st, func(int) Amounts { return Amounts{DimToolCalls: n} })
 		if x != nil {
@@ -238,14 +240,16 @@ func (b *budget) judgePlan(ctx context.Context, call middleware.Call, res middle
 		}
 		b.releaseStored(ctx, st, held)
 	}
-	return b.holdBatch(st, call.Parent, n)
+	return b.holdBatch(st, &call, n)
 }
 
-// holdBatch holds tool calls for a chain.
-func (b *budget) holdBatch(st *runState, chain middleware.CallID, n int64) error {
+// holdBatch holds the tool calls of a plan for its chain, in the place of those
+// that are held for a plan which this one was made in the place of.
+func (b *budget) holdBatch(st *runState, call *middleware.Call, n int64) error {
 	bk := b.lock(st)
 	defer bk.mu.Unlock()
 	now := b.time(bk)
+	chain, plan := st.planned(call)
 	for _, l := range b.tools {
 		a, err := b.at(st, l.bound, now)
 		if err != nil {
@@ -254,21 +258,40 @@ func (b *budget) holdBatch(st *runState, chain middleware.CallID, n int64) error
 		if a == nil {
 			continue
 		}
-		if left := a.left(l.max, DimToolCalls); left < n {
+		left := a.left(l.max, DimToolCalls)
+		for _, batch := range st.batch[chain] {
+			if batch.plan == plan && a.since(batch.at) {
+				left += batch.n
+			}
+		}
+		if left < n {
 			return b.over(l.bound, misfit{dim: DimToolCalls, asked: n, left: left})
 		}
 	}
-	if !slices.Contains(st.open, chain) {
+	if !slices.ContainsFunc(st.open, func(o openChain) bool { return o.id == chain }) {
 		return nil // nobody would give back what is held
 	}
-	for _, l := range b.tools {
-		if a := st.accounts[l.bound]; a != nil {
-			a.held[DimToolCalls] += n // cannot overflow: it fits
+	held := slices.DeleteFunc(st.batch[chain], func(batch heldUp) bool {
+		if batch.plan == plan {
+			b.drop(st, batch)
 		}
+		return batch.plan == plan
+	})
+	if n > 0 {
+		for _, l := range b.tools {
+			if a := st.accounts[l.bound]; a != nil {
+				a.held[DimToolCalls] += n // cannot overflow: it fits
+			}
+		}
+		held = append(held, heldUp{n, now, plan}) // beside that of a plan made at the same time
+	}
+	if len(held) == 0 {
+		delete(st.batch, chain)
+		return nil
 	}
 	if st.batch == nil {
 		st.batch = make(map[middleware.CallID][]heldUp)
 	}
-	st.batch[chain] = append(st.batch[chain], heldUp{n, now}) // beside that of a plan made at the same time
+	st.batch[chain] = held
 	return nil
 }

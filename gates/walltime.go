@@ -2,9 +2,9 @@ package gates
 
 import (
 	"context"
-	"errors"
 	"time"
 
+	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/middleware"
 )
 
@@ -22,7 +22,7 @@ func (b *budget) timed(next middleware.Handler) middleware.Handler {
 		inner, cancel := context.WithDeadline(ctx, end)
 		defer cancel()
 		res, err := counted(inner, call)
-		if inner.Err() != nil && ctx.Err() == nil && errors.Is(err, inner.Err()) && !errors.As(err, new(*middleware.DeniedError)) {
+		if inner.Err() != nil && ctx.Err() == nil && foreign.Is(err, inner.Err()) && !isDenied(err) {
 			return middleware.Result{Usage: res.Usage}, b.late(err)
 		}
 		return res, err
