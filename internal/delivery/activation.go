@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -38,7 +37,7 @@ func (a *Activation) reset() {
 // is permanent, the breaker is open, the attempts are used up, or ctx ended. A
 // delivery in part begins the series anew.
 func (a *Activation) Again(ctx context.Context, err error) error {
-	if IsPermanent(err) || errors.Is(err, ErrOpen) {
+	if IsPermanent(err) || IsOpen(err) {
 		return err
 	}
 	if Taken(err) > 0 {

@@ -1,53 +1,91 @@
 package delivery
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+
+	"example.com/safeconduct/internal/foreign"
 )
 
 // IsPermanent reports whether err, or an error that it wraps, has a method
 // Permanent() bool that says that to try again is no use.
 func IsPermanent(err error) bool {
-	var e interface{ Permanent() bool }
-	return errors.As(err, &e) && e.Permanent()
+	type asked interface {
+		error
+		Permanent() bool
+	}
+	return foreign.Ask(err, asked.Permanent)
+}
+
+// IsUnauthorized reports whether err, or an error that it wraps, has a method
+// Unauthorized() bool that says that whoever asked is not known, or may not do
+// that: it is no use to try again at once, and it will be once somebody has seen to
+// it.
+func IsUnauthorized(err error) bool {
+	type asked interface {
+		error
+		Unauthorized() bool
+	}
+	return foreign.Ask(err, asked.Unauthorized)
 }
 
 // RetryAfter returns how long to wait before another attempt, as a method
 // RetryAfter() time.Duration of err or of an error that it wraps says, and zero
 // where none does or it makes no sense.
 func RetryAfter(err error) time.Duration {
-	var e interface{ RetryAfter() time.Duration }
-	if errors.As(err, &e) {
-		return max(e.RetryAfter(), 0)
+	type asked interface {
+		error
+		RetryAfter() time.Duration
 	}
-	return 0
+	return max(foreign.Ask(err, asked.RetryAfter), 0)
 }
 
 // Taken returns how many from the front of a batch were taken for good, as a
 // method Taken() int of err or of an error that it wraps says.
 func Taken(err error) int {
-	var e interface{ Taken() int }
-	if errors.As(err, &e) {
-		return max(e.Taken(), 0)
+	type asked interface {
+		error
+		Taken() int
 	}
-	return 0
+	return max(foreign.Ask(err, asked.Taken), 0)
 }
 
 // Refused returns how many of a batch, after those that were taken, a permanent
 // error is about, as a method Refused() int of err or of an error that it wraps
 // says. Zero is for all of them.
 func Refused(err error) int {
-	var e interface{ Refused() int }
-	if errors.As(err, &e) {
-		return max(e.Refused(), 0)
+	type asked interface {
+		error
+		Refused() int
 	}
-	return 0
+	return max(foreign.Ask(err, asked.Refused), 0)
 }
+
+// Missing returns how many records from the first one on the receiver has, where a
+// method Missing() (uint64, bool) of err or of an error that it wraps says that it
+// misses some, and nil where none does.
+func Missing(err error) *uint64 {
+	type asked interface {
+		error
+		Missing() (held uint64, missing bool)
+	}
+	return foreign.Ask(err, func(e asked) *uint64 {
+		if held, missing := e.Missing(); missing {
+			return &held
+		}
+		return nil
+	})
+}
+
+// IsOpen reports whether err says that no attempt was made: [ErrOpen].
+func IsOpen(err error) bool { return foreign.Is(err, ErrOpen) }
+
+// IsHung reports whether err says that the call may still be at work: [ErrHung].
+func IsHung(err error) bool { return foreign.Is(err, ErrHung) }
 
 // A StatusError is an answer of HTTP that is not a success. It holds nothing of
 // the answer's body.
@@ -66,11 +104,17 @@ func (e *StatusError) Error() string {
 	return strings.TrimSpace(fmt.Sprintf("the answer was %d %s", e.Status, http.StatusText(e.Status)))
 }
 
+// Unauthorized reports whether the status is 401, 403 or 407.
+func (e *StatusError) Unauthorized() bool {
+	return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Status == http.StatusProxyAuthRequired
+}
+
 // Permanent reports whether to send the same again is no use. So it is for all
-// codes from 400 to 599 but 408, 425, 429, 502, 503 and 504.
+// codes from 400 to 599 but 401, 403, 407, 408, 425, 429, 502, 503 and 504.
 func (e *StatusError) Permanent() bool {
 	switch e.Status {
-	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests,
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired,
+		http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests,
 		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return false
 	}

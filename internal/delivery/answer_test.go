@@ -62,7 +62,7 @@ func FuzzParseRetryAfter(f *testing.F) {
 }
 
 func TestStatusError(t *testing.T) {
-	again := []int{408, 425, 429, 502, 503, 504}
+	again := []int{401, 403, 407, 408, 425, 429, 502, 503, 504}
 	for status := 100; status < 700; status++ {
 		want := status >= 400 && status <= 599
 		for _, s := range again {
@@ -95,6 +95,29 @@ func (e told) Permanent() bool           { return e.permanent }
 func (e told) RetryAfter() time.Duration { return e.after }
 func (e told) Taken() int                { return e.taken }
 func (e told) Refused() int              { return e.refused }
+
+// A misser is an error that says how much a receiver has.
+type misser struct{ error }
+
+func (misser) Missing() (uint64, bool) { return 7, true }
+
+// What an error says that panics is nothing.
+type panics struct{ error }
+
+func (panics) Missing() (uint64, bool) { panic("the secret") }
+func (panics) Unauthorized() bool      { panic("the secret") }
+
+func TestWhatIsMissing(t *testing.T) {
+	away := errors.New("away")
+	if got := delivery.Missing(fmt.Errorf("wrapped: %w", misser{away})); got == nil || *got != 7 {
+		t.Errorf("got %v, want 7", got)
+	}
+	for _, err := range []error{nil, away, panics{away}} {
+		if got := delivery.Missing(err); got != nil || delivery.IsUnauthorized(err) {
+			t.Errorf("%v: got %v, want nothing", err, got)
+		}
+	}
+}
 
 func TestWhatAnErrorSays(t *testing.T) {
 	for _, tt := range []struct {

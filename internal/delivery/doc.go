@@ -6,6 +6,6 @@
 //	err := line.Do(ctx, func(ctx context.Context) error { return post(ctx, body) })
 //
 // What an attempt returns says by its methods what is to be done, as net.Error
-// does: see [IsPermanent], [RetryAfter], [Taken] and [Refused]. [StatusError] has
-// them for answers of HTTP. An error that has none of them is tried again.
+// does: see [IsPermanent], [IsUnauthorized], [RetryAfter], [Taken], [Refused]
+// and [Missing]. [StatusError] has them for answers of HTTP. An error that has none of them is tried again.
 package delivery

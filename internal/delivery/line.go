@@ -74,7 +74,8 @@ const (
 //
 // The breaker opens after as many failures in a row as one activation has
 // attempts, but at least 5, and one more for each further call that may be under
-// way: those all fail at once where a connection breaks. A permanent
+// way: those all fail at once where a connection breaks. One that says that we are
+// not known, or may not, opens it at once: see [IsUnauthorized]. A permanent
 // refusal is an answer, and a delivery in part is progress: neither counts as a
 // failure. An attempt that was broken off because its context was cancelled
 // counts neither way; where it was to probe, the breaker stays open. A deadline
@@ -85,6 +86,9 @@ type Line struct {
 	slots   chan struct{} // one for each call under way
 
 	attempts, failures, retries atomic.Uint64
+
+	// unauthorized says that the last attempt was, which trips the breaker.
+	unauthorized atomic.Bool
 
 	// mu is taken under the breaker's lock, by changed: whoever holds it must
 	// not use the breaker.
@@ -123,7 +127,7 @@ func New(cfg Config) *Line {
 	// that come slowly never trip it.
 	l.breaker = gobreaker.NewTwoStepCircuitBreaker(gobreaker.Settings{
 		Timeout:     cfg.OpenFor,
-		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= trip },
+		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= trip || l.unauthorized.Load() },
 		// Called under the breaker's lock: whatever uses the breaker here, or
 		// waits for someone who does, deadlocks.
 		OnStateChange: func(_ string, _, to gobreaker.State) { l.changed(to) },
@@ -256,6 +260,7 @@ func (l *Line) answered(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.err = err
+	l.unauthorized.Store(IsUnauthorized(err))
 	if after := min(RetryAfter(err), l.cfg.MaxBackoff); after > 0 {
 		l.resume = time.Now().Add(after)
 	}
@@ -289,7 +294,9 @@ func (l *Line) call(parent context.Context, call func(context.Context) error) er
 			<-l.slots
 		}()
 		came := call(ctx)
-		ask(came)
+		if came != nil {
+			_ = came.Error() // one that panics is to do it here: it is kept, and printed later
+		}
 		err = came
 	}()
 	select {
@@ -308,15 +315,6 @@ func (l *Line) call(parent context.Context, call func(context.Context) error) er
 		return fmt.Errorf("%w: %w", ErrHung, err)
 	}
 	return fmt.Errorf("%w within %v", ErrHung, l.cfg.Timeout)
-}
-
-// ask asks an error all that is asked of it later. Its methods are those of
-// whoever was called, and may panic: those of a nil pointer do, say. That is to be
-// where call is.
-func ask(err error) {
-	_ = IsPermanent(err)
-	_, _, _ = RetryAfter(err), Taken(err), Refused(err)
-	_ = errors.Is(err, ErrHung)
 }
 
 // Tell tells Notify what is due to be told, and returns how long it is until

@@ -410,6 +410,28 @@ func TestFault8Flaps(t *testing.T) {
 	})
 }
 
+// An answer that we are not known, or may not, opens the breaker at once, and a
+// success closes it.
+func TestNotAllowedOpensTheBreakerAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		line := delivery.New(delivery.Config{Attempts: 10})
+		for _, status := range []int{401, 403, 407} {
+			calls := 0
+			err := line.Do(t.Context(), func(context.Context) error { calls++; return &delivery.StatusError{Status: status} })
+			if calls != 1 || line.State() != delivery.Open || !delivery.IsUnauthorized(err) || delivery.IsPermanent(err) {
+				t.Errorf("%d: got %v after %d calls, and the breaker is %s", status, err, calls, line.State())
+			}
+			if err := line.Do(t.Context(), func(context.Context) error { return nil }); !delivery.IsOpen(err) {
+				t.Errorf("%d: got %v, want no call", status, err)
+			}
+			time.Sleep(31 * time.Second)
+			if err := line.Do(t.Context(), func(context.Context) error { return nil }); err != nil || line.State() != delivery.Closed {
+				t.Errorf("%d: got %v, and the breaker is %s", status, err, line.State())
+			}
+		}
+	})
+}
+
 func TestNewPanics(t *testing.T) {
 	for _, cfg := range []delivery.Config{
 		{Timeout: -1}, {MinBackoff: -1}, {MaxBackoff: -1}, {Attempts: -1}, {Concurrency: -1}, {OpenFor: -1}, {NotifyEvery: -1},

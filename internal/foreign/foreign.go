@@ -18,6 +18,21 @@ func As[T error](err error) (found T, ok bool) {
 	return errors.AsType[T](err)
 }
 
+// Ask returns what a method of err, or of an error that it wraps, says. It is the
+// zero V where no such error is a T, or a method panics.
+func Ask[T error, V any](err error, method func(T) V) (said V) {
+	defer func() {
+		if recover() != nil {
+			var none V
+			said = none
+		}
+	}()
+	if e, ok := errors.AsType[T](err); ok {
+		return method(e)
+	}
+	return said
+}
+
 // Is is [errors.Is], which is false where a method of err panics before target
 // was found.
 func Is(err, target error) (is bool) {
