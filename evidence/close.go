@@ -12,6 +12,7 @@ import (
 type PendingError struct {
 	NotDurable int         // records that are not on disk; after Close they are lost with the process
 	Unshipped  []Unshipped // the exporters whose sinks lack records that are on disk; the next Recorder ships them
+	Untold     uint64      // after Close: records that were refused for good, of which the next Recorder says so
 	Err        error       // why; a context's error where the time was up
 }
 
@@ -29,14 +30,22 @@ func (e *PendingError) Error() string {
 	for _, u := range e.Unshipped {
 		fmt.Fprintf(&s, ", %d not shipped by %s", u.Records, u.Exporter)
 	}
+	if e.Untold > 0 {
+		fmt.Fprintf(&s, ", %d refused by sinks, which no record says yet", e.Untold)
+	}
 	return fmt.Sprintf("%s: %v", s.String(), e.Err)
 }
 
 // Unwrap returns Err.
 func (e *PendingError) Unwrap() error { return e.Err }
 
-// errAway is why Flush and Close did not wait.
-var errAway = errors.New("the exporter's breaker is open, or it was stopped by an earlier Close")
+var (
+	// errAway is why Flush and Close did not wait.
+	errAway = errors.New("the exporter's breaker is open, or it was stopped by an earlier Close")
+
+	// errUntold is why Close left it to the next Recorder to record a refusal.
+	errUntold = errors.New("a sink refused them when the last record was written")
+)
 
 // Flush waits until all that was recorded before is on disk, and each exporter
 // has shipped or parked it. It returns nil or a [*PendingError] where that cannot
@@ -66,15 +75,24 @@ func (r *Recorder) Flush(ctx context.Context) error {
 	return r.pending(ctx.Err())
 }
 
-// Close stops the Recorder: it writes what is queued, has the sinks take what is
-// written, and gives the ledger back. Calls that are still under way, and later
-// ones, are recorded no more, and tools with side effects are denied.
+// Close stops the Recorder: it records what sinks have refused so far, writes what
+// is queued, has the sinks take what is written, and gives the ledger back. Calls
+// that are still under way, and later ones, are recorded no more, and tools with
+// side effects are denied.
 //
 // Close returns when all is done or ctx ends, nil or a [*PendingError]. It can be
 // called again, to wait longer or to ask again: it is then about the same
 // records. A breaker that is open is not waited for.
 func (r *Recorder) Close(ctx context.Context) error {
-	r.closing.Do(r.queue.close)
+	r.closing.Do(func() {
+		for _, x := range r.shippers {
+			x.urgent.Store(true)
+		}
+		for _, x := range r.shippers {
+			x.told(ctx, r.Err)
+		}
+		r.queue.close()
+	})
 	select {
 	case <-r.writer.done:
 	case <-ctx.Done():
@@ -117,8 +135,16 @@ func (r *Recorder) pending(err error) error {
 			errs = append(errs, x.Err)
 		}
 	}
-	if e.NotDurable == 0 && e.Unshipped == nil && err == nil {
+	if r.queue.isClosed() {
+		for _, x := range r.shippers {
+			e.Untold += x.untold()
+		}
+	}
+	if e.NotDurable == 0 && e.Unshipped == nil && e.Untold == 0 && err == nil {
 		return nil
+	}
+	if e.Untold > 0 {
+		errs = append(errs, errUntold)
 	}
 	if e.Err = errors.Join(errs...); e.Err == nil {
 		e.Err = errAway

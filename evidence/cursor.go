@@ -2,6 +2,9 @@ package evidence
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -18,7 +21,7 @@ const (
 	cursorsName  = "exporters"
 	cursorSuffix = ".cursor"
 	cursorFamily = "safeconduct cursor v"
-	cursorHeader = cursorFamily + "1\n"
+	cursorHeader = cursorFamily + "2\n"
 
 	// maxCursor bounds the file. Most of it may be refusals: a hundred that
 	// nobody could record, of 64 ranges each.
@@ -29,8 +32,22 @@ func cursorPath(dir, exporter string) string {
 	return filepath.Join(dir, cursorsName, exporter+cursorSuffix)
 }
 
+// cursorKey returns the key that cursors of a ledger are authenticated with. A
+// device can make it as well as a key in memory, and nobody without either.
+func cursorKey(root crypto.Signer, ledger string) ([]byte, error) {
+	pub, err := rootOf(root)
+	if err != nil {
+		return nil, err
+	}
+	sig, err := signWith(root, pub, []byte(cursorFamily+"2 key for "+ledger))
+	if err != nil {
+		return nil, err
+	}
+	return hkdf.Key(sha256.New, sig, nil, cursorHeader, sha256.Size)
+}
+
 // A shipCursor is how far an exporter came, as its file says it: a line that names
-// the format, one of JSON, and the SHA-256 of that. All before the place was
+// the format, one of JSON, and the HMAC-SHA-256 of both. All before the place was
 // shipped or parked.
 type shipCursor struct {
 	Bytes    int64      `json:"bytes"` // of the frames before the place
@@ -49,18 +66,19 @@ func (c *shipCursor) place() place    { return place{c.Segment, c.Offset} }
 func (c *shipCursor) records() uint64 { return c.Shipped + c.Parked }
 
 // encode returns the file.
-func (c *shipCursor) encode() []byte {
+func (c *shipCursor) encode(key []byte) []byte {
 	line, err := json.Marshal(c)
 	if err != nil {
 		panic("evidence: cursor: " + err.Error()) // there is nothing in it that JSON cannot hold
 	}
-	line = append(line, '\n')
-	sum := sha256.Sum256(line)
-	return fmt.Appendf(nil, "%s%s%x\n", cursorHeader, line, sum)
+	file := fmt.Appendf(nil, "%s%s\n", cursorHeader, line)
+	mac := hmac.New(sha256.New, key)
+	mac.Write(file)
+	return fmt.Appendf(file, "%x\n", mac.Sum(nil))
 }
 
 // parseCursor parses a file. It takes what encode gives and nothing else.
-func parseCursor(b []byte) (*shipCursor, error) {
+func parseCursor(b, key []byte) (*shipCursor, error) {
 	rest, ok := bytes.CutPrefix(b, []byte(cursorHeader))
 	if !ok {
 		return nil, errors.New("its first line is another")
@@ -73,8 +91,8 @@ func parseCursor(b []byte) (*shipCursor, error) {
 	if err := json.Unmarshal(line, &c); err != nil {
 		return nil, errors.New("its second line is not JSON, or of other types")
 	}
-	if !bytes.Equal(c.encode(), b) {
-		return nil, errors.New("its checksum differs, or it has another form")
+	if !hmac.Equal(c.encode(key), b) {
+		return nil, errors.New("the root key in force did not make it, or it has another form")
 	}
 	switch {
 	case c.Segment == 0 || c.Offset < int64(len(segmentHeader)) || c.Bytes < 0 || c.Shipped > maxInt || c.Parked > maxInt:
@@ -91,7 +109,7 @@ func parseCursor(b []byte) (*shipCursor, error) {
 // loadCursor returns the exporter's cursor, nil where there is none or, with an
 // error, none that is one of the ledger, which is durable up to end and has so
 // many records.
-func loadCursor(dir, exporter, ledger string, end place, records uint64) (*shipCursor, error) {
+func loadCursor(dir, exporter, ledger string, key []byte, end place, records uint64) (*shipCursor, error) {
 	f, info, err := openRegular(cursorPath(dir, exporter), true)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -107,7 +125,7 @@ func loadCursor(dir, exporter, ledger string, end place, records uint64) (*shipC
 	if err != nil {
 		return nil, unwrapPath(err)
 	}
-	c, err := parseCursor(b)
+	c, err := parseCursor(b, key)
 	switch {
 	case err != nil:
 		return nil, err
@@ -141,7 +159,7 @@ func (c *shipCursor) check(dir string) error {
 }
 
 // save keeps the cursor.
-func (c *shipCursor) save(d *disk, dir string) error {
+func (c *shipCursor) save(d *disk, dir string, key []byte) error {
 	path := cursorPath(dir, c.Exporter)
 	if err := os.Mkdir(filepath.Dir(path), 0o700); err == nil {
 		if err := d.syncDir(dir); err != nil {
@@ -150,7 +168,7 @@ func (c *shipCursor) save(d *disk, dir string) error {
 	} else if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return d.replace(path, c.encode())
+	return d.replace(path, c.encode(key))
 }
 
 // bytesBefore returns how many bytes of frames the ledger has before a place.

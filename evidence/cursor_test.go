@@ -3,7 +3,9 @@ package evidence_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -79,15 +81,15 @@ func TestCursorThatCannotBeUsed(t *testing.T) {
 			}
 		}
 	}
-	// sealed edits the second line and makes the third fit.
+	// sealed edits the second line and makes the third fit, as one who has the key.
 	sealed := func(old, new string) func(t *testing.T, dir string) {
 		return write(func(b []byte) []byte {
-			lines := bytes.SplitAfter(b, []byte("\n"))
-			line := bytes.Replace(lines[1], []byte(old), []byte(new), 1)
-			if bytes.Equal(line, lines[1]) {
-				t.Fatalf("%s holds no %s", lines[1], old)
+			line := bytes.Split(b, []byte("\n"))[1]
+			edited := bytes.Replace(line, []byte(old), []byte(new), 1)
+			if bytes.Equal(edited, line) {
+				t.Fatalf("%s holds no %s", line, old)
 			}
-			return fmt.Appendf(nil, "%s%s%x\n", lines[0], line, sha256.Sum256(line))
+			return evidence.SealCursor(edited, testKey(1), "prod")
 		})
 	}
 	foreign := newDir(t)
@@ -95,12 +97,19 @@ func TestCursorThatCannotBeUsed(t *testing.T) {
 	older := newDir(t)
 	shipSome(t, older, 1, evidence.Config{Ledger: "prod"})
 	for name, spoil := range map[string]func(t *testing.T, dir string){
-		"empty":                  write(func([]byte) []byte { return nil }),
-		"torn":                   write(func(b []byte) []byte { return b[:len(b)/2] }),
-		"without its last byte":  write(func(b []byte) []byte { return b[:len(b)-1] }),
-		"with one more":          write(func(b []byte) []byte { return append(b, '\n') }),
-		"a bit flipped":          write(func(b []byte) []byte { b[40] ^= 1; return b }),
-		"another version":        write(func(b []byte) []byte { return bytes.Replace(b, []byte("v1"), []byte("v2"), 1) }),
+		"empty":                 write(func([]byte) []byte { return nil }),
+		"torn":                  write(func(b []byte) []byte { return b[:len(b)/2] }),
+		"without its last byte": write(func(b []byte) []byte { return b[:len(b)-1] }),
+		"with one more":         write(func(b []byte) []byte { return append(b, '\n') }),
+		"a bit flipped":         write(func(b []byte) []byte { b[40] ^= 1; return b }),
+		"another version":       write(func(b []byte) []byte { return bytes.Replace(b, []byte("v2"), []byte("v1"), 1) }),
+		"with a plain checksum": write(func(b []byte) []byte {
+			i := bytes.LastIndexByte(b[:len(b)-1], '\n') + 1
+			return fmt.Appendf(bytes.Clone(b[:i]), "%x\n", sha256.Sum256(b[:i]))
+		}),
+		"sealed with another key": write(func(b []byte) []byte {
+			return evidence.SealCursor(bytes.Split(b, []byte("\n"))[1], testKey(2), "prod")
+		}),
 		"zeros":                  write(func(b []byte) []byte { return make([]byte, len(b)) }),
 		"huge":                   write(func([]byte) []byte { return make([]byte, 2<<20) }),
 		"another ledger":         sealed(`"ledger":"prod"`, `"ledger":"test"`),
@@ -211,35 +220,171 @@ func TestCursorThatCannotBeKept(t *testing.T) {
 	}
 }
 
-// Whatever stands in the file, it is a cursor in its one form or none.
+// forgedCursor is what anybody could make of a ledger who may write to its
+// directory: a cursor that says that all was shipped, right in all but its seal.
+func forgedCursor(t *testing.T, dir string, root ed25519.PrivateKey) []byte {
+	t.Helper()
+	envs := envelopes(t, dir)
+	end := int64(23)
+	for _, env := range envs {
+		end += int64(8 + len(env))
+	}
+	last := envs[len(envs)-1]
+	leaf := sha256.Sum256(append([]byte{0}, last...))
+	line := fmt.Appendf(nil, `{"bytes":%d,"exporter":"default","last":"%x","ledger":"prod","lastAt":%d,"offset":%d,"parked":0,"segment":1,"shipped":%d}`,
+		end-23, leaf, end-int64(8+len(last)), end, len(envs))
+	return evidence.SealCursor(line, root, "prod")
+}
+
+// A cursor that was made without the root key has an exporter skip nothing. One that
+// is the same in all else, and was made with it, is one.
+func TestAForgedCursorSkipsNoRecord(t *testing.T) {
+	for name, tt := range map[string]struct {
+		root ed25519.PrivateKey
+		all  bool
+	}{
+		"made with the key":    {testKey(1), false},
+		"made without the key": {testKey(9), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := newDir(t)
+			r, err := evidence.Open(dir, evidence.Config{Key: testKey(1), Ledger: "prod", ReadOnly: []string{"shell"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			use(t, r, 10)
+			if err := r.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			before := len(envelopes(t, dir))
+			if err := errors.Join(
+				os.Mkdir(filepath.Dir(cursorFile(dir, "default")), 0o700),
+				os.WriteFile(cursorFile(dir, "default"), forgedCursor(t, dir, tt.root), 0o600),
+			); err != nil {
+				t.Fatal(err)
+			}
+			want := envelopes(t, dir)
+			var log bytes.Buffer
+			got := shipSome2(t, dir, &log)
+			if want = envelopes(t, dir); !tt.all {
+				want = want[before:]
+			}
+			if !slices.EqualFunc(got, want, bytes.Equal) {
+				t.Errorf("the sink got %d records, want %d", len(got), len(want))
+			}
+			if said := strings.Contains(log.String(), "begins anew"); said != tt.all {
+				t.Errorf("the log says %q", log.String())
+			}
+		})
+	}
+}
+
+// A ledger that was put back to an older state and went on from there is not the one
+// of the cursor, though its holder made both.
+func TestACursorOfAnotherHistoryOfTheLedger(t *testing.T) {
+	dir, older := newDir(t), newDir(t)
+	shipSome(t, dir, 5, evidence.Config{Ledger: "prod"})
+	if err := os.CopyFS(older, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	shipSome(t, dir, 5, evidence.Config{})
+	cursor, err := os.ReadFile(cursorFile(dir, "default"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := evidence.Open(older, evidence.Config{Key: testKey(1), ReadOnly: []string{"shell"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	use(t, r, 20)
+	if err := errors.Join(r.Close(t.Context()), os.WriteFile(cursorFile(older, "default"), cursor, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	got := shipSome2(t, older, &log)
+	if want := envelopes(t, older); !slices.EqualFunc(got, want, bytes.Equal) {
+		t.Errorf("the sink got %d records, want all %d", len(got), len(want))
+	}
+	if !strings.Contains(log.String(), "the record before it is another") {
+		t.Errorf("the log says %q", log.String())
+	}
+}
+
+// After a rotation the cursor is the next key's, and the sink gets nothing twice.
+func TestTheCursorOutlivesARotation(t *testing.T) {
+	dir := newDir(t)
+	var s store
+	r, err := evidence.Open(dir, evidence.Config{Key: testKey(1), Exporters: to(s.take), ReadOnly: []string{"shell"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	use(t, r, 3)
+	if err := errors.Join(r.Rotate(t.Context(), testKey(2)), r.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if r, err = evidence.Open(dir, evidence.Config{Key: testKey(2), Exporters: to(s.take), ReadOnly: []string{"shell"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantShipped(t, dir, &s)
+}
+
+// Whatever stands in the file, it is a cursor in its one form, sealed by the key, and
+// of numbers that can be, or it is none.
 func FuzzCursor(f *testing.F) {
 	dir := filepath.Join(f.TempDir(), "ledger")
-	r, err := evidence.Open(dir, evidence.Config{Ledger: "prod", Exporters: to(func(context.Context, [][]byte) error {
+	r, err := evidence.Open(dir, evidence.Config{Ledger: "prod", Key: testKey(1), Exporters: to(func(context.Context, [][]byte) error {
 		return &evidence.SinkError{Err: errSink, Final: true}
 	})})
 	if err != nil {
 		f.Fatal(err)
 	}
-	if err := r.Close(context.Background()); err != nil {
-		f.Fatal(err)
-	}
+	_ = r.Close(context.Background()) // what was refused is in the cursor only
 	b, err := os.ReadFile(cursorFile(dir, "default"))
 	if err != nil {
 		f.Fatal(err)
 	}
-	if again, err := evidence.ParseCursor(b); err != nil || !bytes.Equal(again, b) {
+	parse := func(b []byte) ([]byte, error) { return evidence.ParseCursor(b, testKey(1), "prod") }
+	if again, err := parse(b); err != nil || !bytes.Equal(again, b) {
 		f.Fatalf("got %q, %v for %q", again, err, b)
 	}
 	f.Add(b)
-	f.Add([]byte("safeconduct cursor v1\n{}\n"))
+	f.Add(bytes.Split(b, []byte("\n"))[1])
+	f.Add([]byte("safeconduct cursor v2\n{}\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		again, err := evidence.ParseCursor(b)
-		if err == nil && !bytes.Equal(again, b) {
+		if again, err := parse(b); err == nil && !bytes.Equal(again, b) {
 			t.Errorf("%q is taken for %q", b, again)
 		}
-		// What has a checksum that fits is parsed too.
+		// What the key sealed is parsed too, and by no other key.
 		line, _, _ := bytes.Cut(b, []byte("\n"))
-		line = append(bytes.Clone(line), '\n')
-		_, _ = evidence.ParseCursor(fmt.Appendf(nil, "safeconduct cursor v1\n%s%x\n", line, sha256.Sum256(line)))
+		sealed := evidence.SealCursor(line, testKey(1), "prod")
+		again, err := parse(sealed)
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(again, sealed) {
+			t.Errorf("%q is taken for %q", sealed, again)
+		}
+		var c struct {
+			Segment               uint64
+			Bytes, Offset, LastAt int64
+			Shipped, Parked       uint64
+			Ledger, Exporter      string
+			Last                  evidence.Hash
+			Refused               []struct{ Count uint64 }
+		}
+		if err := json.Unmarshal(line, &c); err != nil || c.Segment == 0 || c.Offset < 23 || c.Bytes < 0 || c.Shipped > 1<<53 || c.Parked > 1<<53 {
+			t.Errorf("%q is taken: %v", line, err)
+		}
+		for _, r := range c.Refused {
+			if r.Count == 0 {
+				t.Errorf("%q is taken, and refuses nothing", line)
+			}
+		}
+		if _, err := evidence.ParseCursor(sealed, testKey(2), "prod"); err == nil {
+			t.Errorf("%q is taken with another key", sealed)
+		}
 	})
 }

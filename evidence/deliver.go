@@ -2,22 +2,21 @@ package evidence
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"example.com/safeconduct/internal/delivery"
 )
 
 // deliver has the sink take the batch, however long that takes, unless the
-// shipper is stopped.
+// shipper is stopped or has to go back.
 func (x *shipper) deliver(b *shipment) {
 	defer func() { x.back <- b }()
 	for b.left() > 0 && x.line.Wait(x.ctx) == nil {
 		err := x.activation(b)
-		if b.left() == 0 {
+		if b.left() == 0 || b.held != nil {
 			return
 		}
-		if x.line.State() == delivery.Closed && !errors.Is(err, delivery.ErrOpen) { // the attempts are used up
+		if x.line.State() == delivery.Closed && !delivery.IsOpen(err) { // the attempts are used up
 			timer := time.NewTimer(x.MaxBackoff)
 			select {
 			case <-timer.C:
@@ -35,7 +34,7 @@ func (x *shipper) activation(b *shipment) error {
 	for b.left() > 0 {
 		rest := b.envelopes[b.done:]
 		err := x.line.Attempt(x.ctx, func(ctx context.Context) error { return x.Sink(ctx, rest) })
-		if errors.Is(err, delivery.ErrHung) {
+		if delivery.IsHung(err) {
 			b.lend()
 		}
 		switch {
@@ -53,9 +52,19 @@ func (x *shipper) activation(b *shipment) error {
 			continue
 		}
 		b.take(min(delivery.Taken(err), len(rest)))
-		if b.left() > 0 && a.Again(x.ctx, err) != nil {
+		if b.left() > 0 && (x.misses(b, err) || a.Again(x.ctx, err) != nil) {
 			return err
 		}
 	}
 	return nil
+}
+
+// misses reports whether the sink says that it lacks records before what is left
+// of the batch, and they are to be sent again. One that claims to have more than
+// came to it is not believed: nothing is skipped.
+func (x *shipper) misses(b *shipment, err error) bool {
+	if held := delivery.Missing(err); !x.Unordered && held != nil && *held < b.index+uint64(b.done) && x.mayRewind() {
+		b.held = held
+	}
+	return b.held != nil
 }

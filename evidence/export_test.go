@@ -1,8 +1,12 @@
 package evidence
 
 import (
+	"crypto"
 	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -188,10 +192,27 @@ func (r *Recorder) SetClock(wall func() time.Time) {
 }
 
 // ParseCursor parses an exporter's cursor and encodes it again.
-func ParseCursor(b []byte) ([]byte, error) {
-	c, err := parseCursor(b)
+func ParseCursor(b []byte, root crypto.Signer, ledger string) ([]byte, error) {
+	key, err := cursorKey(root, ledger)
 	if err != nil {
 		return nil, err
 	}
-	return c.encode(), nil
+	c, err := parseCursor(b, key)
+	if err != nil {
+		return nil, err
+	}
+	return c.encode(key), nil
+}
+
+// SealCursor returns the cursor with so much as its second line, as the holder of a
+// root key could make it.
+func SealCursor(line []byte, root crypto.Signer, ledger string) []byte {
+	key, err := cursorKey(root, ledger)
+	if err != nil {
+		panic(err)
+	}
+	file := append(append([]byte(cursorHeader), line...), '\n')
+	mac := hmac.New(sha256.New, key)
+	mac.Write(file)
+	return fmt.Appendf(file, "%x\n", mac.Sum(nil))
 }

@@ -11,14 +11,22 @@ import (
 // An Exporter says how a [Sink] gets the records of a ledger, from its beginning
 // on, each at least once. It follows the ledger behind a cursor, a file in the
 // ledger's directory: while the sink is away the cursor waits, and nothing is
-// buffered, dropped or too old. A file that is damaged, or not of this ledger,
-// counts as none: the sink gets what it has again.
+// buffered, dropped or too old. A file that is damaged, not of this ledger, or not
+// made by a holder of its root key, counts as none: the sink gets what it has again.
+// So it does once after a rotation by another process, and at each start where the
+// root key is a device that never gives the same signature twice.
 //
 // Calls of the sink get up to 256 records or 1 MiB, whichever comes first, and
 // what there is 200 ms after a record came. A call that fails is made again, after
 // a pause that is a random part of a bound that doubles (full jitter) or as long as
 // the sink asks for, if that is shorter than MaxBackoff. After failures in a row a
-// breaker opens: the sink is left alone, and then gets one call to see.
+// breaker opens: the sink is left alone, and then gets one call to see. It opens at
+// once where the sink does not know us, a token is wrong say: nothing is refused by
+// that, the Logger hears of it as an error, once a minute, and all goes out in order
+// when somebody has seen to it.
+//
+// A sink that misses what the cursor says it has gets it again, from there on: at
+// once the first time, and then, where that does not help, ever more rarely.
 type Exporter struct {
 	// Name names the cursor's file, and the exporter in records and Stats: at
 	// most 64 lower-case letters, digits, "-" and "_", different for each
@@ -99,6 +107,10 @@ type ExporterStats struct {
 
 	Breaker string `json:"breaker"` // "closed", "open" or "half-open"
 
+	// Unauthorized says that the sink does not know us, or that we may not send
+	// to it: records wait in the ledger until somebody has seen to that.
+	Unauthorized bool `json:"unauthorized"`
+
 	// Err is why the last call failed, or why the ledger could not be read; nil
 	// if neither did. CursorErr is why the cursor could not be kept.
 	Err       error `json:"-"`
@@ -114,11 +126,14 @@ func (s ExporterStats) LogValue() slog.Value {
 		slog.Uint64("attempts", s.Attempts), slog.Uint64("failures", s.Failures), slog.Uint64("retried", s.Retried),
 		slog.String("breaker", s.Breaker),
 	}
+	if s.Unauthorized {
+		attrs = append(attrs, slog.Bool("unauthorized", true))
+	}
 	if s.Err != nil {
-		attrs = append(attrs, slog.Any("error", classes(s.Err)))
+		attrs = append(attrs, slog.Any("error", sinkClasses(s.Err)))
 	}
 	if s.CursorErr != nil {
-		attrs = append(attrs, slog.Any("cursor_error", classes(s.CursorErr)))
+		attrs = append(attrs, slog.Any("cursor_error", sinkClasses(s.CursorErr)))
 	}
 	return slog.GroupValue(attrs...)
 }

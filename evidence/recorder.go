@@ -179,9 +179,16 @@ func (r *Recorder) assemble(s *store, cfg Config, origin string, found *found) e
 	log := logger{cfg.Logger}
 	r.before = found.records
 	r.queue = newQueue(cfg.Queue, queueMemory)
+	var key []byte
+	if len(cfg.Exporters) > 0 {
+		var err error
+		if key, err = cursorKey(cfg.Key, origin); err != nil {
+			return err
+		}
+	}
 	for _, e := range cfg.Exporters {
 		e = e.complete()
-		x, err := newShipper(e, s, r.queue, log, origin, found.records)
+		x, err := newShipper(e, s, r.queue, log, origin, key, found.records)
 		if err != nil {
 			return fmt.Errorf("exporter %s: %w", e.Name, err)
 		}

@@ -6,7 +6,7 @@ import (
 )
 
 // A Refusal says which records a sink refused for good. They are in the ledger,
-// and are not sent again.
+// and are not sent again by themselves: see [Resend].
 type Refusal struct {
 	Count    uint64   `json:"count"`           // of the records
 	Error    []string `json:"error,omitempty"` // classes of what the sink returned, outermost first; never messages
@@ -65,6 +65,16 @@ func (b *Breaker) validate() error {
 // aboutDelivery reports whether records of the kind are about shipping. That they
 // are refused is not recorded: there would be no end to it.
 func (k RecordKind) aboutDelivery() bool { return k == KindDeliveryFailed || k == KindBreaker }
+
+// sinkClasses returns the classes of what a sink returned, each as long as a
+// record takes a name: a sink names its own types.
+func sinkClasses(err error) []string {
+	all := classes(err)
+	for i, c := range all {
+		all[i] = clean(c, maxName)
+	}
+	return all
+}
 
 // refuse notes that records were parked, for a record to say so. It leaves the
 // refusal alone that is being recorded.

@@ -49,8 +49,8 @@ func refusals(t *testing.T, dir string) (all []*evidence.Refusal, seqs []uint64)
 // that the records about it are refused too is the end of it.
 func TestFault3Refused(t *testing.T) {
 	for status, want := range map[int]bool{
-		400: true, 401: true, 403: true, 404: true, 413: true, 500: true, 501: true, 505: true,
-		408: false, 425: false, 429: false, 502: false, 503: false, 504: false,
+		400: true, 404: true, 413: true, 500: true, 501: true, 505: true,
+		401: false, 403: false, 407: false, 408: false, 425: false, 429: false, 502: false, 503: false, 504: false,
 	} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -163,7 +163,40 @@ func TestRefusalsAreRecordedAtABoundedRate(t *testing.T) {
 	})
 }
 
-// What is refused when the ledger is closed is recorded when it is opened again.
+// What is refused before Close is recorded by it, whatever the time of the last
+// record about refusals.
+func TestCloseRecordsWhatWasRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		refuse := func(_ context.Context, envs [][]byte) error { return &evidence.SinkError{Err: errSink, Final: true} }
+		r, err := evidence.Open(dir, evidence.Config{Key: testKey(1), ReadOnly: []string{"shell"}, Exporters: to(refuse)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			use(t, r, 1)
+			time.Sleep(5 * time.Second)
+		}
+		if _, seqs := refusals(t, dir); len(seqs) == 13 {
+			t.Error("nothing is left to be recorded")
+		}
+		began := time.Now()
+		if err := r.Close(t.Context()); err != nil {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("Close took %v", took)
+		}
+		if _, seqs := refusals(t, dir); len(seqs) != 13 {
+			t.Errorf("got refusals of %v, want of 1 to 13", seqs)
+		}
+		wantExact(t, dir, stats(r))
+		wantIntact(t, dir)
+	})
+}
+
+// What is refused when the ledger is closed is recorded when it is opened again, and
+// Close says so.
 func TestRefusedAtClose(t *testing.T) {
 	dir := newDir(t)
 	refuse := func(context.Context, [][]byte) error { return &evidence.SinkError{Err: errSink, Final: true} }
@@ -172,8 +205,9 @@ func TestRefusedAtClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	use(t, r, 1)
-	if err := r.Close(t.Context()); err != nil {
-		t.Fatal(err)
+	var pending *evidence.PendingError
+	if err := r.Close(t.Context()); !errors.As(err, &pending) || pending.Untold != 5 || pending.Unshipped != nil || pending.NotDurable != 0 {
+		t.Errorf("got %v, want it to say that 5 were refused and no record says so", err)
 	}
 	if st := stats(r); st.Parked != 5 {
 		t.Errorf("got stats %+v, want 5 parked", st)

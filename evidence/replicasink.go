@@ -14,7 +14,9 @@ import (
 //
 // It needs the order of the ledger. It returns nil once the records are synced to
 // the disk. A record that does not verify, or that contradicts what is there, is
-// refused for good; where records before it are missing it waits for those.
+// refused for good; where records before it are missing the exporter goes back to
+// them. So a replica that did not know of a root key takes the rotation to it, and
+// what follows, once it was opened with a policy that does.
 func (r *Replica) Take(ctx context.Context, envelopes [][]byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -25,8 +27,13 @@ func (r *Replica) Take(ctx context.Context, envelopes [][]byte) error {
 	}
 	var refused *RefusedError
 	var contradicts *EquivocationError
-	return &SinkError{
+	var missing *MissingError
+	e := &SinkError{
 		Err: err, Accepted: taken,
 		Final: errors.As(err, &refused) || errors.As(err, &contradicts), Rejected: 1,
 	}
+	if errors.As(err, &missing) {
+		e.Held = &missing.Records
+	}
+	return e
 }

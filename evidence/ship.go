@@ -34,6 +34,7 @@ type shipper struct {
 	log    logger
 	dir    string
 	disk   disk
+	key    atomic.Pointer[[]byte] // of the cursor
 
 	ctx       context.Context // of the calls
 	stop      context.CancelFunc
@@ -50,10 +51,12 @@ type shipper struct {
 	first  time.Time     // when the first record came that was not yet read
 	news   chan struct{} // closed when the cursor moves, or the shipper ends
 	notice *Breaker      // of the breaker, not yet recorded
-	err    error         // of reading the ledger
-	kept   error         // of keeping the cursor
+	again  rewinds
+	err    error // of reading the ledger
+	kept   error // of keeping the cursor
 
 	oldest atomic.Pointer[time.Time] // of the first batch under way
+	urgent atomic.Bool               // refusals are to be recorded without a rest
 
 	// The goroutine's own.
 	read    count       // up to where batches were made
@@ -83,13 +86,14 @@ type count struct {
 
 // newShipper returns the shipper of a ledger that has so many records. The
 // Exporter is complete.
-func newShipper(e Exporter, s *store, q *queue, log logger, ledger string, records uint64) (*shipper, error) {
+func newShipper(e Exporter, s *store, q *queue, log logger, ledger string, key []byte, records uint64) (*shipper, error) {
 	x := &shipper{
 		Exporter: e, queue: q, log: log, dir: s.dir, disk: s.disk,
 		reader:    newLedgerReader(s.dir),
 		finishing: make(chan struct{}), done: make(chan struct{}), more: make(chan struct{}, 1), news: make(chan struct{}),
 		back: make(chan *shipment, e.Concurrency),
 	}
+	x.key.Store(&key)
 	x.ctx, x.stop = context.WithCancel(context.Background())
 	x.end = place{s.segment, s.size}
 	bytes, err := bytesBefore(s.dir, x.end)
@@ -97,7 +101,7 @@ func newShipper(e Exporter, s *store, q *queue, log logger, ledger string, recor
 		return nil, err
 	}
 	x.total = count{records, bytes}
-	switch c, err := loadCursor(s.dir, e.Name, ledger, x.end, records); {
+	switch c, err := loadCursor(s.dir, e.Name, ledger, key, x.end, records); {
 	case err != nil:
 		log.warn("an exporter begins anew, as its cursor cannot be used", "exporter", e.Name, "error", err)
 		fallthrough
@@ -195,7 +199,7 @@ func (x *shipper) ended() bool {
 
 // due returns for how long there is nothing to do.
 func (x *shipper) due() time.Duration {
-	wait := sayEvery
+	wait := max(sayEvery-time.Since(x.said), 0)
 	consider := func(d time.Duration) { wait = min(wait, max(d, 0)) }
 	if x.isFinishing() {
 		consider(closePoll)
@@ -208,7 +212,7 @@ func (x *shipper) due() time.Duration {
 	}
 	if n := len(x.cursor.Refused); n > 0 && x.telling == nil {
 		next := x.recordAt
-		if n == 1 && x.tellAt.After(next) {
+		if n == 1 && x.tellAt.After(next) && !x.urgent.Load() {
 			next = x.tellAt
 		}
 		consider(time.Until(next))
@@ -224,12 +228,15 @@ func (x *shipper) due() time.Duration {
 // canRead reports whether there is something to read, and to do with it. It
 // needs x.mu.
 func (x *shipper) canRead() bool {
-	return x.read.records < x.total.records && len(x.flying) < x.Concurrency &&
+	return x.read.records < x.total.records && len(x.flying) < x.Concurrency && x.again.to == nil &&
 		(len(x.cursor.Refused) < maxRefusals || x.isFinishing())
 }
 
 // dispatch has batches delivered, as many as may be under way.
 func (x *shipper) dispatch() {
+	if x.again.to != nil && len(x.flying) == 0 {
+		x.rewind()
+	}
 	for {
 		x.mu.Lock()
 		left := count{x.total.records - x.read.records, x.total.bytes - x.read.bytes}
@@ -255,6 +262,7 @@ func (x *shipper) dispatch() {
 			x.spare = append(x.spare, b)
 			return
 		}
+		b.index = x.read.records
 		x.at, x.read = b.at(len(b.ends)), count{x.read.records + uint64(len(b.ends)), x.read.bytes + b.bytes(len(b.ends))}
 		x.flying = append(x.flying, b)
 		x.age()
@@ -297,7 +305,11 @@ func (x *shipper) settle(b *shipment) {
 		x.flying = x.flying[1:]
 		if !x.stuck {
 			x.advance(b)
-			x.stuck = b.left() > 0 // the shipper ends
+			if b.held != nil {
+				x.goBack(*b.held)
+			} else {
+				x.stuck = b.left() > 0 // the shipper ends
+			}
 		}
 		if !b.lent {
 			x.spare = append(x.spare, b)
@@ -318,12 +330,12 @@ func (x *shipper) advance(b *shipment) {
 	c.Bytes += b.bytes(b.done)
 	c.Shipped += uint64(b.done - b.refused)
 	c.Parked += uint64(b.refused)
-	for _, r := range b.refusals {
-		c.refuse(&r, x.telling)
-	}
 	x.dirty = true
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	for _, r := range b.refusals {
+		c.refuse(&r, x.telling)
+	}
 	x.cursor = c
 	x.wake()
 }
@@ -345,7 +357,7 @@ func (x *shipper) save() {
 	if !x.dirty {
 		return
 	}
-	err := x.cursor.save(&x.disk, x.dir)
+	err := x.cursor.save(&x.disk, x.dir, *x.key.Load())
 	x.savedAt, x.savedOf = time.Now(), x.cursor.records()
 	x.dirty = err != nil
 	if err != nil {

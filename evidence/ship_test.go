@@ -464,7 +464,7 @@ func TestExporterLogs(t *testing.T) {
 			t.Errorf("the log holds what a sink said: %s", log.String())
 		}
 		n := strings.Count(log.String(), "evidence: shipping")
-		if n < 18 || n > 20 || !strings.Contains(log.String(), " lag_time=") || !strings.Contains(log.String(), "breaker=open error=[*errors.errorString]") {
+		if n < 18 || n > 21 || !strings.Contains(log.String(), " lag_time=") || !strings.Contains(log.String(), "breaker=open error=[*errors.errorString]") {
 			t.Errorf("got %d lines in 20 minutes: %s", n, log.String())
 		}
 		if n := strings.Count(log.String(), "breaker is "); n != 2 {

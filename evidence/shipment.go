@@ -17,12 +17,14 @@ type shipment struct {
 	segment   uint64
 	begin     int64   // where the first frame begins in the segment
 	ends      []int64 // where each frame ends
+	index     uint64  // of the first record in the ledger, from 0
 
 	done     int // from the front
 	refused  int // of these
 	refusals []refusal
-	lent     bool // a call of the sink that did not return has data
-	landed   bool // nobody delivers it any more
+	lent     bool    // a call of the sink that did not return has data
+	held     *uint64 // the sink has only so many records of the ledger, and misses some before these
+	landed   bool    // nobody delivers it any more
 
 	time  time.Time // of the first record, once that was looked at
 	dated bool
@@ -60,7 +62,7 @@ func (b *shipment) refuse(n int, err error) {
 	if n == 0 {
 		return
 	}
-	b.refusals = append(b.refusals, refusal{b.envelopes[b.done : b.done+n], classes(err)})
+	b.refusals = append(b.refusals, refusal{b.envelopes[b.done : b.done+n], sinkClasses(err)})
 	b.refused += n
 	b.done += n
 }

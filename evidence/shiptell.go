@@ -18,7 +18,7 @@ func (x *shipper) stats() ExporterStats {
 		Name: x.Name, Shipped: x.cursor.Shipped, Parked: x.cursor.Parked,
 		Lag: x.total.records - x.cursor.records(), LagBytes: x.total.bytes - x.cursor.Bytes,
 		Attempts: line.Attempts, Failures: line.Failures, Retried: line.Retries,
-		Breaker: string(line.State), Err: line.Err, CursorErr: x.kept,
+		Breaker: string(line.State), Unauthorized: delivery.IsUnauthorized(line.Err), Err: line.Err, CursorErr: x.kept,
 	}
 	if x.err != nil {
 		s.Err = x.err
@@ -73,10 +73,48 @@ func (x *shipper) reached(ctx context.Context, n uint64) bool {
 	}
 }
 
+// told waits until all refusals so far are recorded, unless records cannot be
+// written at the moment, as failing says.
+func (x *shipper) told(ctx context.Context, failing func() error) {
+	notify(x.more)
+	x.mu.Lock()
+	those := slices.Clone(x.cursor.Refused)
+	x.mu.Unlock()
+	for failing() == nil {
+		x.mu.Lock()
+		news := x.news
+		left := slices.ContainsFunc(those, func(f *Refusal) bool { return slices.Contains(x.cursor.Refused, f) })
+		x.mu.Unlock()
+		if !left {
+			return
+		}
+		timer := time.NewTimer(closePoll)
+		select {
+		case <-news:
+		case <-timer.C:
+		case <-x.done:
+			failing = func() error { return errAway }
+		case <-ctx.Done():
+			failing = ctx.Err
+		}
+		timer.Stop()
+	}
+}
+
+// untold returns how many records the sink refused of which no record says so.
+func (x *shipper) untold() (records uint64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, f := range x.cursor.Refused {
+		records += f.Count
+	}
+	return records
+}
+
 // breaker hears of the breaker's changes.
 func (x *shipper) breaker(n delivery.Notice) {
 	x.mu.Lock()
-	b := Breaker{Exporter: x.Name, State: string(n.State), Changes: uint64(n.Changes), Error: classes(n.Err)}
+	b := Breaker{Exporter: x.Name, State: string(n.State), Changes: uint64(n.Changes), Error: sinkClasses(n.Err)}
 	if x.notice != nil {
 		b.Changes += x.notice.Changes
 	}
@@ -94,22 +132,34 @@ func (x *shipper) tell() {
 	if notice != nil {
 		x.tellBreaker(notice)
 	}
-	if n := len(x.cursor.Refused); n > 0 && x.telling == nil && !now.Before(x.recordAt) && (n > 1 || !now.Before(x.tellAt)) {
+	if n := len(x.cursor.Refused); n > 0 && x.telling == nil && !now.Before(x.recordAt) && (n > 1 || !now.Before(x.tellAt) || x.urgent.Load()) {
 		x.tellRefusal(x.cursor.Refused[0])
 	}
 	if done := x.cursor.records(); now.Sub(x.said) >= sayEvery {
-		if s := x.stats(); s.Lag > 0 || done != x.saidOf {
+		switch s := x.stats(); {
+		case s.Unauthorized:
+			x.log.error(turnedAway, slog.Any("", s))
+		case s.Lag > 0 || done != x.saidOf:
 			x.log.info("shipping", slog.Any("", s))
 		}
 		x.said, x.saidOf = now, done
+		x.heed()
 	}
 }
+
+// turnedAway is what a person is told who can do something about it.
+const turnedAway = "a sink turns its exporter away: see to the token or certificate, and to what the receiver lets it write; " +
+	"no record is skipped, all wait in the ledger and go out once it is let in"
 
 func (x *shipper) tellBreaker(b *Breaker) {
 	x.mu.Lock()
 	x.notice = nil
 	x.mu.Unlock()
-	x.log.warn("an exporter's breaker is "+b.State, "exporter", x.Name, "changes", b.Changes, "error", b.Error)
+	if args := []any{"exporter", x.Name, "changes", b.Changes, "error", b.Error}; x.stats().Unauthorized {
+		x.log.error(turnedAway, args...)
+	} else {
+		x.log.warn("an exporter's breaker is "+b.State, args...)
+	}
 	if !x.queue.isClosed() {
 		// Where there is no room for it the queue declares it lost.
 		_, _ = x.queue.put(false, &event{kind: KindBreaker, body: *b}, nil)
@@ -141,8 +191,12 @@ func (x *shipper) toldRefusal(err error) {
 		return
 	}
 	x.tellAt = time.Now().Add(sayEvery)
+	if x.urgent.Load() {
+		x.recordAt = time.Time{}
+	}
 	x.mu.Lock()
 	x.cursor.Refused = slices.DeleteFunc(x.cursor.Refused, func(other *Refusal) bool { return other == f })
+	x.wake()
 	x.mu.Unlock()
 	x.dirty = true
 }

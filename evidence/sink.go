@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"example.com/safeconduct/internal/delivery"
 )
 
 // A Sink takes records elsewhere. It gets signed envelopes, each one line of
@@ -20,9 +22,14 @@ import (
 //	Permanent() bool           to send again is no use: the rest is refused for good
 //	Refused() int              and if that is not zero, only so many of the rest
 //	RetryAfter() time.Duration how long to wait before the next call
+//	Unauthorized() bool        whoever sends is not known, or may not: nothing is
+//	                           refused, and all waits until somebody sees to it
+//	Missing() (uint64, bool)   records before these are missing: so many from the
+//	                           ledger's first one on are there
 //
 // Records that are refused for good stay in the ledger, which says so in a
-// delivery.failed. They do not come again.
+// delivery.failed. They come again only where the sink misses them, or somebody
+// asks for it: see [Resend].
 //
 // A Sink must neither modify the envelopes nor keep them after it returned: their
 // memory is used again. It should return when ctx ends, which it does after
@@ -47,6 +54,15 @@ type SinkError struct {
 	// After is how long to wait before the next call; zero leaves it to the
 	// exporter.
 	After time.Duration
+
+	// NotAllowed says that whoever sends is not known to the receiver, or may
+	// not send to it. Where it is false, Err is asked.
+	NotAllowed bool
+
+	// Held, if it is not nil, says that records before these are missing, and
+	// that the first so many of the ledger are there: the exporter goes back to
+	// them, unless it is Unordered.
+	Held *uint64
 }
 
 // Error returns what Err says, and how many were taken and refused.
@@ -76,3 +92,14 @@ func (e *SinkError) Refused() int { return e.Rejected }
 
 // RetryAfter returns After.
 func (e *SinkError) RetryAfter() time.Duration { return e.After }
+
+// Unauthorized returns NotAllowed, or what Err says.
+func (e *SinkError) Unauthorized() bool { return e.NotAllowed || delivery.IsUnauthorized(e.Err) }
+
+// Missing returns Held, and whether there is one.
+func (e *SinkError) Missing() (held uint64, missing bool) {
+	if e.Held == nil {
+		return 0, false
+	}
+	return *e.Held, true
+}

@@ -151,22 +151,31 @@ func TestSinkIsRefused(t *testing.T) {
 	}
 }
 
-// TestSinkUnauthorized has all refused, and each posted once: no storm.
-func TestSinkUnauthorized(t *testing.T) {
+// While the key is wrong nothing is refused and each Take makes a request or a few;
+// with the right one all is posted, each once.
+func TestNothingIsRefusedWhileTheKeyIsWrong(t *testing.T) {
 	for _, cfg := range []aitracer.SinkConfig{{}, {OTLP: true}} {
-		var v vendor
-		v.fault = func(w http.ResponseWriter, _ *http.Request, _ int, _ []byte) bool {
-			w.WriteHeader(http.StatusUnauthorized)
-			return true
-		}
-		c := newClient(t, aitracer.Config{BaseURL: serve(t, &v)})
-		refused := ship(t, aitracer.NewSink(c, cfg), run(t))
-		want, posts := []int{5, 8, 10, 12, 14}, 7
-		if cfg.OTLP {
-			want, posts = []int{5, 6, 8, 10, 12, 14}, 1
-		}
-		if !slices.Equal(refused, want) || v.requests() != posts {
-			t.Errorf("got %v refused after %d requests, want %v after %d", refused, v.requests(), want, posts)
+		for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+			var v vendor
+			v.fault = func(w http.ResponseWriter, _ *http.Request, _ int, _ []byte) bool {
+				w.WriteHeader(status)
+				return true
+			}
+			c := newClient(t, aitracer.Config{BaseURL: serve(t, &v), Concurrency: 1})
+			sink := aitracer.NewSink(c, cfg)
+			for n := 1; n < 4; n++ {
+				err := sink.Take(t.Context(), run(t))
+				wantSaid(t, err, 5, 0, 0)
+				var asked interface{ Unauthorized() bool }
+				if !errors.As(err, &asked) || !asked.Unauthorized() || v.requests() != n {
+					t.Errorf("got %v after %d requests, want it to be about the key", err, v.requests())
+				}
+			}
+			v.fault = nil
+			if err := sink.Take(t.Context(), run(t)); err != nil {
+				t.Errorf("got error %v with the right key", err)
+			}
+			wantOnce(t, &v, cfg, nil)
 		}
 	}
 }

@@ -27,7 +27,8 @@ const (
 )
 
 // ErrOpen is wrapped by the errors of traces that were not posted because too
-// many before them failed: the breaker is open, for 30 seconds at a time.
+// many before them failed, or the key is wrong: the breaker is open, for 30 seconds
+// at a time.
 var ErrOpen = delivery.ErrOpen
 
 // A Config says how a [Client] works. Printing or logging it does not show the

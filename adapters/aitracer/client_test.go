@@ -31,6 +31,7 @@ func TestRecordTriesAgain(t *testing.T) {
 		{[]int{503, 503, 503, 503, 503}, 5, 503},
 		{[]int{400}, 1, 400},
 		{[]int{401}, 1, 401},
+		{[]int{403}, 1, 403},
 		{[]int{413}, 1, 413},
 		{[]int{500}, 1, 500},
 		{[]int{503, 400}, 2, 400},
@@ -50,7 +51,7 @@ func TestRecordTriesAgain(t *testing.T) {
 				return
 			}
 			e, ok := errors.AsType[*aitracer.Error](err)
-			if !ok || e.Status != tt.status || e.Path != "/api/traces" || e.Permanent() != (tt.status != 503) {
+			if !ok || e.Status != tt.status || e.Path != "/api/traces" || e.Permanent() != (tt.status != 503 && tt.status != 401 && tt.status != 403) {
 				t.Errorf("got error %v, want an Error with status %d", err, tt.status)
 			}
 		})

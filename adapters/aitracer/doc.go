@@ -42,8 +42,9 @@
 //   - That what a webhook signs is the timestamp, a full stop and the body.
 //   - That any answer of 2xx means taken, unless it is a page of HTML. Its body is
 //     looked at only for what OTLP says of rejected spans. 408, 425, 429, 502, 503
-//     and 504 are tried again, and redirects, which are not followed; all others
-//     from 400 on refuse for good.
+//     and 504 are tried again, and redirects, which are not followed; 401, 403 and
+//     407 say that the key is wrong, and open the breaker; all others from 400 on
+//     refuse for good.
 //   - That a requestId is posted again is no harm. Whether the vendor tells it from
 //     another trace is not documented.
 //   - Timeouts, pauses, numbers of attempts and of requests at a time, and bounds

@@ -101,9 +101,10 @@ type part struct {
 // a time, and none any more once one has failed that may succeed another time. It
 // keeps no envelope.
 //
-// What the vendor answers with 400, 401 or any other status that says that to
-// send the same again is of no use is refused for good, and so is what is no
-// record: a key that is no longer valid is better changed before than after.
+// What the vendor answers with 400 or any other status that says that to send the
+// same again is of no use is refused for good, and so is what is no record. Where the
+// key is wrong nothing is: the error says so by its method Unauthorized, and an
+// exporter waits until the key is right.
 //
 // The error says by the methods Taken, how many envelopes from the front need not
 // come again; Permanent, whether the Refused ones that follow them are refused for

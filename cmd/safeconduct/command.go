@@ -85,7 +85,7 @@ be done.`,
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(newVerify(), newInspect(), newTail(), newProve(), newReveal(), newVerifyProof(),
-		newCheckpoint(), newExport(), newServe(), newKeygen(), newRotate(), newErase())
+		newCheckpoint(), newExport(), newServe(), newResend(), newKeygen(), newRotate(), newErase())
 
 	root.Args = unknownCommand
 	root.RunE = func(cmd *cobra.Command, _ []string) error {

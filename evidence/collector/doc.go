@@ -59,8 +59,8 @@
 // A record that is there is acknowledged again, and not stored again, so that a
 // batch can be sent again after an answer that was lost. Records that come too
 // early are not stored: a client sends the batches of one ledger one after the
-// other. Where the collector itself has lost records, the agent's exporter must
-// begin anew: remove its cursor, exporters/NAME.cursor in the agent's ledger.
+// other. Where the collector has lost records, or was never sent them, it says
+// missing, and an exporter goes back to the first of them.
 //
 // Checkpoints are posted to /v1/checkpoints/{ledger} as they are, and read from
 // there. GET /v1/runs and /v1/runs/{run} show what runs there were, and their

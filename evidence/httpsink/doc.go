@@ -29,10 +29,8 @@
 // them: see [Sink.Send]. Redirects are not followed, so that the token goes to
 // nobody else.
 //
-// What is refused for good, because the token is wrong say, an exporter parks: the
-// ledger has it, and it does not come again by itself. To a collector nothing that
-// follows comes either, as it takes no ledger with a hole. Once the cause is
-// removed, close the Recorder and remove the exporter's cursor,
-// exporters/NAME.cursor in the ledger's directory: all comes again, and what the
-// receiver has it knows.
+// While the token is wrong nothing is refused: all waits in the ledger, and goes out
+// once the token is right. What is refused for good an exporter parks: the ledger has
+// it, and it comes again where a collector says that it misses it, as it takes no
+// ledger with a hole, or where somebody asks for it: see evidence.Resend.
 package httpsink

@@ -161,9 +161,10 @@ func loopback(host string) bool {
 //
 // The error is an *evidence.SinkError: it says how many records the receiver has
 // taken all the same, by "taken" in its answer, and whether to send again is of
-// use. It is not for the statuses 400 to 599 but 408, 425, 429, 502, 503 and 504, and
-// 409 with Retry-After, by which a collector says that records before these are
-// missing. Where a collector has refused one record, or one alone is too large, only
+// use. It is not for the statuses 400 to 599 but 408, 425, 429, 502, 503 and 504; 401,
+// 403 and 407, after which all waits until the token is right; and 409 with
+// Retry-After, by which a collector says that records before these are missing, and
+// with "records" how many it has: the exporter goes back to them. Where a collector has refused one record, or one alone is too large, only
 // that is refused for good. Errors hold nothing of what was sent or answered.
 func (s *Sink) Send(ctx context.Context, envelopes [][]byte) error {
 	sent, most := 0, len(envelopes)
@@ -240,8 +241,9 @@ type answer struct {
 	status *delivery.StatusError // also of a success
 	kind   string                // media type
 	says   struct {
-		Type  string `json:"type"`
-		Taken *int   `json:"taken"`
+		Type    string  `json:"type"`
+		Taken   *int    `json:"taken"`
+		Records *uint64 `json:"records"`
 	}
 }
 
@@ -303,6 +305,8 @@ func (a *answer) judge(n int) *failure {
 		e.tooLarge = a.status.Status == http.StatusRequestEntityTooLarge
 		if kind := a.says.Type; e.tooLarge || kind == problem+"refused" || kind == problem+"equivocation" {
 			e.Rejected = 1
+		} else if kind == problem+"missing" && !e.Final {
+			e.Held = a.says.Records
 		}
 	}
 	return e

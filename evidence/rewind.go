@@ -1,0 +1,144 @@
+package evidence
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// maxRewind bounds the rest between two times that a sink has an exporter go back,
+// which begins at sayEvery and doubles as long as that leads nowhere.
+const maxRewind = time.Hour
+
+// Rewinds are those of a shipper. Its mutex guards them.
+type rewinds struct {
+	to *uint64 // how many records the sink is to keep, once nothing is under way; nil if all
+
+	next     time.Time // before it the sink's wish is not granted
+	rest     time.Duration
+	furthest uint64 // how far the cursor was at the last one
+}
+
+const resendSuffix = ".resend"
+
+func resendPath(dir, exporter string) string {
+	return filepath.Join(dir, cursorsName, exporter+resendSuffix)
+}
+
+// Resend has an exporter of the ledger in the directory dir send all records again,
+// from the first one on, those included that its sink refused for good: sinks know
+// by [Record.ID] what they have. It leaves a file beside the exporter's cursor, which
+// is taken up within a minute, once what is under way has come to its end, or when
+// the ledger is opened again. So it may be called while the ledger is written, from
+// any process, and needs no key.
+//
+// A sink that misses records says so by itself, and needs no Resend: see [Sink]. The
+// error wraps [ErrNotLedger], or fs.ErrNotExist where no exporter of that name has
+// shipped anything.
+func Resend(dir, exporter string) error {
+	if err := resend(dir, exporter); err != nil {
+		return fmt.Errorf("evidence: resend: %w", err)
+	}
+	return nil
+}
+
+func resend(dir, exporter string) error {
+	if _, err := listSegments(dir); err != nil {
+		return fmt.Errorf("ledger %s: %w", dir, err)
+	}
+	if !isExporterName(exporter) {
+		return fmt.Errorf("an exporter cannot be called %q", exporter)
+	}
+	if _, err := os.Lstat(cursorPath(dir, exporter)); err != nil {
+		return fmt.Errorf("exporter %s: its cursor: %w", exporter, unwrapPath(err))
+	}
+	d := realDisk()
+	return d.replace(resendPath(dir, exporter), nil)
+}
+
+// heed takes up what Resend left.
+func (x *shipper) heed() {
+	path := resendPath(x.dir, x.Name)
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err := x.disk.remove(path); err != nil {
+		x.log.warn("an exporter cannot take up what it was asked to send again", "exporter", x.Name, "error", err)
+		return // else it would be sent over and over
+	}
+	x.goBack(0)
+}
+
+// mayRewind reports whether the sink's wish to go back is granted now.
+func (x *shipper) mayRewind() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return !time.Now().Before(x.again.next)
+}
+
+// goBack has the shipper go back to where the sink has so many records, once
+// nothing is under way.
+func (x *shipper) goBack(records uint64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.again.to == nil || records < *x.again.to {
+		x.again.to = &records
+		notify(x.more)
+	}
+}
+
+// rewind goes back, or to where the cursor is if that cannot be.
+func (x *shipper) rewind() {
+	c := x.cursor
+	if to := *x.again.to; to < c.records() {
+		earlier, err := c.rewound(x.dir, to)
+		if err != nil {
+			x.log.warn("an exporter cannot go back", "exporter", x.Name, "record", to, "error", err)
+		} else {
+			c, x.dirty = *earlier, true
+			x.log.warn("an exporter sends records again", "exporter", x.Name, "from", to, "of", x.cursor.records())
+		}
+	}
+	x.at, x.read = c.place(), count{c.records(), c.Bytes}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	a := &x.again
+	if x.cursor.records() > a.furthest {
+		a.rest = 0 // it has led somewhere
+	}
+	a.rest = min(max(2*a.rest, sayEvery), maxRewind)
+	a.to, a.next, a.furthest = nil, time.Now().Add(a.rest), max(a.furthest, x.cursor.records())
+	x.cursor = c
+	x.first = time.Now()
+	x.wake()
+}
+
+// rewound returns the cursor of an exporter whose sink has the first so many
+// records, and nothing else. That some of the others were refused is still to be
+// recorded, where it is not yet.
+func (c *shipCursor) rewound(dir string, records uint64) (*shipCursor, error) {
+	r := &shipCursor{Exporter: c.Exporter, Ledger: c.Ledger, Refused: c.Refused, Segment: 1, Offset: int64(len(segmentHeader))}
+	if records == 0 {
+		return r, nil
+	}
+	var bad error
+	err := walkFrom(dir, r.place(), func(at place, env []byte, err error) bool {
+		if bad = err; err != nil {
+			return false
+		}
+		size := int64(frameHeader + len(env))
+		r.Segment, r.LastAt, r.Offset = at.segment, at.offset, at.offset+size
+		r.Bytes += size
+		if r.Shipped++; r.Shipped == records {
+			r.Last = leafOf(env)
+		}
+		return r.Shipped < records
+	}, nil)
+	if err = errors.Join(err, bad); err == nil && r.Shipped < records {
+		err = errors.New("the ledger is shorter than it was")
+	}
+	return r, err
+}
