@@ -92,7 +92,7 @@ func attacks(t testing.TB) []attack {
 		{name: "01-byte-changed", ledger: left(at(envs, 3, edit(t, envs[3], `"deny"`, `"okay"`))...), want: evidence.DamageEdited, record: 4},
 		{name: "02-removed", ledger: left(slices.Delete(slices.Clone(envs), 3, 4)...), want: evidence.DamageRemoved, record: 4},
 		{name: "03-reordered", ledger: left(swap(envs, 2, 3)...), want: evidence.DamageReordered, record: 3},
-		{name: "04-cut", ledger: left(envs[:7]...), want: evidence.DamageTruncated, record: 7},
+		{name: "04-cut", ledger: left(envs[:7]...), want: evidence.DamageRolledBack, record: 7},
 		{name: "05-intact-cut-above-the-anchor", ledger: cut(7).ledger(), given: [][]byte{cut(5).checkpoint()}, check: func(r *evidence.Report) bool { return r.Interrupted == 1 && r.Unknown == 1 }},
 		{name: "05-cut-below-a-later-anchor", ledger: cut(7).ledger(), given: [][]byte{cut(5).checkpoint(), whole.checkpoint}, want: evidence.DamageRolledBack, record: 7},
 		{name: "06-cut-below-the-anchor", ledger: cut(4).ledger(), given: [][]byte{cut(5).checkpoint()}, want: evidence.DamageRolledBack, record: 4},
@@ -257,7 +257,7 @@ func moreAttacks(t testing.TB) []attack {
 			run.end()
 		}).ledger(), check: func(r *evidence.Report) bool { return r.Unknown == 1 && r.Done == 0 }},
 		{name: "29-intact-erased", ledger: erased.ledger(), check: func(r *evidence.Report) bool { return r.Erased == 1 }},
-		{name: "29-erasure-removed", ledger: forgery{envs: erased.envs[:5], checkpoint: erased.checkpoint()}, want: evidence.DamageTruncated, record: 5},
+		{name: "29-erasure-removed", ledger: forgery{envs: erased.envs[:5], checkpoint: erased.checkpoint()}, want: evidence.DamageRolledBack, record: 5},
 		{name: "intact-overruled", ledger: made(func(f *forger) {
 			run := f.begin("run-a")
 			run.outcome(run.intent("mail"), done, deny)
@@ -314,6 +314,30 @@ func keyAttacks(t testing.TB) []attack {
 	plain := unsigned(func(*forger) {})
 	before := plain.checkpoint()
 	longer := unsigned(func(f *forger) { f.run("run-b", "mail") })
+	started := unsigned(func(f *forger) { f.begin("run-b") })
+	long := newForger(t)
+	long.signing = evidence.SignCheckpoints
+	long.open()
+	endless := long.begin("run-a")
+	for long.seq < 257 {
+		endless.intent("mail")
+	}
+	endless.end()
+	cutOff := made(func(f *forger) {
+		f.spoil = func(r *evidence.Record) {
+			if r.Session != nil {
+				r.Session.Recovered = &evidence.Recovered{
+					Aside:    &evidence.Aside{Bytes: 1311, Digest: hashOf("the file")},
+					Unsigned: &evidence.Unsigned{Bytes: 3912, Digest: hashOf("the frames"), First: hashOf("first"), Last: hashOf("last"), Records: 3},
+				}
+			}
+		}
+		f.open()
+		f.run("run-b", "mail")
+	})
+	proven := func(n uint64) func(r *evidence.Report) bool {
+		return func(r *evidence.Report) bool { return r.Proven == n }
+	}
 	window := func(roots ...evidence.Root) *evidence.TrustPolicy {
 		return &evidence.TrustPolicy{Ledgers: []evidence.LedgerPolicy{{Ledger: "prod", Roots: roots}}}
 	}
@@ -355,9 +379,30 @@ func keyAttacks(t testing.TB) []attack {
 		{name: "intact-checkpoints-only", ledger: plain.ledger(), check: func(r *evidence.Report) bool { return r.Records == 5 }},
 		{name: "intact-checkpoints-then-a-session", ledger: bare(unsigned(func(f *forger) { f.open() }).envs...)},
 		{name: "intact-checkpoints-elsewhere", ledger: bare(plain.envs...), given: [][]byte{before}},
-		{name: "checkpoints-without-one", ledger: bare(plain.envs...), want: evidence.DamageUnsigned, record: 2},
-		{name: "checkpoints-uncovered-end", ledger: forgery{envs: longer.envs, checkpoint: before}, want: evidence.DamageUnsigned, record: 6},
-		{name: "checkpoints-edited-last", ledger: forgery{envs: at(plain.envs, 4, edit(t, plain.envs[4], `"calls":1`, `"calls":2`)), checkpoint: before}, want: evidence.DamageInconsistent, record: 5},
-		{name: "checkpoints-edited-quietly", ledger: forgery{envs: at(plain.envs, 4, edit(t, plain.envs[4], `T14:05:01.25Z`, `T14:05:01.26Z`)), checkpoint: before}, want: evidence.DamageRewritten, record: 5},
+		{name: "intact-checkpoints-without-one", ledger: bare(plain.envs...), check: proven(5)},
+		{name: "intact-checkpoints-unsigned-end", ledger: forgery{envs: longer.envs[:8], checkpoint: before}, check: func(r *evidence.Report) bool {
+			return r.Records == 5 && r.Unsigned == 3 && r.Runs == 1 && r.Proven == 5
+		}},
+		{name: "intact-checkpoints-over-an-unsigned-end", ledger: started.ledger(), check: func(r *evidence.Report) bool {
+			return r.Records == 6 && r.Unsigned == 0 && r.Runs == 2 && r.Proven == 6
+		}},
+		{name: "intact-checkpoints-last-signature-stripped", ledger: bare(at(plain.envs, 4, strip(plain.envs[4]))...), check: func(r *evidence.Report) bool {
+			return r.Records == 1 && r.Unsigned == 4 && r.Runs == 0
+		}},
+		{name: "checkpoints-last-signature-stripped", ledger: forgery{envs: at(plain.envs, 4, strip(plain.envs[4])), checkpoint: before}, want: evidence.DamageRewritten, record: 5, check: proven(1)},
+		{name: "checkpoints-edited-in-a-group", ledger: bare(at(longer.envs, 7, edit(t, longer.envs[7], `"done"`, `"failed"`))...), want: evidence.DamageEdited, record: 8, check: proven(5)},
+		{name: "checkpoints-edited-first-in-a-group", ledger: bare(at(longer.envs, 5, edit(t, longer.envs[5], `"alice"`, `"mallory"`))...), want: evidence.DamageEdited, record: 6, check: proven(5)},
+		{name: "checkpoints-edited-signed", ledger: bare(at(longer.envs, 8, edit(t, longer.envs[8], `"calls":1`, `"calls":2`))...), want: evidence.DamageEdited, record: 9, check: proven(5)},
+		{name: "checkpoints-edited-and-stripped", ledger: forgery{envs: at(plain.envs, 4, strip(edit(t, plain.envs[4], `"calls":1`, `"calls":2`))), checkpoint: before}, want: evidence.DamageRewritten, record: 5},
+		{name: "checkpoints-removed", ledger: bare(slices.Delete(slices.Clone(longer.envs), 6, 7)...), want: evidence.DamageRemoved, record: 7, check: proven(5)},
+		{name: "checkpoints-reordered", ledger: bare(swap(longer.envs, 6, 7)...), want: evidence.DamageReordered, record: 7, check: proven(5)},
+		{name: "checkpoints-replayed", ledger: bare(slices.Insert(slices.Clone(longer.envs), 7, longer.envs[6])...), want: evidence.DamageReplayed, record: 8, check: proven(5)},
+		{name: "checkpoints-planted", ledger: bare(slices.Insert(slices.Clone(longer.envs), 7, edit(t, longer.envs[7], `"done"`, `"failed"`))...), want: evidence.DamageUnsigned, record: 8, check: proven(5)},
+		{name: "checkpoints-appended-what-does-not-follow", ledger: bare(append(slices.Clone(longer.envs), edit(t, longer.envs[7], `"done"`, `"failed"`))...), want: evidence.DamageUnsigned, record: 10, check: proven(9)},
+		{name: "checkpoints-session-cut-to-an-unsigned-record", ledger: forgery{envs: longer.envs[:7], checkpoint: longer.checkpoint()}, want: evidence.DamageRolledBack, record: 7, check: proven(5)},
+		{name: "20-checkpoints-256-without-a-signature", ledger: bare(long.envs...), want: evidence.DamageUnsigned, record: 257, check: proven(1)},
+		{name: "20-intact-checkpoints-255-without-a-signature", ledger: bare(long.envs[:256]...), check: func(r *evidence.Report) bool { return r.Unsigned == 255 && r.Records == 1 }},
+		{name: "20-checkpoints-256-then-a-signature", ledger: long.ledger(), want: evidence.DamageUnsigned, record: 257, check: proven(1)},
+		{name: "intact-cut-off", ledger: cutOff.ledger(), check: func(r *evidence.Report) bool { return r.Cut == 3 && r.Aside == 1 && r.Records == 10 }},
 	}
 }

@@ -23,6 +23,7 @@ type checker struct {
 	mono    time.Duration
 	wall    time.Time
 	doubt   uint64 // records that the bad frames since then may have been
+	loose   uint64 // those of them that are not before a frame of the window
 	missing uint64 // of this writer's records, declared or not
 	holes   []hole
 	recent  [64]Hash // by seq: tells a replay from an equivocation
@@ -32,21 +33,22 @@ type checker struct {
 	order   []string             // in which they did
 	forgot  bool                 // there were more
 
-	// What signs, see checktree.go.
-	session  *session // in force
-	reigns   []reign  // of all sessions so far
-	covered  uint64   // records up to which a signature covers all
-	naked    mark     // the first after them
+	// What signs, see window.go and checktree.go.
+	window   []waiting // what no signature covers yet
+	session  *session  // in force
+	reigns   []reign   // of all sessions so far
 	anchors  []*anchor
 	next     int    // of the anchors that the tree has not reached
 	torn     uint64 // records that all bad frames may have been
+	agreed   uint64 // records that a tree head was of, which was signed before
+	over     bool   // there are no more records
 	lastRoot []byte // the last that introduced a session
 }
 
 // A hole is a range of sequence numbers that were passed over without a gap.
 type hole struct {
 	from, to uint64
-	first    bool // it is the report's First
+	finding  *Finding // the report's First, if that is of this hole
 }
 
 func newChecker(origin string, tree *tiles.Writer) *checker {
@@ -59,11 +61,13 @@ func newChecker(origin string, tree *tiles.Writer) *checker {
 	}
 }
 
-// found notes a damage at the current place. r is nil where it is not known.
-func (c *checker) found(r *Record, damage Damage, format string, args ...any) {
+// found notes a damage at the current place. r is nil where it is not known. The
+// first one is the one that stands first, but what is wrong with checkpoints and
+// tiles comes after all that is wrong with records.
+func (c *checker) found(r *Record, damage Damage, format string, args ...any) *Finding {
 	c.report.Damage[damage]++
-	if c.report.First != nil {
-		return
+	if first := c.report.First; first != nil && (c.over || first.Record <= c.index) {
+		return nil
 	}
 	f := &Finding{
 		Damage: damage, Detail: fmt.Sprintf(format, args...),
@@ -73,6 +77,7 @@ func (c *checker) found(r *Record, damage Damage, format string, args ...any) {
 		f.Writer, f.Seq, f.Run = r.Writer, r.Seq, r.Run
 	}
 	c.report.First = f
+	return f
 }
 
 // smallest is less than any frame that holds a record.
@@ -83,39 +88,64 @@ const smallest = 512
 func (c *checker) frame(f *frame) error {
 	c.index++
 	c.at = f.at
-	if f.bad == nil {
-		c.record(f)
-		return c.grow(f)
+	if f.bad != nil {
+		n := 1 + uint64(f.bad.skipped/smallest)
+		c.loose += n
+		c.torn += n
+		c.found(nil, f.bad.damage, "%s", f.bad.detail)
+		return nil
 	}
-	n := 1 + uint64(f.bad.skipped/smallest)
-	c.doubt += n
-	c.torn += n
-	c.found(nil, f.bad.damage, "%s", f.bad.detail)
+	switch err := c.acceptable(f); {
+	case err != nil:
+		var bad *recordError
+		errors.As(err, &bad)
+		c.found(f.record, bad.damage, "%s", bad.detail)
+		if len(c.window) == 0 {
+			c.loose++
+			return c.grow(f)
+		}
+		none := *f
+		none.record = nil
+		return c.wait(&none)
+	case !f.signed:
+		return c.wait(f)
+	}
+	return c.prove(f)
+}
+
+// acceptable returns a *recordError where a frame holds no record of this ledger
+// that may stand there at all. Signatures were checked before, or it is only
+// looked at whether there are some.
+func (c *checker) acceptable(f *frame) error {
+	if f.err != nil {
+		return f.err
+	}
+	if c.report.Ledger == "" {
+		c.report.Ledger = f.record.Ledger
+	}
+	switch kind := f.record.Kind; {
+	case f.record.Ledger != c.report.Ledger:
+		return &recordError{DamageSpliced, fmt.Sprintf("the record is of the ledger %q", brief(f.record.Ledger))}
+	case f.signed:
+	case kind == KindSession || kind == KindRotate || c.session == nil || c.session.signing == SignRecords:
+		return &recordError{DamageUnsigned, "no signature"}
+	}
 	return nil
 }
 
-func (c *checker) record(f *frame) {
+// record takes the next record that is proven: number n of the ledger.
+func (c *checker) record(f *frame, n uint64) {
 	r := f.record
-	if f.err != nil {
-		c.doubt++
-		var bad *recordError
-		errors.As(f.err, &bad)
-		c.found(r, bad.damage, "%s", bad.detail)
-		return
-	}
-	if c.report.Ledger == "" {
-		c.report.Ledger = r.Ledger
-	}
-	if r.Ledger != c.report.Ledger {
-		c.found(r, DamageSpliced, "the record is of the ledger %q", brief(r.Ledger))
-		return
-	}
 	c.report.Records++
 	if !c.chain(r, f.hash) {
 		return
 	}
-	c.signed(f)
+	c.signed(f, n)
 	switch r.Kind {
+	case KindSession:
+		if was := r.Session.Recovered; was != nil {
+			c.recovered(was)
+		}
 	case KindRotate:
 		c.report.Rotations++
 	case KindErased:
@@ -124,6 +154,16 @@ func (c *checker) record(f *frame) {
 		c.refused(r)
 	}
 	c.run(f.subject, r, f.hash)
+}
+
+// recovered counts what an opening took out of the ledger.
+func (c *checker) recovered(r *Recovered) {
+	if r.Unsigned != nil {
+		c.report.Cut += r.Unsigned.Records
+	}
+	if r.Aside != nil {
+		c.report.Aside++
+	}
 }
 
 // refused checks that the ledger has had the records that a sink refused.
@@ -196,10 +236,9 @@ func (c *checker) follow(r *Record) {
 const maxHoles = 256
 
 func (c *checker) hole(r *Record, from, to uint64) {
-	first := c.report.First == nil
-	c.found(r, DamageRemoved, "%d records before this one are missing", to-from+1)
+	finding := c.found(r, DamageRemoved, "%d records before this one are missing", to-from+1)
 	if len(c.holes) < maxHoles {
-		c.holes = append(c.holes, hole{from, to, first})
+		c.holes = append(c.holes, hole{from, to, finding})
 	}
 }
 
@@ -217,15 +256,15 @@ func (c *checker) outOfOrder(r *Record, hash Hash) {
 	// It is not missing after all.
 	h := c.holes[i]
 	c.report.Damage[DamageReordered]++
-	if h.first && c.report.First.Damage == DamageRemoved {
-		c.report.First.Damage, c.report.First.Detail = DamageReordered, "a record that this one follows comes after it"
+	if f := h.finding; f != nil && f.Damage == DamageRemoved {
+		f.Damage, f.Detail = DamageReordered, "a record that this one follows comes after it"
 	}
 	c.holes = slices.Delete(c.holes, i, i+1)
 	if h.from < r.Seq {
-		c.holes = append(c.holes, hole{h.from, r.Seq - 1, h.first})
+		c.holes = append(c.holes, hole{h.from, r.Seq - 1, h.finding})
 	}
 	if r.Seq < h.to {
-		c.holes = append(c.holes, hole{r.Seq + 1, h.to, h.first})
+		c.holes = append(c.holes, hole{r.Seq + 1, h.to, h.finding})
 	}
 	if h.from == h.to {
 		if c.report.Damage[DamageRemoved]--; c.report.Damage[DamageRemoved] == 0 {
@@ -274,6 +313,12 @@ func (c *checker) begin(r *Record) {
 
 // finish takes the end of the ledger.
 func (c *checker) finish() error {
+	end := mark{c.index, c.at}
+	if err := c.coverTail(); err != nil {
+		return err
+	}
+	c.tail()
+	c.index, c.at = end.index, end.at
 	c.endWriter()
 	if c.writer != "" {
 		c.report.Head = &Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}
@@ -281,5 +326,6 @@ func (c *checker) finish() error {
 	if c.index == 0 {
 		c.found(nil, DamageRemoved, "the ledger holds no record")
 	}
-	return c.finishTree()
+	c.finishTree()
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"slices"
 
 	"example.com/safeconduct/evidence/internal/tiles"
@@ -21,9 +22,9 @@ type reign struct {
 	first   uint64
 }
 
-// signed notes what signs the record, and checks its time.
-func (c *checker) signed(f *frame) {
-	r, n := f.record, uint64(c.tree.Size())+1
+// signed notes what signs record n, and checks its time.
+func (c *checker) signed(f *frame, n uint64) {
+	r := f.record
 	s := f.session
 	if r.Kind == KindSession {
 		c.lastRoot = append(c.lastRoot[:0], f.env...)
@@ -35,12 +36,6 @@ func (c *checker) signed(f *frame) {
 		c.session = s
 		c.reigns = append(c.reigns, reign{s, n})
 		c.report.Sessions++
-	}
-	switch {
-	case f.signed:
-		c.covered = n // all before it: each holds the hash of the one before
-	case c.covered == n-1:
-		c.naked = mark{c.index, c.at}
 	}
 	switch s := c.session; {
 	case s == nil:
@@ -56,9 +51,6 @@ func (c *checker) signed(f *frame) {
 // grow adds the frame to the tree.
 func (c *checker) grow(f *frame) error {
 	here := mark{c.index, c.at}
-	for i := c.next - 1; i >= 0 && c.anchors[i].Size == c.tree.Size(); i-- {
-		c.anchors[i].after = here
-	}
 	if err := c.tree.Append(f.leaf, f.env); err != nil {
 		return err
 	}
@@ -74,8 +66,12 @@ func (c *checker) grow(f *frame) error {
 // something else is wrong with it, that follows.
 func (c *checker) sameTree(r *Record) {
 	have := TreeHead{uint64(c.tree.Size()), Hash(c.tree.Root())}
-	if *r.Session.Tree != have && c.report.First == nil {
+	switch {
+	case *r.Session.Tree == have:
+		c.agreed = have.Records
+	case c.report.First == nil:
 		c.found(r, DamageRewritten, "the %d records before it are not the %d that the writer found", have.Records, r.Session.Tree.Records)
+		c.report.Proven = c.agreed
 	}
 }
 
@@ -87,9 +83,8 @@ type anchor struct {
 	own  bool // it is the ledger's, which can be newer than those from elsewhere, and as old as the ledger is
 
 	// What the ledger has at its size.
-	root  tiles.Hash
-	last  mark // of the records that it covers
-	after mark // the next one
+	root tiles.Hash
+	last mark // of the records that it covers
 }
 
 // parseAnchor parses a checkpoint and looks at no signature.
@@ -137,22 +132,36 @@ func (c *checker) expectOwn(dir string) error {
 	return nil
 }
 
-// finishTree compares the tree with the checkpoints and counts what nothing
-// signed.
-func (c *checker) finishTree() error {
+// finishTree compares the tree with the checkpoints.
+func (c *checker) finishTree() {
 	size := c.tree.Size()
 	c.report.Root = Hash(c.tree.Root())
 	sound := c.report.First == nil // what follows does not follow from damage before
 	end := mark{c.index, c.at}
+	c.over = true
 	for _, a := range c.anchors {
 		c.index, c.at = end.index, end.at
 		c.compare(a, size, sound)
 	}
-	if n := uint64(size); c.covered < n && c.session != nil && c.session.signing == SignCheckpoints {
-		c.index, c.at = c.naked.index, c.naked.at
-		c.found(nil, DamageUnsigned, "%d records that no checkpoint covers", n-c.covered)
+	c.index, c.at = end.index, end.at
+}
+
+// coverTail takes those records at the end that a checkpoint covers and no record
+// that is signed.
+func (c *checker) coverTail() error {
+	tree, covered := c.tree.Tree(), 0
+	for i := range c.window {
+		tree.Append(c.window[i].leaf)
+		for _, a := range c.anchors {
+			if a.note != nil && a.Size == tree.Size() && a.Root == tree.Root() && a.Origin == c.report.Ledger && c.signer(a) == nil {
+				covered = i + 1
+			}
+		}
 	}
-	return nil
+	if covered == 0 {
+		return nil
+	}
+	return c.cover(covered)
 }
 
 // lastTile has the last tile looked at where the last record has made it
@@ -177,52 +186,60 @@ func (c *checker) compare(a *anchor, size int64, sound bool) {
 		c.found(nil, DamageSpliced, "%s is of the ledger %q", a.name, brief(a.Origin))
 		return
 	}
-	var keys []ed25519.PublicKey
-	for _, r := range c.reigns {
-		keys = append(keys, r.session.key)
-	}
-	_, key, err := tiles.Open(a.note, keys...)
-	unknown := ""
-	switch {
-	case errors.Is(err, tiles.ErrUnknownKey):
-		unknown = ", and no session of the ledger signed it"
-	case err != nil: // it was parsed before: what is wrong is a signature
-		c.found(nil, DamageEdited, "the signature of %s is not of its text", a.name)
+	bad := c.signer(a)
+	if bad != nil && bad.damage == DamageEdited {
+		c.found(nil, bad.damage, "%s", bad.detail)
 		return
 	}
 	if a.Size > size {
 		if a.own && a.Size <= size+int64(c.torn) {
 			return // the bad frames may have been these records
 		}
-		damage := DamageRolledBack
-		if a.own {
-			damage = DamageTruncated
+		if bad == nil && a.Size <= size+int64(len(c.window)) {
+			c.found(nil, DamageRewritten, "the first %d records, of which a signature covers %d, are not those that %s covers", a.Size, size, a.name)
+			return
 		}
-		c.found(nil, damage, "%s covers %d records, and %d are there%s", a.name, a.Size, size, unknown)
+		unknown := ""
+		if bad != nil && bad.damage == DamageUnknownKey {
+			unknown = ", and no session of the ledger signed it"
+		}
+		c.found(nil, DamageRolledBack, "%s covers %d records, and %d are there%s", a.name, a.Size, size, unknown)
 		return
 	}
 	if a.Size > 0 {
 		c.index, c.at = a.last.index, a.last.at
 	}
 	switch {
-	case unknown != "":
-		c.found(nil, DamageUnknownKey, "%s covers %d records%s", a.name, a.Size, unknown)
-		return
-	case !c.reigned(key, uint64(a.Size)):
-		c.found(nil, DamageExpiredKey, "the session that signed %s does not reach record %d", a.name, a.Size)
-		return
-	}
-	switch {
+	case bad != nil:
+		c.found(nil, bad.damage, "%s", bad.detail)
 	case a.Size == 0 || a.root == a.Root:
+		c.agreed = max(c.agreed, uint64(a.Size))
 		if a.own {
 			c.report.Checkpoint = &TreeHead{uint64(a.Size), Hash(a.Root)}
 		}
-		if n := uint64(a.Size); n > c.covered {
-			c.covered, c.naked = n, a.after
-		}
 	case sound || !a.own:
 		c.found(nil, DamageRewritten, "the first %d records are not those that %s covers", a.Size, a.name)
+		c.report.Proven = min(c.report.Proven, c.agreed)
 	}
+}
+
+// signer returns nil where a session of the ledger that was in force signed a
+// checkpoint, and else what is wrong.
+func (c *checker) signer(a *anchor) *recordError {
+	var keys []ed25519.PublicKey
+	for _, r := range c.reigns {
+		keys = append(keys, r.session.key)
+	}
+	_, key, err := tiles.Open(a.note, keys...)
+	switch {
+	case errors.Is(err, tiles.ErrUnknownKey):
+		return &recordError{DamageUnknownKey, fmt.Sprintf("%s covers %d records, and no session of the ledger signed it", a.name, a.Size)}
+	case err != nil: // it was parsed before: what is wrong is a signature
+		return &recordError{DamageEdited, fmt.Sprintf("the signature of %s is not of its text", a.name)}
+	case !c.reigned(key, uint64(a.Size)):
+		return &recordError{DamageExpiredKey, fmt.Sprintf("the session that signed %s does not reach record %d", a.name, a.Size)}
+	}
+	return nil
 }
 
 // reigned reports whether a session key was in force when the ledger had n

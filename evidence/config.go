@@ -58,7 +58,7 @@ type Config struct {
 	// not take at the moment, on another disk say: it must exist, and be for
 	// this ledger alone. What is left there by a process that died is taken
 	// over by the next Recorder of the ledger, if that is given the same; a
-	// later one can only set it aside, as overflow.seg.WRITER. If it is empty,
+	// later one can only set it aside, as overflow.seg.DIGEST. If it is empty,
 	// they go to a file in the ledger.
 	Overflow string
 

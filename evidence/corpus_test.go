@@ -158,8 +158,8 @@ func TestTilesAreCompared(t *testing.T) {
 		name := tiles.TilePath(0, 1, 256)
 		flip(t, filepath.Join(dir, filepath.FromSlash(name)), 99, 1)
 		report := verify(t, dir)
-		if report.Intact() || report.First.Damage != evidence.DamageEdited || !strings.Contains(report.First.Detail, name) {
-			t.Errorf("%d records: got %v, want an edited %s", n, report.First, name)
+		if report.Intact() || report.First.Damage != evidence.DamageTile || !strings.Contains(report.First.Detail, name) || report.Proven != uint64(n) {
+			t.Errorf("%d records: got %v and %d proven, want a wrong %s", n, report.First, report.Proven, name)
 		}
 	}
 }

@@ -168,27 +168,30 @@ func wantRecovered(t *testing.T, dir string, c crashed, cfg evidence.Config) {
 // disk: appending, beginning a segment, writing a checkpoint, closing. What was
 // acknowledged is there at the next start, which mends the rest.
 func TestKilledAtEachOperation(t *testing.T) {
-	whole := runCrash(t, newDir(t), 0, crashAt+"=1000000", crashHow+"=after")
-	if whole.operations < 20 {
-		t.Fatalf("got %d operations", whole.operations)
-	}
-	step := 1
-	if testing.Short() {
-		step = 7
-	}
-	rounds := 0
-	for _, how := range []string{"before", "amid", "after"} {
-		for n := 1; n <= whole.operations; n += step {
-			rounds++
-			dir := newDir(t)
-			c := runCrash(t, dir, 0, crashAt+"="+strconv.Itoa(n), crashHow+"="+how)
-			wantRecovered(t, dir, c, evidence.Config{})
-			if t.Failed() {
-				t.Fatalf("killed %s operation %d", how, n)
+	for _, signing := range signings {
+		sign := crashSign + "=" + string(signing)
+		whole := runCrash(t, newDir(t), 0, crashAt+"=1000000", crashHow+"=after", sign)
+		if whole.operations < 20 {
+			t.Fatalf("got %d operations", whole.operations)
+		}
+		step := 1
+		if testing.Short() {
+			step = 7
+		}
+		rounds := 0
+		for _, how := range []string{"before", "amid", "after"} {
+			for n := 1; n <= whole.operations; n += step {
+				rounds++
+				dir := newDir(t)
+				c := runCrash(t, dir, 0, crashAt+"="+strconv.Itoa(n), crashHow+"="+how, sign)
+				wantRecovered(t, dir, c, evidence.Config{Signing: signing})
+				if t.Failed() {
+					t.Fatalf("%s: killed %s operation %d", signing, how, n)
+				}
 			}
 		}
+		t.Logf("%s: killed %d times, at each of %d operations", signing, rounds, whole.operations)
 	}
-	t.Logf("killed %d times, at each of %d operations", rounds, whole.operations)
 }
 
 // A process under load is killed at random, again and again over one ledger.
@@ -197,7 +200,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	if testing.Short() {
 		rounds = 5
 	}
-	for _, signing := range []evidence.Signing{evidence.SignRecords, evidence.SignCheckpoints} {
+	for _, signing := range signings {
 		t.Run(string(signing), func(t *testing.T) {
 			var all crashed
 			dir := newDir(t)

@@ -133,24 +133,26 @@ func TestDiskFails(t *testing.T) {
 // tool has run without an intent that was durable by then. A write that lies, and
 // says that it was done when half of it was, is found out.
 func TestNthOperationFails(t *testing.T) {
-	for _, how := range []string{"fails", "short", "lies"} {
-		n := 0
-		for reached := true; reached; n++ {
-			synctest.Test(t, func(t *testing.T) { reached = nthOperation(t, n, how) })
-			if t.Failed() {
-				t.Fatalf("operation %d %s", n, how)
+	for _, signing := range signings {
+		for _, how := range []string{"fails", "short", "lies"} {
+			n := 0
+			for reached := true; reached; n++ {
+				synctest.Test(t, func(t *testing.T) { reached = nthOperation(t, n, how, signing) })
+				if t.Failed() {
+					t.Fatalf("%s: operation %d %s", signing, n, how)
+				}
 			}
-		}
-		if n < 20 {
-			t.Errorf("%s: %d operations", how, n)
+			if n < 20 {
+				t.Errorf("%s: %s: %d operations", signing, how, n)
+			}
 		}
 	}
 }
 
-func nthOperation(t *testing.T, n int, how string) (reached bool) {
+func nthOperation(t *testing.T, n int, how string, signing evidence.Signing) (reached bool) {
 	dir := newDir(t)
 	var ops, armed, lied atomic.Int32
-	cfg := evidence.Config{}
+	cfg := evidence.Config{Signing: signing}
 	cfg.Each(func(op evidence.Op) error {
 		if armed.Load() == 0 || int(ops.Add(1)) != n+1 {
 			return op.Do()

@@ -385,13 +385,27 @@ func (e *encoder) tree(t *TreeHead) {
 }
 
 func (e *encoder) recovered(r *Recovered) {
+	object(e, "aside", r.Aside, (*encoder).aside)
 	if r.Bytes != 0 {
 		e.number("bytes", r.Bytes)
 	}
 	e.optionalCount("overflow", r.Overflow)
 	e.optionalCount("segment", r.Segment)
 	e.optionalCount("tiles", r.Tiles)
-	e.optionalCount("unsigned", r.Unsigned)
+	object(e, "unsigned", r.Unsigned, (*encoder).unsigned)
+}
+
+func (e *encoder) aside(a *Aside) {
+	e.number("bytes", a.Bytes)
+	e.hashOf("digest", a.Digest)
+}
+
+func (e *encoder) unsigned(u *Unsigned) {
+	e.number("bytes", u.Bytes)
+	e.hashOf("digest", u.Digest)
+	e.hashOf("first", u.First)
+	e.hashOf("last", u.Last)
+	e.count("records", u.Records)
 }
 
 func (e *encoder) usage(u *Usage) {

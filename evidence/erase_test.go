@@ -211,7 +211,7 @@ func TestSegments(t *testing.T) {
 		"removed":   {func(dir string) error { return os.Remove(evidence.SegmentPath(dir, 3)) }, evidence.DamageRemoved},
 		"cut":       {func(dir string) error { return os.Truncate(evidence.SegmentPath(dir, 3), 1000) }, evidence.DamageTruncated},
 		"emptied":   {func(dir string) error { return os.Truncate(evidence.SegmentPath(dir, 3), 0) }, evidence.DamageTruncated},
-		"last one":  {func(dir string) error { return os.Remove(evidence.SegmentPath(dir, uint64(report.Segments))) }, evidence.DamageTruncated},
+		"last one":  {func(dir string) error { return os.Remove(evidence.SegmentPath(dir, uint64(report.Segments))) }, evidence.DamageRolledBack},
 		"exchanged": {exchange, evidence.DamageReordered},
 	} {
 		spoiled := newDir(t)

@@ -66,7 +66,7 @@ func (b *group) layOut() {
 	at := 0
 	for i := range b.ends {
 		b.starts = append(b.starts, at)
-		at += frameHeader + b.session.envelopeSize(len(b.payload(i)))
+		at += frameHeader + b.session.envelopeSize(len(b.payload(i)), b.signs(i))
 	}
 	if cap(b.frames) < at {
 		b.frames = make([]byte, at, at+at/4)
@@ -78,10 +78,16 @@ func (b *group) layOut() {
 	b.leaves = b.leaves[:len(b.ends)]
 }
 
+// signs reports whether record i carries a signature. The last one of a group
+// always does, and so covers the others: each holds the hash of the one before.
+func (b *group) signs(i int) bool {
+	return b.session.signing == SignRecords || i == b.count()-1
+}
+
 // envelopeSize returns how long the envelope of a payload of n bytes is.
-func (s *sessionKey) envelopeSize(n int) int {
+func (s *sessionKey) envelopeSize(n int, signed bool) int {
 	n = len(beforePayload+beforeType+PayloadType+beforeSignatures+afterSignatures) + base64.StdEncoding.EncodedLen(n)
-	if s.signing == SignRecords {
+	if signed {
 		n += len(beforeKeyID+beforeSig+afterSig) + len(s.id) + base64.StdEncoding.EncodedLen(ed25519.SignatureSize)
 	}
 	return n
@@ -93,7 +99,7 @@ func (b *group) fill(i int, scratch []byte) []byte {
 	payload := b.payload(i)
 	var sigs []signature
 	var one [1]signature
-	if b.session.signing == SignRecords {
+	if b.signs(i) {
 		scratch = appendPAE(scratch[:0], payload)
 		one[0] = signature{[]byte(b.session.id), ed25519.Sign(b.session.key, scratch)}
 		sigs = one[:]

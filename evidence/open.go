@@ -3,8 +3,11 @@ package evidence
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 
 	"example.com/safeconduct/evidence/internal/tiles"
@@ -44,27 +47,27 @@ func (s *store) resume(root ed25519.PublicKey, overflowDir string) (*found, erro
 		return &found{tiles: tiles.NewWriter(s.dir, tiles.Options{})}, s.begin()
 	}
 	r := reopening{
-		checker: newChecker("", tiles.NewWriter(s.dir, tiles.Options{Pass: tiles.Check})),
-		tiles:   tiles.NewWriter(s.dir, tiles.Options{Pass: tiles.Check}),
-		last:    last,
-		whole:   -1,
+		checker:     newChecker("", tiles.NewWriter(s.dir, tiles.Options{Pass: tiles.Check})),
+		root:        root,
+		overflowDir: overflowDir,
+		last:        last,
+		whole:       -1,
 	}
-	if err := r.read(s.dir, overflowDir); err != nil {
+	if err := r.read(s.dir); err != nil {
 		return nil, err
 	}
-	if err := r.judge(root); err != nil {
+	if err := r.judge(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	return r.mend(s, overflowDir)
+	return r.mend(s)
 }
 
 // A reopening checks a ledger before it is continued. It looks at as few
 // signatures as cover everything: the hash of each record stands in the next.
 type reopening struct {
-	checker *checker
-	tree    tiles.Tree
-	tiles   *tiles.Writer
-	records uint64
+	checker     *checker
+	root        ed25519.PublicKey // that may continue it
+	overflowDir string
 
 	last  uint64 // segment
 	whole int64  // bytes of it, up to an incomplete frame; -1 if there is none
@@ -72,14 +75,14 @@ type reopening struct {
 	session *Record // the newest key.session
 	rotate  *Record // a key.rotate since then
 	handed  []byte  // its envelope
-	final   []byte  // the last envelope
+	final   []byte  // the last envelope with a signature
 
-	overflow  []byte // frames to be taken over
-	late      string // the writer whose overflow it is instead, if the ledger went on without that
+	cut       *place // from where on no signature covers the segments; nil if there is no such place
+	spill     spill
 	recovered Recovered
 }
 
-func (r *reopening) read(dir, overflowDir string) error {
+func (r *reopening) read(dir string) error {
 	if err := r.checker.expectOwn(dir); err != nil {
 		return err
 	}
@@ -95,30 +98,23 @@ func (r *reopening) read(dir, overflowDir string) error {
 	if err := errors.Join(err, failed); err != nil || r.checker.report.First != nil {
 		return err
 	}
-	err = readOverflow(overflowDir, func(env []byte) bool {
-		var more bool
-		more, failed = r.takeOverflow(env)
-		return more && failed == nil
-	})
-	if err := errors.Join(err, failed); err != nil {
+	if err := r.readSpill(dir); err != nil || r.checker.report.First != nil {
 		return err
 	}
-	if r.records == 0 && len(r.checker.anchors) == 0 {
+	if r.checker.index == 0 && len(r.checker.anchors) == 0 {
 		return nil // its first writer came no further
 	}
-	return r.checker.finish()
+	if err := r.checker.finish(); err != nil {
+		return err
+	}
+	return r.cutWindow(dir, 0)
 }
 
 // take takes the next frame.
 func (r *reopening) take(f *frame) error {
-	if err := r.checker.frame(f); err != nil || f.record == nil {
+	if err := r.checker.frame(f); err != nil || f.record == nil || !f.signed {
 		return err
 	}
-	if err := r.tiles.Append(f.leaf, nil); err != nil {
-		return err
-	}
-	r.tree.Append(f.leaf)
-	r.records++
 	r.final = append(r.final[:0], f.env...)
 	switch f.record.Kind {
 	case KindSession:
@@ -129,65 +125,137 @@ func (r *reopening) take(f *frame) error {
 	return nil
 }
 
-// takeOverflow takes a record of the overflow file, if it follows the ones
-// before.
-func (r *reopening) takeOverflow(env []byte) (more bool, err error) {
-	f := frame{env: env, leaf: tiles.LeafHash(env), at: place{segment: r.last}}
+// readSpill takes what the overflow file has beyond the segments, as far as it
+// follows and is signed.
+func (r *reopening) readSpill(dir string) (err error) {
+	c := r.checker
+	after := spillAfterHead{ledger: c.report.Ledger, head: Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}, open: r.openSpilled()}
+	if r.spill, err = after.read(r.overflowDir); err != nil {
+		return err
+	}
+	switch s := &r.spill; {
+	case s.foreign != "" && c.index == 0:
+		return fmt.Errorf("%w: %s holds records of the ledger %q, and its segments hold none: they were cut or removed", ErrDamaged, overflowName, brief(s.foreign))
+	case s.foreign != "" && !sameDir(r.overflowDir, dir):
+		return foreignOverflow(s.foreign)
+	case s.ahead > 0:
+		return fmt.Errorf("%w: %s goes on %d records after the end of the segments: these were cut", ErrDamaged, overflowName, s.ahead)
+	}
+	// The segments may have the beginning of it, but for the signature that
+	// covers it.
+	frames, same := r.spill.frames, 0
+	for same < len(c.window) && len(frames) > 0 {
+		env, rest := splitFrame(frames)
+		if c.window[same].leaf != tiles.LeafHash(env) {
+			break
+		}
+		frames = rest
+		same++
+	}
+	if len(frames) == 0 {
+		return nil
+	}
+	if err := r.cutWindow(dir, same); err != nil {
+		return err
+	}
+	r.spill.frames = frames
 	var e envelope
-	if f.open(&e); f.record == nil {
-		return false, nil
+	for len(frames) > 0 && c.report.First == nil {
+		f := frame{at: place{segment: r.last}}
+		f.env, frames = splitFrame(frames)
+		f.leaf = tiles.LeafHash(f.env)
+		f.open(&e)
+		r.recovered.Overflow++
+		if err := r.take(&f); err != nil {
+			return err
+		}
 	}
-	switch {
-	case f.record.Ledger != r.checker.report.Ledger:
-		return false, foreignOverflow(f.record.Ledger)
-	case f.record.Writer != r.checker.writer:
-		r.late = f.record.Writer
-		return false, nil
-	case f.record.Seq <= r.checker.seq:
-		return true, nil // the segments have it
-	case f.record.Seq != r.checker.seq+1 || f.record.Prev != r.checker.hash:
-		return false, nil
-	}
-	r.overflow = appendFrame(r.overflow, env)
-	r.recovered.Overflow++
-	return true, r.take(&f)
+	return nil
 }
 
-// judge says whether the ledger is what its writers left, and one that root may
-// continue.
-func (r *reopening) judge(root ed25519.PublicKey) error {
-	switch first := r.checker.report.First; {
-	case first != nil && first.Damage == DamageUnsigned && r.session != nil && r.session.Session.Signing == SignCheckpoints:
-		// Between two checkpoints nothing is signed. The next session does it,
-		// and says so.
-	case first != nil:
+// openSpilled returns what opens the records of the overflow file, one after the
+// other, and checks who signed them.
+func (r *reopening) openSpilled() func(f *frame) {
+	session := r.session
+	var e envelope
+	return func(f *frame) {
+		if f.open(&e); f.err != nil {
+			return
+		}
+		ofRoot := f.record.Kind == KindSession || f.record.Kind == KindRotate
+		switch by := r.root; {
+		case session == nil || !f.signed && (ofRoot || session.Session.Signing == SignRecords):
+			f.err = &recordError{DamageUnsigned, "no signature"}
+		case !f.signed:
+		default:
+			if !ofRoot {
+				by, _ = parsePKIX(session.Session.Public) // was parsed with the record
+			}
+			f.err = signedBy(f.env, by)
+		}
+		if f.err == nil && f.record.Kind == KindSession {
+			session = f.record
+		}
+	}
+}
+
+// cutWindow notes what no signature covers from the i-th record on that waits for
+// one: it is cut off.
+func (r *reopening) cutWindow(dir string, i int) error {
+	window := r.checker.window[i:]
+	if len(window) == 0 {
+		return nil
+	}
+	from := window[0].at
+	r.cut = &from
+	u := Unsigned{First: window[0].hash, Last: window[len(window)-1].hash, Records: uint64(len(window))}
+	sum, left := sha256.New(), len(window)
+	err := walkFrom(dir, from, func(_ place, env []byte, bad error) bool {
+		if bad == nil {
+			framed := appendFrame(nil, env)
+			_, _ = sum.Write(framed) // never fails
+			u.Bytes += int64(len(framed))
+			left--
+		}
+		return left > 0 && bad == nil
+	}, nil)
+	if err == nil && left > 0 {
+		err = errors.New("a record cannot be read any more")
+	}
+	u.Digest = Hash(sum.Sum(nil))
+	r.recovered.Unsigned = &u
+	r.checker.window = r.checker.window[:i]
+	return err
+}
+
+// judge says whether the ledger is what its writers left, and one that the root
+// key may continue.
+func (r *reopening) judge() error {
+	if first := r.checker.report.First; first != nil {
 		return errors.New(first.String())
 	}
 	if r.session == nil {
 		return nil
 	}
-	if r.session.Session.Signing == SignCheckpoints {
-		r.recovered.Unsigned = r.records - r.checker.covered
-	}
 	if r.rotate != nil {
-		if !bytes.Equal(r.rotate.Rotate.Public, marshalPublic(root)) {
-			return fmt.Errorf("it was handed over to root key %s, and %s is not that", r.rotate.Rotate.Key, KeyID(root))
+		if !bytes.Equal(r.rotate.Rotate.Public, marshalPublic(r.root)) {
+			return fmt.Errorf("it was handed over to root key %s, and %s is not that", r.rotate.Rotate.Key, KeyID(r.root))
 		}
-		if err := signedBy(r.handed, root); err != nil {
+		if err := signedBy(r.handed, r.root); err != nil {
 			return fmt.Errorf("its newest rotation is %w", err)
 		}
-	} else if err := signedBy(r.checker.lastRoot, root); err != nil {
+	} else if err := signedBy(r.checker.lastRoot, r.root); err != nil {
 		return fmt.Errorf("its newest session is %w", err)
 	}
 	key, err := parsePKIX(r.session.Session.Public)
 	if err != nil {
 		return err
 	}
-	if bytes.Equal(r.final, r.handed) || bytes.Equal(r.final, r.checker.lastRoot) || r.session.Session.Signing == SignCheckpoints {
+	if bytes.Equal(r.final, r.handed) || bytes.Equal(r.final, r.checker.lastRoot) {
 		return nil
 	}
 	if err := signedBy(r.final, key); err != nil {
-		return fmt.Errorf("its last record is %w", err)
+		return fmt.Errorf("the last signature of it is of a record that is %w", err)
 	}
 	return nil
 }
@@ -209,42 +277,86 @@ func signedBy(env []byte, key ed25519.PublicKey) error {
 	return &recordError{DamageUnknownKey, fmt.Sprintf("signed by key %q, and not by %s", clean(string(e.signatures[0].keyID), 64), KeyID(key))}
 }
 
-// mend changes what a crash left: an incomplete frame at the end is cut off, what
-// had gone to the overflow comes in, and tiles that are not what they must be are
-// written again.
-func (r *reopening) mend(s *store, overflowDir string) (*found, error) {
-	cut, err := s.open(r.last, r.whole)
+// mend changes what a crash left: what no signature covers and an incomplete frame
+// at the end are cut off, what had gone to the overflow comes in, and tiles that are
+// not what they must be are written again.
+func (r *reopening) mend(s *store) (*found, error) {
+	at := place{r.last, r.whole}
+	if r.whole >= 0 {
+		info, err := os.Stat(segmentPath(s.dir, r.last))
+		if err != nil {
+			return nil, err
+		}
+		r.recovered.Bytes, r.recovered.Segment = info.Size()-r.whole, r.last
+	}
+	if r.cut != nil {
+		at = *r.cut
+		for n := r.last; n > at.segment; n-- { // the last one first: no hole is left
+			if err := s.disk.remove(segmentPath(s.dir, n)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := s.open(at.segment, at.offset); err != nil {
+		return nil, err
+	}
+	if len(r.spill.frames) > 0 {
+		if err := s.append(r.spill.frames); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.clearSpill(s); err != nil {
+		return nil, err
+	}
+	c := r.checker
+	tree := c.tree.Tree()
+	w, mended, err := mendTiles(s.dir, c.tree)
 	if err != nil {
 		return nil, err
 	}
-	if r.whole >= 0 {
-		r.recovered.Bytes, r.recovered.Segment = cut, r.last
-	}
-	if len(r.overflow) > 0 {
-		if err := s.append(r.overflow); err != nil {
-			return nil, err
-		}
-	}
-	if r.late != "" { // they have no place in the ledger any more, but are signed
-		path := filepath.Join(overflowDir, overflowName)
-		if err := s.disk.rename(path, path+"."+r.late); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.removeOverflow(overflowDir); err != nil {
-		return nil, err
-	}
-	if r.tiles, r.recovered.Tiles, err = mendTiles(s.dir, r.tiles); err != nil {
-		return nil, err
-	}
-	f := &found{origin: r.checker.report.Ledger, records: r.records, tree: r.tree, tiles: r.tiles}
-	if r.checker.writer != "" {
-		f.head = &Head{Hash: r.checker.hash, Seq: r.checker.seq, Writer: r.checker.writer}
+	r.recovered.Tiles = mended
+	f := &found{origin: c.report.Ledger, records: uint64(tree.Size()), tree: tree, tiles: w}
+	if c.writer != "" {
+		f.head = &Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}
 	}
 	if r.recovered != (Recovered{}) {
 		f.recovered = &r.recovered
 	}
 	return f, nil
+}
+
+// clearSpill removes the overflow file, or sets it aside where it holds what is not
+// in the ledger now.
+func (r *reopening) clearSpill(s *store) error {
+	if r.spill.rest == 0 {
+		return s.removeOverflow(r.overflowDir)
+	}
+	path := filepath.Join(r.overflowDir, overflowName)
+	aside, err := measureFile(path)
+	if err != nil {
+		return err
+	}
+	r.recovered.Aside = aside
+	return s.disk.rename(path, fmt.Sprintf("%s.%x", path, aside.Digest[:8]))
+}
+
+// measureFile returns how long a file is and what it hashes to.
+func measureFile(path string) (*Aside, error) {
+	f, _, err := openRegular(path, true)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	sum := sha256.New()
+	n, err := io.Copy(sum, f)
+	return &Aside{Bytes: n, Digest: Hash(sum.Sum(nil))}, err
+}
+
+// sameDir reports whether two paths are of one directory.
+func sameDir(a, b string) bool {
+	x, err := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err == nil && err2 == nil && os.SameFile(x, y)
 }
 
 // mendTiles writes the tiles again that a Writer which has checked them all did

@@ -2,7 +2,9 @@ package evidence_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -460,9 +462,12 @@ func TestOverflowThatComesTooLate(t *testing.T) {
 			}
 		}
 		wantIntact(t, dead)
-		aside := filepath.Join(left, "overflow.seg."+entries(t, dead)[0].Record.Writer)
+		aside := filepath.Join(left, fmt.Sprintf("overflow.seg.%.16s", evidence.Hash(sha256.Sum256(want))))
 		if got, err := os.ReadFile(aside); err != nil || string(got) != string(want) {
 			t.Errorf("got %d bytes, %v, want the %d of the overflow set aside", len(got), err, len(want))
+		}
+		if report := wantIntact(t, dead); report.Aside != 1 {
+			t.Errorf("got %d set aside, want 1", report.Aside)
 		}
 		if _, err := os.Stat(filepath.Join(left, "overflow.seg")); !os.IsNotExist(err) {
 			t.Errorf("the overflow is still there: %v", err)

@@ -104,10 +104,16 @@ func (p *platter) leave(t *testing.T, dir string, tail string) {
 // The power fails at each operation on the disk. Whatever the system had
 // not written by itself, what was acknowledged is there at the next start.
 func TestPowerFails(t *testing.T) {
+	for _, signing := range signings {
+		t.Run(string(signing), func(t *testing.T) { powerFails(t, signing) })
+	}
+}
+
+func powerFails(t *testing.T, signing evidence.Signing) {
 	cuts := 0
 	for n := 1; ; n++ {
 		p := &platter{root: newDir(t), cut: n, content: make(map[string][]byte), names: make(map[string]string)}
-		cfg := evidence.Config{Key: testKey(1), Ledger: "power"}
+		cfg := evidence.Config{Key: testKey(1), Ledger: "power", Signing: signing}
 		cfg.Each(p.do)
 		cfg.Small(6 << 10)
 		var c crashed
@@ -128,7 +134,7 @@ func TestPowerFails(t *testing.T) {
 		for _, tail := range []string{"", "zeros", "half"} {
 			left := newDir(t)
 			p.leave(t, left, tail)
-			wantRecovered(t, left, c, evidence.Config{})
+			wantRecovered(t, left, c, evidence.Config{Signing: signing})
 			if t.Failed() {
 				t.Fatalf("the power failed at operation %d, tail %q", n, tail)
 			}

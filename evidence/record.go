@@ -299,9 +299,10 @@ const (
 	// SignRecords has each record signed, and the checkpoints.
 	SignRecords Signing = "records"
 
-	// SignCheckpoints has only the checkpoints signed: a record is evidence
-	// once a checkpoint covers it, a second later or so, or the session after
-	// it does.
+	// SignCheckpoints has the checkpoints signed, and of the records that are
+	// written at once the last one, which holds the hash of the one before it,
+	// and so on. None of them counts as durable before that. It is faster, and
+	// a single record is proved by a checkpoint alone.
 	SignCheckpoints Signing = "checkpoints"
 )
 
@@ -327,13 +328,34 @@ type Head struct {
 	Writer string `json:"writer"`
 }
 
-// A Recovered says what was found of a crash when the ledger was opened.
+// A Recovered says what was found of a crash when the ledger was opened, and what
+// somebody else may have put there: nothing of that is in the ledger.
 type Recovered struct {
-	Bytes    int64  `json:"bytes,omitzero"`    // of an incomplete frame that was cut off the end
-	Overflow uint64 `json:"overflow,omitzero"` // records of the overflow file that were taken over
-	Segment  uint64 `json:"segment,omitzero"`  // that was cut
-	Tiles    uint64 `json:"tiles,omitzero"`    // tiles that were missing or wrong, and written again
-	Unsigned uint64 `json:"unsigned,omitzero"` // records at the end that no signature covered until this one
+	Aside    *Aside    `json:"aside,omitzero"`    // an overflow file that was set aside
+	Bytes    int64     `json:"bytes,omitzero"`    // of an incomplete frame that was cut off the end
+	Overflow uint64    `json:"overflow,omitzero"` // records of the overflow file that were taken over
+	Segment  uint64    `json:"segment,omitzero"`  // that the incomplete frame was in
+	Tiles    uint64    `json:"tiles,omitzero"`    // tiles that were missing or wrong, and written again
+	Unsigned *Unsigned `json:"unsigned,omitzero"` // records that were cut off the end
+}
+
+// An Unsigned says which records were cut off the end of a ledger because no
+// signature covered them. Nobody had been told that these are durable: they are
+// what a crash leaves of a group of records, or were never the writer's.
+type Unsigned struct {
+	Bytes   int64  `json:"bytes"`   // of their frames
+	Digest  Hash   `json:"digest"`  // SHA-256 of these
+	First   Hash   `json:"first"`   // SHA-256 of the first one's payload
+	Last    Hash   `json:"last"`    // and of the last one's
+	Records uint64 `json:"records"` // how many
+}
+
+// An Aside says which overflow file was set aside because it held records that do
+// not follow those of the ledger or that no signature covers. It is called
+// overflow.seg. and the first 16 digits of Digest.
+type Aside struct {
+	Bytes  int64 `json:"bytes"`
+	Digest Hash  `json:"digest"` // SHA-256 of the file
 }
 
 // An Erased says that a content can no longer be disclosed: its salt and value

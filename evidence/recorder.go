@@ -66,11 +66,12 @@ type Recorder struct {
 // closed.
 //
 // An existing ledger is read through first: its chain is checked, and its tree
-// against the newest checkpoint. An incomplete last frame, which is what a crash
-// leaves, is cut off, records that had gone to the overflow are taken over, and
-// the first record says so; anything else that is wrong is an error that wraps
-// [ErrDamaged], and nothing is written. So is a ledger that another root key
-// signed. A ledger that cannot be continued can be succeeded: see
+// against the newest checkpoint. What a crash leaves is cut off: an incomplete last
+// frame, and records that no signature covers, which nobody was told are durable.
+// Signed records that had gone to the overflow are taken over, an overflow with
+// others is set aside. The first record says all that; see [Recovered]. Anything
+// else that is wrong is an error that wraps [ErrDamaged], and nothing is written.
+// So is a ledger that another root key signed. A ledger that cannot be continued can be succeeded: see
 // [PredecessorOf]. The error wraps [ErrLocked] where another Recorder has the
 // ledger open.
 //

@@ -30,7 +30,7 @@ func (r *Replica) resume() error {
 	if err := again.judge(own); err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if _, err := r.store.open(last, again.whole); err != nil {
+	if err := r.store.open(last, again.whole); err != nil {
 		return err
 	}
 	if r.tiles, _, err = mendTiles(r.dir, again.tiles); err != nil {

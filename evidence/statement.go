@@ -272,8 +272,15 @@ func (r *Record) inRange() bool {
 		}
 		if c := s.Recovered; c != nil {
 			size(c.Bytes)
-			for _, n := range []uint64{c.Overflow, c.Segment, c.Tiles, c.Unsigned} {
+			for _, n := range []uint64{c.Overflow, c.Segment, c.Tiles} {
 				count(n)
+			}
+			if c.Aside != nil {
+				size(c.Aside.Bytes)
+			}
+			if c.Unsigned != nil {
+				size(c.Unsigned.Bytes)
+				count(c.Unsigned.Records)
 			}
 		}
 	}

@@ -102,21 +102,21 @@ func (s *store) begin() error {
 }
 
 // open opens the last segment. If size is not negative only so many bytes of it
-// are good, and open returns how many were cut off behind them.
-func (s *store) open(segment uint64, size int64) (cut int64, err error) {
+// are good, and those behind them are cut off.
+func (s *store) open(segment uint64, size int64) (err error) {
 	if s.f, err = os.OpenFile(segmentPath(s.dir, segment), os.O_RDWR|openNoFollow, 0); err != nil {
-		return 0, err
+		return err
 	}
 	info, err := s.f.Stat()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	s.segment, s.size = segment, info.Size()
 	if size >= 0 {
-		return info.Size() - size, s.cut(size)
+		return s.cut(size)
 	}
 	// A writer that died may have left what never reached the disk.
-	return 0, errors.Join(s.disk.sync(s.f), s.disk.syncDir(filepath.Dir(s.f.Name())))
+	return errors.Join(s.disk.sync(s.f), s.disk.syncDir(filepath.Dir(s.f.Name())))
 }
 
 // cut shortens the last segment to size, and writes its first line again where

@@ -74,9 +74,13 @@ type Progress struct {
 // ([ErrNotLedger]) or not readable, or it was written by another version
 // ([ErrVersion]).
 //
+// Where a session signs only checkpoints and the last of the records that are
+// written at once, the ledger is as long as the last signature says: what follows
+// it and is not covered is no damage and no evidence, and counted as
+// Report.Unsigned.
+//
 // A ledger may be verified while it is written. The last frame can then be
-// incomplete, which shows as [DamageTruncated], and where only checkpoints are
-// signed the last records are [DamageUnsigned]; verify again.
+// incomplete, which shows as [DamageTruncated]; verify again.
 func Verify(dir string, opts VerifyOptions) (*Report, error) {
 	outside, err := opts.check()
 	if err != nil {
@@ -91,13 +95,15 @@ func Verify(dir string, opts VerifyOptions) (*Report, error) {
 
 // A verification is one call of Verify.
 type verification struct {
-	dir      string
-	opts     *VerifyOptions
-	outside  []*anchor
-	checker  *checker
-	told     time.Time
-	total    int64
-	progress Progress
+	dir        string
+	opts       *VerifyOptions
+	outside    []*anchor
+	checker    *checker
+	told       time.Time
+	tile       string // the first that is wrong
+	wrongTiles uint64
+	total      int64
+	progress   Progress
 }
 
 func (v *verification) run() error {
@@ -115,7 +121,8 @@ func (v *verification) run() error {
 		return err
 	}
 	var failed error
-	err = scan(v.dir, newTrust(origin, roots), func(f *frame, read int64) bool {
+	trust := newTrust(origin, roots)
+	err = scan(v.dir, trust, func(f *frame, read int64) bool {
 		failed = v.checker.frame(f)
 		v.tell(read, false)
 		return failed == nil
@@ -126,8 +133,9 @@ func (v *verification) run() error {
 	if err := errors.Join(v.checker.finish(), v.checker.lastTile()); err != nil {
 		return err
 	}
+	v.tiles()
 	v.tell(max(v.total, v.progress.Bytes), true)
-	return v.measure()
+	return errors.Join(v.measure(), v.spill(trust))
 }
 
 // origin returns the origin that the ledger must have or, where any will do, the
@@ -151,7 +159,18 @@ func (v *verification) origin() (origin string, err error) {
 }
 
 func (v *verification) wrongTile(path string) {
-	v.checker.found(nil, DamageEdited, "%s is not the tile of these records", path)
+	if v.wrongTiles++; v.wrongTiles == 1 {
+		v.tile = path
+	}
+}
+
+// tiles adds to the report what is wrong with tiles, which comes last: they are
+// derived.
+func (v *verification) tiles() {
+	if v.wrongTiles > 0 {
+		v.checker.found(nil, DamageTile, "%s is not the tile of these records", v.tile)
+		v.checker.report.Damage[DamageTile] = v.wrongTiles
+	}
 }
 
 // tell calls Progress where it is time.
@@ -194,11 +213,35 @@ func (v *verification) measure() error {
 	if n := missingSegment(ns); n != 0 {
 		v.checker.found(nil, DamageRemoved, "segment %d is missing", n)
 	}
+	return nil
+}
+
+// spill says what the next Open does about the overflow file in the ledger, unless
+// a writer was seen to be at work: then it does.
+func (v *verification) spill(t *trust) error {
+	c, r := v.checker, v.checker.report
 	info, err := os.Stat(filepath.Join(v.dir, overflowName))
-	if err == nil {
-		r.Overflow = info.Size()
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
 		return err
+	}
+	r.Overflow = info.Size()
+	if c.writer == "" || r.Bytes != v.total {
+		return nil
+	}
+	after := spillAfterHead{
+		ledger: r.Ledger, head: Head{Hash: c.hash, Seq: c.seq, Writer: c.writer},
+		open: func(f *frame) { t.open(f, f.env) },
+	}
+	s, err := after.read(v.dir)
+	if err != nil {
+		return err
+	}
+	r.Waiting, r.Astray = s.records, s.rest
+	if s.ahead > 0 {
+		c.found(nil, DamageRemoved, "%s goes on %d records after the end of the segments: these were cut", overflowName, s.ahead)
 	}
 	return nil
 }

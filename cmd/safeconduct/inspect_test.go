@@ -182,7 +182,9 @@ func TestInspectOfDeliveries(t *testing.T) {
 func TestInspectMarksARecoveredWriter(t *testing.T) {
 	for want, recovered := range map[string]evidence.Recovered{
 		"UTC  cut 77 B off segment 3\n": {Bytes: 77, Segment: 3},
-		"UTC  took over 2 records of the overflow, wrote 1 tile again, signed 5 records before it\n": {Overflow: 2, Tiles: 1, Unsigned: 5},
+		"UTC  took over 2 records of the overflow, wrote 1 tile again, cut off 5 records that nothing signed, set 7 B of the overflow aside\n": {
+			Overflow: 2, Tiles: 1, Unsigned: &evidence.Unsigned{Records: 5}, Aside: &evidence.Aside{Bytes: 7},
+		},
 	} {
 		key, _ := newKey(t)
 		f := &forger{t: t, key: key, writer: id(1)}

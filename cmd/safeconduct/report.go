@@ -18,7 +18,7 @@ func meaning(d evidence.Damage) string {
 	case evidence.DamageEdited:
 		return "edited: its bytes are not those that were written or signed"
 	case evidence.DamageTruncated:
-		return "truncated: it is not whole"
+		return "truncated: it was not written to its end"
 	case evidence.DamageRemoved:
 		return "removed: records are missing and no gap declares them"
 	case evidence.DamageReordered:
@@ -32,7 +32,7 @@ func meaning(d evidence.Damage) string {
 	case evidence.DamageUnknownKey:
 		return "unknown_key: it is signed, but by no key that was given"
 	case evidence.DamageUnsigned:
-		return "unsigned: nobody signed it"
+		return "unsigned: nobody signed it, nor anything that follows from it"
 	case evidence.DamageNotCanonical:
 		return "not_canonical: two programs could read it differently"
 	case evidence.DamageMalformed:
@@ -46,7 +46,9 @@ func meaning(d evidence.Damage) string {
 	case evidence.DamageRewritten:
 		return "rewritten: the records are not those that were signed before"
 	case evidence.DamageRolledBack:
-		return "rolled_back: a checkpoint from elsewhere covers more than there is"
+		return "rolled_back: a checkpoint or a tile covers more than there is"
+	case evidence.DamageTile:
+		return "wrong_tile: a tile, which is derived from the records, is not theirs"
 	}
 	return escape(string(d))
 }
@@ -59,9 +61,9 @@ func advice(r *evidence.Report) string {
 			"the incomplete end off and records that. Otherwise the end was cut off: compare with a copy."
 	case f.Damage == evidence.DamageRolledBack:
 		return "The end of the ledger is missing, or this is an older copy: compare with what a sink or a backup has."
-	case f.Damage == evidence.DamageUnsigned && r.Records > 0:
-		return "If an agent is writing the ledger and signs only checkpoints, verify again in some seconds. " +
-			"Otherwise somebody took a signature away: compare with what a sink or a backup says."
+	case f.Damage == evidence.DamageTile:
+		return "The records are good, all of them. The next evidence.Open writes the tile again and records that; but " +
+			"somebody wrote to the ledger who should not."
 	case f.Damage == evidence.DamageExpiredKey:
 		return "Look at the dates in the policy, and at the clock of the machine that wrote the record. If both are " +
 			"right, somebody used a key after its time."
@@ -78,8 +80,18 @@ func advice(r *evidence.Report) string {
 			"kept elsewhere says."
 	}
 	return "Keep the directory as it is, and compare with what a sink, a backup or a checkpoint kept elsewhere " +
-		"says. " +
-		"What stands before the first bad record is good; do not rely on what follows."
+		"says. " + reliable(r)
+}
+
+// reliable says what of a ledger that is not intact can be relied on.
+func reliable(r *evidence.Report) string {
+	switch r.Proven {
+	case 0:
+		return "Do not rely on any of it."
+	case 1:
+		return "Record 1 is proven; do not rely on what follows."
+	}
+	return fmt.Sprintf("Records 1 to %d are proven; do not rely on what follows.", r.Proven)
 }
 
 // reportWidth bounds sentences in the report.
@@ -115,7 +127,7 @@ func writeReport(out io.Writer, dir string, keys []ed25519.PublicKey, r *evidenc
 	if r.Intact() && r.Checkpoint != nil {
 		fmt.Fprintf(w, "To print it: safeconduct checkpoint %s\n", escape(dir))
 	}
-	if !r.Intact() || r.Interrupted > 0 || r.Unknown > 0 || r.Gaps > 0 {
+	if !r.Intact() || r.Cut > 0 || r.Aside > 0 || r.Interrupted > 0 || r.Unknown > 0 || r.Gaps > 0 {
 		fmt.Fprintf(w, "To see what happened: safeconduct inspect %s\n", escape(dir))
 	}
 }
@@ -165,6 +177,15 @@ func (w rows) counts(r *evidence.Report) {
 		return
 	}
 	w.row("records", "%d by %s in %s, %s", r.Records, count(r.Writers, "writer"), segments, size(r.Bytes))
+	if r.Unsigned > 0 {
+		w.row("unsigned", "%s at the end that no signature covers yet, and that count as nothing", count(r.Unsigned, "record"))
+	}
+	if r.Cut > 0 {
+		w.row("cut off", "%s that nothing had signed, when the ledger was opened", count(r.Cut, "record"))
+	}
+	if r.Aside > 0 {
+		w.row("set aside", "%s that did not belong to it, when the ledger was opened", count(r.Aside, "overflow file"))
+	}
 	w.row("runs", "%s", list(r.Runs, part{r.Runs - r.Interrupted - r.Partial, "ended"},
 		part{r.Interrupted, "interrupted"}, part{r.Partial, "without a root call"}))
 	w.row("calls", "%s", list(r.Calls, part{r.Done, "done"}, part{r.Denied, "denied"}, part{r.Failed, "failed"},
@@ -199,8 +220,15 @@ func (w rows) keys(r *evidence.Report) {
 	if r.ClockSteps > 0 {
 		w.row("clock", "set %s, by more than a minute", count(r.ClockSteps, "time"))
 	}
-	if r.Overflow > 0 {
-		w.row("waiting", "%s in overflow.seg, which the next evidence.Open takes over", size(r.Overflow))
+	if r.Waiting > 0 {
+		w.row("waiting", "%s in overflow.seg, which the next evidence.Open takes over", count(r.Waiting, "record"))
+	}
+	if r.Astray > 0 {
+		w.row("astray", "%s in overflow.seg that do not follow or that nothing signed:", count(r.Astray, "record"))
+		w.row("", "the next evidence.Open sets them aside")
+	}
+	if r.Overflow > 0 && r.Waiting == 0 && r.Astray == 0 {
+		w.row("overflow", "%s in overflow.seg", size(r.Overflow))
 	}
 	if r.MissingTiles > 0 {
 		w.row("tiles", "%d missing, which the next evidence.Open makes again", r.MissingTiles)

@@ -151,8 +151,11 @@ func recovered(r *evidence.Recovered) string {
 	if r.Tiles > 0 {
 		s = append(s, "wrote "+count(r.Tiles, "tile")+" again")
 	}
-	if r.Unsigned > 0 {
-		s = append(s, "signed "+count(r.Unsigned, "record")+" before it")
+	if r.Unsigned != nil {
+		s = append(s, "cut off "+count(r.Unsigned.Records, "record")+" that nothing signed")
+	}
+	if r.Aside != nil {
+		s = append(s, "set "+size(r.Aside.Bytes)+" of the overflow aside")
 	}
 	return "  " + strings.Join(s, ", ")
 }

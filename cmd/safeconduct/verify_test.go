@@ -130,6 +130,7 @@ func TestEachDamageHasAMeaning(t *testing.T) {
 		evidence.DamageReplayed, evidence.DamageEquivocation, evidence.DamageSpliced, evidence.DamageUnknownKey,
 		evidence.DamageUnsigned, evidence.DamageNotCanonical, evidence.DamageMalformed, evidence.DamageOutcome,
 		evidence.DamageInconsistent, evidence.DamageExpiredKey, evidence.DamageRewritten, evidence.DamageRolledBack,
+		evidence.DamageTile,
 	} {
 		if got := meaning(d); !strings.HasPrefix(got, string(d)+": ") {
 			t.Errorf("%s: got %q, want the word and what it means", d, got)

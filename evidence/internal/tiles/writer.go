@@ -75,6 +75,9 @@ func NewWriter(dir string, opts Options) *Writer {
 // Size returns how many leaves the log has.
 func (w *Writer) Size() int64 { return w.tree.Size() }
 
+// Tree returns the right edge of the log's tree, as it is now.
+func (w *Writer) Tree() Tree { return w.tree }
+
 // Root returns the root of the log.
 func (w *Writer) Root() Hash { return w.tree.Root() }
 

@@ -1,0 +1,92 @@
+package evidence
+
+import (
+	"encoding/binary"
+)
+
+// A spill is what an overflow file holds that the segments do not.
+type spill struct {
+	frames  []byte // those that follow and that a signature covers
+	records uint64 // how many these are
+	rest    uint64 // other whole frames: none follows, or no signature covers them
+	ahead   uint64 // records that are missing between the segments and the first one, which is signed
+	foreign string // the ledger that the first one is of, where it is another one
+}
+
+// A spillAfterHead reads an overflow file that goes on from a head.
+type spillAfterHead struct {
+	ledger string
+	head   Head
+	open   func(f *frame) // and checks its signature, if it has one
+
+	found   spill
+	ended   bool   // nothing that comes follows
+	begun   bool   // prev is of a record
+	prev    Hash   // of the last one
+	waiting []byte // frames that no signature covers yet
+	count   uint64 // how many these are, the ones that the segments have included
+	fresh   uint64 // and without them
+	missing uint64 // before them
+}
+
+// read reads the overflow file in dir, if there is one.
+func (s *spillAfterHead) read(dir string) (spill, error) {
+	err := readOverflow(dir, func(env []byte) bool {
+		s.take(env)
+		return true
+	})
+	s.found.rest += s.count
+	return s.found, err
+}
+
+func (s *spillAfterHead) take(env []byte) {
+	f := frame{env: env}
+	if !s.ended {
+		s.open(&f)
+		if first := !s.begun && s.found.rest == 0; first && f.record != nil && f.record.Ledger != s.ledger {
+			s.found.foreign = f.record.Ledger
+		}
+		s.ended = f.err != nil || !s.follows(f.record)
+	}
+	if s.ended {
+		s.found.rest++
+		return
+	}
+	s.prev, s.begun = f.hash, true
+	s.count++
+	if f.record.Seq > s.head.Seq {
+		s.fresh++
+		s.waiting = appendFrame(s.waiting, env)
+	}
+	if !f.signed {
+		return
+	}
+	if s.missing > 0 {
+		s.found.ahead, s.ended = s.missing, true
+		s.found.rest += s.count
+	} else {
+		s.found.frames = append(s.found.frames, s.waiting...)
+		s.found.records += s.fresh
+	}
+	s.waiting, s.count, s.fresh = s.waiting[:0], 0, 0
+}
+
+// follows reports whether a record is the next one, or one that the segments have.
+func (s *spillAfterHead) follows(r *Record) bool {
+	first := r.first()
+	switch {
+	case r.Ledger != s.ledger || r.Writer != s.head.Writer:
+		return false
+	case s.begun && r.Prev != s.prev, first == s.head.Seq+1 && r.Prev != s.head.Hash, r.Seq > s.head.Seq && first <= s.head.Seq:
+		return false
+	case !s.begun && first > s.head.Seq+1:
+		s.missing = first - s.head.Seq - 1
+	}
+	return true
+}
+
+// splitFrame takes the first of the frames, which are whole.
+func splitFrame(frames []byte) (env, rest []byte) {
+	n := frameHeader + int(binary.BigEndian.Uint32(frames))
+	return frames[frameHeader:n], frames[n:]
+}

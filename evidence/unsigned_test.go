@@ -1,0 +1,297 @@
+package evidence_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"example.com/safeconduct/evidence"
+)
+
+var signings = []evidence.Signing{evidence.SignRecords, evidence.SignCheckpoints}
+
+// followers returns a forger that goes on where the ledger ends, as somebody can
+// who has no key.
+func followers(t testing.TB, dir string) *forger {
+	t.Helper()
+	all := entries(t, dir)
+	last := all[len(all)-1]
+	f := newForger(t)
+	f.salt, f.signing = 7, evidence.SignCheckpoints
+	f.origin, f.writer, f.seq, f.prev = last.Record.Ledger, last.Record.Writer, last.Record.Seq, last.Hash
+	f.now, f.elapsed = last.Record.Time, last.Record.Mono
+	f.session = testKey(66)
+	return f
+}
+
+// closed makes a ledger of one run.
+func closed(t testing.TB, cfg evidence.Config) (dir string) {
+	t.Helper()
+	dir = newDir(t)
+	r := open(t, dir, cfg)
+	if err := agent(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// reopen opens and closes a ledger and returns what it says that it found.
+func reopen(t testing.TB, dir string, cfg evidence.Config) *evidence.Recovered {
+	t.Helper()
+	cfg.Key = testKey(1)
+	r, err := evidence.Open(dir, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var found *evidence.Recovered
+	for _, e := range entries(t, dir) {
+		if s := e.Record.Session; s != nil && e.Record.Seq == 1 {
+			found = s.Recovered
+		}
+	}
+	return found
+}
+
+// What somebody without a key puts at the end of a ledger is no evidence: it is
+// said to be unsigned, the next writer cuts it off, and its session says so for
+// ever. Nothing has it signed.
+func TestRecordsThatNobodySignedAreCutOff(t *testing.T) {
+	dir := closed(t, evidence.Config{Signing: evidence.SignCheckpoints})
+	honest := envelopes(t, dir)
+	f := followers(t, dir)
+	run := f.begin("forged")
+	run.outcome(run.intent("transfer_money"), done)
+	forged := evidence.Segment(f.envs...)[len(evidence.Segment()):]
+	appendTo(t, dir, 1, forged)
+
+	report := wantIntact(t, dir)
+	if n := uint64(len(honest)); report.Unsigned != 3 || report.Records != n || report.Proven != n || report.Runs != 1 {
+		t.Errorf("before: got %+v, want %d records and 3 that are unsigned", report, n)
+	}
+	want := evidence.Unsigned{
+		Bytes: int64(len(forged)), Digest: sha256.Sum256(forged), Records: 3,
+		First: sha256.Sum256(decodePayload(t, f.envs[0])), Last: sha256.Sum256(decodePayload(t, f.envs[2])),
+	}
+	got := reopen(t, dir, evidence.Config{Signing: evidence.SignCheckpoints})
+	if got == nil || got.Unsigned == nil || *got.Unsigned != want {
+		t.Errorf("got recovered %+v, want %+v", got, want)
+	}
+	reopen(t, dir, evidence.Config{}) // however it goes on
+	report = wantIntact(t, dir)
+	if report.Cut != 3 || report.Unsigned != 0 || report.Runs != 1 {
+		t.Errorf("after: got %+v, want 3 cut off and no other run", report)
+	}
+	now := envelopes(t, dir)
+	if !slices.EqualFunc(now[:len(honest)], honest, bytes.Equal) {
+		t.Error("the records before are not those that were there")
+	}
+	for _, env := range now {
+		if bytes.Contains(decodePayload(t, env), []byte("transfer_money")) {
+			t.Error("a forged record is in the ledger")
+		}
+	}
+}
+
+// Without a key nothing that was acknowledged can be replaced and then be signed by
+// the next writer.
+func TestHistoryIsNotReplacedAndSigned(t *testing.T) {
+	cfg := evidence.Config{Signing: evidence.SignCheckpoints}
+	for name, spoil := range map[string]func(t *testing.T, dir string, envs [][]byte) [][]byte{
+		"all but the session": func(t *testing.T, dir string, envs [][]byte) [][]byte {
+			rewrite(t, dir, envs[0])
+			f := followers(t, dir)
+			f.run("forged", "mail")
+			return append(envs[:1:1], each(f.envs, strip)...)
+		},
+		"the last record": func(t *testing.T, dir string, envs [][]byte) [][]byte {
+			n := len(envs) - 1
+			rewrite(t, dir, envs[:n]...)
+			f := followers(t, dir)
+			f.begin("forged")
+			return append(envs[:n:n], f.envs...)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := closed(t, cfg)
+			if err := errors.Join(os.Remove(filepath.Join(dir, "checkpoint")), os.RemoveAll(filepath.Join(dir, "tile"))); err != nil {
+				t.Fatal(err)
+			}
+			spoiled := spoil(t, dir, envelopes(t, dir))
+			rewrite(t, dir, spoiled...)
+			if err := os.RemoveAll(filepath.Join(dir, "checkpoint")); err != nil {
+				t.Fatal(err)
+			}
+			before := verify(t, dir)
+			if !before.Intact() || before.Unsigned == 0 {
+				t.Errorf("before: got %+v, want what is forged unsigned", before)
+			}
+			reopen(t, dir, cfg)
+			report := wantIntact(t, dir)
+			if report.Cut != before.Unsigned {
+				t.Errorf("got %d cut off, want %d", report.Cut, before.Unsigned)
+			}
+			for _, e := range entries(t, dir) {
+				if e.Record.Run == "forged" {
+					t.Error("a forged record was signed")
+				}
+			}
+		})
+	}
+}
+
+// What was edited before a signature stops the next writer, and is named itself.
+func TestEditedRecordsAreNamedThemselves(t *testing.T) {
+	for _, signing := range signings {
+		t.Run(string(signing), func(t *testing.T) {
+			cfg := evidence.Config{Key: testKey(1), Signing: signing}
+			dir := closed(t, cfg)
+			envs := envelopes(t, dir)
+			for i := 1; i < len(envs); i++ {
+				changed := edit(t, envs[i], `"time":"2`, `"time":"3`)
+				rewrite(t, dir, at(envs, i, changed)...)
+				report := verify(t, dir)
+				n := uint64(i + 1)
+				if report.Intact() || report.First.Damage != evidence.DamageEdited || report.First.Record != n || report.Proven >= n {
+					t.Errorf("record %d: got %v, %d proven", n, report.First, report.Proven)
+				}
+				if report.Damage[evidence.DamageEquivocation] > 0 {
+					t.Errorf("record %d: got %v, and nobody signed two records", n, report.Damage)
+				}
+				if _, err := evidence.Open(dir, cfg); !errors.Is(err, evidence.ErrDamaged) {
+					t.Errorf("record %d: Open: got %v, want ErrDamaged", n, err)
+				}
+			}
+		})
+	}
+}
+
+// A process that dies while it writes a group leaves part of it: it is cut off
+// wherever that was, and the groups before it stay.
+func TestGroupThatWasNotWrittenToItsEnd(t *testing.T) {
+	for _, signing := range signings {
+		t.Run(string(signing), func(t *testing.T) {
+			cfg := evidence.Config{Signing: signing}
+			dir := closed(t, cfg)
+			path := evidence.SegmentPath(dir, 1)
+			whole, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := entries(t, dir)
+			ends, signed := []int64{}, []int64{}
+			for i, e := range all {
+				end := int64(len(whole))
+				if i+1 < len(all) {
+					end = all[i+1].Offset
+				}
+				ends = append(ends, end)
+				if !bytes.HasSuffix(e.Envelope, []byte(`"signatures":[]}`)) {
+					signed = append(signed, end)
+				}
+			}
+			for n := ends[0]; n < int64(len(whole)); n += 61 {
+				if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, whole[:n], 0o600)); err != nil {
+					t.Fatal(err)
+				}
+				kept := int64(0)
+				for _, end := range signed {
+					if end <= n {
+						kept = end
+					}
+				}
+				reopen(t, dir, cfg)
+				wantIntact(t, dir)
+				got, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				now := entries(t, dir)
+				if !bytes.Equal(got[:kept], whole[:kept]) || now[len(now)-1].Offset != kept {
+					t.Fatalf("cut at %d: the new writer begins at %d, want it at %d", n, now[len(now)-1].Offset, kept)
+				}
+			}
+		})
+	}
+}
+
+// An overflow file that somebody without a key puts there neither comes in nor
+// stops the next writer. Verify and Open say the same of it.
+func TestPlantedOverflowIsSetAside(t *testing.T) {
+	for _, signing := range signings {
+		for name, plant := range map[string]func(dir string) [][]byte{
+			"unsigned": func(dir string) [][]byte {
+				f := followers(t, dir)
+				f.begin("forged")
+				return f.envs
+			},
+			"signed by a stranger": func(dir string) [][]byte {
+				f := followers(t, dir)
+				f.signing = evidence.SignRecords
+				f.begin("forged")
+				return f.envs
+			},
+			"of nowhere": func(dir string) [][]byte {
+				f := followers(t, dir)
+				f.prev = hashOf("nothing")
+				f.begin("forged")
+				return f.envs
+			},
+			"of another ledger": func(dir string) [][]byte {
+				f := followers(t, dir)
+				f.origin = "another"
+				f.begin("forged")
+				return f.envs
+			},
+			"far ahead": func(dir string) [][]byte {
+				f := followers(t, dir)
+				f.seq += 1000
+				f.begin("forged")
+				return f.envs
+			},
+			"another writer": func(dir string) [][]byte {
+				f := followers(t, dir)
+				f.open()
+				return f.envs
+			},
+			"no record": func(string) [][]byte { return [][]byte{[]byte(`{"payload":"`)} },
+		} {
+			t.Run(fmt.Sprintf("%s/%s", signing, name), func(t *testing.T) {
+				cfg := evidence.Config{Signing: signing}
+				dir := closed(t, cfg)
+				honest := envelopes(t, dir)
+				planted := evidence.Segment(plant(dir)...)
+				if err := os.WriteFile(filepath.Join(dir, "overflow.seg"), planted, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if report := wantIntact(t, dir); report.Astray != 1 || report.Waiting != 0 {
+					t.Errorf("got %d astray and %d waiting, want 1 astray", report.Astray, report.Waiting)
+				}
+				want := evidence.Aside{Bytes: int64(len(planted)), Digest: sha256.Sum256(planted)}
+				if got := reopen(t, dir, cfg); got == nil || got.Aside == nil || *got.Aside != want || got.Overflow != 0 {
+					t.Errorf("got recovered %+v, want %+v set aside", got, want)
+				}
+				aside := filepath.Join(dir, fmt.Sprintf("overflow.seg.%.16s", want.Digest))
+				if got, err := os.ReadFile(aside); err != nil || !bytes.Equal(got, planted) {
+					t.Errorf("%s: got %d bytes, %v", aside, len(got), err)
+				}
+				if report := wantIntact(t, dir); report.Aside != 1 || report.Overflow != 0 {
+					t.Errorf("got %+v, want one overflow set aside", report)
+				}
+				if now := envelopes(t, dir); len(now) != len(honest)+1 {
+					t.Errorf("got %d records, want %d", len(now), len(honest)+1)
+				}
+			})
+		}
+	}
+}
