@@ -4,13 +4,13 @@ import "encoding/binary"
 
 // A chunkQueue is a queue of copied chunks. Each takes what it carries and a few
 // bytes more. The queue as a whole takes at most a quarter more than that, as
-// far as it is more than a few blocks.
+// far as it is more than a few blocks. No byte of it is written twice: who gets a
+// chunk may keep it.
 type chunkQueue struct {
 	blocks  [][]byte
-	at      int    // where the first chunk begins in blocks[0]
-	carries int    // bytes that the chunks carry
-	takes   int    // bytes that they take
-	scratch []byte // for a chunk that lies across blocks
+	at      int // where the first chunk begins in blocks[0]
+	carries int // bytes that the chunks carry
+	takes   int // bytes that they take
 }
 
 const (
@@ -90,8 +90,7 @@ func (q *chunkQueue) first() (size int, ok bool) {
 	return h.text + h.reasoning + h.toolCall, true
 }
 
-// pop takes the first chunk off a queue that is not empty. The chunk is valid
-// until the next push or pop.
+// pop takes the first chunk off a queue that is not empty.
 func (q *chunkQueue) pop() (chunk Chunk) {
 	h := q.head()
 	q.skip(h.size)
@@ -164,10 +163,7 @@ func (q *chunkQueue) read(n int) []byte {
 		q.skip(n)
 		return data
 	}
-	if cap(q.scratch) < n {
-		q.scratch = make([]byte, n)
-	}
-	data := q.scratch[:0]
+	data := make([]byte, 0, n) // it lies across blocks
 	for len(data) < n {
 		b := q.blocks[0][q.at:]
 		b = b[:min(len(b), n-len(data))]
@@ -185,8 +181,5 @@ func (q *chunkQueue) skip(n int) {
 		q.at -= len(q.blocks[0])
 		q.blocks[0] = nil
 		q.blocks = q.blocks[1:]
-	}
-	if b := q.blocks[0]; q.at == len(b) {
-		q.blocks[0], q.at = b[:0], 0
 	}
 }
