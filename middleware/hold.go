@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
 // A Hold keeps back what a call streams until a gate has judged the call, for an
@@ -30,11 +31,14 @@ type Hold struct {
 	call  Call
 	rules streamRules
 
-	mu     sync.Mutex // guards what follows; held while a chunk leaves
-	held   chunkQueue
-	passed int64 // bytes that have been passed on
-	closed bool
-	err    error // why the stream was refused
+	passed atomic.Int64 // bytes that have been passed on
+	closed atomic.Bool
+
+	turn turn // of the chunk that is taken or leaves; guards held, and writes to err
+	held chunkQueue
+
+	mu  sync.Mutex // guards err
+	err error      // why the stream was refused
 }
 
 // Hold returns a Hold of what call streams. The Stream of the call, which gets
@@ -58,22 +62,32 @@ func (g *Gate) Hold(ctx context.Context, call Call) *Hold {
 // that of the call's Stream where it has released a chunk to it; after an error it
 // takes none.
 func (h *Hold) Stream(ctx context.Context, chunk Chunk) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	if err := h.turn.take(ctx); err != nil {
+		return err
+	}
+	defer h.turn.leave()
 	switch {
 	case h.err != nil:
 		return h.err
-	case h.closed:
+	case h.closed.Load():
 		return errStreamEnded
 	}
-	h.err = h.take(ctx, chunk)
-	if h.err != nil {
+	if err := h.take(ctx, chunk); err != nil {
 		h.held = chunkQueue{}
+		return h.refuse(err)
 	}
-	return h.err
+	return nil
 }
 
-// take needs h.mu.
+// refuse refuses the stream from now on. It needs h.turn.
+func (h *Hold) refuse(err error) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.err = err
+	return err
+}
+
+// take needs h.turn.
 func (h *Hold) take(ctx context.Context, chunk Chunk) error {
 	if h.rules.pass {
 		return h.pass(ctx, chunk)
@@ -93,9 +107,9 @@ func (h *Hold) take(ctx context.Context, chunk Chunk) error {
 	return nil
 }
 
-// pass needs h.mu.
+// pass needs h.turn.
 func (h *Hold) pass(ctx context.Context, chunk Chunk) error {
-	h.passed += int64(chunk.Len())
+	h.passed.Add(int64(chunk.Len()))
 	return h.call.Stream(ctx, chunk)
 }
 
@@ -105,11 +119,13 @@ func (h *Hold) deny(format string, n any) error {
 	return t.Deny(h.ctx, h.call, Deny(CodeBadOutput, format, n))
 }
 
-// Close ends the stream: no chunk is taken any more.
+// Close ends the stream: no chunk is taken any more. It waits for one that is on
+// its way out, unless the call's context ended.
 func (h *Hold) Close() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.closed = true
+	h.closed.Store(true)
+	if h.turn.take(h.ctx) == nil {
+		h.turn.leave()
+	}
 }
 
 // Err returns the error with which the stream was refused, or nil. A call whose
@@ -121,29 +137,25 @@ func (h *Hold) Err() error {
 }
 
 // Passed returns how many bytes were passed on so far.
-func (h *Hold) Passed() int64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.passed
-}
+func (h *Hold) Passed() int64 { return h.passed.Load() }
 
 // Release closes the Hold and passes on what it holds, chunk by chunk as they
 // came. Its error is that of the stream, of the context where that ended, or that
 // of Err.
 func (h *Hold) Release(ctx context.Context) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.closed = true
-	for h.err == nil {
-		if _, ok := h.held.first(); !ok {
-			break
+	return h.last(ctx, func() error {
+		for {
+			if _, ok := h.held.first(); !ok {
+				return nil
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := h.pass(ctx, h.held.pop()); err != nil {
+				return err
+			}
 		}
-		if h.err = ctx.Err(); h.err == nil {
-			h.err = h.pass(ctx, h.held.pop())
-		}
-	}
-	h.held = chunkQueue{}
-	return h.err
+	})
 }
 
 // Replace closes the Hold and passes on an Output in the place of all that was
@@ -153,20 +165,36 @@ func (h *Hold) Release(ctx context.Context) error {
 // passed on before, it denies, unless [PassThrough] lets all pass: then it does
 // nothing.
 func (h *Hold) Replace(ctx context.Context, output any) error {
-	text := textOf(output)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.closed, h.held = true, chunkQueue{}
-	switch {
-	case h.err != nil || h.rules.pass:
-	case h.passed > 0:
-		h.err = h.deny("the output was changed after %d bytes of its stream had been released", h.passed)
-	case text == "":
-	default:
-		if h.err = ctx.Err(); h.err == nil {
-			h.err = h.pass(ctx, Chunk{Text: []byte(text)})
+	return h.last(ctx, func() error {
+		text := textOf(output)
+		switch {
+		case h.rules.pass:
+			return nil
+		case h.passed.Load() > 0:
+			return h.deny("the output was changed after %d bytes of its stream had been released", h.passed.Load())
+		case text == "":
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		return h.pass(ctx, Chunk{Text: []byte(text)})
+	})
+}
+
+// last closes the Hold and has f pass on what is to be passed on after that, if the
+// stream was not refused. What is held then is dropped.
+func (h *Hold) last(ctx context.Context, f func() error) error {
+	h.closed.Store(true)
+	if err := h.turn.take(ctx); err != nil {
+		return err
+	}
+	defer h.turn.leave()
+	if h.err == nil {
+		if err := f(); err != nil {
+			_ = h.refuse(err) // returned below
 		}
 	}
+	h.held = chunkQueue{}
 	return h.err
 }
 

@@ -151,7 +151,7 @@ func enter(chain Handler, s *scope, call Call) (res Result, err error) {
 // enterStream is enter for a call with a Stream.
 func enterStream(chain Handler, s *scope, call Call) (Result, error) {
 	out := &outlet{to: call.Stream}
-	defer out.end()
+	defer out.end(s)
 	call.Stream = out.pass
 	s.mu.Lock()
 	s.decisionLog().out = out

@@ -4,15 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 )
 
 // A Stream receives one chunk of a streamed output. The chunk is valid until
-// the Stream returns. An error ends the stream and the call.
+// the Stream returns; one that a [Hold] releases may be kept. An error ends the
+// stream and the call.
 //
 // [Wrap] calls the Stream of its caller for one chunk at a time, and never after
-// the call has returned: a client that has chunks left gets an error for them.
+// the call has returned: a client that has chunks left gets an error for them. The
+// call waits for a Stream that its client has called, unless its context ended.
 type Stream func(ctx context.Context, chunk Chunk) error
 
 // A Chunk is one piece of a streamed output, as the provider's client cut it.
@@ -150,26 +151,29 @@ var errStreamEnded = errors.New("middleware: the call whose stream this is has e
 type outlet struct {
 	to Stream
 
-	sum atomic.Int64 // bytes that have left
-
-	mu    sync.Mutex // guards what follows; held while a chunk leaves
-	ended bool
+	sum   atomic.Int64 // bytes that have left
+	ended atomic.Bool
+	turn  turn // of the chunk that leaves
 }
 
 func (o *outlet) pass(ctx context.Context, chunk Chunk) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.ended {
+	if err := o.turn.take(ctx); err != nil {
+		return err
+	}
+	defer o.turn.leave()
+	if o.ended.Load() {
 		return errStreamEnded
 	}
 	o.sum.Add(int64(chunk.Len()))
 	return o.to(ctx, chunk)
 }
 
-func (o *outlet) end() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.ended = true
+// end ends the stream of the call that ctx belongs to.
+func (o *outlet) end(ctx context.Context) {
+	o.ended.Store(true)
+	if o.turn.take(ctx) == nil {
+		o.turn.leave()
+	}
 }
 
 // Released returns how many bytes of the call's stream its caller has got so
