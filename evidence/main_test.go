@@ -16,5 +16,9 @@ func TestMain(m *testing.M) {
 		crash()
 		return
 	}
+	if os.Getenv(writerDir) != "" {
+		writeUntilTold()
+		return
+	}
 	goleak.VerifyTestMain(m)
 }

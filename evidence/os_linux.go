@@ -24,23 +24,3 @@ func allocate(f *os.File, size int64) error {
 	}
 	return err
 }
-
-// control calls f with the descriptor until it is not interrupted.
-func control(f *os.File, name string, call func(fd int) error) error {
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var serr error
-	err = conn.Control(func(fd uintptr) {
-		for {
-			if serr = call(int(fd)); !errors.Is(serr, unix.EINTR) {
-				return
-			}
-		}
-	})
-	if err != nil {
-		return err
-	}
-	return os.NewSyscallError(name, serr)
-}

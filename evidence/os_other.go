@@ -9,9 +9,9 @@ import (
 
 const openNoFollow = 0
 
-// lockLedger refuses: without flock two writers could share a ledger.
-func lockLedger(string) (*os.File, error) {
-	return nil, errors.Join(errors.ErrUnsupported, errors.New("writing a ledger needs flock"))
+// lockFile refuses: two writers could share a ledger.
+func lockFile(*os.File) error {
+	return errors.Join(errors.ErrUnsupported, errors.New("writing a ledger needs flock"))
 }
 
 func syncDir(string) error { return nil }

@@ -4,11 +4,7 @@ package evidence
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,31 +13,14 @@ import (
 // reason to wait.
 const openNoFollow = unix.O_NOFOLLOW | unix.O_NONBLOCK
 
-// lockLedger makes this process the writer of the ledger in dir until the file
-// that it returns is closed, or the process dies.
-func lockLedger(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE|openNoFollow, 0o600)
-	if err != nil {
-		return nil, err
+// lockFile locks a file until it is closed, or the process dies. The error is
+// errHeld where it is locked already.
+func lockFile(f *os.File) error {
+	err := control(f, "flock", func(fd int) error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return errHeld
 	}
-	for {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err == nil {
-		host, _ := os.Hostname()
-		_ = f.Truncate(0)
-		_, _ = f.WriteAt(fmt.Appendf(nil, "process %d on %s\n", os.Getpid(), host), 0) // for people
-		return f, nil
-	}
-	holder, _ := io.ReadAll(io.LimitReader(f, 256))
-	_ = f.Close()
-	if !errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, fmt.Errorf("lock: %w", err)
-	}
-	return nil, fmt.Errorf("%w: %q", ErrLocked, strings.TrimSpace(string(holder)))
+	return err
 }
 
 // syncDir makes what was created in dir durable.
@@ -60,4 +39,24 @@ func freeSpace(dir string) (int64, error) {
 		return 0, err
 	}
 	return int64(st.Bavail) * int64(st.Bsize), nil //nolint:unconvert // the types differ between systems
+}
+
+// control calls f with the descriptor until it is not interrupted.
+func control(f *os.File, name string, call func(fd int) error) error {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var serr error
+	err = conn.Control(func(fd uintptr) {
+		for {
+			if serr = call(int(fd)); !errors.Is(serr, unix.EINTR) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return os.NewSyscallError(name, serr)
 }

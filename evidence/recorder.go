@@ -195,7 +195,7 @@ func (r *Recorder) assemble(s *store, cfg Config, origin string, found *found) e
 		}
 		r.shippers = append(r.shippers, x)
 	}
-	seal := newSealer(s.dir, s.disk, origin, found.tree, found.tiles)
+	seal := newSealer(s, origin, found.tree, found.tiles)
 	seal.log, seal.publish, seal.low = log, cfg.Publish, cfg.LowSpace
 	contents := newCommitter()
 	r.writer = &writer{

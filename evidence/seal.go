@@ -25,6 +25,7 @@ const (
 type sealer struct {
 	dir     string
 	disk    disk
+	held    func() error // the directory has the ledger still
 	origin  string
 	log     logger
 	publish func(checkpoint []byte)
@@ -53,9 +54,9 @@ type sealer struct {
 	lowSpace   atomic.Bool
 }
 
-func newSealer(dir string, d disk, origin string, tree tiles.Tree, w *tiles.Writer) *sealer {
+func newSealer(s *store, origin string, tree tiles.Tree, w *tiles.Writer) *sealer {
 	return &sealer{
-		dir: dir, disk: d, origin: origin, tree: tree, writer: w,
+		dir: s.dir, disk: s.disk, held: s.claim.holds, origin: origin, tree: tree, writer: w,
 		more: make(chan struct{}, 1), soon: make(chan struct{}, 1),
 		quit: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -117,6 +118,10 @@ func (s *sealer) gather() (quit bool) {
 
 // seal adds what is pending to the tree and signs its head.
 func (s *sealer) seal(last bool) {
+	if err := s.held(); err != nil {
+		s.report(err, last)
+		return
+	}
 	s.mu.Lock()
 	leaves, by := s.pending, s.session
 	s.pending = s.spare[:0]
@@ -135,7 +140,11 @@ func (s *sealer) seal(last bool) {
 	if s.tree.Size() == s.sealed || by == nil {
 		return
 	}
-	err := s.sign(by, last)
+	s.report(s.sign(by, last), last)
+}
+
+// report says how an attempt went, and has another one made where it failed.
+func (s *sealer) report(err error, last bool) {
 	switch {
 	case err != nil && !s.failing:
 		s.log.warn("checkpoints cannot be written", "error", err)

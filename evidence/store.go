@@ -20,14 +20,15 @@ const (
 // A store appends frames to the segments of a ledger. One goroutine at a time
 // may use it.
 type store struct {
-	dir  string
-	disk disk
-	lock *os.File
-	max  int64 // bytes of a segment
+	dir   string
+	disk  disk
+	claim *claim
+	max   int64 // bytes of a segment
 
 	f        *os.File // the last segment
 	segment  uint64
 	size     int64 // of what is durable in it
+	tried    int64 // how long it may be, after an append that failed
 	reserved int64
 
 	// suspect means that a sync failed. The kernel may have dropped the dirty
@@ -44,7 +45,7 @@ func lockStore(dir string, d disk, segment int64) (_ *store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.lock, err = lockLedger(dir); err != nil {
+	if s.claim, err = claimLedger(dir); err != nil {
 		return nil, err
 	}
 	if fresh {
@@ -81,7 +82,8 @@ func prepareDir(dir string) (fresh bool, err error) {
 	return true, nil
 }
 
-// lastSegment returns the number of the last segment, 0 where there is none.
+// lastSegment returns the number of the last segment, 0 where there is none. From
+// here on nobody else adds one.
 func (s *store) lastSegment() (uint64, error) {
 	ns, err := listSegments(s.dir)
 	if err != nil || len(ns) == 0 {
@@ -90,15 +92,20 @@ func (s *store) lastSegment() (uint64, error) {
 	if n := missingSegment(ns); n != 0 {
 		return 0, fmt.Errorf("%w: segment %d is missing", ErrDamaged, n)
 	}
+	if err := s.claim.takeFirst(); err != nil {
+		return 0, err
+	}
 	return ns[len(ns)-1], nil
 }
 
 // begin starts the first segment of a new ledger.
 func (s *store) begin() error {
-	if err := s.create(1); err != nil {
+	if err := s.create(1); errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w: another process began it meanwhile", ErrLocked)
+	} else if err != nil {
 		return err
 	}
-	return errors.Join(s.disk.syncDir(s.dir), s.disk.syncDir(filepath.Dir(filepath.Clean(s.dir))))
+	return errors.Join(s.claim.takeFirst(), s.disk.syncDir(s.dir), s.disk.syncDir(filepath.Dir(filepath.Clean(s.dir))))
 }
 
 // open opens the last segment. If size is not negative only so many bytes of it
@@ -111,7 +118,7 @@ func (s *store) open(segment uint64, size int64) (err error) {
 	if err != nil {
 		return err
 	}
-	s.segment, s.size = segment, info.Size()
+	s.segment, s.size, s.tried = segment, info.Size(), info.Size()
 	if size >= 0 {
 		return s.cut(size)
 	}
@@ -132,6 +139,7 @@ func (s *store) cut(size int64) error {
 		}
 		s.size = int64(len(segmentHeader))
 	}
+	s.tried = s.size
 	return errors.Join(s.disk.sync(s.f), s.disk.syncDir(filepath.Dir(s.f.Name())))
 }
 
@@ -159,19 +167,21 @@ func (s *store) create(n uint64) (err error) {
 	}
 	s.release() // everything in it that counts is durable
 	s.f, s.segment, s.size, s.reserved, s.suspect = f, n, int64(len(segmentHeader)), 0, false
+	s.tried = s.size
 	return nil
 }
 
 // append makes frames durable, all or none. After an error it can be called
 // again with the same frames, and with more.
 func (s *store) append(frames []byte) error {
-	if err := s.present(); err != nil {
+	if err := s.check(s.size, s.tried); err != nil {
 		return err
 	}
 	if s.suspect {
 		if err := s.disk.truncate(s.f, s.size); err != nil {
 			return err
 		}
+		s.tried = s.size
 		// What is cut off must not come back after a power failure, beside the
 		// same records in the next segment. If it fails, that is as likely as
 		// it was before.
@@ -182,41 +192,57 @@ func (s *store) append(frames []byte) error {
 			return err
 		}
 	}
-	if end := s.size + int64(len(frames)); end > s.reserved {
+	end := s.size + int64(len(frames))
+	if end > s.reserved {
 		if s.disk.allocate(s.f, end+reserve) == nil { // else the write says what is wrong, if it is
 			s.reserved = end + reserve
 		}
 	}
+	s.tried = max(s.tried, end)
 	if _, err := s.disk.writeAt(s.f, frames, s.size); err != nil {
 		// No space, perhaps: leave none of it for others to read as torn.
 		s.reserved = 0
-		return errors.Join(err, s.disk.truncate(s.f, s.size))
+		if cut := s.disk.truncate(s.f, s.size); cut != nil {
+			return errors.Join(err, cut)
+		}
+		s.tried = s.size
+		return err
 	}
 	if err := s.disk.sync(s.f); err != nil {
 		s.suspect = true
 		return err
 	}
-	s.size += int64(len(frames))
+	if err := s.check(end, end); err != nil {
+		return err // they may be durable where nobody will look for them
+	}
+	s.size, s.tried = end, end
 	return nil
 }
 
-// present checks that the last segment is still where others will look for it,
-// and as long as it was left.
-func (s *store) present() error {
+// check checks that this process still is the ledger's only writer, that the last
+// segment is where others will look for it, and that it is as long as this
+// process made it. Where locks do not hold, as between machines that share a
+// folder, the length is what shows another writer: nothing is then written over
+// what that one wrote, or cut off it.
+func (s *store) check(least, most int64) error {
+	if err := s.claim.holds(); err != nil {
+		return err
+	}
 	path := segmentPath(s.dir, s.segment)
 	there, err := os.Lstat(path)
 	if err != nil {
 		return err
 	}
 	mine, err := s.f.Stat()
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if !os.SameFile(there, mine) {
+	case !os.SameFile(there, mine):
 		return fmt.Errorf("%s is another file than it was", path)
-	}
-	if mine.Size() < s.size {
+	case mine.Size() < least:
 		return fmt.Errorf("%s was cut from outside", path)
+	case mine.Size() > most:
+		return fmt.Errorf("%s grew by %d bytes: somebody else writes to it", path, mine.Size()-most)
 	}
 	return nil
 }
@@ -226,7 +252,7 @@ func (s *store) release() {
 	if s.f == nil {
 		return
 	}
-	if s.reserved > 0 && !s.suspect {
+	if s.reserved > 0 && !s.suspect && s.check(s.size, s.tried) == nil {
 		_ = s.disk.truncate(s.f, s.size)
 	}
 	_ = s.f.Close()
@@ -235,5 +261,5 @@ func (s *store) release() {
 
 func (s *store) close() error {
 	s.release()
-	return s.lock.Close() // which gives the lock back
+	return s.claim.close()
 }

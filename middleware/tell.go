@@ -9,7 +9,8 @@ import (
 // whole batch is then refused by text. A denied chain or model call stays an
 // error: there is nobody to tell. So does a denial in a run that has stopped.
 //
-// Tell stands inside the recorder and outside the gates whose denials it tells.
+// Tell stands inside the recorder and outside the gates whose denials it tells. The
+// denial that it told is [Trail.Told].
 func Tell(next Handler) Handler {
 	if next == nil {
 		return Layer{Name: "tell", ID: "tell", tell: true}.Handler()
@@ -23,6 +24,7 @@ func Tell(next Handler) Handler {
 		if d == nil || RunOf(ctx).Stopped() != nil {
 			return res, err
 		}
+		scopeOf(ctx).tell(d)
 		return Result{Output: observe(d), Usage: res.Usage}, nil
 	}
 }

@@ -55,6 +55,7 @@ type scope struct {
 
 	mu      sync.Mutex   // guards what follows
 	reached bool         // the wrapped Handler was called
+	told    bool         // Tell told log.told or, where that is nil, denied
 	n       uint8        // entries of allowed in use
 	allowed [4]*string   // gates that allowed; all that most calls ever need
 	ran     any          // the Input that reached the wrapped Handler
@@ -68,6 +69,7 @@ type decisionLog struct {
 	began     time.Duration // of the observation, in the run
 	decisions []Decision
 	out       *outlet     // of the call's stream; nil where nothing is streamed
+	told      *DeniedError
 	room      [6]Decision // for the first of them
 }
 
@@ -117,6 +119,20 @@ func (s *scope) deny(gate *string, d *DeniedError) bool {
 	}
 	s.denied, s.allowed[s.n] = d, gate
 	return true
+}
+
+// tell notes that d was turned into an Observation. Outside of a wrapped call
+// nobody asks for that.
+func (s *scope) tell(d *DeniedError) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told = true
+	if s.denied != d || s.log != nil {
+		s.decisionLog().told = d
+	}
 }
 
 func (s *scope) note(d Decision) {
@@ -221,4 +237,22 @@ func (t Trail) Ran() (input any, ran bool) {
 	t.s.mu.Lock()
 	defer t.s.mu.Unlock()
 	return t.s.ran, t.s.reached
+}
+
+// Told returns the denial that [Tell] turned into an [Observation], the last one
+// where there are several, or nil. An adapter returns it where there is nobody to
+// tell.
+func (t Trail) Told() *DeniedError {
+	if t.s == nil {
+		return nil
+	}
+	t.s.mu.Lock()
+	defer t.s.mu.Unlock()
+	switch {
+	case !t.s.told:
+		return nil
+	case t.s.log != nil && t.s.log.told != nil:
+		return t.s.log.told
+	}
+	return t.s.denied
 }
