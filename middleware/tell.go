@@ -24,7 +24,9 @@ func Tell(next Handler) Handler {
 		if d == nil || RunOf(ctx).Stopped() != nil {
 			return res, err
 		}
-		scopeOf(ctx).tell(d)
+		if !inShadow(ctx) {
+			scopeOf(ctx).tell(d)
+		}
 		return Result{Output: observe(d), Usage: res.Usage}, nil
 	}
 }
