@@ -3,8 +3,11 @@ package langchaingo
 import (
 	"context"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tmc/langchaingo/agents"
 	"github.com/tmc/langchaingo/chains"
@@ -39,11 +42,11 @@ func guardTurns(a agents.Agent, is guards) agents.Agent {
 		a, is = g.Agent, is.around(g.is)
 	}
 	g := &agent{Agent: a, name: typeName(a), is: is}
-	g.handler = middleware.Wrap(g.run, is.plan...)
+	g.handler = middleware.Wrap(g.run, append([]middleware.Interceptor{keepTold}, is.plan...)...)
 	if err := checkNames(a.GetTools()); err != nil {
 		panic(err.Error())
 	}
-	g.GetTools() // an order that makes no sense is refused here, not in a run
+	g.guardTools() // an order that makes no sense is refused here, not in a run
 	return g
 }
 
@@ -53,6 +56,8 @@ type agent struct {
 	name    string
 	is      guards
 	handler middleware.Handler
+
+	listed atomic.Bool // somebody has asked for the tools
 
 	mu    sync.Mutex
 	tools []guardedTool
@@ -69,6 +74,11 @@ func (a *agent) String() string { return onion(middleware.KindPlan, a.name, a.is
 
 // GetTools returns the agent's tools, guarded.
 func (a *agent) GetTools() []tools.Tool {
+	a.listed.Store(true)
+	return a.guardTools()
+}
+
+func (a *agent) guardTools() []tools.Tool {
 	ts := a.Agent.GetTools()
 	guarded := make([]tools.Tool, len(ts))
 	a.mu.Lock()
@@ -92,17 +102,49 @@ type planCall struct {
 	inputs  map[string]string
 	options []chains.ChainCallOption
 	request *middleware.PlanRequest
+	was     mark // of inputs
+	streams bool
 
-	actions []schema.AgentAction
-	finish  *schema.AgentFinish
-	plan    *middleware.Plan
+	actions    []schema.AgentAction
+	finish     *schema.AgentFinish
+	plan       *middleware.Plan
+	calls      []middleware.ToolCall // those of plan, as the agent asked for them
+	registered map[string]string     // what tools returns, once it was asked
+	told       *middleware.DeniedError
+}
+
+// keepTold stands outside of all interceptors and keeps the denial that was told.
+func keepTold(next middleware.Handler) middleware.Handler {
+	if next == nil {
+		return middleware.Layer{Name: "langchaingo.agent"}.Handler()
+	}
+	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		res, err := next(ctx, call)
+		if _, told := res.Output.(middleware.Observation); told {
+			if f, denial := find[planCall](ctx), middleware.TrailOf(ctx).Told(); f != nil && denial != nil {
+				f.told = denial
+			}
+		}
+		return res, err
+	}
+}
+
+// denial returns the denial that was told as said.
+func (f *planCall) denial(name string, said middleware.Observation) *middleware.DeniedError {
+	if f.told != nil {
+		return f.told
+	}
+	return &middleware.DeniedError{Call: name, Code: middleware.CodePolicy, Reason: string(said)}
 }
 
 // Plan takes the next turn of the guarded agent.
 func (a *agent) Plan(ctx context.Context, steps []schema.AgentStep, inputs map[string]string, options ...chains.ChainCallOption) ([]schema.AgentAction, *schema.AgentFinish, error) {
-	f := &frame[planCall]{ctx, planCall{agent: a.Agent, steps: steps, inputs: inputs, options: options}}
+	stream := chainStream(options)
+	f := &frame[planCall]{ctx, planCall{
+		agent: a.Agent, steps: steps, inputs: inputs, was: markOf(inputs), options: options, streams: stream != nil,
+	}}
 	f.call.request = planRequest(steps, inputs)
-	res, err := a.handler(f, middleware.Call{Kind: middleware.KindPlan, Name: a.name, Input: f.call.request, Stream: chainStream(options)})
+	res, err := a.handler(f, middleware.Call{Kind: middleware.KindPlan, Name: a.name, Input: f.call.request, Stream: stream})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -113,22 +155,23 @@ func (a *agent) Plan(ctx context.Context, steps []schema.AgentStep, inputs map[s
 			break
 		}
 		actions, finish := f.call.actions, f.call.finish
-		if out != f.call.plan {
-			actions, finish = changedPlan(&f.call, out)
+		if f.call.plan == nil || !samePlan(&f.call, out) {
+			if actions, finish, err = changedPlan(&f.call, out); err != nil {
+				return nil, nil, err
+			}
 		}
 		if turn != nil {
-			turn.turn(actions, "")
+			turn.turn(actions, f.call.tools(), nil)
 		}
 		return actions, finish, nil
 	case middleware.Observation:
-		if turn == nil || len(f.call.actions) == 0 {
-			// A final answer, or an executor that is not guarded: there is
-			// no tool call that could be answered.
-			return nil, nil, &middleware.DeniedError{
-				Call: a.name, Code: middleware.CodePolicy, Reason: string(out),
-			}
+		denial := f.call.denial(a.name, out)
+		if turn == nil || len(f.call.actions) == 0 || !a.listed.Load() {
+			// A final answer, or an executor that is not guarded or has not
+			// got its tools from here: no tool call could be answered.
+			return nil, nil, denial
 		}
-		turn.turn(f.call.actions, out)
+		turn.turn(f.call.actions, f.call.tools(), &refusal{out, denial})
 		return f.call.actions, nil, nil
 	}
 	return nil, nil, wrongOutput(middleware.KindPlan, a.name, res.Output)
@@ -143,12 +186,18 @@ func (a *agent) run(ctx context.Context, call middleware.Call) (middleware.Resul
 	if err != nil {
 		return middleware.Result{}, err
 	}
-	steps, inputs := f.steps, f.inputs
-	if req != f.request {
-		steps, inputs = changedSteps(f, req), req.Inputs
+	steps, inputs := f.steps, req.Inputs
+	if !holds(f.was, f.inputs) {
+		return middleware.Result{}, inPlace(call)
+	}
+	if !sameSteps(f, req) {
+		if req == f.request {
+			return middleware.Result{}, inPlace(call)
+		}
+		steps = changedSteps(f, req)
 	}
 	var v verdict
-	actions, finish, err := a.Agent.Plan(ctx, steps, inputs, v.chainOptions(f.options, call.Stream)...)
+	actions, finish, err := a.Agent.Plan(ctx, steps, inputs, v.chainOptions(f.options, f.streams, call)...)
 	if refused := v.error(); refused != nil {
 		err = refused
 	}
@@ -164,17 +213,31 @@ func (a *agent) run(ctx context.Context, call middleware.Call) (middleware.Resul
 		}
 		return middleware.Result{Output: f.plan}, nil
 	}
-	registered := make(map[string]string)
-	for _, t := range a.Agent.GetTools() {
-		registered[strings.ToUpper(t.Name())] = t.Name()
-	}
 	for _, act := range actions {
-		f.plan.ToolCalls = append(f.plan.ToolCalls, middleware.ToolCall{
-			ID: act.ToolID, Name: act.Tool, Input: toolInput(act),
-			Registered: registered[strings.ToUpper(act.Tool)],
-		})
+		f.plan.ToolCalls = append(f.plan.ToolCalls, f.toolCall(act))
 	}
+	f.calls = slices.Clone(f.plan.ToolCalls)
 	return middleware.Result{Output: f.plan}, nil
+}
+
+// toolCall returns what the executor would do for an action.
+func (f *planCall) toolCall(act schema.AgentAction) middleware.ToolCall {
+	return middleware.ToolCall{
+		ID: act.ToolID, Name: act.Tool, Input: toolInput(act),
+		Registered: f.tools()[strings.ToUpper(act.Tool)],
+	}
+}
+
+// tools returns the names of the agent's tools, by what the executor keeps them
+// under.
+func (f *planCall) tools() map[string]string {
+	if f.registered == nil {
+		f.registered = make(map[string]string)
+		for _, t := range f.agent.GetTools() {
+			f.registered[strings.ToUpper(t.Name())] = t.Name()
+		}
+	}
+	return f.registered
 }
 
 // toolInput returns what the executor passes to the tool: it cuts off what a
@@ -194,6 +257,16 @@ func planRequest(steps []schema.AgentStep, inputs map[string]string) *middleware
 	return req
 }
 
+// sameSteps reports whether req's steps are, by value, those that came.
+func sameSteps(f *planCall, req *middleware.PlanRequest) bool {
+	return slices.EqualFunc(f.steps, req.Steps, func(was schema.AgentStep, now middleware.Step) bool {
+		return now == middleware.Step{
+			ToolCall:    middleware.ToolCall{ID: was.Action.ToolID, Name: was.Action.Tool, Input: was.Action.ToolInput},
+			Observation: was.Observation,
+		}
+	})
+}
+
 // changedSteps returns req's steps in langchaingo's types, with what only those
 // hold where the step is still in its place.
 func changedSteps(f *planCall, req *middleware.PlanRequest) []schema.AgentStep {
@@ -208,26 +281,49 @@ func changedSteps(f *planCall, req *middleware.PlanRequest) []schema.AgentStep {
 	return steps
 }
 
+// samePlan reports whether plan is, by value, what the agent planned. What it
+// returns at the end is the agent's own map.
+func samePlan(f *planCall, plan *middleware.Plan) bool {
+	if (plan.Final != nil) != (f.finish != nil) || !slices.Equal(plan.ToolCalls, f.calls) {
+		return false
+	}
+	return f.finish == nil || len(f.finish.ReturnValues) == 0 && len(plan.Final) == 0 || sameMap(plan.Final, f.finish.ReturnValues)
+}
+
+func sameMap(a, b map[string]any) bool {
+	return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer()
+}
+
 // changedPlan returns plan in langchaingo's types, with what only those hold
-// where a tool call is the same as one that the agent asked for.
-func changedPlan(f *planCall, plan *middleware.Plan) ([]schema.AgentAction, *schema.AgentFinish) {
+// where a tool call is the same as one that the agent asked for. The error is of a
+// tool call for which the executor would do something else than it says.
+func changedPlan(f *planCall, plan *middleware.Plan) ([]schema.AgentAction, *schema.AgentFinish, error) {
 	if plan.Final != nil {
 		finish := schema.AgentFinish{}
 		if f.finish != nil {
 			finish = *f.finish
 		}
 		finish.ReturnValues = plan.Final
-		return nil, &finish
+		return nil, &finish, nil
 	}
 	actions := make([]schema.AgentAction, len(plan.ToolCalls))
 	for i, tc := range plan.ToolCalls {
-		log := fmt.Sprintf("Invoking: %s with %s\n", tc.Name, tc.Input)
-		for _, act := range f.actions {
+		actions[i] = schema.AgentAction{
+			Tool: tc.Name, ToolInput: tc.Input, ToolID: tc.ID,
+			Log: fmt.Sprintf("Invoking: %s with %s\n", tc.Name, tc.Input),
+		}
+		for k, act := range f.actions {
+			if tc == f.calls[k] {
+				actions[i] = act
+				break
+			}
 			if act.ToolID == tc.ID && act.Tool == tc.Name {
-				log = act.Log
+				actions[i].Log = act.Log
 			}
 		}
-		actions[i] = schema.AgentAction{Tool: tc.Name, ToolInput: tc.Input, Log: log, ToolID: tc.ID}
+		if f.toolCall(actions[i]) != tc {
+			return nil, nil, fmt.Errorf("langchaingo: an interceptor put a call into the plan of which the executor would make another: tool call %d", i+1)
+		}
 	}
-	return actions, nil
+	return actions, nil, nil
 }

@@ -2,7 +2,9 @@ package langchaingo
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/tmc/langchaingo/callbacks"
@@ -72,8 +74,9 @@ func (c *chain) GetMemory() schema.Memory { return c.memory.guard(c.inner.GetMem
 
 // Call runs the guarded chain.
 func (c *chain) Call(ctx context.Context, inputs map[string]any, options ...chains.ChainCallOption) (map[string]any, error) {
-	f := &frame[chainCall]{ctx, chainCall{options: options}}
-	res, err := c.handler(f, middleware.Call{Kind: middleware.KindChain, Name: c.name, Input: inputs, Stream: chainStream(options)})
+	stream := chainStream(options)
+	f := &frame[chainCall]{ctx, chainCall{options: options, inputs: inputs, was: markOf(inputs), streams: stream != nil}}
+	res, err := c.handler(f, middleware.Call{Kind: middleware.KindChain, Name: c.name, Input: inputs, Stream: stream})
 	if err != nil {
 		if f.call.partial == nil || isDenied(err) {
 			return map[string]any{}, err
@@ -96,10 +99,16 @@ func (c *chain) run(ctx context.Context, call middleware.Call) (middleware.Resul
 	if err != nil {
 		return middleware.Result{}, err
 	}
+	if !holds(f.was, f.inputs) {
+		return middleware.Result{}, inPlace(call)
+	}
 	var v verdict
-	out, err := c.inner.Call(ctx, in, v.chainOptions(f.options, call.Stream)...)
+	out, err := c.inner.Call(ctx, in, v.chainOptions(f.options, f.streams, call)...)
 	if refused := v.error(); refused != nil {
 		err = refused
+	}
+	if err == nil {
+		err = f.unanswered()
 	}
 	if err != nil {
 		f.partial = out
@@ -112,24 +121,37 @@ func (c *chain) run(ctx context.Context, call middleware.Call) (middleware.Resul
 // holds the tool calls that their turns asked for.
 type chainCall struct {
 	options []chains.ChainCallOption
+	inputs  map[string]any // as they came
+	was     mark           // of them
+	streams bool
 	partial map[string]any // what came with an error
 
 	mu    sync.Mutex
 	asked []asked // and not yet claimed
 }
 
-// An asked is one tool call that a turn of an agent asked for.
+// An asked is one call of a registered tool that a turn of an agent asked for.
 type asked struct {
-	action  schema.AgentAction
-	refused middleware.Observation // the whole turn; "" if it was allowed
+	tool   string // as it is registered
+	action schema.AgentAction
+	denied *refusal // of the whole turn; nil if it was allowed
 }
 
-// turn keeps what a turn of an agent asks for.
-func (c *chainCall) turn(actions []schema.AgentAction, refused middleware.Observation) {
+// A refusal is a turn that was denied and told.
+type refusal struct {
+	said   middleware.Observation
+	denial *middleware.DeniedError
+}
+
+// turn keeps what a turn of an agent asks for, except for tools that are not
+// registered: the executor answers those itself.
+func (c *chainCall) turn(actions []schema.AgentAction, registered map[string]string, denied *refusal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, act := range actions {
-		c.asked = append(c.asked, asked{act, refused})
+		if tool, ok := registered[strings.ToUpper(act.Tool)]; ok {
+			c.asked = append(c.asked, asked{tool, act, denied})
+		}
 	}
 }
 
@@ -142,10 +164,10 @@ func (c *chainCall) claim(name, input string) (id string, refused middleware.Obs
 	defer c.mu.Unlock()
 	found := -1
 	for i, a := range c.asked {
-		if fold(a.action.Tool) != fold(name) || toolInput(a.action) != input {
+		if a.tool != name || toolInput(a.action) != input {
 			continue
 		}
-		if found < 0 || a.refused != "" && c.asked[found].refused == "" {
+		if found < 0 || a.denied != nil && c.asked[found].denied == nil {
 			found = i
 		}
 	}
@@ -154,7 +176,24 @@ func (c *chainCall) claim(name, input string) (id string, refused middleware.Obs
 	}
 	a := c.asked[found]
 	c.asked = slices.Delete(c.asked, found, found+1)
-	return a.action.ToolID, a.refused
+	if a.denied == nil {
+		return a.action.ToolID, ""
+	}
+	return a.action.ToolID, a.denied.said
+}
+
+// unanswered returns the error of a run in which a tool call of a refused turn was
+// not answered by its guard. An executor that takes its tools from elsewhere than
+// the agent's GetTools may have made the call.
+func (c *chainCall) unanswered() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, a := range c.asked {
+		if a.denied != nil {
+			return fmt.Errorf("langchaingo: a denied call of the tool %s was not answered by the tool's guard, and may have been made: %w", a.tool, a.denied.denial)
+		}
+	}
+	return nil
 }
 
 // A memoryCache keeps the guarded form of a chain's memory.

@@ -1,6 +1,8 @@
 package langchaingo
 
 import (
+	"errors"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -18,7 +20,7 @@ func request(messages []llms.MessageContent, opts *llms.CallOptions) *middleware
 		Temperature: opts.Temperature,
 		TopP:        opts.TopP,
 		Candidates:  max(opts.CandidateCount, opts.N),
-		Stop:        opts.StopWords,
+		Stop:        slices.Clone(opts.StopWords),
 		JSON:        opts.JSONMode,
 	}
 	for i, m := range messages {
@@ -45,6 +47,7 @@ func toolName(t llms.Tool) string {
 }
 
 func part(p llms.ContentPart) middleware.Part {
+	p = value(p)
 	switch p := p.(type) {
 	case llms.TextContent:
 		return middleware.Part{Text: p.Text, Size: len(p.Text)}
@@ -56,9 +59,23 @@ func part(p llms.ContentPart) middleware.Part {
 	return middleware.Part{Text: text, Size: len(text), Media: image, Native: p}
 }
 
+// value returns what a part points to: pointers to parts are parts as well.
+func value(p llms.ContentPart) llms.ContentPart {
+	if v := reflect.ValueOf(p); v.Kind() == reflect.Pointer && !v.IsNil() {
+		if to, ok := v.Elem().Interface().(llms.ContentPart); ok {
+			return to
+		}
+	}
+	return p
+}
+
 // partText returns the text of a part that may also hold something else.
-func partText(p any) string {
-	switch p := p.(type) {
+func partText(p llms.ContentPart) string {
+	switch p := value(p).(type) {
+	case llms.TextContent:
+		return p.Text
+	case llms.CachedContent:
+		return partText(p.ContentPart)
 	case llms.ImageURLContent:
 		return p.URL
 	case llms.ToolCall:
@@ -71,31 +88,107 @@ func partText(p any) string {
 	return ""
 }
 
-// changedMessages returns req's messages in langchaingo's types. Those that no
-// interceptor touched are the caller's own.
-func changedMessages(f *modelCall, req *middleware.ModelRequest) []llms.MessageContent {
+// asked reports whether req is, by value, what the caller asks for.
+func (f *modelCall) asked(req *middleware.ModelRequest) bool {
+	o := f.opts
+	if len(req.Messages) != len(f.messages) || !sameParameters(req, f.opts) ||
+		req.Model != o.Model || req.MaxTokens != o.MaxTokens || req.Temperature != o.Temperature || req.TopP != o.TopP ||
+		!slices.Equal(req.Stop, o.StopWords) || !sameTools(req.Tools, o) {
+		return false
+	}
+	for i, m := range req.Messages {
+		if !sameMessage(m, f.messages[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// changed returns the messages and the options that ask for what req says. Messages
+// that no interceptor touched are the caller's own. The error is of a request that
+// cannot be made: what was judged is what is asked, or nothing.
+func (f *modelCall) changed(req *middleware.ModelRequest) ([]llms.MessageContent, []llms.CallOption, error) {
 	messages := make([]llms.MessageContent, len(req.Messages))
 	for i, m := range req.Messages {
-		if i < len(f.messages) && sameMessage(m, f.request.Messages[i]) {
+		if i < len(f.messages) && sameMessage(m, f.messages[i]) {
 			messages[i] = f.messages[i]
 			continue
 		}
 		parts := make([]llms.ContentPart, len(m.Parts))
 		for k, p := range m.Parts {
 			parts[k] = nativePart(p)
+			if partText(parts[k]) != p.Text {
+				return nil, nil, errors.New("langchaingo: an interceptor put text into a part of a message that has none")
+			}
 		}
 		messages[i] = llms.MessageContent{Role: llms.ChatMessageType(m.Role), Parts: parts}
 	}
-	return messages
+	options := changedOptions(f, req)
+	opts := *f.opts
+	for _, o := range options {
+		o(&opts)
+	}
+	sent := request(nil, &opts).Tools
+	missing := func(name string) bool { return !slices.Contains(sent, name) }
+	if !sameParameters(req, f.opts) || slices.ContainsFunc(req.Tools, missing) {
+		return nil, nil, errors.New("langchaingo: an interceptor changed what it cannot change of a request: Candidates, JSON, or Tools to more")
+	}
+	return messages, options, nil
 }
 
-func sameMessage(a, b middleware.Message) bool {
-	return a.Role == b.Role && len(a.Parts) == len(b.Parts) && (len(a.Parts) == 0 || &a.Parts[0] == &b.Parts[0])
+// sameParameters reports whether req has what no interceptor can change.
+func sameParameters(req *middleware.ModelRequest, o *llms.CallOptions) bool {
+	return req.Candidates == max(o.CandidateCount, o.N) && req.JSON == o.JSONMode
+}
+
+// sameTools reports whether names are those of the tools that o offers.
+func sameTools(names []string, o *llms.CallOptions) bool {
+	if len(names) != len(o.Tools)+len(o.Functions) {
+		return false
+	}
+	for i, t := range o.Tools {
+		if names[i] != toolName(t) {
+			return false
+		}
+	}
+	for i, f := range o.Functions {
+		if names[len(o.Tools)+i] != f.Name {
+			return false
+		}
+	}
+	return true
+}
+
+func sameMessage(m middleware.Message, native llms.MessageContent) bool {
+	if m.Role != string(native.Role) || len(m.Parts) != len(native.Parts) {
+		return false
+	}
+	for k, p := range m.Parts {
+		was := part(native.Parts[k])
+		if p.Text != was.Text || p.Size != was.Size || !sameNative(p.Native, was.Native) {
+			return false
+		}
+	}
+	return true
+}
+
+// sameNative reports whether a and b are one value of the framework's, of which the
+// bytes of binary content are not looked at.
+func sameNative(a, b any) (same bool) {
+	defer func() {
+		if recover() != nil {
+			same = true // of one type that cannot be compared
+		}
+	}()
+	return a == b
 }
 
 // nativePart puts p's text in the place of the text in p's native value.
 func nativePart(p middleware.Part) llms.ContentPart {
 	switch n := p.Native.(type) {
+	case llms.CachedContent:
+		n.ContentPart = nativePart(middleware.Part{Text: p.Text, Native: part(n.ContentPart).Native})
+		return n
 	case llms.ImageURLContent:
 		n.URL = p.Text
 		return n
@@ -118,7 +211,7 @@ func nativePart(p middleware.Part) llms.ContentPart {
 // changedOptions returns the options that make the request's parameters those
 // of req.
 func changedOptions(f *modelCall, req *middleware.ModelRequest) []llms.CallOption {
-	was := f.request
+	was := f.opts
 	var options []llms.CallOption
 	if req.Model != was.Model {
 		options = append(options, llms.WithModel(req.Model))
@@ -132,10 +225,10 @@ func changedOptions(f *modelCall, req *middleware.ModelRequest) []llms.CallOptio
 	if req.TopP != was.TopP {
 		options = append(options, llms.WithTopP(req.TopP))
 	}
-	if !slices.Equal(req.Stop, was.Stop) {
+	if !slices.Equal(req.Stop, was.StopWords) {
 		options = append(options, llms.WithStopWords(req.Stop))
 	}
-	if !slices.Equal(req.Tools, was.Tools) {
+	if !sameTools(req.Tools, was) {
 		options = append(options, func(o *llms.CallOptions) {
 			o.Tools = slices.DeleteFunc(slices.Clone(f.opts.Tools), func(t llms.Tool) bool {
 				return !slices.Contains(req.Tools, toolName(t))
@@ -201,18 +294,50 @@ func toolCalls(c *llms.ContentChoice) []middleware.ToolCall {
 	return calls
 }
 
+// sameResponse reports whether res is, by value, what the model answered.
+func sameResponse(native *llms.ContentResponse, res *middleware.ModelResponse) bool {
+	if native == nil {
+		return len(res.Choices) == 0
+	}
+	if len(res.Choices) != len(native.Choices) {
+		return false
+	}
+	for i, c := range native.Choices {
+		if c == nil {
+			c = &llms.ContentChoice{}
+		}
+		r := &res.Choices[i]
+		if r.Text != c.Content || r.Reasoning != c.ReasoningContent || r.StopReason != c.StopReason || !sameToolCalls(c, r.ToolCalls) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameToolCalls(c *llms.ContentChoice, calls []middleware.ToolCall) bool {
+	if len(c.ToolCalls) == 0 {
+		return slices.Equal(toolCalls(c), calls)
+	}
+	return slices.EqualFunc(c.ToolCalls, calls, func(was llms.ToolCall, now middleware.ToolCall) bool {
+		var f llms.FunctionCall
+		if was.FunctionCall != nil {
+			f = *was.FunctionCall
+		}
+		return now == middleware.ToolCall{ID: was.ID, Name: f.Name, Input: f.Arguments}
+	})
+}
+
 // changedResponse returns res in langchaingo's types. It copies what it
 // changes: a cache may hold native for others.
-func changedResponse(native *llms.ContentResponse, was, res *middleware.ModelResponse) *llms.ContentResponse {
+func changedResponse(native *llms.ContentResponse, res *middleware.ModelResponse) *llms.ContentResponse {
 	changed := &llms.ContentResponse{Choices: make([]*llms.ContentChoice, len(res.Choices))}
 	for i, c := range res.Choices {
 		choice := llms.ContentChoice{}
-		var before middleware.Choice
 		if native != nil && i < len(native.Choices) && native.Choices[i] != nil {
-			choice, before = *native.Choices[i], was.Choices[i]
+			choice = *native.Choices[i]
 		}
 		choice.Content, choice.ReasoningContent, choice.StopReason = c.Text, c.Reasoning, c.StopReason
-		if !slices.Equal(c.ToolCalls, before.ToolCalls) {
+		if !sameToolCalls(&choice, c.ToolCalls) {
 			choice.ToolCalls, choice.FuncCall = nil, nil
 			for _, tc := range c.ToolCalls {
 				choice.ToolCalls = append(choice.ToolCalls, llms.ToolCall{

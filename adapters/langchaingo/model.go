@@ -2,6 +2,7 @@ package langchaingo
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/tmc/langchaingo/llms"
 
@@ -115,10 +116,11 @@ func (m *model) GenerateContent(ctx context.Context, messages []llms.MessageCont
 			o.Functions, o.Tools = opts.Functions, opts.Tools
 		})
 	}
-	f := &frame[modelCall]{ctx, modelCall{messages: messages, options: options, opts: &opts}}
+	f := &frame[modelCall]{Context: ctx}
+	f.call.messages, f.call.options, f.call.opts = messages, options, &opts
 	f.call.request = request(messages, &opts)
 	call := middleware.Call{Kind: middleware.KindModel, Name: m.name, Input: f.call.request}
-	if opts.StreamingFunc != nil || opts.StreamingReasoningFunc != nil {
+	if f.call.streams() {
 		call.Stream = f.call.consume
 	}
 	res, err := m.handler(f, call)
@@ -129,10 +131,10 @@ func (m *model) GenerateContent(ctx context.Context, messages []llms.MessageCont
 	if !ok || out == nil {
 		return nil, wrongOutput(middleware.KindModel, m.name, res.Output)
 	}
-	if out == f.call.response {
+	if f.call.response != nil && sameResponse(f.call.native, out) {
 		return f.call.native, nil
 	}
-	return changedResponse(f.call.native, f.call.response, out), nil
+	return changedResponse(f.call.native, out), nil
 }
 
 func (m *model) run(ctx context.Context, call middleware.Call) (middleware.Result, error) {
@@ -145,17 +147,24 @@ func (m *model) run(ctx context.Context, call middleware.Call) (middleware.Resul
 		return middleware.Result{}, err
 	}
 	messages, options := f.messages, f.options
-	if req != f.request {
-		messages = changedMessages(f, req)
-		options = append(options[:len(options):len(options)], changedOptions(f, req)...)
+	if !f.asked(req) {
+		if req == f.request {
+			return middleware.Result{}, inPlace(call)
+		}
+		var changed []llms.CallOption
+		if messages, changed, err = f.changed(req); err != nil {
+			return middleware.Result{}, err
+		}
+		options = append(options[:len(options):len(options)], changed...)
 	}
 	var v verdict
-	if call.Stream != nil {
-		options = append(options[:len(options):len(options)], v.options(f.opts, call.Stream)...)
+	streams := f.streams()
+	if streams {
+		options = append(options[:len(options):len(options)], v.options(f.opts, streamOf(call))...)
 	}
 	native, err := m.inner.GenerateContent(ctx, messages, options...)
 	res := middleware.Result{Usage: usage(native)}
-	if firstChunk(native, len(messages), call.Stream != nil) {
+	if firstChunk(native, len(messages), streams) {
 		res.Usage = &middleware.Usage{}
 	}
 	if refused := v.error(); refused != nil {
@@ -165,7 +174,7 @@ func (m *model) run(ctx context.Context, call middleware.Call) (middleware.Resul
 		return res, err
 	}
 	f.native, f.response = native, response(native)
-	if call.Stream != nil && cut(native, res.Usage) {
+	if streams && !f.whole.Load() && cut(native, res.Usage) {
 		return res, ErrStreamCut
 	}
 	if err := v.check(m.name, f.response); err != nil {
@@ -184,4 +193,10 @@ type modelCall struct {
 
 	native   *llms.ContentResponse
 	response *middleware.ModelResponse
+	whole    atomic.Bool // StrictSSE saw its stream end as it must
+}
+
+// streams reports whether the caller asked for a stream.
+func (f *modelCall) streams() bool {
+	return f.opts.StreamingFunc != nil || f.opts.StreamingReasoningFunc != nil
 }

@@ -32,6 +32,16 @@ func (f *modelCall) consume(ctx context.Context, chunk middleware.Chunk) error {
 	return nil
 }
 
+// streamOf returns the Stream of a call whose caller asked for one: one that passes
+// nothing on where an interceptor took it off the call, since without any the
+// client would go on with the funcs of the caller.
+func streamOf(call middleware.Call) middleware.Stream {
+	if call.Stream == nil {
+		return func(context.Context, middleware.Chunk) error { return nil }
+	}
+	return call.Stream
+}
+
 // toolChunkKey is the key under which a chunk's context says that it is a piece
 // of a tool call, to the guard of the chain that the model belongs to.
 type toolChunkKey struct{}
@@ -176,12 +186,13 @@ func chainStream(options []chains.ChainCallOption) middleware.Stream {
 	return (&modelCall{opts: &opts}).consume
 }
 
-// chainOptions returns the options with one that passes chunks to stream, if the
-// caller set one.
-func (v *verdict) chainOptions(options []chains.ChainCallOption, stream middleware.Stream) []chains.ChainCallOption {
-	if stream == nil {
+// chainOptions returns the options with one that passes chunks to the call's
+// Stream, if the caller asked for one.
+func (v *verdict) chainOptions(options []chains.ChainCallOption, streams bool, call middleware.Call) []chains.ChainCallOption {
+	if !streams {
 		return options
 	}
+	stream := streamOf(call)
 	return append(options[:len(options):len(options)], chains.WithStreamingFunc(func(ctx context.Context, text []byte) error {
 		chunk := middleware.Chunk{Text: text}
 		if ctx.Value(toolChunkKey{}) != nil {
