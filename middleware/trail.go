@@ -68,7 +68,7 @@ type scope struct {
 type decisionLog struct {
 	began     time.Duration // of the observation, in the run
 	decisions []Decision
-	out       *outlet     // of the call's stream; nil where nothing is streamed
+	out       *outlet // of the call's stream; nil where nothing is streamed
 	told      *DeniedError
 	room      [6]Decision // for the first of them
 }
