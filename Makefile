@@ -7,8 +7,10 @@ TESSERA_VERSION := v1.0.4
 COSIGN_VERSION := v3.0.6
 BIN := $(CURDIR)/bin
 INTEROP := $(BIN)/interop-$(TESSERA_VERSION)-$(COSIGN_VERSION)
-MODULES := . conformance bench/evidence bench/schema
+MODULES := . conformance bench/evidence bench/schema internal/mutate
 FUZZTIME ?= 1m
+MUTANTS ?= 400
+SEED ?= 1
 
 .PHONY: help
 help: ## list the targets
@@ -78,6 +80,10 @@ fuzz: ## run every fuzz target for FUZZTIME (1m) each
 	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg; \
 	  done; \
 	done
+
+.PHONY: mutate
+mutate: ## change the code in MUTANTS (400) places drawn by SEED (1), and tell which changes no test notices; about an hour
+	@cd internal/mutate && $(GO) run . -n $(MUTANTS) -seed $(SEED) -survivors survivors.txt
 
 .PHONY: cover
 cover: ## print the test coverage of each package

@@ -1,0 +1,3 @@
+module example.com/safeconduct/internal/mutate
+
+go 1.26
