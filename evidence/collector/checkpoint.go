@@ -20,7 +20,9 @@ func (c *Collector) postCheckpoint(w http.ResponseWriter, r *http.Request, cl *c
 		return origin, (&bodyError{err}).problem()
 	}
 	if err := replica.PutCheckpoint(signed); err != nil {
-		return origin, c.keep(cl, l, err)
+		p := c.keep(cl, l, err)
+		p.ordinary = p.kind == "missing" // it goes a way of its own, and is often before its records
+		return origin, p
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return origin, nil

@@ -96,6 +96,9 @@ func parseClients(data []byte) ([]Client, error) {
 	if in.Version != clientsVersion {
 		return nil, fmt.Errorf("version %d is not known, only %d", in.Version, clientsVersion)
 	}
+	if in.Clients == nil {
+		return nil, errors.New("the member clients is missing or null: nobody could do anything")
+	}
 	clients := make([]Client, 0, len(in.Clients))
 	for i, cl := range in.Clients {
 		key, err := hex.DecodeString(cl.SHA256)
@@ -139,6 +142,11 @@ func checkClients(clients []Client) error {
 			return fmt.Errorf("client %d: the key is that of another", i+1)
 		case slices.Contains(cl.Write, ""), slices.Contains(cl.Read, ""):
 			return fmt.Errorf("client %d: a ledger without a name", i+1)
+		}
+		for _, origin := range slices.Concat(cl.Write, cl.Read) {
+			if origin == "." || origin == ".." {
+				return fmt.Errorf("client %d: a ledger that is called %q has no place in a URL: give it another name", i+1, origin)
+			}
 		}
 	}
 	return nil

@@ -34,11 +34,18 @@ type Config struct {
 
 // Limits bound requests. A zero field has its default.
 type Limits struct {
-	Body       int64         // bytes of a body as it is sent; 16 MiB
-	Plain      int64         // bytes of a body without its compression; 64 MiB
-	Records    int           // of one request; 16,384
-	Concurrent int           // requests of one client at a time; 8
-	Timeout    time.Duration // to read a request's header, and again for its body, and to write the answer; 30 seconds
+	Body       int64 // bytes of a body as it is sent; 16 MiB
+	Plain      int64 // bytes of a body without its compression; 64 MiB
+	Records    int   // of one request; 16,384
+	Concurrent int   // requests of one client at a time; 8
+
+	// Connections at a time, in Serve, of which a quarter may be without a key:
+	// 1,024, or half of the files that the process may open.
+	Connections int
+
+	// Timeout is the time to read a request's body, and again to write the answer,
+	// and for its header, but there 10 seconds at most: 30 seconds.
+	Timeout time.Duration
 }
 
 // A Collector is the receiving end of exporters: an http.Handler that verifies
@@ -51,14 +58,17 @@ type Collector struct {
 	ledgers map[string]*ledger // by origin: all that the policy names
 	metrics metrics
 	mux     *http.ServeMux
+
+	entrance *entrance
 }
 
 // New returns a Collector that keeps its ledgers below the directory dir, which
 // it makes if there is none. It must be closed.
 //
 // Ledgers that are there are read through first: see evidence.OpenReplica. One
-// that is damaged is logged and unavailable, and does not keep the others from
-// being served. The error wraps evidence.ErrLocked where another process has one
+// that is damaged is logged and unavailable until the next start, and does not keep
+// the others from being served; one that cannot be opened for another reason, such
+// as a full disk, is tried again. The error wraps evidence.ErrLocked where another process has one
 // of them open.
 //
 // New panics if the Config makes no sense: no Policy, a negative limit, or
@@ -68,7 +78,7 @@ func New(dir string, cfg Config) (*Collector, error) {
 	if cfg.Policy == nil {
 		panic("collector: New: no Policy")
 	}
-	if l := cfg.Limits; l.Body < 0 || l.Plain < 0 || l.Records < 0 || l.Concurrent < 0 || l.Timeout < 0 {
+	if l := cfg.Limits; l.Body < 0 || l.Plain < 0 || l.Records < 0 || l.Concurrent < 0 || l.Connections < 0 || l.Timeout < 0 {
 		panic("collector: New: negative limit")
 	}
 	if err := checkClients(cfg.Clients); err != nil {
@@ -81,10 +91,13 @@ func New(dir string, cfg Config) (*Collector, error) {
 			Records:    cmp.Or(cfg.Limits.Records, 1<<14),
 			Concurrent: cmp.Or(cfg.Limits.Concurrent, 8),
 			Timeout:    cmp.Or(cfg.Limits.Timeout, 30*time.Second),
+
+			Connections: cmp.Or(cfg.Limits.Connections, min(maxConnections, cmp.Or(files()/2, maxConnections))),
 		},
 		log:     logger{to: cfg.Logger},
 		ledgers: make(map[string]*ledger),
 	}
+	c.entrance = newEntrance(c.limits.Connections, &c.log, &c.metrics)
 	for _, l := range cfg.Policy.Ledgers {
 		c.ledgers[l.Ledger] = newLedger(dir, l.Ledger, cfg.Policy, &c.metrics)
 	}
@@ -114,7 +127,7 @@ func (c *Collector) open(dir string) error {
 			return err
 		}
 		if err != nil {
-			c.log.always(slog.LevelError, "a ledger is unavailable until the collector is started again", "ledger", l.origin, "error", err)
+			c.log.always(slog.LevelError, "a ledger is unavailable", "ledger", l.origin, "again", !errors.Is(err, evidence.ErrDamaged), "error", err)
 		}
 	}
 	return nil
@@ -133,11 +146,14 @@ func (c *Collector) sorted() []*ledger {
 // Serve accepts connections on l until ctx ends. It then lets the requests that
 // are under way come to their end, for at most Limits.Timeout, closes l and
 // returns nil. An error is of a listener that fails. For TLS, give a listener of
-// tls.NewListener.
+// tls.NewListener. Where there are more connections than Limits allow, the oldest of
+// those on which no key was shown is cut off.
 func (c *Collector) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{
 		Handler:           c,
-		ReadHeaderTimeout: c.limits.Timeout,
+		ReadHeaderTimeout: min(c.limits.Timeout, headerTimeout),
+		ConnState:         c.entrance.state,
+		ConnContext:       c.entrance.context,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          c.log.std(),

@@ -7,6 +7,9 @@ func ReadLines(r io.Reader, most int, take func([][]byte) error) error {
 	return readLines(r, most, take)
 }
 
+// Files is files.
+func Files() int { return files() }
+
 // DirName is dirName.
 func DirName(origin string) string { return dirName(origin) }
 

@@ -20,8 +20,17 @@ import (
 // childDir and childAddr tell a process of the test's own program to be a collector.
 const childDir, childAddr = "COLLECTOR_TEST_DIR", "COLLECTOR_TEST_ADDR"
 
+// childFiles is how many files it may open; it need not be there.
+const childFiles = "COLLECTOR_TEST_FILES"
+
 // child is such a process, until it is killed.
 func child() {
+	if n := os.Getenv(childFiles); n != "" {
+		if err := limitFiles(n); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+	}
 	c, err := collector.New(os.Getenv(childDir), collector.Config{Policy: policy, Clients: clients})
 	if err != nil {
 		fmt.Println(err)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"example.com/safeconduct/evidence"
 )
@@ -71,7 +72,13 @@ type ledger struct {
 	mu      sync.Mutex
 	replica *evidence.Replica // nil before the first record
 	err     error             // why it is not available
+	again   time.Time         // before it is not tried again
+	rest    time.Duration     // before the next time
+	seen    uint64            // records that stored was told of
 }
+
+// The rest after a first opening that failed, which doubles, and after any.
+const minRest, maxRest = time.Second, time.Minute
 
 func newLedger(dir, origin string, policy *evidence.TrustPolicy, m *metrics) *ledger {
 	name := dirName(origin)
@@ -93,32 +100,49 @@ func (l *ledger) openExisting() error {
 }
 
 // open returns the replica, which is made if there is none. What could not be
-// opened once is not tried again, unless another process has it, which may end.
+// opened is tried again after a rest: a disk is full, or no file can be opened, for
+// a while only. What is damaged stays so, and to find that out takes long.
 func (l *ledger) open() (*evidence.Replica, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.replica == nil && l.err == nil {
-		r, err := evidence.OpenReplica(l.dir, evidence.ReplicaConfig{
-			Ledger: l.origin, Policy: l.policy, Stored: l.stored,
-		})
-		if errors.Is(err, evidence.ErrLocked) {
-			return nil, err
-		}
-		l.replica, l.err = r, err
-	}
-	return l.replica, l.err
+	return l.tryOpen()
 }
 
-// existing returns the replica, nil where there is none yet.
+// tryOpen needs l.mu.
+func (l *ledger) tryOpen() (*evidence.Replica, error) {
+	if l.replica != nil || errors.Is(l.err, errClosed) || errors.Is(l.err, evidence.ErrDamaged) || time.Now().Before(l.again) {
+		return l.replica, l.err
+	}
+	r, err := evidence.OpenReplica(l.dir, evidence.ReplicaConfig{
+		Ledger: l.origin, Policy: l.policy, Stored: l.stored,
+	})
+	if errors.Is(err, evidence.ErrLocked) {
+		return nil, err // by another process, which may end
+	}
+	if l.replica, l.err, l.rest = r, err, min(max(2*l.rest, minRest), maxRest); err != nil {
+		l.again = time.Now().Add(l.rest)
+		l.metrics.stored.Add(-l.seen)
+		l.runs.forget()
+		l.seen = 0
+	}
+	return r, err
+}
+
+// existing returns the replica, nil where there is none yet. One that could not be
+// opened is tried again: whoever looks whether it is there has it mended.
 func (l *ledger) existing() (*evidence.Replica, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.replica, l.err
+	if l.err != nil {
+		return l.tryOpen()
+	}
+	return l.replica, nil
 }
 
 func (l *ledger) stored(index uint64, r *evidence.Record) {
 	l.runs.stored(index, r)
 	l.metrics.stored.Add(1)
+	l.seen++
 }
 
 func (l *ledger) close() error {

@@ -53,7 +53,7 @@ func (c *Collector) getMetrics(w http.ResponseWriter, _ *http.Request, cl *clien
 	one("records", "gauge", "Records in the ledgers.", c.metrics.stored.Load())
 	one("equivocations_total", "counter", "Signed records and checkpoints that contradicted a ledger.", c.metrics.equivocations.Load())
 	one("ledgers", "gauge", "Ledgers that are served.", uint64(ledgers))
-	one("ledgers_unavailable", "gauge", "Ledgers that cannot be served until the next start.", uint64(unavailable))
+	one("ledgers_unavailable", "gauge", "Ledgers that cannot be served.", uint64(unavailable))
 	b.WriteString("# HELP safeconduct_collector_refused_total Requests that were not a success, by problem.\n# TYPE safeconduct_collector_refused_total counter\n")
 	c.metrics.mu.Lock()
 	for _, kind := range slices.Sorted(maps.Keys(c.metrics.problems)) {

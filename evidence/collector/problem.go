@@ -25,9 +25,10 @@ type problem struct {
 	Records *uint64         `json:"records,omitzero"`
 	Head    *evidence.Head  `json:"head,omitzero"`
 
-	kind  string
-	after int // seconds, in Retry-After
-	cause error
+	kind     string
+	ordinary bool // happens all the time, and is nobody's concern
+	after    int  // seconds, in Retry-After
+	cause    error
 }
 
 // typePrefix stands before the kinds of problems.
@@ -99,6 +100,9 @@ func (c *Collector) fail(w http.ResponseWriter, r *http.Request, cl *client, ori
 	}
 	c.metrics.problem(p.kind)
 	level := slog.LevelWarn
+	if p.ordinary {
+		level = slog.LevelDebug
+	}
 	if p.kind == "unavailable" || p.kind == "equivocation" {
 		level = slog.LevelError
 	}

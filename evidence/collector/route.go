@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"path"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -25,7 +26,7 @@ func OpenAPI() []byte { return append([]byte(nil), openAPI...) }
 // route says what is served.
 func (c *Collector) route() {
 	c.mux = http.NewServeMux()
-	for path, methods := range map[string]map[string]http.HandlerFunc{
+	for at, methods := range map[string]map[string]http.HandlerFunc{
 		"/v1/records":              {http.MethodPost: c.keyed(c.postRecords)},
 		"/v1/checkpoints/{ledger}": {http.MethodPost: c.keyed(c.postCheckpoint), http.MethodGet: c.keyed(c.getCheckpoint)},
 		"/v1/runs":                 {http.MethodGet: c.keyed(c.getRuns)},
@@ -35,10 +36,10 @@ func (c *Collector) route() {
 		"/openapi.json":            {http.MethodGet: c.getOpenAPI},
 	} {
 		for method, handle := range methods {
-			c.mux.HandleFunc(method+" "+path, handle)
+			c.mux.HandleFunc(method+" "+at, handle)
 		}
 		allow := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
-		c.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		c.mux.HandleFunc(at, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Allow", allow)
 			c.fail(w, r, nil, "", newProblem("method"))
 		})
@@ -55,8 +56,21 @@ func (c *Collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Now().Add(c.limits.Timeout))
 	_ = rc.SetWriteDeadline(time.Now().Add(2 * c.limits.Timeout)) // what is read takes some of it
+	if r.ProtoMajor == 1 {
+		// Whoever shows no key comes again another time, and so does a body in
+		// chunks: it may have had a length as well, by which something in between
+		// went (RFC 9112, section 6.1). See keyed.
+		w.Header().Set("Connection", "close")
+	}
+	if r.Method == http.MethodConnect || !isClean(r.URL.EscapedPath()) {
+		c.fail(w, r, nil, "", newProblem("not_found")) // the mux answers with pages, and leads elsewhere
+		return
+	}
 	c.mux.ServeHTTP(w, r)
 }
+
+// isClean reports whether a path names what is served without a detour.
+func isClean(p string) bool { return p == path.Clean(p) || p == path.Clean(p)+"/" }
 
 // survive logs a panic, without its value, which may hold content, and has the
 // server break off the connection. It is to be deferred.
@@ -81,6 +95,10 @@ func (c *Collector) keyed(handle handler) http.HandlerFunc {
 		if cl == nil {
 			c.fail(w, r, nil, "", newProblem("unauthorized"))
 			return
+		}
+		c.entrance.welcome(r.Context())
+		if len(r.TransferEncoding) == 0 {
+			w.Header().Del("Connection")
 		}
 		if !cl.enter() {
 			c.fail(w, r, cl, "", newProblem("busy"))

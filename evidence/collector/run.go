@@ -82,6 +82,13 @@ func (rs *runs) stored(index uint64, r *evidence.Record) {
 	}
 }
 
+// forget begins anew.
+func (rs *runs) forget() {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.writer, rs.byID, rs.order = "", nil, nil
+}
+
 // seen returns the run as it is now.
 func (rs *runs) seen(one *run) run {
 	now := *one

@@ -1,0 +1,15 @@
+//go:build unix
+
+package collector
+
+import "syscall"
+
+// files returns how many files the process may have open, zero where that is not
+// known.
+func files() int {
+	var l syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil {
+		return 0
+	}
+	return int(min(uint64(l.Cur), 1<<30))
+}
