@@ -58,7 +58,7 @@ func (b *builder) append(dst []byte, e *event) ([]byte, Hash) {
 		ID: newID(b.contents.random),
 	}
 	if e.run != nil {
-		r.Run, r.RunSeq = clean(e.of.ID, maxName), e.runSeq
+		r.Run, r.RunSeq = e.run.id, e.runSeq
 	}
 	b.room = maxEntries
 	b.body(r, e)
@@ -148,7 +148,7 @@ func (b *builder) body(r *Record, e *event) {
 		r.Effects = e.effects
 		r.Input = b.commit(r, 0, ContentInput, e.input)
 		r.Who = b.identity(e.of.Identity)
-		b.structure(r, e.input)
+		b.asked(r, e.input)
 		return
 	}
 	b.decisions = limited(b, r, b.decisions, e.decisions, func(d *middleware.Decision) Decision {
@@ -170,7 +170,7 @@ func (b *builder) body(r *Record, e *event) {
 	}
 	if e.hasOut {
 		r.Output = b.commit(r, 2, ContentOutput, e.output)
-		b.structure(r, e.output)
+		b.answered(r, e.output)
 	}
 	if u := e.usage; u != nil {
 		b.usage = Usage{
@@ -198,11 +198,20 @@ func (b *builder) identity(id middleware.Identity) *Who {
 	return &b.whose
 }
 
-// structure adds what may be said of a content: names, roles and sizes.
-func (b *builder) structure(r *Record, snap any) {
+// asked adds what may be said of an input: names, roles and sizes. What belongs
+// into an outcome has no place in an intent, whatever kind of call it was given to.
+func (b *builder) asked(r *Record, snap any) {
 	switch v := snap.(type) {
 	case *middleware.ModelRequest:
 		r.Request = b.request(r, v)
+	case *middleware.PlanRequest:
+		r.Plan = &Plan{Steps: len(v.Steps)}
+	}
+}
+
+// answered adds what may be said of an output.
+func (b *builder) answered(r *Record, snap any) {
+	switch v := snap.(type) {
 	case *middleware.ModelResponse:
 		r.Response = &Response{
 			Model: clean(v.Model, maxName),
@@ -213,8 +222,6 @@ func (b *builder) structure(r *Record, snap any) {
 				}
 			}),
 		}
-	case *middleware.PlanRequest:
-		r.Plan = &Plan{Steps: len(v.Steps)}
 	case *planSnapshot:
 		r.Plan = &Plan{Final: v.isFinal, ToolCalls: b.toolCalls(r, v.calls)}
 	}
@@ -227,11 +234,11 @@ func (b *builder) request(r *Record, v *middleware.ModelRequest) *Request {
 		Temperature: decimal(v.Temperature), TopP: decimal(v.TopP),
 		Tools: limited(b, r, nil, v.Tools, func(name *string) string { return clean(*name, maxName) }),
 		Messages: limited(b, r, nil, v.Messages, func(m *middleware.Message) Message {
-			size := 0
+			size := int64(0)
 			for _, p := range m.Parts {
-				size += max(p.Size, len(p.Text))
+				size = min(size+min(int64(max(p.Size, len(p.Text))), maxInt), maxInt) // Size is what an adapter says
 			}
-			return Message{Role: clean(m.Role, maxName), Size: int64(size)}
+			return Message{Role: clean(m.Role, maxName), Size: size}
 		}),
 	}
 }

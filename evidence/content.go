@@ -72,7 +72,7 @@ func snapshot(input any) (snap any, kept int) {
 		}
 		return &c, kept + toolCallBytes(c.calls)
 	}
-	raw := foreign(input)
+	raw := encodeForeign(input)
 	return raw, len(raw)
 }
 
@@ -97,7 +97,7 @@ func snapshotMap(m map[string]any) (fields []field, kept int) {
 		if s, ok := v.(string); ok {
 			f.text = s
 		} else {
-			f.raw = foreign(v)
+			f.raw = encodeForeign(v)
 		}
 		kept += len(f.name) + len(f.text) + len(f.raw)
 		fields = append(fields, f)
@@ -135,9 +135,9 @@ func toolCallBytes(calls []middleware.ToolCall) (n int) {
 	return n
 }
 
-// foreign encodes a value of a type that nobody here knows. What JSON cannot
+// encodeForeign encodes a value of a type that nobody here knows. What JSON cannot
 // hold is named by its type. The code of others may run in it, and panic.
-func foreign(v any) (raw jsontext.Value) {
+func encodeForeign(v any) (raw jsontext.Value) {
 	defer func() {
 		if recover() != nil {
 			raw = opaque(v)

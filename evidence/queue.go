@@ -1,7 +1,10 @@
 package evidence
 
 import (
+	"crypto/rand"
+	"errors"
 	"math"
+	"strings"
 	"sync"
 	"time"
 
@@ -50,10 +53,35 @@ type runState struct {
 	// Guarded by the queue's lock.
 	seq   uint64
 	calls uint64
+	ended bool
+	begun uint64            // of the calls below 64, by number
+	later map[uint32]uint64 // and of the others, 64 in each
+
+	id string // set before the first record
 
 	// The writer's own.
 	start Hash // of the payload of run.start; zero where that is lost
 	head  Hash // of the payload of the run's last record
+}
+
+// claim notes that the call begins. It returns false where it did before.
+func (s *runState) claim(id middleware.CallID) bool {
+	word, bit := s.begun, uint64(1)<<(id%64)
+	if id >= 64 {
+		word = s.later[uint32(id/64)]
+	}
+	if word&bit != 0 {
+		return false
+	}
+	if id < 64 {
+		s.begun |= bit
+		return true
+	}
+	if s.later == nil {
+		s.later = make(map[uint32]uint64)
+	}
+	s.later[uint32(id/64)] = word | bit
+	return true
 }
 
 // A waiter wants to know when a record is durable, or that it is not.
@@ -77,7 +105,8 @@ type queue struct {
 	mu      sync.Mutex
 	events  []event
 	kept    int
-	alerted bool // the room got short, and the writer knows
+	alerted bool       // the room got short, and the writer knows
+	cleared chan error // closed when there is some again; nil where nobody waits for it
 	waiters []waiter
 	seq     uint64 // of the last event
 	durable uint64 // up to which all are
@@ -124,27 +153,69 @@ func (q *queue) enter() {
 	q.mu.Lock()
 }
 
+// errTwice is that a call's intent is there already.
+var errTwice = errors.New("evidence: an interceptor outside of the recorder called next twice")
+
+// begin is put for the intent of a call. A start before it is left out where the
+// run has begun. A call begins once: else the error is errTwice.
+func (q *queue) begin(wait bool, start, intent *event) (done chan error, err error) {
+	q.enter()
+	defer q.mu.Unlock()
+	run := intent.run
+	if run.id == "" {
+		run.id = runID(intent.of)
+	}
+	if start == nil || run.seq > 0 {
+		return q.insert(wait, intent, nil)
+	}
+	return q.insert(wait, start, intent)
+}
+
 // put queues a, and b behind it if that is not nil, both or none; they are of
 // one run. If there is no room they are lost, and the numbers that they were
 // given say so. Where wait is set, it returns a channel that says when the last
-// of them is durable.
+// of them is durable; if there is no room, nothing is lost, and the channel is
+// closed when put can be tried again.
 func (q *queue) put(wait bool, a, b *event) (done chan error, err error) {
-	n, kept := 1, a.kept
-	if b != nil {
-		n, kept = 2, kept+b.kept
-	}
 	q.enter()
 	defer q.mu.Unlock()
+	if b != nil && b.kind == KindEnd {
+		if b.run.ended {
+			b = nil // a call that only says that it is the root
+		} else {
+			b.run.ended = true
+		}
+	}
+	return q.insert(wait, a, b)
+}
+
+// insert needs q.mu.
+func (q *queue) insert(wait bool, a, b *event) (done chan error, err error) {
+	n, kept, last := 1, a.kept, a
+	if b != nil {
+		n, kept, last = 2, kept+b.kept, b
+	}
 	if q.closed {
 		q.lostAll += uint64(n)
 		return nil, ErrClosed
 	}
-	now := q.now() // under the lock: in order
 	// What is larger than the bounds by itself gets into an empty queue. Once
 	// something is lost nothing gets in until the writer has taken what there
 	// is: one gap stands for it all, at the end.
 	full := q.lost.Count > 0 || len(q.events) > 0 &&
 		(len(q.events)+n > q.limit || q.kept+kept > q.memory)
+	if full && wait {
+		if q.cleared == nil {
+			q.cleared = make(chan error)
+		}
+		notify(q.urgent)
+		notify(q.insist)
+		return q.cleared, ErrFull
+	}
+	if last.kind == KindIntent && !last.run.claim(last.call.id) {
+		return nil, errTwice
+	}
+	now := q.now() // under the lock: in order
 	if !full && a.kind != KindSession {
 		q.renew(now)
 	}
@@ -189,6 +260,16 @@ func (q *queue) now() moment {
 
 // elapsed returns the time since the queue was made.
 func (q *queue) elapsed() time.Duration { return time.Since(q.began) }
+
+// runID returns the ID of a run, or one of our own where somebody set another:
+// of two runs with one ID a verifier would make one that begins twice.
+func runID(run *middleware.Run) string {
+	other := func(c rune) bool { return (c < 'A' || c > 'Z') && (c < '2' || c > '7') }
+	if len(run.ID) != 26 || strings.ContainsFunc(run.ID, other) { // as rand.Text makes it
+		return rand.Text()
+	}
+	return run.ID
+}
 
 // add needs q.mu.
 func (q *queue) add(e *event, now moment, full bool) {
@@ -242,6 +323,10 @@ func (q *queue) lose(seq uint64, reason string) {
 func (q *queue) take(spare []event) []event {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.cleared != nil {
+		close(q.cleared)
+		q.cleared = nil
+	}
 	if len(q.events) == 0 && q.lost.Count == 0 {
 		return nil
 	}
@@ -314,6 +399,10 @@ func (q *queue) close() {
 	if !q.closed {
 		q.closed = true
 		close(q.ending)
+		if q.cleared != nil {
+			close(q.cleared)
+			q.cleared = nil
+		}
 	}
 	notify(q.urgent)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/internal/delivery"
+	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/middleware"
 )
 
@@ -25,25 +26,26 @@ const gateName = "recorder"
 // wait comes before the gates decide: an intent is what was asked for.
 //
 // A panic passes through and is recorded as failed. The Handler must be called
-// within middleware.Wrap, which gives calls their run; outside of it every call
-// is an error.
+// within middleware.Wrap, which gives calls their run and number; outside of it
+// every call is an error. So is one that comes a second time, because an
+// interceptor outside called next again: nothing runs that has no records of its
+// own. See middleware.Again.
 func (r *Recorder) Intercept(next middleware.Handler) middleware.Handler {
 	if next == nil {
 		return middleware.Layer{Name: gateName, Recorder: true, ID: r}.Handler()
 	}
-	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+	return func(ctx context.Context, call middleware.Call) (res middleware.Result, err error) {
 		run := middleware.RunOf(ctx)
-		if run == nil {
-			return middleware.Result{}, errors.New("evidence: the recorder works within middleware.Wrap only")
+		switch {
+		case run == nil || call.ID == 0:
+			return res, errors.New("evidence: the recorder works within middleware.Wrap only")
+		case call.Kind < middleware.KindChain || call.Kind > middleware.KindRetriever:
+			return res, fmt.Errorf("evidence: a call of no known kind: %s", call.Kind)
 		}
 		rec := recording{
 			r: r, run: run, state: r.runs.In(run), input: call.Input,
 			call:  callRef{call.ID, call.Parent, call.Kind, call.Name},
 			trail: middleware.Observe(ctx), began: r.queue.elapsed(),
-		}
-		if err := rec.begin(ctx); err != nil {
-			rec.end(ctx, middleware.Result{}, err)
-			return middleware.Result{}, err
 		}
 		returned := false
 		defer func() {
@@ -56,9 +58,11 @@ func (r *Recorder) Intercept(next middleware.Handler) middleware.Handler {
 			}
 			rec.aborted("goexit")
 		}()
-		res, err := next(ctx, call)
-		returned = true
+		if err = rec.begin(ctx); err == nil {
+			res, err = next(ctx, call)
+		}
 		rec.end(ctx, res, err)
+		returned = true
 		return res, err
 	}
 }
@@ -72,6 +76,8 @@ type recording struct {
 	input any
 	trail middleware.Trail
 	began time.Duration // by the queue's clock
+	begun bool          // the intent is queued, or declared lost
+	ended bool          // and the outcome
 }
 
 func (c *recording) event(kind RecordKind) event {
@@ -86,27 +92,29 @@ func (c *recording) begin(ctx context.Context) error {
 	intent.effects = c.r.effectsOf(&c.call, c.input)
 	wait := intent.effects == EffectsDurable || intent.effects == EffectsPreferred
 
-	var done chan error
-	var err error
+	var start *event
 	if c.call.parent == 0 {
-		start := c.event(KindStart)
-		done, err = c.r.queue.put(wait, &start, &intent)
-	} else {
-		done, err = c.r.queue.put(wait, &intent, nil)
+		e := c.event(KindStart)
+		start = &e
 	}
-	if !wait {
-		return nil // what was lost is counted
-	}
-	if err == nil {
-		err = c.await(ctx, done)
-	}
-	if err == nil {
+	switch err := c.put(ctx, wait, start, &intent); {
+	case err == nil:
 		return nil
+	case !c.begun:
+		return err
+	case !wait:
+		return nil // what was lost is counted
+	default:
+		return c.without(ctx, intent.effects, err)
 	}
+}
+
+// without decides about a call whose intent is not durable, because of err.
+func (c *recording) without(ctx context.Context, effects Effects, err error) error {
 	if ended := ctx.Err(); ended != nil {
 		return ended
 	}
-	if intent.effects == EffectsPreferred {
+	if effects == EffectsPreferred {
 		middleware.Note(ctx, middleware.Decision{
 			Gate: gateName, Verdict: middleware.VerdictDeny, Shadow: true, Code: middleware.CodeEvidence,
 			Reason: "no durable record of the call could be made; it is made all the same", Elapsed: c.r.queue.elapsed() - c.began,
@@ -149,22 +157,52 @@ func (r *Recorder) classified(call middleware.Call) (e Effects) {
 	return r.classify(call)
 }
 
-// await waits for the intent to be durable.
-func (c *recording) await(ctx context.Context, done chan error) error {
+// put queues the intent, behind the start of its run if there is one, and where
+// wait is set waits until they are durable. For room in the queue it waits as
+// long as for the disk, unless that is known to fail.
+func (c *recording) put(ctx context.Context, wait bool, start, intent *event) error {
+	q := c.r.queue
+	done, err := q.begin(wait, start, intent)
+	if !wait {
+		c.begun = !errors.Is(err, errTwice)
+		return err
+	}
 	timer := time.NewTimer(c.r.patience)
 	defer timer.Stop()
+	for errors.Is(err, ErrFull) && c.r.Err() == nil {
+		if err = c.await(ctx, done, timer.C); err == nil {
+			done, err = q.begin(true, start, intent)
+		}
+	}
+	if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, errTwice) {
+		if _, again := q.begin(false, start, intent); errors.Is(again, errTwice) { // declared lost, or there after all
+			err = again
+		}
+	}
+	c.begun = !errors.Is(err, errTwice)
+	if err == nil {
+		err = c.await(ctx, done, timer.C)
+	}
+	return err
+}
+
+// await waits for an answer of the queue.
+func (c *recording) await(ctx context.Context, done <-chan error, late <-chan time.Time) error {
 	select {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-timer.C:
+	case <-late:
 		return fmt.Errorf("the disk did not answer within %v", c.r.patience)
 	}
 }
 
 // end records what came of the call.
 func (c *recording) end(ctx context.Context, res middleware.Result, err error) {
+	if !c.begun {
+		return
+	}
 	e := c.event(KindOutcome)
 	e.decisions = c.trail.Decisions()
 	e.outcome = outcomeOf(ctx, res, err, e.decisions)
@@ -178,29 +216,39 @@ func (c *recording) end(ctx context.Context, res middleware.Result, err error) {
 		u := *res.Usage
 		e.usage = &u
 	}
+	c.surround(&e)
 	c.finish(&e)
 }
 
-// aborted records that the call neither returned nor failed.
+// aborted records that the call neither returned nor failed, or that what came
+// of it cannot be told: code of others panics or ends the goroutine.
 func (c *recording) aborted(class string) {
+	if !c.begun || c.ended {
+		return
+	}
 	e := c.event(KindOutcome)
 	e.decisions = c.trail.Decisions()
 	e.outcome = Outcome{Result: ResultFailed, Error: []string{class}}
-	c.finish(&e)
+	defer c.finish(&e) // whatever that code does now
+	c.surround(&e)
 }
 
-func (c *recording) finish(e *event) {
-	input, ran := c.trail.Ran()
-	if ran && !same(input, c.input) {
+// surround adds the input as it ran and what is left of the limits.
+func (c *recording) surround(e *event) {
+	if input, ran := c.trail.Ran(); ran && !same(input, c.input) {
 		var kept int
 		e.ran, kept = snapshot(input)
 		e.hasRan = true
 		e.kept += kept
 	}
-	e.outcome.Reached = ran
+	e.balances = balances(c.run)
+}
+
+func (c *recording) finish(e *event) {
+	c.ended = true
+	_, e.outcome.Reached = c.trail.Ran()
 	e.outcome.Released = c.trail.Released()
 	e.outcome.Latency = c.r.queue.elapsed() - c.began
-	e.balances = balances(c.run)
 	if c.call.parent == 0 {
 		end := c.event(KindEnd)
 		_, _ = c.r.queue.put(false, e, &end)
@@ -230,15 +278,15 @@ func outcomeOf(ctx context.Context, res middleware.Result, err error, decisions 
 		}
 		return Outcome{Result: ResultDone}
 	}
-	var denied *middleware.DeniedError
+	denied, ok := foreign.As[*middleware.DeniedError](err)
 	switch {
-	case errors.As(err, &denied) && denied != nil:
+	case ok && denied != nil:
 		o := Outcome{Result: ResultDenied, Gate: denied.Gate, Code: string(denied.Code), Reason: denied.Reason}
 		if denied.Err != nil {
 			o.Error = classes(denied.Err)
 		}
 		return o
-	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+	case ctx.Err() != nil && foreign.Is(err, ctx.Err()):
 		return Outcome{Result: ResultCancelled, Error: classes(err)}
 	}
 	return Outcome{Result: ResultFailed, Error: classes(err)}
@@ -249,27 +297,33 @@ const maxClasses = 8
 
 // classes returns what kinds of errors err is made of, outermost first: names
 // for the well-known, Go types for the rest, and never what they say.
-func classes(err error) []string {
-	var all []string
+func classes(err error) (all []string) {
 	var visit func(err error)
 	visit = func(err error) {
 		if err == nil || len(all) == maxClasses {
 			return
 		}
 		all = append(all, class(err))
-		switch u := err.(type) { //nolint:errorlint // each error of the chain is looked at by itself
-		case *middleware.PanicError:
-			// Its Value is the tool's own, whatever it is.
-		case interface{ Unwrap() error }:
-			visit(u.Unwrap())
-		case interface{ Unwrap() []error }:
-			for _, err := range u.Unwrap() {
-				visit(err)
-			}
+		for _, cause := range causes(err) {
+			visit(cause)
 		}
 	}
 	visit(err)
 	return all
+}
+
+// causes returns what err wraps, nothing where its own code panics.
+func causes(err error) (wrapped []error) {
+	defer func() { _ = recover() }()
+	switch u := err.(type) { //nolint:errorlint // each error of the chain is looked at by itself
+	case *middleware.PanicError:
+		// Its Value is the tool's own, whatever it is.
+	case interface{ Unwrap() error }:
+		return []error{u.Unwrap()}
+	case interface{ Unwrap() []error }:
+		return u.Unwrap()
+	}
+	return nil
 }
 
 func class(err error) string {
@@ -293,7 +347,9 @@ func class(err error) string {
 	case *middleware.PanicError:
 		return "panic"
 	case *delivery.StatusError:
-		return fmt.Sprintf("http.%d", e.Status)
+		if e != nil {
+			return fmt.Sprintf("http.%d", e.Status)
+		}
 	}
-	return fmt.Sprintf("%T", err)
+	return clean(fmt.Sprintf("%T", err), maxName) // of a type made at run time: any length
 }

@@ -1,0 +1,23 @@
+package evidence
+
+import (
+	"reflect"
+	"strings"
+
+	"example.com/safeconduct/internal/delivery"
+)
+
+// NilStatus returns an error that is a nil pointer.
+func NilStatus() error { return (*delivery.StatusError)(nil) }
+
+// Classes returns what kinds of errors err is made of.
+func Classes(err error) []string { return classes(err) }
+
+// LongError returns an error whose type has a name of n bytes and more.
+func LongError(n int) error {
+	named := reflect.StructOf([]reflect.StructField{
+		{Name: "E", Type: reflect.TypeFor[error](), Anonymous: true},
+		{Name: "X" + strings.Repeat("x", n), Type: reflect.TypeFor[int]()},
+	})
+	return reflect.New(named).Elem().Interface().(error)
+}
