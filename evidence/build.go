@@ -182,10 +182,10 @@ func (b *builder) body(r *Record, e *event) {
 }
 
 func (b *builder) commit(r *Record, place int, name string, snap any) *Content {
-	var encoded []byte
-	b.committed[place], encoded = b.contents.commit(name, snap)
+	var encoded string
+	b.committed[place], encoded = b.contents.commit(name, snap, b.disclose)
 	if b.disclose {
-		b.disclosures = append(b.disclosures, Disclosure{Record: r.ID, Encoded: string(encoded)})
+		b.disclosures = append(b.disclosures, Disclosure{Record: r.ID, Encoded: encoded})
 	}
 	return &b.committed[place]
 }
@@ -206,6 +206,8 @@ func (b *builder) asked(r *Record, snap any) {
 		r.Request = b.request(r, v)
 	case *middleware.PlanRequest:
 		r.Plan = &Plan{Steps: len(v.Steps)}
+	case *oversized:
+		r.Request, r.Plan, r.Omitted = v.asked.Request, v.asked.Plan, r.Omitted+v.asked.Omitted
 	}
 }
 
@@ -224,6 +226,8 @@ func (b *builder) answered(r *Record, snap any) {
 		}
 	case *planSnapshot:
 		r.Plan = &Plan{Final: v.isFinal, ToolCalls: b.toolCalls(r, v.calls)}
+	case *oversized:
+		r.Response, r.Plan, r.Omitted = v.answered.Response, v.answered.Plan, r.Omitted+v.answered.Omitted
 	}
 }
 

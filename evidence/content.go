@@ -1,28 +1,71 @@
 package evidence
 
 import (
-	"bytes"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
-	"strconv"
-	"unicode/utf8"
+	"strings"
 
 	"example.com/safeconduct/middleware"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxForeign bounds the JSON of a value whose type is not the middleware's.
-const maxForeign = 16 << 20
+// maxContent bounds the JSON of a content. A larger one is committed to by its
+// type.
+const maxContent = 16 << 20
 
 // snapshot returns what input holds now, so that it can be encoded later and in
 // another goroutine, whatever its owner does to it, and about how many bytes
 // that keeps alive. Strings are kept, containers copied, and values of types
-// that are not the middleware's encoded at once.
+// that are not the middleware's encoded at once. Of what is too large only that
+// is kept which a record says of it.
+func (r *Recorder) snapshot(input any) (snap any, kept int) {
+	snap, kept = snapshot(input)
+	if kept <= maxContent {
+		return snap, kept
+	}
+	large := &oversized{value: opaque(plain(input))}
+	if text, ok := snap.(string); ok {
+		large.size = len(text)
+	}
+	b := builder{room: maxEntries}
+	b.asked(&large.asked, snap)
+	b.answered(&large.answered, snap)
+	return large, large.value.size()
+}
+
+// An oversized content is one that is too large.
+type oversized struct {
+	value           rawJSON // what is committed to
+	size            int     // of a text
+	asked, answered Record  // what the builder says of it as an input, and as an output
+}
+
+// tooLarge returns what is committed to in place of a snapshot whose JSON turns
+// out to be too large.
+func tooLarge(snap any, size int) *oversized {
+	switch v := snap.(type) {
+	case string:
+		return &oversized{value: opaque(v), size: size}
+	case []field:
+		snap = map[string]any(nil)
+	case *planSnapshot:
+		snap = (*middleware.Plan)(nil)
+	}
+	return &oversized{value: opaque(snap)}
+}
+
+// plain returns the value that a content is recorded as.
+func plain(v any) any {
+	if text, ok := v.(middleware.Observation); ok {
+		return string(text)
+	}
+	return v
+}
+
 func snapshot(input any) (snap any, kept int) {
 	switch v := input.(type) {
 	case nil:
@@ -73,7 +116,7 @@ func snapshot(input any) (snap any, kept int) {
 		return &c, kept + toolCallBytes(c.calls)
 	}
 	raw := encodeForeign(input)
-	return raw, len(raw)
+	return raw, raw.size()
 }
 
 // A planSnapshot is a middleware.Plan.
@@ -87,9 +130,20 @@ type planSnapshot struct {
 type field struct {
 	name string
 	text string
-	raw  jsontext.Value
+	raw  rawJSON
 }
 
+// A rawJSON is JSON in pieces: to join them would cost as much memory again.
+type rawJSON [][]byte
+
+func (r rawJSON) size() (n int) {
+	for _, piece := range r {
+		n += len(piece)
+	}
+	return n
+}
+
+// snapshotMap ends early where it is too large.
 func snapshotMap(m map[string]any) (fields []field, kept int) {
 	fields = make([]field, 0, len(m))
 	for name, v := range m {
@@ -99,10 +153,12 @@ func snapshotMap(m map[string]any) (fields []field, kept int) {
 		} else {
 			f.raw = encodeForeign(v)
 		}
-		kept += len(f.name) + len(f.text) + len(f.raw)
 		fields = append(fields, f)
+		if kept += len(f.name) + len(f.text) + f.raw.size(); kept > maxContent {
+			break
+		}
 	}
-	slices.SortFunc(fields, func(a, b field) int { return bytes.Compare([]byte(a.name), []byte(b.name)) })
+	slices.SortFunc(fields, func(a, b field) int { return strings.Compare(a.name, b.name) })
 	return fields, kept
 }
 
@@ -136,35 +192,72 @@ func toolCallBytes(calls []middleware.ToolCall) (n int) {
 }
 
 // encodeForeign encodes a value of a type that nobody here knows. What JSON cannot
-// hold is named by its type. The code of others may run in it, and panic.
-func encodeForeign(v any) (raw jsontext.Value) {
+// hold is named by its type, and so is what would be nested too deep within a
+// Disclosure to be read again. The code of others may run in it, and panic.
+func encodeForeign(v any) (raw rawJSON) {
 	defer func() {
 		if recover() != nil {
 			raw = opaque(v)
 		}
 	}()
 	var buf cappedBuffer
-	err := json.MarshalWrite(&buf, v, json.Deterministic(true), jsontext.AllowInvalidUTF8(true), encoding)
+	e := jsontext.NewEncoder(&buf, json.Deterministic(true), jsontext.AllowInvalidUTF8(true), encoding)
+	err := errors.Join(e.WriteToken(jsontext.BeginArray), e.WriteToken(jsontext.BeginArray), e.WriteToken(jsontext.BeginArray))
+	if err == nil {
+		err = json.MarshalEncode(e, v)
+	}
+	if err == nil {
+		err = errors.Join(e.WriteToken(jsontext.EndArray), e.WriteToken(jsontext.EndArray), e.WriteToken(jsontext.EndArray))
+	}
 	if err != nil {
 		return opaque(v)
 	}
-	return buf.b
+	return buf.between(len("[[["), len("]]]\n"))
 }
 
-func opaque(v any) jsontext.Value {
+func opaque(v any) rawJSON {
 	raw := append([]byte(nil), `{"type":`...)
-	raw = appendText(raw, fmt.Sprintf("%T", v))
-	return append(raw, '}')
+	raw, _ = jsontext.AppendQuote(raw, clean(fmt.Sprintf("%T", v), maxName)) // fails on invalid UTF-8 only
+	return rawJSON{append(raw, '}')}
 }
 
-type cappedBuffer struct{ b []byte }
+// A cappedBuffer takes JSON of at most maxContent bytes, and some more. It does
+// not grow by copying, which would cost several times its size.
+type cappedBuffer struct {
+	pieces [][]byte
+	size   int
+}
 
 func (c *cappedBuffer) Write(p []byte) (int, error) {
-	if len(c.b)+len(p) > maxForeign {
+	if c.size += len(p); c.size > maxContent+len("[[[]]]\n") {
 		return 0, errors.New("evidence: too large")
 	}
-	c.b = append(c.b, p...)
+	for n := len(p); n > 0; {
+		last := len(c.pieces) - 1
+		if last < 0 || len(c.pieces[last]) == cap(c.pieces[last]) {
+			c.pieces = append(c.pieces, make([]byte, 0, max(n, min(c.size, 1<<20))))
+			continue
+		}
+		to := c.pieces[last]
+		k := min(n, cap(to)-len(to))
+		c.pieces[last] = append(to, p[len(p)-n:len(p)-n+k]...)
+		n -= k
+	}
 	return len(p), nil
+}
+
+// between returns all but some bytes at both ends.
+func (c *cappedBuffer) between(before, after int) rawJSON {
+	c.pieces[0] = c.pieces[0][before:] // which are written at once
+	for after > 0 {
+		last := len(c.pieces) - 1
+		n := min(after, len(c.pieces[last]))
+		c.pieces[last] = c.pieces[last][:len(c.pieces[last])-n]
+		if after -= n; len(c.pieces[last]) == 0 {
+			c.pieces = c.pieces[:last]
+		}
+	}
+	return c.pieces
 }
 
 // same reports whether both are the same value, as far as can be said without
@@ -185,141 +278,4 @@ func same(a, b any) bool {
 		return x.UnsafePointer() == y.UnsafePointer()
 	}
 	return x.Comparable() && y.Comparable() && a == b
-}
-
-// appendContent appends the JSON of a snapshot and returns the size to record:
-// of a text its bytes, of anything else those of the JSON.
-func appendContent(dst []byte, snap any) (_ []byte, size int64) {
-	from := len(dst)
-	switch v := snap.(type) {
-	case string:
-		return appendText(dst, v), int64(len(v))
-	case nil:
-		return append(dst, "null"...), 0
-	case jsontext.Value:
-		dst = append(dst, v...)
-	case []field:
-		dst = appendFields(dst, v)
-	case *middleware.ModelRequest:
-		dst = appendRequest(dst, v)
-	case *middleware.ModelResponse:
-		dst = append(dst, `{"choices":[`...)
-		for i, c := range v.Choices {
-			dst = comma(dst, i)
-			dst = append(dst, `{"reasoning":`...)
-			dst = appendText(dst, c.Reasoning)
-			dst = append(dst, `,"text":`...)
-			dst = appendText(dst, c.Text)
-			dst = append(dst, `,"toolCalls":`...)
-			dst = append(appendToolCalls(dst, c.ToolCalls), '}')
-		}
-		dst = append(dst, "]}"...)
-	case *middleware.PlanRequest:
-		dst = appendPlanRequest(dst, v)
-	case *planSnapshot:
-		dst = append(dst, `{"final":`...)
-		if v.isFinal {
-			dst = appendFields(dst, v.final)
-		} else {
-			dst = append(dst, "null"...)
-		}
-		dst = append(dst, `,"toolCalls":`...)
-		dst = append(appendToolCalls(dst, v.calls), '}')
-	}
-	return dst, int64(len(dst) - from)
-}
-
-func appendFields(dst []byte, fields []field) []byte {
-	dst = append(dst, '{')
-	for i, f := range fields {
-		dst = comma(dst, i)
-		dst = append(appendName(dst, f.name), ':')
-		if f.raw != nil {
-			dst = append(dst, f.raw...)
-		} else {
-			dst = appendText(dst, f.text)
-		}
-	}
-	return append(dst, '}')
-}
-
-func appendRequest(dst []byte, r *middleware.ModelRequest) []byte {
-	dst = append(dst, `{"messages":[`...)
-	for i, m := range r.Messages {
-		dst = comma(dst, i)
-		dst = append(dst, `{"parts":[`...)
-		for k, p := range m.Parts {
-			dst = comma(dst, k)
-			if p.Text == "" && p.Size > 0 { // binary
-				dst = append(dst, `{"size":`...)
-				dst = append(strconv.AppendInt(dst, int64(p.Size), 10), '}')
-			} else {
-				dst = appendText(dst, p.Text)
-			}
-		}
-		dst = append(dst, `],"role":`...)
-		dst = append(appendText(dst, m.Role), '}')
-	}
-	dst = append(dst, `],"stop":[`...)
-	for i, s := range r.Stop {
-		dst = appendText(comma(dst, i), s)
-	}
-	return append(dst, "]}"...)
-}
-
-func appendPlanRequest(dst []byte, r *middleware.PlanRequest) []byte {
-	dst = append(dst, `{"inputs":{`...)
-	for i, name := range slices.Sorted(maps.Keys(r.Inputs)) {
-		dst = append(appendName(comma(dst, i), name), ':')
-		dst = appendText(dst, r.Inputs[name])
-	}
-	dst = append(dst, `},"steps":[`...)
-	for i := range r.Steps {
-		s := &r.Steps[i]
-		dst = append(comma(dst, i), `{"observation":`...)
-		dst = appendText(dst, s.Observation)
-		dst = append(dst, `,"toolCall":`...)
-		dst = append(appendToolCall(dst, &s.ToolCall), '}')
-	}
-	return append(dst, "]}"...)
-}
-
-func appendToolCalls(dst []byte, calls []middleware.ToolCall) []byte {
-	dst = append(dst, '[')
-	for i := range calls {
-		dst = appendToolCall(comma(dst, i), &calls[i])
-	}
-	return append(dst, ']')
-}
-
-func appendToolCall(dst []byte, c *middleware.ToolCall) []byte {
-	dst = append(dst, `{"input":`...)
-	dst = appendText(dst, c.Input)
-	dst = append(dst, `,"name":`...)
-	return append(appendText(dst, c.Name), '}')
-}
-
-// appendText appends s as a JSON string or, where s is not valid UTF-8 and no
-// JSON string can hold it, as {"base64":"..."}: nothing is replaced.
-func appendText(dst []byte, s string) []byte {
-	if !utf8.ValidString(s) {
-		dst = append(dst, `{"base64":"`...)
-		dst = base64.StdEncoding.AppendEncode(dst, []byte(s))
-		return append(dst, `"}`...)
-	}
-	dst, _ = jsontext.AppendQuote(dst, s) // fails on invalid UTF-8 only
-	return dst
-}
-
-// appendName appends s as the name of a member, which must be a string.
-func appendName(dst []byte, s string) []byte {
-	dst, _ = jsontext.AppendQuote(dst, clean(s, len(s)+len("…")))
-	return dst
-}
-
-func comma(dst []byte, i int) []byte {
-	if i > 0 {
-		dst = append(dst, ',')
-	}
-	return dst
 }

@@ -7,7 +7,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -65,32 +67,89 @@ const saltSize = 16
 // A committer makes commitments. It is not safe for concurrent use.
 type committer struct {
 	random  io.Reader // buffered: a system call serves many salts
-	plain   []byte
+	json    contentWriter
 	encoded []byte
+
+	// Of a content that is larger than a piece.
+	snap     any
+	disclose bool
+	sum      hash.Hash
+	text     strings.Builder
+	size     contentWriter // counts
 }
 
 func newCommitter() *committer {
-	return &committer{random: bufio.NewReaderSize(rand.Reader, 1024)}
+	c := &committer{random: bufio.NewReaderSize(rand.Reader, 1024), sum: sha256.New()}
+	c.json.pass, c.size.pass = c.pass, func(w *contentWriter) { w.passed, w.b = w.count(), w.b[:0] }
+	return c
 }
 
-// commit commits to the snapshot of a content. The disclosure is valid until
-// the next call.
-func (c *committer) commit(name string, snap any) (Content, []byte) {
+// commit commits to the snapshot of a content. Where it is to be disclosed it
+// returns the encoded Disclosure too.
+func (c *committer) commit(name string, snap any, disclose bool) (_ Content, disclosure string) {
 	var salt [saltSize]byte
 	if _, err := io.ReadFull(c.random, salt[:]); err != nil {
 		panic("evidence: " + err.Error()) // crypto/rand does not fail
 	}
-	b := append(c.plain[:0], '[', '"')
-	b = base64.RawURLEncoding.AppendEncode(b, salt[:])
-	b = append(b, `","`...)
-	b = append(b, name...)
-	b = append(b, `",`...)
-	b, size := appendContent(b, snap)
-	b = append(b, ']')
-	encoded := base64.RawURLEncoding.AppendEncode(c.encoded[:0], b)
-	out := Content{Commitment: commitment(encoded), Size: size}
-	c.plain, c.encoded = keep(b), keep(encoded)
-	return out, encoded
+	w := &c.json
+	w.b, w.passed, w.over = append(w.b[:0], '[', '"'), 0, false
+	w.b = base64.RawURLEncoding.AppendEncode(w.b, salt[:])
+	w.add(`","`)
+	w.add(name)
+	w.add(`",`)
+	c.snap, c.disclose = snap, disclose
+	size := w.content(snap)
+	c.snap = nil
+	if w.over {
+		return c.commit(name, tooLarge(snap, size), disclose)
+	}
+	w.add("]")
+	out := Content{Size: int64(size)}
+	if w.passed == 0 {
+		c.encoded = base64.RawURLEncoding.AppendEncode(c.encoded[:0], w.b)
+		out.Commitment = commitment(c.encoded)
+		if disclose {
+			disclosure = string(c.encoded)
+		}
+	} else {
+		c.encode(w.b)
+		var sum Hash
+		out.Commitment = base64.RawURLEncoding.EncodeToString(c.sum.Sum(sum[:0]))
+		disclosure = c.text.String()
+		c.text.Reset()
+	}
+	w.b, c.encoded = keep(w.b), keep(c.encoded)
+	return out, disclosure
+}
+
+// pass encodes a piece of a content that is larger than one. Before the first it
+// is seen how large the content is.
+func (c *committer) pass(w *contentWriter) {
+	if w.passed == 0 {
+		c.size.b, c.size.passed = c.size.b[:0], 0
+		c.size.content(c.snap)
+		n := c.size.count()
+		c.size.b = keep(c.size.b)
+		if w.over = n > maxContent; w.over {
+			return
+		}
+		c.sum.Reset()
+		if c.disclose {
+			c.text.Grow(base64.RawURLEncoding.EncodedLen(saltSize) + base64.RawURLEncoding.EncodedLen(n+64))
+		}
+	}
+	whole := len(w.b) / 3 * 3 // groups of base64
+	c.encode(w.b[:whole])
+	w.passed += whole
+	w.b = w.b[:copy(w.b, w.b[whole:])]
+}
+
+func (c *committer) encode(b []byte) {
+	c.encoded = base64.RawURLEncoding.AppendEncode(c.encoded[:0], b)
+	c.sum.Write(c.encoded)
+	if c.disclose {
+		c.text.Write(c.encoded)
+	}
 }
 
 // keep returns b for reuse unless one large content made it too large to hold

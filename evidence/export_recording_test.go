@@ -21,3 +21,10 @@ func LongError(n int) error {
 	})
 	return reflect.New(named).Elem().Interface().(error)
 }
+
+// Commit commits to a content as it is recorded, and returns what opens it.
+func Commit(input any) (Content, Disclosure) {
+	snap, _ := snapshot(input)
+	c, encoded := newCommitter().commit(ContentInput, snap, true)
+	return c, Disclosure{Encoded: encoded}
+}

@@ -88,7 +88,7 @@ func (c *recording) event(kind RecordKind) event {
 func (c *recording) begin(ctx context.Context) error {
 	intent := c.event(KindIntent)
 	intent.balances = balances(c.run)
-	intent.input, intent.kept = snapshot(c.input)
+	intent.input, intent.kept = c.r.snapshot(c.input)
 	intent.effects = c.r.effectsOf(&c.call, c.input)
 	wait := intent.effects == EffectsDurable || intent.effects == EffectsPreferred
 
@@ -208,7 +208,7 @@ func (c *recording) end(ctx context.Context, res middleware.Result, err error) {
 	e.outcome = outcomeOf(ctx, res, err, e.decisions)
 	if err == nil {
 		var kept int
-		e.output, kept = snapshot(res.Output)
+		e.output, kept = c.r.snapshot(res.Output)
 		e.hasOut = true
 		e.kept += kept
 	}
@@ -237,7 +237,7 @@ func (c *recording) aborted(class string) {
 func (c *recording) surround(e *event) {
 	if input, ran := c.trail.Ran(); ran && !same(input, c.input) {
 		var kept int
-		e.ran, kept = snapshot(input)
+		e.ran, kept = c.r.snapshot(input)
 		e.hasRan = true
 		e.kept += kept
 	}
