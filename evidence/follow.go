@@ -19,9 +19,9 @@ const followEvery = 200 * time.Millisecond
 // It begins after the Entry that is given, which Read or Follow yielded with a
 // Record; the zero Entry is for the beginning.
 //
-// Follow looks for records five times a second. What is no whole frame at the
-// end of the ledger may still become one: it is an error only once something
-// comes after it. A record can come twice, with the same ID, where the writer's
+// Follow looks for records five times a second. What is no whole frame in the
+// last segment may still become one: it is an error only once something comes
+// after it, and it is the same when it is looked at again. A record can come twice, with the same ID, where the writer's
 // disk failed and the writer wrote it again.
 func Follow(ctx context.Context, dir string, after Entry) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
@@ -44,7 +44,10 @@ type follower struct {
 	dir   string
 	yield func(Entry, error) bool
 	at    place // of the next frame; segment 0 before the first
+	bad   place // of the frame that was bad when it was last looked at
 	env   envelope
+
+	read func(f *os.File) io.ReaderAt // tests have files grow meanwhile; nil: as they are
 }
 
 func (f *follower) run(ctx context.Context) error {
@@ -100,44 +103,48 @@ func (f *follower) segment(ctx context.Context, last bool) error {
 	if info.Size() <= f.at.offset {
 		return nil // or it was cut: what was cut off is written to the next
 	}
-	fr, err := f.reader(file, last)
-	if err != nil || fr == nil {
-		return err
+	// No further than it is long now: what is at the end stays there.
+	var data io.ReaderAt = file
+	if f.read != nil {
+		data = f.read(file)
 	}
-	f.at.offset = fr.off
-	for ctx.Err() == nil {
-		env, off, err := fr.next()
+	fr, err := newFrameReaderAt(io.NewSectionReader(data, 0, info.Size()), f.at.offset)
+	for {
+		off := f.at.offset
+		var env []byte
+		if err == nil {
+			env, off, err = fr.next()
+		}
 		var bad *frameError
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil && !errors.As(err, &bad):
 			return err
-		case bad != nil && last && fr.atEOF():
-			return nil // it may still become a frame
+		case bad != nil && last && !f.confirmed(fr, off):
+			return nil
 		}
 		if err := f.frame(place{f.at.segment, off}, env, bad); err != nil {
 			return err
 		}
-		f.at.offset = fr.off
+		f.at.offset, err = fr.off, nil
+		if ctx.Err() != nil {
+			return nil
+		}
 	}
-	return nil
 }
 
-// reader returns a reader of the segment from the next frame on, nil where there
-// is none yet.
-func (f *follower) reader(file *os.File, last bool) (*frameReader, error) {
-	fr, err := newFrameReaderAt(file, f.at.offset)
-	var bad *frameError
-	switch {
-	case err == nil:
-		return fr, nil
-	case !errors.As(err, &bad):
-		return nil, err
-	case last && fr.atEOF():
-		return nil, nil
+// confirmed reports whether a bad frame of the last segment is to be told of.
+// Where nothing follows it, it may still become a frame; where something does,
+// the writer may just have written it again, and it is read again first.
+func (f *follower) confirmed(fr *frameReader, off int64) bool {
+	at := place{f.at.segment, off}
+	again := f.bad == at
+	if f.bad = at; fr.atEOF() {
+		f.bad = place{}
+		return false
 	}
-	return fr, f.frame(place{segment: f.at.segment}, nil, bad)
+	return again
 }
 
 // frame yields what is at a place.

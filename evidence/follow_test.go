@@ -172,3 +172,88 @@ func TestFollowEnds(t *testing.T) {
 		}
 	}
 }
+
+// However a frame arrives, and whenever the file gets longer while it is read,
+// there is no false alarm and no record is missed.
+func TestFollowWhatIsBeingWritten(t *testing.T) {
+	frames := 200_000
+	if testing.Short() || raceEnabled {
+		frames = 10_000
+	}
+	const header, round = 23, 2_000
+	var data [][]byte
+	for _, env := range envelopes(t, longLedger(t)) {
+		data = append(data, evidence.Segment(env)[header:])
+	}
+	for from := 0; from < frames; from += round { // each in a file of its own: 200,000 in one are 260 MB
+		dir := newDir(t)
+		if err := os.MkdirAll(filepath.Join(dir, "segments"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		appendTo(t, dir, 1, evidence.Segment())
+		file, err := os.OpenFile(evidence.SegmentPath(dir, 1), os.O_WRONLY|os.O_APPEND, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		written, half := 0, []byte(nil)
+		grow := func() {
+			next := half
+			switch {
+			case half != nil:
+				half, written = nil, written+1
+			case written < round:
+				frame := data[(from+written)%len(data)]
+				cut := 1 + (from+written)%(len(frame)-1)
+				next, half = frame[:cut], frame[cut:]
+			}
+			if _, err := file.Write(next); err != nil {
+				t.Fatal(err)
+			}
+		}
+		seen := 0
+		err = evidence.Looks(t.Context(), dir, grow, func(e evidence.Entry, err error) bool {
+			if err != nil || string(evidence.Segment(e.Envelope)[header:]) != string(data[(from+seen)%len(data)]) {
+				t.Fatalf("record %d: got %+v, %v", from+seen, e, err)
+			}
+			seen++
+			return seen < round
+		})
+		if err := errors.Join(err, file.Close(), os.RemoveAll(dir)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A frame that the writer cuts off and writes again is read again before it is
+// called bad, and one that stays bad is told of.
+func TestFollowReadsAgainWhatIsBad(t *testing.T) {
+	envs := envelopes(t, longLedger(t))
+	dir := newDir(t)
+	if err := os.MkdirAll(filepath.Join(dir, "segments"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const header = 23
+	appendTo(t, dir, 1, evidence.Segment(envs[:3]...))
+	at := int64(header + len(evidence.Segment(envs[0])) - header + 20)
+	synctest.Test(t, func(t *testing.T) {
+		flip(t, evidence.SegmentPath(dir, 1), at, 1) // as if half of it were there
+		next := followed(t, dir, evidence.Entry{})
+		if _, err, ok := next(); !ok || err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(100*time.Millisecond, func() { flip(t, evidence.SegmentPath(dir, 1), at, 1) })
+		e, err, ok := next()
+		if !ok || err != nil || string(e.Envelope) != string(envs[1]) {
+			t.Fatalf("got %+v, %v, want the record as it was written in the end", e, err)
+		}
+	})
+	flip(t, evidence.SegmentPath(dir, 1), at, 1)
+	synctest.Test(t, func(t *testing.T) {
+		next := followed(t, dir, evidence.Entry{})
+		for i, good := range []bool{true, false, true} {
+			if e, err, ok := next(); !ok || good != (err == nil) || good && string(e.Envelope) != string(envs[i]) {
+				t.Errorf("record %d: got %+v, %v", i, e, err)
+			}
+		}
+	})
+}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"os"
 )
 
 // A segment file is a line that says what it is, then frames:
@@ -90,9 +89,8 @@ func newFrameReader(r io.Reader) (*frameReader, error) {
 	return fr, e
 }
 
-// newFrameReaderAt is newFrameReader for a file, from a frame on, or from the
-// beginning.
-func newFrameReaderAt(f *os.File, offset int64) (*frameReader, error) {
+// newFrameReaderAt is newFrameReader from a frame on, or from the beginning.
+func newFrameReaderAt(f io.ReadSeeker, offset int64) (*frameReader, error) {
 	if offset == 0 {
 		return newFrameReader(f)
 	}

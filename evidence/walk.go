@@ -126,7 +126,8 @@ func walkSegment(dir string, from place, visit func(place, []byte, error) bool, 
 	if opened != nil {
 		opened(info.Size())
 	}
-	fr, err := newFrameReaderAt(f, from.offset)
+	// No further than it is long now: what is being written meanwhile is read whole or not at all.
+	fr, err := newFrameReaderAt(io.NewSectionReader(f, 0, info.Size()), from.offset)
 	var bad *frameError
 	if errors.As(err, &bad) {
 		if !visit(place{n, 0}, nil, bad) {
