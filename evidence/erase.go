@@ -53,7 +53,7 @@ func (r *Recorder) erase(ctx context.Context, commitment string) error {
 // erasePayload removes a content from the payload store of a ledger, if it has
 // one.
 func erasePayload(dir, commitment string) error {
-	s := payloadStore{dir: filepath.Join(dir, payloadsName)}
+	s := payloadStore{dir: filepath.Join(dir, payloadsName), sync: syncRoot}
 	if _, err := os.Lstat(s.dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -10,12 +10,16 @@ type PayloadStore struct{ s *payloadStore }
 
 // OpenPayloads opens the store of the ledger in dir.
 func OpenPayloads(dir string, p Payloads) (*PayloadStore, error) {
-	s, err := openPayloads(dir, p)
+	s, err := openPayloads(dir, p, payloadSpace{})
 	return &PayloadStore{s}, err
 }
 
 // Break replaces what writes files. It must be called before anything is put.
 func (p *PayloadStore) Break(write func(f *os.File, b []byte) (int, error)) { p.s.write = write }
+
+// BreakSync replaces what makes a removal durable. It must be called before
+// anything is erased.
+func (p *PayloadStore) BreakSync(sync func(dir *os.Root) error) { p.s.sync = sync }
 
 // These are the methods of the store.
 func (p *PayloadStore) Put(d Disclosure)                          { p.s.put(d.Commitment(), d) }
@@ -63,3 +67,6 @@ const (
 	PayloadQueue  = payloadQueue
 	PayloadMemory = payloadMemory
 )
+
+// ErasePayload removes a content where no Recorder keeps any.
+func ErasePayload(dir, commitment string) error { return erasePayload(dir, commitment) }

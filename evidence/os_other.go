@@ -16,4 +16,6 @@ func lockFile(*os.File) error {
 
 func syncDir(string) error { return nil }
 
+func syncRoot(*os.Root) error { return nil }
+
 func freeSpace(string) (int64, error) { return 0, errors.ErrUnsupported }

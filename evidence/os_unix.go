@@ -32,6 +32,15 @@ func syncDir(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
+// syncRoot is syncDir for a directory that is open.
+func syncRoot(dir *os.Root) error {
+	f, err := dir.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
 // freeSpace returns how many bytes the file system of dir has left for us.
 func freeSpace(dir string) (int64, error) {
 	var st unix.Statfs_t

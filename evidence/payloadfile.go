@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -143,9 +145,9 @@ func readPayload(dir string, key []byte, commitment string) (Disclosure, error) 
 	if err != nil {
 		return Disclosure{}, fmt.Errorf("evidence: payload: %w", err)
 	}
-	data, err := readPayloadFile(path)
+	data, err := readPayloadFile(dir, commitment)
 	if err != nil {
-		return Disclosure{}, fmt.Errorf("evidence: payload %s: %w", path, err)
+		return Disclosure{}, fmt.Errorf("evidence: payload %s: %w", path, unwrapPath(err))
 	}
 	d, err := unsealPayload(data, key, commitment)
 	if err != nil {
@@ -154,8 +156,18 @@ func readPayload(dir string, key []byte, commitment string) (Disclosure, error) 
 	return d, nil
 }
 
-func readPayloadFile(path string) ([]byte, error) {
-	f, info, err := openRegular(path, false)
+func readPayloadFile(dir, commitment string) ([]byte, error) {
+	root, err := openPayloadRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }() // only read by
+	shard, err := openDirIn(root, commitment[:payloadShardSize])
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = shard.Close() }() // only read by
+	f, info, err := openRegularIn(shard, commitment)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +177,57 @@ func readPayloadFile(path string) ([]byte, error) {
 	}
 	data := make([]byte, info.Size())
 	if _, err := io.ReadFull(f, data); err != nil {
-		return nil, unwrapPath(err)
+		return nil, err
 	}
 	return data, nil
+}
+
+// errLink is that a symbolic link stands where none is followed.
+var errLink = errors.New("is a symbolic link")
+
+// openPayloadRoot opens the directory of payloads. Nothing outside of it can be
+// reached through what it returns, and a link to elsewhere is no such directory:
+// whoever can write to a ledger must not say where contents go, or what is erased.
+func openPayloadRoot(dir string) (*os.Root, error) {
+	ledger, err := os.OpenRoot(filepath.Dir(dir))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = ledger.Close() }() // only read by
+	return openDirIn(ledger, filepath.Base(dir))
+}
+
+func openDirIn(root *os.Root, name string) (*os.Root, error) {
+	info, err := root.Lstat(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.Mode()&fs.ModeSymlink != 0:
+		return nil, fmt.Errorf("%s %w", name, errLink)
+	}
+	return root.OpenRoot(name)
+}
+
+func openRegularIn(dir *os.Root, name string) (*os.File, fs.FileInfo, error) {
+	info, err := dir.Lstat(name)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case info.Mode()&fs.ModeSymlink != 0:
+		return nil, nil, errLink
+	case !info.Mode().IsRegular():
+		return nil, nil, errors.New("is not a regular file")
+	}
+	f, err := dir.OpenFile(name, os.O_RDONLY|openNonblock, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if info, err = f.Stat(); err == nil && !info.Mode().IsRegular() {
+		err = errors.New("is not a regular file")
+	}
+	if err != nil {
+		_ = f.Close() // only read
+		return nil, nil, err
+	}
+	return f, info, nil
 }

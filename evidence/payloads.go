@@ -18,6 +18,10 @@ import (
 // thousands of files a second: where contents come faster for longer than a
 // queue of 4 MiB can even out, some are dropped, and counted.
 //
+// While the disk has less space left than Config.LowSpace, and the room that a
+// segment asks for ahead, contents are dropped and counted: what is left is for
+// records.
+//
 // Each content is a file of its own, encrypted, in the directory "payloads" of
 // the ledger. It reaches the disk when the system writes it out: after a power
 // failure the last ones may be missing, cut off or empty. Such a content can no
@@ -66,6 +70,7 @@ var (
 	errPayloadLarge  = errors.New("evidence: payload: is larger than Payloads.MaxContent")
 	errPayloadQueue  = errors.New("evidence: payload: too many wait for the disk")
 	errPayloadFull   = errors.New("Payloads.MaxBytes is reached")
+	errPayloadSpace  = errors.New("the disk is nearly full, and what is left is for records")
 	errPayloadRecord = errors.New("the ID of its record is not one")
 )
 
@@ -76,7 +81,9 @@ type payloadStore struct {
 	key        []byte
 	maxBytes   int64
 	maxContent int
+	space      payloadSpace
 	write      func(f *os.File, b []byte) (int, error) // tests break it
+	sync       func(dir *os.Root) error                // and this
 
 	wake chan struct{} // there is something to do
 	done chan struct{} // closed when the goroutine has ended
@@ -92,6 +99,22 @@ type payloadStore struct {
 	last    error // why the last one that was dropped was
 
 	plain, sealed []byte // the goroutine's own
+}
+
+// A payloadSpace says how much of the disk contents must leave.
+type payloadSpace struct {
+	free  func(dir string) (int64, error) // nil: all of it may be used
+	least int64
+}
+
+// has reports whether the disk has room for n more bytes. One that does not say
+// has.
+func (s payloadSpace) has(dir string, n int64) bool {
+	if s.free == nil {
+		return true
+	}
+	free, err := s.free(dir)
+	return err != nil || free-n >= s.least
 }
 
 // A payloadOp is a content to keep or, where done is set, something that
@@ -114,14 +137,14 @@ func (op *payloadOp) size() int { return len(op.disclosure.Record) + len(op.disc
 // starts its goroutine. It goes over all files to sum up their sizes, and
 // removes what a crash left half written. It panics if a bound of p is negative
 // or too large.
-func openPayloads(dir string, p Payloads) (*payloadStore, error) {
+func openPayloads(dir string, p Payloads, space payloadSpace) (*payloadStore, error) {
 	if p.MaxBytes < 0 || p.MaxContent < 0 || p.MaxContent > payloadLimit {
 		panic("evidence: Payloads: a bound is negative or too large")
 	}
 	s := &payloadStore{
 		dir: filepath.Join(dir, payloadsName), key: bytes.Clone(p.Key), maxBytes: p.MaxBytes, maxContent: p.MaxContent,
-		write: (*os.File).Write,
-		wake:  make(chan struct{}, 1), done: make(chan struct{}),
+		space: space, write: (*os.File).Write, sync: syncRoot,
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	if s.maxBytes == 0 {
 		s.maxBytes = 1 << 30
@@ -151,14 +174,19 @@ func (s *payloadStore) prepare(parent string) error {
 	case !errors.Is(err, fs.ErrExist):
 		return err
 	}
-	probe, err := createTemp(s.dir)
+	root, err := openPayloadRoot(s.dir)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+	defer func() { _ = root.Close() }() // only read by
+	probe, err := createTemp(root)
+	if err != nil {
 		return err
 	}
-	shards, err := os.ReadDir(s.dir)
+	if err := errors.Join(probe.Close(), root.Remove(payloadTemp)); err != nil {
+		return err
+	}
+	shards, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
 		return err
 	}
@@ -166,21 +194,26 @@ func (s *payloadStore) prepare(parent string) error {
 		if len(shard.Name()) != payloadShardSize || !shard.IsDir() {
 			continue
 		}
-		if err := s.prepareShard(filepath.Join(s.dir, shard.Name())); err != nil {
+		if err := s.prepareShard(root, shard.Name()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *payloadStore) prepareShard(dir string) error {
-	files, err := os.ReadDir(dir)
+func (s *payloadStore) prepareShard(root *os.Root, name string) error {
+	shard, err := openDirIn(root, name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = shard.Close() }() // only read by
+	files, err := fs.ReadDir(shard.FS(), ".")
 	if err != nil {
 		return err
 	}
 	for _, f := range files {
 		if f.Name() == payloadTemp {
-			if err := errors.Join(os.Remove(filepath.Join(dir, payloadTemp)), syncDir(dir)); err != nil {
+			if err := errors.Join(shard.Remove(payloadTemp), s.sync(shard)); err != nil {
 				return err
 			}
 			continue
@@ -374,52 +407,69 @@ func (s *payloadStore) keep(commitment string, d Disclosure) (grown int64, err e
 	if err != nil {
 		return 0, err
 	}
+	shard, err := s.openShard(commitment)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = shard.Close() }() // only worked by
 	grown = blocks(int64(len(sealed)))
-	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() {
+	if info, err := shard.Lstat(commitment); err == nil && info.Mode().IsRegular() {
 		grown -= blocks(info.Size())
 	}
-	if s.bytes+grown > s.maxBytes { // only this goroutine changes s.bytes
+	switch {
+	case s.bytes+grown > s.maxBytes: // only this goroutine changes s.bytes
 		return 0, errPayloadFull
+	case !s.space.has(s.dir, blocks(int64(len(sealed)))):
+		return 0, errPayloadSpace
 	}
-	if err := s.writeFile(path, sealed); err != nil {
+	if err := s.writeFile(shard, commitment, sealed); err != nil {
 		return 0, err
 	}
 	return grown, nil
 }
 
-// writeFile puts a whole file there or none.
-func (s *payloadStore) writeFile(path string, data []byte) error {
-	shard := filepath.Dir(path)
-	f, err := createTemp(shard)
-	if errors.Is(err, fs.ErrNotExist) {
-		// Not MkdirAll: where the ledger was moved away, none is begun here.
-		if err := os.Mkdir(shard, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		f, err = createTemp(shard)
+// openShard opens the directory of a commitment, and makes it if there is none.
+func (s *payloadStore) openShard(commitment string) (*os.Root, error) {
+	root, err := openPayloadRoot(s.dir) // where the ledger was moved away, none is begun here
+	if err != nil {
+		return nil, err
 	}
+	defer func() { _ = root.Close() }() // only worked by
+	name := commitment[:payloadShardSize]
+	shard, err := openDirIn(root, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := root.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+		shard, err = openDirIn(root, name)
+	}
+	return shard, err
+}
+
+// writeFile puts a whole file there or none.
+func (s *payloadStore) writeFile(shard *os.Root, name string, data []byte) error {
+	f, err := createTemp(shard)
 	if err != nil {
 		return err
 	}
 	_, err = s.write(f, data)
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
+		err = shard.Rename(payloadTemp, name)
 	}
 	if err != nil {
-		_ = os.Remove(f.Name()) // it is overwritten next time, at the latest
+		_ = shard.Remove(payloadTemp) // it is overwritten next time, at the latest
 	}
 	return err
 }
 
 // createTemp makes the one temporary file of a directory anew.
-func createTemp(dir string) (*os.File, error) {
-	path := filepath.Join(dir, payloadTemp)
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+func createTemp(dir *os.Root) (*os.File, error) {
+	f, err := dir.OpenFile(payloadTemp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		if err := os.Remove(path); err != nil {
+		if err := dir.Remove(payloadTemp); err != nil {
 			return nil, err
 		}
-		f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		f, err = dir.OpenFile(payloadTemp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	}
 	return f, err
 }
@@ -436,22 +486,30 @@ func (s *payloadStore) remove(commitment string) (existed bool, grown int64, err
 			err = fmt.Errorf("evidence: payload %s: erase: %w", path, unwrapPath(err))
 		}
 	}()
-	shard := filepath.Dir(path)
-	if err := os.Remove(filepath.Join(shard, payloadTemp)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	root, err := openPayloadRoot(s.dir)
+	if err != nil {
+		return false, 0, err // moved away perhaps, not erased
+	}
+	defer func() { _ = root.Close() }() // only worked by
+	shard, err := openDirIn(root, commitment[:payloadShardSize])
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, 0, nil
+	} else if err != nil {
 		return false, 0, err
 	}
-	info, err := os.Lstat(path)
+	defer func() { _ = shard.Close() }() // only worked by
+	if err := shard.Remove(payloadTemp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, 0, err
+	}
+	info, err := shard.Lstat(commitment)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if _, err := os.Stat(s.dir); err != nil {
-			return false, 0, err // moved away, not erased
-		}
 	case err != nil:
 		return false, 0, err
 	case info.IsDir():
 		return false, 0, errors.New("is a directory")
 	default:
-		if err := os.Remove(path); err != nil {
+		if err := shard.Remove(commitment); err != nil {
 			return true, 0, err
 		}
 		if existed = true; info.Mode().IsRegular() {
@@ -459,7 +517,7 @@ func (s *payloadStore) remove(commitment string) (existed bool, grown int64, err
 		}
 	}
 	// Even where there is nothing: a call before may have failed just here.
-	if err := syncDir(shard); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.sync(shard); err != nil {
 		return existed, grown, fmt.Errorf("removed, but perhaps not for good: %w", unwrapPath(err))
 	}
 	return existed, grown, nil

@@ -165,7 +165,7 @@ func (r *Recorder) open(dir string, cfg Config) (err error) {
 		origin = "ledger-" + uuid.NewString()
 	}
 	if cfg.Payloads != nil {
-		if r.payloads, err = openPayloads(dir, *cfg.Payloads); err != nil {
+		if r.payloads, err = openPayloads(dir, *cfg.Payloads, payloadSpace{free: d.free, least: cfg.LowSpace + reserve}); err != nil {
 			return err
 		}
 	}
