@@ -17,6 +17,7 @@ const maxEntries = 512
 type builder struct {
 	ledger, writer string
 	contents       *committer
+	names          names
 	disclose       bool
 	disclosures    []Disclosure
 	head           Hash // of the writer's last payload
@@ -154,13 +155,13 @@ func (b *builder) body(r *Record, e *event) {
 	b.decisions = limited(b, r, b.decisions, e.decisions, func(d *middleware.Decision) Decision {
 		return Decision{
 			Gate: clean(d.Gate, maxName), Verdict: d.Verdict.String(), Shadow: d.Shadow,
-			Code: clean(string(d.Code), maxName), Reason: clean(d.Reason, maxReason), Elapsed: d.Elapsed,
+			Code: clean(string(d.Code), maxName), Reason: b.names.reason(d.Reason), Elapsed: d.Elapsed,
 		}
 	})
 	r.Decisions = b.decisions
 	b.outcome = e.outcome
 	o := &b.outcome
-	o.Gate, o.Code, o.Reason = clean(o.Gate, maxName), clean(o.Code, maxName), clean(o.Reason, maxReason)
+	o.Gate, o.Code, o.Reason = clean(o.Gate, maxName), clean(o.Code, maxName), b.names.reason(o.Reason)
 	for i := range o.Error {
 		o.Error[i] = clean(o.Error[i], maxName)
 	}
@@ -170,7 +171,7 @@ func (b *builder) body(r *Record, e *event) {
 	}
 	if e.hasOut {
 		r.Output = b.commit(r, 2, ContentOutput, e.output)
-		b.answered(r, e.output)
+		b.answered(r, e.output, e.offered)
 	}
 	if u := e.usage; u != nil {
 		b.usage = Usage{
@@ -211,21 +212,20 @@ func (b *builder) asked(r *Record, snap any) {
 	}
 }
 
-// answered adds what may be said of an output.
-func (b *builder) answered(r *Record, snap any) {
+// answered adds what may be said of an output, by a model that was offered tools.
+func (b *builder) answered(r *Record, snap any, offered []string) {
 	switch v := snap.(type) {
 	case *middleware.ModelResponse:
 		r.Response = &Response{
 			Model: clean(v.Model, maxName),
 			Choices: limited(b, r, nil, v.Choices, func(c *middleware.Choice) Choice {
-				return Choice{
-					Size: int64(len(c.Text)), Reasoning: int64(len(c.Reasoning)),
-					StopReason: clean(c.StopReason, maxName), ToolCalls: b.toolCalls(r, c.ToolCalls),
-				}
+				answer := Choice{Size: int64(len(c.Text)), Reasoning: int64(len(c.Reasoning)), ToolCalls: b.toolCalls(r, c.ToolCalls, offered)}
+				answer.StopReason, answer.StopReasonDigest = b.names.stopReason(c.StopReason)
+				return answer
 			}),
 		}
 	case *planSnapshot:
-		r.Plan = &Plan{Final: v.isFinal, ToolCalls: b.toolCalls(r, v.calls)}
+		r.Plan = &Plan{Final: v.isFinal, ToolCalls: b.toolCalls(r, v.calls, nil)}
 	case *oversized:
 		r.Response, r.Plan, r.Omitted = v.answered.Response, v.answered.Plan, r.Omitted+v.answered.Omitted
 	}
@@ -247,10 +247,8 @@ func (b *builder) request(r *Record, v *middleware.ModelRequest) *Request {
 	}
 }
 
-func (b *builder) toolCalls(r *Record, calls []middleware.ToolCall) []ToolCall {
-	return limited(b, r, nil, calls, func(c *middleware.ToolCall) ToolCall {
-		return ToolCall{Name: clean(c.Name, maxName), Registered: clean(c.Registered, maxName), Size: int64(len(c.Input))}
-	})
+func (b *builder) toolCalls(r *Record, calls []middleware.ToolCall, offered []string) []ToolCall {
+	return limited(b, r, nil, calls, func(c *middleware.ToolCall) ToolCall { return b.names.toolCall(c, offered) })
 }
 
 // decimal returns the shortest text that reads back as f, empty for zero.

@@ -72,6 +72,14 @@ type Config struct {
 	// commitment can ever be opened.
 	Disclose func(Disclosure)
 
+	// OmitMadeUp leaves out of records what a model made up in the place of a
+	// name: of a tool that is neither registered nor was offered to it, of a
+	// stop reason that no provider gives, and what stands in quotes in the
+	// reasons of denials, where gates show such names. Of names and stop
+	// reasons their SHA-256 is left. If it is false they stand there, cut to
+	// 64 bytes and with all escaped that does not print.
+	OmitMadeUp bool
+
 	// Publish gets each signed checkpoint, about one a second while records
 	// come, and one soon after a run ends. Kept where the agent's process
 	// cannot change it, the newest shows later whether the ledger was cut or

@@ -21,8 +21,9 @@ const maxContent = 16 << 20
 // another goroutine, whatever its owner does to it, and about how many bytes
 // that keeps alive. Strings are kept, containers copied, and values of types
 // that are not the middleware's encoded at once. Of what is too large only that
-// is kept which a record says of it.
-func (r *Recorder) snapshot(input any) (snap any, kept int) {
+// is kept which a record says of it, as the answer of a model that was offered
+// tools.
+func (r *Recorder) snapshot(input any, offered []string) (snap any, kept int) {
 	snap, kept = snapshot(input)
 	if kept <= maxContent {
 		return snap, kept
@@ -31,9 +32,9 @@ func (r *Recorder) snapshot(input any) (snap any, kept int) {
 	if text, ok := snap.(string); ok {
 		large.size = len(text)
 	}
-	b := builder{room: maxEntries}
+	b := builder{room: maxEntries, names: r.writer.build.names}
 	b.asked(&large.asked, snap)
-	b.answered(&large.answered, snap)
+	b.answered(&large.answered, snap, offered)
 	return large, large.value.size()
 }
 

@@ -22,12 +22,15 @@ type contentWriter struct {
 	b      []byte // JSON that was not passed on
 	passed int    // bytes that were
 	pass   func(w *contentWriter)
-	over   bool // nobody wants the rest
+	over   bool // nobody wants the rest: it goes nowhere
 }
 
 // more passes on what there is, if it is enough.
 func (w *contentWriter) more() {
-	if len(w.b) >= contentPiece {
+	switch {
+	case w.over:
+		w.b = w.b[:0]
+	case len(w.b) >= contentPiece:
 		w.pass(w)
 	}
 }
@@ -172,6 +175,9 @@ func (w *contentWriter) toolCall(c *middleware.ToolCall) {
 // text writes s as a JSON string or, where s is not valid UTF-8 and no JSON
 // string can hold it, as {"base64":"..."}: nothing is replaced.
 func (w *contentWriter) text(s string) {
+	if w.over {
+		return
+	}
 	if !utf8.ValidString(s) {
 		w.add(`{"base64":"`)
 		for len(s) > 0 && !w.over {

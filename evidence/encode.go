@@ -119,6 +119,12 @@ func (e *encoder) hashOf(name string, h Hash) {
 	e.hash(h)
 }
 
+func (e *encoder) optionalHash(name string, h Hash) {
+	if h != (Hash{}) {
+		e.hashOf(name, h)
+	}
+}
+
 func (e *encoder) bytes(name string, b []byte) {
 	e.name(name)
 	e.b = append(e.b, '"')
@@ -286,15 +292,14 @@ func (e *encoder) plan(p *Plan) {
 }
 
 func (e *encoder) toolCall(c *ToolCall) {
+	e.optionalHash("digest", c.Digest)
 	e.text("name", c.Name)
 	e.optional("registered", c.Registered)
 	e.number("size", c.Size)
 }
 
 func (e *encoder) policy(p *Policy) {
-	if p.Digest != (Hash{}) {
-		e.hashOf("digest", p.Digest)
-	}
+	e.optionalHash("digest", p.Digest)
 	e.optional("version", p.Version)
 }
 
@@ -341,6 +346,7 @@ func (e *encoder) choice(c *Choice) {
 	}
 	e.number("size", c.Size)
 	e.optional("stopReason", c.StopReason)
+	e.optionalHash("stopReasonDigest", c.StopReasonDigest)
 	list(e, "toolCalls", c.ToolCalls, (*encoder).toolCall)
 }
 

@@ -28,3 +28,6 @@ func Commit(input any) (Content, Disclosure) {
 	c, encoded := newCommitter().commit(ContentInput, snap, true)
 	return c, Disclosure{Encoded: encoded}
 }
+
+// Unquoted returns s with nothing between its quotes.
+func Unquoted(s string) string { return unquoted(s) }

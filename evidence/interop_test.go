@@ -337,7 +337,7 @@ func TestInteropPython(t *testing.T) {
 	}
 	for _, name := range []string{"python3", "openssl"} {
 		if _, err := exec.LookPath(name); err != nil {
-			t.Skipf("needs python3 and openssl: %v", err)
+			skip(t, "needs python3 and openssl: %v", err)
 		}
 	}
 	script := func(t *testing.T, args ...string) (string, int) {
@@ -377,6 +377,14 @@ func TestInteropPython(t *testing.T) {
 			out, exit := script(t, args...)
 			if want := fmt.Sprintf("is intact: %d records", len(l.entries)); exit != 0 || !strings.Contains(out, want) {
 				t.Errorf("got exit %d, want 0 and %q: %s", exit, want, out)
+			}
+		})
+	}
+	for _, omit := range []bool{false, true} {
+		t.Run(fmt.Sprintf("names that a model made up, left out: %v", omit), func(t *testing.T) {
+			dir, _ := leak(t, evidence.Config{OmitMadeUp: omit}, leaked+"\n")
+			if out, exit := script(t, append([]string{dir}, roots...)...); exit != 0 {
+				t.Errorf("got exit %d: %s", exit, out)
 			}
 		})
 	}

@@ -31,6 +31,7 @@ type event struct {
 	output   any
 	hasRan   bool
 	hasOut   bool
+	offered  []string // tools, to the model whose output it is
 	balances []middleware.Balance
 
 	decisions []middleware.Decision

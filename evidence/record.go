@@ -217,7 +217,8 @@ type Plan struct {
 
 // A ToolCall is one tool invocation that a model asked for.
 type ToolCall struct {
-	Name       string `json:"name"`                // as the model spelled it
+	Digest     Hash   `json:"digest,omitzero"`     // SHA-256 of a name that is neither registered nor offered
+	Name       string `json:"name"`                // as the model spelled it; escaped and cut where there is a Digest
 	Registered string `json:"registered,omitzero"` // the tool that would run
 	Size       int64  `json:"size"`                // bytes of the arguments
 }
@@ -256,10 +257,15 @@ type Response struct {
 
 // A Choice is the structure of one candidate of a [Response].
 type Choice struct {
-	Reasoning  int64      `json:"reasoning,omitzero"` // bytes of reasoning
-	Size       int64      `json:"size"`               // bytes of text
-	StopReason string     `json:"stopReason,omitzero"`
-	ToolCalls  []ToolCall `json:"toolCalls,omitempty"`
+	Reasoning  int64  `json:"reasoning,omitzero"` // bytes of reasoning
+	Size       int64  `json:"size"`               // bytes of text
+	StopReason string `json:"stopReason,omitzero"`
+
+	// StopReasonDigest is the SHA-256 of a StopReason that no provider gives,
+	// which is escaped and cut.
+	StopReasonDigest Hash `json:"stopReasonDigest,omitzero"`
+
+	ToolCalls []ToolCall `json:"toolCalls,omitempty"`
 }
 
 // A RunEnd says how much a run wrote.

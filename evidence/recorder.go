@@ -202,7 +202,7 @@ func (r *Recorder) assemble(s *store, cfg Config, origin string, found *found) e
 		queue: r.queue, store: s, overflow: newOverflow(cfg.Overflow, s.disk), shippers: r.shippers, sealer: seal,
 		payloads: r.payloads, disclose: cfg.Disclose, signing: cfg.Signing, log: log, root: cfg.Key,
 		build: &builder{
-			ledger: origin, writer: newID(contents.random), contents: contents,
+			ledger: origin, writer: newID(contents.random), contents: contents, names: names{omit: cfg.OmitMadeUp},
 			disclose: cfg.Disclose != nil || r.payloads != nil,
 		},
 	}

@@ -78,6 +78,8 @@ type recording struct {
 	began time.Duration // by the queue's clock
 	begun bool          // the intent is queued, or declared lost
 	ended bool          // and the outcome
+
+	offered []string // tools, to a model
 }
 
 func (c *recording) event(kind RecordKind) event {
@@ -88,7 +90,8 @@ func (c *recording) event(kind RecordKind) event {
 func (c *recording) begin(ctx context.Context) error {
 	intent := c.event(KindIntent)
 	intent.balances = balances(c.run)
-	intent.input, intent.kept = c.r.snapshot(c.input)
+	intent.input, intent.kept = c.r.snapshot(c.input, nil)
+	c.offered = offered(intent.input)
 	intent.effects = c.r.effectsOf(&c.call, c.input)
 	wait := intent.effects == EffectsDurable || intent.effects == EffectsPreferred
 
@@ -204,19 +207,19 @@ func (c *recording) end(ctx context.Context, res middleware.Result, err error) {
 		return
 	}
 	e := c.event(KindOutcome)
+	c.surround(&e)
 	e.decisions = c.trail.Decisions()
 	e.outcome = outcomeOf(ctx, res, err, e.decisions)
 	if err == nil {
 		var kept int
-		e.output, kept = c.r.snapshot(res.Output)
-		e.hasOut = true
+		e.output, kept = c.r.snapshot(res.Output, c.offered)
+		e.hasOut, e.offered = true, c.offered
 		e.kept += kept
 	}
 	if res.Usage != nil {
 		u := *res.Usage
 		e.usage = &u
 	}
-	c.surround(&e)
 	c.finish(&e)
 }
 
@@ -237,11 +240,25 @@ func (c *recording) aborted(class string) {
 func (c *recording) surround(e *event) {
 	if input, ran := c.trail.Ran(); ran && !same(input, c.input) {
 		var kept int
-		e.ran, kept = c.r.snapshot(input)
+		e.ran, kept = c.r.snapshot(input, nil)
 		e.hasRan = true
 		e.kept += kept
+		c.offered = offered(e.ran)
 	}
 	e.balances = balances(c.run)
+}
+
+// offered returns the tools that a request offers to a model.
+func offered(snap any) []string {
+	switch q := snap.(type) {
+	case *middleware.ModelRequest:
+		return q.Tools
+	case *oversized:
+		if q.asked.Request != nil {
+			return q.asked.Request.Tools
+		}
+	}
+	return nil
 }
 
 func (c *recording) finish(e *event) {

@@ -33,7 +33,7 @@ KINDS = {kind: members.split() for kind, members in {
     "run.start": RUN + "who?", "run.end": RUN + "runEnd",
     "intent": RUN + "call input balances? effects? plan? policy? request? who?",
     "outcome": RUN + "call outcome balances? decisions? output? plan? ran? response? usage?"}.items()}
-CONTENT, TOOL_CALL = "commitment size", "name registered? size"
+CONTENT, TOOL_CALL = "commitment size", "digest? name registered? size"
 MEMBERS = {name: members.split() for name, members in {
     "balances": "gate held limit max scope used", "breaker": "changes error? exporter state", "call": "id kind name parent?",
     "decisions": "code? elapsed gate reason? shadow? verdict", "erased": "authority commitment reason",
@@ -41,7 +41,7 @@ MEMBERS = {name: members.split() for name, members in {
     "outcome": "code? error? gate? latency reached? reason? released? result told?", "plan": "final? steps? toolCalls?",
     "toolCalls": TOOL_CALL, "policy": "digest? version?", "messages": "role size",
     "request": "candidates? json? maxTokens? messages? model? stops? temperature? tools? topP?",
-    "response": "choices? model?", "choices": "reasoning? size stopReason? toolCalls?", "rotate": "key public",
+    "response": "choices? model?", "choices": "reasoning? size stopReason? stopReasonDigest? toolCalls?", "rotate": "key public",
     "refused": "count error? exporter ranges", "ranges": "from to writer",
     "runEnd": "calls head records", "predecessor": "ledger reason tree", "previous": "hash seq writer",
     "session": "key notAfter notBefore predecessor? previous? public recovered? signing tree?",
@@ -149,7 +149,7 @@ def shaped(value, members, where):
     must = {m for m in members if m[-1] != "?"}
     check(must <= set(value) <= {m.rstrip("?") for m in members}, "%s: a member is missing or out of place" % where)
     for name, v in value.items():
-        check(name in must or v not in NONE and v != [] and v != {}, "%s: %s stands for nothing" % (where, name))
+        check(name in must or v not in NONE and v != [], "%s: %s stands for nothing" % (where, name))
         if isinstance(v, (dict, list)):
             check((name in MEMBERS) != (name in ("error", "tools")), "%s: %s is not one value" % (where, name))
             for entry in v if isinstance(v, list) else [v]:
