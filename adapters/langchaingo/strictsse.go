@@ -17,18 +17,21 @@ import (
 //
 //	openai.New(openai.WithHTTPClient(&http.Client{Transport: langchaingo.StrictSSE(nil)}))
 //
-// By itself that client takes a stream for whole that was cut, does not read what
-// follows its last event, skips events that are no JSON or hold an error,
-// mixes the text of several choices, and appends pieces of a tool call to whichever
-// call came last. With StrictSSE each of these is a [*StreamError], of which the
-// client passes on no event. What else an event holds is passed on byte by byte:
-// members that the client does not know do no harm.
+// By itself that client takes a stream for whole that was cut, skips lines that it
+// does not know and events that it cannot decode or that hold an error, mixes the
+// text of several choices, and appends pieces of a tool call to whichever call came
+// last. With StrictSSE each of these is a [*StreamError], of which the client passes
+// on no event. What else a stream holds is passed on byte by byte: members and
+// fields that the client does not know do no harm.
 //
 // It looks at answers to streamed requests for /chat/completions alone, which is
 // how openai and those that are compatible with it are asked; of other requests it
 // changes nothing. A stream is whole if it ends with [DONE] or, as some providers
-// do not say that, if the model has ended and the usage has come. Each line of it
-// may have 1 MiB.
+// do not say that, if the model has ended and the usage has come. It ends there,
+// whenever the server hangs up; what came together with [DONE] and follows it is
+// an error. Each line may have 1 MiB.
+//
+// A stream that StrictSSE saw end is no [ErrStreamCut].
 //
 // If t is nil, http.DefaultTransport is used. The transport is as safe for
 // concurrent use as t.
@@ -58,16 +61,28 @@ type strictSSE struct{ next http.RoundTripper }
 func (t strictSSE) RoundTrip(req *http.Request) (*http.Response, error) {
 	streamed := asksForStream(req)
 	res, err := t.next.RoundTrip(req)
-	if err == nil && streamed && res.StatusCode == http.StatusOK {
-		body := &strictBody{body: res.Body, lines: bufio.NewReader(res.Body)}
-		res.Body, res.ContentLength = body, -1
+	if err == nil && res.StatusCode == http.StatusOK && (streamed || isStream(req, res)) {
+		call := find[modelCall](req.Context())
+		if call != nil {
+			call.whole.Store(false) // this stream is another one
+		}
+		res.Body, res.ContentLength = &strictBody{body: res.Body, lines: bufio.NewReader(res.Body), call: call}, -1
 	}
 	return res, err
 }
 
+// forChat reports whether a request is one for chat completions.
+func forChat(req *http.Request) bool { return strings.HasSuffix(req.URL.Path, "/chat/completions") }
+
+// isStream reports whether an answer says that it is streamed: the body of a request
+// cannot always be read again.
+func isStream(req *http.Request, res *http.Response) bool {
+	return forChat(req) && strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream")
+}
+
 // asksForStream reports whether a request is one for a streamed answer.
 func asksForStream(req *http.Request) bool {
-	if req.GetBody == nil || !strings.HasSuffix(req.URL.Path, "/chat/completions") {
+	if req.GetBody == nil || !forChat(req) {
 		return false
 	}
 	body, err := req.GetBody()
@@ -88,6 +103,7 @@ const maxLine = 1 << 20
 type strictBody struct {
 	body  io.ReadCloser
 	lines *bufio.Reader
+	call  *modelCall // whose stream it is; nil outside of a guarded model
 
 	ready  []byte // has been looked at, and not read yet
 	err    error  // after that
@@ -95,6 +111,7 @@ type strictBody struct {
 	calls  int  // tool calls that have begun
 	over   bool // the model has ended
 	used   bool // the usage has come
+	done   bool // [DONE] has come
 }
 
 // Close closes the body of the answer.
@@ -136,8 +153,11 @@ func (b *strictBody) line() ([]byte, error) {
 		case errors.Is(err, bufio.ErrBufferFull):
 		case errors.Is(err, io.EOF) && len(line) > 0:
 			return line, nil
+		case errors.Is(err, io.EOF) && b.done:
+			return nil, io.EOF
 		case errors.Is(err, io.EOF) && b.over && b.used:
-			return nil, io.EOF // some providers do not say that they are done
+			b.whole() // some providers do not say that they are done
+			return nil, io.EOF
 		case errors.Is(err, io.EOF):
 			return nil, b.wrong("the stream ends before [DONE]")
 		default:
@@ -150,19 +170,59 @@ func (b *strictBody) wrong(reason string) error { return &StreamError{max(b.even
 
 // look looks at a line.
 func (b *strictBody) look(line []byte) error {
-	data, ok := bytes.CutPrefix(line, []byte("data:"))
-	if !ok {
+	text := bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+	name, value, _ := bytes.Cut(text, []byte(":"))
+	switch {
+	case b.done:
+		return b.afterEnd(text)
+	case bytes.IndexByte(text, '\r') >= 0:
+		// It ends a line for others, and not for the client.
+		return b.next("it holds a carriage return within a line")
+	case len(name) == 0: // the end of an event, or a comment
+		return nil
+	case !isField(name):
+		return b.next("it is no field of an event")
+	case string(name) == "event" && string(bytes.TrimSpace(value)) == "error":
+		return b.next("the provider reports an error")
+	case string(name) != "data":
 		return nil
 	}
+	value = bytes.TrimSpace(value)
+	if len(value) == 0 {
+		return nil // an event that says nothing
+	}
 	b.events++
-	if data = bytes.TrimSpace(data); string(data) == "[DONE]" {
+	if string(value) == "[DONE]" {
 		return b.end()
 	}
 	var e streamEvent
-	if err := json.Unmarshal(data, &e); err != nil {
+	if err := json.Unmarshal(value, &e); err != nil {
 		return b.wrong("it is not the JSON of a piece of an answer")
 	}
-	b.used = b.used || len(e.Usage) > 0 && string(e.Usage) != "null"
+	return b.event(&e)
+}
+
+// next is wrong of the event that begins.
+func (b *strictBody) next(reason string) error {
+	b.events++
+	return b.wrong(reason)
+}
+
+// isField reports whether a line that begins so is a field as those of
+// server-sent events are: what is not may be an event that everybody skips, such as
+// one behind a byte order mark.
+func isField(name []byte) bool {
+	for _, c := range name {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+// event looks at what an event holds.
+func (b *strictBody) event(e *streamEvent) error {
+	b.used = b.used || e.Usage != nil
 	if len(e.Error) > 0 && string(e.Error) != "null" {
 		return b.wrong("the provider reports an error")
 	}
@@ -173,7 +233,7 @@ func (b *strictBody) look(line []byte) error {
 		if c.Index != 0 {
 			return b.wrong("it is of another choice than the first")
 		}
-		said := c.Delta.Content != "" || c.Delta.Reasoning != "" || len(c.Delta.ToolCalls) > 0
+		said := c.Delta.Content != "" || c.Delta.ReasoningContent != "" || len(c.Delta.ToolCalls) > 0
 		if b.over && said {
 			return b.wrong("the answer goes on after its end")
 		}
@@ -213,47 +273,90 @@ func (b *strictBody) toolCall(c *streamToolCall) error {
 	return nil
 }
 
-// end looks at what follows [DONE], which is nothing.
+// end looks at what has come together with [DONE] and follows it: comments at most.
+// It does not wait for more: the client reads no further.
 func (b *strictBody) end() error {
 	if !b.over {
 		return b.wrong("the stream is done before the answer is")
 	}
-	for {
-		line, err := b.lines.ReadSlice('\n')
-		if len(bytes.TrimSpace(line)) > 0 && line[0] != ':' {
+	rest, _ := b.lines.Peek(b.lines.Buffered()) // no more than there is
+	for line := range bytes.Lines(rest) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != ':' {
 			return b.wrong("something follows [DONE]")
 		}
-		switch {
-		case errors.Is(err, io.EOF):
-			b.err = io.EOF // after this line
-			return nil
-		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
-			return err
-		}
+	}
+	b.done = true
+	b.whole()
+	return nil
+}
+
+// afterEnd looks at a line that follows [DONE], for one who reads on: the empty one
+// that ends that event is the last.
+func (b *strictBody) afterEnd(text []byte) error {
+	switch {
+	case len(text) == 0:
+		b.err = io.EOF // after this line
+	case text[0] != ':':
+		return b.wrong("something follows [DONE]")
+	}
+	return nil
+}
+
+// whole tells the guard of the model that the stream ended as it must.
+func (b *strictBody) whole() {
+	if b.call != nil {
+		b.call.whole.Store(true)
 	}
 }
 
-// A streamEvent is what of an event the client makes use of.
+// A streamEvent is what the client decodes an event into, member by member: where a
+// value is of another type, it skips the event without a word. Error and the Index
+// of a tool call are what it does not look at.
 type streamEvent struct {
-	Error   json.RawMessage `json:"error"`
-	Usage   json.RawMessage `json:"usage"`
+	ID      string  `json:"id"`
+	Created float64 `json:"created"`
+	Model   string  `json:"model"`
+	Object  string  `json:"object"`
 	Choices []struct {
-		Index int `json:"index"`
+		Index float64 `json:"index"`
 		Delta struct {
-			Content      string            `json:"content"`
-			Reasoning    string            `json:"reasoning_content"`
-			FunctionCall *json.RawMessage  `json:"function_call"`
-			ToolCalls    []*streamToolCall `json:"tool_calls"`
+			Role             string            `json:"role"`
+			Content          string            `json:"content"`
+			FunctionCall     *streamFunction   `json:"function_call"`
+			ToolCalls        []*streamToolCall `json:"tool_calls"`
+			ReasoningContent string            `json:"reasoning_content"`
 		} `json:"delta"`
 		FinishReason string `json:"finish_reason"`
 	} `json:"choices"`
+	SystemFingerprint string          `json:"system_fingerprint"`
+	Usage             *streamUsage    `json:"usage"`
+	Error             json.RawMessage `json:"error"`
 }
 
 type streamToolCall struct {
-	Index    *int   `json:"index"`
-	Type     string `json:"type"`
-	Function struct {
-		Name      string `json:"name"`
-		Arguments string `json:"arguments"`
-	} `json:"function"`
+	Index    *int           `json:"index"`
+	ID       string         `json:"id"`
+	Type     string         `json:"type"`
+	Function streamFunction `json:"function"`
+}
+
+type streamFunction struct {
+	Name      string `json:"name"`
+	Arguments string `json:"arguments"`
+}
+
+type streamUsage struct {
+	PromptTokens        int `json:"prompt_tokens"`
+	CompletionTokens    int `json:"completion_tokens"`
+	TotalTokens         int `json:"total_tokens"`
+	PromptTokensDetails struct {
+		CachedTokens int `json:"cached_tokens"`
+		AudioTokens  int `json:"audio_tokens"`
+	} `json:"prompt_tokens_details"`
+	CompletionTokensDetails struct {
+		ReasoningTokens          int `json:"reasoning_tokens"`
+		AudioTokens              int `json:"audio_tokens"`
+		AcceptedPredictionTokens int `json:"accepted_prediction_tokens"`
+		RejectedPredictionTokens int `json:"rejected_prediction_tokens"`
+	} `json:"completion_tokens_details"`
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 
 	"github.com/tmc/langchaingo/llms"
 	"github.com/tmc/langchaingo/llms/openai"
@@ -101,6 +102,12 @@ func TestFault47(t *testing.T) {
 		{"a tool call of null", sse(`{"choices":[{"index":0,"delta":{"tool_calls":[null]}}]}`, finish, usage5, "[DONE]"), "event 1 of the stream: a tool call has no index", new(middleware.PanicError)},
 		{"text and a tool call at once", sse(`{"choices":[{"index":0,"delta":{"content":"x","tool_calls":[{`+first+`}]}}]}`, finish, usage5, "[DONE]"), "event 1 of the stream: it holds text and a tool call", nil},
 		{"a function_call", sse(`{"choices":[{"index":0,"delta":{"function_call":{"name":"calc","arguments":"{}"}}}]}`, finish, usage5, "[DONE]"), "event 1 of the stream: it holds a function_call", nil},
+		{"a byte order mark", "\ufeff" + sse(delta("not "), delta("pay"), finish, usage5, "[DONE]"), "event 1 of the stream: it is no field", nil},
+		{"a space before an event", sse(delta("Do "), finish) + " " + sse(delta("not "), usage5, "[DONE]"), "event 3 of the stream: it is no field", nil},
+		{"a field in capitals", sse(delta("Do ")) + "D" + sse(delta("not "), finish, usage5, "[DONE]")[1:], "event 2 of the stream: it is no field", nil},
+		{"an error that is no event", sse(delta("Do ")) + `{"error":{"message":"overloaded"}}` + "\n" + sse(finish, usage5, "[DONE]"), "event 2 of the stream: it is no field", nil},
+		{"an event of the kind error", sse(delta("Do ")) + "event: error\n" + sse(`{"message":"overloaded"}`, finish, usage5, "[DONE]"), "event 2 of the stream: the provider reports an error", nil},
+		{"an event within a comment", sse(delta("Do ")) + ": ping\r" + sse(delta("not "), finish, usage5, "[DONE]"), "event 2 of the stream: it holds a carriage return", nil},
 		{"a line without end", "data: " + strings.Repeat("x", 2<<20), "event 1 of the stream: it is too long", errors.New("too long")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -140,6 +147,15 @@ func TestFault47Harmless(t *testing.T) {
 		"no [DONE], but all else":   sse(delta("Yes"), finish, usage5),
 		"no space and no last line": strings.TrimRight(strings.ReplaceAll(sse(delta("Yes"), finish, usage5, "[DONE]"), "data: ", "data:"), "\n"),
 		"an empty piece at the end": sse(delta("Yes"), finish, `{"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}`, usage5, "[DONE]"),
+		"an event that is empty":    "data:\n\n" + sse(delta("Yes"), "", finish, usage5, "[DONE]"),
+		"a field without a value":   "data\nid\nretry\nx-some_field1: 7\n" + sse(delta("Yes"), finish, usage5, "[DONE]"),
+		"an annotation at the end":  sse(delta("Yes"), finish, `{"choices":[{"index":0,"delta":{},"finish_reason":null,"content_filter_offsets":{"check_offset":1}}],"usage":null}`, "[DONE]"),
+		"Azure's first event":       sse(`{"id":"","object":"","created":0,"model":"","choices":[],"prompt_filter_results":[{"prompt_index":0}]}`, delta("Yes"), finish, usage5, "[DONE]"),
+		"Groq's usage":              sse(`{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","system_fingerprint":"f","choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}],"x_groq":{"id":"r"}}`, delta("Yes"), `{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"x_groq":{"usage":{"queue_time":0.1}},"usage":{"queue_time":0.1,"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"prompt_time":0.01}}`, "[DONE]"),
+		"OpenRouter's comments":     ": OPENROUTER PROCESSING\n\n: OPENROUTER PROCESSING\n\n" + sse(`{"id":"g","provider":"x","choices":[{"index":0,"delta":{"role":"assistant","content":"Yes"},"finish_reason":null,"native_finish_reason":null,"logprobs":null}]}`, finish, usage5, "[DONE]"),
+		"DeepSeek's reasoning":      ": keep-alive\n\n" + sse(`{"created":1.7e9,"choices":[{"index":0,"delta":{"content":null,"reasoning_content":"Hm"},"logprobs":null,"finish_reason":null}],"usage":null}`, delta("Yes"), finish, usage5, "[DONE]"),
+		"Perplexity's repetitions":  strings.ReplaceAll(sse(`{"id":"p","citations":["u"],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4},"choices":[{"index":0,"finish_reason":null,"message":{"role":"assistant","content":"Yes"},"delta":{"role":"assistant","content":"Yes"}}]}`, `{"id":"p","usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5},"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"Yes"},"delta":{"role":"assistant","content":""}}]}`), "\n", "\r\n"),
+		"vLLM's pieces of null":     sse(`{"id":"v","choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null,"stop_reason":null}],"usage":null}`, delta("Yes"), `{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"stop","stop_reason":null}]}`, usage5, "[DONE]"),
 		"null for nothing":          sse(`{"choices":[{"index":0,"delta":{"content":"Yes","tool_calls":null,"function_call":null},"finish_reason":null}],"usage":null,"error":null}`, finish, usage5, "[DONE]"),
 		"two tool calls": sse(toolDelta(`"index":0,"id":"c1","type":"function","function":{"name":"calc","arguments":""}`), toolDelta(`"index":0,"function":{"arguments":"{}"}`),
 			toolDelta(`"index":1,"id":"c2","type":"function","function":{"name":"calc","arguments":"{\"x\":"}`), toolDelta(`"index":1,"function":{"arguments":"1}"}`), finish, usage5, "[DONE]"),
@@ -198,6 +214,60 @@ func post(t http.RoundTripper, path, body string) (string, error) {
 	}
 	got, err := io.ReadAll(iotest.OneByteReader(res.Body))
 	return string(got), errors.Join(err, res.Body.Close())
+}
+
+// An open transport answers with a body that its server never ends.
+type open string
+
+func (o open) RoundTrip(*http.Request) (*http.Response, error) {
+	r, w := io.Pipe()
+	go func() { _, _ = io.WriteString(w, string(o)) }() // ends when the body is read or closed
+	return &http.Response{StatusCode: http.StatusOK, Body: r}, nil
+}
+
+// A stream ends with [DONE] and the empty line after it, whenever the server hangs
+// up: all of that event is passed on.
+func TestStrictSSEEndsWithDone(t *testing.T) {
+	want := sse(delta("Yes"), finish, "[DONE]")
+	for name, body := range map[string]string{
+		"at once":           want,
+		"with comments":     want + ": bye\n",
+		"carriage returns":  strings.ReplaceAll(want, "\n", "\r\n"),
+		"without last line": strings.TrimSuffix(want, "\n"),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			want := strings.TrimSuffix(body, ": bye\n")
+			var o http.RoundTripper = open(body)
+			if name == "without last line" {
+				o = answers(body)
+			}
+			if got, err := post(o, "/chat/completions", `{"stream":true}`); err != nil || got != want {
+				t.Errorf("%s: got %q, %v, want %q", name, got, err, want)
+			}
+		})
+	}
+}
+
+// A request whose body cannot be read again is judged by what the answer says.
+func TestStrictSSEOfARequestThatCannotBeReadAgain(t *testing.T) {
+	req := httptest.NewRequest(http.MethodPost, "http://example.com/v1/chat/completions", strings.NewReader(`{"stream":true}`))
+	res, err := langchaingo.StrictSSE(typed(sse(delta("cut")))).RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = io.ReadAll(res.Body); !errors.As(err, new(*langchaingo.StreamError)) {
+		t.Errorf("got %v, want a StreamError", err)
+	}
+}
+
+// A typed transport gives one answer, and says that it is a stream.
+type typed string
+
+func (s typed) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/event-stream; charset=utf-8"}},
+		Body: io.NopCloser(strings.NewReader(string(s))),
+	}, nil
 }
 
 // FuzzStrictSSE: whatever a provider streams, StrictSSE passes on the beginning of
