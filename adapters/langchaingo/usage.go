@@ -21,8 +21,10 @@ import (
 //	bedrock                    input_tokens, output_tokens
 //	mistral                    a struct or map under "usage"
 //
-// Clients repeat the usage on every choice, so that one choice counts, never
-// the sum. A Usage of numbers that cannot be (negative, not whole, too large,
+// Clients repeat the usage on every choice, so that one choice counts, never the
+// sum. In that of bedrock some models count each choice by itself, and some repeat
+// the whole, without a word of which: there the outputs are added up, which is never
+// too little. A Usage of numbers that cannot be (negative, not whole, too large,
 // no output where there is text) or that are missing is not Reported. A response of nil has no Usage.
 func usage(res *llms.ContentResponse) *middleware.Usage {
 	if res == nil {
@@ -38,10 +40,41 @@ func usage(res *llms.ContentResponse) *middleware.Usage {
 				// chunk, where nothing is counted yet.
 				return &middleware.Usage{}
 			}
+			if ofBedrock(c.GenerationInfo) {
+				return addOutputs(res.Choices)
+			}
 			return u
 		}
 	}
 	return &middleware.Usage{}
+}
+
+// ofBedrock reports whether a choice's info is of bedrock's client, which alone has
+// these two keys and no total.
+func ofBedrock(info map[string]any) bool {
+	_, in := info["input_tokens"]
+	_, out := info["output_tokens"]
+	_, total := info["total_tokens"]
+	return in && out && !total
+}
+
+// addOutputs returns the usage of choices that are counted each by itself.
+func addOutputs(choices []*llms.ContentChoice) *middleware.Usage {
+	var sum middleware.Usage
+	for _, c := range choices {
+		if c == nil {
+			continue
+		}
+		u, ok := infoUsage(c.GenerationInfo)
+		if !ok || !u.Reported || u.OutputTokens == 0 && c.Content != "" {
+			return &middleware.Usage{}
+		}
+		u.OutputTokens += sum.OutputTokens
+		u.InputTokens = max(u.InputTokens, sum.InputTokens)
+		u.TotalTokens = u.InputTokens + u.OutputTokens
+		sum = *u
+	}
+	return &sum
 }
 
 // firstChunk reports whether the counts in res are those of a stream's first

@@ -40,6 +40,15 @@ func TestTrap15UsageOfEveryProvider(t *testing.T) {
 			[]info{{"input_tokens": 8, "output_tokens": 2}},
 			middleware.Usage{InputTokens: 8, OutputTokens: 2, TotalTokens: 10, Reported: true},
 		},
+		"bedrock, whose Titan counts each result by itself": {
+			[]info{{"input_tokens": 3, "output_tokens": 100}, {"input_tokens": 3, "output_tokens": 100}},
+			middleware.Usage{InputTokens: 3, OutputTokens: 200, TotalTokens: 203, Reported: true},
+		},
+		"bedrock, of which one result has no count": {[]info{{"input_tokens": 3, "output_tokens": 100}, {}}, unknown},
+		"vertex, repeated on each choice": {
+			[]info{{"input_tokens": int32(3), "output_tokens": int32(5), "total_tokens": int32(8)}, {"input_tokens": int32(3), "output_tokens": int32(5), "total_tokens": int32(8)}},
+			middleware.Usage{InputTokens: 3, OutputTokens: 5, TotalTokens: 8, Reported: true},
+		},
 		"mistral, a struct": {
 			[]info{{"usage": mistralUsage{8, 10, 2}}},
 			middleware.Usage{InputTokens: 8, OutputTokens: 2, TotalTokens: 10, Reported: true},
