@@ -30,6 +30,8 @@ type toy struct {
 	forgets      bool // a verdict that the client swallowed
 	streams      bool // after a denial
 	setsStream   bool
+	ownStream    bool // where an interceptor took it off
+	byPointer    bool // tells changes of an output by its pointer
 }
 
 func (a toy) Tool(name string, f adaptertest.ToolFunc, is ...middleware.Interceptor) adaptertest.ToolFunc {
@@ -86,6 +88,7 @@ func (a toy) Tool(name string, f adaptertest.ToolFunc, is ...middleware.Intercep
 type inputKey struct{}
 
 func (a toy) Model(m adaptertest.Model, is ...middleware.Interceptor) adaptertest.ModelFunc {
+	var answer *middleware.ModelResponse
 	h := middleware.Wrap(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 		if m.Before != nil {
 			if err := m.Before(ctx, call.Input.(*middleware.ModelRequest).Messages[0].Parts[0].Text); err != nil {
@@ -97,7 +100,10 @@ func (a toy) Model(m adaptertest.Model, is ...middleware.Interceptor) adaptertes
 			u = nil
 		}
 		var verdict error
-		if ctx.Value(streamKey{}) == true {
+		if stream, ok := ctx.Value(streamKey{}).(middleware.Stream); ok {
+			if call.Stream == nil && a.ownStream {
+				call.Stream = stream
+			}
 			for _, c := range m.Chunks {
 				if verdict != nil && !a.streams {
 					break
@@ -113,8 +119,8 @@ func (a toy) Model(m adaptertest.Model, is ...middleware.Interceptor) adaptertes
 		if verdict != nil && (!m.Swallow || !a.forgets) {
 			return middleware.Result{Usage: u}, verdict
 		}
-		text := strings.Join(m.Chunks, "")
-		return middleware.Result{Usage: u, Output: &middleware.ModelResponse{Choices: []middleware.Choice{{Text: text}}}}, nil
+		answer = &middleware.ModelResponse{Choices: []middleware.Choice{{Text: strings.Join(m.Chunks, "")}}}
+		return middleware.Result{Usage: u, Output: answer}, nil
 	}, is...)
 	return func(ctx context.Context, prompt string, stream func(string) error) (string, error) {
 		call := middleware.Call{Kind: middleware.KindModel, Name: "toy", Input: &middleware.ModelRequest{
@@ -122,13 +128,16 @@ func (a toy) Model(m adaptertest.Model, is ...middleware.Interceptor) adaptertes
 		}}
 		if stream != nil {
 			call.Stream = func(_ context.Context, c middleware.Chunk) error { return stream(string(c.Text)) }
-			ctx = context.WithValue(ctx, streamKey{}, true)
+			ctx = context.WithValue(ctx, streamKey{}, call.Stream)
 		} else if a.setsStream {
 			call.Stream = func(context.Context, middleware.Chunk) error { return nil }
 		}
 		res, err := h(ctx, call)
 		if err != nil {
 			return "", err
+		}
+		if a.byPointer && res.Output == answer {
+			return strings.Join(m.Chunks, ""), nil
 		}
 		return res.Output.(*middleware.ModelResponse).Choices[0].Text, nil
 	}
@@ -157,6 +166,8 @@ var broken = map[string]struct {
 	"believes":     {toy{believes: true}, []string{"model/usage_that_cannot_be_is_not_believed"}},
 	"forgets":      {toy{forgets: true}, []string{"model/no_byte_is_streamed_after_a_denial,_which_is_the_error"}},
 	"streams":      {toy{streams: true}, []string{"model/no_byte_is_streamed_after_a_denial,_which_is_the_error"}},
+	"ownStream":    {toy{ownStream: true}, []string{"model/a_stream_that_is_taken_off_the_call_reaches_nobody"}},
+	"byPointer":    {toy{byPointer: true}, []string{"model/an_answer_that_was_changed_in_place_is_what_comes_back,_or_the_call_fails"}},
 	"setsStream":   {toy{setsStream: true}, []string{"model/a_call_is_of_KindModel,_with_the_request_as_input"}},
 }
 

@@ -77,6 +77,15 @@ func testAgent(t *testing.T, guard func(Agent, ...middleware.Interceptor) ToolFu
 			t.Errorf("the model was shown %q, want the denial for each of %d calls, then \"3\"", saw, len(batch))
 		}
 	})
+	t.Run("under Tell a denied turn in which there is nothing to answer is an error", func(t *testing.T) {
+		_, err := guard(Agent{
+			Turns: []Turn{{Final: "done"}},
+			Tools: map[string]ToolFunc{"echo": echo},
+		}, middleware.Tell, middleware.On(middleware.KindPlan, middleware.Before("adaptertest", func(context.Context, middleware.Call) error {
+			return errReason
+		})))(t.Context(), "go")
+		wantDenied(t, err, "adaptertest")
+	})
 	t.Run("tools that the model made up are seen", func(t *testing.T) {
 		for _, name := range []string{"invented", "ECHO"} {
 			_, err := guard(Agent{

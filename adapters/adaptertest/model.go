@@ -146,6 +146,47 @@ func testModel(t *testing.T, guard func(Model, ...middleware.Interceptor) ModelF
 		}))(t.Context(), "", nil)
 		wantOutput(t, out, err, "changed")
 	})
+	t.Run("an answer that was changed in place is what comes back, or the call fails", func(t *testing.T) {
+		out, err := guard(answer, middleware.TransformResult("t", func(_ context.Context, _ middleware.Call, r middleware.Result) (middleware.Result, bool, error) {
+			r.Output.(*middleware.ModelResponse).Choices[0].Text = "changed"
+			return r, true, nil
+		}))(t.Context(), "", nil)
+		if err == nil && out != "changed" {
+			t.Errorf("got %q, want the changed answer or an error", out)
+		}
+	})
+	t.Run("a request that was changed in place is what is asked, or the call fails", func(t *testing.T) {
+		for name, shallow := range map[string]bool{"in place": false, "in a copy that shares its parts": true} {
+			asked := "changed" // where nothing is asked
+			m := answer
+			m.Before = func(_ context.Context, prompt string) error { asked = prompt; return nil }
+			_, _ = guard(m, middleware.Transform("t", func(_ context.Context, c middleware.Call) (middleware.Call, bool, error) {
+				req := c.Input.(*middleware.ModelRequest)
+				if shallow {
+					other := *req
+					req = &other
+				}
+				req.Messages[0].Parts[0].Text = "changed"
+				c.Input = req
+				return c, true, nil
+			}))(t.Context(), "as it came", nil) // an error will do
+			if asked != "changed" {
+				t.Errorf("%s: the model was asked %q", name, asked)
+			}
+		}
+	})
+	t.Run("a stream that is taken off the call reaches nobody", func(t *testing.T) {
+		var got []string
+		_, _ = guard(answer, func(next middleware.Handler) middleware.Handler {
+			return func(ctx context.Context, c middleware.Call) (middleware.Result, error) {
+				c.Stream = nil
+				return next(ctx, c)
+			}
+		})(t.Context(), "", func(c string) error { got = append(got, c); return nil }) // an error will do
+		if len(got) > 0 {
+			t.Errorf("got chunks %q", got)
+		}
+	})
 	t.Run("a panic of the client is a PanicError", func(t *testing.T) {
 		m := answer
 		m.Before = func(context.Context, string) error { panic("x") }

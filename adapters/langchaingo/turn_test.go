@@ -282,3 +282,34 @@ func (s streamer) GenerateContent(ctx context.Context, _ []llms.MessageContent, 
 	s(func(chunk []byte) error { return opts.StreamingFunc(ctx, chunk) })
 	return &llms.ContentResponse{Choices: []*llms.ContentChoice{{Content: "abc", StopReason: "stop"}}}, nil
 }
+
+// What the model makes up stands in no error of the adapter's, and names no call.
+func TestMadeUpNamesStandInNoErrorAndNameNoCall(t *testing.T) {
+	const made = "AKIAIOSFODNN7EXAMPLE\x1b[31m"
+	shell := &funcTool{"shell", func(context.Context, string) (string, error) { return "", nil }}
+	asks := planner{[]tools.Tool{shell}, []schema.AgentAction{{Tool: made, ToolInput: made, ToolID: made}, {Tool: "shell", ToolInput: made, ToolID: made}}}
+	seen := new(spy)
+	refused := langchaingo.Agent(asks, seen.intercept, middleware.Tell, butThe(0))
+	changed := langchaingo.Agent(asks, seen.intercept, output(func(out any) { out.(*middleware.Plan).ToolCalls[0].Registered = "shell" }))
+	for name, err := range map[string]error{
+		"a refused turn that is not answered": func() error {
+			_, err := langchaingo.Chain(&outside{bare{}, refused, []tools.Tool{shell}, true}, seen.intercept).Call(t.Context(), nil)
+			return err
+		}(),
+		"a plan that cannot be": func() error { _, _, err := changed.Plan(t.Context(), nil, nil); return err }(),
+		"a stream of a tool that is not called": func() error {
+			m := provider(t, func(int) {}, delta(`[{"id":"`+made[:20]+`","type":"function","function":{"name":"`+made[:20]+`","arguments":""}}]`), finish, "[DONE]")
+			_, err := langchaingo.Model(m, seen.intercept).GenerateContent(t.Context(), nil, calcTool, llms.WithStreamingFunc(func(context.Context, []byte) error { return nil }))
+			return err
+		}(),
+	} {
+		if err == nil || strings.Contains(err.Error(), made[:8]) {
+			t.Errorf("%s: got %v, want an error without it", name, err)
+		}
+	}
+	for _, c := range seen.calls {
+		if strings.Contains(c.Name, made[:8]) {
+			t.Errorf("a call is named %q", c.Name)
+		}
+	}
+}
