@@ -14,7 +14,7 @@ import (
 
 // A chain is what a replica knows of its ledger: what the next record must be,
 // and where those stand that it has. A copy of one goes its own way; what they
-// share is never changed, only replaced.
+// share is never changed, only replaced, unless one is alone.
 type chain struct {
 	origin  string
 	records uint64
@@ -33,6 +33,7 @@ type chain struct {
 
 	ahead []*anchor // checkpoints of more records than there are, in order
 	env   *envelope // scratch
+	alone bool      // no copy goes another way
 }
 
 // A span is where the records of one writer stand.
@@ -146,13 +147,15 @@ func (c *chain) verify(f *frame) error {
 // session that it begins.
 func (c *chain) introduce(f *frame) error {
 	t := *c.trust
-	t.known = maps.Clone(t.known)
+	if !c.alone {
+		t.known, c.reigns = maps.Clone(t.known), slices.Clip(c.reigns)
+	}
 	t.records = c.records
 	if t.open(f, f.env); f.err != nil {
 		return f.err
 	}
 	if f.record.Kind == KindSession {
-		c.reigns = append(slices.Clip(c.reigns), reign{t.session, c.records + 1})
+		c.reigns = append(c.reigns, reign{t.session, c.records + 1})
 	}
 	c.trust = &t
 	return nil
@@ -185,7 +188,9 @@ func (c *chain) advance(f *frame) error {
 	r := f.record
 	if r.Writer != c.writer {
 		if c.writer != "" {
-			c.spans = maps.Clone(c.spans)
+			if !c.alone {
+				c.spans = maps.Clone(c.spans)
+			}
 			if c.spans == nil {
 				c.spans = make(map[string]span)
 			}
@@ -195,7 +200,10 @@ func (c *chain) advance(f *frame) error {
 		c.writer, c.span = r.Writer, span{first: c.records}
 	}
 	if r.Gap != nil {
-		c.span.gaps = append(slices.Clip(c.span.gaps), *r.Gap)
+		if !c.alone {
+			c.span.gaps = slices.Clip(c.span.gaps)
+		}
+		c.span.gaps = append(c.span.gaps, *r.Gap)
 	}
 	c.tree, c.seq, c.hash, c.mono = tree, r.Seq, f.hash, r.Mono
 	c.records++
@@ -209,9 +217,6 @@ func (c *chain) signedBefore(f *frame) error {
 		return err
 	}
 	if len(c.env.signatures) == 0 {
-		if s := c.trust.session; s != nil && s.signing == SignCheckpoints {
-			return nil
-		}
 		return &recordError{DamageUnsigned, "no signature"}
 	}
 	for _, sig := range c.env.signatures {

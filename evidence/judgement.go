@@ -15,6 +15,11 @@ type judgement struct {
 	next    chain         // what follows, once fresh is durable
 	fresh   []frame       // the new ones
 	hashes  *tiles.Reader // of what is durable; nil until it is needed
+
+	// Of fresh, those that are signed, or covered by one that is, and what
+	// follows these.
+	covered int
+	sure    chain
 }
 
 // take judges the next envelope, which has been opened. The error is one of
@@ -29,7 +34,7 @@ func (j *judgement) take(f *frame) error {
 	stands, at := j.next.locate(f.record)
 	switch stands {
 	case standsAhead:
-		return &MissingError{Head: j.next.head(), Records: j.next.records}
+		return &MissingError{}
 	case standsThere:
 		leaf, err := j.leaf(at)
 		if err != nil {
@@ -50,7 +55,31 @@ func (j *judgement) take(f *frame) error {
 		return err
 	}
 	j.next, j.fresh = next, append(j.fresh, *f)
+	switch {
+	case f.signed:
+		j.sure, j.covered = j.next, len(j.fresh)
+	case len(j.fresh)-j.covered > maxUnsigned:
+		return &RefusedError{DamageUnsigned, "no signature covers it nor the records before it"}
+	}
 	return nil
+}
+
+// proven returns the error for the first of some records, which was not taken
+// because of err. A record that is not signed and contradicts what is there proves
+// nothing, but one after it that is signed may: of two histories that parted
+// somewhere before.
+func (j *judgement) proven(err error, frames []frame) error {
+	if f := &frames[0]; f.record == nil || f.signed {
+		return err
+	}
+	for i := 1; i < min(len(frames), maxGroup); i++ {
+		apart := *j
+		var e *EquivocationError
+		if err := apart.take(&frames[i]); errors.As(err, &e) {
+			return err
+		}
+	}
+	return err
 }
 
 // contradicted returns the error for a record that cannot be in one ledger with
@@ -58,6 +87,9 @@ func (j *judgement) take(f *frame) error {
 func (j *judgement) contradicted(f *frame, at uint64) error {
 	if err := j.next.signedBefore(f); err != nil {
 		return refused(err)
+	}
+	if at >= j.replica.chain.records+uint64(j.covered) {
+		return &RefusedError{DamageEdited, "what covers it is of another record in its place"}
 	}
 	held, err := j.envelope(at)
 	if err != nil {

@@ -72,25 +72,36 @@ func (e *RefusedError) Error() string {
 }
 
 // A MissingError reports a record, or a checkpoint, whose turn has not come:
-// records before it are missing, perhaps because they are still under way.
+// records before it are missing, perhaps because they are still under way, or what
+// covers it is.
 type MissingError struct {
 	Head    *Head  // of the Replica, which goes on after it; nil where it is empty
 	Records uint64 // how many it has
+
+	// Uncovered says that none is missing before it, but that it is not signed,
+	// and nothing that came with it covers it: it is to come again with the next
+	// one that is signed.
+	Uncovered bool
 }
 
 // Error says how many records there are.
 func (e *MissingError) Error() string {
+	if e.Uncovered {
+		return fmt.Sprintf("evidence: replica: no signature covers what follows the %d records that are there", e.Records)
+	}
 	return fmt.Sprintf("evidence: replica: records are missing between the %d that are there and this", e.Records)
 }
 
 // An EquivocationError reports that the holder of a ledger's keys has signed two
-// things that cannot both be true. Neither replaces the other: keep both.
+// things that cannot both be true. Neither replaces the other: keep both. What is
+// not signed contradicts nobody.
 type EquivocationError struct {
 	Writer string // of the record that was received; empty for a checkpoint
 	Seq    uint64
 
-	// Held is what is there and contradicts it: the envelope of a record, or a
-	// checkpoint. Received is what came.
+	// Held is what is there and contradicts it: a checkpoint, or the envelope of a
+	// record, which is signed or covered by one after it that is. Received is what
+	// came, and signed.
 	Held, Received []byte
 }
 
@@ -158,9 +169,11 @@ func (r *Replica) open(cfg ReplicaConfig) (err error) {
 // record is in its place. It wraps [ErrUnavailable] where the disk fails; nothing
 // of the batch that was new is then taken.
 //
-// Where the session signs only checkpoints, records come without a signature and
-// count once a checkpoint covers them. Until then anybody who may call Append can
-// make them up.
+// Where the session signs only checkpoints, most records come without a signature.
+// They are taken with the one that is signed and covers them, and not before: the
+// error says what is wrong with one of them, and where nothing is, it is a
+// MissingError that is Uncovered. Batches are best what an [Exporter] sends, which
+// ends with a signature.
 func (r *Replica) Append(envelopes [][]byte) (taken int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -172,18 +185,28 @@ func (r *Replica) Append(envelopes [][]byte) (taken int, err error) {
 		frames[i].env = env
 	}
 	r.openFrames(frames)
-	j := judgement{replica: r, next: r.chain}
+	j := judgement{replica: r, next: r.chain, sure: r.chain}
 	known := 0 // of those before the first that is new
-	for ; taken < len(frames) && err == nil; taken++ {
-		if err = j.take(&frames[taken]); err == nil && len(j.fresh) == 0 {
-			known++
+	for i := range frames {
+		if err = j.take(&frames[i]); err != nil {
+			err = j.proven(err, frames[i:])
+			break
+		}
+		if len(j.fresh) == j.covered {
+			taken = i + 1
+		}
+		if len(j.fresh) == 0 {
+			known = taken
 		}
 	}
-	if err != nil {
-		taken--
-	}
-	if failed := r.commit(j.next, j.fresh); failed != nil {
+	if failed := r.commit(j.sure, j.fresh[:j.covered]); failed != nil {
 		return known, unavailable("replica "+r.dir, failed)
+	}
+	if err == nil && taken < len(frames) {
+		err = &MissingError{Uncovered: true}
+	}
+	if missing, ok := err.(*MissingError); ok { //nolint:errorlint // it is our own
+		missing.Head, missing.Records = r.chain.head(), r.chain.records
 	}
 	return taken, err
 }

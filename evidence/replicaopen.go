@@ -23,13 +23,17 @@ func (r *Replica) resume() error {
 		r.tiles = tiles.NewWriter(r.dir, tiles.Options{})
 		return r.store.begin()
 	}
-	again := rereading{replica: r, tiles: tiles.NewWriter(r.dir, tiles.Options{Pass: tiles.Check}), last: last, whole: -1}
+	r.chain.alone = true
+	again := rereading{
+		replica: r, tiles: tiles.NewWriter(r.dir, tiles.Options{Pass: tiles.Check}), last: last, whole: -1, sure: r.chain,
+	}
 	if err := scan(r.dir, nil, func(f *frame, _ int64) bool { return again.take(f) }); err != nil {
 		return err
 	}
-	if err := again.judge(own); err != nil {
+	if err := errors.Join(again.cut(), again.judge(own)); err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
+	r.chain.alone = false
 	if err := r.store.open(last, again.whole); err != nil {
 		return err
 	}
@@ -47,8 +51,13 @@ type rereading struct {
 	tiles   *tiles.Writer
 	last    uint64 // segment
 	whole   int64  // bytes of it, up to an incomplete frame; -1 if there is none
-	final   frame  // the last one
-	err     error  // what is wrong with it
+	err     error  // what is wrong with the last one
+
+	// The last one that is signed, which covers all before it, and those since
+	// then, which nothing covers.
+	final   frame
+	sure    chain // after it
+	waiting []frame
 }
 
 // take takes the next frame, and reports whether to go on.
@@ -58,17 +67,51 @@ func (a *rereading) take(f *frame) (more bool) {
 		return false // nothing comes after it
 	}
 	if a.err = a.follow(f); a.err == nil {
-		a.err = a.tiles.Append(f.leaf, nil)
+		a.err = a.cover(f)
 	}
 	if a.err != nil {
 		a.err = fmt.Errorf("segment %d, offset %d: %w", f.at.segment, f.at.offset, a.err)
 		return false
 	}
-	index := a.replica.chain.records - 1
-	a.replica.note(index, f.at, f.record)
-	f.env = append(a.final.env[:0], f.env...)
-	a.final = *f
 	return true
+}
+
+// cover takes a record that follows: with those before it, if it is signed, and
+// otherwise with the next one that is.
+func (a *rereading) cover(f *frame) error {
+	w := *f
+	w.env = nil
+	a.waiting = append(a.waiting, w)
+	if !f.signed {
+		if len(a.waiting) > maxUnsigned {
+			return &recordError{DamageUnsigned, "no signature covers it nor the records before it"}
+		}
+		return nil
+	}
+	for i, w := range a.waiting {
+		if err := a.tiles.Append(w.leaf, nil); err != nil {
+			return err
+		}
+		a.replica.note(a.sure.records+uint64(i), w.at, w.record)
+	}
+	clear(a.waiting)
+	a.waiting = a.waiting[:0]
+	f.env = append(a.final.env[:0], f.env...)
+	a.final, a.sure = *f, a.replica.chain
+	return nil
+}
+
+// cut leaves out what nothing covers at the end: nobody was told that it is stored.
+func (a *rereading) cut() error {
+	if len(a.waiting) == 0 || a.err != nil {
+		return nil
+	}
+	at := a.waiting[0].at
+	if at.segment != a.last {
+		return errors.New("no signature covers the end of a segment that is not the last one")
+	}
+	a.whole, a.replica.chain = at.offset, a.sure
+	return nil
 }
 
 // follow goes on to a record that must be the next one.

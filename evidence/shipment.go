@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -123,7 +124,8 @@ func (l *ledgerReader) segment(b *shipment, at, end place) error {
 	l.reader.Reset(r)
 	fr := &frameReader{r: l.reader, off: at.offset}
 	b.segment, b.begin = at.segment, at.offset
-	for len(b.ends) < batchRecords && len(b.data) < batchBytes {
+	// Where only checkpoints are signed, a batch goes on to the record that covers it.
+	for signed := true; len(b.ends) < batchRecords && len(b.data) < batchBytes || !signed && len(b.ends) < batchRecords+maxUnsigned; {
 		env, _, err := fr.next()
 		if errors.Is(err, io.EOF) || err != nil && len(b.ends) > 0 {
 			break // what comes before the damage goes
@@ -131,6 +133,7 @@ func (l *ledgerReader) segment(b *shipment, at, end place) error {
 		if err != nil {
 			return err
 		}
+		signed = !bytes.HasSuffix(env, noSignatures)
 		b.data = append(b.data, env...)
 		b.ends = append(b.ends, fr.off)
 	}

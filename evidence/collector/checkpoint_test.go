@@ -178,7 +178,7 @@ func TestCheckpointsThatWait(t *testing.T) {
 	if got := s.putCheckpoint(prodAgent, "prod", checkpoint(t, other, session)); got.kind() != "equivocation" {
 		t.Errorf("got %v", got)
 	}
-	kept, err := filepath.Glob(filepath.Join(s.dir, "equivocations", "*.ndjson"))
+	kept, err := filepath.Glob(filepath.Join(s.dir, "equivocations", "*", "*.ndjson"))
 	if err != nil || len(kept) != 1 {
 		t.Errorf("got %q, %v", kept, err)
 	}

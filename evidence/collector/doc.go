@@ -43,9 +43,10 @@
 //
 //	{"type":"urn:safeconduct:problem:missing","title":"...","status":409,"taken":1,"records":1041,"head":{...}}
 //
-//	missing       409  records before this are missing: go on with the record of
-//	                   index records, which follows head. Retry-After is set, since
-//	                   they may be under way
+//	missing       409  records before this are missing, or one after it that is
+//	                   signed and covers it: go on with the record of index
+//	                   records, which follows head. Retry-After is set, since they
+//	                   may be under way
 //	equivocation  409  a signed record or checkpoint contradicts what is there. Both
 //	                   are kept, neither replaces the other
 //	refused       422  it does not verify; damage says why
@@ -69,14 +70,16 @@
 //
 // # On disk
 //
-//	DIR/ledgers/NAME              a ledger, as evidence/FORMAT.md describes it
-//	DIR/equivocations/NAME.ndjson what contradicts it, if anything does
+//	DIR/ledgers/NAME                     a ledger, as evidence/FORMAT.md describes it
+//	DIR/equivocations/NAME/CLIENT.ndjson what contradicts it, if anything does
 //
-// A NAME is what can be read of the origin, and a hash of it. A line of the second
-// is JSON with time, client and ledger, of a record also writer and seq, and with
-// what is held and what was received, each an envelope or a checkpoint: both are
-// signed by keys of the ledger, so that the line proves to anybody that these
-// signed both. An exception are records of sessions that sign only checkpoints.
+// A NAME is what can be read of the origin, and a hash of it, and so is a CLIENT of
+// the client's name. A line of the second is JSON with time, client and ledger, of a
+// record also writer and seq, and with what is held and what was received, each an
+// envelope or a checkpoint: both are signed by keys of the ledger, so that the line
+// proves to anybody that these signed both. Where sessions sign only checkpoints, the
+// record that is held may be covered by the next one in the ledger that is signed.
+// What nobody signed is no equivocation, and in no file.
 //
 // # Who may do what
 //
@@ -84,8 +87,8 @@
 // listen. It says who may try to write a ledger. What is written must also be
 // signed, by a session that a root key introduced which the policy trusts for that
 // ledger: a stolen key alone forges nothing, and nor does a stolen ledger's name.
-// An exception are ledgers whose sessions sign only checkpoints: whoever has a
-// key for one can add records that no checkpoint will ever cover.
+// Where sessions sign only checkpoints, records without a signature are stored with
+// the one that is signed and covers them, of the same request, and not before.
 //
 // What a record says of runs and calls is not judged; see evidence.Verify, which
 // takes the directory of a ledger, also while it is written.

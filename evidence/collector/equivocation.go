@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -14,8 +15,8 @@ import (
 )
 
 const (
-	// maxEquivocations bounds the file of one ledger: whoever can sign two
-	// things can sign any number.
+	// maxEquivocations bounds the file of one client's: whoever can sign two
+	// things can sign any number, and another client is to be heard all the same.
 	maxEquivocations = 64 << 20
 
 	// maxSeen bounds those that are known to be in it.
@@ -24,11 +25,11 @@ const (
 
 var errFullOfEquivocations = errors.New("collector: the file of equivocations is full")
 
-// The equivocations of a ledger are a file that is only ever added to, a line of
-// JSON for each. Both sides are signed by the ledger's own keys, so that the file
-// proves them to anybody.
+// The equivocations of a ledger are a file for each client that sent some, which is
+// only ever added to, a line of JSON for each. Both sides are signed by the ledger's
+// own keys, so that the file proves them to anybody.
 type equivocations struct {
-	path string
+	dir string
 
 	mu   sync.Mutex
 	seen map[[sha256.Size]byte]bool // what was received
@@ -62,7 +63,7 @@ func (q *equivocations) add(client, ledger string, e *evidence.EquivocationError
 	if err != nil {
 		return false, fmt.Errorf("collector: equivocation: %w", err)
 	}
-	if err := q.append(append(line, '\n')); err != nil {
+	if err := q.append(client, append(line, '\n')); err != nil {
 		return false, err
 	}
 	if len(q.seen) >= maxSeen || q.seen == nil {
@@ -72,9 +73,22 @@ func (q *equivocations) add(client, ledger string, e *evidence.EquivocationError
 	return true, nil
 }
 
+// path returns the file of what a client sent.
+func (q *equivocations) path(client string) string {
+	return filepath.Join(q.dir, dirName(client)+".ndjson")
+}
+
 // append makes a line durable. What a crash has left of one before is ended first.
-func (q *equivocations) append(line []byte) (err error) {
-	f, err := os.OpenFile(q.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+func (q *equivocations) append(client string, line []byte) (err error) {
+	if err := os.Mkdir(q.dir, 0o700); err == nil {
+		err = syncDir(filepath.Dir(q.dir))
+		if err != nil {
+			return err
+		}
+	} else if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	f, err := os.OpenFile(q.path(client), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
@@ -103,7 +117,7 @@ func (q *equivocations) append(line []byte) (err error) {
 		return err
 	}
 	if size == 0 {
-		return syncDir(filepath.Dir(q.path))
+		return syncDir(q.dir)
 	}
 	return nil
 }

@@ -16,8 +16,8 @@ import (
 
 // Below the directory of a Collector:
 //
-//	ledgers/NAME              a ledger: evidence.Verify and all else take it
-//	equivocations/NAME.ndjson what contradicts it
+//	ledgers/NAME                     a ledger: evidence.Verify and all else take it
+//	equivocations/NAME/CLIENT.ndjson what contradicts it, by who sent it
 const (
 	ledgersName       = "ledgers"
 	equivocationsName = "equivocations"
@@ -84,7 +84,7 @@ func newLedger(dir, origin string, policy *evidence.TrustPolicy, m *metrics) *le
 	name := dirName(origin)
 	return &ledger{
 		origin: origin, dir: filepath.Join(dir, ledgersName, name), policy: policy, metrics: m,
-		equivocations: equivocations{path: filepath.Join(dir, equivocationsName, name+".ndjson")},
+		equivocations: equivocations{dir: filepath.Join(dir, equivocationsName, name)},
 	}
 }
 

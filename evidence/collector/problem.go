@@ -79,6 +79,9 @@ func problemOf(err error) *problem {
 	case errors.As(err, &missing):
 		p := newProblem("missing")
 		p.Head, p.Records = missing.Head, &missing.Records
+		if missing.Uncovered {
+			return p.saying("no signature covers what follows the head: send it with the next record that is signed")
+		}
 		return p
 	case errors.As(err, &refused):
 		p := newProblem("refused")

@@ -38,6 +38,7 @@ func (c *Collector) postRecords(w http.ResponseWriter, r *http.Request, cl *clie
 	var l *ledger
 	var replica *evidence.Replica
 	taken := 0
+	var rest [][]byte // that no signature covers yet
 	err := readLines(body, c.limits.Records, func(batch [][]byte) error {
 		if l == nil {
 			// The first record says which ledger it wants to be of. Whether it
@@ -51,11 +52,19 @@ func (c *Collector) postRecords(w http.ResponseWriter, r *http.Request, cl *clie
 				return errAnswered
 			}
 		}
-		n, err := replica.Append(batch)
+		rest = append(rest, batch...)
+		n, err := replica.Append(rest)
 		taken += n
 		c.metrics.taken.Add(uint64(n))
+		rest = rest[n:]
+		if uncovered(err) && len(rest) < batchRecords {
+			return nil // what covers them may come next
+		}
 		return err
 	})
+	if err == nil && len(rest) > 0 {
+		_, err = replica.Append(rest) // it says what is wrong
+	}
 	switch {
 	case err != nil && p == nil:
 		p = c.problemOf(cl, l, err)
@@ -72,6 +81,12 @@ func (c *Collector) postRecords(w http.ResponseWriter, r *http.Request, cl *clie
 	head, records := replica.Head()
 	reply(w, http.StatusOK, "application/json", receipt{Ledger: origin, Taken: taken, Records: records, Head: head})
 	return origin, nil
+}
+
+// uncovered reports whether an error says that no signature covers records.
+func uncovered(err error) bool {
+	var missing *evidence.MissingError
+	return errors.As(err, &missing) && missing.Uncovered
 }
 
 // errAnswered is that a problem says more.
@@ -101,7 +116,7 @@ func (c *Collector) keep(cl *client, l *ledger, err error) *problem {
 	if fresh {
 		c.metrics.equivocations.Add(1)
 		c.log.always(slog.LevelError, "EQUIVOCATION: two things are signed that contradict each other",
-			"client", cl.Name, "ledger", l.origin, "writer", e.Writer, "seq", e.Seq, "kept", l.equivocations.path)
+			"client", cl.Name, "ledger", l.origin, "writer", e.Writer, "seq", e.Seq, "kept", l.equivocations.path(cl.Name))
 	}
 	return problemOf(err)
 }

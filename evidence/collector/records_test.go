@@ -2,6 +2,7 @@ package collector_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -176,7 +177,7 @@ func TestEquivocationIsKept(t *testing.T) {
 	}
 	wantIntact(t, s.ledger("prod"), prodKey)
 	other := another(t, envs[6], session)
-	path := filepath.Join(s.dir, "equivocations", filepath.Base(s.ledger("prod"))+".ndjson")
+	path := filepath.Join(s.dir, "equivocations", filepath.Base(s.ledger("prod")), collector.DirName("prod-agent")+".ndjson")
 	for i := range 3 { // the third time after a restart, behind a torn line
 		a := s.post(prodAgent, envs[5], other)
 		if a.status != http.StatusConflict || a.kind() != "equivocation" || *a.Taken != 1 {
@@ -232,6 +233,51 @@ func TestEquivocationIsKept(t *testing.T) {
 	}
 	if a := s.send("GET", "/metrics", auditor, nil); !strings.Contains(string(a.body), "safeconduct_collector_equivocations_total 2\n") {
 		t.Errorf("got %s", a.body)
+	}
+}
+
+// Whoever has the bearer key of a ledger whose sessions sign only checkpoints, and no
+// signing key, takes no place of the agent's records and fills no file.
+func TestABearerWithoutASigningKeyKeepsNobodyOut(t *testing.T) {
+	s := newSite(t, nil)
+	a := newAgent(t, filepath.Join(t.TempDir(), "ledger"), evidence.Config{
+		Ledger: "prod", Key: prodKey, Signing: evidence.SignCheckpoints, ReadOnly: []string{"calculator", "shell"},
+	})
+	a.runs(40)
+	a.close()
+	envs := envelopes(t, a.dir)
+	unsigned := func(env []byte, n int) []byte {
+		r, err := evidence.ParseEnvelope(env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := fmt.Sprintf("%s%04x", r.ID[:len(r.ID)-4], n)
+		return fmt.Appendf(nil, `{"payload":"%s","payloadType":"%s","signatures":[]}`,
+			base64.StdEncoding.EncodeToString(bytes.Replace(payload(t, env), []byte(r.ID), []byte(other), 1)), evidence.PayloadType)
+	}
+	if got := s.post(prodAgent, envs[0]); got.status != http.StatusOK {
+		t.Fatal(got)
+	}
+	for n := range 50 {
+		if got := s.post(prodAgent, unsigned(envs[1], n)); got.status != http.StatusConflict || got.kind() != "missing" || *got.Taken != 0 {
+			t.Fatalf("got %v", got)
+		}
+		if got := s.post(prodAgent, append([][]byte{unsigned(envs[1], n)}, envs[2:]...)...); got.kind() == "equivocation" || *got.Taken != 0 {
+			t.Fatalf("got %v", got)
+		}
+	}
+	if got := s.post(prodAgent, envs...); got.status != http.StatusOK || *got.Taken != len(envs) {
+		t.Errorf("the agent's: got %v", got)
+	}
+	for n := range 50 {
+		if got := s.post(prodAgent, unsigned(envs[1], n)); got.kind() != "refused" || got.Damage != evidence.DamageUnsigned {
+			t.Fatalf("got %v", got)
+		}
+	}
+	wantSame(t, s.ledger("prod"), envs)
+	wantIntact(t, s.ledger("prod"), prodKey)
+	if kept, err := os.ReadDir(filepath.Join(s.dir, "equivocations")); err != nil || len(kept) != 0 {
+		t.Errorf("got %v, %v, want no equivocation", kept, err)
 	}
 }
 

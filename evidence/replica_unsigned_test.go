@@ -1,0 +1,244 @@
+package evidence_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+
+	"example.com/safeconduct/evidence"
+)
+
+// Where the session signs only checkpoints, records without a signature are taken
+// with the one that covers them, and not before.
+func TestReplicaOfUnsignedRecords(t *testing.T) {
+	f := newForger(t)
+	f.signing = evidence.SignCheckpoints
+	f.open()
+	f.run("run-a", "mail")
+	f.run("run-b", "mail")
+	dir := newDir(t)
+	r := openReplica(t, dir, evidence.ReplicaConfig{})
+	for i, want := range []int{1, 1, 1, 1, 5, 5, 5, 5, 9} { // a run is a group
+		n, err := r.Append(f.envs[:i+1])
+		var missing *evidence.MissingError
+		if n != want || (err == nil) != (n == i+1) || err != nil && (!errors.As(err, &missing) || !missing.Uncovered || missing.Records != uint64(n)) {
+			t.Errorf("the first %d: got %d, %v, want %d taken", i+1, n, err, want)
+		}
+		if _, records := r.Head(); records != uint64(want) {
+			t.Errorf("the first %d: got %d stored, want %d", i+1, records, want)
+		}
+	}
+	wantIntact(t, dir)
+	if err := r.PutCheckpoint(f.checkpoint()); err != nil {
+		t.Fatal(err)
+	}
+	wantIntact(t, dir)
+	r = reopenReplica(t, r, evidence.ReplicaConfig{})
+	s, record, err := evidence.ParsePayload(decodePayload(t, f.envs[4]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	record.ID = "019d0c2e-5b1f-7c39-9cc2-ffff00000000"
+	payload, err := evidence.EncodePayload(s, record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e *evidence.EquivocationError
+	if n, err := r.Append([][]byte{sealAll(payload, f.session)}); n != 0 || !errors.As(err, &e) || !bytes.Equal(e.Held, f.envs[4]) {
+		t.Errorf("signed: got %d, %v", n, err)
+	}
+	var refused *evidence.RefusedError
+	if n, err := r.Append([][]byte{sealAll(payload)}); n != 0 || !errors.As(err, &refused) || refused.Damage != evidence.DamageUnsigned {
+		t.Errorf("not signed: got %d, %v", n, err)
+	}
+}
+
+// unsignedTwin returns another record, that nobody signed, in the place of one.
+func unsignedTwin(t *testing.T, env []byte) []byte {
+	t.Helper()
+	s, record, err := evidence.ParsePayload(decodePayload(t, env))
+	if err != nil {
+		t.Fatal(err)
+	}
+	record.ID = "019d0c2e-5b1f-7c39-9cc2-ffff00000000"
+	payload, err := evidence.EncodePayload(s, record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sealAll(payload)
+}
+
+// What nobody signed takes no place, whatever comes before and after it, and is no
+// half of an equivocation: whoever may send and has no key keeps nobody out.
+func TestWhatNobodySignedTakesNoPlace(t *testing.T) {
+	f := newForger(t)
+	f.signing = evidence.SignCheckpoints
+	f.open()
+	f.run("run-a", "mail")
+	f.run("run-b", "mail")
+	next := unsignedTwin(t, f.envs[5])
+	for name, tt := range map[string]struct {
+		envs [][]byte
+		want evidence.Damage // "" where it may still be covered
+	}{
+		"alone":                        {[][]byte{next}, ""},
+		"behind what is there":         {slices.Concat(f.envs[:5], [][]byte{next}), ""},
+		"before what is signed":        {[][]byte{next, f.envs[6], f.envs[7], f.envs[8]}, evidence.DamageUnsigned},
+		"in place of the last":         {[][]byte{f.envs[5], f.envs[6], unsignedTwin(t, f.envs[7]), f.envs[8]}, evidence.DamageEdited},
+		"in place of what is there":    {[][]byte{unsignedTwin(t, f.envs[2])}, evidence.DamageUnsigned},
+		"and with what is signed":      {[][]byte{unsignedTwin(t, f.envs[2]), f.envs[4]}, evidence.DamageUnsigned},
+		"in place of one, without end": {[][]byte{f.envs[5], f.envs[6], unsignedTwin(t, f.envs[7])}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := newDir(t)
+			r := openReplica(t, dir, evidence.ReplicaConfig{})
+			if n, err := r.Append(f.envs[:5]); n != 5 || err != nil {
+				t.Fatal(n, err)
+			}
+			for range 2 {
+				_, err := r.Append(tt.envs)
+				var refused *evidence.RefusedError
+				var missing *evidence.MissingError
+				switch {
+				case tt.want == "" && errors.As(err, &missing) && missing.Uncovered && missing.Records == 5:
+				case tt.want != "" && errors.As(err, &refused) && refused.Damage == tt.want:
+				default:
+					t.Errorf("got %v, want %q", err, tt.want)
+				}
+				wantSame(t, dir, f.envs[:5]...)
+				r = reopenReplica(t, r, evidence.ReplicaConfig{})
+			}
+			if n, err := r.Append(f.envs); n != 9 || err != nil {
+				t.Errorf("the agent's own: got %d, %v", n, err)
+			}
+			wantIntact(t, dir)
+		})
+	}
+}
+
+// Of two histories that one session signed, the first records that differ may be
+// without a signature. The first one that has one proves it.
+func TestTwoHistoriesOfOneSessionEquivocate(t *testing.T) {
+	f := newForger(t)
+	f.signing = evidence.SignCheckpoints
+	f.open()
+	f.run("run-a", "mail")
+	other := *f
+	other.envs = slices.Clone(f.envs)
+	f.run("run-b", "mail")
+	other.run("run-c", "mail")
+	r := openReplica(t, newDir(t), evidence.ReplicaConfig{})
+	if n, err := r.Append(f.envs); n != 9 || err != nil {
+		t.Fatal(n, err)
+	}
+	var e *evidence.EquivocationError
+	if n, err := r.Append(other.envs); n != 5 || !errors.As(err, &e) || !bytes.Equal(e.Received, other.envs[8]) || !bytes.Equal(e.Held, f.envs[8]) {
+		t.Errorf("got %d, %v", n, err)
+	}
+}
+
+// What a crash has left of a group that nothing covers is cut off: nobody was told
+// that it is there.
+func TestReplicaCutsWhatNothingCovers(t *testing.T) {
+	f := newForger(t)
+	f.signing = evidence.SignCheckpoints
+	f.open()
+	f.run("run-a", "mail")
+	f.run("run-b", "mail")
+	whole := evidence.Segment(f.envs...)
+	for left := len(evidence.Segment(f.envs[:5]...)); left < len(whole); left += 97 {
+		dir := newDir(t)
+		r := openReplica(t, dir, evidence.ReplicaConfig{})
+		if n, err := r.Append(f.envs[:5]); n != 5 || err != nil {
+			t.Fatal(n, err)
+		}
+		if err := errors.Join(r.Close(), os.WriteFile(evidence.SegmentPath(dir, 1), whole[:left], 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		stored := 0
+		r = openReplica(t, dir, evidence.ReplicaConfig{Stored: func(index uint64, _ *evidence.Record) {
+			if index != uint64(stored) {
+				t.Errorf("stored record %d after %d", index, stored)
+			}
+			stored++
+		}})
+		if stored != 5 {
+			t.Errorf("%d bytes left: %d records are said to be stored", left, stored)
+		}
+		wantSame(t, dir, f.envs[:5]...)
+		if n, err := r.Append(f.envs); n != 9 || err != nil {
+			t.Error(n, err)
+		}
+		wantSame(t, dir, f.envs...)
+		wantIntact(t, dir)
+	}
+}
+
+// An exporter ships what a signature covers, to its end: a replica takes each batch
+// whole, whatever groups the writer made.
+func TestBatchesEndWithASignature(t *testing.T) {
+	dir, copied := newDir(t), newDir(t)
+	replica := openReplica(t, copied, evidence.ReplicaConfig{})
+	rec, err := evidence.Open(dir, evidence.Config{
+		Key: testKey(1), Ledger: "prod", Signing: evidence.SignCheckpoints, ReadOnly: []string{"shell"},
+		Exporters: []evidence.Exporter{{Name: "copy", Sink: func(ctx context.Context, envs [][]byte) error {
+			if !isSigned(envs[len(envs)-1]) {
+				t.Errorf("a batch of %d ends with a record that nothing covers", len(envs))
+			}
+			return replica.Take(ctx, envs)
+		}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() { use(t, rec, 200) })
+	}
+	all.Wait()
+	if err := rec.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got, want := envelopes(t, copied), envelopes(t, dir)
+	if !slices.EqualFunc(got, want, bytes.Equal) || len(got) != 6401 {
+		t.Errorf("the copy has %d records, the ledger %d, or they differ", len(got), len(want))
+	}
+	if n := stats(rec).Failures; n != 0 {
+		t.Errorf("%d calls failed", n)
+	}
+	wantIntact(t, copied)
+}
+
+// An opening costs as much for each session as for the one before it.
+func TestOpenReplicaIsLinearInTheSessions(t *testing.T) {
+	allocated := func(sessions int) uint64 {
+		f := newForger(t)
+		for range sessions {
+			f.open()
+		}
+		dir := newDir(t)
+		r := openReplica(t, dir, evidence.ReplicaConfig{})
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(evidence.SegmentPath(dir, 1), evidence.Segment(f.envs...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		r = openReplica(t, dir, evidence.ReplicaConfig{})
+		runtime.ReadMemStats(&after)
+		if _, n := r.Head(); n != uint64(sessions) {
+			t.Fatalf("got %d records", n)
+		}
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	if few, many := allocated(250), allocated(1000); many > 6*few {
+		t.Errorf("250 sessions take %d bytes, 1000 take %d", few, many)
+	}
+}
