@@ -24,8 +24,10 @@ var (
 //     object, an array, a string, a number, true, false or null.
 //   - Else each outermost object and array in the text is a candidate, whatever
 //     stands around it: prose, "Final Answer:", the marks of code fences.
-//   - A candidate that fills a code fence goes before those in prose. The fence
-//     may name a language, and may end with the text.
+//   - A candidate that fills a code fence goes before those in prose. Fences are
+//     those of CommonMark, which are followed from the beginning of the text, and
+//     those that models write, behind prose or with prose behind them. Where it is
+//     not certain that a candidate is fenced, it must be the same as the others.
 //   - Two candidates that are the same but for white space are one.
 //   - What begins as an object or array and does not end as one is broken, and so
 //     is the text, unless the answer fills a code fence: what is left of it, or
@@ -60,10 +62,14 @@ func Extract(text []byte) ([]byte, error) {
 // A scan looks for JSON values in a text. How it reads them, and what they wrap, is
 // in extractvalue.go.
 type scan struct {
-	text []byte
-	dec  *jsontext.Decoder
+	text   []byte
+	dec    *jsontext.Decoder
+	fences fences
 
-	fenced, plain candidates
+	fenced, perhaps, plain candidates // perhaps are those that may be fenced
+
+	from   int    // where the scan began
+	almost [3]int // where what need not be JSON begins, by how it is fenced; -1 if nothing does
 
 	open  int // brackets of prose that are not closed
 	outer int // where the first of them is
@@ -76,15 +82,19 @@ type candidates struct {
 	value   []byte // the first
 	several bool   // others differ from it
 	broken  int    // where one begins that is no JSON; -1 if none does
+	first   int    // where the first begins, JSON or not; -1 if there is none
 }
 
 func newScan(text []byte) *scan {
 	return &scan{
-		text:   text,
-		dec:    jsontext.NewDecoder(new(bytes.Buffer)),
-		fenced: candidates{broken: -1},
-		plain:  candidates{broken: -1},
-		ended:  -1,
+		text:    text,
+		dec:     jsontext.NewDecoder(new(bytes.Buffer)),
+		fences:  newFences(text),
+		fenced:  candidates{broken: -1, first: -1},
+		perhaps: candidates{broken: -1, first: -1},
+		plain:   candidates{broken: -1, first: -1},
+		almost:  [3]int{-1, -1, -1},
+		ended:   -1,
 	}
 }
 
@@ -93,42 +103,50 @@ func (s *scan) answer() ([]byte, error) {
 	if value, ok := s.whole(s.text); ok {
 		return value, nil
 	}
-	s.look()
-	for _, c := range []*candidates{&s.fenced, &s.plain} {
-		switch {
-		case c.broken >= 0:
-			return nil, fmt.Errorf("schema: %w (byte %d)", ErrBroken, c.broken)
-		case c.several:
-			return nil, fmt.Errorf("schema: %w", ErrAmbiguous)
-		case c.value != nil:
-			return c.value, nil
-		}
+	s.look(0, len(s.text))
+	// What may be fenced must not make a difference.
+	c := s.plain
+	if s.fenced.first >= 0 {
+		c = s.fenced
 	}
-	return nil, fmt.Errorf("schema: %w", ErrNoJSON)
+	c.join(s.perhaps)
+	switch {
+	case c.broken >= 0:
+		return nil, fmt.Errorf("schema: %w (byte %d)", ErrBroken, c.broken)
+	case c.several:
+		return nil, fmt.Errorf("schema: %w", ErrAmbiguous)
+	case c.value == nil:
+		return nil, fmt.Errorf("schema: %w", ErrNoJSON)
+	}
+	return c.value, nil
 }
 
-// look finds all candidates. No byte is read twice: a bracket that opens no JSON
-// is passed at once, and where JSON breaks off the search goes on from there.
-func (s *scan) look() {
-	for at := 0; ; {
-		i := bytes.IndexAny(s.text[at:], "{[}]")
+// look finds all candidates from one offset to another. No byte is read twice: a
+// bracket that opens no JSON is passed at once, and where JSON breaks off the search
+// goes on from there.
+func (s *scan) look(at, to int) {
+	for at < to {
+		i := bytes.IndexAny(s.text[at:to], "{[}]")
 		if i < 0 {
-			return
+			break
 		}
-		at = s.bracket(at, at+i)
+		at = s.bracket(at + i)
 	}
+	s.fences.pass(to)
 }
 
-// bracket looks at the bracket at start, the first one from the given offset on,
-// and returns where to go on.
-func (s *scan) bracket(from, start int) int {
+// bracket looks at the bracket at start, and returns where to go on.
+func (s *scan) bracket(start int) int {
+	fence := s.fences.pass(start)
 	kind := opening(s.text[start:])
 	if kind == closing {
 		s.close(start)
 		return start + 1
 	}
-	fence := endsInFence(s.text[from:start])
-	if kind == opensProse && !fence {
+	if s.almost[fence] < 0 && (fence != unfenced || stands(s.text[s.from:start])) {
+		s.almost[fence] = start
+	}
+	if kind == opensProse && fence == unfenced {
 		s.prose(start)
 		return start + 1
 	}
@@ -136,16 +154,19 @@ func (s *scan) bracket(from, start int) int {
 	if kind == opensJSON {
 		value, end = s.value(start)
 	}
-	if fence && value != nil {
-		end, fence = s.fenceEnd(end)
+	if value != nil {
+		fence = s.fences.filled(fence, end)
 	}
+	s.fences.skip(end)
 	switch {
 	case s.torn > 0:
 		s.plain.add(nil, start)
-	case fence:
+	case fence == surelyFenced:
 		s.fenced.add(value, start)
 	case s.open > 0:
 		s.plain.add(nil, s.outer)
+	case fence == perhapsFenced:
+		s.perhaps.add(value, start)
 	default:
 		s.plain.add(value, start)
 		s.ended = end
@@ -204,18 +225,11 @@ func depth(text []byte) (n int) {
 	return max(n, 0)
 }
 
-// fenceEnd reports whether a code fence ends at an offset, with the text or by a
-// mark, and returns where to go on.
-func (s *scan) fenceEnd(at int) (next int, ok bool) {
-	rest := bytes.TrimLeft(s.text[at:], space)
-	if len(rest) > 0 && !bytes.HasPrefix(rest, []byte(fenceMark)) {
-		return at, false
-	}
-	return len(s.text) - len(bytes.TrimLeft(rest, "`")), true
-}
-
 // add adds a value, or nil for a broken one.
 func (c *candidates) add(value []byte, start int) {
+	if c.first < 0 {
+		c.first = start
+	}
 	switch {
 	case value == nil:
 		if c.broken < 0 {
@@ -226,6 +240,17 @@ func (c *candidates) add(value []byte, start int) {
 	case !c.several:
 		c.several = !same(c.value, value)
 	}
+}
+
+// join adds others.
+func (c *candidates) join(others candidates) {
+	if others.value != nil {
+		c.add(others.value, others.first)
+	}
+	if others.broken >= 0 {
+		c.add(nil, others.broken)
+	}
+	c.several = c.several || others.several
 }
 
 const (
@@ -272,19 +297,4 @@ func opening(text []byte) int {
 		return opensJSON
 	}
 	return opensProse
-}
-
-// endsInFence reports whether text ends in the mark that opens a code fence, with
-// or without the name of a language.
-func endsInFence(text []byte) bool {
-	text = bytes.TrimRight(text, space)
-	end := len(text)
-	for end > 0 && len(text)-end < 20 && isWord(text[end-1]) {
-		end--
-	}
-	return bytes.HasSuffix(text[:end], []byte(fenceMark))
-}
-
-func isWord(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '+' || c == '-' || c == '_'
 }

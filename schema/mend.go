@@ -16,6 +16,7 @@ type mender struct {
 	at      int
 	out     []byte
 	open    []byte // brackets
+	fence   string // ends the text
 	changes Changes
 }
 
@@ -43,7 +44,7 @@ func (m *mender) has(s string) bool { return bytes.HasPrefix(m.src[m.at:], []byt
 
 // peek returns the next byte, or 0 at the end of the text or of its code fence.
 func (m *mender) peek() byte {
-	if m.at >= len(m.src) || m.has(fenceMark) {
+	if m.at >= len(m.src) || m.has(m.fence) {
 		return 0
 	}
 	return m.src[m.at]

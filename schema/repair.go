@@ -50,7 +50,7 @@ func (c Changes) String() string {
 // changes without white space. It is still to be judged.
 //
 // Repair mends an object or an array that begins a line, or follows a colon or the
-// mark of a code fence. It makes the changes that the constants list, and no
+// mark that begins a code fence. It makes the changes that the constants list, and no
 // others: those after which there is one thing that the text can mean. It adds and
 // drops no letter and no digit but those of literals, comments and the zeros of
 // incomplete numbers. In particular it refuses
@@ -69,24 +69,29 @@ func Repair(text []byte) ([]byte, Changes, error) {
 	if err == nil || errors.Is(err, ErrAmbiguous) || len(text) > MaxBytes {
 		return value, nil, err
 	}
-	start, fenced := almostAt(text, true), true
-	if start < 0 {
-		start, fenced = almostAt(text, false), false
+	all := newScan(text)
+	all.look(0, len(text))
+	fence := surelyFenced
+	for fence > unfenced && all.almost[fence] < 0 {
+		fence--
 	}
+	start := all.almost[fence]
 	if start < 0 {
 		return nil, nil, err
 	}
-	m := &mender{src: text, at: start}
+	s := newScan(text)
+	s.look(0, start)
+	m := &mender{src: text, at: start, fence: s.fences.closing()}
 	if err := m.value(); err != nil {
 		return nil, nil, err
 	}
 	if _, err := m.skip(); err != nil {
 		return nil, nil, err
 	}
-	if fenced && m.peek() != 0 {
+	if fence != unfenced && m.peek() != 0 {
 		return nil, nil, m.guess() // more than one value, perhaps
 	}
-	if others(text[:start], text[m.at:], fenced) {
+	if s.others(m.at, s.fences.filled(fence, m.at)) {
 		return nil, nil, fmt.Errorf("schema: %w", ErrAmbiguous)
 	}
 	value = newScan(nil).unwrap(m.out)
@@ -96,46 +101,25 @@ func Repair(text []byte) ([]byte, Changes, error) {
 	return value, m.changes, nil
 }
 
-// almostAt returns where in a text an object or array begins that need not be
-// JSON, or -1: right after the mark of a code fence, or where prose has none.
-func almostAt(text []byte, fenced bool) int {
-	for i, c := range text {
-		if c != '{' && c != '[' {
-			continue
-		}
-		if fenced {
-			if endsInFence(text[:i]) {
-				return i
-			}
-			continue
-		}
-		before := bytes.TrimRight(text[:i], " \t")
-		if len(before) == 0 || bytes.IndexByte([]byte("\n:`"), before[len(before)-1]) >= 0 {
-			return i
-		}
-	}
-	return -1
+// stands reports whether an object or array that a text ends before may be one that
+// is almost JSON.
+func stands(before []byte) bool {
+	before = bytes.TrimRight(before, " \t")
+	return len(before) == 0 || bytes.IndexByte([]byte("\n:`"), before[len(before)-1]) >= 0
 }
 
-// others reports whether another value stands before or after one, or around it: in
-// a code fence if that does, and else anywhere.
-func others(before, after []byte, fenced bool) bool {
-	if fenced {
-		s := newScan(before)
-		s.look()
-		return s.torn > 0 || almostAt(bytes.TrimLeft(after, "`"), true) >= 0
+// others reports whether another value stands before one, up to which the scan has
+// looked, or after it, or around it: in a code fence if that certainly does, and
+// else anywhere.
+func (s *scan) others(end int, fence fencing) bool {
+	certain := fence == surelyFenced
+	before := s.plain.first >= 0 || s.fenced.first >= 0
+	if s.perhaps.first >= 0 || certain && s.torn > 0 || !certain && before {
+		return true
 	}
-	for i, text := range [][]byte{before, after} {
-		s := newScan(text)
-		if i == 1 {
-			s.ended = 0 // the value does
-		}
-		s.look()
-		for _, c := range []candidates{s.fenced, s.plain} {
-			if c.value != nil || c.broken >= 0 {
-				return true
-			}
-		}
-	}
-	return almostAt(after, false) >= 0
+	s.open, s.torn, s.ended, s.from = 0, 0, end, end
+	s.plain, s.almost = candidates{broken: -1, first: -1}, [3]int{-1, -1, -1}
+	s.fences.skip(end)
+	s.look(end, len(s.text))
+	return s.almost[surelyFenced] >= 0 || s.almost[perhapsFenced] >= 0 || !certain && (s.plain.first >= 0 || s.almost[unfenced] >= 0)
 }
