@@ -21,6 +21,7 @@ type verdict struct {
 	denied  error  // why it does not leave, or nil
 	refused bool   // it holds an answer, and another one may do better
 	answer  string // the last one that was judged, if it is text
+	streams string // what a client streams of the output: of a model the first choice
 }
 
 // judge judges the answers in an Output. The accepted text needs no judgement.
@@ -55,6 +56,10 @@ func (b *boundary) judge(ctx context.Context, call *middleware.Call, output any,
 	})
 	if v.denied = err; err == nil && changed {
 		v.output = to
+	}
+	v.streams = v.answer
+	if res, ok := v.output.(*middleware.ModelResponse); ok && res != nil && len(res.Choices) > 0 {
+		v.streams = res.Choices[0].Text
 	}
 	return v
 }

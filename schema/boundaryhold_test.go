@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -74,6 +75,69 @@ func TestBoundaryStreams(t *testing.T) {
 			}
 			if len(s.requests) != len(tt.answers) {
 				t.Errorf("got %d requests, want %d", len(s.requests), len(tt.answers))
+			}
+		})
+	}
+}
+
+// What leaves of a stream is what was judged: of several choices the first, and in
+// place of a stream that is none of what the call returns, that.
+func TestWhatIsStreamedWasJudged(t *testing.T) {
+	const other = `{"risk":"high"}`
+	choices := func(texts ...string) *middleware.ModelResponse {
+		res := &middleware.ModelResponse{}
+		for _, text := range texts {
+			res.Choices = append(res.Choices, middleware.Choice{Text: text})
+		}
+		return res
+	}
+	asks := choices("", "So: "+goodVerdict)
+	asks.Choices[0].ToolCalls = []middleware.ToolCall{{Name: "search"}}
+	model, chain, tool, plan := middlewaretest.Model("?"), middleware.Call{Kind: middleware.KindChain, Name: "run"}, middlewaretest.Tool("it", ""), middlewaretest.Plan()
+	all, fallback := schema.Rules{Extract: true}, schema.Rules{Default: json.RawMessage(other)}
+	for _, tt := range []struct {
+		name     string
+		rules    schema.Rules
+		call     middleware.Call
+		streamed []string
+		output   any
+		want     string
+	}{
+		{"the first choice, taken out", all, model, []string{"So: " + goodVerdict}, choices("So: "+goodVerdict, "Or: "+other), goodVerdict},
+		{"the first choice as it is", all, model, []string{goodVerdict}, choices(goodVerdict, "Or: "+other), goodVerdict},
+		{"the first choice, and a default for the second", fallback, model, []string{goodVerdict}, choices(goodVerdict, prose), goodVerdict},
+		{"a default for the first choice", fallback, model, []string{prose}, choices(prose, goodVerdict), other},
+		{"both choices", all, model, []string{goodVerdict, other}, choices(goodVerdict, other), goodVerdict},
+		{"the first choice, which asks for a tool", all, model, []string{""}, asks, ""},
+		{"another text than the model's", schema.Rules{}, model, []string{`{"risk":"high"`, ` }`}, choices(goodVerdict), goodVerdict},
+		{"half of the model's text", schema.Rules{}, model, []string{goodVerdict[:5]}, choices(goodVerdict), goodVerdict},
+		{"white space around it", schema.Rules{}, model, []string{" ", goodVerdict, "\n"}, choices(goodVerdict), " " + goodVerdict + "\n"},
+		{"another text than the chain's", schema.Rules{}, chain, []string{badVerdict}, map[string]any{"text": goodVerdict}, goodVerdict},
+		{"thoughts before the chain's", schema.Rules{}, chain, []string{"Final: ", goodVerdict}, map[string]any{"text": goodVerdict}, "Final: " + goodVerdict},
+		{"another text than the plan's", schema.Rules{}, plan, []string{other}, &middleware.Plan{Final: map[string]any{"output": goodVerdict}}, goodVerdict},
+		{"another text than the tool's", schema.Rules{}, tool, []string{prose, goodVerdict}, goodVerdict, goodVerdict},
+		{"more than an answer can be", schema.Rules{}, chain, []string{strings.Repeat(" ", 5*schema.MaxBytes), badVerdict}, map[string]any{"text": goodVerdict}, goodVerdict},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.rules.Schema = verdictSchema
+			var got strings.Builder
+			tt.call.Stream = func(_ context.Context, chunk middleware.Chunk) error {
+				got.Write(chunk.Text)
+				return nil
+			}
+			h := middleware.Wrap(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+				for _, text := range tt.streamed {
+					if err := call.Stream(ctx, middleware.Chunk{Text: []byte(text)}); err != nil {
+						return middleware.Result{}, err
+					}
+				}
+				return middleware.Result{Output: tt.output}, nil
+			}, schema.Boundary(tt.rules))
+			if _, err := h(t.Context(), tt.call); err != nil {
+				t.Fatal(err)
+			}
+			if got.String() != tt.want {
+				t.Errorf("got %.100q streamed, want %q", got.String(), tt.want)
 			}
 		})
 	}
