@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/middleware"
 )
 
@@ -43,7 +44,7 @@ func (b *boundary) judge(ctx context.Context, call *middleware.Call, output any,
 			v.answer, _ = to.(string)
 			return to, true, nil
 		}
-		d, _ := errors.AsType[*middleware.DeniedError](err)
+		d, _ := foreign.As[*middleware.DeniedError](err)
 		refused := d != nil && d.Code != middleware.CodeIndeterminate
 		if refused && orDefault {
 			v.code, v.changed = d.Code, "the default takes the place of the answer: "+d.Reason

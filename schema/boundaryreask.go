@@ -2,8 +2,8 @@ package schema
 
 import (
 	"context"
-	"errors"
 
+	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/middleware"
 )
 
@@ -23,7 +23,7 @@ type reply struct {
 // call, which t and what is held are of; owner counts. Of what is streamed the
 // caller gets that of the last answer.
 func (b *boundary) ask(ctx context.Context, owner, t *turn, call middleware.Call, first *held, v *verdict) (r reply) {
-	refusal, _ := errors.AsType[*middleware.DeniedError](v.denied)
+	refusal, _ := foreign.As[*middleware.DeniedError](v.denied)
 	asked := 0
 	for held := first; t.canAsk(call) && !held.left() && owner.mayAsk(b.Reasks); asked++ {
 		other := b.turns.New(ctx)
@@ -37,7 +37,7 @@ func (b *boundary) ask(ctx context.Context, owner, t *turn, call middleware.Call
 		held = b.hold(ctx, call)
 		res, err := held.run(ctx, again, middleware.Again)
 		other.over.Store(true)
-		if errors.Is(err, middleware.ErrNoAgain) {
+		if foreign.Is(err, middleware.ErrNoAgain) {
 			break
 		}
 		if !other.isRefused(res, err) {
@@ -96,13 +96,13 @@ func (t *turn) isRefused(res middleware.Result, err error) bool {
 	if err == nil {
 		return isObservation(res) // the denial was told
 	}
-	return errors.Is(err, t.denial)
+	return foreign.Is(err, t.denial)
 }
 
 // correction returns what a model gets to read when it is asked again.
 func (b *boundary) correction(kind middleware.Kind, previous string, why error) []middleware.Message {
 	reason := "it cannot be used"
-	if d, ok := errors.AsType[*middleware.DeniedError](why); ok {
+	if d, ok := foreign.As[*middleware.DeniedError](why); ok {
 		reason = d.Reason
 	}
 	form := "Answer again with nothing but JSON that satisfies the schema."

@@ -3,17 +3,23 @@ package schema
 import (
 	"encoding"
 	"encoding/json"
-	"errors"
 	"reflect"
 	"slices"
 	"strings"
+
+	"example.com/safeconduct/internal/foreign"
 )
 
 // Decode judges a JSON text as [Schema.Validate] does, and returns what it judged
 // as a T, by the rules of package encoding/json. A property that the schema lets in
 // and that T has no field for is left out. One whose name differs in case alone
 // from that of a field is a violation of [KeywordTwin]: encoding/json would take it
-// for the field, and the schema has judged it as something else.
+// for the field, and the schema has judged it as something else. What a type of T
+// with an UnmarshalJSON or UnmarshalText of its own takes for a field is not known
+// here: such a type must be strict itself.
+//
+// A number becomes what encoding/json makes of it: in an any a float64, which may
+// lose digits that the schema has judged. A [json.Number] loses none.
 //
 // The errors are those of Validate. A value that satisfies the schema and does not
 // fit into a T, such as 1e3 into an int, is a [*ValidationError] of
@@ -43,9 +49,10 @@ func Decode[T any](s *Schema, text []byte) (T, error) {
 // value.
 func (s *Schema) unfit(err error, t reflect.Type) error {
 	f := &fault{keyword: KeywordFit, offset: -1}
-	var mismatch *json.UnmarshalTypeError
-	if errors.As(err, &mismatch) {
-		t = mismatch.Type
+	if mismatch, ok := foreign.As[*json.UnmarshalTypeError](err); ok {
+		if mismatch.Type != nil { // as an UnmarshalJSON may leave it
+			t = mismatch.Type
+		}
 		for name := range strings.SplitSeq(mismatch.Field, ".") {
 			if name != "" {
 				f.path = append(f.path, step{name, -1})
@@ -94,11 +101,10 @@ func twinOfField(v any, t reflect.Type) (path []step, is bool) {
 			}
 		}
 	case map[string]any:
-		var fields fieldTypes
+		var fields map[string]reflect.Type
 		switch t.Kind() {
 		case reflect.Struct:
-			fields = make(fieldTypes)
-			fields.add(t, make(map[reflect.Type]bool))
+			fields = fieldTypes(t)
 		case reflect.Map:
 		default:
 			return nil, false
@@ -124,48 +130,4 @@ func twinOfField(v any, t reflect.Type) (path []step, is bool) {
 		}
 	}
 	return nil, false
-}
-
-// fieldTypes are the types of the fields of a struct, by the names of their
-// properties.
-type fieldTypes map[string]reflect.Type
-
-// add adds the fields of a struct, and those of the structs that it embeds.
-func (fields fieldTypes) add(t reflect.Type, seen map[reflect.Type]bool) {
-	if seen[t] {
-		return
-	}
-	seen[t] = true
-	var embedded []reflect.Type
-	for i := range t.NumField() {
-		field := t.Field(i)
-		tag := field.Tag.Get("json")
-		name, _, _ := strings.Cut(tag, ",")
-		if !isFieldName(name) {
-			name = ""
-		}
-		inner := field.Type
-		if inner.Kind() == reflect.Pointer {
-			inner = inner.Elem()
-		}
-		switch {
-		case tag == "-":
-		case field.Anonymous && name == "" && inner.Kind() == reflect.Struct:
-			embedded = append(embedded, inner)
-		case field.IsExported():
-			if name == "" {
-				name = field.Name
-			}
-			fields[name] = field.Type
-		}
-	}
-	for _, t := range embedded {
-		inner := make(fieldTypes)
-		inner.add(t, seen)
-		for name, t := range inner {
-			if fields[name] == nil {
-				fields[name] = t
-			}
-		}
-	}
 }

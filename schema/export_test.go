@@ -1,6 +1,9 @@
 package schema
 
-import "regexp"
+import (
+	"reflect"
+	"regexp"
+)
 
 // ValidateDecoded judges a decoded value without the strict parse.
 func (s *Schema) ValidateDecoded(v any) error { return s.validate(v) }
@@ -67,3 +70,7 @@ func Pattern(text string) (matches func(string) bool, runs bool) {
 // Lower makes the plan of the schema again. It takes regular expressions to be
 // cheaper than they are.
 func (s *Schema) Lower() { lower(s.root, nil) }
+
+// Fields returns the types of the fields of a struct by the names of their
+// properties.
+func Fields(t reflect.Type) map[string]reflect.Type { return fieldTypes(t) }
