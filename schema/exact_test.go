@@ -127,6 +127,43 @@ func TestNumbersAreExact(t *testing.T) {
 	}
 }
 
+// What is a multiple is exact where calculating takes more than 64 bits.
+func TestMultiplesBeyondAWord(t *testing.T) {
+	// Ten to the tenth times this is 1024 more than a multiple of 2 to the 64th.
+	const wraps = 11248060840943433
+	for _, tc := range []struct{ by, number string }{
+		{fmt.Sprint(wraps), "0.0000001024"},
+		{fmt.Sprint(wraps), "0.0000010240"},
+		{fmt.Sprint(wraps), "3072e-10"},
+		{fmt.Sprint(2 * wraps), "2048e-10"},
+	} {
+		c := newContract(t, `{"multipleOf":`+tc.by+`}`)
+		if c.sound(t, tc.number) || c.s.Validate([]byte(tc.number)) == nil {
+			t.Errorf("%s: %s: got accepted, want refused", c.text, tc.number)
+		}
+	}
+	m, multiples := newMutator(3), 0
+	for range 2000 / slack {
+		c := newContract(t, fmt.Sprintf(`{"multipleOf":%d}`, []int{3, 7, 11, 13, 17, 9973, 65537}[m.IntN(7)]))
+		for range 20 {
+			number := fmt.Sprintf("%d%se%d", 1+m.Int64N(9e16), []string{"", ".0", "0"}[m.IntN(3)], m.IntN(18))
+			got, want := c.sound(t, number), c.s.ValidateSlowly([]byte(number)) == nil
+			if want {
+				multiples++
+			}
+			if got != want {
+				t.Errorf("%s: %s: got accepted at once = %v, want %v", c.text, number, got, want)
+			}
+			if _, err := c.s.Early(number, []int{len(number)}); err != nil && want {
+				t.Errorf("%s: %s: got %v while it arrives, want no error", c.text, number, err)
+			}
+		}
+	}
+	if multiples < 1000/slack {
+		t.Errorf("got %d multiples, want many", multiples)
+	}
+}
+
 // A string that the fast path takes for one of a format has it.
 func TestFormatsAreSound(t *testing.T) {
 	for format, seeds := range map[string][]string{
