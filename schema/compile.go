@@ -25,6 +25,10 @@ func compile(text []byte, found *survey, opts Options) (root *jsonschema.Schema,
 	}()
 	c := jsonschema.NewCompiler()
 	switch found.draft {
+	case Draft4:
+		c.Draft = jsonschema.Draft4
+	case Draft6:
+		c.Draft = jsonschema.Draft6
 	case Draft7:
 		c.Draft = jsonschema.Draft7
 	case Draft2019:
@@ -46,7 +50,7 @@ func compile(text []byte, found *survey, opts Options) (root *jsonschema.Schema,
 	// jsonschema would decode it with none of the limits of this package.
 	c.Decoders["base64"] = nil
 	c.MediaTypes["application/json"] = nil
-	c.RegisterExtension("twins", nil, twinsCompiler{})
+	c.RegisterExtension("twins", nil, twinsCompiler{found.draft})
 	if err := c.AddResource(rootURL, bytes.NewReader(text)); err != nil {
 		return nil, nil, compileError(err)
 	}

@@ -14,10 +14,13 @@ import (
 // 2^n judgements at one place, and a recursive schema whose alternatives each
 // describe the same property ends in 2^depth judgements.
 //
-// So the costs are worked out per depth, on the graph that jsonschema compiled:
-// never less than what the worst instance takes, and exact but for alternatives
-// that exclude one another by their values. They are float64: sums too large for
-// one are refused whether they are infinite or not.
+// So the costs are worked out on the graph that jsonschema compiled, never less than
+// what an instance takes, and exact but for alternatives that exclude one another by
+// their values: first per depth, for the worst instance, and where that is too much
+// for the instance itself, property by property. A schema is refused for what it asks
+// for at its own place alone; what it asks for deeper down is a matter of how deep an
+// instance is. Costs are float64: sums too large for one are refused whether they are
+// infinite or not.
 
 // Prices, in the unit of MaxCost. They were measured.
 const (
@@ -45,16 +48,24 @@ func (p price) max(q price) price {
 // A bill is what judging an instance costs at most.
 type bill struct {
 	value   [MaxDepth + 1]float64 // for each value at a depth
-	upTo    [MaxDepth + 1]float64 // the most of value down to a depth
-	program float64               // instructions per byte
+	program [MaxDepth + 1]float64 // instructions per byte of text at a depth
+	upTo    [MaxDepth + 1]expense // the most of both down to a depth
+	root    *entry
+	chain   int // schemas on the way from one value to the next
 }
+
+// An expense is the most that a value costs, and a byte of it.
+type expense struct{ value, program float64 }
 
 // total returns the work that a document takes.
 func (b *bill) total(doc *document) float64 {
-	work := b.program * float64(doc.chars) / scanPrice
+	work := 0.0
 	for depth, n := range doc.values {
 		if n > 0 {
 			work += float64(n) * b.value[depth]
+		}
+		if chars := doc.chars[depth]; chars > 0 {
+			work += b.program[depth] * float64(chars) / scanPrice
 		}
 	}
 	return work
@@ -63,7 +74,8 @@ func (b *bill) total(doc *document) float64 {
 // covers reports whether the work is certainly within MaxWork for a text of so
 // many bytes and values of which none is deeper than depth.
 func (b *bill) covers(size, values, depth int) bool {
-	return b.program*float64(size)/scanPrice+float64(values)*b.upTo[depth] <= MaxWork
+	most := &b.upTo[depth]
+	return most.program*float64(size)/scanPrice+float64(values)*most.value <= MaxWork
 }
 
 // entry returns the entry of s.
@@ -156,24 +168,28 @@ func (a *analysis) add(root *entry) (*bill, error) {
 	for i, e := range a.entries {
 		at[i] = e.own
 		chain = max(chain, e.place.chain)
-		for _, way := range e.ways {
+		for way := range e.ways() {
 			terms += 1 + len(way)
 		}
 	}
-	b := &bill{}
+	b := &bill{root: root, chain: chain}
 	above := 0.0
 	for depth := range b.value {
 		p := at[root.index]
-		if !(p.keywords <= MaxCost) {
-			return nil, fmt.Errorf("costs more than %d at one place, at depth %d of an instance", MaxCost, depth)
+		b.value[depth] = (p.keywords + above) * b.scope(depth)
+		b.program[depth] = p.program
+		b.upTo[depth] = expense{b.value[depth], b.program[depth]}
+		if depth > 0 {
+			before := b.upTo[depth-1]
+			b.upTo[depth] = expense{max(b.value[depth], before.value), max(b.program[depth], before.program)}
 		}
-		// Each judgement of an object or array looks at all that it holds,
-		// and an error is as long as what jsonschema came through to it.
-		scope := float64((depth + 1) * chain)
-		b.value[depth] = (p.keywords + above) * (1 + math.Floor(scope/scopePrice) + scope*scope/(scopePrice*scopePrice*scopePrice))
-		b.upTo[depth] = max(b.value[depth], b.upTo[max(depth-1, 0)])
-		b.program = max(b.program, p.program)
 		above = p.schemas
+		if !(b.value[depth] <= MaxWork) { // as all that is deeper is
+			for deep := depth + 1; deep <= MaxDepth; deep++ {
+				b.value[deep], b.program[deep], b.upTo[deep] = math.Inf(1), math.Inf(1), expense{math.Inf(1), math.Inf(1)}
+			}
+			break
+		}
 		if next := deeper(a.entries, at); !slices.Equal(next, at) {
 			at = next
 			if err := a.step(terms); err != nil {
@@ -184,12 +200,19 @@ func (a *analysis) add(root *entry) (*bill, error) {
 	return b, nil
 }
 
+// scope returns how many times its price a judgement at a depth costs. Each looks at
+// what jsonschema came through to it, and an error is as long as that.
+func (b *bill) scope(depth int) float64 {
+	scope := float64((depth + 1) * b.chain)
+	return 1 + math.Floor(scope/scopePrice) + scope*scope/(scopePrice*scopePrice*scopePrice)
+}
+
 // deeper returns the prices one level further down.
 func deeper(entries []*entry, at []price) []price {
 	next := make([]price, len(entries))
 	for i, e := range entries {
 		var most price
-		for _, way := range e.ways {
+		for way := range e.ways() {
 			var p price
 			for _, t := range way {
 				p = p.plus(at[t.to.index], t.times)

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"math"
 	"reflect"
 	"regexp"
 )
@@ -15,6 +16,20 @@ func (s *Schema) Work(instance []byte) float64 {
 		return 0
 	}
 	return s.bill.total(doc)
+}
+
+// ExactWork returns what it costs by the schemas that apply to each of its values, or
+// an infinite number where that is more than MaxWork.
+func (s *Schema) ExactWork(instance []byte) float64 {
+	doc, f := parse(string(instance), MaxBytes, true)
+	if f != nil {
+		return 0
+	}
+	t := &tally{bill: s.bill}
+	if !t.value(doc.value, "", judges{s.bill.root: 1}, 0, 0, 0) {
+		return math.Inf(1)
+	}
+	return t.work
 }
 
 // Fold maps names that encoding/json takes for one another to one of them.

@@ -3,6 +3,9 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
+	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 )
@@ -37,7 +40,28 @@ type entry struct {
 	place *place
 	own   price
 	equal float64 // values to compare, below
-	ways  [][]term
+
+	// The ways in which it leads on: to the properties that schemas declare, to all
+	// others, to the first items and to those beyond.
+	properties map[string][]term
+	extra      []term
+	items      [][]term
+}
+
+// ways returns all of them.
+func (e *entry) ways() iter.Seq[[]term] {
+	return func(yield func([]term) bool) {
+		for _, way := range e.properties {
+			if !yield(way) {
+				return
+			}
+		}
+		for _, way := range append(e.items[:len(e.items):len(e.items)], e.extra) {
+			if !yield(way) {
+				return
+			}
+		}
+	}
 }
 
 // A term says that a schema applies to a property or an item so many times.
@@ -57,6 +81,9 @@ func analyse(root *node, dynamic []*node, programs map[string]int) (*bill, map[s
 		byNode:   make(map[*node]*entry),
 	}
 	a.collect(append([]*node{root}, dynamic...))
+	if err := a.loops(); err != nil {
+		return nil, nil, err
+	}
 	first, err := a.entry(root)
 	if err != nil {
 		return nil, nil, err
@@ -84,11 +111,46 @@ func (a *analysis) collect(from []*node) {
 	}
 }
 
+// loops looks for a schema that refers to itself at the same place in all that was
+// compiled, whether anything applies it or not: jsonschema finds such a loop or does
+// not, by the order in which it comes through the schemas.
+func (a *analysis) loops() error {
+	const open, done = 1, 2
+	state := make(map[*node]int, len(a.nodes))
+	var visit func(s *node) error
+	visit = func(s *node) error {
+		switch state[s] {
+		case open:
+			return loopError(s)
+		case done:
+			return nil
+		}
+		state[s] = open
+		for _, to := range compiledInPlace(s) {
+			if err := visit(to); err != nil {
+				return err
+			}
+		}
+		state[s] = done
+		return nil
+	}
+	for _, at := range slices.Sorted(maps.Keys(a.nodes)) {
+		if err := visit(a.nodes[at]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func loopError(s *node) error {
+	return fmt.Errorf("refers to itself at the same place, by way of %s", location(s.Location))
+}
+
 // place works out what applies where s does.
 func (a *analysis) place(s *node) (*place, error) {
 	if p, ok := a.here[s]; ok {
 		if p == nil {
-			return nil, fmt.Errorf("refers to itself at the same place, by way of %s", location(s.Location))
+			return nil, loopError(s)
 		}
 		return p, nil
 	}
@@ -159,26 +221,27 @@ func (a *analysis) lead(e *entry) error {
 			prefix = max(prefix, len(items))
 		}
 	}
+	e.properties = make(map[string][]term, len(names))
+	var err error
 	for name := range names {
-		if err := a.way(e, func(s *node) []*node { return ofProperty(s, s.Properties[name]) }); err != nil {
+		if e.properties[name], err = a.way(e, func(s *node) []*node { return ofProperty(s, s.Properties[name]) }); err != nil {
 			return err
 		}
 	}
-	// A property that no schema declares, and an item beyond all prefixes.
-	if err := a.way(e, func(s *node) []*node { return ofProperty(s, nil) }); err != nil {
+	if e.extra, err = a.way(e, func(s *node) []*node { return ofProperty(s, nil) }); err != nil {
 		return err
 	}
-	for i := range prefix + 1 {
-		if err := a.way(e, func(s *node) []*node { return ofItem(s, i) }); err != nil {
+	e.items = make([][]term, prefix+1)
+	for i := range e.items {
+		if e.items[i], err = a.way(e, func(s *node) []*node { return ofItem(s, i) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// way adds to e one way in which it leads on.
-func (a *analysis) way(e *entry, schemas func(*node) []*node) error {
-	var way []term
+// way returns one way in which e leads on.
+func (a *analysis) way(e *entry, schemas func(*node) []*node) (way []term, err error) {
 	for s, times := range e.place.times {
 		for _, to := range schemas(s) {
 			if to == nil {
@@ -186,13 +249,10 @@ func (a *analysis) way(e *entry, schemas func(*node) []*node) error {
 			}
 			t, err := a.entry(to)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			way = append(way, term{t, times})
 		}
 	}
-	if len(way) > 0 {
-		e.ways = append(e.ways, way)
-	}
-	return a.step(len(e.place.times) + len(way))
+	return way, a.step(len(e.place.times) + len(way))
 }

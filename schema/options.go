@@ -13,6 +13,8 @@ type Draft int
 
 // The drafts that a schema may have.
 const (
+	Draft4    Draft = 4
+	Draft6    Draft = 6
 	Draft7    Draft = 7
 	Draft2019 Draft = 2019 // 2019-09
 	Draft2020 Draft = 2020 // 2020-12
@@ -46,7 +48,7 @@ func CompileWith(name string, text []byte, opts Options) (*Schema, error) {
 		return nil, fmt.Errorf("schema: %q is no name of 1 to %d visible bytes", clip(name, maxName), maxName)
 	}
 	s := &Schema{name: name, text: bytes.Clone(text), opts: opts.clone()}
-	if err := s.compile(false); err != nil {
+	if err := s.compile(); err != nil {
 		return nil, fmt.Errorf("schema: %s: %w", name, err)
 	}
 	return s, nil

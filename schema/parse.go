@@ -11,7 +11,7 @@ import (
 type document struct {
 	value  any               // as encoding/json decodes it, with numbers as json.Number
 	values [MaxDepth + 1]int // how many values there are at each depth
-	chars  int               // the length of all strings and property names
+	chars  [MaxDepth + 1]int // how long all strings at each depth are, names with those of their values
 }
 
 // A fault is why a JSON text did not pass the strict parse.
@@ -160,6 +160,7 @@ func (p *parser) object() (any, *fault) {
 		if f := p.unique(m, &names, name); f != nil {
 			return nil, f
 		}
+		p.doc.chars[len(p.path)+1] += len(name) // which is judged as a value, too
 		if p.space(); p.next() != ':' {
 			return nil, p.syntax(p.at)
 		}
@@ -257,7 +258,7 @@ func (p *parser) text() (string, *fault) {
 			if escaped {
 				s = unescape(s)
 			}
-			p.doc.chars += len(s)
+			p.doc.chars[len(p.path)] += len(s)
 			return s, nil
 		}
 	}
@@ -300,7 +301,6 @@ func (p *parser) number() (json.Number, *fault) {
 	if end < 0 {
 		return "", p.syntax(p.at)
 	}
-	size := digits
 	if end < len(p.src) && p.src[end]|0x20 == 'e' {
 		e := end + 1
 		var exponent int
@@ -310,13 +310,12 @@ func (p *parser) number() (json.Number, *fault) {
 		if max(exponent, -exponent) > MaxExponent {
 			return "", p.here(KeywordNumber, "must be a number with an exponent from -"+strconv.Itoa(MaxExponent)+" to "+strconv.Itoa(MaxExponent))
 		}
-		size += max(exponent, -exponent)
 	}
 	if digits > MaxDigits {
 		return "", p.here(KeywordNumber, "must be a number of at most "+plural(MaxDigits, "digit"))
 	}
-	p.doc.values[len(p.path)] += size / digitsPerValue
 	n := json.Number(p.src[p.at:end])
+	p.doc.values[len(p.path)] += numberSize(string(n)) / digitsPerValue
 	p.at = end
 	return n, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 )
@@ -22,6 +23,8 @@ type Schema struct {
 	names map[string]struct{} // of all properties that the schema mentions
 
 	metaschema bool // the schema refers to one, which judges regular expressions
+
+	closed func() *Schema // as a contract for arguments, made once
 }
 
 // Compile returns the schema that a JSON text describes. The name, which is not
@@ -58,9 +61,8 @@ func MustCompile(name, text string) *Schema {
 	return s
 }
 
-// compile compiles the schema's text, and shuts it if it is to be a contract for
-// arguments.
-func (s *Schema) compile(shut bool) error {
+// compile compiles the schema's text.
+func (s *Schema) compile() error {
 	src, err := s.opts.read(s.text)
 	if err != nil {
 		return err
@@ -79,24 +81,24 @@ func (s *Schema) compile(shut bool) error {
 	if s.opts.FormatIsAnnotation {
 		forgetFormats(s.nodes)
 	}
-	if shut {
-		root = closeArguments(root) // which costs no more
-	}
 	s.root, s.names, s.metaschema = root, mentioned(s.nodes), judgesPatterns(s.nodes)
 	s.plan = lower(root, found.programs)
+	s.closed = sync.OnceValue(func() *Schema {
+		c := *s
+		if c.root = closeArguments(root); c.root != root { // which costs no more
+			c.plan = lower(c.root, found.programs)
+		}
+		return &c
+	})
 	return nil
 }
 
 // asArguments returns the schema as a contract for arguments.
 func (s *Schema) asArguments() *Schema {
-	c := &Schema{name: s.name, text: s.text, opts: s.opts}
-	if s.root == nil {
-		return c
+	if s.closed == nil {
+		return s // the zero Schema, which decides nothing
 	}
-	if err := c.compile(true); err != nil {
-		panic(fmt.Sprintf("schema: %s: compiled a second time: %v", s.name, err))
-	}
-	return c
+	return s.closed()
 }
 
 // mentioned returns the names of all properties that the schemas mention.
@@ -237,7 +239,7 @@ func (s *Schema) judgeSlowly(text string) error {
 	if f != nil {
 		return s.violated(f)
 	}
-	if !(s.bill.total(doc) <= MaxWork) {
+	if !s.bill.affords(doc) {
 		return s.violated(&fault{keyword: KeywordWork, reason: "has too many values for this schema", offset: -1})
 	}
 	if s.metaschema && holdsLongPattern(doc.value) {

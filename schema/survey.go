@@ -24,9 +24,12 @@ const (
 // drafts are the ones that a $schema may name, by its URL without the scheme and
 // without an empty fragment.
 var drafts = map[string]Draft{
+	"json-schema.org/draft-04/schema":      4,
+	"json-schema.org/draft-06/schema":      6,
 	"json-schema.org/draft-07/schema":      7,
 	"json-schema.org/draft/2019-09/schema": 2019,
 	"json-schema.org/draft/2020-12/schema": 2020,
+	"json-schema.org/schema":               2020, // the latest that jsonschema has
 }
 
 // draftOf returns the draft whose metaschema is at the URL.
@@ -43,7 +46,7 @@ func draftOf(u string) (Draft, bool) {
 // builtin reports whether a URL is within the metaschemas, which jsonschema brings
 // compiled.
 func builtin(u string) bool {
-	return strings.HasPrefix(u, "http://json-schema.org/draft-07/") || strings.HasPrefix(u, "https://json-schema.org/draft/")
+	return strings.HasPrefix(u, "http://json-schema.org/draft-0") || strings.HasPrefix(u, "https://json-schema.org/draft/")
 }
 
 // Where schemas stand within a schema. Which draft knows which keyword does not
@@ -130,10 +133,10 @@ func look(src *source, want Draft) (*survey, error) {
 func (s *survey) choose(doc any, want Draft) error {
 	switch want {
 	case 0:
-	case Draft7, Draft2019, Draft2020:
+	case Draft4, Draft6, Draft7, Draft2019, Draft2020:
 		s.draft = want
 	default:
-		return fmt.Errorf("the draft %d is none of 7, 2019 and 2020", want)
+		return fmt.Errorf("the draft %d is none of 4, 6, 7, 2019 and 2020", want)
 	}
 	m, _ := doc.(map[string]any)
 	v, ok := m["$schema"]
@@ -144,7 +147,7 @@ func (s *survey) choose(doc any, want Draft) error {
 	d, ok := draftOf(u)
 	switch {
 	case !ok:
-		return at("/$schema", "%s is none of draft 7, 2019-09 and 2020-12", quote(v))
+		return at("/$schema", "%s is none of draft 4, 6, 7, 2019-09 and 2020-12", quote(v))
 	case want != 0 && d != want:
 		return at("/$schema", "%s is not the draft that was asked for", quote(v))
 	}
@@ -165,7 +168,7 @@ func (s *survey) document(doc any, pointer, u string) (base string, err error) {
 	}
 	id := s.id(m)
 	if base, err = resolve(u, id); err != nil {
-		return "", at(pointer+"/$id", "%s is no URI reference", quote(id))
+		return "", at(pointer+"/"+s.idKeyword(), "%s is no URI reference", quote(id))
 	}
 	if id == "" {
 		s.resources[u] = &resource{pointer, doc, make(map[string]bool)}
@@ -215,13 +218,26 @@ func quote(v any) string {
 	return visible(clip(string(b), 100))
 }
 
+// idKeyword returns the keyword that names a schema.
+func (s *survey) idKeyword() string {
+	if s.draft == Draft4 {
+		return "id"
+	}
+	return "$id"
+}
+
 // id returns the $id of a schema without its fragment.
 func (s *survey) id(m map[string]any) string {
-	if _, ok := m["$ref"]; ok && s.draft == Draft7 {
+	id, _, _ := strings.Cut(s.named(m), "#")
+	return id
+}
+
+// named returns the $id of a schema.
+func (s *survey) named(m map[string]any) string {
+	if _, ok := m["$ref"]; ok && s.draft <= Draft7 {
 		return "" // a $ref hides what stands beside it
 	}
-	id, _ := m["$id"].(string)
-	id, _, _ = strings.Cut(id, "#")
+	id, _ := m[s.idKeyword()].(string)
 	return id
 }
 
@@ -243,7 +259,8 @@ func (s *survey) walk(v any, pointer, base string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.check(m, pointer); err != nil {
+	r := s.resources[base]
+	if err := s.check(m, pointer, r != nil && r.pointer == pointer); err != nil {
 		return err
 	}
 	for _, kw := range references {
@@ -283,20 +300,20 @@ func (s *survey) enter(m map[string]any, pointer, base string) (string, error) {
 	if id := s.id(m); id != "" {
 		u, err := resolve(base, id)
 		if err != nil {
-			return "", at(pointer+"/$id", "%s is no URI reference", quote(id))
+			return "", at(pointer+"/"+s.idKeyword(), "%s is no URI reference", quote(id))
 		}
 		if _, ok := draftOf(u); ok || builtin(u) {
-			return "", at(pointer+"/$id", "%s is a metaschema's", quote(id))
+			return "", at(pointer+"/"+s.idKeyword(), "%s is a metaschema's", quote(id))
 		}
 		if s.resources[u] != nil {
-			return "", at(pointer+"/$id", "%s stands twice in the schema", quote(id))
+			return "", at(pointer+"/"+s.idKeyword(), "%s stands twice in the schema", quote(id))
 		}
 		s.resources[u] = &resource{pointer, m, make(map[string]bool)}
 		base = u
 	}
 	anchors := []any{m["$anchor"], m["$dynamicAnchor"]}
-	if id, ok := m["$id"].(string); ok && s.draft == Draft7 {
-		_, fragment, _ := strings.Cut(id, "#")
+	if s.draft <= Draft7 {
+		_, fragment, _ := strings.Cut(s.named(m), "#")
 		anchors = []any{fragment}
 	}
 	for _, a := range anchors {
@@ -316,9 +333,10 @@ func (s *survey) enter(m map[string]any, pointer, base string) (string, error) {
 	return base, nil
 }
 
-// check refuses what a validator would trip over or silently ignore.
-func (s *survey) check(m map[string]any, pointer string) error {
-	if v, ok := m["$schema"]; ok {
+// check refuses what a validator would trip over or silently ignore. A $schema has a
+// meaning in a resource alone.
+func (s *survey) check(m map[string]any, pointer string, resource bool) error {
+	if v, ok := m["$schema"]; ok && resource {
 		u, _ := v.(string)
 		if d, ok := draftOf(u); !ok || d != s.draft {
 			return at(pointer+"/$schema", "%s is not the draft of the whole schema", quote(v))

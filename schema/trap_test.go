@@ -85,10 +85,7 @@ func TestTrap21SchemasThatCostTwoToTheN(t *testing.T) {
 		t.Errorf("jsonschema: got %v allocations for 6 levels and %v for 8, want four times as many", six, eight)
 	}
 
-	recursive := `{"$ref":"#/$defs/t","$defs":{"t":{"allOf":[
-		{"properties":{"next":{"$ref":"#/$defs/t"}}},
-		{"properties":{"next":{"$ref":"#/$defs/t"}}}]}}}`
-	for _, text := range []string{doubling(14), doubling(30), doubling(300), recursive} {
+	for _, text := range []string{doubling(14), doubling(30), doubling(300)} {
 		var err error
 		took := fastest(func() { _, err = schema.Compile("bomb", []byte(text)) })
 		if err == nil || !strings.Contains(err.Error(), "costs more than 10000") {

@@ -11,15 +11,23 @@ import (
 // jsonschema and for the fast path.
 
 // A twinsCompiler looks for properties in every schema that jsonschema compiles.
-type twinsCompiler struct{}
+type twinsCompiler struct{ draft Draft }
 
-// Compile returns nil for a schema without properties.
-func (twinsCompiler) Compile(_ jsonschema.CompilerContext, m map[string]any) (jsonschema.ExtSchema, error) {
+// Compile returns nil for a schema without properties. It keeps the schema of
+// contentSchema, which jsonschema compiles and forgets.
+func (c twinsCompiler) Compile(ctx jsonschema.CompilerContext, m map[string]any) (jsonschema.ExtSchema, error) {
 	properties, _ := m["properties"].(map[string]any)
-	if len(properties) == 0 {
+	hasContent := c.draft >= Draft7 && m["contentMediaType"] != nil && m["contentSchema"] != nil
+	if len(properties) == 0 && !hasContent {
 		return nil, nil
 	}
-	t := &twins{make(map[string]bool, len(properties)), make(map[string]bool, len(properties))}
+	t := &twins{declared: make(map[string]bool, len(properties)), folded: make(map[string]bool, len(properties))}
+	if hasContent {
+		var err error
+		if t.content, err = ctx.Compile("contentSchema", true); err != nil {
+			return nil, err
+		}
+	}
 	for name := range properties {
 		t.declared[name] = true
 		t.folded[fold(name)] = true
@@ -28,7 +36,10 @@ func (twinsCompiler) Compile(_ jsonschema.CompilerContext, m map[string]any) (js
 }
 
 // twins are the properties that a schema declares.
-type twins struct{ declared, folded map[string]bool }
+type twins struct {
+	declared, folded map[string]bool
+	content          *node
+}
 
 // A twinError is what Validate panics with, so that neither a not nor an if nor
 // an alternative can make something else of it.

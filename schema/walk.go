@@ -65,6 +65,16 @@ func findsWhenRun(s *node) bool {
 // satisfy them or not. Of those that are found when it runs some may be missing.
 func anyhow(s *node) []*node { return append(inPlace(s), s.RecursiveRef, s.DynamicRef) }
 
+// compiledInPlace returns the schemas that jsonschema compiles as applied to the value
+// that s applies to itself, whether it does so or not.
+func compiledInPlace(s *node) []*node {
+	all := anyhow(s)
+	if t, ok := s.Extensions["twins"].(*twins); ok {
+		all = append(all, t.content)
+	}
+	return slices.DeleteFunc(all, func(s *node) bool { return s == nil })
+}
+
 // found returns, for each dynamic reference of s, the schemas of which it may
 // find one when it runs.
 func (a *analysis) found(s *node) [][]*node {
@@ -89,6 +99,9 @@ func (a *analysis) found(s *node) [][]*node {
 // below returns the schemas that s applies to properties, names and items.
 func below(s *node) []*node {
 	all := []*node{s.PropertyNames, s.UnevaluatedProperties, s.Items2020, s.Contains, s.UnevaluatedItems, s.ContentSchema}
+	if t, ok := s.Extensions["twins"].(*twins); ok {
+		all = append(all, t.content)
+	}
 	all = append(all, slices.Collect(maps.Values(s.Properties))...)
 	all = append(all, slices.Collect(maps.Values(s.PatternProperties))...)
 	all = append(all, s.PrefixItems...)

@@ -1,0 +1,95 @@
+package schema
+
+import "encoding/json"
+
+// A tally works out what judging one instance costs, from the schemas that apply to
+// each of its values. It takes less time than the judgement, of which each of its
+// steps stands for a part.
+type tally struct {
+	bill *bill
+	work float64
+}
+
+// judges are the schemas that apply to a value, by the entries that lead to them, and
+// how often.
+type judges map[*entry]float64
+
+// affords reports whether judging a document takes at most MaxWork.
+func (b *bill) affords(doc *document) bool {
+	if b.total(doc) <= MaxWork {
+		return true
+	}
+	t := &tally{bill: b}
+	return t.value(doc.value, "", judges{b.root: 1}, 0, 0, 0)
+}
+
+// value adds the work for a value, which has a name if it is a property: that is judged
+// as well. Above is how many judgements of the object or array around it look at the
+// value, and equal what comparing it takes.
+func (t *tally) value(v any, name string, at judges, depth int, above, equal float64) bool {
+	var p price
+	below := equal
+	for e, times := range at {
+		p = p.plus(e.own, times)
+		below += e.equal * times
+	}
+	values, chars := 1, len(name)
+	switch v := v.(type) {
+	case json.Number:
+		values += numberSize(string(v)) / digitsPerValue
+	case string:
+		chars += len(v)
+	case map[string]any:
+		for name := range v {
+			chars += len(name)
+		}
+	}
+	t.work += float64(values) * (p.keywords + above + equal) * t.bill.scope(depth)
+	t.work += p.program * float64(chars) / scanPrice
+	if !(t.work <= MaxWork) {
+		return false
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		for name, sub := range v {
+			next := at.next(func(e *entry) []term {
+				if way, ok := e.properties[name]; ok {
+					return way
+				}
+				return e.extra
+			})
+			if !t.value(sub, name, next, depth+1, p.schemas, below) {
+				return false
+			}
+		}
+	case []any:
+		for i, sub := range v {
+			next := at.next(func(e *entry) []term { return e.items[min(i, len(e.items)-1)] })
+			if !t.value(sub, "", next, depth+1, p.schemas, below) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// next returns the schemas that apply where these lead on.
+func (at judges) next(way func(*entry) []term) judges {
+	next := make(judges)
+	for e, times := range at {
+		for _, to := range way(e) {
+			next[to.to] += times * to.times
+		}
+	}
+	return next
+}
+
+// numberSize returns how long a number is, written without its exponent.
+func numberSize(text string) int {
+	_, size, end := readDigits(text, 0)
+	if end >= 0 && end < len(text) {
+		exponent, _ := readExponent(text, end+1)
+		size += max(exponent, -exponent)
+	}
+	return size
+}
