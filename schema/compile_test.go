@@ -19,7 +19,7 @@ func TestCompileErrors(t *testing.T) {
 		{`{} {}`, `schema: test: the text must be one JSON value and nothing after it (byte 3)`},
 		{"{\"a\":\"\xff\"}", `schema: test: the text must be valid UTF-8 (byte 6)`},
 		{`{"properties":{"a":{},"a":{}}}`, `schema: test: at /properties: must not have a property twice`},
-		{`{"properties":{"a":{"minimum":1e999}}}`, `schema: test: at /properties/a/minimum: must be a number with an exponent from -308 to 308`},
+		{`{"properties":{"a":{"minimum":1e999}}}`, `schema: test: at /properties/a/minimum: must be a number with an exponent from -324 to 308`},
 		{`5`, `schema: test: a schema is an object, true or false`},
 		{`[]`, `schema: test: a schema is an object, true or false`},
 		{`{"type":"strnig"}`, `schema: test: at /type: value must be one of`},
@@ -28,7 +28,6 @@ func TestCompileErrors(t *testing.T) {
 		{`{"multipleOf":0}`, `schema: test: at /multipleOf: must be > 0 but found 0`},
 		{`{"minLength":2147483648}`, `schema: test: at /minLength: is more than 2147483647`},
 		{`{"enum":[]}`, `schema: test: at /enum: is empty: nothing would satisfy it`},
-		{`{"items":{"properties":{"id":{},"Id":{}}}}`, `schema: test: at /items/properties: "Id" and "id" differ in case alone`},
 		{`{"$ref":"#/$defs/a"}`, `schema: test: at /$ref: "#/$defs/a" leads nowhere`},
 		{`{"$ref":"#a"}`, `schema: test: at /$ref: "#a" leads nowhere`},
 		{`{"$ref":"#/allOf/1","allOf":[true]}`, `schema: test: at /$ref: "#/allOf/1" leads nowhere`},
@@ -53,7 +52,7 @@ func TestCompileErrors(t *testing.T) {
 		{`{"$id":"urn:x","$ref":"urn:x#/%zz"}`, `schema: test: at /$ref: "urn:x#/%zz" leads nowhere`},
 		{nested(50), `schema: test: at /allOf/`},
 		{wide(998), `schema: test: its schemas refer to one another in too many ways`},
-		{many(schema.MaxSubschemas + 1), `schema: test: holds more than 2000 schemas`},
+		{many(schema.MaxSubschemas + 1), `schema: test: holds more than 5000 schemas`},
 		{chain(40), `schema: test: more than 32 schemas refer to one another at one place, at /`},
 		{`{"enum":` + array("1", 10_001) + `}`, `schema: test: costs more than 10000 at one place, at its root`},
 	} {
@@ -164,12 +163,16 @@ func TestCompileAccepts(t *testing.T) {
 		{`{` + draft7 + `,"definitions":{"a":{"$schema":"https://json-schema.org/draft/2020-12/schema","items":[{"type":"string"}]}},"$ref":"#/definitions/a"}`, `["a"]`, `[1]`},
 		{`{` + draft7 + `,"items":{"$ref":"#/definitions/a","$id":"a","$schema":"x:y"},"definitions":{"a":{"type":"string"}}}`, `["a"]`, `[1]`},
 		{`{"$schema":"http://json-schema.org/schema#","prefixItems":[{"type":"string"}]}`, `["a"]`, `[1]`},
+		{`{"properties":{"id":{},"Id":{},"a":{}}}`, `{"a":1}`, `{"id":1}`}, // nobody knows which of them a program takes
+		{`{"properties":{"id":{},"Id":{},"a":{}}}`, `{"b":1}`, `{"Id":1}`},
+		{`{"properties":{"id":{},"Id":{},"a":{}}}`, `{}`, `{"ID":1}`},
+		{`{"not":{"properties":{"id":false,"Id":{}}}}`, ``, `{"id":1}`},
 		{`{"format":"of-our-own"}`, `"x"`, ``},
 		{`{"format":"duration"}`, `"P1Y2M"`, `"P` + strings.Repeat("1Y", 5000) + `"`},
 		{`{"format":"regex"}`, `"^a+$"`, `"("`},
 		{many(schema.MaxSubschemas), `1`, ``},
 		{wide(500), `{"p1":1}`, ``},
-		{chain(schema.MaxSubschemas / 100), `1`, ``},
+		{chain(20), `1`, ``},
 	} {
 		s, err := schema.Compile("test", []byte(tc.text))
 		if err != nil {

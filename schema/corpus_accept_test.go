@@ -43,10 +43,7 @@ func realCalls(t *testing.T) []example {
 func suiteSamples(t *testing.T) []example {
 	t.Helper()
 	var all []example
-	for _, draft := range []struct{ name, url string }{
-		{"draft7", "http://json-schema.org/draft-07/schema#"},
-		{"draft2020-12", "https://json-schema.org/draft/2020-12/schema"},
-	} {
+	for _, draft := range suiteDrafts(t) {
 		for _, dir := range []string{".", "optional", "optional/format"} {
 			files, err := filepath.Glob(filepath.Join(corpus(t, "json-schema-test-suite", draft.name, dir), "*.json"))
 			if err != nil || len(files) == 0 {

@@ -105,8 +105,8 @@ func readDigits(src string, i int) (d decimal, digits, end int) {
 }
 
 // readExponent reads the exponent of a JSON number, after its e. The end is -1
-// where there is none. One that is beyond MaxExponent comes back as some other
-// that is beyond.
+// where there is none. One that is too far from zero comes back as some other that
+// is.
 func readExponent(src string, i int) (exponent, end int) {
 	negative := false
 	if i < len(src) && (src[i] == '+' || src[i] == '-') {
@@ -115,7 +115,7 @@ func readExponent(src string, i int) (exponent, end int) {
 	}
 	start := i
 	for ; i < len(src) && src[i]-'0' <= 9; i++ {
-		exponent = min(10*exponent+int(src[i]-'0'), MaxExponent+1)
+		exponent = min(10*exponent+int(src[i]-'0'), 1000)
 	}
 	if i == start {
 		return 0, -1
@@ -125,6 +125,12 @@ func readExponent(src string, i int) (exponent, end int) {
 	}
 	return exponent, i
 }
+
+// fits reports whether an exponent is one that a number may have.
+func fits(exponent int) bool { return MinExponent <= exponent && exponent <= MaxExponent }
+
+// badExponent says that one is not.
+const badExponent = "must be a number with an exponent from -324 to 308"
 
 // integral reports whether d has no fractional part.
 func (d decimal) integral() bool {

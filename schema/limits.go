@@ -3,8 +3,8 @@ package schema
 // The limits of what [Compile] accepts. They are far above what schemas for
 // tools and answers need, and low enough that no schema holds up a program.
 const (
-	MaxSchemaBytes = 256 << 10 // the length of a schema's JSON text
-	MaxSubschemas  = 2000      // the schemas within a schema
+	MaxSchemaBytes = 512 << 10 // the length of a schema's JSON text
+	MaxSubschemas  = 5000      // the schemas within a schema
 	MaxPattern     = 1000      // the length of a regular expression in bytes
 
 	// MaxCost bounds what a schema may ask for at one place of an instance,
@@ -21,8 +21,9 @@ const (
 	MaxDepth = 64      // objects and arrays within one another
 
 	// A number may have this many digits before its exponent, and the
-	// exponent may be this far from zero. That is more than a float64 holds.
+	// exponent may be from one of these to the other. So every float64 is one.
 	MaxDigits   = 100
+	MinExponent = -324
 	MaxExponent = 308
 
 	// MaxWork bounds a whole judgement, in the unit of MaxCost: about a second.

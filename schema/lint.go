@@ -4,6 +4,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 )
@@ -76,8 +77,10 @@ func (l *linter) lint(pointer string, m map[string]any) {
 			l.warn(at, "has no effect: the draft of the schema does not have it")
 		case kw.until != 0 && kw.until < l.draft:
 			l.warn(at, "has no effect: the draft of the schema does not have it any more")
-		case ref && l.draft == Draft7 && kw.types != "":
-			l.warn(at, "has no effect beside a $ref in draft 7")
+		case name == "$schema" && pointer != "" && !strings.HasSuffix(pointer, "#") && m["$id"] == nil:
+			l.warn(at, "has no effect within a schema")
+		case ref && l.draft <= Draft7 && kw.types != "":
+			l.warn(at, "has no effect beside a $ref in drafts up to 7")
 		case kw.needs != "" && m[kw.needs] == nil:
 			l.warn(at, "has no effect without "+kw.needs)
 		case kw.types != "" && !applies(kw.types, m["type"]):
@@ -87,7 +90,20 @@ func (l *linter) lint(pointer string, m map[string]any) {
 	if format, ok := m["format"].(string); ok && jsonschema.Formats[format] == nil {
 		l.warn(pointer+"/format", "is not checked: "+quote(format)+" is none of the formats that are")
 	}
+	l.twins(pointer, m)
 	l.required(pointer, m)
+}
+
+// twins looks for properties of which an object can have none.
+func (l *linter) twins(pointer string, m map[string]any) {
+	properties, _ := m["properties"].(map[string]any)
+	folded := make(map[string]string, len(properties))
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		if twin, ok := folded[fold(name)]; ok {
+			l.warn(pointer+"/properties", "has "+quote(twin)+" and "+quote(name)+", which differ in case alone: an object with one of them is refused")
+		}
+		folded[fold(name)] = name
+	}
 }
 
 // required looks for required properties that the schema does not declare.
@@ -125,11 +141,12 @@ type keyword struct {
 }
 
 var keywords = map[string]keyword{
-	"title": {}, "description": {}, "default": {}, "deprecated": {}, "readOnly": {}, "writeOnly": {}, "$comment": {}, "$id": {}, "$vocabulary": {},
+	"title": {}, "description": {}, "default": {}, "deprecated": {}, "readOnly": {}, "writeOnly": {}, "$comment": {}, "$vocabulary": {},
+	"$id":             {since: Draft6},
 	"contentEncoding": {}, "contentMediaType": {}, "contentSchema": {},
 
-	"$ref": {}, "$defs": {}, "definitions": {}, "$schema": {}, "type": {}, "enum": {}, "const": {},
-	"allOf": {}, "anyOf": {}, "oneOf": {}, "not": {}, "if": {}, "then": {needs: "if"}, "else": {needs: "if"},
+	"$ref": {}, "$defs": {}, "definitions": {}, "$schema": {}, "type": {}, "enum": {}, "const": {since: Draft6},
+	"allOf": {}, "anyOf": {}, "oneOf": {}, "not": {}, "if": {since: Draft7}, "then": {needs: "if", since: Draft7}, "else": {needs: "if", since: Draft7},
 	"$anchor": {since: Draft2019}, "$dynamicRef": {since: Draft2020}, "$dynamicAnchor": {since: Draft2020},
 	"$recursiveRef": {since: Draft2019, until: Draft2019}, "$recursiveAnchor": {since: Draft2019, until: Draft2019},
 
@@ -140,13 +157,13 @@ var keywords = map[string]keyword{
 
 	"items": {types: "array"}, "prefixItems": {types: "array", since: Draft2020},
 	"additionalItems": {types: "array", needs: "items", until: Draft2019},
-	"minItems":        {types: "array"}, "maxItems": {types: "array"}, "uniqueItems": {types: "array"}, "contains": {types: "array"},
+	"minItems":        {types: "array"}, "maxItems": {types: "array"}, "uniqueItems": {types: "array"}, "contains": {types: "array", since: Draft6},
 	"minContains":      {types: "array", needs: "contains", since: Draft2019},
 	"maxContains":      {types: "array", needs: "contains", since: Draft2019},
 	"unevaluatedItems": {types: "array", since: Draft2019},
 
 	"properties": {types: "object"}, "patternProperties": {types: "object"}, "additionalProperties": {types: "object"},
-	"propertyNames": {types: "object"}, "required": {types: "object"}, "minProperties": {types: "object"}, "maxProperties": {types: "object"},
+	"propertyNames": {types: "object", since: Draft6}, "required": {types: "object"}, "minProperties": {types: "object"}, "maxProperties": {types: "object"},
 	"dependencies":          {types: "object"},
 	"dependentRequired":     {types: "object", since: Draft2019},
 	"dependentSchemas":      {types: "object", since: Draft2019},

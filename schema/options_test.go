@@ -99,8 +99,8 @@ func TestCompileWithErrors(t *testing.T) {
 		{`{}`, schema.Options{Resources: resources("a", `{`+draft7+`}`)}, `at a#/$schema: "http://json-schema.org/draft-07/schema#" is not the draft of the whole schema`},
 		{`{` + draft7 + `}`, schema.Options{Draft: schema.Draft2020}, `at /$schema: "http://json-schema.org/draft-07/schema#" is not the draft that was asked for`},
 		{`{}`, schema.Options{Draft: 3}, `the draft 3 is none of 4, 6, 7, 2019 and 2020`},
-		{large, schema.Options{Resources: resources("a", large)}, `the text and its resources must be at most 262144 bytes long`},
-		{many(1500), schema.Options{Resources: resources("a", many(1500))}, `holds more than 2000 schemas`},
+		{large, schema.Options{Resources: resources("a", large)}, `the text and its resources must be at most 524288 bytes long`},
+		{many(3000), schema.Options{Resources: resources("a", many(3000))}, `holds more than 5000 schemas`},
 		{`{"$ref":"a"}`, schema.Options{Resources: resources("a", `{"items":{"$ref":"schema"},"$ref":"schema"}`)}, `refers to itself at the same place`},
 	} {
 		s, err := schema.CompileWith("test", []byte(tc.text), tc.opts)

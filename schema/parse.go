@@ -2,7 +2,6 @@ package schema
 
 import (
 	"encoding/json"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -307,8 +306,8 @@ func (p *parser) number() (json.Number, *fault) {
 		if exponent, end = readExponent(p.src, e); end < 0 {
 			return "", p.syntax(e)
 		}
-		if max(exponent, -exponent) > MaxExponent {
-			return "", p.here(KeywordNumber, "must be a number with an exponent from -"+strconv.Itoa(MaxExponent)+" to "+strconv.Itoa(MaxExponent))
+		if !fits(exponent) {
+			return "", p.here(KeywordNumber, badExponent)
 		}
 	}
 	if digits > MaxDigits {

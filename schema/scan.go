@@ -256,7 +256,7 @@ func (s *scanner) number(p *plan, i int) int {
 	whole, size := d.exponent == 0, digits
 	if end < len(s.src) && s.src[end]|0x20 == 'e' {
 		var exponent int
-		if exponent, end = readExponent(s.src, end+1); end < 0 || max(exponent, -exponent) > MaxExponent {
+		if exponent, end = readExponent(s.src, end+1); end < 0 || !fits(exponent) {
 			return -1
 		}
 		d.exponent += exponent

@@ -369,14 +369,6 @@ func (s *survey) check(m map[string]any, pointer string, resource bool) error {
 			return err
 		}
 	}
-	properties, _ := m["properties"].(map[string]any)
-	folded := make(map[string]string, len(properties))
-	for _, name := range slices.Sorted(maps.Keys(properties)) {
-		if twin, ok := folded[fold(name)]; ok {
-			return at(pointer+"/properties", "%s and %s differ in case alone", quote(twin), quote(name))
-		}
-		folded[fold(name)] = name
-	}
 	return nil
 }
 

@@ -21,7 +21,7 @@ func (c twinsCompiler) Compile(ctx jsonschema.CompilerContext, m map[string]any)
 	if len(properties) == 0 && !hasContent {
 		return nil, nil
 	}
-	t := &twins{declared: make(map[string]bool, len(properties)), folded: make(map[string]bool, len(properties))}
+	t := &twins{alone: make(map[string]string, len(properties))}
 	if hasContent {
 		var err error
 		if t.content, err = ctx.Compile("contentSchema", true); err != nil {
@@ -29,16 +29,20 @@ func (c twinsCompiler) Compile(ctx jsonschema.CompilerContext, m map[string]any)
 		}
 	}
 	for name := range properties {
-		t.declared[name] = true
-		t.folded[fold(name)] = true
+		folded := fold(name)
+		if _, twice := t.alone[folded]; twice {
+			name = "" // which has no twin
+		}
+		t.alone[folded] = name
 	}
 	return t, nil
 }
 
-// twins are the properties that a schema declares.
+// twins are the properties that a schema declares, as fold maps them: none of those
+// that are twins of one another.
 type twins struct {
-	declared, folded map[string]bool
-	content          *node
+	alone   map[string]string
+	content *node
 }
 
 // A twinError is what Validate panics with, so that neither a not nor an if nor
@@ -46,14 +50,14 @@ type twins struct {
 type twinError struct{ at *jsonschema.ValidationError }
 
 // Validate refuses an object with a property whose name differs in case alone
-// from one that is declared. Many programs would take it for that one.
+// from another one that is declared. Many programs would take it for that one.
 func (t *twins) Validate(ctx jsonschema.ValidationContext, v any) error {
 	m, ok := v.(map[string]any)
 	if !ok {
 		return nil
 	}
 	for name := range m {
-		if !t.declared[name] && t.folded[fold(name)] {
+		if declared, ok := t.alone[fold(name)]; ok && declared != name {
 			panic(twinError{ctx.Error("properties", "twin")})
 		}
 	}

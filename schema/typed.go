@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -18,7 +19,7 @@ import (
 //
 // A struct is an object with the properties that encoding/json gives its fields,
 // embedded ones included, and no others. They are required but for those with
-// omitempty or omitzero. Integers have the bounds of their types up to 32 bits; a
+// omitempty or omitzero, and those of an embedded pointer. Integers have the bounds of their types up to 32 bits; a
 // time.Time is a string of the format date-time, a []byte a base64 string, a type
 // with a text form a string, an any anything. A pointer or slice may be null, a map
 // may not. The tag jsonschema:"..." is the description of a field's property.
@@ -40,6 +41,7 @@ func For[T any]() (*Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schema: %s: %w", name, err)
 	}
+	d.optional(described, t)
 	text, err := json.Marshal(described)
 	if err != nil {
 		return nil, fmt.Errorf("schema: %s: %w", name, err)
@@ -94,7 +96,7 @@ func (d *describer) look(t reflect.Type) error {
 			return fmt.Errorf("%s is an interface, and no value can be decoded into it", t)
 		}
 	case reflect.Slice:
-		if t.Elem().Kind() == reflect.Uint8 {
+		if e := t.Elem(); e.Kind() == reflect.Uint8 && !has[json.Marshaler](e) && !has[encoding.TextMarshaler](e) {
 			d.types[t] = &jsonschema.Schema{Types: []string{"null", "string"}, ContentEncoding: "base64"}
 			return nil
 		}
@@ -130,7 +132,7 @@ func has[T any](t reflect.Type) bool {
 
 // fields looks at the fields of a struct.
 func (d *describer) fields(t reflect.Type) error {
-	names := make(map[string]bool)
+	names, folded := make(map[string]bool), make(map[string]string)
 	for _, field := range reflect.VisibleFields(t) {
 		tag := field.Tag.Get("json")
 		name, options, _ := strings.Cut(tag, ",")
@@ -160,12 +162,45 @@ func (d *describer) fields(t reflect.Type) error {
 		case strings.Contains(","+options+",", ",string,"):
 			return fmt.Errorf("the field %s of %s has the option string", field.Name, t)
 		}
-		names[name] = true
+		if twin, ok := folded[fold(name)]; ok {
+			return fmt.Errorf("%s has fields of the names %q and %q, which differ in case alone", t, twin, name)
+		}
+		names[name], folded[fold(name)] = true, name
 		if err := d.look(field.Type); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// optional takes from the properties that a schema of the type requires those of
+// embedded pointers, which encoding/json leaves out where such a pointer is nil.
+func (d *describer) optional(s *jsonschema.Schema, t reflect.Type) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if s == nil || d.types[t] != nil {
+		return
+	}
+	switch t.Kind() {
+	case reflect.Slice, reflect.Array:
+		d.optional(s.Items, t.Elem())
+	case reflect.Map:
+		d.optional(s.AdditionalProperties, t.Elem())
+	case reflect.Struct:
+		for _, field := range reflect.VisibleFields(t) {
+			name, _ := propertyOf(field)
+			if field.Anonymous || name == "" {
+				continue
+			}
+			for i := 1; i < len(field.Index); i++ {
+				if t.FieldByIndex(field.Index[:i]).Type.Kind() == reflect.Pointer {
+					s.Required = slices.DeleteFunc(s.Required, func(required string) bool { return required == name })
+				}
+			}
+			d.optional(s.Properties[name], field.Type)
+		}
+	}
 }
 
 // isFieldName reports whether encoding/json takes the name in a field's tag; it

@@ -2,9 +2,11 @@ package schema_test
 
 import (
 	"encoding/json"
+	"math"
 	"math/big"
 	"net/netip"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/quick"
@@ -116,6 +118,82 @@ func TestForAndDecode(t *testing.T) {
 	}
 }
 
+// level is a byte whose JSON is a text.
+type level uint8
+
+func (l level) MarshalText() ([]byte, error) { return []byte("level " + strconv.Itoa(int(l))), nil }
+
+func (l *level) UnmarshalText(text []byte) error {
+	n, err := strconv.Atoi(strings.TrimPrefix(string(text), "level "))
+	*l = level(n)
+	return err
+}
+
+// An octet has an UnmarshalText alone, so that encoding/json makes a text of many.
+type octet uint8
+
+func (o *octet) UnmarshalText([]byte) error { return nil }
+
+// What encoding/json makes of a value of a type satisfies the schema of that type, and
+// becomes the value again.
+func TestForTakesWhatEncodingJSONMakes(t *testing.T) {
+	type embeds struct {
+		*Item
+		Own  int `json:"own"`
+		List []struct {
+			*Base
+			M map[string]struct{ *Base }
+		} `json:"list"`
+	}
+	takes(t, []level{1, 2})
+	takes(t, struct{ Levels []level }{[]level{3}})
+	takes(t, [2]level{})
+	takes(t, []level(nil))
+	takes(t, []octet("ab"))
+	takes(t, []byte("ab"))
+	takes(t, [2]byte{1, 2})
+	takes(t, embeds{})
+	takes(t, embeds{Item: &Item{Name: "x"}, List: []struct {
+		*Base
+		M map[string]struct{ *Base }
+	}{{M: map[string]struct{ *Base }{}}, {Base: &Base{}, M: map[string]struct{ *Base }{"a": {}, "b": {&Base{ID: "1"}}}}}})
+	for _, f := range []float64{0, 5e-324, -5e-324, math.MaxFloat64, -math.MaxFloat64, math.SmallestNonzeroFloat64 * 3, 1e-320, 2.2250738585072014e-308, 0.1} {
+		takes(t, f)
+	}
+	for _, f := range []float32{math.SmallestNonzeroFloat32, math.MaxFloat32} {
+		takes(t, f)
+	}
+	type own struct {
+		*Item
+		Own int `json:"own"`
+	}
+	s := schema.MustFor[own]()
+	for text, keyword := range map[string]string{`{"own":1}`: "", `{}`: "required", `{"own":1,"count":-1}`: "minimum", `{"own":1,"x":1}`: "additionalProperties"} {
+		if v := violations(s.Validate([]byte(text))); keyword == "" && len(v) > 0 || keyword != "" && (len(v) != 1 || v[0].Keyword != keyword) {
+			t.Errorf("%s: got %v, want a violation of %q", text, v, keyword)
+		}
+	}
+}
+
+func takes[T any](t *testing.T, v T) {
+	t.Helper()
+	s, err := schema.For[T]()
+	if err != nil {
+		t.Errorf("%T: got %v, want no error", v, err)
+		return
+	}
+	if err := s.ValidateValue(v); err != nil {
+		t.Errorf("%T: got %v, want no error", v, err)
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := schema.Decode[T](s, text); err != nil || !reflect.DeepEqual(got, v) {
+		t.Errorf("%s: got %v, %v, want %v", text, got, err, v)
+	}
+}
+
 // No error of Decode holds what was decoded.
 func TestDecodeErrorsAreDiscreet(t *testing.T) {
 	type small struct {
@@ -211,7 +289,7 @@ func TestForErrors(t *testing.T) {
 		{schema.For[stringly], "schema: stringly: the field N of schema_test.stringly has the option string"},
 		{schema.For[quoted], `schema: quoted: the field A of schema_test.quoted has a name that encoding/json does not take`},
 		{schema.For[twice], `schema: twice: schema_test.twice has two fields of the name "id"`},
-		{schema.For[caseTwins], `schema: caseTwins: at /properties: "X" and "x" differ in case alone`},
+		{schema.For[caseTwins], `schema: caseTwins: schema_test.caseTwins has fields of the names "x" and "X", which differ in case alone`},
 		{schema.For[error], "schema: error: error is an interface"},
 		{schema.For[struct{ F func() }], "schema: struct { F func() }: "},
 		{schema.For[map[int]string], "schema: map[int]string: "},

@@ -20,7 +20,7 @@ const (
 	KeywordEncoding  = "encoding"  // invalid UTF-8, or a lone surrogate
 	KeywordSyntax    = "syntax"    // not JSON, or something after it
 	KeywordDepth     = "depth"     // nested deeper than MaxDepth
-	KeywordNumber    = "number"    // beyond MaxDigits or MaxExponent
+	KeywordNumber    = "number"    // beyond MaxDigits, MinExponent or MaxExponent
 	KeywordDuplicate = "duplicate" // two properties of one name
 	KeywordTwin      = "twin"      // a name that differs in case alone from another, or from one of the schema's
 	KeywordWork      = "work"      // more than MaxWork

@@ -2,7 +2,6 @@ package schema
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -46,8 +45,8 @@ func (w *watch) judgeNumber(text string) *fault {
 	d, digits, end := readDigits(text, 0)
 	if end < len(text) {
 		exponent, _ := readExponent(text, end+1)
-		if max(exponent, -exponent) > MaxExponent {
-			return w.here(KeywordNumber, "must be a number with an exponent from -"+strconv.Itoa(MaxExponent)+" to "+strconv.Itoa(MaxExponent))
+		if !fits(exponent) {
+			return w.here(KeywordNumber, badExponent)
 		}
 		d.exponent += exponent
 	}
