@@ -9,17 +9,39 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v5"
 )
 
-// formats take the place of those of jsonschema's formats that cost more than
-// linear time in the length of a string. Longer strings do not have the format.
+// formats take the place of those of jsonschema's formats that take what has not the
+// format, and of those that cost more than linear time in the length of a string:
+// longer strings do not have the format. None takes a string that jsonschema refuses.
 var formats = map[string]func(any) bool{
 	"duration": atMost(MaxPattern, jsonschema.Formats["duration"]),
 	"regex":    atMost(MaxPattern, jsonschema.Formats["regex"]),
+
+	"email":         both("email", hasHostname),
+	"hostname":      both("hostname", isHostname),
+	"ip-address":    both("ip-address", isIPv4),
+	"ipv4":          both("ipv4", isIPv4),
+	"ipv6":          both("ipv6", isIPv6),
+	"iri":           both("iri", func(s string) bool { return isReference(s, true, true) }),
+	"iri-reference": both("iri-reference", func(s string) bool { return isReference(s, true, false) }),
+	"uri":           both("uri", func(s string) bool { return isReference(s, false, true) }),
+	"uri-reference": both("uri-reference", func(s string) bool { return isReference(s, false, false) }),
+	"uriref":        both("uriref", func(s string) bool { return isReference(s, false, false) }),
+	"uri-template":  both("uri-template", isTemplate),
 }
 
 func atMost(n int, format func(any) bool) func(any) bool {
 	return func(v any) bool {
 		s, ok := v.(string)
 		return (!ok || len(s) <= n) && format(v)
+	}
+}
+
+// both returns a format that is one of jsonschema's, and more strict.
+func both(name string, is func(string) bool) func(any) bool {
+	upstream := jsonschema.Formats[name]
+	return func(v any) bool {
+		s, ok := v.(string)
+		return !ok || is(s) && upstream(v)
 	}
 }
 
@@ -159,7 +181,21 @@ func isEmail(s string) bool {
 	return !dot
 }
 
-// isHostname knows the names of RFC 1123, without a dot at the end.
+// hasHostname reports whether an address has a hostname or an IP address behind its @.
+func hasHostname(s string) bool {
+	domain := s[strings.LastIndexByte(s, '@')+1:]
+	if literal, ok := strings.CutPrefix(domain, "["); ok {
+		literal = strings.TrimSuffix(literal, "]")
+		if address, ok := strings.CutPrefix(literal, "IPv6:"); ok {
+			return isIPv6(address)
+		}
+		return isIPv4(literal)
+	}
+	return isHostname(domain)
+}
+
+// isHostname knows the names of RFC 1123, without a dot at the end. What a label that
+// begins with xn-- stands for it does not look at.
 func isHostname(s string) bool {
 	if len(s) > 253 {
 		return false
@@ -193,14 +229,8 @@ func isAlphanumeric(c byte) bool {
 
 // isIPv4 knows dotted quads.
 func isIPv4(s string) bool {
-	for n := range 4 {
-		part, rest, more := strings.Cut(s, ".")
-		if more == (n == 3) || part == "" || len(part) > 3 || part[0] == '0' && part != "0" || !upTo(part, 255) {
-			return false
-		}
-		s = rest
-	}
-	return true
+	a, err := netip.ParseAddr(s)
+	return err == nil && a.Is4()
 }
 
 // isIPv6 knows addresses of RFC 4291 without a zone.

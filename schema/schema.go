@@ -31,13 +31,15 @@ type Schema struct {
 // part of the text, stands for it in errors and denials, so that it is shown to
 // models and users: "transfer", say.
 //
-// The draft is the one that $schema names: 7, 2019-09 or 2020-12, and 2020-12
-// where there is none. The keyword format is asserted in each of them: date-time,
-// date, time, duration, email, hostname, ipv4, ipv6, uri, uri-reference,
-// uri-template, iri, iri-reference, uuid, json-pointer, relative-json-pointer and
-// regex are checked, other formats are not. The keywords about content are not
-// asserted in any draft. Regular expressions are those of package regexp, which
-// take linear time.
+// The draft is the one that $schema names: 4, 6, 7, 2019-09 or 2020-12, and 2020-12
+// where there is none; a $schema within, of a schema without an $id, has no meaning.
+// The keyword format is asserted in each of them: date-time, date, time, duration,
+// period, email, hostname, ipv4 (ip-address), ipv6, uri, uri-reference (uriref),
+// uri-template, iri, iri-reference, uuid, json-pointer, relative-json-pointer and regex
+// are checked, other formats are not. A hostname is one of RFC 1123: whether a label
+// of it is the Punycode of anything is not checked. A uri is one of RFC 3986 that
+// package net/url takes as well. The keywords about content are not asserted in any
+// draft. Regular expressions are those of package regexp, which take linear time.
 //
 // A schema stands on its own, or on resources that [CompileWith] gets. Compile
 // opens no file and no connection: it refuses every reference that leads out of
