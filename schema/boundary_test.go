@@ -244,14 +244,13 @@ func TestBoundaryKeepsTheRules(t *testing.T) {
 }
 
 func TestBoundaryPanics(t *testing.T) {
-	for what, rules := range map[string]schema.Rules{
-		"no Schema":               {Key: "output"},
-		"negative Reasks":         {Schema: verdictSchema, Reasks: -1},
-		"default that is refused": {Schema: verdictSchema, Default: json.RawMessage(badVerdict)},
-		"default that is no JSON": {Schema: verdictSchema, Default: func() {}},
+	for want, rules := range map[string]schema.Rules{
+		"schema: Boundary: nil Schema":                                         {Key: "output"},
+		"schema: Boundary: Reasks of -1":                                       {Schema: verdictSchema, Reasks: -1},
+		"schema: Boundary: the Default: schema: verdict: /risk must be one of": {Schema: verdictSchema, Default: json.RawMessage(badVerdict)},
+		"schema: Boundary: the Default: schema: verdict: the schema could not decide: no JSON can be made of a func()": {Schema: verdictSchema, Default: func() {}},
 	} {
-		if !panics(func() { schema.Boundary(rules) }) {
-			t.Errorf("%s: got no panic, want one", what)
-		}
+		wantPanic(t, "Boundary", want, func() { schema.Boundary(rules) })
 	}
+	wantPanic(t, "Output", "schema: Output: nil Schema", func() { schema.Output(nil) })
 }

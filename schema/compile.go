@@ -15,9 +15,10 @@ import (
 // schema itself.
 var errLoad = errors.New("leads out of the schema")
 
-// compile has jsonschema compile a document that was surveyed. The schemas that
-// a dynamic reference may find come back too: nothing else leads to them.
-func compile(text []byte, found *survey, opts Options) (root *jsonschema.Schema, dynamic []*jsonschema.Schema, err error) {
+// compile has jsonschema compile a document that was surveyed, with formats of our own
+// that take the place of its own. The schemas that a dynamic reference may find come
+// back too: nothing else leads to them.
+func compile(text []byte, found *survey, opts Options, formats map[string]func(any) bool) (root *jsonschema.Schema, dynamic []*jsonschema.Schema, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			root, dynamic, err = nil, nil, fmt.Errorf("the compiler panicked: %v", v)

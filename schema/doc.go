@@ -46,7 +46,7 @@
 // By the same plan an answer that a model streams is refused while it arrives, as
 // soon as nothing that begins so can satisfy the schema; see [Boundary].
 //
-// Schemas are those of drafts 7, 2019-09 and 2020-12, as far as
+// Schemas are those of drafts 4, 6, 7, 2019-09 and 2020-12, as far as
 // github.com/santhosh-tekuri/jsonschema/v5 has them, and stand on their own, or on
 // resources that are handed in with them: no reference leads anywhere else. See
 // [Compile] for what it accepts, [Options] for what can be chosen, and the

@@ -7,7 +7,7 @@ import (
 )
 
 // ValidateDecoded judges a decoded value without the strict parse.
-func (s *Schema) ValidateDecoded(v any) error { return s.validate(v) }
+func (s *Schema) ValidateDecoded(v any) error { return s.validate(s.root, v) }
 
 // Work returns what a JSON text costs to judge at most, in the unit of MaxWork.
 func (s *Schema) Work(instance []byte) float64 {

@@ -13,8 +13,8 @@ import (
 // format, and of those that cost more than linear time in the length of a string:
 // longer strings do not have the format. None takes a string that jsonschema refuses.
 var formats = map[string]func(any) bool{
-	"duration": atMost(MaxPattern, jsonschema.Formats["duration"]),
-	"regex":    atMost(MaxPattern, jsonschema.Formats["regex"]),
+	"duration": linear["duration"],
+	"regex":    linear["regex"],
 
 	"email":         both("email", hasHostname),
 	"hostname":      both("hostname", isHostname),
@@ -27,6 +27,24 @@ var formats = map[string]func(any) bool{
 	"uri-reference": both("uri-reference", func(s string) bool { return isReference(s, false, false) }),
 	"uriref":        both("uriref", func(s string) bool { return isReference(s, false, false) }),
 	"uri-template":  both("uri-template", isTemplate),
+}
+
+// linear are those that cost too much.
+var linear = map[string]func(any) bool{
+	"duration": atMost(MaxPattern, jsonschema.Formats["duration"]),
+	"regex":    atMost(MaxPattern, jsonschema.Formats["regex"]),
+}
+
+// turnsFormats reports whether a string that has not a format may be what makes a
+// value satisfy the schemas: then one that is more strict than jsonschema's could let
+// more through.
+func turnsFormats(nodes map[string]*node) bool {
+	strict, turns := false, false
+	for location, n := range nodes {
+		strict = strict || formats[n.Format] != nil && linear[n.Format] == nil && !builtin(location)
+		turns = turns || n.Not != nil || n.If != nil || len(n.OneOf) > 0 || n.MaxContains >= 0
+	}
+	return strict && turns
 }
 
 func atMost(n int, format func(any) bool) func(any) bool {
@@ -49,7 +67,7 @@ func both(name string, is func(string) bool) func(any) bool {
 // everybody's, and keep the format regex of jsonschema.
 func judgesPatterns(nodes map[string]*node) bool {
 	for location, n := range nodes {
-		if n.Format == "regex" && builtin(location) {
+		if (n.Format == "regex" || n.RegexProperties) && builtin(location) {
 			return true
 		}
 	}

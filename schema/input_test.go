@@ -131,17 +131,15 @@ func TestInputKeepsItsMap(t *testing.T) {
 }
 
 func TestInputPanics(t *testing.T) {
-	for what, tools := range map[string]schema.Tools{
-		"nil":           nil,
-		"none":          {},
-		"empty name":    {"": transferSchema},
-		"nil Schema":    {"transfer": nil},
-		"names as twin": {"transfer": transferSchema, "Transfer": transferSchema},
+	for want, tools := range map[string]schema.Tools{
+		"schema: Input: no tools":                                       {},
+		"schema: Input: a tool without a name":                          {"": transferSchema},
+		`schema: Input: nil Schema for "transfer"`:                      {"transfer": nil},
+		`schema: Input: "Transfer" and "transfer" differ in case alone`: {"transfer": transferSchema, "Transfer": transferSchema},
 	} {
-		if !panics(func() { schema.Input(tools) }) {
-			t.Errorf("%s: got no panic, want one", what)
-		}
+		wantPanic(t, "Input", want, func() { schema.Input(tools) })
 	}
+	wantPanic(t, "nil", "schema: Input: no tools", func() { schema.Input(nil) })
 }
 
 func TestGatesDescribeThemselves(t *testing.T) {

@@ -7,10 +7,11 @@ const (
 	MaxSubschemas  = 5000      // the schemas within a schema
 	MaxPattern     = 1000      // the length of a regular expression in bytes
 
-	// MaxCost bounds what a schema may ask for at one place of an instance,
+	// MaxCost bounds what a schema may ask for at its own place of an instance,
 	// counted in keywords to look at: how often the place is judged, times
 	// what each schema that judges it asks. A chain of n schemas that each
-	// refer to the next one twice costs 2^n.
+	// refer to the next one twice costs 2^n. What a recursive schema asks for
+	// n levels down is a matter of the instance, and of MaxWork.
 	MaxCost = 10_000
 )
 
@@ -27,8 +28,8 @@ const (
 	MaxExponent = 308
 
 	// MaxWork bounds a whole judgement, in the unit of MaxCost: about a second.
-	// What an instance takes at most is worked out from the number of its
-	// values at each depth, before any of them is judged.
+	// What an instance takes at most is worked out before any of its values is
+	// judged, from the schemas that apply to each.
 	MaxWork = 1_000_000
 )
 

@@ -17,6 +17,7 @@ type Schema struct {
 	text  []byte
 	opts  Options
 	root  *jsonschema.Schema
+	loose *jsonschema.Schema // with the formats of jsonschema; nil where root accepts no more
 	bill  *bill
 	plan  *plan               // nil where jsonschema must judge everything
 	nodes map[string]*node    // by their locations
@@ -72,7 +73,7 @@ func (s *Schema) compile() error {
 	if err != nil {
 		return err
 	}
-	root, dynamic, err := compile(s.text, found, s.opts)
+	root, dynamic, err := compile(s.text, found, s.opts, formats)
 	if err != nil {
 		return err
 	}
@@ -83,11 +84,19 @@ func (s *Schema) compile() error {
 		forgetFormats(s.nodes)
 	}
 	s.root, s.names, s.metaschema = root, mentioned(s.nodes), judgesPatterns(s.nodes)
+	if turnsFormats(s.nodes) {
+		if s.loose, _, err = compile(s.text, found, s.opts, linear); err != nil {
+			return err
+		}
+	}
 	s.plan = lower(root, found.programs)
 	s.closed = sync.OnceValue(func() *Schema {
 		c := *s
 		if c.root = closeArguments(root); c.root != root { // which costs no more
 			c.plan = lower(c.root, found.programs)
+		}
+		if s.loose != nil {
+			c.loose = closeArguments(s.loose)
 		}
 		return &c
 	})
@@ -246,11 +255,14 @@ func (s *Schema) judgeSlowly(text string) error {
 	if s.metaschema && holdsLongPattern(doc.value) {
 		return s.violated(&fault{keyword: KeywordWork, reason: "holds a regular expression that is too long", offset: -1})
 	}
-	return s.validate(doc.value)
+	if err := s.validate(s.root, doc.value); err != nil || s.loose == nil {
+		return err
+	}
+	return s.validate(s.loose, doc.value)
 }
 
-// validate judges a decoded value.
-func (s *Schema) validate(v any) (err error) {
+// validate has one of the compiled schemas judge a decoded value.
+func (s *Schema) validate(by *jsonschema.Schema, v any) (err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -261,7 +273,7 @@ func (s *Schema) validate(v any) (err error) {
 			err = s.indeterminate(errors.New("the validator panicked"))
 		}
 	}()
-	err = s.root.Validate(v)
+	err = by.Validate(v)
 	var invalid *jsonschema.ValidationError
 	switch {
 	case err == nil:

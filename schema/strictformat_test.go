@@ -68,3 +68,27 @@ func TestFormatsAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// Where a string must not have a format, one that jsonschema takes for such is refused
+// as well.
+func TestAStricterFormatLetsNothingThrough(t *testing.T) {
+	for _, tc := range []struct{ schema, refused, accepted string }{
+		{`{"not":{"format":"ipv4"}}`, `"+1.2.3.4"`, `"a"`},
+		{`{"oneOf":[{"format":"uri"},{"const":"http://h/a b"}]}`, `"http://h/a b"`, `"http://h/a"`},
+		{`{"if":{"format":"hostname"},"then":{"maxLength":3}}`, `"host."`, `"a host"`},
+		{`{"maxContains":1,"contains":{"type":"string","format":"uri"}}`, `["a:b","http://h/a b"]`, `["a:b"]`},
+		{`{"properties":{"a":{"$ref":"#/$defs/n"}},"$defs":{"n":{"not":{"format":"ipv4"}}}}`, `{"a":"+1.2.3.4"}`, `{"a":"1"}`},
+		{`{"anyOf":[{"format":"ipv4"},{"maxLength":3}],"not":{"const":1}}`, `"+1.2.3.4"`, `"abc"`},
+	} {
+		c := newContract(t, tc.schema)
+		for _, s := range []interface{ Validate([]byte) error }{c.s, c.s.Closed()} {
+			if err := s.Validate([]byte(tc.refused)); len(violations(err)) == 0 {
+				t.Errorf("%s: %s: got %v, want a violation", tc.schema, tc.refused, err)
+			}
+			if err := s.Validate([]byte(tc.accepted)); err != nil {
+				t.Errorf("%s: %s: got %v, want no error", tc.schema, tc.accepted, err)
+			}
+		}
+		c.sound(t, tc.refused)
+	}
+}

@@ -60,6 +60,18 @@ func panics(f func()) (panicked bool) {
 	return false
 }
 
+// wantPanic fails unless f panics, and says what begins so.
+func wantPanic(t testing.TB, what, want string, f func()) {
+	t.Helper()
+	defer func() {
+		t.Helper()
+		if got := fmt.Sprint(recover()); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: got panic %q, want one that begins with %q", what, got, want)
+		}
+	}()
+	f()
+}
+
 // fastest returns the least time that f took of a few tries: on a busy machine the
 // others say nothing.
 func fastest(f func()) time.Duration {
