@@ -87,16 +87,15 @@ func (c *claim) holder() string {
 
 // holds checks that the ledger in the directory is still the one that was
 // claimed. It is safe for concurrent use.
-func (c *claim) holds() error {
-	path := segmentPath(c.dir, 1)
+func (c *claim) holds() error { return isStill(c.first.Name(), c.id) }
+
+// isStill checks that a path names the file that it named.
+func isStill(path string, id fs.FileInfo) error {
 	there, err := os.Lstat(path)
-	if err != nil {
-		return err
+	if err == nil && !os.SameFile(there, id) {
+		err = fmt.Errorf("%s is another file than it was", path)
 	}
-	if !os.SameFile(there, c.id) {
-		return fmt.Errorf("%s is another file than it was", path)
-	}
-	return nil
+	return err
 }
 
 // close gives the ledger back.

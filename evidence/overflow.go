@@ -24,6 +24,7 @@ const maxOverflow = 1 << 30
 type overflow struct {
 	disk disk
 	path string
+	held func() error // the directory is still the one that the file belongs in; may be nil
 
 	f *os.File // nil until it is needed
 
@@ -58,6 +59,11 @@ func (o *overflow) isActive() bool {
 // whoever takes the file over.
 func (o *overflow) append(before *group, groups ...*group) error {
 	if o.f == nil {
+		if o.held != nil {
+			if err := o.held(); err != nil {
+				return err
+			}
+		}
 		f, err := o.disk.create(o.path)
 		if err != nil {
 			return err

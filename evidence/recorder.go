@@ -198,8 +198,12 @@ func (r *Recorder) assemble(s *store, cfg Config, origin string, found *found) e
 	seal := newSealer(s, origin, found.tree, found.tiles)
 	seal.log, seal.publish, seal.low = log, cfg.Publish, cfg.LowSpace
 	contents := newCommitter()
+	spill := newOverflow(cfg.Overflow, s.disk)
+	if cfg.Overflow == s.dir {
+		spill.held = s.claim.holds
+	}
 	r.writer = &writer{
-		queue: r.queue, store: s, overflow: newOverflow(cfg.Overflow, s.disk), shippers: r.shippers, sealer: seal,
+		queue: r.queue, store: s, overflow: spill, shippers: r.shippers, sealer: seal,
 		payloads: r.payloads, disclose: cfg.Disclose, signing: cfg.Signing, log: log, root: cfg.Key,
 		build: &builder{
 			ledger: origin, writer: newID(contents.random), contents: contents, names: names{omit: cfg.OmitMadeUp},

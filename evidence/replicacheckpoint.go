@@ -69,7 +69,7 @@ func (r *Replica) PutCheckpoint(signed []byte) error {
 	if r.newest != nil && a.Size <= r.newest.Size {
 		return nil
 	}
-	if err := r.store.disk.replace(filepath.Join(r.dir, checkpointName), a.note); err != nil {
+	if err := r.store.replace(filepath.Join(r.dir, checkpointName), a.note); err != nil {
 		return unavailable("replica "+r.dir, err)
 	}
 	r.newest = a
@@ -108,7 +108,7 @@ func (r *Replica) await(a *anchor) error {
 		err = nil
 	}
 	if err == nil {
-		err = r.store.disk.replace(aheadPath(r.dir, a.Size), a.note)
+		err = r.store.replace(aheadPath(r.dir, a.Size), a.note)
 	}
 	if err != nil {
 		return unavailable("replica "+r.dir, err)
@@ -128,7 +128,7 @@ func (r *Replica) reach() {
 		return
 	}
 	newest := r.chain.ahead[n-1]
-	if r.store.disk.replace(filepath.Join(r.dir, checkpointName), newest.note) != nil {
+	if r.store.replace(filepath.Join(r.dir, checkpointName), newest.note) != nil {
 		return
 	}
 	r.newest = newest

@@ -3,6 +3,7 @@ package evidence
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -26,6 +27,7 @@ type store struct {
 	max   int64 // bytes of a segment
 
 	f        *os.File // the last segment
+	id       fs.FileInfo
 	segment  uint64
 	size     int64 // of what is durable in it
 	tried    int64 // how long it may be, after an append that failed
@@ -118,7 +120,7 @@ func (s *store) open(segment uint64, size int64) (err error) {
 	if err != nil {
 		return err
 	}
-	s.segment, s.size, s.tried = segment, info.Size(), info.Size()
+	s.id, s.segment, s.size, s.tried = info, segment, info.Size(), info.Size()
 	if size >= 0 {
 		return s.cut(size)
 	}
@@ -165,16 +167,20 @@ func (s *store) create(n uint64) (err error) {
 	if err := s.disk.syncDir(filepath.Dir(path)); err != nil {
 		return err
 	}
+	id, err := f.Stat()
+	if err != nil {
+		return err
+	}
 	s.release() // everything in it that counts is durable
-	s.f, s.segment, s.size, s.reserved, s.suspect = f, n, int64(len(segmentHeader)), 0, false
-	s.tried = s.size
+	s.f, s.id, s.segment, s.reserved, s.suspect = f, id, n, 0, false
+	s.size, s.tried = int64(len(segmentHeader)), int64(len(segmentHeader))
 	return nil
 }
 
 // append makes frames durable, all or none. After an error it can be called
 // again with the same frames, and with more.
 func (s *store) append(frames []byte) error {
-	if err := s.check(s.size, s.tried); err != nil {
+	if err := s.extends(s.size, s.tried); err != nil {
 		return err
 	}
 	if s.suspect {
@@ -188,6 +194,9 @@ func (s *store) append(frames []byte) error {
 		_ = s.disk.sync(s.f)
 	}
 	if s.suspect || s.size+int64(len(frames)) > s.max && s.size > int64(len(segmentHeader)) {
+		if err := s.present(); err != nil {
+			return err
+		}
 		if err := s.create(s.segment + 1); err != nil {
 			return err
 		}
@@ -212,39 +221,48 @@ func (s *store) append(frames []byte) error {
 		s.suspect = true
 		return err
 	}
-	if err := s.check(end, end); err != nil {
-		return err // they may be durable where nobody will look for them
+	if err := s.present(); err != nil {
+		return err // they are durable where nobody will look for them
+	}
+	if err := s.extends(end, end); err != nil {
+		return err
 	}
 	s.size, s.tried = end, end
 	return nil
 }
 
-// check checks that this process still is the ledger's only writer, that the last
-// segment is where others will look for it, and that it is as long as this
-// process made it. Where locks do not hold, as between machines that share a
-// folder, the length is what shows another writer: nothing is then written over
-// what that one wrote, or cut off it.
-func (s *store) check(least, most int64) error {
+// present checks that this process still is the ledger's only writer, and the
+// last segment where others will look for it.
+func (s *store) present() error {
 	if err := s.claim.holds(); err != nil {
 		return err
 	}
-	path := segmentPath(s.dir, s.segment)
-	there, err := os.Lstat(path)
-	if err != nil {
-		return err
-	}
-	mine, err := s.f.Stat()
+	return isStill(s.f.Name(), s.id)
+}
+
+// extends checks that the last segment is as long as this process made it. Where
+// locks do not hold, as between machines that share a folder, that is what shows
+// another writer: nothing is written over what that one wrote, or cut off it.
+func (s *store) extends(least, most int64) error {
+	size, err := s.f.Seek(0, io.SeekEnd) // allocates nothing, and writes say where they go
 	switch {
 	case err != nil:
 		return err
-	case !os.SameFile(there, mine):
-		return fmt.Errorf("%s is another file than it was", path)
-	case mine.Size() < least:
-		return fmt.Errorf("%s was cut from outside", path)
-	case mine.Size() > most:
-		return fmt.Errorf("%s grew by %d bytes: somebody else writes to it", path, mine.Size()-most)
+	case size < least:
+		return fmt.Errorf("%s was cut from outside", s.f.Name())
+	case size > most:
+		return fmt.Errorf("%s grew by %d bytes: somebody else writes to it", s.f.Name(), size-most)
 	}
 	return nil
+}
+
+// replace gives a file of the ledger new content, unless the directory has come
+// to hold another ledger.
+func (s *store) replace(path string, content []byte) error {
+	if err := s.claim.holds(); err != nil {
+		return err
+	}
+	return s.disk.replace(path, content)
 }
 
 // release closes the last segment and gives back the room that it did not need.
@@ -252,7 +270,7 @@ func (s *store) release() {
 	if s.f == nil {
 		return
 	}
-	if s.reserved > 0 && !s.suspect && s.check(s.size, s.tried) == nil {
+	if s.reserved > 0 && !s.suspect && s.extends(s.size, s.tried) == nil {
 		_ = s.disk.truncate(s.f, s.size)
 	}
 	_ = s.f.Close()

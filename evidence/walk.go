@@ -13,7 +13,7 @@ import (
 
 // A ledger is a directory:
 //
-//	lock          held by the writer; says who that is
+//	lock          held by the writer, as is the first segment; says who that is
 //	checkpoint    the signed head of the Merkle tree over all records
 //	overflow.seg  records that are not in the log yet, if any
 //	segments/     the log, in files that continue one another
