@@ -21,14 +21,15 @@ const depsPolicy = `
 	middleware/middlewaretest: middleware internal/foreign
 	internal/httpreplay:
 	internal/delivery: internal/foreign github.com/sony/gobreaker github.com/cenkalti/backoff/v5
+	internal/osfile: golang.org/x/sys
 	internal/pair: golang.org/x/sys
 	internal/sample:
 	gates: middleware internal/foreign
 	schema: middleware internal/foreign github.com/santhosh-tekuri/jsonschema/v5 github.com/go-json-experiment/json github.com/google/jsonschema-go
-	evidence/internal/tiles: golang.org/x/mod
-	evidence: middleware internal/foreign internal/delivery evidence/internal/tiles github.com/go-json-experiment/json github.com/google/uuid golang.org/x/sys
+	evidence/internal/tiles: internal/osfile golang.org/x/mod
+	evidence: middleware internal/foreign internal/delivery internal/osfile evidence/internal/tiles github.com/go-json-experiment/json github.com/google/uuid
 	evidence/evidencetest: evidence
-	evidence/collector: evidence github.com/go-json-experiment/json
+	evidence/collector: evidence internal/osfile github.com/go-json-experiment/json
 	evidence/httpsink: evidence internal/delivery
 	adapters/adaptertest: middleware
 	adapters/aitracer: internal/foreign internal/delivery

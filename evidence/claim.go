@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"example.com/safeconduct/internal/osfile"
 )
 
 // A claim makes this process the only writer of a ledger, until it is given back
@@ -57,22 +59,19 @@ func (c *claim) takeFirst() error {
 }
 
 func (c *claim) take(path string, flag int) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|openNoFollow|flag, 0o600)
+	f, err := osfile.OpenDirect(path, os.O_RDWR|flag, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := lockFile(f); err != nil {
+	if err := osfile.Lock(f); err != nil {
 		_ = f.Close() // nothing was written
-		if errors.Is(err, errHeld) {
+		if errors.Is(err, osfile.ErrLocked) {
 			return nil, fmt.Errorf("%w: %s", ErrLocked, c.holder())
 		}
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	return f, nil
 }
-
-// errHeld is that somebody else has locked a file.
-var errHeld = errors.New("held")
 
 // holder says who has the ledger.
 func (c *claim) holder() string {

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"example.com/safeconduct/internal/osfile"
 )
 
 // A disk is what a writer asks of the operating system. Every change to a ledger
@@ -24,16 +26,16 @@ type disk struct {
 func realDisk() disk {
 	return disk{
 		create: func(path string) (*os.File, error) {
-			return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+			return osfile.Open(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		},
-		allocate: allocate,
+		allocate: osfile.Allocate,
 		writeAt:  (*os.File).WriteAt,
 		truncate: (*os.File).Truncate,
-		sync:     syncFile,
-		rename:   os.Rename,
-		remove:   os.Remove,
-		syncDir:  syncDir,
-		free:     freeSpace,
+		sync:     osfile.Sync,
+		rename:   osfile.Rename,
+		remove:   osfile.Remove,
+		syncDir:  osfile.SyncDir,
+		free:     osfile.Free,
 	}
 }
 

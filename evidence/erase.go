@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"example.com/safeconduct/internal/osfile"
 )
 
 // Erase makes a content that can be disclosed one that no longer can: it removes
@@ -53,7 +55,7 @@ func (r *Recorder) erase(ctx context.Context, commitment string) error {
 // erasePayload removes a content from the payload store of a ledger, if it has
 // one.
 func erasePayload(dir, commitment string) error {
-	s := payloadStore{dir: filepath.Join(dir, payloadsName), sync: syncRoot}
+	s := payloadStore{dir: filepath.Join(dir, payloadsName), sync: osfile.SyncRoot}
 	if _, err := os.Lstat(s.dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -3,6 +3,7 @@ package evidence
 import (
 	"os"
 
+	"example.com/safeconduct/internal/osfile"
 	"example.com/safeconduct/middleware"
 )
 
@@ -45,4 +46,4 @@ func (m *Emitter) Emit() error {
 func (m *Emitter) Drain() { m.q.events = m.q.events[:0] }
 
 // SyncFile makes durable what was written to f, as the writer does.
-func SyncFile(f *os.File) error { return syncFile(f) }
+func SyncFile(f *os.File) error { return osfile.Sync(f) }

@@ -13,6 +13,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"example.com/safeconduct/internal/osfile"
 )
 
 // maxKeyFile bounds what is read of a key file.
@@ -101,6 +103,8 @@ func writeNew(path string, data []byte, perm fs.FileMode) (err error) {
 // refuses a file that anyone but its owner may read. It also refuses a symbolic
 // link: what it points to can change under the name that was checked. Where a
 // key comes from elsewhere, a mounted secret say, read it and call [ParseKey].
+// On Windows modes say nothing of who may read a file: keep keys in a folder that
+// others cannot read.
 //
 // Errors name the file and never hold any of its content. That of a missing
 // file wraps fs.ErrNotExist.
@@ -167,7 +171,7 @@ func readKeyFile(path string, private bool) ([]byte, error) {
 	}
 	defer func() { _ = f.Close() }() // only read
 	switch mode := info.Mode(); {
-	case private && mode.Perm()&0o077 != 0:
+	case private && !osfile.IsPrivate(mode):
 		return nil, fmt.Errorf("may be read or written by others (mode %04o): chmod 600 it", mode.Perm())
 	case info.Size() == 0:
 		return nil, errors.New("is empty")
@@ -186,11 +190,11 @@ func readKeyFile(path string, private bool) ([]byte, error) {
 // the same name. Unless links is set it refuses a symbolic link. Its errors do
 // not name the file.
 func openRegular(path string, links bool) (*os.File, fs.FileInfo, error) {
-	flag := openNonblock
+	open := osfile.Open
 	if !links {
-		flag = openNoFollow
+		open = osfile.OpenDirect
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|flag, 0)
+	f, err := open(path, os.O_RDONLY, 0)
 	if err != nil {
 		if info, lerr := os.Lstat(path); !links && lerr == nil && info.Mode()&fs.ModeSymlink != 0 {
 			return nil, nil, errors.New("is a symbolic link")

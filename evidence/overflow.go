@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"example.com/safeconduct/internal/osfile"
 )
 
 // maxOverflow bounds the overflow file. Beyond it records wait in the queue, and
@@ -216,7 +218,7 @@ func eachFrame(frames []byte, visit func(env []byte)) error {
 // readOverflow calls visit for each whole frame of the overflow file in dir, if
 // there is one, until visit returns false.
 func readOverflow(dir string, visit func(env []byte) bool) error {
-	f, err := os.OpenFile(filepath.Join(dir, overflowName), os.O_RDONLY|openNoFollow, 0)
+	f, err := osfile.OpenDirect(filepath.Join(dir, overflowName), os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -14,6 +14,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"example.com/safeconduct/internal/osfile"
 )
 
 // OpenPayload reads the content that was kept of a commitment from the ledger in
@@ -218,7 +220,7 @@ func openRegularIn(dir *os.Root, name string) (*os.File, fs.FileInfo, error) {
 	case !info.Mode().IsRegular():
 		return nil, nil, errors.New("is not a regular file")
 	}
-	f, err := dir.OpenFile(name, os.O_RDONLY|openNonblock, 0)
+	f, err := dir.OpenFile(name, os.O_RDONLY|osfile.Nonblock, 0)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"example.com/safeconduct/internal/osfile"
 )
 
 // Payloads say whether and how contents are kept beside the ledger, so that
@@ -143,7 +145,7 @@ func openPayloads(dir string, p Payloads, space payloadSpace) (*payloadStore, er
 	}
 	s := &payloadStore{
 		dir: filepath.Join(dir, payloadsName), key: bytes.Clone(p.Key), maxBytes: p.MaxBytes, maxContent: p.MaxContent,
-		space: space, write: (*os.File).Write, sync: syncRoot,
+		space: space, write: (*os.File).Write, sync: osfile.SyncRoot,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	if s.maxBytes == 0 {
@@ -168,7 +170,7 @@ func openPayloads(dir string, p Payloads, space payloadSpace) (*payloadStore, er
 func (s *payloadStore) prepare(parent string) error {
 	switch err := os.Mkdir(s.dir, 0o700); {
 	case err == nil:
-		if err := syncDir(parent); err != nil {
+		if err := osfile.SyncDir(parent); err != nil {
 			return err
 		}
 	case !errors.Is(err, fs.ErrExist):

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"example.com/safeconduct/internal/osfile"
 )
 
 // A shipment is records of one segment that go together, and what became of them.
@@ -109,7 +111,7 @@ func (l *ledgerReader) read(b *shipment, at, end place) error {
 
 // segment reads on in one segment, up to its end or to that of what is durable.
 func (l *ledgerReader) segment(b *shipment, at, end place) error {
-	f, err := os.Open(segmentPath(l.dir, at.segment))
+	f, err := osfile.Open(segmentPath(l.dir, at.segment), os.O_RDONLY, 0)
 	if err != nil {
 		return unwrapPath(err)
 	}

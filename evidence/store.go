@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"example.com/safeconduct/internal/osfile"
 )
 
 const (
@@ -113,7 +115,7 @@ func (s *store) begin() error {
 // open opens the last segment. If size is not negative only so many bytes of it
 // are good, and those behind them are cut off.
 func (s *store) open(segment uint64, size int64) (err error) {
-	if s.f, err = os.OpenFile(segmentPath(s.dir, segment), os.O_RDWR|openNoFollow, 0); err != nil {
+	if s.f, err = osfile.OpenDirect(segmentPath(s.dir, segment), os.O_RDWR, 0); err != nil {
 		return err
 	}
 	info, err := s.f.Stat()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/internal/osfile"
 	"github.com/go-json-experiment/json"
 )
 
@@ -117,7 +118,7 @@ func (q *equivocations) append(client string, line []byte) (err error) {
 		return err
 	}
 	if size == 0 {
-		return syncDir(q.dir)
+		return osfile.SyncDir(q.dir)
 	}
 	return nil
 }

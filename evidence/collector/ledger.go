@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/internal/osfile"
 )
 
 // Below the directory of a Collector:
@@ -29,16 +30,7 @@ func makeDirs(dir string) error {
 			return err
 		}
 	}
-	return syncDir(dir)
-}
-
-// syncDir makes what was created in dir durable.
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return osfile.SyncDir(dir)
 }
 
 // dirName returns the name of the directory of a ledger: what can be read of its

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"example.com/safeconduct/internal/osfile"
 )
 
 type state int
@@ -79,6 +81,6 @@ func openRegular(path string) (*os.File, int64, error) {
 	if !info.Mode().IsRegular() {
 		return nil, 0, errNotRegular
 	}
-	f, err := os.Open(path)
+	f, err := osfile.Open(path, os.O_RDONLY, 0)
 	return f, info.Size(), err
 }

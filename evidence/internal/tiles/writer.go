@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"example.com/safeconduct/internal/osfile"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -236,7 +237,7 @@ func (w *Writer) replace(path string, data []byte) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
+			err = errors.Join(err, osfile.Remove(f.Name()))
 		}
 	}()
 	_, err = f.Write(data)
@@ -246,14 +247,14 @@ func (w *Writer) replace(path string, data []byte) (err error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	return osfile.Rename(f.Name(), path)
 }
 
 // create opens a new file, makes the directories to it where they are missing,
 // and replaces what a crash has left under its name.
 func (w *Writer) create(path string) (*os.File, error) {
 	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL
-	f, err := os.OpenFile(path, flags, w.opts.Mode)
+	f, err := osfile.Open(path, flags, w.opts.Mode)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		read := w.opts.Mode & 0o444
@@ -261,11 +262,11 @@ func (w *Writer) create(path string) (*os.File, error) {
 			return nil, err
 		}
 	case errors.Is(err, fs.ErrExist):
-		if err := os.Remove(path); err != nil {
+		if err := osfile.Remove(path); err != nil {
 			return nil, err
 		}
 	default:
 		return f, err
 	}
-	return os.OpenFile(path, flags, w.opts.Mode)
+	return osfile.Open(path, flags, w.opts.Mode)
 }
