@@ -15,10 +15,13 @@ import (
 type Config struct {
 	// Key is the root key. It signs statements about session keys, which live
 	// in memory and sign the records and checkpoints: so a key that a KMS or
-	// an HSM holds is asked once at Open and once a day. Its Public must give
-	// an ed25519.PublicKey, as an ed25519.PrivateKey does. If it is nil, Open
-	// makes one that lives as long as the Recorder does: enough to start a
-	// ledger, not to continue one.
+	// an HSM holds is asked once at Open and once a day, and once more at Open
+	// where there are Exporters. Its Public must give an ed25519.PublicKey, as
+	// an ed25519.PrivateKey does. If it is nil, Open makes one that lives as
+	// long as the Recorder does: enough to start a ledger, not to continue one.
+	//
+	// Package fmt shows the bytes of a PrivateKey where a Config is in an
+	// unexported field of what is printed: it can call no method there.
 	Key crypto.Signer
 
 	// Ledger is the origin that a new ledger gets, its name in every record

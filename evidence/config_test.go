@@ -15,11 +15,11 @@ import (
 // TestKeysAreNotShown looks for the keys in all that is printed or logged.
 func TestKeysAreNotShown(t *testing.T) {
 	key, payloadKey := testKey(1), []byte("thirty-two bytes nobody may read")
-	payloads := evidence.Payloads{Key: payloadKey, MaxContent: 10}
+	payloads := evidence.Payloads{Key: func() []byte { return payloadKey }, MaxContent: 10}
 	cfg := evidence.Config{Key: key, Ledger: "prod", Payloads: &payloads}
 	var said bytes.Buffer
 	text, lines := slog.New(slog.NewTextHandler(&said, nil)), slog.New(slog.NewJSONHandler(&said, nil))
-	for _, v := range []any{cfg, &cfg, payloads, &payloads, struct{ C evidence.Config }{cfg}} {
+	for _, v := range []any{cfg, &cfg, payloads, &payloads, struct{ C evidence.Config }{cfg}, struct{ p evidence.Payloads }{payloads}, &struct{ p *evidence.Payloads }{&payloads}} {
 		_, _ = fmt.Fprintf(&said, "%v %+v %#v %s %q\n", v, v, v, v, v)
 		text.Info("x", "v", v)
 		lines.Info("x", "v", v)

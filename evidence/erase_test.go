@@ -41,7 +41,7 @@ func oneCall(t testing.TB, cfg evidence.Config) (dir string, r *evidence.Recorde
 // A content that is kept can be opened, and proves its commitment; one that is
 // erased cannot, the ledger says why, and verifies as before.
 func TestErase(t *testing.T) {
-	dir, r, intent := oneCall(t, evidence.Config{Payloads: &evidence.Payloads{Key: payloadKey()}})
+	dir, r, intent := oneCall(t, evidence.Config{Payloads: &evidence.Payloads{Key: payloadKey}})
 	commitment := intent.Record.Input.Commitment
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
@@ -58,7 +58,7 @@ func TestErase(t *testing.T) {
 	}
 	before := wantIntact(t, dir)
 
-	again := open(t, dir, evidence.Config{Payloads: &evidence.Payloads{Key: payloadKey()}})
+	again := open(t, dir, evidence.Config{Payloads: &evidence.Payloads{Key: payloadKey}})
 	if err := again.Erase(t.Context(), commitment, "asked for by the subject", "dpo@example.com"); err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestErase(t *testing.T) {
 
 // Whoever erases needs no payload key, and need not have kept anything.
 func TestEraseWithoutAStore(t *testing.T) {
-	dir, r, intent := oneCall(t, evidence.Config{Payloads: &evidence.Payloads{Key: payloadKey()}})
+	dir, r, intent := oneCall(t, evidence.Config{Payloads: &evidence.Payloads{Key: payloadKey}})
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 	_, _ = rand.Read(key)
 	dir := newDir(t)
 	r := open(t, dir, evidence.Config{
-		Payloads: &evidence.Payloads{Key: key},
+		Payloads: &evidence.Payloads{Key: func() []byte { return key }},
 		Logger:   slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	c := shell

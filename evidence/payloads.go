@@ -32,12 +32,14 @@ import (
 // To erase a content is to remove its file. What remains of it, on the blocks
 // of the disk or in a backup, can be read with the Key only.
 //
-// Printing or logging Payloads does not show it.
+// It is behind a func, of which printing or logging shows nothing, whatever holds
+// the Payloads.
 type Payloads struct {
-	// Key encrypts the contents: 32 bytes, required. The caller keeps it, and
-	// not beside the ledger; losing it erases all contents. Another key may be
-	// given for a ledger that has contents: each is then read with its own.
-	Key []byte `json:"-"`
+	// Key returns what encrypts the contents: 32 bytes, required. It is asked
+	// once. The caller keeps it, and not beside the ledger; losing it erases all
+	// contents. Another key may be given for a ledger that has contents: each is
+	// then read with its own.
+	Key func() []byte `json:"-"`
 
 	// MaxBytes bounds the files together, each counted as the blocks of 4 KiB
 	// that it takes. What comes when they are full is dropped, and counted. If
@@ -55,7 +57,7 @@ func (p Payloads) String() string {
 	return fmt.Sprintf("evidence.Payloads of %d bytes, %d each", p.MaxBytes, p.MaxContent)
 }
 
-// GoString does the same: %#v would show the key.
+// GoString does the same.
 func (p Payloads) GoString() string { return p.String() }
 
 // LogValue does the same.
@@ -143,8 +145,12 @@ func openPayloads(dir string, p Payloads, space payloadSpace) (*payloadStore, er
 	if p.MaxBytes < 0 || p.MaxContent < 0 || p.MaxContent > payloadLimit {
 		panic("evidence: Payloads: a bound is negative or too large")
 	}
+	var key []byte
+	if p.Key != nil {
+		key = bytes.Clone(p.Key())
+	}
 	s := &payloadStore{
-		dir: filepath.Join(dir, payloadsName), key: bytes.Clone(p.Key), maxBytes: p.MaxBytes, maxContent: p.MaxContent,
+		dir: filepath.Join(dir, payloadsName), key: key, maxBytes: p.MaxBytes, maxContent: p.MaxContent,
 		space: space, write: (*os.File).Write, sync: osfile.SyncRoot,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
@@ -154,7 +160,7 @@ func openPayloads(dir string, p Payloads, space payloadSpace) (*payloadStore, er
 	if s.maxContent == 0 {
 		s.maxContent = 1 << 20
 	}
-	err := checkPayloadKey(p.Key)
+	err := checkPayloadKey(key)
 	if err == nil {
 		err = s.prepare(dir)
 	}

@@ -22,7 +22,7 @@ func TestContentsLeaveTheLastSpaceToRecords(t *testing.T) {
 		const low, ahead = 10 << 20, 4 << 20
 		var free atomic.Int64
 		dir := newDir(t)
-		cfg := evidence.Config{LowSpace: low, Payloads: &evidence.Payloads{Key: payloadKey()}}
+		cfg := evidence.Config{LowSpace: low, Payloads: &evidence.Payloads{Key: payloadKey}}
 		cfg.Free(func() (int64, error) { return free.Load(), nil })
 		r := open(t, dir, cfg)
 		for _, tt := range []struct {

@@ -39,7 +39,7 @@ func payloadFile(dir, commitment string) string {
 func openPayloads(t testing.TB, dir string, p evidence.Payloads) *evidence.PayloadStore {
 	t.Helper()
 	if p.Key == nil {
-		p.Key = payloadKey()
+		p.Key = payloadKey
 	}
 	s, err := evidence.OpenPayloads(dir, p)
 	if err != nil {
@@ -153,7 +153,7 @@ func TestPayloads(t *testing.T) {
 	// What is there is counted when it is opened again, and another key may
 	// follow: each is read with its own.
 	other := bytes.Repeat([]byte{8}, 32)
-	s = openPayloads(t, dir, evidence.Payloads{Key: other})
+	s = openPayloads(t, dir, evidence.Payloads{Key: func() []byte { return other }})
 	wantPayloads(t, s, 0, 0, n*4096)
 	s.Put(payloadOf(n))
 	flushPayloads(t, s)
@@ -169,7 +169,7 @@ func TestPayloads(t *testing.T) {
 
 func TestPayloadsKeepTheirKey(t *testing.T) {
 	key := payloadKey()
-	s := openPayloads(t, t.TempDir(), evidence.Payloads{Key: key})
+	s := openPayloads(t, t.TempDir(), evidence.Payloads{Key: func() []byte { return key }})
 	clear(key)
 	s.Put(payloadOf(1))
 	flushPayloads(t, s)
@@ -181,7 +181,7 @@ func TestPayloadsKeepTheirKey(t *testing.T) {
 func TestOpenPayloadsRefuses(t *testing.T) {
 	dir := t.TempDir()
 	for _, n := range []int{0, 16, 31, 33} {
-		_, err := evidence.OpenPayloads(dir, evidence.Payloads{Key: make([]byte, n)})
+		_, err := evidence.OpenPayloads(dir, evidence.Payloads{Key: func() []byte { return make([]byte, n) }})
 		wantRefused(t, err, fmt.Sprintf("the key has %d bytes, not 32", n))
 		_, err = evidence.OpenPayload(dir, make([]byte, n), payloadOf(1).Commitment())
 		wantRefused(t, err, fmt.Sprintf("the key has %d bytes, not 32", n))
@@ -190,14 +190,14 @@ func TestOpenPayloadsRefuses(t *testing.T) {
 		t.Errorf("a directory was made without a key: %v", err)
 	}
 	nowhere := filepath.Join(dir, "nowhere")
-	if _, err := evidence.OpenPayloads(nowhere, evidence.Payloads{Key: payloadKey()}); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), nowhere) {
+	if _, err := evidence.OpenPayloads(nowhere, evidence.Payloads{Key: payloadKey}); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), nowhere) {
 		t.Errorf("without a ledger: got %v", err)
 	}
 	file := filepath.Join(dir, "file")
 	if err := errors.Join(os.Mkdir(file, 0o700), os.WriteFile(filepath.Join(file, "payloads"), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	_, err := evidence.OpenPayloads(file, evidence.Payloads{Key: payloadKey()})
+	_, err := evidence.OpenPayloads(file, evidence.Payloads{Key: payloadKey})
 	wantRefused(t, err, filepath.Join(file, "payloads"), "not a directory")
 
 	for _, p := range []evidence.Payloads{{MaxBytes: -1}, {MaxContent: -1}, {MaxContent: 64<<20 + 1}} {
@@ -222,13 +222,13 @@ func TestPayloadsNotWritable(t *testing.T) {
 	if err := os.Mkdir(payloads, 0o500); err != nil {
 		t.Fatal(err)
 	}
-	_, err := evidence.OpenPayloads(dir, evidence.Payloads{Key: payloadKey()})
+	_, err := evidence.OpenPayloads(dir, evidence.Payloads{Key: payloadKey})
 	wantRefused(t, err, payloads, "permission denied")
 	if err := errors.Join(os.Remove(payloads), os.Chmod(dir, 0o500)); err != nil {
 		t.Fatal(err)
 	}
 	defer os.Chmod(dir, 0o700) //nolint:errcheck // for the clean-up
-	_, err = evidence.OpenPayloads(dir, evidence.Payloads{Key: payloadKey()})
+	_, err = evidence.OpenPayloads(dir, evidence.Payloads{Key: payloadKey})
 	wantRefused(t, err, payloads, "permission denied")
 }
 

@@ -20,7 +20,7 @@ import (
 func revealing(t testing.TB) (dir string, intent *evidence.Record) {
 	t.Helper()
 	dir = newDir(t)
-	r := open(t, dir, evidence.Config{Ledger: "proofs", Payloads: &evidence.Payloads{Key: payloadKey()}})
+	r := open(t, dir, evidence.Config{Ledger: "proofs", Payloads: &evidence.Payloads{Key: payloadKey}})
 	if err := agent(context.Background(), r); err != nil {
 		t.Fatal(err)
 	}

@@ -31,16 +31,18 @@ const (
 // at a time.
 var ErrOpen = delivery.ErrOpen
 
-// A Config says how a [Client] works. Printing or logging it does not show the
-// Key.
+// A Config says how a [Client] works. The Key is behind a func, of which printing or
+// logging shows nothing, whatever holds the Config.
 type Config struct {
 	// BaseURL is the origin of the deployed app, such as
 	// https://aitracer.example.com: without a path, and https unless it is on
 	// the loopback interface.
 	BaseURL string
 
-	// Key is the workspace's key, which begins with akt_. It is required.
-	Key string `json:"-"`
+	// Key returns the workspace's key, which begins with akt_. It is asked before
+	// each request, by any goroutine: a key that changed is used without a restart.
+	// It is required.
+	Key func() string `json:"-"`
 
 	// Environment is where the agent runs. If it is empty, "prod".
 	Environment string
@@ -75,7 +77,7 @@ type Config struct {
 // String names the origin.
 func (c Config) String() string { return "aitracer.Config for " + originOf(c.BaseURL) }
 
-// GoString does the same: %#v would show the key.
+// GoString does the same.
 func (c Config) GoString() string { return c.String() }
 
 // LogValue does the same.
@@ -100,9 +102,7 @@ type Client struct {
 	http        *http.Client
 	line        *delivery.Line
 	slots       chan struct{}
-
-	// authorize holds the key where printing the Client does not reach it.
-	authorize func(*http.Request)
+	key         func() string
 }
 
 // New returns a Client. The error is of a BaseURL or a Key that cannot be used.
@@ -113,14 +113,14 @@ func New(cfg Config) (*Client, error) {
 	}
 	origin, err := checkOrigin(cfg.BaseURL)
 	if err == nil {
-		err = checkKey(cfg.Key)
+		_, err = bearer(cfg.Key)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("aitracer: %w", err)
 	}
 	c := &Client{
 		origin: origin, environment: cmp.Or(cfg.Environment, "prod"), redact: cfg.Redact,
-		timeout: cmp.Or(cfg.Timeout, 10*time.Second), concurrency: cmp.Or(cfg.Concurrency, 8),
+		timeout: cmp.Or(cfg.Timeout, 10*time.Second), concurrency: cmp.Or(cfg.Concurrency, 8), key: cfg.Key,
 	}
 	c.line = delivery.New(delivery.Config{
 		Timeout: c.timeout, MinBackoff: cfg.MinBackoff, MaxBackoff: cfg.MaxBackoff,
@@ -140,8 +140,6 @@ func New(cfg Config) (*Client, error) {
 		// Wherever a redirect leads, the key does not go there.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	bearer := "Bearer " + cfg.Key
-	c.authorize = func(r *http.Request) { r.Header.Set("Authorization", bearer) }
 	return c, nil
 }
 
@@ -174,15 +172,27 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-func checkKey(key string) error {
+// A keyError is of a key that cannot be used. Somebody has to see to it, as to one
+// that is wrong.
+type keyError string
+
+func (e keyError) Error() string    { return string(e) }
+func (keyError) Unauthorized() bool { return true }
+
+// bearer returns the header by which a request shows the key.
+func bearer(ask func() string) (string, error) {
 	const prefix = "akt_"
+	key := ""
+	if ask != nil {
+		key = ask()
+	}
 	switch {
 	case !strings.HasPrefix(key, prefix) || key == prefix:
-		return errors.New("the Key is not a workspace key, which begins with akt_")
+		return "", keyError("the Key is not a workspace key, which begins with akt_")
 	case strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return errors.New("the Key holds what no header can hold")
+		return "", keyError("the Key holds what no header can hold")
 	}
-	return nil
+	return "Bearer " + key, nil
 }
 
 const (
@@ -239,7 +249,11 @@ func (c *Client) post(ctx context.Context, path string, body []byte) (answer []b
 	if err != nil {
 		return nil, &Error{Path: path, Err: err}
 	}
-	c.authorize(req)
+	authorization, err := bearer(c.key)
+	if err != nil {
+		return nil, &Error{Path: path, Err: err}
+	}
+	req.Header.Set("Authorization", authorization)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "safeconduct")

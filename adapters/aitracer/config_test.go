@@ -37,7 +37,7 @@ func TestNew(t *testing.T) {
 		{origin, "akt_hunter2\r\nX: y", "aitracer: the Key holds what no header can hold"},
 		{origin, "akt_hunter2é", "aitracer: the Key holds what no header can hold"},
 	} {
-		c, err := aitracer.New(aitracer.Config{BaseURL: tt.base, Key: tt.key})
+		c, err := aitracer.New(aitracer.Config{BaseURL: tt.base, Key: bear(tt.key)})
 		if got := fmt.Sprint(err); err == nil && tt.want != "" || err != nil && got != tt.want || (c == nil) != (err != nil) {
 			t.Errorf("New with %q and %q: got %s, want %s", tt.base, tt.key, got, tt.want)
 		}
@@ -61,8 +61,8 @@ func wantPanic(t *testing.T, want string, f func()) {
 // TestKeyIsNotShown looks for the key in all that is printed, logged or
 // returned.
 func TestKeyIsNotShown(t *testing.T) {
-	cfg := aitracer.Config{BaseURL: "https://user:hunter2@aitracer.example.com/x?y", Key: key}
-	c := newClient(t, aitracer.Config{BaseURL: "http://127.0.0.1:1", Key: key, Attempts: 1})
+	cfg := aitracer.Config{BaseURL: "https://user:hunter2@aitracer.example.com/x?y", Key: bear(key)}
+	c := newClient(t, aitracer.Config{BaseURL: "http://127.0.0.1:1", Key: bear(key), Attempts: 1})
 	err := c.Record(t.Context(), documented)
 	if err == nil {
 		t.Fatal("got no error from nobody")
@@ -71,13 +71,18 @@ func TestKeyIsNotShown(t *testing.T) {
 	var log strings.Builder
 	l := slog.New(slog.NewTextHandler(&log, nil))
 	j := slog.New(slog.NewJSONHandler(&log, nil))
-	for _, v := range []any{cfg, &cfg, c, *c, sink, err} {
+	for _, v := range []any{cfg, &cfg, struct{ C aitracer.Config }{cfg}, struct{ c aitracer.Config }{cfg}, &struct{ c *aitracer.Config }{&cfg}, c, *c, struct{ c *aitracer.Client }{c}, sink, err} {
 		_, _ = fmt.Fprintf(&log, "%v %+v %#v %s %q\n", v, v, v, v, v)
 		l.Info("x", "v", v)
 		j.Info("x", "v", v)
 	}
-	b, _ := json.Marshal(cfg)
-	log.Write(b)
+	for _, v := range []any{cfg, struct{ C aitracer.Config }{cfg}, struct{ c aitracer.Config }{cfg}} {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Error(err)
+		}
+		log.Write(b)
+	}
 	for _, secret := range []string{key, key[4:]} {
 		if strings.Contains(log.String(), secret) {
 			t.Errorf("the key is in %s", log.String())

@@ -38,7 +38,7 @@ func printed() *httptest.Server {
 func ExampleNew() {
 	server := printed()
 	defer server.Close()
-	client, err := aitracer.New(aitracer.Config{BaseURL: server.URL, Key: "akt_example"})
+	client, err := aitracer.New(aitracer.Config{BaseURL: server.URL, Key: func() string { return "akt_example" }})
 	if err != nil {
 		panic(err)
 	}
@@ -63,7 +63,7 @@ func ExampleNew() {
 func ExampleClient_RecordBatch() {
 	server := printed()
 	defer server.Close()
-	client, err := aitracer.New(aitracer.Config{BaseURL: server.URL, Key: "akt_example", Environment: "staging"})
+	client, err := aitracer.New(aitracer.Config{BaseURL: server.URL, Key: func() string { return "akt_example" }, Environment: "staging"})
 	if err != nil {
 		panic(err)
 	}
@@ -97,7 +97,7 @@ func ExampleNewSink() {
 	defer os.RemoveAll(dir)
 
 	client, err := aitracer.New(aitracer.Config{
-		BaseURL: server.URL, Key: "akt_example", Concurrency: 1,
+		BaseURL: server.URL, Key: func() string { return "akt_example" }, Concurrency: 1,
 		Redact: func(text string) string { return strings.ReplaceAll(text, "hunter2", "****") },
 	})
 	if err != nil {
@@ -150,7 +150,7 @@ func ExampleNewSink() {
 // A webhook is let through once, and not a second time.
 func ExampleVerify() {
 	secret := []byte("a secret that both sides have")
-	receiver := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}},
+	receiver := aitracer.Verify(aitracer.WebhookRules{Secrets: func() [][]byte { return [][]byte{secret} }},
 		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)
 			fmt.Printf("got %s %v\n", body, err)

@@ -19,7 +19,7 @@ import (
 func take(t *testing.T, envelope []byte) {
 	for _, cfg := range []aitracer.SinkConfig{{Content: tell}, {Content: tell, OTLP: true}} {
 		v := new(vendor)
-		c, err := aitracer.New(aitracer.Config{BaseURL: origin, Key: key, Redact: redact, Transport: wire{v}})
+		c, err := aitracer.New(aitracer.Config{BaseURL: origin, Key: bear(key), Redact: redact, Transport: wire{v}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +75,7 @@ func FuzzWebhook(f *testing.F) {
 	f.Add(now[:9], signature(now, alert), now[9:]+"."+alert)
 	f.Add("-1", "v1=", "")
 	f.Fuzz(func(t *testing.T, timestamp, text, body string) {
-		h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}, Tolerance: 24 * time.Hour}, new(inbox))
+		h := aitracer.Verify(aitracer.WebhookRules{Secrets: kept(secret), Tolerance: 24 * time.Hour}, new(inbox))
 		r := httptest.NewRequest(http.MethodPost, "/hook", strings.NewReader(body))
 		r.Header["X-Aitracer-Delivery-Timestamp"] = []string{timestamp}
 		r.Header["X-Aitracer-Signature"] = []string{text}

@@ -222,11 +222,15 @@ func serve(t *testing.T, v *vendor) (url string) {
 	return s.URL
 }
 
+// bear is a Config.Key, and kept WebhookRules.Secrets.
+func bear(key string) func() string          { return func() string { return key } }
+func kept(secrets ...[]byte) func() [][]byte { return func() [][]byte { return secrets } }
+
 // newClient returns a client that does not wait for long.
 func newClient(t *testing.T, cfg aitracer.Config) *aitracer.Client {
 	t.Helper()
-	if cfg.Key == "" {
-		cfg.Key = key
+	if cfg.Key == nil {
+		cfg.Key = bear(key)
 	}
 	if cfg.MinBackoff == 0 && cfg.Transport == nil {
 		cfg.MinBackoff, cfg.MaxBackoff = 1, 1

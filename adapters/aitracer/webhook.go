@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -40,7 +39,9 @@ const maxSignedBody = 10 << 20
 // /api/ingest/webhooks: it sets [HeaderTimestamp] to the time and
 // [HeaderSignature] to the HMAC over the timestamp, a full stop and the body,
 // keyed with secret. A delivery that is tried again is signed again: a receiver
-// refuses a signature that it has seen.
+// refuses a signature that it has seen. Timestamps are of seconds, and so two bodies
+// that are equal, signed within one, have one signature, and the second counts as a
+// replay: give each body what no other has, an ID say.
 //
 // Sign reads the body, of at most 10 MiB, and puts what it has read in its
 // place. It panics if secret is empty.
@@ -92,12 +93,13 @@ func signature(secret []byte, timestamp string, body []byte) (m mac) {
 	return m
 }
 
-// WebhookRules say which webhooks [Verify] lets through. Printing or logging them
-// does not show the Secrets.
+// WebhookRules say which webhooks [Verify] lets through. The Secrets are behind a
+// func, of which printing or logging shows nothing, whatever holds the WebhookRules.
 type WebhookRules struct {
-	// Secrets are the keys of which one must have signed: usually one, two
-	// while they change. None may be empty, and one is required.
-	Secrets [][]byte `json:"-"`
+	// Secrets returns the keys of which one must have signed: usually one, two
+	// while they change. None may be empty, and one is required. It is asked for
+	// each webhook, by any goroutine, and what it returned must not change.
+	Secrets func() [][]byte `json:"-"`
 
 	// Tolerance is how far the timestamp may be from the time here, on either
 	// side: at most a day. If it is zero, 5 minutes.
@@ -113,17 +115,6 @@ type WebhookRules struct {
 	// zero, 100,000.
 	Memory int
 }
-
-// String says how many secrets there are.
-func (r WebhookRules) String() string {
-	return fmt.Sprintf("aitracer.WebhookRules of %d secrets", len(r.Secrets))
-}
-
-// GoString does the same: %#v would show the secrets.
-func (r WebhookRules) GoString() string { return r.String() }
-
-// LogValue does the same.
-func (r WebhookRules) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
 // Verify returns a Handler that passes on to next what somebody who has one of
 // the secrets signed, lately and once. The others get a status: 400 where a
@@ -142,18 +133,14 @@ func Verify(rules WebhookRules, next http.Handler) http.Handler {
 	switch {
 	case next == nil:
 		panic("aitracer: Verify: nil Handler")
-	case len(rules.Secrets) == 0 || slices.ContainsFunc(rules.Secrets, func(s []byte) bool { return len(s) == 0 }):
+	case rules.Secrets == nil || !usable(rules.Secrets()):
 		panic("aitracer: Verify: no secret, or an empty one")
 	case rules.Tolerance < 0 || rules.MaxBody < 0 || rules.Memory < 0 || rules.Tolerance > 24*time.Hour:
 		panic("aitracer: Verify: a bound that is negative, or a Tolerance of more than a day")
 	}
 	v := &verifier{
-		next: next, tolerance: rules.Tolerance, maxBody: rules.MaxBody,
+		next: next, secrets: rules.Secrets, tolerance: rules.Tolerance, maxBody: rules.MaxBody,
 		seen: replays{max: rules.Memory, began: time.Now()},
-	}
-	for _, s := range rules.Secrets {
-		secret := slices.Clone(s)
-		v.sign = append(v.sign, func(timestamp string, body []byte) mac { return signature(secret, timestamp, body) })
 	}
 	if v.tolerance == 0 {
 		v.tolerance = webhookTolerance
@@ -170,7 +157,7 @@ func Verify(rules WebhookRules, next http.Handler) http.Handler {
 
 type verifier struct {
 	next      http.Handler
-	sign      []func(timestamp string, body []byte) mac // one for each secret, which printing does not reach
+	secrets   func() [][]byte
 	tolerance time.Duration
 	maxBody   int64
 	seen      replays
@@ -226,11 +213,20 @@ func (v *verifier) timely(hook webhook) bool {
 	return -v.tolerance <= age && age <= v.tolerance
 }
 
+// usable reports whether there are secrets, and none is empty.
+func usable(secrets [][]byte) bool {
+	return len(secrets) > 0 && !slices.ContainsFunc(secrets, func(s []byte) bool { return len(s) == 0 })
+}
+
 // signed reports whether one of the secrets made the signature. It tries all of
 // them, so that the time it takes does not say which.
 func (v *verifier) signed(hook webhook, body []byte) (ok bool) {
-	for _, sign := range v.sign {
-		want := sign(hook.timestamp, body)
+	secrets := v.secrets()
+	if !usable(secrets) {
+		return false
+	}
+	for _, secret := range secrets {
+		want := signature(secret, hook.timestamp, body)
 		if hmac.Equal(want[:], hook.mac[:]) {
 			ok = true
 		}

@@ -175,7 +175,7 @@ func TestVerify(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var in inbox
-			h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}, MaxBody: 100, Tolerance: time.Hour}, &in)
+			h := aitracer.Verify(aitracer.WebhookRules{Secrets: kept(secret), MaxBody: 100, Tolerance: time.Hour}, &in)
 			r := httptest.NewRequest(http.MethodPost, "/hook", strings.NewReader(tt.body))
 			r.Header["X-Aitracer-Delivery-Timestamp"] = tt.timestamps
 			r.Header["X-Aitracer-Signature"] = tt.signatures
@@ -202,7 +202,7 @@ func TestVerifyAgainstTime(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}}, new(inbox))
+				h := aitracer.Verify(aitracer.WebhookRules{Secrets: kept(secret)}, new(inbox))
 				r := signed(t, secret, alert)
 				time.Sleep(tt.come)
 				if got := deliver(h, r); got != tt.want {
@@ -213,7 +213,7 @@ func TestVerifyAgainstTime(t *testing.T) {
 	}
 	for ahead, want := range map[time.Duration]int{5 * time.Minute: 204, 5*time.Minute + time.Second: 401, 1000 * time.Hour: 401} {
 		synctest.Test(t, func(t *testing.T) {
-			h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}}, new(inbox))
+			h := aitracer.Verify(aitracer.WebhookRules{Secrets: kept(secret)}, new(inbox))
 			r := signedAt(time.Now().Add(ahead), alert)
 			if got := deliver(h, r); got != want {
 				t.Errorf("%v ahead: got status %d, want %d", ahead, got, want)
@@ -228,7 +228,7 @@ func TestVerifyABodyThatComesLate(t *testing.T) {
 	for late, want := range map[time.Duration]int{5 * time.Minute: 204, 5*time.Minute + 1: 401} {
 		synctest.Test(t, func(t *testing.T) {
 			in := new(inbox)
-			h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}}, in)
+			h := aitracer.Verify(aitracer.WebhookRules{Secrets: kept(secret)}, in)
 			r := signed(t, secret, alert)
 			r.Body = io.NopCloser(io.MultiReader(r.Body, readerFunc(func([]byte) (int, error) {
 				time.Sleep(late)
@@ -247,11 +247,11 @@ func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
 // TestSecretsAreNotShown looks for a secret in all that is printed or logged.
 func TestSecretsAreNotShown(t *testing.T) {
-	rules := aitracer.WebhookRules{Secrets: [][]byte{secret}}
+	rules := aitracer.WebhookRules{Secrets: kept(secret)}
 	h := aitracer.Verify(rules, new(inbox))
 	var said strings.Builder
 	text, lines := slog.New(slog.NewTextHandler(&said, nil)), slog.New(slog.NewJSONHandler(&said, nil))
-	for _, v := range []any{rules, &rules, h, struct{ R aitracer.WebhookRules }{rules}, struct{ h http.Handler }{h}} {
+	for _, v := range []any{rules, &rules, h, struct{ R aitracer.WebhookRules }{rules}, struct{ r aitracer.WebhookRules }{rules}, &struct{ r *aitracer.WebhookRules }{&rules}, struct{ h http.Handler }{h}} {
 		_, _ = fmt.Fprintf(&said, "%v %+v %#v %s %q %x\n", v, v, v, v, v, v)
 		text.Info("x", "v", v)
 		lines.Info("x", "v", v)
@@ -267,12 +267,33 @@ func TestSecretsAreNotShown(t *testing.T) {
 	}
 }
 
+// Two webhooks with one body, signed within one second, are the same to whoever gets
+// them: the second one is a replay. One with an ID of its own is none.
+func TestTheSameWebhookTwiceWithinASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := new(inbox)
+		h := aitracer.Verify(aitracer.WebhookRules{Secrets: kept(secret)}, in)
+		for _, tt := range []struct {
+			body string
+			want int
+		}{{`{"id":1}`, 204}, {`{"id":1}`, 409}, {`{"id":2}`, 204}} {
+			if got := deliver(h, signed(t, secret, tt.body)); got != tt.want {
+				t.Errorf("%s: got status %d, want %d", tt.body, got, tt.want)
+			}
+		}
+		time.Sleep(time.Second)
+		if got := deliver(h, signed(t, secret, `{"id":1}`)); got != 204 {
+			t.Errorf("a second later: got status %d, want 204", got)
+		}
+	})
+}
+
 // TestVerifyReplays sends each webhook again at every second for as long as it
 // might be let through, and longer.
 func TestVerifyReplays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := new(inbox)
-		h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}, Tolerance: 10 * time.Second}, in)
+		h := aitracer.Verify(aitracer.WebhookRules{Secrets: kept(secret), Tolerance: 10 * time.Second}, in)
 		var sent []*http.Request
 		const seconds = 200
 		for n := range seconds {
@@ -300,7 +321,7 @@ func TestVerifyReplays(t *testing.T) {
 func TestVerifyLate(t *testing.T) {
 	for late := range 21 {
 		synctest.Test(t, func(t *testing.T) {
-			h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}, Tolerance: 10 * time.Second}, new(inbox))
+			h := aitracer.Verify(aitracer.WebhookRules{Secrets: kept(secret), Tolerance: 10 * time.Second}, new(inbox))
 			time.Sleep(time.Minute) // generations come and go
 			at := time.Now().Add(10 * time.Second)
 			for n := range late + 1 {
@@ -315,7 +336,7 @@ func TestVerifyLate(t *testing.T) {
 
 // TestVerifyLooksAtEachDigit has signatures that are nearly right.
 func TestVerifyLooksAtEachDigit(t *testing.T) {
-	h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}}, new(inbox))
+	h := aitracer.Verify(aitracer.WebhookRules{Secrets: kept(secret)}, new(inbox))
 	for n := range 64 {
 		r := signedAt(time.Now(), alert)
 		wrong := []byte(r.Header.Get(aitracer.HeaderSignature))
@@ -349,7 +370,7 @@ func TestVerifyAClockThatIsSetBack(t *testing.T) {
 }
 
 func TestVerifyRotation(t *testing.T) {
-	h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{second, secret}}, new(inbox))
+	h := aitracer.Verify(aitracer.WebhookRules{Secrets: kept(second, secret)}, new(inbox))
 	for _, s := range [][]byte{secret, second} {
 		r := signed(t, s, alert)
 		if got := deliver(h, again(t, r)); got != 204 {
@@ -359,7 +380,7 @@ func TestVerifyRotation(t *testing.T) {
 			t.Errorf("signed with %q, again: got status %d, want 409", s, got)
 		}
 	}
-	h = aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{second}}, new(inbox))
+	h = aitracer.Verify(aitracer.WebhookRules{Secrets: kept(second)}, new(inbox))
 	if got := deliver(h, signed(t, secret, alert)); got != 401 {
 		t.Errorf("signed with the old secret: got status %d, want 401", got)
 	}
@@ -369,7 +390,7 @@ func TestVerifyRotation(t *testing.T) {
 // something new, and strangers fill nothing.
 func TestVerifyRemembersSoMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}, Memory: 3, Tolerance: time.Minute}, new(inbox))
+		h := aitracer.Verify(aitracer.WebhookRules{Secrets: kept(secret), Memory: 3, Tolerance: time.Minute}, new(inbox))
 		for n := range 10 {
 			if got := deliver(h, signed(t, []byte("a stranger's"), fmt.Sprint(n))); got != 401 {
 				t.Fatalf("a stranger: got status %d, want 401", got)
@@ -394,7 +415,7 @@ func TestVerifyRemembersSoMany(t *testing.T) {
 // TestVerifyOnce has one webhook come many times at once.
 func TestVerifyOnce(t *testing.T) {
 	in := new(inbox)
-	h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}}, in)
+	h := aitracer.Verify(aitracer.WebhookRules{Secrets: kept(secret)}, in)
 	r := signed(t, secret, alert)
 	var all sync.WaitGroup
 	for range 50 {
@@ -408,7 +429,7 @@ func TestVerifyOnce(t *testing.T) {
 }
 
 func TestVerifyABodyThatBreaksOff(t *testing.T) {
-	h := aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}}, new(inbox))
+	h := aitracer.Verify(aitracer.WebhookRules{Secrets: kept(secret)}, new(inbox))
 	r := signed(t, secret, alert)
 	r.Body = io.NopCloser(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader(alert))))
 	if got := deliver(h, r); got != 400 {
@@ -419,7 +440,7 @@ func TestVerifyABodyThatBreaksOff(t *testing.T) {
 // TestWebhookOverHTTP goes from Sign to Verify over loopback.
 func TestWebhookOverHTTP(t *testing.T) {
 	in := new(inbox)
-	s := httptest.NewServer(aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret}}, in))
+	s := httptest.NewServer(aitracer.Verify(aitracer.WebhookRules{Secrets: kept(secret)}, in))
 	defer s.Close()
 	post := func(body io.Reader) int {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, body)
@@ -451,11 +472,11 @@ func TestWebhookOverHTTP(t *testing.T) {
 }
 
 func TestVerifyNonsense(t *testing.T) {
-	ok := [][]byte{secret}
+	ok := kept(secret)
 	wantPanic(t, "aitracer: Verify: nil Handler", func() { aitracer.Verify(aitracer.WebhookRules{Secrets: ok}, nil) })
 	wantPanic(t, "aitracer: Verify: no secret, or an empty one", func() { aitracer.Verify(aitracer.WebhookRules{}, new(inbox)) })
 	wantPanic(t, "aitracer: Verify: no secret, or an empty one", func() {
-		aitracer.Verify(aitracer.WebhookRules{Secrets: [][]byte{secret, {}}}, new(inbox))
+		aitracer.Verify(aitracer.WebhookRules{Secrets: kept(secret, nil)}, new(inbox))
 	})
 	for _, rules := range []aitracer.WebhookRules{{Tolerance: -1}, {MaxBody: -1}, {Memory: -1}, {Tolerance: 24*time.Hour + 1}} {
 		rules.Secrets = ok

@@ -35,7 +35,7 @@ func keeping(t *testing.T) kept {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := open(t, k.dir, evidence.Config{Key: key, Ledger: "agents-test", Payloads: &evidence.Payloads{Key: secret}})
+	r := open(t, k.dir, evidence.Config{Key: key, Ledger: "agents-test", Payloads: &evidence.Payloads{Key: func() []byte { return secret }}})
 	ctx := middleware.WithIdentity(t.Context(), middleware.Identity{Subject: "alice"})
 	err = do(ctx, middleware.KindChain, "agent", func(ctx context.Context) (any, *middleware.Usage, error) {
 		return "42", nil, do(ctx, middleware.KindTool, "refund", says("done: "+hostile), r.Intercept)

@@ -76,7 +76,7 @@ func TestACollectorThatIsKilled(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "collected")
 	kill, addr := spawn(t, dir, "127.0.0.1:0")
 	defer func() { kill() }()
-	sink, err := httpsink.New(httpsink.Config{URL: "http://" + addr + "/v1/records", Token: prodAgent})
+	sink, err := httpsink.New(httpsink.Config{URL: "http://" + addr + "/v1/records", Token: bear(prodAgent)})
 	if err != nil {
 		t.Fatal(err)
 	}

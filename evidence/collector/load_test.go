@@ -15,6 +15,9 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
+// bear is an httpsink.Config.Token.
+func bear(token string) func() string { return func() string { return token } }
+
 // A shipper is an agent whose records and checkpoints go to a site.
 type shipper struct {
 	*agent
@@ -27,7 +30,7 @@ type shipper struct {
 func newShipper(t testing.TB, s *site, origin string, key ed25519.PrivateKey, token string) *shipper {
 	t.Helper()
 	sink, err := httpsink.New(httpsink.Config{
-		URL: s.url + "/v1/records", CheckpointURL: s.url + "/v1/checkpoints/{ledger}", Token: token,
+		URL: s.url + "/v1/records", CheckpointURL: s.url + "/v1/checkpoints/{ledger}", Token: bear(token),
 	})
 	if err != nil {
 		t.Fatal(err)

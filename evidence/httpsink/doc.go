@@ -4,7 +4,7 @@
 //	sink, err := httpsink.New(httpsink.Config{
 //		URL:           "https://collector:8443/v1/records",
 //		CheckpointURL: "https://collector:8443/v1/checkpoints/{ledger}",
-//		Token:         token,
+//		Token:         func() string { return os.Getenv("COLLECTOR_TOKEN") },
 //	})
 //	if err != nil {
 //		return err

@@ -38,7 +38,7 @@ func ExampleNew() {
 	defer os.RemoveAll(dir)
 	ctx := context.Background()
 
-	sink, err := httpsink.New(httpsink.Config{URL: server.URL, Token: "what-only-the-agent-has"})
+	sink, err := httpsink.New(httpsink.Config{URL: server.URL, Token: func() string { return "what-only-the-agent-has" }})
 	if err != nil {
 		panic(err)
 	}

@@ -32,7 +32,7 @@ func TestPublish(t *testing.T) {
 		got = append(got, r.URL.EscapedPath()+" "+r.Header.Get("Content-Type")+" "+string(body))
 		w.WriteHeader(http.StatusNoContent)
 	}))
-	sink := newSink(t, httpsink.Config{URL: server.URL, CheckpointURL: server.URL + "/v1/checkpoints/{ledger}", Token: token})
+	sink := newSink(t, httpsink.Config{URL: server.URL, CheckpointURL: server.URL + "/v1/checkpoints/{ledger}", Token: bear(token)})
 	signed := []byte("a/b c\n9\nroot\n\n- sig\n")
 	sink.Publish(signed)
 	clear(signed) // is ours again
@@ -207,7 +207,7 @@ func TestAWrongTokenThatIsMended(t *testing.T) {
 	open := func(token string) *evidence.Recorder {
 		t.Helper()
 		cfg := c.config()
-		cfg.Token = token
+		cfg.Token = bear(token)
 		recorder, err := evidence.Open(dir, evidence.Config{
 			Ledger: "prod", Key: root,
 			Exporters: []evidence.Exporter{{Sink: newSink(t, cfg).Send, MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond}},

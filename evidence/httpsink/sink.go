@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
@@ -22,8 +23,8 @@ import (
 	"example.com/safeconduct/internal/delivery"
 )
 
-// A Config says where a [Sink] posts to. Printing or logging it shows neither the
-// Token nor the Header.
+// A Config says where a [Sink] posts to. What is secret in it is behind funcs, of
+// which printing or logging shows nothing, whatever holds the Config.
 type Config struct {
 	// URL is where records are posted to. It must not be empty.
 	URL string
@@ -32,13 +33,16 @@ type Config struct {
 	// for the origin of the ledger. If it is empty, Publish does nothing.
 	CheckpointURL string
 
-	// Token is the bearer token (RFC 6750) that goes with each request, if it is
-	// not empty. It goes over https only, or to a loopback address.
-	Token string `json:"-"`
+	// Token returns the bearer token (RFC 6750) that goes with each request, or ""
+	// for none. It is asked before each request, by any goroutine: a token that
+	// changed is used without a restart. It goes over https only, or to a loopback
+	// address. It may be nil.
+	Token func() string `json:"-"`
 
-	// Header goes with each request. It must not have Authorization where Token
-	// is set, nor Content-Type, Content-Encoding or Content-Length.
-	Header http.Header `json:"-"`
+	// Header returns what else goes with each request. It must not have
+	// Authorization where there is a Token, nor Content-Type, Content-Encoding or
+	// Content-Length. It may be nil.
+	Header func() http.Header `json:"-"`
 
 	// TLS says which servers are trusted, and with which certificate the client
 	// shows who it is. If it is nil, the system's roots are, and none is shown.
@@ -52,7 +56,7 @@ type Config struct {
 // String names the origin.
 func (c Config) String() string { return "httpsink.Config for " + origin(c.URL) }
 
-// GoString does the same: %#v would show the token.
+// GoString does the same.
 func (c Config) GoString() string { return c.String() }
 
 // LogValue does the same.
@@ -69,10 +73,10 @@ func origin(text string) string {
 
 // A Sink posts records, and checkpoints. It must be closed. It is safe for
 // concurrent use; for the order of records see evidence.Exporter. Printing it shows
-// neither the Token nor the Header.
+// nothing that is secret.
 type Sink struct {
 	records    *url.URL
-	header     func() http.Header // a new one; a func, so that printing the Sink does not reach it
+	header     func() (http.Header, error) // a new one
 	gzip       bool
 	client     *http.Client
 	compressor sync.Pool // *gzip.Writer
@@ -92,26 +96,11 @@ func New(cfg Config) (*Sink, error) {
 			return nil, fmt.Errorf("httpsink: Config.CheckpointURL: %w", err)
 		}
 	}
-	header := cfg.Header.Clone()
-	if header == nil {
-		header = make(http.Header)
-	}
-	for _, name := range []string{"Content-Type", "Content-Encoding", "Content-Length"} {
-		if header.Get(name) != "" {
-			return nil, fmt.Errorf("httpsink: Config.Header has %s", name)
-		}
-	}
-	if cfg.Token != "" {
-		if header.Get("Authorization") != "" {
-			return nil, errors.New("httpsink: Config.Header has Authorization, and there is a Token")
-		}
-		if strings.Trim(cfg.Token, tokenCharacters) != "" {
-			return nil, errors.New("httpsink: Config.Token holds what a bearer token cannot, such as a line break")
-		}
-		header.Set("Authorization", "Bearer "+cfg.Token)
+	if _, err := cfg.header(); err != nil {
+		return nil, fmt.Errorf("httpsink: %w", err)
 	}
 	s := &Sink{
-		records: records, header: header.Clone, gzip: !cfg.Uncompressed,
+		records: records, header: cfg.header, gzip: !cfg.Uncompressed,
 		client: &http.Client{
 			Transport: &http.Transport{
 				Proxy: http.ProxyFromEnvironment, TLSClientConfig: cfg.TLS.Clone(), ForceAttemptHTTP2: true,
@@ -126,6 +115,39 @@ func New(cfg Config) (*Sink, error) {
 	}
 	s.publisher = newPublisher(cfg.CheckpointURL, s.post)
 	return s, nil
+}
+
+// A headerError is of a header that cannot be sent. Somebody has to see to it, as to
+// a token that is wrong.
+type headerError string
+
+func (e headerError) Error() string    { return string(e) }
+func (headerError) Unauthorized() bool { return true }
+
+// header returns the header of a request.
+func (c *Config) header() (http.Header, error) {
+	header := make(http.Header)
+	if c.Header != nil {
+		maps.Copy(header, c.Header().Clone())
+	}
+	for _, name := range []string{"Content-Type", "Content-Encoding", "Content-Length"} {
+		if header.Get(name) != "" {
+			return nil, headerError("Config.Header has " + name)
+		}
+	}
+	if c.Token == nil {
+		return header, nil
+	}
+	token := c.Token()
+	switch {
+	case header.Get("Authorization") != "":
+		return nil, headerError("Config.Header has Authorization, and there is a Token")
+	case strings.Trim(token, tokenCharacters) != "":
+		return nil, headerError("Config.Token holds what a bearer token cannot, such as a line break")
+	case token != "":
+		header.Set("Authorization", "Bearer "+token)
+	}
+	return header, nil
 }
 
 // String names the origin.
@@ -144,7 +166,7 @@ func (c *Config) parse(text string) (*url.URL, error) {
 		return nil, errors.New("is not an http or https URL")
 	case u.User != nil:
 		return nil, errors.New("holds a user: use Token or Header")
-	case u.Scheme == "http" && c.Token != "" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && c.Token != nil && !loopback(u.Hostname()):
 		return nil, errors.New("is http, over which others can read the token: use https")
 	}
 	return u, nil
@@ -254,7 +276,9 @@ func (s *Sink) post(ctx context.Context, to *url.URL, kind, encoding string, bod
 	if err != nil {
 		return nil, err
 	}
-	req.Header = s.header()
+	if req.Header, err = s.header(); err != nil {
+		return nil, err
+	}
 	req.Header.Set("Content-Type", kind)
 	if encoding != "" {
 		req.Header.Set("Content-Encoding", encoding)

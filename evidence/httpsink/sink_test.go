@@ -32,6 +32,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const token = "what.only-the_agent~has/4711+x="
 
+// bear is a Token.
+func bear(token string) func() string { return func() string { return token } }
+
 func newSink(t testing.TB, cfg httpsink.Config) *httpsink.Sink {
 	t.Helper()
 	s, err := httpsink.New(cfg)
@@ -126,7 +129,7 @@ func TestSinkOfAnyReceiver(t *testing.T) {
 				db := &store{left: -1}
 				h := &hangs{next: db}
 				server := evidencetest.NewServer(t, h)
-				cfg := httpsink.Config{URL: server.URL, Token: token, Header: http.Header{"X-Team": {"blue"}}, Uncompressed: plain}
+				cfg := httpsink.Config{URL: server.URL, Token: bear(token), Header: func() http.Header { return http.Header{"X-Team": {"blue"}} }, Uncompressed: plain}
 				return evidencetest.Subject{
 					Sink: newSink(t, cfg).Send,
 					Stored: func() [][]byte {
@@ -177,7 +180,7 @@ func newCollection(t testing.TB, ledger string, root ed25519.PublicKey) *collect
 }
 
 func (c *collection) config() httpsink.Config {
-	return httpsink.Config{URL: c.server.URL + "/v1/records", CheckpointURL: c.server.URL + "/v1/checkpoints/{ledger}", Token: token}
+	return httpsink.Config{URL: c.server.URL + "/v1/records", CheckpointURL: c.server.URL + "/v1/checkpoints/{ledger}", Token: bear(token)}
 }
 
 // stored returns what the collector has.
@@ -383,12 +386,12 @@ func TestNewRefuses(t *testing.T) {
 		"another scheme":         {httpsink.Config{URL: "file:///etc/passwd"}, "Config.URL: is not an http or https URL"},
 		"no host":                {httpsink.Config{URL: "https:///v1/records"}, "Config.URL: is not an http or https URL"},
 		"a user":                 {httpsink.Config{URL: "https://me:secret@collector/v1/records"}, "Config.URL: holds a user"},
-		"a token in the clear":   {httpsink.Config{URL: "http://collector/v1/records", Token: "secret"}, "Config.URL: is http, over which others can read the token"},
+		"a token in the clear":   {httpsink.Config{URL: "http://collector/v1/records", Token: bear("secret")}, "Config.URL: is http, over which others can read the token"},
 		"a checkpoint URL":       {httpsink.Config{URL: "https://collector", CheckpointURL: "v1/{ledger}"}, "Config.CheckpointURL: is not an http or https URL"},
-		"a token that breaks":    {httpsink.Config{URL: "https://collector", Token: "secret\r\nX: y"}, "Config.Token holds what a bearer token cannot"},
-		"a token and another":    {httpsink.Config{URL: "https://collector", Token: "secret", Header: http.Header{"Authorization": {"secret"}}}, "Config.Header has Authorization"},
-		"a header that is ours":  {httpsink.Config{URL: "https://collector", Header: http.Header{"Content-Type": {"secret"}}}, "Config.Header has Content-Type"},
-		"the encoding of others": {httpsink.Config{URL: "https://collector", Header: http.Header{"Content-Encoding": {"secret"}}}, "Config.Header has Content-Encoding"},
+		"a token that breaks":    {httpsink.Config{URL: "https://collector", Token: bear("secret\r\nX: y")}, "Config.Token holds what a bearer token cannot"},
+		"a token and another":    {httpsink.Config{URL: "https://collector", Token: bear("secret"), Header: func() http.Header { return http.Header{"Authorization": {"secret"}} }}, "Config.Header has Authorization"},
+		"a header that is ours":  {httpsink.Config{URL: "https://collector", Header: func() http.Header { return http.Header{"Content-Type": {"secret"}} }}, "Config.Header has Content-Type"},
+		"the encoding of others": {httpsink.Config{URL: "https://collector", Header: func() http.Header { return http.Header{"Content-Encoding": {"secret"}} }}, "Config.Header has Content-Encoding"},
 	} {
 		_, err := httpsink.New(tt.cfg)
 		if err == nil || !strings.HasPrefix(err.Error(), "httpsink: "+tt.want) || strings.Contains(err.Error(), "secret") {
@@ -396,7 +399,7 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 	for _, url := range []string{"http://127.0.0.1:1/", "http://[::1]:1/", "http://localhost/", "https://collector/"} {
-		if s, err := httpsink.New(httpsink.Config{URL: url, Token: "secret"}); err != nil {
+		if s, err := httpsink.New(httpsink.Config{URL: url, Token: bear("secret")}); err != nil {
 			t.Errorf("%s: got %v", url, err)
 		} else if err := s.Close(t.Context()); err != nil {
 			t.Error(err)
@@ -408,13 +411,13 @@ func TestNewRefuses(t *testing.T) {
 // logged.
 func TestTheTokenIsNotShown(t *testing.T) {
 	cfg := httpsink.Config{
-		URL: "https://collector.example.com/v1/records?key=hidden-in-the-query", Token: token,
-		Header: http.Header{"X-Key": {"hidden-in-a-header"}},
+		URL: "https://collector.example.com/v1/records?key=hidden-in-the-query", Token: bear(token),
+		Header: func() http.Header { return http.Header{"X-Key": {"hidden-in-a-header"}} },
 	}
 	sink := newSink(t, cfg)
 	var said bytes.Buffer
 	text, lines := slog.New(slog.NewTextHandler(&said, nil)), slog.New(slog.NewJSONHandler(&said, nil))
-	for _, v := range []any{cfg, &cfg, sink, struct{ C httpsink.Config }{cfg}, struct{ s *httpsink.Sink }{sink}} {
+	for _, v := range []any{cfg, &cfg, sink, struct{ C httpsink.Config }{cfg}, struct{ c httpsink.Config }{cfg}, &struct{ c *httpsink.Config }{&cfg}, struct{ s *httpsink.Sink }{sink}} {
 		_, _ = fmt.Fprintf(&said, "%v %+v %#v %s %q\n", v, v, v, v, v)
 		text.Info("x", "v", v)
 		lines.Info("x", "v", v)
@@ -432,6 +435,29 @@ func TestTheTokenIsNotShown(t *testing.T) {
 	}
 	if got, want := sink.String(), "httpsink.Sink to https://collector.example.com"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A token that changed is used without a restart, and one that cannot be sent is
+// waited for as one that is wrong.
+func TestATokenThatChanges(t *testing.T) {
+	records, root := evidencetest.Records(t, 5)
+	c := newCollection(t, "evidencetest", root)
+	current := "wrong"
+	cfg := c.config()
+	cfg.Token = func() string { return current }
+	sink := newSink(t, cfg)
+	for _, wrong := range []string{"wrong", "", "a\nb"} {
+		current = wrong
+		err := sink.Send(t.Context(), records)
+		var e *evidence.SinkError
+		if !errors.As(err, &e) || !e.Unauthorized() || e.Permanent() {
+			t.Errorf("%q: got %v, want it to be about the token", wrong, err)
+		}
+	}
+	current = token
+	if err := sink.Send(t.Context(), records); err != nil {
+		t.Errorf("got %v with the right one", err)
 	}
 }
 

@@ -54,7 +54,7 @@ func run(ctx context.Context, w io.Writer) (err error) {
 	sink, err := httpsink.New(httpsink.Config{
 		URL:           c.url("/v1/records"),
 		CheckpointURL: c.url("/v1/checkpoints/{ledger}"),
-		Token:         token,
+		Token:         func() string { return token },
 	})
 	if err != nil {
 		return err
