@@ -82,7 +82,7 @@ func (q *equivocations) path(client string) string {
 // append makes a line durable. What a crash has left of one before is ended first.
 func (q *equivocations) append(client string, line []byte) (err error) {
 	if err := os.Mkdir(q.dir, 0o700); err == nil {
-		err = syncDir(filepath.Dir(q.dir))
+		err = osfile.SyncDir(filepath.Dir(q.dir))
 		if err != nil {
 			return err
 		}
