@@ -17,7 +17,9 @@ import (
 // or one with a schema, a number that a letter follows (1INTO), characters that
 // are not ASCII outside of quotes, and anywhere outside of quotes a word that
 // changes data or locks it, such as INSERT, INTO or SHARE. A column of such a
-// name must be quoted.
+// name must be quoted. Since some dialects need no semicolon between statements, it
+// also denies what does not look like one query alone: a second SELECT, and
+// operands with no operator or keyword between them, but for one alias without AS.
 //
 // What looks like a table or a column is taken for one: it does not know of
 // functions that a dialect (Oracle's) calls without parentheses, of views that
@@ -25,7 +27,7 @@ import (
 //
 // ReadOnlySQL panics if a function is not a name in lower case.
 func ReadOnlySQL(functions ...string) Condition {
-	q := sqlRules{functions: make(map[string]bool), forbidden: make(map[string]bool), openers: make(map[string]bool)}
+	q := sqlRules{functions: make(map[string]bool), forbidden: make(map[string]bool), openers: make(map[string]bool), lists: sqlLists()}
 	for _, name := range functions {
 		if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_0123456789") != "" {
 			panic("gates: ReadOnlySQL: " + shown(name) + " is no name of a function in lower case")
@@ -67,16 +69,19 @@ const (
 		create alter drop truncate rename grant revoke deny attach detach pragma vacuum copy load call exec execute
 		lock unlock set declare begin commit rollback use kill shutdown backup restore dbcc waitfor reconfigure bulk handler
 		nextval trigger checkpoint raiserror writetext updatetext setuser revert receive conversation
-		tablock tablockx paglock xlock updlock holdlock`
+		tablock tablockx paglock xlock updlock holdlock serializable repeatableread`
 
 	// Words that a parenthesis follows without making them a call.
-	sqlOpeners = `select from where and or not in exists as on using join over by having union intersect except all any some
+	sqlOpeners = `select from where and or not in exists as on using join over by having union intersect except all any some lateral
 		when then else case between like limit offset filter group values with distinct interval is materialized partition
 		varchar char character decimal numeric float`
 )
 
 // sqlRules are a ReadOnlySQL made ready.
-type sqlRules struct{ functions, forbidden, openers map[string]bool }
+type sqlRules struct {
+	functions, forbidden, openers map[string]bool
+	lists                         map[string]sqlList
+}
 
 // A sqlToken is a word in lower case, something quoted ("'", "\"" or "`"), a
 // number ("0"), or one character.
@@ -128,7 +133,7 @@ func (q *sqlRules) readOnly(s string) bool {
 			return false
 		}
 	}
-	return depth == 0
+	return depth == 0 && q.one(tokens)
 }
 
 // allows judges a word by what stands around it.
@@ -223,7 +228,7 @@ func sqlNumber(word, rest string) bool {
 		return strings.Trim(digits, "0123456789abcdef") == ""
 	}
 	digits, exponent, scaled := strings.Cut(word, "e")
-	if scaled && exponent == "" && (rest == "" || rest[0] != '+' && rest[0] != '-') {
+	if scaled && exponent == "" && (len(rest) < 2 || rest[0] != '+' && rest[0] != '-' || rest[1] < '0' || rest[1] > '9') {
 		return false
 	}
 	return strings.Trim(digits+exponent, "0123456789") == ""
