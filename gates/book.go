@@ -15,12 +15,16 @@ type account struct {
 	began  time.Duration // the window, by the book's clock
 	opened bool          // a window has begun
 	gone   bool          // forgotten by its book: the next one of its name is another
+	open   int           // holds that have not ended, though they may have expired
 }
 
 // over reports whether the account's window is over, or has not begun.
 func (a *account) over(now time.Duration) bool {
 	return a.window > 0 && (!a.opened || now-a.began >= a.window)
 }
+
+// empty reports whether a new account in its place would be the same.
+func (a *account) empty() bool { return a.open == 0 && a.used == Amounts{} && a.held == Amounts{} }
 
 // turn begins a new window where the last one is over.
 func (a *account) turn(now time.Duration) {
@@ -145,6 +149,7 @@ func (b *book) reserve(h *hold, ttl time.Duration) (misfit, bool) {
 	}
 	for i := range h.postings {
 		p := &h.postings[i]
+		p.of.open++
 		for d, n := range p.ask {
 			p.of.held[d] = sum(p.of.held[d], n)
 		}
@@ -215,7 +220,12 @@ func (b *book) release(h *hold) {
 }
 
 // close keeps of a hold no more than that it has ended.
-func (h *hold) close() { h.state, h.postings = holdEnded, nil }
+func (h *hold) close() {
+	for i := range h.postings {
+		h.postings[i].of.open--
+	}
+	h.state, h.postings = holdEnded, nil
+}
 
 // end gives back what is held, if it still is.
 func (b *book) end(h *hold) {
@@ -293,7 +303,8 @@ const (
 var errTooManyAccounts = errors.New("gates: budget: too many accounts")
 
 // account returns the account of a name, made on first use. Those whose window
-// is over are forgotten when there are many. It needs the lock.
+// is over, and those of which nothing is to be remembered, are forgotten when there
+// are many. It needs the lock.
 func (b *book) account(name string, window time.Duration) (*account, error) {
 	if a := b.accounts[name]; a != nil {
 		return a, nil
@@ -312,7 +323,8 @@ func (b *book) account(name string, window time.Duration) (*account, error) {
 	return a, nil
 }
 
-// sweep forgets the accounts whose window is over. It needs the lock.
+// sweep forgets the accounts whose window is over, or which are empty. It needs the
+// lock.
 func (b *book) sweep() {
 	now := b.now()
 	if len(b.accounts) < b.sweepAt && now-b.swept < sweepEvery {
@@ -321,7 +333,7 @@ func (b *book) sweep() {
 	b.swept = now
 	b.expire(now)
 	for name, a := range b.accounts {
-		if a.over(now) {
+		if a.over(now) || a.empty() {
 			a.gone = true
 			delete(b.accounts, name)
 		}

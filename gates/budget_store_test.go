@@ -354,3 +354,63 @@ func TestBudgetStoreLies(t *testing.T) {
 		}
 	}
 }
+
+// TestThereIsRoomForThoseThatSpendNothing checks that sessions of which nothing is
+// used or held take no room that others need.
+func TestThereIsRoomForThoseThatSpendNothing(t *testing.T) {
+	limits := gates.Limits{Scope: gates.ScopeSession, ToolCalls: 1, ModelCalls: 1}
+	for name, made := range map[string]func() middleware.Interceptor{
+		"the gate's own": func() middleware.Interceptor { return gates.BudgetWithRoom(3, gates.BudgetOptions{}, limits) },
+		"a Store": func() middleware.Interceptor {
+			memory := gates.NewMemory()
+			memory.SetRoom(3)
+			return gates.BudgetWith(gates.BudgetOptions{Store: memory}, limits)
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			gate := made()
+			idle := func(i int) {
+				as(t, middleware.Identity{Session: fmt.Sprint(i)}, func(ctx context.Context) {
+					for _, call := range []middleware.Call{kit.Tool("shell", "ls"), kit.Model("hello")} {
+						if err := do(ctx, middleware.Compose(gate, deny), kit.Echo, call); !denied(err, middleware.CodePolicy) {
+							t.Errorf("%s, session %d: got %v", name, i, err)
+						}
+					}
+				})
+				time.Sleep(2 * time.Second)
+			}
+			as(t, middleware.Identity{Session: "long"}, func(ctx context.Context) {
+				if err := do(ctx, gate, func(context.Context, middleware.Call) (middleware.Result, error) {
+					time.Sleep(gates.DefaultLease) // what it held has gone back
+					for i := range 10 {
+						idle(i)
+					}
+					return middleware.Result{}, nil
+				}, kit.Model("hello")); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				if err := tool(ctx, gate); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			})
+			as(t, middleware.Identity{Session: "late"}, func(ctx context.Context) { // forgotten, and then it spends
+				_ = do(ctx, middleware.Compose(gate, deny), kit.Echo, kit.Tool("shell", "ls"))
+				for i := range 10 {
+					idle(i)
+				}
+				if err := tool(ctx, gate); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			})
+			as(t, middleware.Identity{Session: "late"}, func(ctx context.Context) {
+				kit.WantDenied(t, tool(ctx, gate), middleware.CodeOverBudget)
+			})
+			as(t, middleware.Identity{Session: "long"}, func(ctx context.Context) {
+				kit.WantDenied(t, tool(ctx, gate), middleware.CodeOverBudget)
+			})
+			as(t, middleware.Identity{Session: "long"}, func(ctx context.Context) {
+				kit.WantDenied(t, do(ctx, gate, kit.Answer("", 1, 1), kit.Model("hello")), middleware.CodeOverBudget)
+			})
+		})
+	}
+}

@@ -79,6 +79,10 @@ type Limits struct {
 	// the monotonic clock, not the calendar, so that setting the clock refills
 	// nothing. A call counts in the window in which it began. Around the end of
 	// a window up to two windows' worth can be spent in a row.
+	//
+	// A gate has room for a million sessions, subjects and tenants, and denies calls
+	// of new ones beyond that. It forgets those that have spent nothing and those
+	// whose window is over: where others make up sessions, give these a Window.
 	Window time.Duration
 
 	ToolCalls  int64 // calls of tools

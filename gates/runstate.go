@@ -158,13 +158,13 @@ func (b *budget) at(st *runState, i int, now time.Duration) (*account, error) {
 	if a == nil {
 		return nil, b.unnamed(st, i)
 	}
-	if a.window > 0 {
-		if a.gone {
-			b.enter(st, i)
-			if a = st.accounts[i]; a == nil {
-				return nil, b.unnamed(st, i)
-			}
+	if a.gone {
+		b.enter(st, i)
+		if a = st.accounts[i]; a == nil {
+			return nil, b.unnamed(st, i)
 		}
+	}
+	if a.window > 0 {
 		a.turn(now)
 	}
 	return a, nil

@@ -119,7 +119,7 @@ func (b *budget) takeToolHere(st *runState, chain middleware.CallID) (at time.Du
 	}
 	for _, l := range b.tools {
 		a := st.accounts[l.bound]
-		if a == nil || a.window > 0 {
+		if a == nil || a.window > 0 || a.gone {
 			if a, err = b.at(st, l.bound, now); err != nil {
 				return 0, err
 			}
