@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"example.com/safeconduct/middleware"
 )
@@ -61,11 +62,20 @@ func (f *Folder) Close() error { return f.root.Close() }
 // at the file system, for links that lead out of the folder.
 //
 // A path that some tool or system may read in another way does not satisfy it:
-// with a NUL or another control character, a backslash, a dollar sign, a colon
-// before the first slash (C:, file:, host:), a byte that is written as in URLs
-// (%2e), one that begins with a tilde or a dash, an empty one, one that is not
-// cleaned (a/../b, a//b, ./a), one of over 4096 bytes, or one with a name of
-// over 255.
+//   - with a NUL or another control or format character, or not in UTF-8
+//   - with what a shell reads in double quotes: a backslash, a dollar sign, a
+//     backquote, a double quote
+//   - with what cannot stand in a name on Windows, or is dropped there: one of
+//     < > | ? *, a dot or a blank at the end of a name, a colon before the first
+//     slash (C:, file:, host:)
+//   - with what becomes a dot, a slash or a backslash where text is normalized or
+//     brought to an older encoding, such as a full-width one
+//   - with a byte that is written as in URLs (%2e)
+//   - one that begins with a tilde or a dash, an empty one, one that is not cleaned
+//     (a/../b, a//b, ./a), of over 4096 bytes, or with a name of over 255
+//
+// To a shell blanks, quotes, semicolons and the like in a path are no part of it
+// all the same: a tool that writes a command line has to quote it.
 func (f *Folder) Path() Condition {
 	return Condition{be: "be a path in the folder that the tool may use", judge: func(v value) fit {
 		s, ok := v.str()
@@ -89,12 +99,12 @@ func (f *Folder) Path() Condition {
 
 // name returns a path relative to the folder, and whether it may be used.
 func (f *Folder) name(path string) (string, bool) {
-	if path == "" || len(path) > maxPath || strings.ContainsFunc(path, unicode.IsControl) || encoded(path) {
+	if path == "" || len(path) > maxPath || !utf8.ValidString(path) || strings.ContainsFunc(path, unclear) || encoded(path) {
 		return "", false
 	}
 	first, _, _ := strings.Cut(path, "/")
-	if strings.ContainsAny(path, `\$`) || strings.Contains(first, ":") || path[0] == '~' || path[0] == '-' {
-		return "", false // to a shell, or as a URL, it is another one
+	if strings.Contains(first, ":") || path[0] == '~' || path[0] == '-' {
+		return "", false
 	}
 	if filepath.IsAbs(path) {
 		rel, ok := f.within(path)
@@ -107,12 +117,27 @@ func (f *Folder) name(path string) (string, bool) {
 		return "", false
 	}
 	for name := range strings.SplitSeq(path, "/") {
-		if len(name) > maxName {
+		if len(name) > maxName || name != "." && strings.TrimRight(name, ". ") != name {
 			return "", false
 		}
 	}
 	return path, true
 }
+
+// unclear reports whether a character in a path may be read as another one.
+func unclear(r rune) bool {
+	if r < utf8.RuneSelf {
+		return unicode.IsControl(r) || strings.ContainsRune("\\$`\"<>|?*", r)
+	}
+	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || strings.ContainsRune(unclearDots, r) ||
+		'\u2488' <= r && r <= '\u249b' // 1. to 20.
+}
+
+// unclearDots become text with a dot, a slash or a backslash by Unicode's
+// compatibility mappings, or in the code pages of Windows.
+const unclearDots = "\u2024\u2025\u2026\ufe19\ufe30\ufe52\uff0e\u33c2\u33c7\u33d8\U0001f100" + // dots
+	"\u2044\u2215\u29f8\uff0f\u2100\u2101\u2105\u2106" + // slashes
+	"\u2216\u29f5\u29f9\ufe68\uff3c\u00a5\u20a9" // backslashes
 
 // within makes an absolute path relative to the folder.
 func (f *Folder) within(path string) (string, bool) {

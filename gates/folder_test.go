@@ -54,6 +54,9 @@ func TestPathsOutsideOfTheFolder(t *testing.T) {
 		strings.Repeat("a", 256), strings.Repeat("a/", 2049), "docs/" + strings.Repeat("b", 300),
 		"docs/a.txt/../../../secret", "docs/a.txt/..",
 		"~/.ssh/id_rsa", "~root/x", "$HOME/x", "docs/${HOME}", "file:/etc/passwd", "host:/etc/passwd", "10.0.0.1:/etc", "-rf", "--output=x", "docs/a\u0085b",
+		"`reboot`", "docs/`id`.txt", `a"b`, "a|b", "a<b", "a>b", "docs/*", "docs/?.txt", "docs./a.txt", "docs /a.txt", ".. /secret", "docs/...", "docs/a.txt.", "docs/a.txt ",
+		"\uff0e\uff0e/secret", "\u2025/secret", "\u2024\u2024/secret", "..\uff0fsecret", "..\u2215secret", "..\u2044secret", "..\uff3csecret", "..\u00a5secret", "docs/a\u2026", "docs/\u2488txt",
+		".\u200c./secret", "docs/a\u202etxt.exe", "\ufeffdocs", "docs/\U000e0041",
 	} {
 		if err := judged(t, `{"path":`+quote(path)+`}`, rule); !isDenial(err) {
 			t.Errorf("%q: got %v, want a denial", path, err)
@@ -65,6 +68,11 @@ func TestPathsOutsideOfTheFolder(t *testing.T) {
 		if f, err := folder.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
 			_ = f.Close()
 			t.Errorf("%q was created", path)
+		}
+	}
+	for _, path := range []string{"docs/\xff", "docs/\xc0\xaf"} { // which no JSON holds
+		if _, err := folder.Open(path); !isDenial(err) {
+			t.Errorf("%q: got %v, want a denial", path, err)
 		}
 	}
 	for _, input := range []string{`{"path":1}`, `{"path":["docs/a.txt"]}`, `{"path":null}`, `{}`} {
@@ -84,7 +92,8 @@ func quote(s string) string {
 
 func TestPathsInTheFolder(t *testing.T) {
 	folder, dir := newFolder(t)
-	for _, path := range []string{"docs/a.txt", "docs", "docs/", ".", "in", dir, dir + "/docs/a.txt", "docs/new.txt", "new/new.txt", "100%", "%zz", "..a", "ü", "a b"} {
+	for _, path := range []string{"docs/a.txt", "docs", "docs/", ".", "in", dir, dir + "/docs/a.txt", "docs/new.txt", "new/new.txt", "100%", "%zz", "..a", "ü", "a b",
+		"R&D (1), 2nd.txt", "it's", "a;b", "[x]{y}", "a#b!c", "x=1", "日本。txt", "docs/10:30", "a\u0301"} {
 		if err := judged(t, `{"path":`+quoteUTF8(path)+`}`, gates.Arg("path", folder.Path())); err != nil {
 			t.Errorf("%q: got %v, want it allowed", path, err)
 		}
@@ -102,6 +111,21 @@ func TestPathsInTheFolder(t *testing.T) {
 	must(t, w.Close())
 	if _, err := folder.Open("docs/none.txt"); !os.IsNotExist(err) || isDenial(err) {
 		t.Errorf("what is not there: got %v", err)
+	}
+}
+
+// TestALinkThatLeadsOut shows that it is known to lead out, and is not what cannot
+// be judged: the code says so, and what must not be in the folder may be it.
+func TestALinkThatLeadsOut(t *testing.T) {
+	folder, _ := newFolder(t)
+	for _, path := range []string{"out", "abs", "up/secret", "dangling", "chain"} {
+		input := `{"path":` + quote(path) + `}`
+		if err := judged(t, input, gates.Arg("path", folder.Path())); !denied(err, policy) {
+			t.Errorf("%s: got %v, want a denial by policy", path, err)
+		}
+		if err := judged(t, input, gates.Arg("path", gates.Not(folder.Path()))); err != nil {
+			t.Errorf("not %s: got %v, want it allowed", path, err)
+		}
 	}
 }
 

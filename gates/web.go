@@ -21,7 +21,9 @@ import (
 type WebRules struct {
 	// Hosts are the names of the hosts that may be reached: "example.com" for
 	// that one alone, "*.example.com" for all names below it, "*" for every
-	// name with a dot in it. An address is a host if it is listed, or by "*".
+	// name with a dot in it but for those that are not on the Internet, such as
+	// x.localhost and metadata.google.internal. An address is a host if it is
+	// listed, or by "*".
 	Hosts []string
 
 	// PlainHTTP allows http URLs beside https.
@@ -158,10 +160,23 @@ func (w *Web) host(name string) bool {
 	if !hostname(name) {
 		return false
 	}
-	if _, ok := w.hosts[name]; ok || w.any && strings.Contains(name, ".") {
+	if _, ok := w.hosts[name]; ok || w.any && onInternet(name) {
 		return true
 	}
 	return slices.ContainsFunc(w.below, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
+}
+
+// onInternet reports whether the name of a host may be one of the Internet. Those at
+// the end of which is a name for special use (RFC 6761 and others, by IANA's
+// registry) or one that private networks use (RFC 6762, appendix G) are not.
+func onInternet(name string) bool {
+	dot := strings.LastIndexByte(name, '.')
+	switch name[dot+1:] {
+	case "alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion", "test",
+		"corp", "home", "intranet", "lan", "localdomain", "private":
+		return false
+	}
+	return dot >= 0
 }
 
 // hostname reports whether s is the name of a host, in lower case. One whose
