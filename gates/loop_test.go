@@ -215,3 +215,49 @@ func TestLoopPanics(t *testing.T) {
 		}
 	}
 }
+
+// TestALoopAfterManyCalls shows that an agent is stopped however many calls it has
+// made: what is counted of calls that look alike is counted back when they are no
+// longer among the latest.
+func TestALoopAfterManyCalls(t *testing.T) {
+	const many = 1 << 16
+	h := middleware.Wrap(kit.Echo, gates.Loop(gates.LoopRules{}))
+	letters := []byte(`"abcdefghi"`) // in any order they look alike
+	var last string
+	calls, told := 0, 0
+	err := kit.InRun(func(ctx context.Context) {
+		call := func(input string) {
+			calls++
+			res, err := h(ctx, kit.Tool("a", input))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if became(res, err) == "told" {
+				told = calls
+			}
+		}
+		var permute func(n int)
+		permute = func(n int) {
+			if calls == many-2 {
+				last = string(letters) // not made yet
+				return
+			}
+			if n == len(letters)-1 {
+				call(string(letters))
+				return
+			}
+			for i := n; i < len(letters)-1 && last == ""; i++ {
+				letters[n], letters[i] = letters[i], letters[n]
+				permute(n + 1)
+				letters[n], letters[i] = letters[i], letters[n]
+			}
+		}
+		permute(1)
+		for range 3 {
+			call(last)
+		}
+	})
+	if err != nil || calls != many+1 || told != many+1 {
+		t.Errorf("got error %v, and told at call %d of %d, want it at the last of %d", err, told, calls, many+1)
+	}
+}

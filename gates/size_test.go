@@ -96,6 +96,29 @@ func TestSizeStream(t *testing.T) {
 	}
 }
 
+// TestAStreamOfExactlyTheCap shows that the cap itself is allowed, to the byte.
+func TestAStreamOfExactlyTheCap(t *testing.T) {
+	for bytes, fits := range map[int]bool{34: true, 35: true, 36: false} {
+		seen := 0
+		call := kit.Model("hello")
+		call.Stream = func(_ context.Context, c middleware.Chunk) error {
+			seen += c.Len()
+			return nil
+		}
+		_, err := middleware.Wrap(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			for _, n := range []int{20, bytes - 20} {
+				if err := call.Stream(ctx, middleware.Chunk{Text: []byte(strings.Repeat("x", n))}); err != nil {
+					return middleware.Result{}, err
+				}
+			}
+			return middleware.Result{Output: &middleware.ModelResponse{}}, nil
+		}, gates.Size(gates.Sizes{Output: 35}))(t.Context(), call)
+		if fits && (err != nil || seen != bytes) || !fits && (!denied(err, middleware.CodeBadOutput) || seen != 20) {
+			t.Errorf("%d bytes under a cap of 35: got %v after %d bytes", bytes, err, seen)
+		}
+	}
+}
+
 func TestRulesPanic(t *testing.T) {
 	for name, f := range map[string]func(){
 		"Deadline of nothing":   func() { gates.Deadline(gates.Times{}) },
