@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/tmc/langchaingo/agents"
@@ -151,7 +152,11 @@ type airline struct {
 			Methods map[string]string `json:"payment_methods"`
 		}
 	}
+	booked middleware.Local[bookings]
 }
+
+// bookings are whose the reservations are that a run has booked itself.
+type bookings struct{ user sync.Map }
 
 func readAirline(t *testing.T) *airline {
 	t.Helper()
@@ -195,9 +200,23 @@ func readAirline(t *testing.T) *airline {
 func (a *airline) agent(run int, ran *counter, is ...middleware.Interceptor) chains.Chain {
 	registered := make([]tools.Tool, 0, len(a.tools))
 	for _, name := range a.tools {
-		registered = append(registered, ran.tool(name))
+		tool := ran.tool(name)
+		if name == "book_reservation" {
+			tool = &funcTool{name, func(_ context.Context, input string) (string, error) {
+				var args struct {
+					User string `json:"user_id"`
+				}
+				ran.calls++
+				err := json.Unmarshal([]byte(input), &args)
+				return `{"reservation_id":"HATHAT","user_id":"` + args.User + `"}`, err
+			}}
+		}
+		registered = append(registered, tool)
 	}
-	calls := a.runs[run]
+	return a.replay(a.runs[run], registered, is...)
+}
+
+func (a *airline) replay(calls []llms.FunctionCall, registered []tools.Tool, is ...middleware.Interceptor) chains.Chain {
 	return langchaingo.Executor(agents.NewExecutor(agents.NewOpenAIFunctionsAgent(asks(calls...), registered),
 		agents.WithMaxIterations(len(calls)+1)), is...)
 }
@@ -206,11 +225,14 @@ func (a *airline) agent(run int, ran *counter, is ...middleware.Interceptor) cha
 // rules about arguments. The one func is for what only the airline knows.
 func (a *airline) guard() []middleware.Interceptor {
 	card := gates.Arg("payment_id", gates.Prefix("credit_card_", "gift_card_"))
-	owned := gates.Check(func(_ context.Context, _ middleware.Call, args map[string]any) error {
+	owned := gates.Check(func(ctx context.Context, _ middleware.Call, args map[string]any) error {
 		user, _ := args["user_id"].(string)
 		if user == "" {
 			id, _ := args["reservation_id"].(string)
 			user = a.facts.Reservations[id].User
+			if u, ok := a.booked.In(middleware.RunOf(ctx)).user.Load(id); ok {
+				user = u.(string)
+			}
 		}
 		var paid []any
 		if list, ok := args["payment_methods"].([]any); ok {
@@ -242,6 +264,83 @@ func (a *airline) guard() []middleware.Interceptor {
 			"update_reservation_flights":  {card, owned},
 			"update_reservation_baggages": {owned},
 		}),
+		a.learn,
+	}
+}
+
+// learn notes what a run books: it may change that later on.
+func (a *airline) learn(next middleware.Handler) middleware.Handler {
+	if next == nil {
+		return middleware.Layer{Name: "bookings"}.Handler()
+	}
+	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		res, err := next(ctx, call)
+		if said, ok := res.Output.(string); err == nil && ok && call.Kind == middleware.KindTool && call.Name == "book_reservation" {
+			var made struct {
+				ID   string `json:"reservation_id"`
+				User string `json:"user_id"`
+			}
+			if err := json.Unmarshal([]byte(said), &made); err == nil && made.ID != "" {
+				a.booked.In(middleware.RunOf(ctx)).user.Store(made.ID, made.User)
+			}
+		}
+		return res, err
+	}
+}
+
+// TestAReservationThatTheRunBooked shows that the airline's rule knows whose it is,
+// in that run and in no other.
+func TestAReservationThatTheRunBooked(t *testing.T) {
+	a := readAirline(t)
+	var book llms.FunctionCall
+	var user, mine, other string
+	for _, run := range a.runs {
+		for _, c := range run {
+			if c.Name == "book_reservation" && book.Name == "" {
+				book = c
+			}
+		}
+	}
+	var args struct {
+		User     string `json:"user_id"`
+		Payments []struct {
+			ID string `json:"payment_id"`
+		} `json:"payment_methods"`
+	}
+	if err := json.Unmarshal([]byte(book.Arguments), &args); err != nil {
+		t.Fatal(err)
+	}
+	user = args.User
+	for id := range a.facts.Users[user].Methods {
+		if mine = id; strings.HasPrefix(id, "credit_card_") {
+			break
+		}
+	}
+	for who, u := range a.facts.Users {
+		for id := range u.Methods {
+			if who != user {
+				other = id
+			}
+		}
+	}
+	bags := func(payment string) llms.FunctionCall {
+		return llms.FunctionCall{Name: "update_reservation_baggages", Arguments: `{"reservation_id":"HATHAT","total_baggages":4,"nonfree_baggages":2,"payment_id":"` + payment + `"}`}
+	}
+	for name, tt := range map[string]struct {
+		calls []llms.FunctionCall
+		ran   int
+	}{
+		"by a means of its user":    {[]llms.FunctionCall{book, bags(mine)}, 2},
+		"by one of somebody else's": {[]llms.FunctionCall{book, bags(other)}, 1},
+		"booked in another run":     {[]llms.FunctionCall{bags(mine)}, 0},
+	} {
+		a.runs = append(a.runs[:0:0], tt.calls)
+		var ran counter
+		_, err := chains.Run(t.Context(), a.agent(0, &ran, a.guard()...), "go")
+		var d *middleware.DeniedError
+		if denied := errors.As(err, &d); ran.calls != tt.ran || denied == (tt.ran == len(tt.calls)) || !denied && err != nil {
+			t.Errorf("%s: %d calls ran, and %v; want %d", name, ran.calls, err, tt.ran)
+		}
 	}
 }
 
