@@ -281,31 +281,34 @@ func TestArgumentsPanics(t *testing.T) {
 	arguments := func(rules ...gates.Rule) func() {
 		return func() { gates.Arguments(gates.ArgumentRules{"tool": rules}) }
 	}
-	for name, f := range map[string]func(){
-		"no tools":          func() { gates.Arguments(nil) },
-		"no name":           func() { gates.Arguments(gates.ArgumentRules{"": {gates.Arg("x")}}) },
-		"no rules":          arguments(),
-		"a zero rule":       arguments(gates.Rule{}),
-		"twice":             arguments(gates.Arg("x"), gates.OptionalArg("X")),
-		"Text and Arg":      arguments(gates.Text(gates.Length(1, 2)), gates.Arg("x")),
-		"Arg and Text":      arguments(gates.Arg("x"), gates.Text(gates.Length(1, 2))),
-		"twins":             func() { gates.Arguments(gates.ArgumentRules{"a": {gates.Arg("x")}, "A": {gates.Arg("x")}}) },
-		"Arg without name":  func() { gates.Arg("") },
-		"a zero condition":  func() { gates.Arg("x", gates.Condition{}) },
-		"Text of nothing":   func() { gates.Text() },
-		"Check of nil":      func() { gates.Check(nil) },
-		"Equal to a map":    func() { gates.Equal(map[string]any{}) },
-		"Equal to too much": func() { gates.Equal(1 << 60) },
-		"Between":           func() { gates.Between(2, 1) },
-		"Length":            func() { gates.Length(2, 1) },
-		"Length, negative":  func() { gates.Length(-1, 1) },
-		"Prefix of none":    func() { gates.Prefix() },
-		"an empty Prefix":   func() { gates.Prefix("") },
-		"Field":             func() { gates.Field("") },
-		"AtMost":            func() { gates.AtMost(-1) },
+	for _, tt := range []struct {
+		name, says string
+		f          func()
+	}{
+		{"no tools", "gates: Arguments without rules guards nothing", func() { gates.Arguments(nil) }},
+		{"no name", `gates: Arguments: tool "": no name, or no rules`, func() { gates.Arguments(gates.ArgumentRules{"": {gates.Arg("x")}}) }},
+		{"no rules", `gates: Arguments: tool "tool": no name, or no rules`, arguments()},
+		{"a zero rule", `gates: Arguments: tool "tool": zero Rule`, arguments(gates.Rule{})},
+		{"twice", `gates: Arguments: tool "tool": argument "X" is there twice`, arguments(gates.Arg("x"), gates.OptionalArg("X"))},
+		{"Text and Arg", `gates: Arguments: tool "tool": Text is not the only rule`, arguments(gates.Text(gates.Length(1, 2)), gates.Arg("x"))},
+		{"Arg and Text", `gates: Arguments: tool "tool": Text is not the only rule`, arguments(gates.Arg("x"), gates.Text(gates.Length(1, 2)))},
+		{"twins", "differ by case only", func() { gates.Arguments(gates.ArgumentRules{"a": {gates.Arg("x")}, "A": {gates.Arg("x")}}) }},
+		{"Arg without name", "gates: Arg: empty name", func() { gates.Arg("") }},
+		{"a zero condition", "gates: Arg: zero Condition", func() { gates.Arg("x", gates.Condition{}) }},
+		{"Text of nothing", "gates: Text: no conditions", func() { gates.Text() }},
+		{"Check of nil", "gates: Check: nil func", func() { gates.Check(nil) }},
+		{"Equal to a map", "gates: Equal: a value of type map[string]interface {} cannot be compared", func() { gates.Equal(map[string]any{}) }},
+		{"Equal to too much", "gates: Equal: a value of type int64 cannot be compared", func() { gates.Equal(int64(1 << 60)) }},
+		{"Between", "gates: Between(2, 1)", func() { gates.Between(2, 1) }},
+		{"Length", "gates: Length(2, 1)", func() { gates.Length(2, 1) }},
+		{"Length, negative", "gates: Length(-1, 1)", func() { gates.Length(-1, 1) }},
+		{"Prefix of none", "gates: Prefix: no prefix, or an empty one", func() { gates.Prefix() }},
+		{"an empty Prefix", "gates: Prefix: no prefix, or an empty one", func() { gates.Prefix("") }},
+		{"Not of nothing", "gates: Not: zero Condition", func() { gates.Not(gates.Condition{}) }},
+		{"Field", "gates: Field: empty name", func() { gates.Field("") }},
+		{"Each of nothing", "gates: Each: zero Condition", func() { gates.Each(gates.Condition{}) }},
+		{"AtMost", "gates: AtMost(-1)", func() { gates.AtMost(-1) }},
 	} {
-		if panicOf(f) == nil {
-			t.Errorf("%s: got no panic", name)
-		}
+		wantPanic(t, tt.name, tt.says, tt.f)
 	}
 }

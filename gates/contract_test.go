@@ -71,8 +71,6 @@ func TestLayersOfRules(t *testing.T) {
 				t.Errorf("got layer %+v, want a gate %q with an ID", l, name)
 			}
 		}
-		if panicOf(func() { middleware.Wrap(kit.Echo, gate, gate) }) == nil {
-			t.Errorf("%s: got no panic where it stands twice", name)
-		}
+		wantPanic(t, name, name+" stands twice in one order", func() { middleware.Wrap(kit.Echo, gate, gate) })
 	}
 }

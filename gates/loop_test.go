@@ -204,15 +204,16 @@ func TestLoopCannotDecide(t *testing.T) {
 }
 
 func TestLoopPanics(t *testing.T) {
-	for name, rules := range map[string]gates.LoopRules{
-		"negative":      {Denials: -1},
-		"too large":     {Window: 1001},
-		"small window":  {Window: 3},
-		"small window2": {Window: 5, Alternating: 3},
+	for _, tt := range []struct {
+		name, says string
+		rules      gates.LoopRules
+	}{
+		{"negative", "gates: Loop: negative number in ", gates.LoopRules{Denials: -1}},
+		{"too large", "gates: Loop: Window 1001 is over 1000", gates.LoopRules{Window: 1001}},
+		{"small window", "gates: Loop: Window 3 is over 1000, or less than", gates.LoopRules{Window: 3}},
+		{"small window for two", "gates: Loop: Window 5 is over 1000, or less than", gates.LoopRules{Window: 5, Alternating: 3}},
 	} {
-		if panicOf(func() { gates.Loop(rules) }) == nil {
-			t.Errorf("%s: got no panic", name)
-		}
+		wantPanic(t, tt.name, tt.says, func() { gates.Loop(tt.rules) })
 	}
 }
 

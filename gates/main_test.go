@@ -3,6 +3,9 @@ package gates_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -90,11 +93,20 @@ func TestLayers(t *testing.T) {
 		if len(layers) != 1 || layers[0].Name != name || !layers[0].Gate || layers[0].ID == nil {
 			t.Errorf("got layers %+v, want one gate %q with an ID", layers, name)
 		}
-		if panicOf(func() { middleware.Wrap(kit.Echo, gate, gate) }) == nil {
-			t.Errorf("%s: got no panic where it stands twice", name)
-		}
+		wantPanic(t, name, name+" stands twice in one order", func() { middleware.Wrap(kit.Echo, gate, gate) })
 	}
 }
+
+// wantPanic wants f to panic with a message that says this, and no other panic: a
+// nil dereference is none of ours.
+func wantPanic(t tester, name, says string, f func()) {
+	t.Helper()
+	if v := panicOf(f); !strings.Contains(fmt.Sprint(v), says) || isRuntime(v) {
+		t.Errorf("%s: got panic %v, want one that says %q", name, v, says)
+	}
+}
+
+func isRuntime(v any) bool { _, is := v.(runtime.Error); return is }
 
 func panicOf(f func()) (v any) {
 	defer func() { v = recover() }()

@@ -120,20 +120,23 @@ func TestAStreamOfExactlyTheCap(t *testing.T) {
 }
 
 func TestRulesPanic(t *testing.T) {
-	for name, f := range map[string]func(){
-		"Deadline of nothing":   func() { gates.Deadline(gates.Times{}) },
-		"Deadline, negative":    func() { gates.Deadline(gates.Times{Call: -1}) },
-		"Rate of nothing":       func() { gates.Rate(gates.Pace{}) },
-		"Rate without Per":      func() { gates.Rate(gates.Pace{Calls: 1}) },
-		"Rate, negative":        func() { gates.Rate(gates.Pace{Calls: 1, Per: 1, MaxWait: -1}) },
-		"Rate, unknown scope":   func() { gates.Rate(gates.Pace{Calls: 1, Per: 1, Scope: 99}) },
-		"Concurrency of none":   func() { gates.Concurrency(0, gates.WaitWhenFull) },
-		"Concurrency, unknown":  func() { gates.Concurrency(1, 7) },
-		"Size, negative":        func() { gates.Size(gates.Sizes{Input: -1}) },
-		"Size, deeper than any": func() { gates.Size(gates.Sizes{Depth: 10_001}) },
+	for _, tt := range []struct {
+		name, says string
+		f          func()
+	}{
+		{"Deadline of nothing", "gates: Deadline: Times that bound nothing", func() { gates.Deadline(gates.Times{}) }},
+		{"Deadline, negative", "gates: Deadline: negative time in ", func() { gates.Deadline(gates.Times{Call: -1}) }},
+		{"Rate of nothing", "gates: Rate: {Calls:0 ", func() { gates.Rate(gates.Pace{}) }},
+		{"Rate without Per", "is no pace", func() { gates.Rate(gates.Pace{Calls: 1}) }},
+		{"Rate, negative wait", "is no pace", func() { gates.Rate(gates.Pace{Calls: 1, Per: 1, MaxWait: -1}) }},
+		{"Rate, negative burst", "is no pace", func() { gates.Rate(gates.Pace{Calls: 1, Per: 1, Burst: -1}) }},
+		{"Rate, unknown scope", "gates: Rate: scope scope(99)", func() { gates.Rate(gates.Pace{Calls: 1, Per: 1, Scope: 99}) }},
+		{"Rate of a session", "gates: Rate: scope session", func() { gates.Rate(gates.Pace{Calls: 1, Per: 1, Scope: gates.ScopeSession}) }},
+		{"Concurrency of none", "gates: Concurrency(0, 1)", func() { gates.Concurrency(0, gates.WaitWhenFull) }},
+		{"Concurrency, unknown", "gates: Concurrency(1, 7)", func() { gates.Concurrency(1, 7) }},
+		{"Size, negative", "gates: Size: {Input:-1 ", func() { gates.Size(gates.Sizes{Input: -1}) }},
+		{"Size, deeper than any", "gates: Size: {Input:0 Output:0 Depth:10001}", func() { gates.Size(gates.Sizes{Depth: 10_001}) }},
 	} {
-		if panicOf(f) == nil {
-			t.Errorf("%s: got no panic", name)
-		}
+		wantPanic(t, tt.name, tt.says, tt.f)
 	}
 }

@@ -3,6 +3,7 @@ package gates_test
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -298,16 +299,14 @@ func nameserver(conn net.Conn, answer *atomic.Pointer[[4]byte]) {
 
 func TestNewWebPanics(t *testing.T) {
 	for _, host := range []string{"", "Example.com", "example.com:80", "https://example.com", "example.com/", "a.*.com", "*.", "**", "127.1", "example.com.", "*.127.0.0.1"} {
-		if panicOf(func() { gates.NewWeb(gates.WebRules{Hosts: []string{host}}) }) == nil {
-			t.Errorf("%q: got no panic", host)
-		}
+		wantPanic(t, host, fmt.Sprintf("gates: NewWeb: %q is no host", host), func() { gates.NewWeb(gates.WebRules{Hosts: []string{host}}) })
 	}
-	for name, rules := range map[string]gates.WebRules{
-		"port 0": {Ports: []int{0}}, "port 65536": {Ports: []int{65536}}, "prefix": {Private: []netip.Prefix{{}}},
+	for says, rules := range map[string]gates.WebRules{
+		"gates: NewWeb: port 0":                     {Ports: []int{0}},
+		"gates: NewWeb: port 65536":                 {Ports: []int{65536}},
+		"gates: NewWeb: a prefix that is not valid": {Private: []netip.Prefix{{}}},
 	} {
-		if panicOf(func() { gates.NewWeb(rules) }) == nil {
-			t.Errorf("%s: got no panic", name)
-		}
+		wantPanic(t, "rules", says, func() { gates.NewWeb(rules) })
 	}
 	if _, err := gates.NewWeb(gates.WebRules{}).DialContext(t.Context(), "tcp", "example.com"); !denied(err, policy) {
 		t.Errorf("no port: got %v", err)

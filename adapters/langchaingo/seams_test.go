@@ -268,20 +268,23 @@ type endless struct{}
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
 func TestSeamsPanic(t *testing.T) {
-	for name, f := range map[string]func(){
-		"Engine of nil":        func() { langchaingo.Engine("sql", nil, pass) },
-		"Engine without name":  func() { langchaingo.Engine("", &fakeDB{}, pass) },
-		"Engine, unguarded":    func() { langchaingo.Engine("sql", &fakeDB{}) },
-		"Requester of nil":     func() { langchaingo.Requester("http", nil, pass) },
-		"Requester, unguarded": func() { langchaingo.Requester("http", http.DefaultClient) },
+	for _, tt := range []struct {
+		name, want string
+		f          func()
+	}{
+		{"Engine of nil", "langchaingo: Engine: no name, or a nil engine", func() { langchaingo.Engine("sql", nil, pass) }},
+		{"Engine without name", "langchaingo: Engine: no name, or a nil engine", func() { langchaingo.Engine("", &fakeDB{}, pass) }},
+		{"Engine, unguarded", "middleware: Wrap without interceptors guards nothing", func() { langchaingo.Engine("sql", &fakeDB{}) }},
+		{"Requester of nil", "langchaingo: Requester: no name, or a nil HTTPRequest", func() { langchaingo.Requester("http", nil, pass) }},
+		{"Requester, unguarded", "middleware: Wrap without interceptors guards nothing", func() { langchaingo.Requester("http", http.DefaultClient) }},
 	} {
 		func() {
 			defer func() {
-				if recover() == nil {
-					t.Errorf("%s: got no panic", name)
+				if v := recover(); v != tt.want {
+					t.Errorf("%s: got panic %v, want %q", tt.name, v, tt.want)
 				}
 			}()
-			f()
+			tt.f()
 		}()
 	}
 	s := fmt.Sprint(langchaingo.Engine("sql", &fakeDB{}, readOnly()), langchaingo.Requester("http", http.DefaultClient, readOnly()))

@@ -413,8 +413,8 @@ func TestRuleError(t *testing.T) {
 
 func TestNilFunc(t *testing.T) {
 	defer func() {
-		if recover() == nil {
-			t.Error("got no panic for a nil func")
+		if v := recover(); v != "middlewaretest: TestInterceptor: nil func" {
+			t.Errorf("got panic %v for a nil func", v)
 		}
 	}()
 	_ = middlewaretest.TestInterceptor(nil)

@@ -52,8 +52,8 @@ func TestHandlers(t *testing.T) {
 	if res, _ := middlewaretest.Planner()(ctx, middlewaretest.Plan()); res.Output.(*middleware.Plan).Final == nil {
 		t.Error("Planner without calls: got no final answer")
 	}
-	if v := panicOf(func() { middlewaretest.Fail(nil) }); v == nil {
-		t.Error("Fail(nil): got no panic")
+	if v := panicOf(func() { middlewaretest.Fail(nil) }); v != "middlewaretest: Fail: nil error" {
+		t.Errorf("Fail(nil): got panic %v", v)
 	}
 }
 
