@@ -3,6 +3,7 @@ package gates_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -93,7 +94,7 @@ func BenchmarkRules(b *testing.B) {
 		{"Arguments", gates.Arguments(bookRules(1))},
 		{"Size", gates.Size(gates.Sizes{})},
 		{"Deadline", gates.Deadline(gates.Times{Call: time.Hour, Run: time.Hour})},
-		{"Rate", gates.Rate(gates.Pace{Calls: plenty, Per: time.Second})},
+		{"Rate", gates.Rate(gates.Pace{Calls: math.MaxInt32, Per: time.Second})},
 		{"Concurrency", gates.Concurrency(100, gates.DenyWhenFull)},
 	} {
 		for _, calls := range [][]middleware.Call{books(""), books(note())} {

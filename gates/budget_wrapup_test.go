@@ -47,8 +47,8 @@ func TestBudgetClamp(t *testing.T) {
 		{"reasoning", limits(gates.Limits{ReasoningTokens: 50}), 1000, 0, 50},
 		{"cost", limits(gates.Limits{Cost: 1000}), 1000, 0, 99}, // 5 for the prompt, 10 for each
 		{"cost, to the last", limits(gates.Limits{Cost: 1005}), 1000, 0, 100},
-		{"2^62", limits(gates.Limits{Tokens: 500, Cost: 1000}), 1 << 62, 0, 99},
-		{"2^62 answers", limits(gates.Limits{Tokens: 500}), 1 << 62, 1 << 62, 0},
+		{"the most", limits(gates.Limits{Tokens: 500, Cost: 1000}), math.MaxInt, 0, 99},
+		{"the most answers", limits(gates.Limits{Tokens: 500}), math.MaxInt, math.MaxInt, 0},
 		{"no MaxTokens: the estimate", limits(gates.Limits{Tokens: 5000}), 0, 0, 1024},
 		{"no MaxTokens: what is left", limits(gates.Limits{Tokens: 500}), 0, 0, 498},
 		{"no MaxTokens: an estimate of one's own", limits(gates.Limits{Tokens: 500, Estimate: 80}), 0, 0, 80},
@@ -58,7 +58,7 @@ func TestBudgetClamp(t *testing.T) {
 		{"less than the prompt", limits(gates.Limits{Tokens: 1}), 1000, 0, 0},
 		{"input", limits(gates.Limits{InputTokens: 1}), 1000, 0, 0},
 		{"cost less than the prompt", limits(gates.Limits{Cost: 4}), 1000, 0, 0},
-		{"limits near the end of numbers", limits(gates.Limits{Tokens: math.MaxInt64, Estimate: math.MaxInt64}), 0, 0, math.MaxInt64}, // the sum saturates
+		{"limits near the end of numbers", limits(gates.Limits{Tokens: math.MaxInt64, Estimate: math.MaxInt64}), 0, 0, math.MaxInt}, // the sum saturates
 		{"several", []gates.Limits{{Tokens: 500, Clamp: true}, {Scope: gates.ScopeTenant, Tokens: 300, Clamp: true}, {Scope: gates.ScopeProcess, Cost: 2005, Clamp: true}}, 1000, 0, 200},
 		{"the smallest estimate", []gates.Limits{{Tokens: 5000, Estimate: 90, Clamp: true}, {Scope: gates.ScopeTenant, Tokens: 5000, Clamp: true}}, 0, 0, 90},
 		{"the smallest estimate, last", []gates.Limits{{Tokens: 5000, Clamp: true}, {Scope: gates.ScopeTenant, Tokens: 5000, Estimate: 90, Clamp: true}}, 0, 0, 90},

@@ -131,7 +131,7 @@ func TestIngress(t *testing.T) {
 		{"numbers are numbers", gates.IngressRules{Allow: map[string][]any{"n": {3}}}, kit.Chain("qa", inputs{"n": 3.0}), ""},
 		{"also json's", gates.IngressRules{Allow: map[string][]any{"n": {uint8(3)}}}, kit.Chain("qa", inputs{"n": json.Number("3.0")}), ""},
 		{"also large ones", gates.IngressRules{Allow: map[string][]any{"n": {uint64(math.MaxUint64)}}}, kit.Chain("qa", inputs{"n": uint64(math.MaxUint64)}), ""},
-		{"but not nearly", gates.IngressRules{Allow: map[string][]any{"n": {1<<53 + 1}}}, kit.Chain("qa", inputs{"n": json.Number("9007199254740992")}), `input "n" has a value that is not allowed`},
+		{"but not nearly", gates.IngressRules{Allow: map[string][]any{"n": {int64(1<<53 + 1)}}}, kit.Chain("qa", inputs{"n": json.Number("9007199254740992")}), `input "n" has a value that is not allowed`},
 		{"nor too large for a float", gates.IngressRules{Deny: map[string][]any{"n": {3}}}, kit.Chain("qa", inputs{"n": json.Number("1e400")}), `input "n" has a value that is denied`},
 		{"nor strings", gates.IngressRules{Allow: map[string][]any{"n": {3}}}, kit.Chain("qa", inputs{"n": "3"}), `input "n" has a value that is not allowed`},
 		{"floats of any size", gates.IngressRules{Deny: map[string][]any{"n": {float32(0.5)}}}, kit.Chain("qa", inputs{"n": 0.5}), `input "n" has a value that is denied`},

@@ -12,6 +12,7 @@ import (
 
 	"example.com/safeconduct/gates"
 	"example.com/safeconduct/middleware"
+	kit "example.com/safeconduct/middleware/middlewaretest"
 )
 
 const priceHead = "safeconduct prices v1\nsource s our contract\n"
@@ -137,7 +138,10 @@ func TestCostSaturates(t *testing.T) {
 		t.Errorf("got %d and error %v, want %d", got, err, want)
 	}
 	gate := gates.BudgetWith(gates.BudgetOptions{Prices: p, Model: "gold"}, gates.Limits{Cost: math.MaxInt64 - 1})
-	err = priced(t, gate, math.MaxInt64, nil) // MaxTokens
+	call := kit.Model("hello")
+	req := call.Input.(*middleware.ModelRequest)
+	req.MaxTokens, req.Candidates = math.MaxInt, math.MaxInt32
+	err = do(t.Context(), gate, kit.Answer("", 1, 1), call)
 	if d := wantOver(t, err); !strings.Contains(d.Reason, "asked 9223372036854775807, left 9223372036854775806") {
 		t.Errorf("got reason %q", d.Reason)
 	}

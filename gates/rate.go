@@ -57,7 +57,7 @@ func Rate(pace Pace) middleware.Interceptor {
 		pace.Burst = pace.Calls
 	}
 	p := &pacer{Pace: pace}
-	p.ahead = min(p.take(pace.Burst-1), math.MaxInt64-1) // less than any delay that cannot be told
+	p.ahead = min(p.take(uint64(pace.Burst-1)), math.MaxInt64-1) // less than any delay that cannot be told
 	return middleware.Before("rate", p.judge)
 }
 
@@ -70,8 +70,8 @@ type pacer struct {
 }
 
 // take returns how long so many calls take at the pace, rounded up.
-func (p *pacer) take(calls int) time.Duration {
-	hi, lo := bits.Mul64(uint64(calls), uint64(p.Per))
+func (p *pacer) take(calls uint64) time.Duration {
+	hi, lo := bits.Mul64(calls, uint64(p.Per))
 	lo, carry := bits.Add64(lo, uint64(p.Calls-1), 0)
 	if hi += carry; hi >= uint64(p.Calls) {
 		return math.MaxInt64
@@ -104,10 +104,10 @@ type bucket struct {
 // delay returns how long it is until a call may pass that so many others go ahead
 // of. It takes nothing. It needs the lock.
 func (b *bucket) delay(p *pacer, now time.Time, others int) time.Duration {
-	if b.since.Add(p.take(b.n)).Before(now) {
+	if b.since.Add(p.take(uint64(b.n))).Before(now) {
 		b.since, b.n = now, 0 // the bucket is full
 	}
-	return b.since.Add(p.take(b.n+others)).Sub(now) - p.ahead
+	return b.since.Add(p.take(uint64(b.n)+uint64(others))).Sub(now) - p.ahead
 }
 
 // takeOne lets a call pass. It needs the lock.

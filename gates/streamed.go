@@ -26,17 +26,22 @@ func (b *budget) tap(st *runState, m *modelHold, call *middleware.Call) *tap {
 	t := &tap{b: b, st: st, m: m}
 	to := call.Stream
 	call.Stream = func(ctx context.Context, chunk middleware.Chunk) error {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if t.refused == nil && !t.ended {
-			t.refused = t.take(ctx, chunk)
+		if err := t.count(ctx, chunk); err != nil {
+			return err
 		}
-		if t.refused != nil {
-			return t.refused
-		}
-		return to(ctx, chunk)
+		return to(ctx, chunk) // without the lock: it may never return
 	}
 	return t
+}
+
+// count takes a chunk, unless the stream was refused.
+func (t *tap) count(ctx context.Context, chunk middleware.Chunk) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.refused == nil && !t.ended {
+		t.refused = t.take(ctx, chunk)
+	}
+	return t.refused
 }
 
 // streamedBytes returns what a chunk adds to the output of a model.
