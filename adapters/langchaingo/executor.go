@@ -6,6 +6,8 @@ import (
 
 	"github.com/tmc/langchaingo/agents"
 	"github.com/tmc/langchaingo/chains"
+	"github.com/tmc/langchaingo/llms"
+	"github.com/tmc/langchaingo/tools"
 
 	"example.com/safeconduct/middleware"
 )
@@ -16,9 +18,10 @@ import (
 // given; [middleware.On] restricts one to a kind of call.
 //
 // The executor and its agent are copied, not changed. Executor reaches the model
-// of the agents of langchaingo. Of any other agent it must have been guarded
+// of the agents of langchaingo. Of any other agent each model must have been guarded
 // with [Model] when the agent was made, and keeps the interceptors that it got
-// there.
+// there. Executor looks for models in the agent's fields, eight levels deep, and
+// not in its tools.
 //
 // Executor panics if e or its agent is nil, if the agent has no tools or tools
 // that cannot be told apart, if it has a model that is not guarded and that
@@ -79,44 +82,62 @@ func guardChainModel(a agents.Agent, c chains.Chain, is []middleware.Interceptor
 }
 
 func mustHoldGuardedModel(a agents.Agent, holder any) {
-	if !holdsGuardedModel(reflect.ValueOf(holder), 4) {
-		panic(fmt.Sprintf("langchaingo: Executor: cannot reach the model of the agent %T; "+
-			"guard it where the agent is made, with langchaingo.Model(model, interceptors...)", a))
+	m := models{seen: make(map[place]int)}
+	m.find(reflect.ValueOf(holder), 8)
+	if m.guarded && m.unguarded == "" {
+		return
 	}
+	panic(fmt.Sprintf("langchaingo: Executor: cannot reach the model of the agent %T%s; "+
+		"guard it where the agent is made, with langchaingo.Model(model, interceptors...)", a, m.unguarded))
 }
 
-var guardedModelType = reflect.TypeFor[guardedModel]()
+// models are those that an agent has.
+type models struct {
+	guarded   bool
+	unguarded string        // the type of one, in brackets
+	seen      map[place]int // and how many levels were looked at from there
+}
 
-// holdsGuardedModel looks for a guarded model in the fields of v, and in what
-// they point to, a few levels deep.
-func holdsGuardedModel(v reflect.Value, levels int) bool {
-	if !v.IsValid() || levels == 0 {
-		return false
+type place struct {
+	t reflect.Type
+	p uintptr
+}
+
+// find looks for models in the fields of v, and in what they point to, a few levels
+// deep. The models of tools are not the agent's.
+func (m *models) find(v reflect.Value, levels int) {
+	for v.Kind() == reflect.Interface {
+		v = v.Elem()
 	}
-	if v.Type().Implements(guardedModelType) && v.Kind() == reflect.Pointer {
-		return !v.IsNil()
+	if !v.IsValid() || levels == 0 || v.Kind() == reflect.Pointer && v.IsNil() || v.Type().Implements(reflect.TypeFor[tools.Tool]()) {
+		return
+	}
+	modelType := reflect.TypeFor[llms.Model]()
+	switch {
+	case v.Type().Implements(reflect.TypeFor[guardedModel]()):
+		m.guarded = true
+		return
+	case reflect.PointerTo(v.Type()).Implements(modelType) || v.Type().Implements(modelType):
+		m.unguarded = " (" + v.Type().String() + ")"
+		return
 	}
 	switch v.Kind() {
-	case reflect.Interface, reflect.Pointer:
-		return holdsGuardedModel(v.Elem(), levels)
+	case reflect.Pointer:
+		if at := (place{v.Type(), v.Pointer()}); m.seen[at] < levels {
+			m.seen[at] = levels
+			m.find(v.Elem(), levels)
+		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if holdsGuardedModel(v.Field(i), levels-1) {
-				return true
-			}
+			m.find(v.Field(i), levels-1)
 		}
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
-			if holdsGuardedModel(v.Index(i), levels-1) {
-				return true
-			}
+			m.find(v.Index(i), levels-1)
 		}
 	case reflect.Map:
 		for _, k := range v.MapKeys() {
-			if holdsGuardedModel(v.MapIndex(k), levels-1) {
-				return true
-			}
+			m.find(v.MapIndex(k), levels-1)
 		}
 	}
-	return false
 }
