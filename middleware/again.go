@@ -6,8 +6,8 @@ import (
 )
 
 // ErrNoAgain is what [Again] returns where nothing can be carried out again:
-// outside of a wrapped call, or within [Shadow], where an Interceptor decides
-// and does not act.
+// outside of a wrapped call or after it has returned, or within [Shadow], where an
+// Interceptor decides and does not act.
 var ErrNoAgain = errors.New("middleware: nothing can be carried out again here")
 
 // Again carries out another call of the wrapped tool, chain or model that ctx's
@@ -40,7 +40,7 @@ var ErrNoAgain = errors.New("middleware: nothing can be carried out again here")
 // returns, and not at the same time as next or itself.
 func Again(ctx context.Context, call Call) (Result, error) {
 	parent := scopeOf(ctx)
-	if parent == nil || inShadow(ctx) {
+	if parent == nil || parent.ended.Load() || inShadow(ctx) {
 		return Result{}, ErrNoAgain
 	}
 	if err := ctx.Err(); err != nil {

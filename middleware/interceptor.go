@@ -16,8 +16,8 @@ type Handler func(ctx context.Context, call Call) (Result, error)
 // An Interceptor returns a Handler that adds behavior around next. It is
 // applied once per wrapped tool, chain and model, so state that they share
 // belongs in its constructor, not in the closure. The Handler that it returns
-// must be safe for concurrent use, call next at most once, pass on a context
-// derived from its own, and release what it holds when next panics. One that
+// must be safe for concurrent use, call next at most once, pass on the Call's ID and
+// a context derived from its own, and release what it holds when next panics. One that
 // wants another result than next's asks for it with [Again].
 //
 // Applied to nil, an Interceptor may return [Layer.Handler] to say what it is;
@@ -132,20 +132,34 @@ func begin(s *scope, call *Call) (res Result, err error) {
 }
 
 // enter calls the outermost interceptor. A panic that comes out of it is an
-// interceptor's own, and a gate that panicked denies.
+// interceptor's own, and a gate that panicked denies. So does one that ended its
+// goroutine, whom nobody can tell.
 func enter(chain Handler, s *scope, call Call) (res Result, err error) {
+	returned := false
 	defer func() {
-		if v := recover(); v != nil {
-			res, err = Result{}, &DeniedError{
-				Call: call.Name, Code: CodeIndeterminate,
-				Reason: "an interceptor panicked", Err: newPanicError(&call, v),
-			}
+		v := recover()
+		s.ended.Store(true)
+		if returned {
+			return
+		}
+		usage, exited := s.outcome()
+		d := &DeniedError{Call: call.Name, Code: CodeIndeterminate}
+		switch {
+		case v != nil:
+			d.Reason, d.Err = "an interceptor panicked", newPanicError(&call, v)
+			res, err = Result{Usage: usage}, d
+		case !exited && !s.aside:
+			d.Reason = "an interceptor ended its goroutine"
+			s.run.halt(d)
 		}
 	}()
-	if call.Kind == 0 || s.depth >= MaxDepth {
+	if !call.Kind.known() || s.depth >= MaxDepth {
+		returned = true
 		return Result{}, misplaced(s, &call)
 	}
-	return chain(s, call)
+	res, err = chain(s, call)
+	returned = true
+	return res, err
 }
 
 // enterStream is enter for a call with a Stream.
@@ -161,8 +175,11 @@ func enterStream(chain Handler, s *scope, call Call) (Result, error) {
 
 // misplaced returns why a call cannot begin where it is.
 func misplaced(s *scope, call *Call) error {
-	if call.Kind == 0 {
+	switch {
+	case call.Kind == 0:
 		return errors.New("middleware: the Call has no Kind")
+	case !call.Kind.known():
+		return fmt.Errorf("middleware: %s is no kind of call", call.Kind)
 	}
 	return &DeniedError{
 		Call: call.Name, Code: CodeTooDeep,
@@ -170,24 +187,30 @@ func misplaced(s *scope, call *Call) error {
 	}
 }
 
-// guard is the innermost layer: it notes what reached h and catches its panics.
+// guard is the innermost layer: it notes what reached h and what became of it, and
+// catches its panics.
 func guard(h Handler) Handler {
 	return func(ctx context.Context, call Call) (res Result, err error) {
 		if err := ctx.Err(); err != nil {
 			return Result{}, err
 		}
 		s := scopeOf(ctx)
-		if s != nil {
-			if err := s.reach(&call); err != nil {
-				return Result{}, err
-			}
+		if err := s.reach(&call); err != nil {
+			return Result{}, err
 		}
+		returned := false
 		defer func() {
 			if v := recover(); v != nil {
 				res, err = Result{}, newPanicError(&call, v)
+			} else if !returned {
+				s.exit()
 			}
 		}()
 		res, err = h(ctx, call)
+		returned = true
+		if res.Usage != nil {
+			s.spend(res.Usage)
+		}
 		err = sound(&call, err)
 		if done := ctx.Err(); done != nil && !isDenied(err) {
 			// Clients report a cancelled stream as a success, or hide why
@@ -206,8 +229,12 @@ func guard(h Handler) Handler {
 	}
 }
 
-// reach notes that call is about to be carried out.
+// reach notes that call, whose scope s is, is about to be carried out.
 func (s *scope) reach(call *Call) error {
+	if s == nil || s.id != call.ID || s.ended.Load() {
+		return fmt.Errorf("middleware: %s %s: an interceptor passed on a context that is not derived from the call's: "+
+			"make it of the ctx that the interceptor got", call.Kind, call.Name)
+	}
 	if err := s.run.refusal(call); err != nil {
 		return err
 	}
@@ -218,4 +245,24 @@ func (s *scope) reach(call *Call) error {
 	}
 	s.reached, s.ran = true, call.Input
 	return nil
+}
+
+// spend notes what the wrapped Handler spent.
+func (s *scope) spend(usage *Usage) {
+	s.mu.Lock()
+	s.usage = usage
+	s.mu.Unlock()
+}
+
+// exit notes that the wrapped Handler ended its goroutine.
+func (s *scope) exit() {
+	s.mu.Lock()
+	s.exited = true
+	s.mu.Unlock()
+}
+
+func (s *scope) outcome() (usage *Usage, exited bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.usage, s.exited
 }

@@ -9,8 +9,8 @@ import (
 // Named gives a hand-written Interceptor a gate's name: on its denials, on the
 // trail, and where it panics, which denies. A denial that i returns and that
 // did not come from next is i's own; so is any other error where next did not
-// fail. When i lets next's result through, it allowed. Named panics if the name
-// is empty or i is nil.
+// fail. When i lets next's result through, it allowed. What next spent comes back
+// where i forgets it or panics. Named panics if the name is empty or i is nil.
 func Named(gate string, i Interceptor) Interceptor {
 	mustGate("Named", gate, i == nil)
 	return named(NewGate(gate), i)
@@ -35,8 +35,9 @@ func named(g *Gate, i Interceptor) Interceptor {
 				call.Stream = f.inward(call.Stream)
 			}
 			began := time.Now()
+			f.enter()
 			res, err := next(ctx, call)
-			f.leave(err, time.Since(began))
+			f.leave(res.Usage, err, time.Since(began))
 			return res, err
 		})
 		return func(ctx context.Context, call Call) (res Result, err error) {
@@ -46,19 +47,25 @@ func named(g *Gate, i Interceptor) Interceptor {
 				call.Stream = f.outward(call.Stream)
 			}
 			defer func() {
+				o := f.outcome()
+				if o.within {
+					return // a panic of what is inside passes
+				}
 				if v := recover(); v != nil {
-					inside, _, _ := f.outcome()
-					t.began += inside
-					res, err = Result{}, t.Deny(ctx, call, gatePanic(&call, v))
+					t.began += o.took
+					res, err = Result{Usage: o.usage}, t.Deny(ctx, call, gatePanic(&call, v))
 				}
 			}()
 			res, err = h(f, call)
-			inside, inner, refused := f.outcome()
-			t.began += inside
-			if refused != nil {
-				return Result{Usage: res.Usage}, t.Deny(ctx, call, refused)
+			o := f.outcome()
+			t.began += o.took
+			if res.Usage == nil {
+				res.Usage = o.usage
 			}
-			if err == nil || inner != nil && (!isDenied(err) || sameDenial(err, inner)) {
+			if o.refused != nil {
+				return Result{Usage: res.Usage}, t.Deny(ctx, call, o.refused)
+			}
+			if err == nil || o.err != nil && (!isDenied(err) || sameDenial(err, o.err)) {
 				t.Allow()
 				return res, err
 			}
@@ -73,9 +80,16 @@ type frame struct {
 	g *Gate
 
 	mu      sync.Mutex
-	inner   error         // what next returned, if it was called
-	inside  time.Duration // how long next took
-	foreign error         // what the Stream that the call came with returned
+	foreign error // what the Stream that the call came with returned
+	frameOutcome
+}
+
+// A frameOutcome is what a Named Interceptor did with next and its Stream.
+type frameOutcome struct {
+	within  bool          // next was called, and has not returned
+	usage   *Usage        // what next returned
+	err     error         // and with it
+	took    time.Duration // how long it took
 	refused error         // what the Interceptor's own Stream returned
 }
 
@@ -89,16 +103,22 @@ func (f *frame) Value(key any) any {
 	return f.Context.Value(key)
 }
 
-func (f *frame) leave(err error, took time.Duration) {
+func (f *frame) enter() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.inner, f.inside = err, took
+	f.within = true
 }
 
-func (f *frame) outcome() (inside time.Duration, inner, refused error) {
+func (f *frame) leave(usage *Usage, err error, took time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.inside, f.inner, f.refused
+	f.within, f.usage, f.err, f.took = false, usage, err, took
+}
+
+func (f *frame) outcome() frameOutcome {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.frameOutcome
 }
 
 // outward is the Stream that the call came with, as the Interceptor sees it. It

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -11,7 +12,7 @@ import (
 // denied stands on the trail with [Decision.Shadow] set. A panic of i is noted
 // as such a denial.
 //
-// An i that waits still delays the call.
+// An i that waits still delays the call, and one that ends its goroutine ends it.
 func Shadow(i Interceptor) Interceptor {
 	check("Shadow", []Interceptor{i})
 	name := layerOf(i).Name
@@ -35,11 +36,21 @@ func Shadow(i Interceptor) Interceptor {
 			f := &shadowFrame{Context: ctx, call: call}
 			err := f.decide(h)
 			f.once.Do(func() { f.run(next, nil) })
+			if !f.returned {
+				// i recovered, or called next in another goroutine.
+				if f.panic != nil {
+					panic(f.panic)
+				}
+				return Result{}, errNoReturn
+			}
 			f.note(name, err)
 			return f.res, f.err
 		}
 	}
 }
+
+// errNoReturn is the error of a call that ended its goroutine, and not its caller's.
+var errNoReturn = errors.New("middleware: the call ended its goroutine")
 
 type shadowKey struct{}
 
@@ -56,6 +67,7 @@ type shadowFrame struct {
 	once     sync.Once // guards what follows
 	entered  bool      // next was called
 	returned bool      // and did not panic
+	panic    any       // but for what it panicked with
 	res      Result
 	err      error
 }
@@ -82,6 +94,11 @@ func (f *shadowFrame) run(next Handler, watched Stream) {
 		}
 	}
 	f.entered = true
+	defer func() {
+		if f.panic = recover(); f.panic != nil {
+			panic(f.panic)
+		}
+	}()
 	f.res, f.err = next(f.Context, call)
 	f.returned = true
 }

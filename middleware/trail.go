@@ -52,13 +52,16 @@ type scope struct {
 	depth    uint16
 	aside    bool        // a call that a shadow makes: its denial stops nothing
 	observed atomic.Bool // somebody wants to know how long gates take
+	ended    atomic.Bool // the call has returned
 
 	mu      sync.Mutex   // guards what follows
 	reached bool         // the wrapped Handler was called
+	exited  bool         // and ended its goroutine
 	told    bool         // Tell told log.told or, where that is nil, denied
 	n       uint8        // entries of allowed in use
 	allowed [4]*string   // gates that allowed; all that most calls ever need
 	ran     any          // the Input that reached the wrapped Handler
+	usage   *Usage       // what that spent
 	denied  *DeniedError // by the gate in allowed[n]
 	log     *decisionLog
 }

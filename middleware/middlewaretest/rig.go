@@ -29,7 +29,8 @@ type rig struct {
 type trial struct {
 	rig  *rig
 	next middleware.Handler // what the Handler does
-	then func()             // what the inner probe does after; may be nil
+	end  func()             // what the inner probe does after; may be nil
+	exit bool               // the Handler ends its goroutine after
 	tame bool               // the run goes on, whatever comes back
 
 	mu      sync.Mutex
@@ -63,7 +64,12 @@ func (k *kit) newRig(i middleware.Interceptor) *rig {
 	outer := func(next middleware.Handler) middleware.Handler { return r.outer(next) }
 	inner := func(next middleware.Handler) middleware.Handler { return r.inner(next) }
 	handler := func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-		return r.trial(ctx).next(ctx, call)
+		t := r.trial(ctx)
+		res, err := t.next(ctx, call)
+		if t.exit {
+			runtime.Goexit()
+		}
+		return res, err
 	}
 	r.wrap = middleware.Wrap(handler, outer, i, inner)
 	return r
@@ -160,8 +166,8 @@ func (r *rig) inner(next middleware.Handler) middleware.Handler {
 			}
 		}()
 		res, err = next(ctx, call)
-		if t.then != nil {
-			t.then()
+		if t.end != nil {
+			t.end()
 		}
 		o = outcome{res: res, err: err, returned: true}
 		return res, err

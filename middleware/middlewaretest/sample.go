@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"example.com/safeconduct/internal/foreign"
@@ -47,8 +46,8 @@ func (s sample) check() (reached bool) {
 	s.cancelled()
 	if reached {
 		s.apart()
-		s.releases(rulePanic, func() { panic(errNext) })
-		s.releases(ruleGoexit, runtime.Goexit)
+		s.releases(rulePanic, func(t *trial) { t.end = func() { panic(errNext) } })
+		s.releases(ruleGoexit, func(t *trial) { t.exit = true })
 	}
 	return reached
 }
@@ -100,8 +99,8 @@ func (s sample) judge(ctx context.Context, seen sight, cause error) {
 		s.broken(ruleOnce, "next was called %d times", n)
 		return // what came of it says nothing more
 	}
-	if len(seen.reached) > 0 {
-		s.judgeReached(ctx, seen)
+	if len(seen.reached) > 0 && !s.judgeReached(ctx, seen) {
+		return // neither does this
 	}
 	for _, again := range seen.again {
 		if c := seen.came; again.Kind != c.Kind || again.Name != c.Name || c.Stream == nil && again.Stream != nil {
@@ -130,8 +129,9 @@ func (s sample) judge(ctx context.Context, seen sight, cause error) {
 	s.judgeDenial(ctx, in, out)
 }
 
-// judgeReached holds what reached next against what came.
-func (s sample) judgeReached(ctx context.Context, seen sight) {
+// judgeReached holds what reached next against what came, and reports whether it
+// was reached as part of the call.
+func (s sample) judgeReached(ctx context.Context, seen sight) bool {
 	if got, came := seen.reached[0], seen.came; !alike(got, came) {
 		s.broken(ruleIdentity, "call %v of %v, %s %q, reached next as call %v of %v, %s %q",
 			came.ID, came.Parent, came.Kind, came.Name, got.ID, got.Parent, got.Kind, got.Name)
@@ -141,12 +141,14 @@ func (s sample) judgeReached(ctx context.Context, seen sight) {
 	}
 	if seen.ctx.Value(trialKey{}) == nil {
 		s.broken(ruleValues, "a value of the caller's context was not there")
+		return false
 	}
 	if want, ok := ctx.Deadline(); ok {
 		if have, ok := seen.ctx.Deadline(); !ok || have.After(want) {
 			s.broken(ruleDeadline, "the caller's deadline was not there, or a later one was")
 		}
 	}
+	return true
 }
 
 // alike reports whether two Calls are the same one, whatever their Inputs.

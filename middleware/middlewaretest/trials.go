@@ -140,15 +140,15 @@ func (s sample) apart() {
 
 // releases tries whether a call reaches next after calls in which next came to
 // an end that is not a return, as it does after calls that failed.
-func (s sample) releases(r rule, end func()) {
+func (s sample) releases(r rule, end func(*trial)) {
 	fail := func(context.Context, middleware.Call) (middleware.Result, error) {
 		return middleware.Result{}, errNext
 	}
 	for _, times := range []int{1, 32} {
-		if reached, hung := s.after(times, &trial{next: fail, tame: true}); !reached || hung {
+		if reached, hung := s.after(times, fail, func(*trial) {}); !reached || hung {
 			continue // a failure has the same effect: it is meant
 		}
-		reached, hung := s.after(times, &trial{next: fail, then: end, tame: true})
+		reached, hung := s.after(times, fail, end)
 		if hung {
 			s.k.hung = true
 			s.broken(r, "after %d such calls one hangs", times)
@@ -161,20 +161,24 @@ func (s sample) releases(r rule, end func()) {
 	}
 	seen := sight{}
 	s.within(func(ctx context.Context, _ context.CancelFunc) {
-		seen = s.k.newRig(s.k.new()).do(ctx, s.fresh(), &trial{next: answer, then: end, tame: true})
+		good := &trial{next: answer, tame: true}
+		end(good)
+		seen = s.k.newRig(s.k.new()).do(ctx, s.fresh(), good)
 	})
 	if seen.outer.returned && seen.outer.err == nil && len(seen.reached) > 0 {
 		s.broken(r, "the call came back as a success")
 	}
 }
 
-// after makes a number of calls like bad, and then reports whether a good one
-// reaches next, or hangs.
-func (s sample) after(times int, bad *trial) (reached, hung bool) {
+// after makes a number of calls of next that end so, and then reports whether a good
+// one reaches next, or hangs.
+func (s sample) after(times int, next middleware.Handler, end func(*trial)) (reached, hung bool) {
 	r := s.k.newRig(s.k.new())
 	s.within(func(ctx context.Context, _ context.CancelFunc) {
 		for range times {
-			if hung = r.do(ctx, s.fresh(), &trial{next: bad.next, then: bad.then, tame: true}).hung; hung {
+			bad := &trial{next: next, tame: true}
+			end(bad)
+			if hung = r.do(ctx, s.fresh(), bad).hung; hung {
 				return
 			}
 		}
@@ -227,6 +231,9 @@ func (s sample) judgeAmong(ctx context.Context, seen sight, n int) {
 		s.k.hung = true
 		s.broken(ruleConcurrent, "one of %d calls at the same time did not return within %v", crowd, patience)
 		return
+	}
+	if s.k.has(ruleValues) {
+		return // the values say which of the calls it is
 	}
 	if len(seen.reached) == 1 && !alike(seen.reached[0], seen.came) && !s.k.has(ruleIdentity) {
 		s.broken(ruleConcurrent, "another call reached next in its place")
