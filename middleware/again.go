@@ -40,7 +40,7 @@ var ErrNoAgain = errors.New("middleware: nothing can be carried out again here")
 // returns, and not at the same time as next or itself.
 func Again(ctx context.Context, call Call) (Result, error) {
 	parent := scopeOf(ctx)
-	if parent == nil || parent.ended.Load() || inShadow(ctx) {
+	if parent == nil || parent.state.ended() || inShadow(ctx) {
 		return Result{}, ErrNoAgain
 	}
 	if err := ctx.Err(); err != nil {

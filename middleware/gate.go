@@ -231,7 +231,7 @@ func (g *Gate) Layer() Layer { return Layer{Name: g.name, Gate: true, ID: g} }
 
 // Begin begins a decision about the call that ctx belongs to.
 func (g *Gate) Begin(ctx context.Context) Turn {
-	if s, ok := ctx.(*scope); ok && !s.observed.Load() {
+	if s, ok := ctx.(*scope); ok && !s.state.observed() {
 		return Turn{g: g, s: s} // the most common case
 	}
 	return g.begin(ctx)
@@ -245,7 +245,7 @@ func (g *Gate) begin(ctx context.Context) Turn {
 	if s, ok := ctx.(*scope); !ok || s != t.s {
 		t.shadow = inShadow(ctx)
 	}
-	if t.s.observed.Load() {
+	if t.s.state.observed() {
 		t.timed, t.began = true, t.s.clock()
 	}
 	return t

@@ -138,7 +138,7 @@ func enter(chain Handler, s *scope, call Call) (res Result, err error) {
 	returned := false
 	defer func() {
 		v := recover()
-		s.ended.Store(true)
+		s.state.set(endedBit)
 		if returned {
 			return
 		}
@@ -231,7 +231,7 @@ func guard(h Handler) Handler {
 
 // reach notes that call, whose scope s is, is about to be carried out.
 func (s *scope) reach(call *Call) error {
-	if s == nil || s.id != call.ID || s.ended.Load() {
+	if s == nil || s.id != call.ID || s.state.ended() {
 		return fmt.Errorf("middleware: %s %s: an interceptor passed on a context that is not derived from the call's: "+
 			"make it of the ctx that the interceptor got", call.Kind, call.Name)
 	}

@@ -54,7 +54,7 @@ func newRun(ctx context.Context) *Run {
 // calls. It lives as long as any of their contexts.
 type scopeBlock struct {
 	used   atomic.Uint32
-	scopes [8]scope
+	scopes [7]scope // 1 KiB
 }
 
 // newScope returns a zero scope.

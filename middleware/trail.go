@@ -48,11 +48,10 @@ type scope struct {
 	chain  Handler // all interceptors, and what they guard
 	kept   atomic.Pointer[kept]
 
-	id       CallID
-	depth    uint16
-	aside    bool        // a call that a shadow makes: its denial stops nothing
-	observed atomic.Bool // somebody wants to know how long gates take
-	ended    atomic.Bool // the call has returned
+	id    CallID
+	depth uint16
+	aside bool // a call that a shadow makes: its denial stops nothing
+	state scopeState
 
 	mu      sync.Mutex   // guards what follows
 	reached bool         // the wrapped Handler was called
@@ -75,6 +74,22 @@ type decisionLog struct {
 	told      *DeniedError
 	room      [6]Decision // for the first of them
 }
+
+// A scopeState is two bits that are set once and read without a lock.
+type scopeState struct{ bits atomic.Uint32 }
+
+const (
+	observedBit = 1 << iota
+	endedBit
+)
+
+// observed reports whether somebody wants to know how long gates take.
+func (s *scopeState) observed() bool { return s.bits.Load()&observedBit != 0 }
+
+// ended reports whether the call has returned.
+func (s *scopeState) ended() bool { return s.bits.Load()&endedBit != 0 }
+
+func (s *scopeState) set(bit uint32) { s.bits.Or(bit) }
 
 type scopeKey struct{}
 
@@ -203,9 +218,9 @@ func Observe(ctx context.Context) Trail {
 	s := scopeOf(ctx)
 	if s != nil {
 		s.mu.Lock()
-		if !s.observed.Load() {
+		if !s.state.observed() {
 			s.decisionLog().began = time.Since(s.run.began)
-			s.observed.Store(true)
+			s.state.set(observedBit)
 		}
 		s.mu.Unlock()
 	}
