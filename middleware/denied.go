@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"fmt"
+	"io"
 	"runtime/debug"
 
 	"example.com/safeconduct/internal/foreign"
@@ -37,7 +38,10 @@ type DeniedError struct {
 	Call   string // the Name of the Call
 	Code   Code
 	Reason string // safe to show to the model and to the user
-	Err    error  // the cause, if any; may hold secrets, never shown
+
+	// Err is the cause, if any. It may hold secrets: neither fmt nor log/slog nor
+	// encoding/json shows it.
+	Err error `json:"-"`
 }
 
 // Error says who denied what and why. It leaves out Err.
@@ -53,6 +57,21 @@ func (e *DeniedError) Error() string {
 		return fmt.Sprintf("denied by %s: %s (%s)", gate, e.Reason, e.Code)
 	}
 	return fmt.Sprintf("%s: denied by %s: %s (%s)", e.Call, gate, e.Reason, e.Code)
+}
+
+// Format prints what Error says, and for %#v the fields but Err. It is there for
+// values too, of which fmt would print every field.
+func (e DeniedError) Format(f fmt.State, verb rune) {
+	format(f, verb, &e, fmt.Sprintf("&middleware.DeniedError{Gate:%q, Call:%q, Code:%q, Reason:%q}", e.Gate, e.Call, e.Code, e.Reason))
+}
+
+// format prints an error with a %v, and for a %#v what it is in Go.
+func format(f fmt.State, verb rune, err error, inGo string) {
+	if verb == 'v' && f.Flag('#') {
+		_, _ = io.WriteString(f, inGo)
+		return
+	}
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), err.Error())
 }
 
 // Unwrap returns the cause.
@@ -138,10 +157,13 @@ func sameDenial(a, b error) bool {
 // call. It comes back as it is where a tool, chain or model panicked, and as
 // the cause of a [DeniedError] with [CodeIndeterminate] where a gate did.
 type PanicError struct {
-	Kind  Kind
-	Call  string // the Name of the Call
-	Value any    // what was passed to panic; may hold secrets
-	Stack []byte // for the operator's log
+	Kind Kind
+	Call string // the Name of the Call
+
+	// Value is what was passed to panic, and Stack is for the operator's log. They
+	// may hold secrets, and are not shown, as the cause of a denial is not.
+	Value any    `json:"-"`
+	Stack []byte `json:"-"`
 }
 
 // newPanicError must be called by the deferred function that recovered.
@@ -155,6 +177,11 @@ func (e *PanicError) Error() string {
 		return "panicked"
 	}
 	return fmt.Sprintf("%s %s panicked", e.Kind, e.Call)
+}
+
+// Format is as that of a [DeniedError].
+func (e PanicError) Format(f fmt.State, verb rune) {
+	format(f, verb, &e, fmt.Sprintf("&middleware.PanicError{Kind:%d, Call:%q}", uint8(e.Kind), e.Call))
 }
 
 // Unwrap returns Value where it is an error, and one that does not panic itself.
