@@ -72,10 +72,10 @@ func (b *bill) total(doc *document) float64 {
 }
 
 // covers reports whether the work is certainly within MaxWork for a text of so
-// many bytes and values of which none is deeper than depth.
+// many bytes, of which all may be names, and values of which none is deeper than depth.
 func (b *bill) covers(size, values, depth int) bool {
 	most := &b.upTo[depth]
-	return most.program*float64(size)/scanPrice+float64(values)*most.value <= MaxWork
+	return most.program*float64(2*size)/scanPrice+float64(values)*most.value <= MaxWork
 }
 
 // entry returns the entry of s.

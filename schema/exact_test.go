@@ -130,7 +130,7 @@ func TestNumbersAreExact(t *testing.T) {
 // What is a multiple is exact where calculating takes more than 64 bits.
 func TestMultiplesBeyondAWord(t *testing.T) {
 	// Ten to the tenth times this is 1024 more than a multiple of 2 to the 64th.
-	const wraps = 11248060840943433
+	const wraps = int64(11248060840943433)
 	for _, tc := range []struct{ by, number string }{
 		{fmt.Sprint(wraps), "0.0000001024"},
 		{fmt.Sprint(wraps), "0.0000010240"},
