@@ -131,6 +131,11 @@ type Rules struct {
 // is whole. It is not done with Extract, Repair or a Default, where another text
 // may take the place of the one that arrives, nor for more than one candidate.
 //
+// What leaves is what was judged. Where a model or a tool has streamed something else
+// than it returned, be it but for white space around it, or a chain or a plan nothing
+// that holds the text of its answer, that text leaves in the place of the stream; of
+// a response of several choices it is that of the first.
+//
 // # On the trail
 //
 // The decision on the trail of a call that was asked again is a transform, with

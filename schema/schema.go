@@ -44,11 +44,12 @@ type Schema struct {
 //
 // A schema stands on its own, or on resources that [CompileWith] gets. Compile
 // opens no file and no connection: it refuses every reference that leads out of
-// the schema, but for one to the metaschema of a draft. It refuses as well what is not strict JSON, as Validate describes it;
-// a schema beyond the limits of this package, be it in length, number of
-// schemas, regular expressions or cost; a reference that leads nowhere, or back
-// to where it stands; and of course what the metaschema of the draft does. The error says what is wrong and where,
-// by a JSON Pointer or a byte offset into the text.
+// the schema, but for one to the metaschema of a draft. It refuses as well what is
+// not strict JSON, as Validate describes it; a schema beyond the limits of this
+// package, be it in length, number of schemas, regular expressions or cost at its own
+// place; a reference that leads nowhere, or back to where it stands, whether anything
+// applies it or not; and of course what the metaschema of the draft does. The error
+// says what is wrong and where, by a JSON Pointer or a byte offset into the text.
 func Compile(name string, text []byte) (*Schema, error) {
 	return CompileWith(name, text, Options{})
 }
