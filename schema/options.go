@@ -8,18 +8,6 @@ import (
 	"unicode/utf8"
 )
 
-// A Draft is a version of JSON Schema.
-type Draft int
-
-// The drafts that a schema may have.
-const (
-	Draft4    Draft = 4
-	Draft6    Draft = 6
-	Draft7    Draft = 7
-	Draft2019 Draft = 2019 // 2019-09
-	Draft2020 Draft = 2020 // 2020-12
-)
-
 // Options say how a schema is compiled. The zero Options are those of [Compile].
 type Options struct {
 	// Draft is the draft of the schema and of its resources. One of them that

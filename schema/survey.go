@@ -21,34 +21,6 @@ const (
 	rootURL = baseURL + "schema"
 )
 
-// drafts are the ones that a $schema may name, by its URL without the scheme and
-// without an empty fragment.
-var drafts = map[string]Draft{
-	"json-schema.org/draft-04/schema":      4,
-	"json-schema.org/draft-06/schema":      6,
-	"json-schema.org/draft-07/schema":      7,
-	"json-schema.org/draft/2019-09/schema": 2019,
-	"json-schema.org/draft/2020-12/schema": 2020,
-	"json-schema.org/schema":               2020, // the latest that jsonschema has
-}
-
-// draftOf returns the draft whose metaschema is at the URL.
-func draftOf(u string) (Draft, bool) {
-	for _, scheme := range []string{"http://", "https://"} {
-		if rest, ok := strings.CutPrefix(u, scheme); ok {
-			d, ok := drafts[strings.TrimSuffix(rest, "#")]
-			return d, ok
-		}
-	}
-	return 0, false
-}
-
-// builtin reports whether a URL is within the metaschemas, which jsonschema brings
-// compiled.
-func builtin(u string) bool {
-	return strings.HasPrefix(u, "http://json-schema.org/draft-0") || strings.HasPrefix(u, "https://json-schema.org/draft/")
-}
-
 // Where schemas stand within a schema. Which draft knows which keyword does not
 // matter here: what a draft does not know it ignores.
 var (

@@ -98,7 +98,8 @@ func isFutureAddress(s string) bool {
 	if !ok || len(version) < 2 || version[0]|0x20 != 'v' || address == "" {
 		return false
 	}
-	return strings.Trim(version[1:], "0123456789abcdefABCDEF") == "" && consists(address, unreserved+subDelims+":", false) && !strings.Contains(address, "%")
+	hex := strings.Trim(version[1:], "0123456789abcdefABCDEF") == ""
+	return hex && consists(address, unreserved+subDelims+":", false) && !strings.Contains(address, "%")
 }
 
 // consists reports whether s consists of letters, digits, the other characters given,
