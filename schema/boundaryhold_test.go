@@ -116,6 +116,7 @@ func TestWhatIsStreamedWasJudged(t *testing.T) {
 		{"thoughts before the chain's", schema.Rules{}, chain, []string{"Final: ", goodVerdict}, map[string]any{"text": goodVerdict}, "Final: " + goodVerdict},
 		{"another text than the plan's", schema.Rules{}, plan, []string{other}, &middleware.Plan{Final: map[string]any{"output": goodVerdict}}, goodVerdict},
 		{"another text than the tool's", schema.Rules{}, tool, []string{prose, goodVerdict}, goodVerdict, goodVerdict},
+		{"more than an answer can be before the model's", all, model, []string{badVerdict, strings.Repeat(" ", 5*schema.MaxBytes), goodVerdict}, choices(goodVerdict), goodVerdict},
 		{"more than an answer can be", schema.Rules{}, chain, []string{strings.Repeat(" ", 5*schema.MaxBytes), badVerdict}, map[string]any{"text": goodVerdict}, goodVerdict},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
