@@ -106,7 +106,7 @@ func TestStreamModes(t *testing.T) {
 		{"by default all is held", same, "", "ab|c|def|", 0},
 		{"Buffer", buffer(100), "", "ab|c|def|", 0},
 		{"Window that all fits in", window(6), "", "ab|c|def|", 0},
-		{"Window", window(3), "ab|c", "ab|c|def|", 3},
+		{"Window", window(4), "ab", "ab|c|def|", 2},
 		{"the smallest Window", window(1), "ab|c", "ab|c|def|", 3},
 		{"PassThrough", middleware.PassThrough, "ab|c|def|", "ab|c|def|", 6},
 		{"the innermost counts", func(i middleware.Interceptor) middleware.Interceptor {
