@@ -96,7 +96,9 @@ func Arguments(rules ArgumentRules) middleware.Interceptor {
 	a := newArguments(rules)
 	return func(next middleware.Handler) middleware.Handler {
 		if next == nil {
-			return a.gate.Layer().Handler()
+			l := a.gate.Layer()
+			l.Stream = plansPass
+			return l.Handler()
 		}
 		var first atomic.Pointer[ruled]
 		plan := middleware.PassThrough(middleware.After(argumentsName, a.plan))(next) // it judges no text

@@ -86,7 +86,7 @@ func BudgetWith(o BudgetOptions, limits ...Limits) middleware.Interceptor {
 	b := newBudget(o, limits)
 	return func(next middleware.Handler) middleware.Handler {
 		if next == nil {
-			return middleware.Layer{Name: budgetName, Gate: true, ID: b}.Handler()
+			return middleware.Layer{Name: budgetName, Gate: true, ID: b, Stream: "passed through"}.Handler()
 		}
 		return b.intercept(next)
 	}

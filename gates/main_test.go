@@ -108,6 +108,16 @@ func wantPanic(t tester, name, says string, f func()) {
 
 func isRuntime(v any) bool { _, is := v.(runtime.Error); return is }
 
+// TestGatesThatLetStreamsPassSaySo: what leaves before the verdict is declared.
+func TestGatesThatLetStreamsPassSaySo(t *testing.T) {
+	got := middleware.Onion(gates.Tools("shell"), gates.Arguments(gates.ArgumentRules{"shell": {gates.Arg("command")}}),
+		gates.Budget(gates.Limits{ToolCalls: 1}), gates.Loop(gates.LoopRules{}))
+	want := " 1 tools, stream of plans passed through\n 2 arguments, stream of plans passed through\n 3 budget, stream passed through\n 4 loop\n"
+	if got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
 func panicOf(f func()) (v any) {
 	defer func() { v = recover() }()
 	f()

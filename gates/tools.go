@@ -12,6 +12,10 @@ import (
 
 const toolsName = "tools"
 
+// plansPass is what gates say of streams that judge the tool calls of a plan, and no
+// text.
+const plansPass = "of plans passed through"
+
 // Tools returns the gate "tools", which allows the tools with these names and
 // no others. Without names it allows none.
 //
@@ -34,7 +38,9 @@ func Tools(names ...string) middleware.Interceptor {
 	gate := middleware.NewGate(toolsName) // a lookup cannot panic
 	return func(next middleware.Handler) middleware.Handler {
 		if next == nil {
-			return gate.Layer().Handler()
+			l := gate.Layer()
+			l.Stream = plansPass
+			return l.Handler()
 		}
 		bound := &binding{allowlist: list}
 		plan := middleware.PassThrough(middleware.After(toolsName, list.plan))(next) // it judges no text

@@ -27,7 +27,7 @@ type Layer struct {
 	Only   Kind // the kind that it is for; zero for all
 
 	// Stream says what it does about streams, where that was declared by
-	// Buffer, Window or PassThrough.
+	// Buffer, Window or PassThrough, or where it lets them pass by itself.
 	Stream string
 
 	// Recorder marks an Interceptor that must see every denial: Wrap panics

@@ -22,10 +22,14 @@
 // # What a denial does
 //
 // A denial comes back as an error in which errors.As finds a
-// *middleware.DeniedError, and stops the run: no call of it starts any more,
-// also not those that chains.Apply has in flight. With [middleware.Tell] in the
-// list a denied tool call, or a denied turn, becomes an observation instead,
-// and the agent goes on.
+// *middleware.DeniedError, and stops the run: no call of it starts any more. With
+// [middleware.Tell] in the list a denied tool call, or a denied turn, becomes an
+// observation instead, and the agent goes on.
+//
+// A run is one use of what is outermost. A guarded chain that uses chains.Apply
+// within is one run, and a denial stops all that Apply has in flight. Where Apply is
+// given a guarded chain, each of its inputs is a run of its own, and a denial of one
+// stops none of the others; Apply makes them all, and returns the first error.
 //
 // # Streams
 //

@@ -350,6 +350,41 @@ func TestTrap09ApplyStopsWithTheRun(t *testing.T) {
 	}
 }
 
+// Where Apply is given a guarded chain, each input is a run of its own; within a
+// guarded chain they are one.
+func TestTrap09ApplyOfAGuardedChain(t *testing.T) {
+	for within, want := range map[bool]int{false: 19, true: 0} {
+		made := 0
+		c := langchaingo.Chain(chains.NewTransform(func(context.Context, map[string]any, ...chains.ChainCallOption) (map[string]any, error) {
+			made++
+			return map[string]any{"text": ""}, nil
+		}, []string{"n"}, []string{"text"}), denyIf(func(c middleware.Call) bool {
+			in, _ := c.Input.(map[string]any)
+			return in["n"] == 0
+		}))
+		var inputs []map[string]any
+		for n := range 20 {
+			inputs = append(inputs, map[string]any{"n": n})
+		}
+		apply := func(ctx context.Context) error {
+			_, err := chains.Apply(ctx, c, inputs, 1)
+			return err
+		}
+		all := chains.NewTransform(func(ctx context.Context, _ map[string]any, _ ...chains.ChainCallOption) (map[string]any, error) {
+			return map[string]any{"text": ""}, apply(ctx)
+		}, nil, []string{"text"})
+		var err error
+		if within {
+			_, err = chains.Call(t.Context(), langchaingo.Chain(all, pass), nil)
+		} else {
+			err = apply(t.Context())
+		}
+		if !errors.As(err, new(*middleware.DeniedError)) || made != want {
+			t.Errorf("within a guarded chain %v: %d were made, and %v came back, want %d and a denial", within, made, err, want)
+		}
+	}
+}
+
 func TestTrap10ExecutorFoldsNames(t *testing.T) {
 	if !strings.EqualFold("\u017fhell", "shell") || strings.ToUpper("\u017fhell") != "SHELL" || strings.ToUpper("wr\u0131te") != "WRITE" {
 		t.Error("Unicode folds these otherwise now")
