@@ -40,6 +40,8 @@ type checker struct {
 	anchors  []*anchor
 	next     int    // of the anchors that the tree has not reached
 	torn     uint64 // records that all bad frames may have been
+	reach    int64  // records that the tiles are of, at least
+	tile     string // that says so
 	agreed   uint64 // records that a tree head was of, which was signed before
 	over     bool   // there are no more records
 	lastRoot []byte // the last that introduced a session

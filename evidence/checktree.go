@@ -132,7 +132,14 @@ func (c *checker) expectOwn(dir string) error {
 	return nil
 }
 
-// finishTree compares the tree with the checkpoints.
+// expectTiles has the ledger compared with how far the tiles in dir say that it
+// goes. It must be asked before the records are read, as for the checkpoint.
+func (c *checker) expectTiles(dir string) (err error) {
+	c.reach, c.tile, err = tiles.Reach(dir)
+	return err
+}
+
+// finishTree compares the tree with the checkpoints, and with how far the tiles go.
 func (c *checker) finishTree() {
 	size := c.tree.Size()
 	c.report.Root = Hash(c.tree.Root())
@@ -144,6 +151,9 @@ func (c *checker) finishTree() {
 		c.compare(a, size, sound)
 	}
 	c.index, c.at = end.index, end.at
+	if c.reach > size+int64(c.torn) {
+		c.found(nil, DamageRolledBack, "%s is of %d records, and %d are there", c.tile, c.reach, size)
+	}
 }
 
 // coverTail takes those records at the end that a checkpoint covers and no record

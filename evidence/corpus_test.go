@@ -164,6 +164,87 @@ func TestTilesAreCompared(t *testing.T) {
 	}
 }
 
+// A tile that is beyond the tree shows that the ledger was longer, also where the
+// checkpoint is gone. Verify and Open say so. What a power failure leaves of one that
+// belongs there is made again.
+func TestTilesBeyondTheTree(t *testing.T) {
+	f := newForger(t)
+	f.open()
+	for f.tree.Size() < 600 {
+		f.run("run-"+f.id(), "mail")
+	}
+	whole := forgery{envs: f.envs}
+	for name, tt := range map[string]struct {
+		records int
+		spoil   func(dir string) error
+		tile    string
+	}{
+		"cut":             {200, nil, "tile/0/001"},
+		"cut by a tile":   {500, nil, "tile/0/001"},
+		"an empty one":    {600, func(dir string) error { return os.WriteFile(filepath.Join(dir, "tile/0/002"), nil, 0o600) }, "tile/0/002"},
+		"another level":   {600, func(dir string) error { return makeTile(dir, "tile/1/000") }, "tile/1/000"},
+		"far beyond":      {600, func(dir string) error { return makeTile(dir, "tile/0/x001/000") }, "tile/0/x001/000"},
+		"a level too far": {600, func(dir string) error { return makeTile(dir, "tile/20/000") }, "tile/20/000"},
+		"emptied":         {600, func(dir string) error { return os.Truncate(filepath.Join(dir, "tile/0/001"), 0) }, ""},
+		"unfinished":      {600, func(dir string) error { return makeTile(dir, "tile/0/002.tmp") }, ""},
+		"as it was":       {600, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := newDir(t)
+			forgery{envs: f.envs[:tt.records]}.write(t, dir)
+			whole.writeTiles(t, dir)
+			if tt.spoil != nil {
+				if err := tt.spoil(dir); err != nil {
+					t.Fatal(err)
+				}
+			}
+			report := verify(t, dir)
+			r, err := evidence.Open(dir, evidence.Config{Key: testKey(1)})
+			if r != nil {
+				_ = r.Close(t.Context())
+			}
+			if tt.tile == "" {
+				if !report.Intact() || err != nil {
+					t.Errorf("got %v, Open: %v, want it intact", report.First, err)
+				}
+				return
+			}
+			if report.Intact() || report.First.Damage != evidence.DamageRolledBack || !strings.Contains(report.First.Detail, tt.tile+" ") {
+				t.Errorf("got %v, want %s beyond the tree", report.First, tt.tile)
+			}
+			if !errors.Is(err, evidence.ErrDamaged) || !strings.Contains(err.Error(), tt.tile+" ") {
+				t.Errorf("Open: got %v, want %s beyond the tree", err, tt.tile)
+			}
+		})
+	}
+}
+
+func makeTile(dir, name string) error {
+	path := filepath.Join(dir, filepath.FromSlash(name))
+	return errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, make([]byte, 8192), 0o600))
+}
+
+// A ledger whose segments are gone is not begun again.
+func TestSegmentsAreGone(t *testing.T) {
+	for _, left := range []string{"checkpoint", "tile/0/000"} {
+		dir := newDir(t)
+		base(t).ledger().write(t, dir)
+		if err := errors.Join(makeTile(dir, "tile/0/000"), os.Remove(evidence.SegmentPath(dir, 1))); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"checkpoint", "tile/0/000"} {
+			if name != left {
+				if err := os.Remove(filepath.Join(dir, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if _, err := evidence.Open(dir, evidence.Config{Key: testKey(1)}); !errors.Is(err, evidence.ErrDamaged) || !strings.Contains(err.Error(), "segments are gone") {
+			t.Errorf("%s is there: got %v, want ErrDamaged", left, err)
+		}
+	}
+}
+
 // An expectation is what a verifier needs to know beside a ledger, and what it
 // must find.
 type expectation struct {

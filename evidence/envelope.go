@@ -24,9 +24,8 @@ type signature struct {
 	sig   []byte
 }
 
-// maxSignatures bounds the signatures of one record: whoever adds some makes
-// work for every verifier.
-const maxSignatures = 8
+// maxSignatures bounds the signatures of one record: those of a rotation.
+const maxSignatures = 2
 
 // appendPAE appends what is signed: DSSE's pre-authentication encoding of the
 // payload and its type.

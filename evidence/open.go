@@ -41,6 +41,9 @@ func (s *store) resume(root ed25519.PublicKey, overflowDir string) (*found, erro
 		return nil, err
 	}
 	if last == 0 {
+		if err := s.wantNew(); err != nil {
+			return nil, err
+		}
 		if err := s.clearOverflow(overflowDir); err != nil {
 			return nil, err
 		}
@@ -60,6 +63,18 @@ func (s *store) resume(root ed25519.PublicKey, overflowDir string) (*found, erro
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return r.mend(s)
+}
+
+// wantNew checks that a ledger without a segment never had one.
+func (s *store) wantNew() error {
+	_, err := readCheckpoint(s.dir)
+	if errors.Is(err, errNoCheckpoint) {
+		var tile string
+		if _, tile, err = tiles.Reach(s.dir); err != nil || tile == "" {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: it has a checkpoint or tiles, and its segments are gone", ErrDamaged)
 }
 
 // A reopening checks a ledger before it is continued. It looks at as few
@@ -83,7 +98,7 @@ type reopening struct {
 }
 
 func (r *reopening) read(dir string) error {
-	if err := r.checker.expectOwn(dir); err != nil {
+	if err := errors.Join(r.checker.expectOwn(dir), r.checker.expectTiles(dir)); err != nil {
 		return err
 	}
 	var failed error
@@ -101,7 +116,7 @@ func (r *reopening) read(dir string) error {
 	if err := r.readSpill(dir); err != nil || r.checker.report.First != nil {
 		return err
 	}
-	if r.checker.index == 0 && len(r.checker.anchors) == 0 {
+	if r.checker.index == 0 && len(r.checker.anchors) == 0 && r.checker.reach == 0 {
 		return nil // its first writer came no further
 	}
 	if err := r.checker.finish(); err != nil {

@@ -432,22 +432,22 @@ func TestReplicaOfRecordsThatCannotBe(t *testing.T) {
 	wantSame(t, dir, f.envs...)
 }
 
-// Signatures of others beside that of the session change nothing: the record is the
-// same, and stays as it came first.
+// A record has one envelope: with another signature beside that of the session it is
+// refused.
 func TestReplicaOfARecordWithAnotherSignature(t *testing.T) {
 	f := base(t)
 	dir := newDir(t)
 	r := openReplica(t, dir, evidence.ReplicaConfig{})
 	twice := sealAll(decodePayload(t, f.envs[4]), f.session, testKey(66))
-	if n, err := r.Append(slices.Concat(f.envs[:4], [][]byte{twice}, f.envs[4:])); n != 10 || err != nil {
+	var refused *evidence.RefusedError
+	if n, err := r.Append(slices.Concat(f.envs[:4], [][]byte{twice})); n != 4 || !errors.As(err, &refused) || refused.Damage != evidence.DamageNotCanonical {
 		t.Fatal(n, err)
 	}
-	wantSame(t, dir, slices.Concat(f.envs[:4], [][]byte{twice}, f.envs[5:])...)
-	wantIntact(t, dir)
-	r = reopenReplica(t, r, evidence.ReplicaConfig{})
 	if n, err := r.Append(f.envs); n != 9 || err != nil {
 		t.Error(n, err)
 	}
+	wantSame(t, dir, f.envs...)
+	wantIntact(t, dir)
 }
 
 // What the errors say, and that it is nothing of what was sent.

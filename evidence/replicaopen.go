@@ -23,6 +23,10 @@ func (r *Replica) resume() error {
 		r.tiles = tiles.NewWriter(r.dir, tiles.Options{})
 		return r.store.begin()
 	}
+	reach, tile, err := tiles.Reach(r.dir)
+	if err != nil {
+		return err
+	}
 	r.chain.alone = true
 	again := rereading{
 		replica: r, tiles: tiles.NewWriter(r.dir, tiles.Options{Pass: tiles.Check}), last: last, whole: -1, sure: r.chain,
@@ -32,6 +36,9 @@ func (r *Replica) resume() error {
 	}
 	if err := errors.Join(again.cut(), again.judge(own)); err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if n := r.chain.records; reach > int64(n) {
+		return fmt.Errorf("%w: %s is of %d records, and %d are there", ErrDamaged, tile, reach, n)
 	}
 	r.chain.alone = false
 	if err := r.store.open(last, again.whole); err != nil {

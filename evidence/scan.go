@@ -195,7 +195,10 @@ func (f *frame) open(e *envelope) {
 		f.signed = len(e.signatures) > 0
 	}
 	f.hash = sha256.Sum256(e.payload)
-	if f.subject, f.record, f.err = parseAgain(e.payload, &e.again); f.err != nil || f.session == nil {
+	if f.subject, f.record, f.err = parseAgain(e.payload, &e.again); f.err != nil {
+		return
+	}
+	if f.canonical(e); f.err != nil || f.session == nil {
 		return
 	}
 	if f.err = f.session.allows(f.record.Kind, f.signed); f.err != nil {

@@ -142,6 +142,19 @@ func (s *session) allows(kind RecordKind, signed bool) error {
 	return &recordError{DamageUnknownKey, "a session key signed this " + string(kind) + ", and no root key did"}
 }
 
+// canonical checks that an opened frame has no more signatures than are due, so that
+// a record has one envelope.
+func (f *frame) canonical(e *envelope) {
+	due := 1
+	if f.record.Kind == KindRotate {
+		due = 2
+	}
+	if n := len(e.signatures); n > due {
+		f.err = &recordError{DamageNotCanonical, fmt.Sprintf("%d signatures, where %d is due", n, due)}
+		f.record = nil
+	}
+}
+
 var errEdited = &recordError{DamageEdited, "the signature is not of this payload"}
 
 // open opens an envelope that is not routine: one that a root key signed, or one
@@ -157,6 +170,9 @@ func (t *trust) open(f *frame, env []byte) {
 	}
 	f.hash = sha256.Sum256(t.env.payload)
 	if f.subject, f.record, f.err = parsePayload(t.env.payload); f.err != nil {
+		return
+	}
+	if f.canonical(&t.env); f.err != nil {
 		return
 	}
 	f.signed = s || len(roots) > 0
@@ -283,6 +299,8 @@ func (t *trust) rotate(r *Record, roots []int) error {
 		return &recordError{DamageUnsigned, "the root key that it replaces did not sign the rotation"}
 	case !slices.Contains(roots, next):
 		return &recordError{DamageUnsigned, "the next root key did not sign the rotation"}
+	case roots[0] != t.root:
+		return &recordError{DamageNotCanonical, "the signature of the next root key comes first"}
 	}
 	for _, root := range []int{t.root, next} {
 		if err := t.expired(root, r); err != nil {

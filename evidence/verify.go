@@ -117,7 +117,7 @@ func (v *verification) run() error {
 	}
 	v.checker = newChecker(v.opts.Ledger, tiles.NewWriter(v.dir, tiles.Options{Pass: tiles.Check, Wrong: v.wrongTile}))
 	v.checker.expect(v.outside...)
-	if err := v.checker.expectOwn(v.dir); err != nil {
+	if err := errors.Join(v.checker.expectOwn(v.dir), v.checker.expectTiles(v.dir)); err != nil {
 		return err
 	}
 	var failed error
