@@ -79,8 +79,9 @@ type Progress struct {
 // it and is not covered is no damage and no evidence, and counted as
 // Report.Unsigned.
 //
-// A ledger may be verified while it is written. The last frame can then be
-// incomplete, which shows as [DamageTruncated]; verify again.
+// A ledger may be verified while it is written. An incomplete frame at its end is
+// then no damage; it is [DamageTruncated] where the segments did not grow while
+// Verify looked: a crash left it, or somebody cut the end off.
 func Verify(dir string, opts VerifyOptions) (*Report, error) {
 	outside, err := opts.check()
 	if err != nil {
@@ -99,6 +100,7 @@ type verification struct {
 	opts       *VerifyOptions
 	outside    []*anchor
 	checker    *checker
+	torn       *frame // an incomplete frame, until another one comes
 	told       time.Time
 	tile       string // the first that is wrong
 	wrongTiles uint64
@@ -123,10 +125,22 @@ func (v *verification) run() error {
 	var failed error
 	trust := newTrust(origin, roots)
 	err = scan(v.dir, trust, func(f *frame, read int64) bool {
-		failed = v.checker.frame(f)
+		if torn := v.torn; torn != nil { // it was not the end
+			v.torn, failed = nil, v.checker.frame(torn)
+		}
+		switch {
+		case failed != nil:
+		case f.bad != nil && f.bad.damage == DamageTruncated:
+			v.torn = &frame{at: f.at, bad: f.bad}
+		default:
+			failed = v.checker.frame(f)
+		}
 		v.tell(read, false)
 		return failed == nil
 	})
+	if err == nil && v.torn != nil && !v.grows() {
+		failed = v.checker.frame(v.torn)
+	}
 	if err := errors.Join(err, failed); err != nil {
 		return err
 	}
@@ -137,6 +151,19 @@ func (v *verification) run() error {
 	v.tell(max(v.total, v.progress.Bytes), true)
 	return errors.Join(v.measure(), v.spill(trust))
 }
+
+// grows reports whether somebody writes the ledger. An incomplete frame at its end is
+// then a write under way.
+func (v *verification) grows() bool {
+	if ledgerBytes(v.dir) != v.total {
+		return true
+	}
+	time.Sleep(growEvery) // a writer may have been interrupted in the middle
+	return ledgerBytes(v.dir) != v.total
+}
+
+// growEvery is how long grows waits: more than a write takes.
+const growEvery = 20 * time.Millisecond
 
 // origin returns the origin that the ledger must have or, where any will do, the
 // one that it claims: empty where no record can be read.
