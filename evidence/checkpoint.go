@@ -94,6 +94,9 @@ func readCheckpoint(dir string) ([]byte, error) {
 // then is none. Errors name the file without its directory.
 func readSigned(path string) ([]byte, error) {
 	f, _, err := openRegular(path, true)
+	if errors.Is(err, errNotRegular) {
+		err = fmt.Errorf("%w: move away what is in its place", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}

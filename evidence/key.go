@@ -203,7 +203,7 @@ func openRegular(path string, links bool) (*os.File, fs.FileInfo, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("is not a regular file")
+		err = errNotRegular
 	}
 	if err != nil {
 		_ = f.Close() // only read
@@ -275,3 +275,5 @@ func parsePEM(data []byte, want string) ([]byte, error) {
 	}
 	return block.Bytes, nil
 }
+
+var errNotRegular = errors.New("is not a regular file")

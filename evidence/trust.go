@@ -72,12 +72,24 @@ func (o *VerifyOptions) check() (outside []*anchor, err error) {
 	for i, signed := range o.Checkpoints {
 		a, err := parseAnchor(signed, fmt.Sprintf("checkpoint %d of those given", i+1))
 		if err != nil {
-			return nil, fmt.Errorf("checkpoint %d: %w", i+1, err)
+			return nil, &CheckpointError{i, err}
 		}
 		outside = append(outside, a)
 	}
 	return outside, nil
 }
+
+// A CheckpointError reports that one of VerifyOptions.Checkpoints is not one.
+type CheckpointError struct {
+	Index int // from 0
+	Err   error
+}
+
+// Error says which one, and why.
+func (e *CheckpointError) Error() string { return fmt.Sprintf("checkpoint %d: %v", e.Index+1, e.Err) }
+
+// Unwrap returns Err.
+func (e *CheckpointError) Unwrap() error { return e.Err }
 
 // roots returns the root keys to trust for a ledger: the keys without bounds,
 // and those that the policy bounds. An empty origin is of a ledger in which no

@@ -16,6 +16,10 @@ var (
 	// ErrNotLedger means that a directory is not a ledger.
 	ErrNotLedger = errors.New("is not a ledger")
 
+	// ErrEmpty means that a ledger holds no record yet, and nothing says that it
+	// ever did: its first writer came no further, or nothing was received.
+	ErrEmpty = errors.New("holds no record yet")
+
 	// ErrVersion means that a ledger is of a version that this package does
 	// not know.
 	ErrVersion = errors.New("written by another version of this format")
@@ -70,9 +74,9 @@ type Progress struct {
 // by their number. What is wrong with checkpoints comes after what is wrong with
 // records. After a damage, Verify goes on as best it can. An error means that
 // the ledger could not be checked: no key was given, the policy does not name
-// the ledger, a checkpoint of the options is not one, dir is not a ledger
-// ([ErrNotLedger]) or not readable, or it was written by another version
-// ([ErrVersion]).
+// the ledger, a checkpoint of the options is not one ([*CheckpointError]), dir is not
+// a ledger ([ErrNotLedger]) or not readable, it holds no record yet ([ErrEmpty]), or
+// it was written by another version ([ErrVersion]).
 //
 // Where a session signs only checkpoints and the last of the records that are
 // written at once, the ledger is as long as the last signature says: what follows
@@ -109,17 +113,24 @@ type verification struct {
 }
 
 func (v *verification) run() error {
-	origin, err := v.origin()
-	if err != nil {
-		return err
-	}
-	roots, err := v.opts.roots(origin)
+	ns, err := listSegments(v.dir)
 	if err != nil {
 		return err
 	}
 	v.checker = newChecker(v.opts.Ledger, tiles.NewWriter(v.dir, tiles.Options{Pass: tiles.Check, Wrong: v.wrongTile}))
 	v.checker.expect(v.outside...)
 	if err := errors.Join(v.checker.expectOwn(v.dir), v.checker.expectTiles(v.dir)); err != nil {
+		return err
+	}
+	if len(ns) == 0 && v.isEmpty() {
+		return ErrEmpty
+	}
+	origin, err := v.origin()
+	if err != nil {
+		return err
+	}
+	roots, err := v.opts.roots(origin)
+	if err != nil {
 		return err
 	}
 	var failed error
@@ -138,6 +149,9 @@ func (v *verification) run() error {
 		v.tell(read, false)
 		return failed == nil
 	})
+	if err == nil && len(ns) == 1 && v.isEmpty() {
+		return ErrEmpty
+	}
 	if err == nil && v.torn != nil && !v.grows() {
 		failed = v.checker.frame(v.torn)
 	}
@@ -150,6 +164,13 @@ func (v *verification) run() error {
 	v.tiles()
 	v.tell(max(v.total, v.progress.Bytes), true)
 	return errors.Join(v.measure(), v.spill(trust))
+}
+
+// isEmpty reports whether there is no record, and nothing that says that there ever
+// was one: an incomplete frame at most.
+func (v *verification) isEmpty() bool {
+	c := v.checker
+	return c.index == 0 && len(c.anchors) == 0 && c.reach == 0
 }
 
 // grows reports whether somebody writes the ledger. An incomplete frame at its end is

@@ -233,7 +233,6 @@ func TestDamage(t *testing.T) {
 		{"removed from the middle", slices.Delete(slices.Clone(envs), 4, 5), evidence.DamageRemoved, 5, false},
 		{"removed at the beginning", envs[1:], evidence.DamageUnknownKey, 1, false},
 		{"three removed", slices.Delete(slices.Clone(envs), 4, 7), evidence.DamageRemoved, 5, false},
-		{"all removed", nil, evidence.DamageRemoved, 0, true},
 		{"reordered", swap(envs, 4, 5), evidence.DamageReordered, 5, true},
 		{"moved to the end", append(slices.Delete(slices.Clone(envs), 4, 5), envs[4]), evidence.DamageReordered, 5, false},
 		{"replayed at once", slices.Insert(slices.Clone(envs), 5, envs[4]), evidence.DamageReplayed, 6, true},
@@ -495,10 +494,32 @@ func TestVerifyKeys(t *testing.T) {
 	if err != nil || report.Intact() || report.First.Damage != evidence.DamageSpliced {
 		t.Errorf("with another origin: got %v, %v", report, err)
 	}
-	// A second signature neither helps nor harms.
+	// A record has one envelope: no signature may stand beside the one that is due.
 	extra := bytes.Replace(envs[4], []byte(`[{`), []byte(`[{"keyid":"x","sig":"AAAA"},{`), 1)
 	rewrite(t, dir, at(envs, 4, extra)...)
-	wantIntact(t, dir)
+	wantDamage(t, verify(t, dir), evidence.DamageNotCanonical)
+}
+
+// A ledger without a record is not damaged, unless something says that it had some.
+func TestVerifyOfAnEmptyLedger(t *testing.T) {
+	dir := newDir(t)
+	f := base(t)
+	bare().write(t, dir)
+	opts := attack{}.options()
+	if _, err := evidence.Verify(dir, opts); !errors.Is(err, evidence.ErrEmpty) {
+		t.Errorf("got %v, want ErrEmpty", err)
+	}
+	opts.Checkpoints = [][]byte{f.checkpoint()}
+	if report, err := evidence.Verify(dir, opts); err != nil || report.Intact() {
+		t.Errorf("with a checkpoint from elsewhere: got %+v, %v", report, err)
+	}
+	forgery{checkpoint: f.checkpoint()}.write(t, dir)
+	wantDamage(t, verify(t, dir), evidence.DamageRemoved)
+	bare().write(t, dir)
+	if err := makeTile(dir, "tile/0/000"); err != nil {
+		t.Fatal(err)
+	}
+	wantDamage(t, verify(t, dir), evidence.DamageRemoved)
 }
 
 func TestVerifyCannot(t *testing.T) {

@@ -75,7 +75,7 @@ const maxReason = 512 // bytes, as Recorder.Erase takes them
 func committing(dir, commitment string) (id string, err error) {
 	for e, err := range evidence.Read(dir) {
 		if err != nil {
-			return "", fmt.Errorf("%w: %s", err, ledgerHint(err))
+			return "", hinted(err)
 		}
 		for _, c := range []*evidence.Content{e.Record.Input, e.Record.Ran, e.Record.Output} {
 			if c != nil && c.Commitment == commitment {
@@ -146,7 +146,7 @@ func keyID(key ed25519.PrivateKey) string { return evidence.KeyID(key.Public().(
 // writing opens a ledger that is there, as its writer, for one statement.
 func writing(ctx context.Context, dir string, root ed25519.PrivateKey, do func(r *evidence.Recorder) error) error {
 	if err := isLedger(dir); err != nil { // Open would begin one
-		return fmt.Errorf("%w: %s", err, ledgerHint(err))
+		return hinted(err)
 	}
 	r, err := evidence.Open(dir, evidence.Config{Key: root})
 	switch {
@@ -157,7 +157,7 @@ func writing(ctx context.Context, dir string, root ed25519.PrivateKey, do func(r
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: run as a user who may write to it", err)
 	case err != nil:
-		return fmt.Errorf("%w: %s", err, ledgerHint(err))
+		return hinted(err)
 	}
 	return errors.Join(do(r), r.Close(ctx))
 }

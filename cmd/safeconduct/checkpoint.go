@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"example.com/safeconduct/evidence"
 	"github.com/spf13/cobra"
 )
@@ -30,7 +28,7 @@ Exit codes: 0 printed, 2 not.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cp, err := evidence.ReadCheckpoint(args[0])
 			if err != nil {
-				return fmt.Errorf("%w: %s", err, ledgerHint(err))
+				return hinted(err)
 			}
 			text := cp.Signed
 			if key {

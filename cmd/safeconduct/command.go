@@ -19,6 +19,7 @@ const (
 	exitDone    = 0
 	exitDamaged = 1
 	exitFailed  = 2
+	exitEmpty   = 3 // verify: there is no record yet
 )
 
 // Errors that say no more than the command has printed already.
@@ -53,6 +54,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitFailed // nobody reads on
 	}
 	fmt.Fprintln(stderr, message(cmd, err))
+	if errors.Is(err, evidence.ErrEmpty) {
+		return exitEmpty
+	}
 	return exitFailed
 }
 
@@ -73,8 +77,8 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		Short: "Make keys, verify ledgers and show what stands in them",
 		Long: `Safeconduct makes keys for evidence, verifies ledgers, shows what stands in them,
 proves it to others and collects ledgers from other machines. It exits with 0 if
-all is well, 1 if a ledger is damaged or a proof does not hold, and 2 if it could not
-be done.`,
+all is well, 1 if a ledger is damaged or a proof does not hold, 2 if it could not be
+done, and verify with 3 if the ledger holds no record yet.`,
 		Version:                    version(),
 		SilenceErrors:              true,
 		SilenceUsage:               true,
@@ -83,7 +87,12 @@ be done.`,
 	}
 	root.SetOut(stdout) // first: the completion command keeps it
 	root.SetErr(stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		if what, _, parsing := strings.Cut(err.Error(), ": strconv."); parsing {
+			return usagef("%s: it is no number that fits", what)
+		}
+		return &usageError{err}
+	})
 	root.AddCommand(newVerify(), newInspect(), newTail(), newProve(), newReveal(), newVerifyProof(),
 		newCheckpoint(), newExport(), newServe(), newResend(), newKeygen(), newRotate(), newErase())
 
@@ -161,19 +170,21 @@ func these(names ...string) cobra.PositionalArgs {
 	}
 }
 
-// ledgerHint says what to do about a ledger that cannot be read because of err.
-func ledgerHint(err error) string {
+// hinted adds to an error about a ledger what to do, where that is known.
+func hinted(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "check the path"
+		return fmt.Errorf("%w: check the path", err)
 	case errors.Is(err, fs.ErrPermission):
-		return "run as a user who may read it"
+		return fmt.Errorf("%w: run as a user who may read it", err)
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("%w: make room on the disk", err)
 	case errors.Is(err, evidence.ErrDamaged):
-		return "safeconduct verify says more"
-	case !errors.Is(err, evidence.ErrNotLedger) && !errors.Is(err, evidence.ErrVersion) && !errors.Is(err, syscall.ENOTDIR):
-		return "see --help"
+		return fmt.Errorf("%w: safeconduct verify says more", err)
+	case errors.Is(err, evidence.ErrNotLedger), errors.Is(err, evidence.ErrVersion), errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%w: give the directory that evidence.Open was given, to the safeconduct of the version that wrote it", err)
 	}
-	return "give the directory that evidence.Open was given, to the safeconduct of the version that wrote it"
+	return err
 }
 
 // version says which build this is.

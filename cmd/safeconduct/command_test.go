@@ -43,10 +43,6 @@ func TestErrors(t *testing.T) {
 	}
 	lonely := file("lonely.key", string(pem))
 	empty := t.TempDir()
-	noSegment := filepath.Join(t.TempDir(), "ledger")
-	if err := os.MkdirAll(filepath.Join(noSegment, "segments"), 0o700); err != nil {
-		t.Fatal(err)
-	}
 	missing := filepath.Join(tmp, "missing")
 	other := writeSegment(t, []byte("safeconduct segment v2\n"))
 	taken := file("taken.pub", "")
@@ -108,14 +104,13 @@ func TestErrors(t *testing.T) {
 		{"verify missing dir", []string{"verify", missing, "--key", public}, "no such file or directory: check the path"},
 		{"verify file", []string{"verify", public, "--key", public}, "not a directory: give the directory that evidence.Open was given"},
 		{"verify empty dir", []string{"verify", empty, "--key", public}, "not a ledger: it has no segments: give the directory"},
-		{"verify no segment", []string{"verify", noSegment, "--key", public}, "has no segment"},
 		{"verify other version", []string{"verify", other, "--key", public}, "written by another version"},
 
 		{"verify policy missing", []string{"verify", dir, "--policy", missing}, "no such file or directory: see --policy"},
 		{"verify policy that is none", []string{"verify", dir, "--policy", file("policy", "{}")}, "version 0 is not known"},
 		{"verify policy without a name", []string{"verify", dir, "--policy", ""}, "trust policy"},
 		{"verify checkpoint missing", []string{"verify", dir, "--key", public, "--checkpoint", missing}, "no such file or directory: give a file that safeconduct checkpoint wrote"},
-		{"verify checkpoint that is none", []string{"verify", dir, "--key", public, "--checkpoint", public}, "checkpoint 1: "},
+		{"verify checkpoint that is none", []string{"verify", dir, "--key", public, "--checkpoint", public}, "is not a checkpoint: give a file"},
 		{"verify checkpoint fifo", []string{"verify", dir, "--key", public, "--checkpoint", fifo}, "is not a regular file"},
 		{"verify key fifo", []string{"verify", dir, "--key", fifo}, "is not a regular file"},
 		{"verify ledger fifo", []string{"verify", fifo, "--key", public}, "not a directory"},

@@ -87,5 +87,5 @@ func exportError(err error) error {
 	case errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("%w: give another name, nothing is overwritten", err)
 	}
-	return fmt.Errorf("%w: %s", err, ledgerHint(err))
+	return hinted(err)
 }

@@ -85,7 +85,7 @@ func show(ctx context.Context, v view, dir, only string) (shown, bad bool, err e
 		}
 		switch {
 		case err != nil && e.Segment == 0:
-			return shown, bad, fmt.Errorf("%w: %s", err, ledgerHint(err))
+			return shown, bad, hinted(err)
 		case err != nil:
 			bad = true
 			err = v.damage(&e, err)

@@ -93,7 +93,7 @@ func printProof(cmd *cobra.Command, dir string, proof []byte, err error) error {
 	case errors.Is(err, fs.ErrNotExist) && cmd.Name() == "reveal" && isLedger(dir) == nil:
 		return fmt.Errorf("%w: safeconduct prove proves the rest", err)
 	}
-	return fmt.Errorf("%w: %s", err, ledgerHint(err))
+	return hinted(err)
 }
 
 // isLedger returns why dir is not a ledger with a first record, or nil if it is.

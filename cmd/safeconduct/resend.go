@@ -31,7 +31,7 @@ Exit codes: 0 asked for, 2 not.`,
 			case errors.Is(err, fs.ErrNotExist):
 				return fmt.Errorf("%w: check the path, and the name of the exporter", err)
 			case err != nil:
-				return fmt.Errorf("%w: %s", err, ledgerHint(err))
+				return hinted(err)
 			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), `exporter  %s
 

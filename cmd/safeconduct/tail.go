@@ -65,7 +65,7 @@ func tail(ctx context.Context, w io.Writer, dir string, n int, follow bool) erro
 		case ctx.Err() != nil:
 			return nil // interrupted by whoever looks on
 		case err != nil && e.Segment == 0:
-			return fmt.Errorf("%w: %s", err, ledgerHint(err))
+			return hinted(err)
 		case err == nil:
 			after = e
 		}
@@ -92,7 +92,7 @@ func tail(ctx context.Context, w io.Writer, dir string, n int, follow bool) erro
 	}
 	for e, err := range evidence.Follow(ctx, dir, after) {
 		if err != nil && e.Segment == 0 {
-			return fmt.Errorf("%w: %s", err, ledgerHint(err))
+			return hinted(err)
 		}
 		l := tailOf(&e, err)
 		bad = bad || l.bad

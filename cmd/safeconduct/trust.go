@@ -32,6 +32,9 @@ func (t *trustFlags) options(cmd *cobra.Command) (opts evidence.VerifyOptions, e
 	if len(t.keys) == 0 && !cmd.Flags().Changed("policy") {
 		return opts, usagef("no key to trust: give --key FILE, the .pub file that keygen wrote, or --policy FILE")
 	}
+	if cmd.Flags().Changed("ledger") && t.ledger == "" {
+		return opts, usagef("--ledger is empty")
+	}
 	for _, path := range t.keys {
 		key, err := loadPublic(path)
 		if err != nil {
@@ -45,6 +48,9 @@ func (t *trustFlags) options(cmd *cobra.Command) (opts evidence.VerifyOptions, e
 		}
 	}
 	for _, path := range t.checkpoints {
+		if path == "" {
+			return opts, usagef("--checkpoint is empty")
+		}
 		signed, err := readFile(path, maxCheckpoint)
 		if err != nil {
 			return opts, fmt.Errorf("checkpoint %w: give a file that safeconduct checkpoint wrote", err)
@@ -52,6 +58,15 @@ func (t *trustFlags) options(cmd *cobra.Command) (opts evidence.VerifyOptions, e
 		opts.Checkpoints = append(opts.Checkpoints, signed)
 	}
 	return opts, nil
+}
+
+// named says which file it is about where one of the checkpoints is none.
+func (t *trustFlags) named(err error) error {
+	var bad *evidence.CheckpointError
+	if errors.As(err, &bad) {
+		return fmt.Errorf("%s: is not a checkpoint: give a file that safeconduct checkpoint wrote", t.checkpoints[bad.Index])
+	}
+	return err
 }
 
 // trusted returns all keys that opts trusts for some ledger.
@@ -128,6 +143,9 @@ func loadPublic(path string) (ed25519.PublicKey, error) {
 func loadPrivate(flag, path string) (ed25519.PrivateKey, error) {
 	if path == "" {
 		return nil, usagef("no key to sign with: give --%s FILE, the private key that keygen wrote", flag)
+	}
+	if _, err := evidence.LoadPublicKey(path); err == nil {
+		return nil, fmt.Errorf("%s: is a public key: --%s wants the private key that keygen wrote", path, flag)
 	}
 	key, err := evidence.LoadKey(path)
 	if err != nil {

@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -63,8 +65,6 @@ func TestVerifyDamaged(t *testing.T) {
 		{"another key's record", writeLedger(t, slices.Insert(slices.Clone(envelopes), 2, otherKey[2])...), nil, evidence.DamageUnknownKey, 3},
 		{"wrong key", dir, []string{"--key", another}, evidence.DamageUnknownKey, 1},
 		{"wrong ledger", dir, []string{"--key", public, "--ledger", "agents-\u202eprod"}, evidence.DamageSpliced, 1},
-		{"no record", writeLedger(t), nil, evidence.DamageRemoved, 0},
-		{"no byte", writeSegment(t, nil), nil, evidence.DamageTruncated, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.args == nil {
@@ -100,6 +100,67 @@ func TestVerifyDamaged(t *testing.T) {
 				t.Errorf("--json: got %+v first, want record %d %s", got.First, tt.record, tt.damage)
 			}
 		})
+	}
+}
+
+// A ledger whose first writer came no further, or of which nothing was received, is
+// not damaged: there is nothing to check.
+func TestVerifyOfAnEmptyLedger(t *testing.T) {
+	_, public := newKey(t)
+	bare := t.TempDir()
+	if err := os.Mkdir(filepath.Join(bare, "segments"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, dir := range map[string]string{
+		"no record": writeLedger(t), "no byte": writeSegment(t, nil), "no segment": bare,
+		"half a record": writeSegment(t, append(readSegment(t, writeLedger(t)), "\x00\x00\x04\x00sums{\"pay"...)),
+	} {
+		for _, args := range [][]string{{"verify", dir, "--key", public}, {"verify", dir, "--key", public, "--json"}} {
+			code, stdout, stderr := safeconduct(args...)
+			if code != exitEmpty || stdout != "" || !strings.Contains(stderr, "holds no record yet") {
+				t.Errorf("%s: got %d, %q, %q, want %d", name, code, stdout, stderr, exitEmpty)
+			}
+		}
+	}
+}
+
+// Each message says which file it is about and what to do.
+func TestMessagesNameTheFile(t *testing.T) {
+	dir, public := ledger(t)
+	none := filepath.Join(t.TempDir(), "none.checkpoint")
+	if err := os.WriteFile(none, []byte("nothing"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	odd, _ := ledger(t)
+	if err := errors.Join(os.Remove(filepath.Join(odd, "checkpoint")), os.Mkdir(filepath.Join(odd, "checkpoint"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"verify", dir, "--key", public, "--ledger", ""}, []string{"--ledger is empty"}},
+		{[]string{"verify", dir, "--key", public, "--checkpoint", ""}, []string{"--checkpoint is empty"}},
+		{[]string{"verify", dir, "--key", public, "--checkpoint", none}, []string{none, "not a checkpoint", "safeconduct checkpoint wrote"}},
+		{[]string{"verify-proof", none, "--key", public}, []string{none, "prove or reveal"}},
+		{[]string{"rotate", dir, "--key", public, "--to", public}, []string{public, "is a public key", "--key wants the private key"}},
+		{[]string{"tail", dir, "-n", "x"}, []string{`"x"`, "-n, --lines", "no number"}},
+		{[]string{"verify", odd, "--key", public}, []string{odd, "checkpoint: is not a regular file", "move away"}},
+	} {
+		code, stdout, stderr := safeconduct(tt.args...)
+		if code != exitFailed || stdout != "" {
+			t.Errorf("%q: got %d, %q", tt.args, code, stdout)
+		}
+		for _, want := range tt.want {
+			if !strings.Contains(stderr, want) {
+				t.Errorf("%q: got %q, want it to say %q", tt.args, stderr, want)
+			}
+		}
+		for _, not := range []string{"strconv", "evidence:", "chmod", "verify: verify:"} {
+			if strings.Contains(stderr, not) {
+				t.Errorf("%q: got %q, which says %q", tt.args, stderr, not)
+			}
+		}
 	}
 }
 

@@ -35,7 +35,7 @@ not a proof).`,
 			if err != nil {
 				return err
 			}
-			return verifyProof(cmd.OutOrStdout(), args[0], opts, asJSON)
+			return verifyProof(cmd.OutOrStdout(), args[0], &trust, opts, asJSON)
 		},
 	}
 	trust.add(cmd)
@@ -54,7 +54,7 @@ type provenJSON struct {
 	Record     *evidence.Record           `json:"record,omitzero"`
 }
 
-func verifyProof(w io.Writer, path string, opts evidence.VerifyOptions, asJSON bool) error {
+func verifyProof(w io.Writer, path string, trust *trustFlags, opts evidence.VerifyOptions, asJSON bool) error {
 	text, err := readFile(path, maxProof)
 	if err != nil {
 		return fmt.Errorf("proof %w: give a file that safeconduct prove or reveal printed", err)
@@ -63,9 +63,9 @@ func verifyProof(w io.Writer, path string, opts evidence.VerifyOptions, asJSON b
 	failed := errors.Is(err, evidence.ErrNotProven)
 	switch {
 	case errors.Is(err, evidence.ErrNotProof):
-		return fmt.Errorf("%s: %w: give a file that safeconduct prove or reveal printed", path, err)
+		return fmt.Errorf("%s: %s: give a file that safeconduct prove or reveal printed", path, strings.TrimPrefix(err.Error(), "evidence: proof: "))
 	case err != nil && !failed:
-		return err
+		return trust.named(err)
 	}
 	out := bufio.NewWriter(w)
 	switch {
