@@ -229,6 +229,12 @@ func moreAttacks(t testing.TB) []attack {
 			f.seq += 2
 			f.gap(4, 7)
 		}).ledger(), want: evidence.DamageInconsistent, record: 6},
+		{name: "27-gap-that-miscounts", ledger: made(func(f *forger) {
+			f.run("run-a", "mail")
+			f.spoil = func(r *evidence.Record) { r.Gap.Count++ }
+			f.seq += 2
+			f.gap(6, 7)
+		}).ledger(), want: evidence.DamageMalformed, record: 6},
 		{name: "27-gap-by-a-stranger", ledger: func() forgery {
 			f := base(t)
 			f.envs = f.envs[:3]

@@ -154,6 +154,42 @@ func TestOverflowFails(t *testing.T) {
 	})
 }
 
+// A gap is declared within the session of what it declares, also where the clock was
+// set meanwhile.
+func TestGapIsDatedWithinItsSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}, Queue: 100}
+		var disk gated
+		cfg.Each(func(op evidence.Op) error {
+			if strings.Contains(op.Path, "overflow") && op.Name == "create" {
+				return syscall.ENOSPC
+			}
+			return disk.do(op)
+		})
+		r, err := evidence.Open(dir, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		disk.hang(syncsOfSegments)
+		for r.Stats().Lost < 20 {
+			if _, err := call(t, r, calculator, say("437")); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		r.SetClock(func() time.Time { return time.Now().Round(0).AddDate(10, 0, 0) })
+		disk.release()
+		time.Sleep(time.Minute)
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if report := wantIntact(t, dir); report.Gaps == 0 || report.Lost != r.Stats().Lost {
+			t.Errorf("got %+v, want %d lost, in gaps", report, r.Stats().Lost)
+		}
+	})
+}
+
 // A disk that hangs and recovers again and again, while records come and the
 // overflow is filled and emptied at once.
 func TestOverflowComesAndGoes(t *testing.T) {
