@@ -173,6 +173,13 @@ func moreAttacks(t testing.TB) []attack {
 		f.run("run-a", "mail")
 		return f
 	}
+	odd := func(name string, spoil func(r *evidence.Record)) attack {
+		return attack{name: name, ledger: made(func(f *forger) {
+			run := f.begin("run-a")
+			f.spoil = func(r *evidence.Record) { spoil(r) }
+			run.intent("mail")
+		}).ledger(), want: evidence.DamageMalformed, record: 3}
+	}
 	withGap := made(func(f *forger) {
 		run := f.begin("run-a")
 		call := run.intent("mail")
@@ -204,6 +211,44 @@ func moreAttacks(t testing.TB) []attack {
 		}).ledger(), want: evidence.DamageInconsistent, record: 6},
 		{name: "delivery-miscounted", ledger: bare(changed(t, shipped, 5, `"count":3`, `"count":2`)[:6]...), want: evidence.DamageMalformed, record: 6},
 		{name: "delivery-breaker-half-open", ledger: bare(changed(t, shipped, 6, `"state":"open"`, `"state":"half-open"`)[:7]...), want: evidence.DamageMalformed, record: 7},
+		{name: "delivery-beyond-the-end-of-a-writer", ledger: made(func(f *forger) {
+			first := f.writer
+			f.run("run-a", "mail")
+			f.open()
+			f.deliver(evidence.Range{From: 4, To: 6, Writer: first})
+		}).ledger(), want: evidence.DamageInconsistent, record: 7},
+		{name: "22-intact-writer-dated-back", ledger: made(func(f *forger) {
+			f.run("run-a", "mail")
+			f.now = f.now.Add(-300 * 24 * time.Hour)
+			f.open()
+		}).ledger(), check: func(r *evidence.Report) bool { return r.ClockSteps == 1 }},
+		{name: "28-outcome-of-another-call", ledger: made(func(f *forger) {
+			run := f.begin("run-a")
+			call := *run.intent("rm")
+			call.Name = "ls"
+			run.outcome(&call, done)
+			run.end()
+		}).ledger(), want: evidence.DamageInconsistent, record: 4},
+		{name: "28-outcome-of-another-kind", ledger: made(func(f *forger) {
+			run := f.begin("run-a")
+			call := *run.intent("rm")
+			call.Kind = "model"
+			run.outcome(&call, done)
+			run.end()
+		}).ledger(), want: evidence.DamageInconsistent, record: 4},
+		odd("kind-of-call-unknown", func(r *evidence.Record) { r.Call.Kind = "weird" }),
+		odd("name-too-long", func(r *evidence.Record) { r.Call.Name = strings.Repeat("x", 257) }),
+		odd("run-id-too-long", func(r *evidence.Record) { r.Run = strings.Repeat("x", 257) }),
+		odd("commitment-that-is-none", func(r *evidence.Record) { r.Input.Commitment = "A" }),
+		odd("request-of-a-tool", func(r *evidence.Record) { r.Request = &evidence.Request{Model: "m"} }),
+		odd("plan-of-a-tool", func(r *evidence.Record) { r.Plan = &evidence.Plan{Steps: 1} }),
+		odd("origin-that-is-none", func(r *evidence.Record) { r.Ledger = "a b" }),
+		{name: "verdict-unknown", ledger: made(func(f *forger) {
+			run := f.begin("run-a")
+			maybe := deny
+			maybe.Verdict = "maybe"
+			run.outcome(run.intent("mail"), done, maybe)
+		}).ledger(), want: evidence.DamageMalformed, record: 4},
 		{name: "22-monotonic-clock-back", ledger: spoiled(func(r *evidence.Record) {
 			if r.Kind == evidence.KindOutcome {
 				r.Mono = 0

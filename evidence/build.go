@@ -210,6 +210,18 @@ func (b *builder) asked(r *Record, snap any) {
 	case *oversized:
 		r.Request, r.Plan, r.Omitted = v.asked.Request, v.asked.Plan, r.Omitted+v.asked.Omitted
 	}
+	r.keepToKind()
+}
+
+// keepToKind drops what only other kinds of call have, should one be given their
+// input or output.
+func (r *Record) keepToKind() {
+	if r.Call.Kind != "model" {
+		r.Request, r.Response = nil, nil
+	}
+	if r.Call.Kind != "plan" {
+		r.Plan = nil
+	}
 }
 
 // answered adds what may be said of an output, by a model that was offered tools.
@@ -229,6 +241,7 @@ func (b *builder) answered(r *Record, snap any, offered []string) {
 	case *oversized:
 		r.Response, r.Plan, r.Omitted = v.answered.Response, v.answered.Plan, r.Omitted+v.answered.Omitted
 	}
+	r.keepToKind()
 }
 
 func (b *builder) request(r *Record, v *middleware.ModelRequest) *Request {

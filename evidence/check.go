@@ -26,8 +26,8 @@ type checker struct {
 	loose   uint64 // those of them that are not before a frame of the window
 	missing uint64 // of this writer's records, declared or not
 	holes   []hole
-	recent  [64]Hash // by seq: tells a replay from an equivocation
-	earlier map[string]bool
+	recent  [64]Hash             // by seq: tells a replay from an equivocation
+	earlier map[string]uint64    // the last seq of each writer that has ended
 	runs    map[string]*runCheck // under way
 	ended   map[string]*runCheck // the last of those that ended
 	order   []string             // in which they did
@@ -57,7 +57,7 @@ func newChecker(origin string, tree *tiles.Writer) *checker {
 	return &checker{
 		report:  &Report{Ledger: origin, Damage: make(map[Damage]uint64)},
 		tree:    tree,
-		earlier: make(map[string]bool),
+		earlier: make(map[string]uint64),
 		runs:    make(map[string]*runCheck),
 		ended:   make(map[string]*runCheck),
 	}
@@ -172,7 +172,11 @@ func (c *checker) recovered(r *Recovered) {
 func (c *checker) refused(r *Record) {
 	c.report.Refused += r.Refused.Count
 	for _, g := range r.Refused.Ranges {
-		if g.Writer == r.Writer && g.To >= r.Seq || g.Writer != r.Writer && !c.earlier[g.Writer] {
+		last, there := c.earlier[g.Writer]
+		if g.Writer == r.Writer {
+			last, there = r.Seq-1, true
+		}
+		if !there || g.To > last {
 			c.found(r, DamageInconsistent, "it says that records were refused that do not come before it")
 			return
 		}
@@ -183,7 +187,7 @@ func (c *checker) refused(r *Record) {
 // stands in order, so that the rest can be checked.
 func (c *checker) chain(r *Record, hash Hash) (inOrder bool) {
 	switch {
-	case r.Writer != c.writer && c.earlier[r.Writer]:
+	case r.Writer != c.writer && c.earlier[r.Writer] > 0:
 		c.found(r, DamageReplayed, "a record of a writer that has ended")
 		return false
 	case r.Writer != c.writer:
@@ -306,7 +310,10 @@ func (c *checker) begin(r *Record) {
 	}
 	c.endWriter()
 	if c.writer != "" {
-		c.earlier[c.writer] = true
+		c.earlier[c.writer] = c.seq
+		if r.Time.Before(c.wall.Add(-maxClockStep)) {
+			c.report.ClockSteps++
+		}
 	}
 	c.report.Writers++
 	c.writer, c.mono, c.wall, c.missing, c.holes = r.Writer, 0, time.Time{}, r.Seq-1, nil

@@ -15,9 +15,9 @@ type runCheck struct {
 	seq     uint64
 	hash    Hash
 	intents uint64
-	missed  uint64 // of the run's records
-	missing uint64 // checker.missing at the run's last record
-	open    map[uint32]bool
+	missed  uint64          // of the run's records
+	missing uint64          // checker.missing at the run's last record
+	open    map[uint32]Call // those without an outcome, as they began
 }
 
 // run checks what the record says about its run.
@@ -30,7 +30,7 @@ func (c *checker) run(sub Subject, r *Record, hash Hash) {
 		run = c.ended[r.Run] // a call that outlives its run
 	}
 	if run == nil {
-		run = &runCheck{open: make(map[uint32]bool)}
+		run = &runCheck{open: make(map[uint32]Call)}
 		c.enter(r, run, hash)
 	} else if r.Kind == KindStart {
 		c.found(r, DamageInconsistent, "the run begins twice")
@@ -49,10 +49,10 @@ func (c *checker) run(sub Subject, r *Record, hash Hash) {
 	}
 	switch r.Kind {
 	case KindIntent:
-		if run.open[r.Call.ID] {
+		if _, open := run.open[r.Call.ID]; open {
 			c.found(r, DamageInconsistent, "call %d begins twice", r.Call.ID)
 		}
-		run.open[r.Call.ID] = true
+		run.open[r.Call.ID] = *r.Call
 		run.intents++
 		c.report.Calls++
 	case KindOutcome:
@@ -114,8 +114,11 @@ func (c *checker) runSeq(r *Record, run *runCheck) {
 }
 
 func (c *checker) outcome(r *Record, run *runCheck) {
-	if !run.open[r.Call.ID] && run.missed == 0 {
+	switch began, open := run.open[r.Call.ID]; {
+	case !open && run.missed == 0:
 		c.found(r, DamageOutcome, "call %d ends and did not begin", r.Call.ID)
+	case open && began != *r.Call:
+		c.found(r, DamageInconsistent, "call %d ends as another one than it began as", r.Call.ID)
 	}
 	delete(run.open, r.Call.ID)
 	switch r.Outcome.Result {

@@ -128,6 +128,9 @@ func (r *Recorder) open(dir string, cfg Config) (err error) {
 	if err := checkOrigin(cfg.Ledger); err != nil {
 		return err
 	}
+	if p := cfg.Predecessor; p != nil && (p.Reason != clean(p.Reason, maxReason) || p.Ledger != clean(p.Ledger, maxName)) {
+		return errors.New("Config.Predecessor is not what PredecessorOf returns")
+	}
 	d := realDisk()
 	if cfg.disk != nil {
 		d = *cfg.disk

@@ -144,7 +144,10 @@ func (r *Record) validate(s Subject) error {
 	if err := r.validateSubject(s, inRun); err != nil {
 		return err
 	}
-	return r.validateBody()
+	if err := r.validateBody(); err != nil {
+		return err
+	}
+	return r.validateForms()
 }
 
 func (r *Record) validateSubject(s Subject, inRun bool) error {
