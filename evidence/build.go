@@ -216,6 +216,9 @@ func (b *builder) asked(r *Record, snap any) {
 // keepToKind drops what only other kinds of call have, should one be given their
 // input or output.
 func (r *Record) keepToKind() {
+	if r.Call == nil {
+		return // of a content that is described before there is a record
+	}
 	if r.Call.Kind != "model" {
 		r.Request, r.Response = nil, nil
 	}

@@ -123,7 +123,14 @@ func TestAContentIsBoundedWhateverItsType(t *testing.T) {
 		"plan":                   {&middleware.Plan{ToolCalls: calls}, `{"type":"*middleware.Plan"}`, 27},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, outcome, opens := contentsOf(t, shell, tt.value)
+			of := shell
+			switch tt.value.(type) {
+			case *middleware.ModelResponse:
+				of.Kind = middleware.KindModel
+			case *middleware.Plan:
+				of.Kind = middleware.KindPlan
+			}
+			_, outcome, opens := contentsOf(t, of, tt.value)
 			if got := opened(t, outcome.Output, opens); got != tt.want || outcome.Output.Size != tt.size {
 				t.Errorf("got %.100s of size %d, want %s of size %d", got, outcome.Output.Size, tt.want, tt.size)
 			}

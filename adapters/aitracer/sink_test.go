@@ -43,6 +43,11 @@ func seal(t testing.TB, r evidence.Record) []byte {
 	return envelope
 }
 
+// commitment returns a text in the form of a commitment that shows what it is of.
+func commitment(s string) string {
+	return strings.NewReplacer(" ", "-", "+", "-").Replace(s) + strings.Repeat("A", 43-len(s))
+}
+
 // run is a run of an agent, as its ledger has it.
 func run(t testing.TB) [][]byte {
 	const id = "AGXW5INJQKQOVWIHOIHGUVTVY4"
@@ -53,7 +58,7 @@ func run(t testing.TB) [][]byte {
 	sum := &evidence.Call{ID: 5, Kind: "tool", Name: "calculator", Parent: 1}
 	broken := &evidence.Call{ID: 6, Kind: "model", Name: "openai.LLM", Parent: 2}
 	lost := &evidence.Call{ID: 7, Kind: "tool", Name: "search", Parent: 1}
-	content := func(s string) *evidence.Content { return &evidence.Content{Commitment: s, Size: 1} }
+	content := func(s string) *evidence.Content { return &evidence.Content{Commitment: commitment(s), Size: 1} }
 	allow := evidence.Decision{Gate: "tools", Verdict: "allow", Elapsed: 1_000}
 
 	var all [][]byte
@@ -314,7 +319,7 @@ func TestSinkWithoutIntent(t *testing.T) {
 	if err := sink.Take(t.Context(), run(t)[5:6]); err != nil {
 		t.Fatal(err)
 	}
-	if len(got) != 1 || got[0].Workflow != "openai.LLM" || got[0].Asked != "" || got[0].Input != "" || got[0].Output != "answer" {
+	if len(got) != 1 || got[0].Workflow != "openai.LLM" || got[0].Asked != "" || got[0].Input != "" || got[0].Output != commitment("answer") {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -193,7 +194,7 @@ func (f *forger) start(run string) { f.sign(evidence.Record{Kind: evidence.KindS
 func (f *forger) intent(run string, call, parent uint32, kind, name string) {
 	f.sign(evidence.Record{
 		Kind: evidence.KindIntent, Run: run, Call: &evidence.Call{ID: call, Parent: parent, Kind: kind, Name: name},
-		Input: &evidence.Content{Commitment: "x"},
+		Input: &evidence.Content{Commitment: strings.Repeat("A", 43)},
 	})
 }
 
