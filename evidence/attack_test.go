@@ -75,6 +75,8 @@ func attacks(t testing.TB) []attack {
 		c.session = testKey(11)
 		return c
 	}
+	planted := base(t)
+	planted.begin("run-c")
 	stranger := testKey(66)
 	other := newForger(t)
 	other.origin = "test"
@@ -129,6 +131,15 @@ func attacks(t testing.TB) []attack {
 		{name: "21-torn-at-the-end", ledger: forgery{segment: chop(evidence.Segment(envs...), 100), checkpoint: cut(8).checkpoint()}, want: evidence.DamageTruncated, record: 9},
 		{name: "21-torn-in-the-middle", ledger: forgery{segment: slices.Concat(chop(evidence.Segment(envs[:4]...), 100), evidence.Segment(envs[4:]...)[len(evidence.Segment()):])}, want: evidence.DamageEdited, record: 4},
 		{name: "23-key-id-changed", ledger: left(at(envs, 4, bytes.Replace(envs[4], []byte(evidence.KeyID(public(testKey(11)))), []byte(evidence.KeyID(public(stranger))), 1))...), want: evidence.DamageEdited, record: 5},
+		{name: "21-intact-overflow-planted", ledger: forgery{envs: envs, files: map[string][]byte{
+			"overflow.seg": evidence.Segment(strip(planted.envs[len(planted.envs)-1])),
+		}}, check: func(r *evidence.Report) bool { return r.Astray == 1 && r.Waiting == 0 }},
+		{name: "21-intact-overflow-waiting", ledger: forgery{envs: envs, files: map[string][]byte{
+			"overflow.seg": evidence.Segment(planted.envs[len(envs)-1:]...),
+		}}, check: func(r *evidence.Report) bool { return r.Astray == 0 && r.Waiting == 1 }},
+		{name: "26-tile-beyond-the-tree", ledger: forgery{envs: envs, files: map[string][]byte{"tile/0/000": make([]byte, 8192)}}, want: evidence.DamageRolledBack, record: 9},
+		{name: "26-tile-beyond-the-tree-empty", ledger: forgery{envs: envs, files: map[string][]byte{"tile/1/000": {}}}, want: evidence.DamageRolledBack, record: 9},
+		{name: "26-intact-no-tile", ledger: forgery{envs: envs, files: map[string][]byte{"tile/0/000.tmp": {}, "tile/0/000.p/9": {}}}},
 		{name: "25-restored-from-a-backup", ledger: cut(5).ledger(), given: [][]byte{whole.checkpoint}, want: evidence.DamageRolledBack, record: 5},
 		{name: "31-base64-with-a-line-break", ledger: left(at(envs, 3, slices.Concat(envs[3][:20], []byte("\n"), envs[3][20:]))...), want: evidence.DamageMalformed, record: 4},
 		{name: "31-foreign-signature", ledger: bare(at(envs, 3, bytes.Replace(envs[3], []byte(`[{`), []byte(`[{"keyid":"x","sig":"AAAA"},{`), 1))...), want: evidence.DamageNotCanonical, record: 4},

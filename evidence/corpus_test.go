@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -302,7 +303,8 @@ func TestCorpus(t *testing.T) {
 			}
 			fresh := newDir(t)
 			a.ledger.write(t, fresh)
-			for _, file := range []string{"segments/00000000000000000001.seg", "checkpoint"} {
+			files := slices.AppendSeq([]string{"segments/00000000000000000001.seg", "checkpoint"}, maps.Keys(a.ledger.files))
+			for _, file := range files {
 				got, err := os.ReadFile(filepath.Join(dir, file))
 				want, werr := os.ReadFile(filepath.Join(fresh, file))
 				if errors.Is(err, fs.ErrNotExist) != errors.Is(werr, fs.ErrNotExist) || !bytes.Equal(got, want) {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -285,6 +286,7 @@ type forgery struct {
 	envs       [][]byte
 	checkpoint []byte
 	segment    []byte // instead of envs
+	files      map[string][]byte
 }
 
 func (f *forger) ledger() forgery { return forgery{envs: f.envs, checkpoint: f.checkpoint()} }
@@ -307,6 +309,12 @@ func (l forgery) write(t testing.TB, dir string) {
 	}
 	if err := os.WriteFile(evidence.SegmentPath(dir, 1), segment, 0o644); err != nil {
 		t.Fatal(err)
+	}
+	for name, content := range l.files {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, content, 0o644)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if l.checkpoint != nil {
 		if err := os.WriteFile(filepath.Join(dir, "checkpoint"), l.checkpoint, 0o644); err != nil {

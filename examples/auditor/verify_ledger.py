@@ -22,6 +22,8 @@ ENVELOPE = re.compile(r'\{"payload":"([A-Za-z0-9+/]*={0,2})","payloadType":"%s",
 MOST_UNSIGNED = 255  # records without a signature that may follow one another
 HEADER = b"safeconduct segment v1\n"
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+COMMITMENT = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+ORIGIN = re.compile(r"[^\s+\x00-\x1f\x7f-\x9f]+")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,8}[1-9])?Z")
 
 # The members of a record by its kind, and of what is in them. A "?" marks those that may be left out.
@@ -123,7 +125,7 @@ def envelope(env):
     sigs = [(json.loads(key), b64(sig)) for key, sig in re.findall(SIGNATURE, m[2], re.DOTALL)]
     check(all(json.dumps(key, ensure_ascii=False) == s[0] for (key, _), s in zip(sigs, re.findall(SIGNATURE, m[2], re.DOTALL))),
           "a key ID with another spelling")
-    check(len(sigs) <= 8, "%d signatures" % len(sigs))
+    check(len(sigs) <= 2, "%d signatures" % len(sigs))
     return b64(m[1]), sigs
 
 
@@ -156,6 +158,30 @@ def shaped(value, members, where):
                 if name in MEMBERS: shaped(entry, MEMBERS[name], name)
 
 
+def forms(r):
+    """Checks the words, names and commitments of a record."""
+    def short(value, most, where):
+        check(not isinstance(value, str) or len(value.encode()) <= most, "%s is too long" % where)
+    short(r.get("run"), 256, "run")
+    for part in [r.get(m) or [] for m in ("balances", "breaker", "call", "decisions", "erased", "gap", "outcome", "plan", "refused", "request",
+                                          "response", "who")]:
+        parts = part if isinstance(part, list) else [part]
+        for p in parts:
+            for name, v in p.items():
+                for entry in v if isinstance(v, list) else [v]:
+                    for n, text in entry.items() if isinstance(entry, dict) else [(name, entry)]:
+                        short(text, 512 if n in ("reason", "authority") else 256, n)
+    call, decisions = r.get("call", {"kind": "tool"}), r.get("decisions", [])
+    check(call["kind"] in ("chain", "plan", "model", "tool", "retriever"), "call of the kind %r" % call["kind"])
+    check(call["kind"] == "model" or not {"request", "response"} & set(r), "request or response of a call that is of no model")
+    check(call["kind"] == "plan" or "plan" not in r, "plan of a call that is none")
+    check(all(d["verdict"] in ("allow", "deny", "transform") for d in decisions), "a verdict that is none")
+    for m in ("input", "ran", "output"):
+        if m in r: check(COMMITMENT.fullmatch(r[m]["commitment"]), "a commitment that is none")
+    if "erased" in r: check(COMMITMENT.fullmatch(r["erased"]["commitment"]), "a commitment that is none")
+    check(ORIGIN.fullmatch(r["ledger"]) and len(r["ledger"].encode()) <= 255, "the ledger is no origin")
+
+
 def parse(payload):
     """Returns a record and its subject, name and digest."""
     s = canonical(payload)
@@ -167,6 +193,7 @@ def parse(payload):
     check(r["v"] == 1, "version %r" % r["v"])
     check(UUID7.fullmatch(r["id"]) and UUID7.fullmatch(r["writer"]), "id or writer is not a UUID of version 7")
     check(TIME.fullmatch(r["time"]), "time %r" % r["time"])
+    forms(r)
     own = ("run-id", r["run"]) if "run" in r else ("ledger", r["ledger"])
     check((name, digest) == (own[0], sha256(own[1].encode()).hex()) or name == "run" and r["kind"] in ("intent", "outcome", "run.end"),
           "the subject is another")
@@ -229,6 +256,7 @@ class Keys:
         known = dict(self.roots, **({self.session["key"]: self.der} if self.session else {}))
         named = [(known[key], sig) for key, sig in sigs if key in known]
         ids, kind = [key for key, _ in sigs if key in known], r["kind"]
+        check(len(sigs) <= (2 if kind == "key.rotate" else 1), "%d signatures" % len(sigs))
         if kind == "key.session":
             s = r["session"]
             root = self.root or next((i for i in ids if i in self.roots), None)
@@ -242,7 +270,7 @@ class Keys:
         elif kind == "key.rotate":
             nxt = r["rotate"]["key"]
             check(self.root and nxt in self.roots and b64(r["rotate"]["public"]) == self.roots[nxt], "it rotates to a key that was not given")
-            check(nxt != self.root and self.root in ids and nxt in ids, "not both root keys signed the rotation")
+            check(nxt != self.root and ids == [self.root, nxt], "not both root keys signed the rotation, in this order")
             self.root = nxt
         else:
             check(self.session, "a record before the first session")
@@ -260,7 +288,7 @@ class Keys:
 
 class Chain:
     """The order of the records of each writer."""
-    def __init__(self): self.writer, self.seq, self.prev, self.mono, self.seen, self.missing = None, 0, "", 0, set(), 0
+    def __init__(self): self.writer, self.seq, self.prev, self.mono, self.seen, self.missing = None, 0, "", 0, {}, 0
 
     def take(self, r, digest, tree):
         if r["writer"] != self.writer:
@@ -269,8 +297,8 @@ class Chain:
             check(s.get("previous") == (head if self.writer else None), "the writer does not follow the one before it")
             check(s.get("tree") == ({"records": tree.size, "root": tree.root().hex()} if self.writer else None),
                   "the tree is not the one that the session signs")
+            self.seen[self.writer] = self.seq  # of those that have ended, the last number
             self.writer, self.prev, self.mono, self.missing = r["writer"], "0" * 64, 0, 0
-            self.seen.add(self.writer)
         elif r["kind"] == "gap":
             gap, lost = r["gap"], r["seq"] - self.seq - 1
             check(lost > 0 and (gap["from"], gap["to"], gap["count"]) == (self.seq + 1, r["seq"] - 1, lost), "the gap is not what is missing")
@@ -283,7 +311,7 @@ class Chain:
         check(len(refused["ranges"]) <= 64 and refused["count"] == sum(g["to"] - g["from"] + 1 for g in refused["ranges"])
               and r.get("breaker", {"state": "open"})["state"] in ("open", "closed"), "what it says of a delivery makes no sense")
         for g in refused["ranges"]:
-            check(0 < g["from"] <= g["to"] and (g["to"] < r["seq"] if g["writer"] == self.writer else g["writer"] in self.seen),
+            check(0 < g["from"] <= g["to"] < (r["seq"] if g["writer"] == self.writer else self.seen.get(g["writer"], 0) + 1),
                   "it says that records were refused that do not come before it")
         self.seq, self.prev, self.mono = r["seq"], digest, int(r["mono"])
 
@@ -292,7 +320,7 @@ class Run:
     """One run of one writer: its numbers, its calls, and what it says of itself."""
     def __init__(self):
         self.start, self.seq, self.head, self.ended = None, 0, None, False
-        self.open, self.calls = set(), 0
+        self.open, self.calls = {}, 0
         self.missing, self.lost = 0, 0  # of the writer at the run's last record; of the run
 
     def take(self, r, subject, digest, missing):
@@ -307,17 +335,38 @@ class Run:
             if subject[0] == "run": self.start = subject[1]
         if kind == "intent":
             check(r["call"]["id"] not in self.open, "a call begins twice")
-            self.open.add(r["call"]["id"]); self.calls += 1
+            self.open[r["call"]["id"]] = r["call"]; self.calls += 1
         elif kind == "outcome":
             check(r["call"]["id"] in self.open or self.lost, "a call ends and did not begin")
+            check(self.open.get(r["call"]["id"], r["call"]) == r["call"], "a call ends as another one than it began as")
             check(r["outcome"]["result"] in ("done", "denied", "failed", "cancelled"), "result %r" % r["outcome"]["result"])
-            self.open.discard(r["call"]["id"])
+            self.open.pop(r["call"]["id"], None)
         elif kind == "run.end":
             end = r["runEnd"]
             check(not self.ended and end["records"] == r["runSeq"] and (self.lost or (end["calls"], end["head"]) == (self.calls, self.head)),
                   "the run's end does not agree with its records")
             self.ended = True
         self.seq, self.head, self.missing = r["runSeq"], digest, missing
+
+
+def tiles(ledger, leaves):
+    """Checks the tiles of the tree that are there: none is wrong, though it may end early, and none is beyond the tree."""
+    levels = [leaves]
+    for path in sorted((ledger / "tile").glob("**/*")):
+        m = re.fullmatch(r"(\d+)/((?:x\d{3}/)*\d{3})", path.relative_to(ledger / "tile").as_posix())
+        if not m or m[1] != str(int(m[1])) or int(m[1]) > 63 or m[2].startswith("x000/") or path.is_dir(): continue  # the name of none
+        level, n = int(m[1]), int(re.sub("[x/]", "", m[2]))
+        while level >= len(levels) and levels[-1]:
+            below, levels = levels[-1], levels + [[]]
+            for i in range(len(below) // 256): levels[-1].append(subtree(below[256 * i:256 * i + 256]))
+        nodes = levels[level][256 * n:256 * n + 256] if level < len(levels) else []
+        check(len(nodes) == 256, "%s is beyond the tree" % path)
+        check(b"".join(nodes).startswith(path.read_bytes()), "%s is not the tile of these records" % path)
+
+
+def subtree(nodes):
+    while len(nodes) > 1: nodes = [sha256(b"\1" + a + b) for a, b in zip(nodes[::2], nodes[1::2])]
+    return nodes[0]
 
 
 def covered(envelopes, outside):
@@ -331,7 +380,7 @@ def covered(envelopes, outside):
 
 def main(ledger, roots, origin, outside):
     keys, chain, tree, runs = Keys(roots), Chain(), Tree(), {}
-    signatures, roots_at, sizes = [], {0: sha256(b"")}, {c.size for c in outside}
+    signatures, leaves, roots_at, sizes = [], [], {0: sha256(b"")}, {c.size for c in outside}
     envelopes = list(frames(ledger))
     check(envelopes, "the ledger holds no record")
     end = covered(envelopes, outside)
@@ -355,6 +404,7 @@ def main(ledger, roots, origin, outside):
             if "run" in r: runs.setdefault(r["run"], Run()).take(r, subject, digest, chain.missing)
         except (Bad, ValueError, KeyError, TypeError, AttributeError) as e: raise Bad("record %d: %s" % (n, e))
         tree.append(env)
+        leaves.append(sha256(b"\0" + env))
         if n in sizes: roots_at[n] = tree.root()
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -365,6 +415,7 @@ def main(ledger, roots, origin, outside):
         check(c.size <= tree.size, "%s covers %d records, and %d are there" % (c.what, c.size, tree.size))
         check(keys.reigned(c), "the session that signed %s was not in force at its record" % c.what)
         check(roots_at[c.size] == c.root, "%s has another root: the ledger was rewritten" % c.what)
+    tiles(ledger, leaves)
     print("%s is intact: %d records, %d signatures, root %s" % (origin, tree.size, len(signatures), tree.root().hex()))
     if len(envelopes) > end: print("%d more at its end that no signature covers yet, which are no evidence" % (len(envelopes) - end))
 
