@@ -150,7 +150,8 @@ func (r *reopening) readSpill(dir string) (err error) {
 	}
 	switch s := &r.spill; {
 	case s.foreign != "" && c.index == 0:
-		return fmt.Errorf("%w: %s holds records of the ledger %q, and its segments hold none: they were cut or removed", ErrDamaged, overflowName, brief(s.foreign))
+		return fmt.Errorf("%w: %s holds records of the ledger %q, and its segments hold none: they were cut or removed",
+			ErrDamaged, overflowName, brief(s.foreign))
 	case s.foreign != "" && !sameDir(r.overflowDir, dir):
 		return foreignOverflow(s.foreign)
 	case s.ahead > 0:

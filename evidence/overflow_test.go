@@ -234,52 +234,56 @@ func TestOverflowComesAndGoes(t *testing.T) {
 
 // What is in the overflow when the process dies is taken over at the next start.
 func TestOverflowIsTakenOver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
-		cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}}
-		var disk gated
-		cfg.Each(disk.do)
-		r, err := evidence.Open(dir, cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		disk.hang(syncsOfSegments)
-		for range 200 {
-			if _, err := call(t, r, calculator, say("437")); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-		time.Sleep(time.Second)
-		dead := newDir(t) // what a process that is killed here leaves
-		if err := os.CopyFS(dead, os.DirFS(dir)); err != nil {
-			t.Fatal(err)
-		}
-		disk.release()
-		if err := r.Close(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	for _, signing := range signings {
+		synctest.Test(t, func(t *testing.T) { overflowIsTakenOver(t, signing) })
+	}
+}
 
-		report := verify(t, dead)
-		if report.Overflow == 0 || report.Done == 200 {
-			t.Fatalf("got %+v, want an overflow", report)
-		}
-		again, err := evidence.Open(dead, evidence.Config{Key: testKey(1)})
-		if err != nil {
+func overflowIsTakenOver(t *testing.T, signing evidence.Signing) {
+	dir := newDir(t)
+	cfg := evidence.Config{Key: testKey(1), Signing: signing, ReadOnly: []string{"calculator"}}
+	var disk gated
+	cfg.Each(disk.do)
+	r, err := evidence.Open(dir, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk.hang(syncsOfSegments)
+	for range 200 {
+		if _, err := call(t, r, calculator, say("437")); err != nil {
 			t.Fatal(err)
 		}
-		if err := again.Close(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		report = wantIntact(t, dead)
-		if report.Done != 200 || report.Overflow != 0 {
-			t.Errorf("got %+v, want all 200 calls in the ledger", report)
-		}
-		all := entries(t, dead)
-		if got := all[len(all)-1].Record.Session.Recovered; got == nil || got.Overflow == 0 {
-			t.Errorf("got recovered %+v, want records of the overflow", got)
-		}
-	})
+		time.Sleep(20 * time.Millisecond)
+	}
+	time.Sleep(time.Second)
+	dead := newDir(t) // what a process that is killed here leaves
+	if err := os.CopyFS(dead, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	disk.release()
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	report := verify(t, dead)
+	if report.Overflow == 0 || report.Done == 200 {
+		t.Fatalf("got %+v, want an overflow", report)
+	}
+	again, err := evidence.Open(dead, evidence.Config{Key: testKey(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	report = wantIntact(t, dead)
+	if report.Done != 200 || report.Overflow != 0 {
+		t.Errorf("got %+v, want all 200 calls in the ledger", report)
+	}
+	all := entries(t, dead)
+	if got := all[len(all)-1].Record.Session.Recovered; got == nil || got.Overflow == 0 {
+		t.Errorf("got recovered %+v, want records of the overflow", got)
+	}
 }
 
 // A disk that does not answer at all keeps no call that need not wait.

@@ -105,7 +105,7 @@ type Report struct {
 	MissingTiles int64     `json:"missingTiles"` // they can be made again
 	Overflow     int64     `json:"overflow"`     // bytes of the overflow file in the ledger
 	Waiting      uint64    `json:"waiting"`      // records in it that the next Open takes over
-	Astray       uint64    `json:"astray"`       // other records in it, which the next Open sets aside: they do not follow, or no signature covers them
+	Astray       uint64    `json:"astray"`       // others, which it sets aside: they do not follow, or no signature covers them
 
 	// Head is where the last writer left off; nil in an empty ledger.
 	Head *Head `json:"head"`

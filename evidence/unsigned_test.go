@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"example.com/safeconduct/evidence"
@@ -293,5 +294,54 @@ func TestPlantedOverflowIsSetAside(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// An overflow that is signed and goes on after records that are missing shows that
+// the segments were cut. Nobody else is blamed for it.
+func TestOverflowShowsThatSegmentsWereCut(t *testing.T) {
+	for _, signing := range signings {
+		t.Run(string(signing), func(t *testing.T) {
+			cfg := evidence.Config{Key: testKey(1), Signing: signing}
+			dir := closed(t, cfg)
+			envs := envelopes(t, dir)
+			n := len(envs)
+			overflow := filepath.Join(dir, "overflow.seg")
+			for kept, says := range map[int]string{1: "these were cut", 0: "they were cut or removed"} {
+				rewrite(t, dir, envs[:kept]...)
+				if err := os.WriteFile(overflow, evidence.Segment(envs[n-1]), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				_, err := evidence.Open(dir, cfg)
+				if !errors.Is(err, evidence.ErrDamaged) || !strings.Contains(err.Error(), says) {
+					t.Errorf("%d kept: Open: got %v, want ErrDamaged and %q", kept, err, says)
+				}
+				if _, err := os.Stat(overflow); err != nil {
+					t.Errorf("%d kept: the overflow is gone: %v", kept, err)
+				}
+				if kept == 0 {
+					continue
+				}
+				report := verify(t, dir)
+				if report.Intact() || report.First.Damage != evidence.DamageRemoved || !strings.Contains(report.First.Detail, says) {
+					t.Errorf("%d kept: got %v, want records removed", kept, report.First)
+				}
+			}
+			// All of it is taken over where nothing is missing, whatever the segments have
+			// of the last group.
+			for kept := 1; kept < n; kept++ {
+				rewrite(t, dir, envs[:kept]...)
+				if err := os.WriteFile(overflow, evidence.Segment(envs[1:]...), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if got := reopen(t, dir, evidence.Config{Signing: signing}); got == nil || int(got.Overflow) != n-kept || got.Unsigned != nil || got.Aside != nil {
+					t.Errorf("%d kept: got recovered %+v, want %d of the overflow", kept, got, n-kept)
+				}
+				wantIntact(t, dir)
+				if now := envelopes(t, dir); !slices.EqualFunc(now[:n], envs, bytes.Equal) {
+					t.Errorf("%d kept: not all records are there", kept)
+				}
+			}
+		})
 	}
 }
