@@ -343,7 +343,7 @@ func (t *toolRules) check(ctx context.Context, call middleware.Call, input strin
 		if v := recover(); v != nil {
 			err = &middleware.DeniedError{
 				Code: middleware.CodeIndeterminate, Reason: "the gate panicked",
-				Err: &middleware.PanicError{Kind: call.Kind, Call: call.Name, Value: v, Stack: debug.Stack()},
+				Err: &middleware.PanicError{Kind: call.Kind, Call: t.tool, Value: v, Stack: debug.Stack()}, // not as the model spells it
 			}
 		}
 	}()

@@ -24,5 +24,9 @@
 // limit, whichever it says. Nonsense in what the programmer writes panics when
 // the gate is made. All gates are safe for concurrent use.
 //
+// Reasons say what is wrong, and never quote what was judged. The name of a tool, a
+// model or an input, which a model or a user may have made up, stands in them quoted,
+// escaped to ASCII and cut to 64 bytes.
+//
 // The package imports middleware and the standard library only.
 package gates

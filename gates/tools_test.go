@@ -1,6 +1,9 @@
 package gates_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -188,4 +191,48 @@ func TestToolsPanics(t *testing.T) {
 		})
 	}
 	gates.Tools("shell", "shell2", "she ll", "sheII", "sh\u0435ll") // alike, but not to any framework
+}
+
+// TestMadeUpNamesInReasons shows that of the name of a tool that a model made up no
+// more than 64 bytes, escaped to ASCII, stand in what a gate says: in the error, on
+// the trail, and in what the model is told.
+func TestMadeUpNamesInReasons(t *testing.T) {
+	secret := strings.Repeat("y", 40)
+	rules := gates.ArgumentRules{"s": {gates.Check(func(context.Context, middleware.Call, map[string]any) error { panic("at the disco") })}}
+	for name, gate := range map[string]func() middleware.Interceptor{
+		"tools":     func() middleware.Interceptor { return gates.Tools("shell") },
+		"arguments": func() middleware.Interceptor { return gates.Arguments(rules) },
+		"loop":      func() middleware.Interceptor { return gates.Loop(gates.LoopRules{Unknown: 1}) },
+		"budget":    func() middleware.Interceptor { return gates.Budget(gates.Limits{ToolCalls: 1}) },
+	} {
+		for _, made := range []string{
+			strings.Repeat("x", 64) + secret, "a\nDenied: no\x1b[2J", "\u202eexe.txt", "\xff\xfe", strings.Repeat("\u20ac", 21) + "\u20ac" + secret, "\u017f", "",
+		} {
+			for _, order := range [][]middleware.Interceptor{{}, {middleware.Tell}} {
+				var decisions []middleware.Decision
+				planner := kit.Planner(middleware.ToolCall{Name: made, Input: "{}"}, middleware.ToolCall{Name: made, Input: "{}"})
+				res, err := middleware.Wrap(planner, append(append(order, trail(&decisions)), gate())...)(t.Context(), kit.Plan())
+				if err == nil && res.Output == nil {
+					t.Errorf("%s, %q: got neither an answer nor an error", name, made)
+				}
+				says := []string{fmt.Sprint(err)}
+				for cause := err; cause != nil; cause = errors.Unwrap(cause) {
+					says = append(says, cause.Error())
+				}
+				if o, told := res.Output.(middleware.Observation); told {
+					says = append(says, string(o))
+				} else if err == nil && name != "arguments" {
+					t.Errorf("%s, %q: got %v, want a refusal", name, made, res.Output)
+				}
+				for _, d := range decisions {
+					says = append(says, d.Reason)
+				}
+				for _, s := range says {
+					if strings.Contains(s, "y") && strings.Contains(s, secret) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+						t.Errorf("%s, %q: got %q", name, made, s)
+					}
+				}
+			}
+		}
+	}
 }
