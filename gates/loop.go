@@ -259,7 +259,8 @@ func (l *loop) circle(st *laps, now *asked) string {
 	case l.alternating(st, now):
 		return "two tool calls took turns " + strconv.Itoa(l.Alternating) + " times in a row, the same ones each time"
 	case l.identical(st, now):
-		return "tool " + shown(now.name) + " was called in the same way " + strconv.Itoa(l.Identical) + " times among the latest " + strconv.Itoa(l.Window) + " tool calls"
+		return "tool " + shown(now.name) + " was called in the same way " + strconv.Itoa(l.Identical) +
+			" times among the latest " + strconv.Itoa(l.Window) + " tool calls"
 	}
 	return ""
 }
@@ -383,7 +384,9 @@ func (l *loop) settle(ctx context.Context, call middleware.Call, st *laps, res m
 }
 
 // refuse notes a denial, and returns it or what tells the model of it.
-func (l *loop) refuse(ctx context.Context, call middleware.Call, res middleware.Result, turn *middleware.Turn, reason string, hard bool) (middleware.Result, error) {
+func (l *loop) refuse(ctx context.Context, call middleware.Call, res middleware.Result, turn *middleware.Turn, reason string, hard bool) (
+	middleware.Result, error,
+) {
 	err := turn.Deny(ctx, call, &middleware.DeniedError{
 		Gate: loopName, Call: call.Name, Code: middleware.CodeLoop, Reason: reason,
 	})

@@ -138,7 +138,8 @@ func (b *bucket) pass(ctx context.Context, p *pacer) error {
 	}
 	if wait > longest {
 		b.mu.Unlock()
-		return middleware.Deny(middleware.CodeBusy, "%d calls in %v are allowed: the next one is due in %v", p.Calls, p.Per, wait.Round(time.Millisecond))
+		return middleware.Deny(middleware.CodeBusy, "%d calls in %v are allowed: the next one is due in %v",
+			p.Calls, p.Per, wait.Round(time.Millisecond))
 	}
 	first := make(chan struct{})
 	place := b.waiting.PushBack(first)

@@ -177,7 +177,8 @@ func (b *budget) unnamed(st *runState, i int) error {
 	case st.missing[i]:
 		return middleware.Deny(middleware.CodeIndeterminate, "the limits are of the %v, and the run does not name its %v", scope, scope)
 	case st.full[i]:
-		return &middleware.DeniedError{Code: middleware.CodeIndeterminate, Err: errTooManyAccounts, Reason: "there is no room to count for another " + scope.String()}
+		return &middleware.DeniedError{Code: middleware.CodeIndeterminate, Err: errTooManyAccounts,
+			Reason: "there is no room to count for another " + scope.String()}
 	}
 	return nil
 }

@@ -123,7 +123,8 @@ func (q *sqlRules) readOnly(s string) bool {
 			if depth--; depth < 0 {
 				return false
 			}
-		case (t.name() || t.word()) && after.text == "(" && (before.text == "with" || before.text == "recursive") && !q.openers[t.text] && !q.forbidden[t.text]:
+		case (t.name() || t.word()) && after.text == "(" && (before.text == "with" || before.text == "recursive") &&
+			!q.openers[t.text] && !q.forbidden[t.text]:
 			if !sqlColumns(tokens[i+1:]) {
 				return false // an expression, as some dialects have it there
 			}

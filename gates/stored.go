@@ -106,7 +106,8 @@ func (b *budget) reserveLocal(h *storeHold) (*excess, error) {
 	for _, c := range h.charges {
 		a, err := b.account(c.Account, c.Window)
 		if err != nil {
-			return nil, &middleware.DeniedError{Code: middleware.CodeIndeterminate, Err: err, Reason: "there is no room to count while the store of the budget fails"}
+			return nil, &middleware.DeniedError{Code: middleware.CodeIndeterminate, Err: err,
+				Reason: "there is no room to count while the store of the budget fails"}
 		}
 		share := c.Max
 		for d, n := range share {

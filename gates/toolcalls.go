@@ -61,7 +61,9 @@ func (b *budget) toolHere(next middleware.Handler) middleware.Handler {
 }
 
 // useTool carries out a call that may also have taken from the Store.
-func (b *budget) useTool(ctx context.Context, call middleware.Call, next middleware.Handler, st *runState, took taken) (res middleware.Result, err error) {
+func (b *budget) useTool(ctx context.Context, call middleware.Call, next middleware.Handler, st *runState, took taken) (
+	res middleware.Result, err error,
+) {
 	returned := false
 	defer func() {
 		switch {
