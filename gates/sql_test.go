@@ -39,7 +39,7 @@ func TestReadOnlySQL(t *testing.T) {
 		"SELECT 1INTO t2 FROM t", "SELECT 1DELETE FROM t", "SELECT 1e5INTO t2", "SELECT 1.5into t2", "SELECT 1.e5into t2 FROM t", "SELECT .5into t2", "SELECT 0x1into t2", "SELECT 1e FROM t", "SELECT 1e+5into t2", "SELECT 1_into t2", "SELECT 1.into t2",
 		"WITH sleep(3) AS x SELECT x", "WITH file('/etc/passwd') AS x SELECT x", "WITH sleep(a) AS x SELECT x", `WITH "sleep"(3) AS x SELECT x`, "WITH RECURSIVE sleep(3) AS x SELECT x", "WITH sleep() AS (SELECT 1) SELECT 1", "WITH sleep(a", "WITH delete(a) AS (SELECT 1) SELECT 1", "WITH sleep(a) AS",
 		"SELECT s.nextval FROM dual", "SELECT NEXT VALUE FOR s", "SELECT * FROM t WITH (TABLOCKX, HOLDLOCK)", "SELECT 1 DISABLE TRIGGER x ON t", "SELECT 1 RECEIVE * FROM q", "SELECT 1 END CONVERSATION 'x'", "SELECT 1 CHECKPOINT",
-		"SELECT 1; -- x", "SELECT '" + strings.Repeat("a", gates.DefaultMaxBytes) + "'",
+		"SELECT TOP 1. OPEN c", "SELECT a FROM t LIMIT 1. OPEN c", "SELECT 1; -- x", "SELECT '" + strings.Repeat("a", gates.DefaultMaxBytes) + "'",
 	}, sqlStatements...)
 	for _, statement := range sqlStatements {
 		for _, query := range []string{"SELECT 1", "SELECT a AS b FROM t u", "SELECT * FROM t WHERE a = 'x' ORDER BY b DESC", "VALUES (1)", "SELECT a FROM t WITH (NOLOCK)"} {

@@ -128,7 +128,10 @@ func (s *sqlShape) token(i int) int {
 		return s.word(i)
 	case t == ",":
 		return s.next(sqlWants, 1)
-	case t == "." && s.at(i-1) == "0" && s.state == sqlHas: // 1.5, and 1. too
+	case t == "." && s.at(i-1) == "0": // 1.5, and 1. too
+		if s.state != sqlHas {
+			return 0
+		}
 		if s.at(i+1) == "0" {
 			return 2
 		}
