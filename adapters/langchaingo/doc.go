@@ -29,7 +29,7 @@
 // A run is one use of what is outermost. A guarded chain that uses chains.Apply
 // within is one run, and a denial stops all that Apply has in flight. Where Apply is
 // given a guarded chain, each of its inputs is a run of its own, and a denial of one
-// stops none of the others; Apply makes them all, and returns the first error.
+// stops none of the others: Apply returns it, and goes on with them.
 //
 // # Streams
 //

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/tmc/langchaingo/agents"
 	"github.com/tmc/langchaingo/callbacks"
@@ -354,34 +355,33 @@ func TestTrap09ApplyStopsWithTheRun(t *testing.T) {
 // guarded chain they are one.
 func TestTrap09ApplyOfAGuardedChain(t *testing.T) {
 	for within, want := range map[bool]int{false: 19, true: 0} {
-		made := 0
-		c := langchaingo.Chain(chains.NewTransform(func(context.Context, map[string]any, ...chains.ChainCallOption) (map[string]any, error) {
-			made++
-			return map[string]any{"text": ""}, nil
-		}, []string{"n"}, []string{"text"}), denyIf(func(c middleware.Call) bool {
-			in, _ := c.Input.(map[string]any)
-			return in["n"] == 0
-		}))
-		var inputs []map[string]any
-		for n := range 20 {
-			inputs = append(inputs, map[string]any{"n": n})
-		}
-		apply := func(ctx context.Context) error {
-			_, err := chains.Apply(ctx, c, inputs, 1)
-			return err
-		}
-		all := chains.NewTransform(func(ctx context.Context, _ map[string]any, _ ...chains.ChainCallOption) (map[string]any, error) {
-			return map[string]any{"text": ""}, apply(ctx)
-		}, nil, []string{"text"})
-		var err error
-		if within {
-			_, err = chains.Call(t.Context(), langchaingo.Chain(all, pass), nil)
-		} else {
-			err = apply(t.Context())
-		}
-		if !errors.As(err, new(*middleware.DeniedError)) || made != want {
-			t.Errorf("within a guarded chain %v: %d were made, and %v came back, want %d and a denial", within, made, err, want)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			made := 0
+			c := langchaingo.Chain(chains.NewTransform(func(context.Context, map[string]any, ...chains.ChainCallOption) (map[string]any, error) {
+				made++
+				return map[string]any{"text": ""}, nil
+			}, []string{"n"}, []string{"text"}), denyIf(func(c middleware.Call) bool {
+				in, _ := c.Input.(map[string]any)
+				return in["n"] == 0
+			}))
+			var inputs []map[string]any
+			for n := range 20 {
+				inputs = append(inputs, map[string]any{"n": n})
+			}
+			apply := chains.NewTransform(func(ctx context.Context, _ map[string]any, _ ...chains.ChainCallOption) (map[string]any, error) {
+				_, err := chains.Apply(ctx, c, inputs, 1)
+				return map[string]any{"text": ""}, err
+			}, nil, []string{"text"})
+			all := chains.Chain(apply)
+			if within {
+				all = langchaingo.Chain(apply, pass)
+			}
+			_, err := chains.Call(t.Context(), all, nil)
+			synctest.Wait() // Apply returns while its worker goes on
+			if !errors.As(err, new(*middleware.DeniedError)) || made != want {
+				t.Errorf("within a guarded chain %v: %d were made, and %v came back, want %d and a denial", within, made, err, want)
+			}
+		})
 	}
 }
 
