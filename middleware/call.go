@@ -80,6 +80,7 @@ type Call struct {
 // A Result is what a [Handler] returns.
 type Result struct {
 	// Output depends on the Call's Kind. It is nil where an error came back.
+	// Replace it, never modify it in place: others may hold it.
 	// It may also be an Observation: a denial turned into text by Tell.
 	Output any
 

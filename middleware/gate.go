@@ -72,8 +72,8 @@ func Transform(gate string, f func(ctx context.Context, call Call) (to Call, cha
 }
 
 // TransformResult returns a gate that may put another Output in the result's
-// place. It sees calls that succeeded. Of the Result that it returns the Output
-// is taken; what its errors mean is as for [After].
+// place, such as a changed copy. It sees calls that succeeded. Of the Result that it
+// returns the Output is taken; what its errors mean is as for [After].
 //
 // A stream is held as by [After]. If the Output was changed, the caller's Stream
 // gets the text of the new one in one chunk, and nothing of what had come; see

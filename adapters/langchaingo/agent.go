@@ -24,7 +24,9 @@ import (
 //
 // A turn that is denied is an error. Under [middleware.Tell] and in a guarded
 // [Executor] the whole batch is answered with the denial instead, and none of it
-// runs; a tool that does not exist is answered by the executor itself.
+// runs; a tool that does not exist is answered by the executor itself. That holds
+// for executors that take their tools from the agent's GetTools, as those of
+// langchaingo do: with others it stays an error, of the turn or of the run.
 //
 // Agent does not guard the agent's model; [Executor] does. An agent that is
 // already guarded is not wrapped twice; see [Tools], also for when Agent panics.
@@ -138,7 +140,9 @@ func (f *planCall) denial(name string, said middleware.Observation) *middleware.
 }
 
 // Plan takes the next turn of the guarded agent.
-func (a *agent) Plan(ctx context.Context, steps []schema.AgentStep, inputs map[string]string, options ...chains.ChainCallOption) ([]schema.AgentAction, *schema.AgentFinish, error) {
+func (a *agent) Plan(
+	ctx context.Context, steps []schema.AgentStep, inputs map[string]string, options ...chains.ChainCallOption,
+) ([]schema.AgentAction, *schema.AgentFinish, error) {
 	stream := chainStream(options)
 	f := &frame[planCall]{ctx, planCall{
 		agent: a.Agent, steps: steps, inputs: inputs, was: markOf(inputs), options: options, streams: stream != nil,
@@ -322,7 +326,8 @@ func changedPlan(f *planCall, plan *middleware.Plan) ([]schema.AgentAction, *sch
 			}
 		}
 		if f.toolCall(actions[i]) != tc {
-			return nil, nil, fmt.Errorf("langchaingo: an interceptor put a call into the plan of which the executor would make another: tool call %d", i+1)
+			return nil, nil, fmt.Errorf(
+				"langchaingo: an interceptor put a call into the plan of which the executor would make another: tool call %d", i+1)
 		}
 	}
 	return actions, nil, nil

@@ -190,7 +190,8 @@ func (c *chainCall) unanswered() error {
 	defer c.mu.Unlock()
 	for _, a := range c.asked {
 		if a.denied != nil {
-			return fmt.Errorf("langchaingo: a denied call of the tool %s was not answered by the tool's guard, and may have been made: %w", a.tool, a.denied.denial)
+			return fmt.Errorf("langchaingo: a denied call of the tool %s was not answered by its guard, and may have been made: %w",
+				a.tool, a.denied.denial)
 		}
 	}
 	return nil

@@ -31,6 +31,14 @@
 // given a guarded chain, each of its inputs is a run of its own, and a denial of one
 // stops none of the others: Apply returns it, and goes on with them.
 //
+// # What an interceptor changes
+//
+// What it passes on is what is asked, runs and leaves, by value, or the call fails:
+// also where it says what cannot be asked, such as a tool more. An Input that was
+// modified in place, and not in a copy, fails the call, since the gates and recorders
+// outside have seen another. What stands behind pointers in the values of a chain is
+// not looked at.
+//
 // # Streams
 //
 // What a caller wants to see of an answer while it comes, with

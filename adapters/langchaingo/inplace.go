@@ -14,7 +14,8 @@ import (
 // began: what gates outside of the change have judged, and recorders noted, is not
 // what would run.
 func inPlace(call middleware.Call) error {
-	return fmt.Errorf("langchaingo: %s %s: an interceptor modified the input in place: it must pass on a copy that it changed", call.Kind, call.Name)
+	return fmt.Errorf("langchaingo: %s %s: an interceptor modified the input in place: it must pass on a copy that it changed",
+		call.Kind, call.Name)
 }
 
 // A mark tells whether the values of a map were changed in place. It looks into

@@ -10,6 +10,7 @@ import (
 	"github.com/tmc/langchaingo/agents"
 	"github.com/tmc/langchaingo/chains"
 	"github.com/tmc/langchaingo/llms"
+	"github.com/tmc/langchaingo/memory"
 	"github.com/tmc/langchaingo/schema"
 	"github.com/tmc/langchaingo/tools"
 
@@ -126,6 +127,15 @@ func TestACallWhoseInputWasModifiedInPlaceIsNotMade(t *testing.T) {
 			return runs, err
 		}
 	}
+	save := func(change func(map[string]any)) func() (int, error) {
+		return func() (int, error) {
+			m := memory.NewConversationBuffer()
+			err := langchaingo.Memory(m, input(func(in any) { change(in.(map[string]any)) })).SaveContext(t.Context(),
+				map[string]any{"input": "a"}, map[string]any{"text": "b"})
+			saved, _ := m.ChatHistory.Messages(t.Context())
+			return len(saved) / 2, err
+		}
+	}
 	plan := func(change func(*middleware.PlanRequest)) func() (int, error) {
 		return func() (int, error) {
 			m := says("Final Answer: 1")
@@ -148,6 +158,7 @@ func TestACallWhoseInputWasModifiedInPlaceIsNotMade(t *testing.T) {
 		"a value within":     chain(func(in map[string]any) { in["deep"].(map[string]any)["list"].([]any)[1] = false }),
 		"a document":         chain(func(in map[string]any) { in["docs"].([]schema.Document)[0].PageContent = "b" }),
 		"a value less":       chain(func(in map[string]any) { delete(in, "q") }),
+		"what is saved":      save(func(in map[string]any) { in["input"] = "b" }),
 		"an observation":     plan(func(r *middleware.PlanRequest) { r.Steps[0].Observation = "b" }),
 		"an agent's input":   plan(func(r *middleware.PlanRequest) { r.Inputs["input"] = "b" }),
 		"an input of a copy": plan(func(r *middleware.PlanRequest) { maps.Copy(r.Inputs, map[string]string{"more": "b"}) }),
@@ -157,7 +168,8 @@ func TestACallWhoseInputWasModifiedInPlaceIsNotMade(t *testing.T) {
 		}
 	}
 	for name, call := range map[string]func() (int, error){
-		"model": model(func(*middleware.ModelRequest) {}), "chain": chain(func(map[string]any) {}), "plan": plan(func(*middleware.PlanRequest) {}),
+		"model": model(func(*middleware.ModelRequest) {}), "chain": chain(func(map[string]any) {}),
+		"plan": plan(func(*middleware.PlanRequest) {}), "save": save(func(map[string]any) {}),
 	} {
 		if n, err := call(); n != 1 || err != nil {
 			t.Errorf("%s, nothing changed: made %d times, error %v", name, n, err)

@@ -43,7 +43,11 @@ type guardedMemory struct {
 }
 
 // A memorySave is one SaveContext under way.
-type memorySave struct{ inputs, outputs map[string]any }
+type memorySave struct {
+	given           map[string]any // inputs as they came
+	was             mark           // of them
+	inputs, outputs map[string]any
+}
 
 // Unwrap returns the memory without its guard.
 func (m *guardedMemory) Unwrap() schema.Memory { return m.Memory }
@@ -53,7 +57,7 @@ func (m *guardedMemory) String() string { return onion(middleware.KindChain, "me
 
 // SaveContext saves what the interceptors let through.
 func (m *guardedMemory) SaveContext(ctx context.Context, inputs, outputs map[string]any) error {
-	f := &frame[memorySave]{ctx, memorySave{outputs: outputs}}
+	f := &frame[memorySave]{ctx, memorySave{given: inputs, was: markOf(inputs), outputs: outputs}}
 	_, err := m.handler(f, middleware.Call{Kind: middleware.KindChain, Name: "memory", Input: inputs})
 	return err
 }
@@ -86,6 +90,9 @@ func judged(ctx context.Context, call middleware.Call) (middleware.Result, error
 	in, err := input[map[string]any](call)
 	if err != nil {
 		return middleware.Result{}, err
+	}
+	if !holds(f.was, f.given) {
+		return middleware.Result{}, inPlace(call)
 	}
 	f.inputs = in
 	return middleware.Result{Output: f.outputs}, nil
