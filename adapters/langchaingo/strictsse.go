@@ -4,11 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+
+	"example.com/safeconduct/internal/foreign"
 )
 
 // StrictSSE returns a transport that turns what langchaingo's client of openai
@@ -150,15 +151,15 @@ func (b *strictBody) line() ([]byte, error) {
 		switch {
 		case err == nil:
 			return line, nil
-		case errors.Is(err, bufio.ErrBufferFull):
-		case errors.Is(err, io.EOF) && len(line) > 0:
+		case foreign.Is(err, bufio.ErrBufferFull):
+		case foreign.Is(err, io.EOF) && len(line) > 0:
 			return line, nil
-		case errors.Is(err, io.EOF) && b.done:
+		case foreign.Is(err, io.EOF) && b.done:
 			return nil, io.EOF
-		case errors.Is(err, io.EOF) && b.over && b.used:
+		case foreign.Is(err, io.EOF) && b.over && b.used:
 			b.whole() // some providers do not say that they are done
 			return nil, io.EOF
-		case errors.Is(err, io.EOF):
+		case foreign.Is(err, io.EOF):
 			return nil, b.wrong("the stream ends before [DONE]")
 		default:
 			return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -268,6 +269,24 @@ func (s typed) RoundTrip(*http.Request) (*http.Response, error) {
 		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/event-stream; charset=utf-8"}},
 		Body: io.NopCloser(strings.NewReader(string(s))),
 	}, nil
+}
+
+// An error of the connection that cannot be asked what it is, as one that holds a nil
+// pointer, ends the stream like any other.
+func TestStrictSSEOfABrokenError(t *testing.T) {
+	var broken *fs.PathError
+	_, err := post(connection{broken}, "/chat/completions", `{"stream":true}`)
+	if err == nil {
+		t.Error("got no error")
+	}
+}
+
+// A connection breaks in the middle of an answer.
+type connection struct{ err error }
+
+func (c connection) RoundTrip(*http.Request) (*http.Response, error) {
+	body := io.MultiReader(strings.NewReader(sse(delta("Yes"))), iotest.ErrReader(c.err))
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(body)}, nil
 }
 
 // FuzzStrictSSE: whatever a provider streams, StrictSSE passes on the beginning of
