@@ -107,12 +107,11 @@ type planCall struct {
 	was     mark // of inputs
 	streams bool
 
-	actions    []schema.AgentAction
-	finish     *schema.AgentFinish
-	plan       *middleware.Plan
-	calls      []middleware.ToolCall // those of plan, as the agent asked for them
-	registered map[string]string     // what tools returns, once it was asked
-	told       *middleware.DeniedError
+	actions []schema.AgentAction
+	finish  *schema.AgentFinish
+	plan    *middleware.Plan
+	calls   []middleware.ToolCall // those of plan, as the agent asked for them
+	told    *middleware.DeniedError
 }
 
 // keepTold stands outside of all interceptors and keeps the denial that was told.
@@ -145,7 +144,7 @@ func (a *agent) Plan(
 ) ([]schema.AgentAction, *schema.AgentFinish, error) {
 	stream := chainStream(options)
 	f := &frame[planCall]{ctx, planCall{
-		agent: a.Agent, steps: steps, inputs: inputs, was: markOf(inputs), options: options, streams: stream != nil,
+		agent: a.Agent, steps: steps, inputs: inputs, was: markOf(inputs, text), options: options, streams: stream != nil,
 	}}
 	f.call.request = planRequest(steps, inputs)
 	res, err := a.handler(f, middleware.Call{Kind: middleware.KindPlan, Name: a.name, Input: f.call.request, Stream: stream})
@@ -165,7 +164,7 @@ func (a *agent) Plan(
 			}
 		}
 		if turn != nil {
-			turn.turn(actions, f.call.tools(), nil)
+			turn.turn(actions, out.ToolCalls, nil)
 		}
 		return actions, finish, nil
 	case middleware.Observation:
@@ -175,7 +174,7 @@ func (a *agent) Plan(
 			// got its tools from here: no tool call could be answered.
 			return nil, nil, denial
 		}
-		turn.turn(f.call.actions, f.call.tools(), &refusal{out, denial})
+		turn.turn(f.call.actions, f.call.calls, &refusal{out, denial})
 		return f.call.actions, nil, nil
 	}
 	return nil, nil, wrongOutput(middleware.KindPlan, a.name, res.Output)
@@ -191,7 +190,7 @@ func (a *agent) run(ctx context.Context, call middleware.Call) (middleware.Resul
 		return middleware.Result{}, err
 	}
 	steps, inputs := f.steps, req.Inputs
-	if !holds(f.was, f.inputs) {
+	if !holds(f.was, f.inputs, text) {
 		return middleware.Result{}, inPlace(call)
 	}
 	if !sameSteps(f, req) {
@@ -208,40 +207,42 @@ func (a *agent) run(ctx context.Context, call middleware.Call) (middleware.Resul
 	if err != nil {
 		return middleware.Result{}, err
 	}
-	f.actions, f.finish = actions, finish
+	f.finish = finish
 	f.plan = &middleware.Plan{}
-	if finish != nil {
+	if finish != nil { // actions beside it are not judged, and not returned
 		f.plan.Final = finish.ReturnValues
 		if f.plan.Final == nil {
 			f.plan.Final = map[string]any{} // nil would mean that the agent goes on
 		}
 		return middleware.Result{Output: f.plan}, nil
 	}
-	for _, act := range actions {
-		f.plan.ToolCalls = append(f.plan.ToolCalls, f.toolCall(act))
+	registered := make(map[string]string)
+	registerTools(a.Agent, registered)
+	f.actions = actions
+	n := len(actions)
+	twice := make([]middleware.ToolCall, 2*n)
+	f.plan.ToolCalls, f.calls = twice[:n:n], twice[n:]
+	for i, act := range actions {
+		f.calls[i] = toolCall(act, registered)
 	}
-	f.calls = slices.Clone(f.plan.ToolCalls)
+	copy(f.plan.ToolCalls, f.calls)
 	return middleware.Result{Output: f.plan}, nil
 }
 
-// toolCall returns what the executor would do for an action.
-func (f *planCall) toolCall(act schema.AgentAction) middleware.ToolCall {
-	return middleware.ToolCall{
-		ID: act.ToolID, Name: act.Tool, Input: toolInput(act),
-		Registered: f.tools()[strings.ToUpper(act.Tool)],
+// registerTools notes the names of an agent's tools, by what the executor keeps
+// them under.
+func registerTools(a agents.Agent, registered map[string]string) {
+	for _, t := range a.GetTools() {
+		registered[strings.ToUpper(t.Name())] = t.Name()
 	}
 }
 
-// tools returns the names of the agent's tools, by what the executor keeps them
-// under.
-func (f *planCall) tools() map[string]string {
-	if f.registered == nil {
-		f.registered = make(map[string]string)
-		for _, t := range f.agent.GetTools() {
-			f.registered[strings.ToUpper(t.Name())] = t.Name()
-		}
+// toolCall returns what the executor would do for an action.
+func toolCall(act schema.AgentAction, registered map[string]string) middleware.ToolCall {
+	return middleware.ToolCall{
+		ID: act.ToolID, Name: act.Tool, Input: toolInput(act),
+		Registered: registered[strings.ToUpper(act.Tool)],
 	}
-	return f.registered
 }
 
 // toolInput returns what the executor passes to the tool: it cuts off what a
@@ -310,6 +311,8 @@ func changedPlan(f *planCall, plan *middleware.Plan) ([]schema.AgentAction, *sch
 		finish.ReturnValues = plan.Final
 		return nil, &finish, nil
 	}
+	registered := make(map[string]string)
+	registerTools(f.agent, registered)
 	actions := make([]schema.AgentAction, len(plan.ToolCalls))
 	for i, tc := range plan.ToolCalls {
 		actions[i] = schema.AgentAction{
@@ -325,7 +328,7 @@ func changedPlan(f *planCall, plan *middleware.Plan) ([]schema.AgentAction, *sch
 				actions[i].Log = act.Log
 			}
 		}
-		if f.toolCall(actions[i]) != tc {
+		if toolCall(actions[i], registered) != tc {
 			return nil, nil, fmt.Errorf(
 				"langchaingo: an interceptor put a call into the plan of which the executor would make another: tool call %d", i+1)
 		}

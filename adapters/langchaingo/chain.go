@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/tmc/langchaingo/callbacks"
@@ -75,7 +74,7 @@ func (c *chain) GetMemory() schema.Memory { return c.memory.guard(c.inner.GetMem
 // Call runs the guarded chain.
 func (c *chain) Call(ctx context.Context, inputs map[string]any, options ...chains.ChainCallOption) (map[string]any, error) {
 	stream := chainStream(options)
-	f := &frame[chainCall]{ctx, chainCall{options: options, inputs: inputs, was: markOf(inputs), streams: stream != nil}}
+	f := &frame[chainCall]{ctx, chainCall{options: options, inputs: inputs, was: markOf(inputs, value), streams: stream != nil}}
 	res, err := c.handler(f, middleware.Call{Kind: middleware.KindChain, Name: c.name, Input: inputs, Stream: stream})
 	if err != nil {
 		if f.call.partial == nil || isDenied(err) {
@@ -99,7 +98,7 @@ func (c *chain) run(ctx context.Context, call middleware.Call) (middleware.Resul
 	if err != nil {
 		return middleware.Result{}, err
 	}
-	if !holds(f.was, f.inputs) {
+	if !holds(f.was, f.inputs, value) {
 		return middleware.Result{}, inPlace(call)
 	}
 	var v verdict
@@ -143,13 +142,13 @@ type refusal struct {
 	denial *middleware.DeniedError
 }
 
-// turn keeps what a turn of an agent asks for, except for tools that are not
-// registered: the executor answers those itself.
-func (c *chainCall) turn(actions []schema.AgentAction, registered map[string]string, denied *refusal) {
+// turn keeps what a turn of an agent asks for, of which calls are the same, except
+// for tools that are not registered: the executor answers those itself.
+func (c *chainCall) turn(actions []schema.AgentAction, calls []middleware.ToolCall, denied *refusal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, act := range actions {
-		if tool, ok := registered[strings.ToUpper(act.Tool)]; ok {
+	for i, act := range actions {
+		if tool := calls[i].Registered; tool != "" {
 			c.asked = append(c.asked, asked{tool, act, denied})
 		}
 	}

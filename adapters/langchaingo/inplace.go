@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math"
+	"math/bits"
 	"reflect"
 
 	"example.com/safeconduct/middleware"
@@ -25,37 +26,47 @@ type mark struct {
 	sum  uint64
 }
 
-func markOf[V any](m map[string]V) mark {
+// markOf returns the mark of m, whose values hash hashes: text or value.
+func markOf[V any](m map[string]V, hash func(maphash.Seed, V) uint64) mark {
 	seed := maphash.MakeSeed()
-	return mark{seed, sumOf(seed, m)}
+	return mark{seed, sumOf(seed, m, hash)}
 }
 
 // holds reports whether m still has the values that it had.
-func holds[V any](k mark, m map[string]V) bool { return sumOf(k.seed, m) == k.sum }
+func holds[V any](k mark, m map[string]V, hash func(maphash.Seed, V) uint64) bool {
+	return sumOf(k.seed, m, hash) == k.sum
+}
 
-func sumOf[V any](seed maphash.Seed, m map[string]V) uint64 {
+func sumOf[V any](seed maphash.Seed, m map[string]V, hash func(maphash.Seed, V) uint64) uint64 {
 	sum := uint64(len(m))
 	for name, v := range m {
-		var h maphash.Hash
-		h.SetSeed(seed)
-		text(&h, name)
-		if s, ok := any(v).(string); ok {
-			text(&h, s)
-		} else {
-			write(&h, reflect.ValueOf(v), maxMarked)
-		}
-		sum += h.Sum64() // in no order
+		sum += entry(text(seed, name), hash(seed, v)) // in no order
 	}
 	return sum
 }
 
+// entry returns the hash of a name, or a key, and its value.
+func entry(name, v uint64) uint64 { return (bits.RotateLeft64(name, 32) ^ v) * (name | 1) }
+
+func text(seed maphash.Seed, s string) uint64 { return maphash.String(seed, s) }
+
+// value hashes a chain's value.
+func value(seed maphash.Seed, v any) uint64 {
+	if s, ok := v.(string); ok {
+		return text(seed, s)
+	}
+	return reflected(seed, reflect.ValueOf(v))
+}
+
+func reflected(seed maphash.Seed, v reflect.Value) uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	write(&h, v, maxMarked)
+	return h.Sum64()
+}
+
 // maxMarked is how deep a mark looks. Slices and maps can hold themselves.
 const maxMarked = 32
-
-func text(h *maphash.Hash, s string) {
-	number(h, uint64(len(s)))
-	_, _ = h.WriteString(s) // has no errors
-}
 
 func number(h *maphash.Hash, n uint64) {
 	var b [8]byte
@@ -63,7 +74,7 @@ func number(h *maphash.Hash, n uint64) {
 	_, _ = h.Write(b[:]) // has no errors
 }
 
-// write writes a value to h, so far as it is no pointer to one.
+// write writes a value, so far as it is no pointer to one.
 func write(h *maphash.Hash, v reflect.Value, levels int) {
 	number(h, uint64(v.Kind()))
 	if levels == 0 {
@@ -71,7 +82,8 @@ func write(h *maphash.Hash, v reflect.Value, levels int) {
 	}
 	switch v.Kind() {
 	case reflect.String:
-		text(h, v.String())
+		number(h, uint64(v.Len()))
+		_, _ = h.WriteString(v.String()) // has no errors
 	case reflect.Bool:
 		if v.Bool() {
 			number(h, 1)
@@ -93,11 +105,12 @@ func write(h *maphash.Hash, v reflect.Value, levels int) {
 	case reflect.Map:
 		sum := uint64(v.Len())
 		for i := v.MapRange(); i.Next(); {
-			var entry maphash.Hash
-			entry.SetSeed(h.Seed())
-			write(&entry, i.Key(), levels-1)
-			write(&entry, i.Value(), levels-1)
-			sum += entry.Sum64()
+			var k, e maphash.Hash
+			k.SetSeed(h.Seed())
+			e.SetSeed(h.Seed())
+			write(&k, i.Key(), levels-1)
+			write(&e, i.Value(), levels-1)
+			sum += entry(k.Sum64(), e.Sum64())
 		}
 		number(h, sum)
 	case reflect.Struct:

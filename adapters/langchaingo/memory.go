@@ -57,7 +57,7 @@ func (m *guardedMemory) String() string { return onion(middleware.KindChain, "me
 
 // SaveContext saves what the interceptors let through.
 func (m *guardedMemory) SaveContext(ctx context.Context, inputs, outputs map[string]any) error {
-	f := &frame[memorySave]{ctx, memorySave{given: inputs, was: markOf(inputs), outputs: outputs}}
+	f := &frame[memorySave]{ctx, memorySave{given: inputs, was: markOf(inputs, value), outputs: outputs}}
 	_, err := m.handler(f, middleware.Call{Kind: middleware.KindChain, Name: "memory", Input: inputs})
 	return err
 }
@@ -91,7 +91,7 @@ func judged(ctx context.Context, call middleware.Call) (middleware.Result, error
 	if err != nil {
 		return middleware.Result{}, err
 	}
-	if !holds(f.was, f.given) {
+	if !holds(f.was, f.given, value) {
 		return middleware.Result{}, inPlace(call)
 	}
 	f.inputs = in

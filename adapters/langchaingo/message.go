@@ -47,7 +47,7 @@ func toolName(t llms.Tool) string {
 }
 
 func part(p llms.ContentPart) middleware.Part {
-	p = value(p)
+	p = pointed(p)
 	switch p := p.(type) {
 	case llms.TextContent:
 		return middleware.Part{Text: p.Text, Size: len(p.Text)}
@@ -59,8 +59,8 @@ func part(p llms.ContentPart) middleware.Part {
 	return middleware.Part{Text: text, Size: len(text), Media: image, Native: p}
 }
 
-// value returns what a part points to: pointers to parts are parts as well.
-func value(p llms.ContentPart) llms.ContentPart {
+// pointed returns what a part points to: pointers to parts are parts as well.
+func pointed(p llms.ContentPart) llms.ContentPart {
 	if v := reflect.ValueOf(p); v.Kind() == reflect.Pointer && !v.IsNil() {
 		if to, ok := v.Elem().Interface().(llms.ContentPart); ok {
 			return to
@@ -71,7 +71,7 @@ func value(p llms.ContentPart) llms.ContentPart {
 
 // partText returns the text of a part that may also hold something else.
 func partText(p llms.ContentPart) string {
-	switch p := value(p).(type) {
+	switch p := pointed(p).(type) {
 	case llms.TextContent:
 		return p.Text
 	case llms.CachedContent:

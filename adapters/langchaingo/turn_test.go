@@ -313,3 +313,25 @@ func TestMadeUpNamesStandInNoErrorAndNameNoCall(t *testing.T) {
 		}
 	}
 }
+
+// An agent that ends and asks for tools at once has ended: what is not judged is not
+// returned.
+func TestAnAgentThatEndsAsksForNothing(t *testing.T) {
+	both := ending{planner{[]tools.Tool{echoTool("calc")}, []schema.AgentAction{{Tool: "calc"}}}}
+	run := langchaingo.Chain(chains.NewTransform(func(ctx context.Context, _ map[string]any, _ ...chains.ChainCallOption) (map[string]any, error) {
+		actions, finish, err := langchaingo.Agent(both, pass).Plan(ctx, nil, nil)
+		if err != nil || actions != nil || finish == nil || finish.ReturnValues["output"] != "1" {
+			t.Errorf("got %+v, %+v, %v, want the end alone", actions, finish, err)
+		}
+		return map[string]any{}, nil
+	}, nil, nil), pass)
+	if _, err := run.Call(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+}
+
+type ending struct{ planner }
+
+func (e ending) Plan(context.Context, []schema.AgentStep, map[string]string, ...chains.ChainCallOption) ([]schema.AgentAction, *schema.AgentFinish, error) {
+	return e.actions, &schema.AgentFinish{ReturnValues: map[string]any{"output": "1"}}, nil
+}
