@@ -23,6 +23,7 @@ const depsPolicy = `
 	internal/delivery: internal/foreign github.com/sony/gobreaker github.com/cenkalti/backoff/v5
 	internal/osfile: golang.org/x/sys
 	internal/pair: golang.org/x/sys
+	internal/random:
 	internal/sample:
 	gates: middleware internal/foreign
 	schema: middleware internal/foreign github.com/santhosh-tekuri/jsonschema/v5 github.com/go-json-experiment/json github.com/google/jsonschema-go

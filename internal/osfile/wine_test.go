@@ -1,5 +1,0 @@
-//go:build !windows
-
-package osfile_test
-
-func isWine() bool { return false }
