@@ -83,6 +83,7 @@ func draw(t *rapid.T, name string, v reflect.Value, isDecimal bool) {
 	case reflect.Bool:
 		v.SetBool(rapid.Bool().Draw(t, name))
 	case reflect.Int, reflect.Int64:
+		exact := min(int64(exact), 1<<(v.Type().Bits()-1)-1) // an int may have 32 bits
 		g := rapid.OneOf(rapid.SampledFrom([]int64{0, 1, 9, 10, exact - 1, exact}), rapid.Int64Range(0, exact))
 		if isDecimal {
 			g = rapid.OneOf(g, rapid.SampledFrom([]int64{-1, exact + 1, exact + 2, -exact - 2, 1<<63 - 1, -1 << 63}), rapid.Int64())

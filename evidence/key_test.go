@@ -29,7 +29,7 @@ func TestKeyRoundTrip(t *testing.T) {
 	if err := evidence.WriteKey(path, key); err != nil {
 		t.Fatal(err)
 	}
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(path); err != nil || !hasMode(info, 0o600) {
 		t.Errorf("got %v, %v, want mode 0600", info.Mode(), err)
 	}
 	got, err := evidence.LoadKey(path)

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"example.com/safeconduct/evidence"
@@ -23,6 +24,11 @@ func testKey(seed byte) ed25519.PrivateKey {
 }
 
 func public(key ed25519.PrivateKey) ed25519.PublicKey { return key.Public().(ed25519.PublicKey) }
+
+// hasMode reports whether a file has a mode. On Windows modes say nothing.
+func hasMode(info fs.FileInfo, want fs.FileMode) bool {
+	return runtime.GOOS == "windows" || info.Mode().Perm() == want
+}
 
 // open opens a ledger with a key of the test's, and closes it at the end.
 func open(t testing.TB, dir string, cfg evidence.Config) *evidence.Recorder {

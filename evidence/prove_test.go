@@ -247,7 +247,7 @@ func TestPayloadKey(t *testing.T) {
 	if err != nil || string(got) != string(payloadKey()) {
 		t.Errorf("got %x, %v", got, err)
 	}
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(path); err != nil || !hasMode(info, 0o600) {
 		t.Errorf("got %v, %v, want mode 600", info.Mode(), err)
 	}
 	if err := evidence.WritePayloadKey(path, make([]byte, 32)); !errors.Is(err, fs.ErrExist) {
