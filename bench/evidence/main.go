@@ -52,7 +52,7 @@ type writer struct {
 func throughput(span time.Duration, rounds int) error {
 	writers := []writer{
 		{"safeconduct, a signature a record", recorder("records")},
-		{"safeconduct, a signature a checkpoint", recorder("checkpoints")},
+		{"safeconduct, a signature a group", recorder("checkpoints")},
 		{"Tessera, batches of 256 or 250 ms, 1,024 outstanding", appender(256, 250*time.Millisecond, 1024)},
 		{"Tessera, batches of 1,024 or 10 ms, 4,096 outstanding", appender(1024, 10*time.Millisecond, 4096)},
 		{"write and fdatasync of each record", plainSync},
