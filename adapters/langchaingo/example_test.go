@@ -43,7 +43,7 @@ func ExampleTool() {
 	// Output:
 	// 19*23 <nil>
 	// tool calc, guarded by
-	//  1 tools
+	//  1 tools, stream of plans passed through
 }
 
 func ExampleTools() {

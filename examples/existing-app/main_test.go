@@ -14,6 +14,6 @@ func Example() {
 	// The answer is 8.
 	//
 	// chain Executor, guarded by
-	//  1 tools
-	//  2 budget
+	//  1 tools, stream of plans passed through
+	//  2 budget, stream passed through
 }
