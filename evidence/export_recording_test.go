@@ -31,3 +31,6 @@ func Commit(input any) (Content, Disclosure) {
 
 // Unquoted returns s with nothing between its quotes.
 func Unquoted(s string) string { return unquoted(s) }
+
+// Snapshot returns what is kept of a content until it is encoded.
+func Snapshot(input any) any { snap, _ := snapshot(input); return snap }

@@ -1,0 +1,48 @@
+package evidence_test
+
+import (
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/safeconduct/evidence"
+)
+
+// A segment that could not be begun, and whose file could not be removed either,
+// is no reason why none ever is.
+func TestASegmentIsBegunAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newDir(t)
+		var broken atomic.Bool
+		cfg := evidence.Config{Patience: time.Second}
+		cfg.Small(5000)
+		cfg.Each(func(op evidence.Op) error {
+			begins := filepath.Dir(op.Path) == filepath.Join(dir, "segments") && (op.Name == "remove" || op.Name == "write" && string(op.Bytes) == "safeconduct segment v1\n")
+			if broken.Load() && begins {
+				return syscall.EIO
+			}
+			return op.Do()
+		})
+		r := open(t, dir, cfg)
+		broken.Store(true)
+		var err error
+		for range 10 {
+			if _, err = call(t, r, shell, say("ok")); err != nil {
+				break
+			}
+		}
+		wantUnavailable(t, err, syscall.EIO)
+		broken.Store(false)
+		time.Sleep(10 * time.Second)
+		if _, err := call(t, r, shell, say("ok")); err != nil {
+			t.Errorf("after the disk had recovered: %v", err)
+		}
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wantIntact(t, dir)
+	})
+}
