@@ -35,6 +35,9 @@ type store struct {
 	tried    int64 // how long it may be, after an append that failed
 	reserved int64
 
+	// unbegun is the file of a segment that could neither be begun nor removed.
+	unbegun fs.FileInfo
+
 	// suspect means that a sync failed. The kernel may have dropped the dirty
 	// pages and call them clean: the next sync of this file would prove
 	// nothing. What was not durable goes to a new segment.
@@ -150,14 +153,26 @@ func (s *store) cut(size int64) error {
 // create starts segment n, which must not exist.
 func (s *store) create(n uint64) (err error) {
 	path := segmentPath(s.dir, n)
+	if s.unbegun != nil {
+		// What was left of the attempt before, unless somebody put another file there.
+		if there, err := os.Lstat(path); err == nil && os.SameFile(there, s.unbegun) {
+			if err := s.disk.remove(path); err != nil {
+				return err
+			}
+		}
+		s.unbegun = nil
+	}
 	f, err := s.disk.create(path)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
+			info, serr := f.Stat()
 			_ = f.Close()
-			_ = s.disk.remove(path) // holds no record
+			if s.disk.remove(path) != nil && serr == nil { // it holds no record
+				s.unbegun = info
+			}
 		}
 	}()
 	if _, err := s.disk.writeAt(f, []byte(segmentHeader), 0); err != nil {
