@@ -25,6 +25,7 @@ const depsPolicy = `
 	internal/pair: golang.org/x/sys
 	internal/random:
 	internal/sample:
+	internal/missing:
 	gates: middleware internal/foreign
 	schema: middleware internal/foreign github.com/santhosh-tekuri/jsonschema/v5 github.com/go-json-experiment/json github.com/google/jsonschema-go
 	evidence/internal/tiles: internal/osfile golang.org/x/mod

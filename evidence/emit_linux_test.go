@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/internal/missing"
 )
 
 // TestEmitMakesNoSystemCall looks at the system calls of the thread that leaves
@@ -38,7 +39,10 @@ func TestEmitMakesNoSystemCall(t *testing.T) {
 	}
 	strace, err := exec.LookPath("strace")
 	if err != nil {
-		t.Skip("needs strace")
+		missing.Skip(t, "strace", "%v", err)
+	}
+	if out, err := exec.Command(strace, "-o", os.DevNull, os.Args[0], "-test.run", "^$").CombinedOutput(); err != nil {
+		missing.Skip(t, "strace", "it does not work here: %v: %.200s", err, out)
 	}
 	// The runtime wakes its own threads now and then, after the mark say: that
 	// is a few calls for 10,000 intents, and often none. One that emitting makes
@@ -50,7 +54,7 @@ func TestEmitMakesNoSystemCall(t *testing.T) {
 		cmd := exec.Command(strace, "-f", "-o", trace, os.Args[0], "-test.run", "^TestEmitMakesNoSystemCall$")
 		cmd.Env = append(os.Environ(), child+"=1", "GODEBUG=asyncpreemptoff=1")
 		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Skipf("strace does not work here: %v: %.200s", err, out)
+			t.Fatalf("%v: %s", err, out)
 		}
 		if calls = callsBetween(t, trace, fmt.Sprintf("getpgid(%d", mark)); len(calls) < runtimesOwn {
 			t.Logf("%d system calls of the runtime's beside 10,000 intents", len(calls))

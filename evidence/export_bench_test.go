@@ -37,8 +37,9 @@ func NewEmitter(r *Recorder, limit int) *Emitter {
 
 // Emit puts one intent.
 func (m *Emitter) Emit() error {
+	m.e.call.id++
 	e := m.e
-	_, err := m.q.put(false, &e, nil)
+	_, err := m.q.begin(false, nil, &e)
 	return err
 }
 

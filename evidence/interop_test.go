@@ -24,6 +24,8 @@ import (
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/middleware"
 	"golang.org/x/mod/sumdb/note"
+
+	"example.com/safeconduct/internal/missing"
 )
 
 var interop = flag.String("interop", "", "the directory of fsck and cosign, for the tests that run them")
@@ -337,7 +339,7 @@ func TestInteropPython(t *testing.T) {
 	}
 	for _, name := range []string{"python3", "openssl"} {
 		if _, err := exec.LookPath(name); err != nil {
-			skip(t, "needs python3 and openssl: %v", err)
+			missing.Skip(t, name, "%v", err)
 		}
 	}
 	script := func(t *testing.T, args ...string) (string, int) {

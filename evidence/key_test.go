@@ -18,6 +18,8 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+
+	"example.com/safeconduct/internal/missing"
 )
 
 func TestKeyRoundTrip(t *testing.T) {
@@ -205,7 +207,7 @@ func needOpenSSL(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath("openssl")
 	if err != nil {
-		t.Skip("openssl is not installed")
+		missing.Skip(t, "openssl", "%v", err)
 	}
 	return path
 }

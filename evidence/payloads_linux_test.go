@@ -7,13 +7,15 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+
+	"example.com/safeconduct/internal/missing"
 )
 
 // On a disk that fills up, contents stop, and tools go on.
 func TestContentsDoNotFillTheDisk(t *testing.T) {
 	mount := t.TempDir()
 	if err := syscall.Mount("tmpfs", mount, "tmpfs", 0, "size=12m"); err != nil {
-		skip(t, "mounts a small file system, which only root may: %v", err)
+		missing.Skip(t, "mount", "a small file system is mounted, which only root may: %v", err)
 	}
 	defer func() { _ = syscall.Unmount(mount, 0) }()
 	dir := filepath.Join(mount, "ledger")

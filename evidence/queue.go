@@ -52,11 +52,12 @@ type callRef struct {
 // A runState is what a Recorder knows of one run.
 type runState struct {
 	// Guarded by the queue's lock.
-	seq   uint64
-	calls uint64
-	ended bool
-	begun uint64            // of the calls below 64, by number
-	later map[uint32]uint64 // and of the others, 64 in each
+	seq    uint64
+	calls  uint64
+	ended  bool
+	block  uint32            // of 64 calls, by their numbers
+	begun  uint64            // of these, one bit each
+	others map[uint32]uint64 // and of those in other blocks
 
 	id string // set before the first record
 
@@ -67,21 +68,18 @@ type runState struct {
 
 // claim notes that the call begins. It returns false where it did before.
 func (s *runState) claim(id middleware.CallID) bool {
-	word, bit := s.begun, uint64(1)<<(id%64)
-	if id >= 64 {
-		word = s.later[uint32(id/64)]
+	if block := uint32(id / 64); block != s.block {
+		if s.others == nil {
+			s.others = make(map[uint32]uint64)
+		}
+		s.others[s.block] = s.begun
+		s.block, s.begun = block, s.others[block]
 	}
-	if word&bit != 0 {
+	bit := uint64(1) << (id % 64)
+	if s.begun&bit != 0 {
 		return false
 	}
-	if id < 64 {
-		s.begun |= bit
-		return true
-	}
-	if s.later == nil {
-		s.later = make(map[uint32]uint64)
-	}
-	s.later[uint32(id/64)] = word | bit
+	s.begun |= bit
 	return true
 }
 

@@ -12,6 +12,8 @@ import (
 	"example.com/safeconduct/gates"
 	"example.com/safeconduct/middleware"
 	kit "example.com/safeconduct/middleware/middlewaretest"
+
+	"example.com/safeconduct/internal/missing"
 )
 
 // TestCorpusTools puts the published tool calls of the Berkeley function-calling
@@ -20,7 +22,7 @@ import (
 func TestCorpusTools(t *testing.T) {
 	dir := os.Getenv("SAFECONDUCT_CORPORA")
 	if dir == "" {
-		t.Skip("SAFECONDUCT_CORPORA is unset: no corpora to read")
+		missing.Skip(t, "corpora", "SAFECONDUCT_CORPORA is unset")
 	}
 	f, err := os.Open(filepath.Join(dir, "bfcl", "tool_gate_cases.jsonl.gz"))
 	if err != nil {
@@ -71,7 +73,7 @@ func TestCorpusTools(t *testing.T) {
 func TestCorpusBudget(t *testing.T) {
 	dir := os.Getenv("SAFECONDUCT_CORPORA")
 	if dir == "" {
-		t.Skip("SAFECONDUCT_CORPORA is unset: no corpora to read")
+		missing.Skip(t, "corpora", "SAFECONDUCT_CORPORA is unset")
 	}
 	f, err := os.Open(filepath.Join(dir, "tau-bench", "airline_calls.jsonl"))
 	if err != nil {

@@ -13,13 +13,15 @@ import (
 	"example.com/safeconduct/gates"
 	"example.com/safeconduct/middleware"
 	kit "example.com/safeconduct/middleware/middlewaretest"
+
+	"example.com/safeconduct/internal/missing"
 )
 
 // newFolder is a folder with docs/a.txt and links, beside a secret.
 func newFolder(t *testing.T) (folder *gates.Folder, dir string) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
-		t.Skip("symbolic links need privileges")
+		missing.Skip(t, "symlinks", "they need privileges")
 	}
 	base := t.TempDir()
 	dir = filepath.Join(base, "root")

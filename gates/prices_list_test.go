@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"example.com/safeconduct/gates"
+
+	"example.com/safeconduct/internal/missing"
 )
 
 // listed calls f with the words of each line of the list that has figures.
@@ -74,7 +76,7 @@ func TestListPrices(t *testing.T) {
 func TestCorpusPrices(t *testing.T) {
 	dir := os.Getenv("SAFECONDUCT_CORPORA")
 	if dir == "" {
-		t.Skip("SAFECONDUCT_CORPORA is unset: no corpora to read")
+		missing.Skip(t, "corpora", "SAFECONDUCT_CORPORA is unset")
 	}
 	data, err := os.ReadFile(filepath.Join(dir, "price-table", "model_prices_and_context_window.json"))
 	if err != nil {

@@ -18,6 +18,8 @@ import (
 	"example.com/safeconduct/gates"
 	"example.com/safeconduct/middleware"
 	kit "example.com/safeconduct/middleware/middlewaretest"
+
+	"example.com/safeconduct/internal/missing"
 )
 
 // notPublic are addresses that no tool may reach, in many spellings.
@@ -121,7 +123,7 @@ func newSite(t *testing.T, ip string, h http.HandlerFunc) *site {
 	var lc net.ListenConfig
 	l, err := lc.Listen(t.Context(), "tcp", ip+":0")
 	if err != nil {
-		t.Skip(err) // some systems have but one loopback address
+		missing.Skip(t, "loopback", "some systems have but one address: %v", err)
 	}
 	s := &site{}
 	s.Server = &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

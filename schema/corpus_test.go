@@ -16,6 +16,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v5"
 
 	"example.com/safeconduct/schema"
+
+	"example.com/safeconduct/internal/missing"
 )
 
 // corpus returns the path of one of the public corpora, which are not part of the
@@ -24,7 +26,7 @@ func corpus(t *testing.T, name ...string) string {
 	t.Helper()
 	dir := os.Getenv("SAFECONDUCT_CORPORA")
 	if dir == "" {
-		t.Skip("SAFECONDUCT_CORPORA is unset: no corpora to read")
+		missing.Skip(t, "corpora", "SAFECONDUCT_CORPORA is unset")
 	}
 	return filepath.Join(append([]string{dir}, name...)...)
 }

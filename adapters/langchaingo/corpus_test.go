@@ -23,6 +23,8 @@ import (
 	"example.com/safeconduct/gates"
 	"example.com/safeconduct/middleware"
 	"example.com/safeconduct/schema"
+
+	"example.com/safeconduct/internal/missing"
 )
 
 // corpus opens a file of the public corpora, or skips the test.
@@ -30,7 +32,7 @@ func corpus(t *testing.T, name ...string) io.Reader {
 	t.Helper()
 	dir := os.Getenv("SAFECONDUCT_CORPORA")
 	if dir == "" {
-		t.Skip("SAFECONDUCT_CORPORA is unset: no corpora to read")
+		missing.Skip(t, "corpora", "SAFECONDUCT_CORPORA is unset")
 	}
 	f, err := os.Open(filepath.Join(append([]string{dir}, name...)...))
 	if err != nil {

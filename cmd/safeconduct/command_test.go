@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+
+	"example.com/safeconduct/internal/missing"
 )
 
 // safeconduct runs a command line.
@@ -294,7 +296,7 @@ func contents(t *testing.T, dirs []string) map[string]string {
 
 func TestUnreadableFilesCannotBeChecked(t *testing.T) {
 	if os.Geteuid() == 0 {
-		t.Skip("root may read everything")
+		missing.Skip(t, "a user", "root may read everything")
 	}
 	dir, public := ledger(t)
 	for _, path := range []string{public, segmentPath(dir)} {
