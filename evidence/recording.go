@@ -210,9 +210,9 @@ func (c *recording) end(ctx context.Context, res middleware.Result, err error) {
 		return
 	}
 	e := c.event(KindOutcome)
-	c.surround(&e)
 	e.decisions = c.trail.Decisions()
 	e.outcome = outcomeOf(ctx, res, err, e.decisions)
+	c.surround(&e)
 	if err == nil {
 		var kept int
 		e.output, kept = c.r.snapshot(res.Output, c.offered)
@@ -239,9 +239,12 @@ func (c *recording) aborted(class string) {
 	c.surround(&e)
 }
 
-// surround adds the input as it ran and what is left of the limits.
+// surround adds whether the call was carried out, the input as it ran, and what
+// is left of the limits.
 func (c *recording) surround(e *event) {
-	if input, ran := c.trail.Ran(); ran && !same(input, c.input) {
+	input, ran := c.trail.Ran()
+	e.outcome.Reached = ran
+	if ran && !same(input, c.input) {
 		var kept int
 		e.ran, kept = c.r.snapshot(input, nil)
 		e.hasRan = true
@@ -266,7 +269,6 @@ func offered(snap any) []string {
 
 func (c *recording) finish(e *event) {
 	c.ended = true
-	_, e.outcome.Reached = c.trail.Ran()
 	e.outcome.Released = c.trail.Released()
 	e.outcome.Latency = c.r.queue.elapsed() - c.began
 	if c.call.parent == 0 {
