@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -182,6 +183,10 @@ func TestARemovedLockLetsNobodyIn(t *testing.T) {
 				dir := newDir(t)
 				first := startWriting(t, dir, signing)
 				if err := take(filepath.Join(dir, "lock")); err != nil {
+					first.end(t)
+					if runtime.GOOS == "windows" {
+						t.Skipf("NOT TESTED: the system keeps the file from that: %v", err)
+					}
 					t.Fatal(err)
 				}
 				for range 3 {
