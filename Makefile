@@ -7,6 +7,7 @@ TESSERA_VERSION := v1.0.4
 COSIGN_VERSION := v3.0.6
 BIN := $(CURDIR)/bin
 INTEROP := $(BIN)/interop-$(TESSERA_VERSION)-$(COSIGN_VERSION)
+CROSS := windows/amd64 darwin/arm64 freebsd/amd64 linux/arm64 linux/386
 MODULES := . conformance bench/evidence bench/schema internal/mutate
 FUZZTIME ?= 1m
 MUTANTS ?= 400
@@ -43,6 +44,16 @@ $(BIN)/golangci-lint-$(GOLANGCI_VERSION):
 	@echo "installing golangci-lint $(GOLANGCI_VERSION), which takes a few minutes once"
 	@GOBIN=$(BIN) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	@mv $(BIN)/golangci-lint $@
+
+.PHONY: cross
+cross: ## vet everything, tests too, for other systems, and run the short tests with 32 bits
+	@for t in $(CROSS); do echo "== vet: $$t"; CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) vet ./...; done
+	@echo "== short tests: linux/386"
+	@CGO_ENABLED=0 GOARCH=386 $(GO) test -short -timeout 20m ./internal/... ./middleware/... ./gates ./schema ./evidence/...
+
+.PHONY: wine
+wine: ## run the short tests of what touches files as Windows programs, where there is Wine 10 or later
+	@internal/osfile/wine.sh ./internal/osfile ./evidence/internal/tiles ./evidence ./evidence/collector ./cmd/safeconduct
 
 .PHONY: conformance
 conformance: ## run langchaingo's own test suites, wrapped and unwrapped, and its recorded traffic

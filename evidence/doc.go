@@ -46,6 +46,19 @@
 // delivery.failed says so. Recorder.Flush waits for all that, and Recorder.Stats
 // says how far each exporter is.
 //
+// # Systems
+//
+// Ledgers are written on Linux, macOS, the BSDs and Windows, with 64 bits or 32,
+// and read everywhere. A ledger has one writer: its first segment is locked, so
+// that removing the file lock lets nobody in. Between machines that share a folder
+// locks may not hold; a writer that finds more in a segment than it wrote denies
+// what needs a record, and touches nothing.
+//
+// On Windows there is no sync of a directory: after a power failure a file that was
+// just renamed or removed, a checkpoint or an erased content, may be as it was. Modes
+// of files say nothing there: keep keys and ledgers in a folder that others cannot
+// read. Room for records is asked for ahead on Linux only.
+//
 // # Limits
 //
 // The session key lives in the agent's own process: a ledger shows what was

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -171,7 +172,7 @@ func TestACallBeforeTheRootCallDoesNotRuinTheLedger(t *testing.T) {
 // What an adapter of one's own gets wrong is no reason for a record that no
 // verifier takes: contents of another kind of call, sizes that no number holds.
 func TestContentsOutOfPlaceDoNotRuinTheLedger(t *testing.T) {
-	request := &middleware.ModelRequest{Messages: []middleware.Message{{Parts: []middleware.Part{{Size: 1 << 60}, {Size: -5}, {Size: 1<<63 - 1}}}}}
+	request := &middleware.ModelRequest{Messages: []middleware.Message{{Parts: []middleware.Part{{Size: math.MaxInt / 8}, {Size: -5}, {Size: math.MaxInt}}}}}
 	response := &middleware.ModelResponse{Choices: []middleware.Choice{{Text: "x"}}}
 	plan := &middleware.Plan{ToolCalls: []middleware.ToolCall{{Name: "x"}}}
 	contents := []any{request, response, plan, &middleware.PlanRequest{}, &middleware.PlanRequest{Steps: make([]middleware.Step, 3)}}

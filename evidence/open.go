@@ -381,16 +381,21 @@ func sameDir(a, b string) bool {
 func mendTiles(dir string, w *tiles.Writer) (_ *tiles.Writer, mended uint64, err error) {
 	if found := w.Found(); found != (tiles.Found{}) {
 		mended = uint64(found.Missing + found.Wrong)
-		w = tiles.NewWriter(dir, tiles.Options{Pass: tiles.Ensure})
-		var failed error
-		err := scan(dir, nil, func(f *frame, _ int64) bool {
-			failed = w.Append(f.leaf, nil)
-			return failed == nil
-		})
-		if err := errors.Join(err, failed); err != nil {
+		if w, err = ensureTiles(dir); err != nil {
 			return nil, 0, err
 		}
 	}
 	w.Resume()
 	return w, mended, nil
+}
+
+// ensureTiles writes the tiles of a ledger that are not as they must be.
+func ensureTiles(dir string) (*tiles.Writer, error) {
+	w := tiles.NewWriter(dir, tiles.Options{Pass: tiles.Ensure})
+	var failed error
+	err := scan(dir, nil, func(f *frame, _ int64) bool {
+		failed = w.Append(f.leaf, nil)
+		return failed == nil
+	})
+	return w, errors.Join(err, failed)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -280,9 +281,9 @@ func TestPartialDelivery(t *testing.T) {
 // A sink's error can make no sense, and nothing is lost by it.
 func TestNonsenseOfASink(t *testing.T) {
 	for name, nonsense := range map[string]error{
-		"more taken than sent":   &evidence.SinkError{Err: errSink, Accepted: 1 << 40},
+		"more taken than sent":   &evidence.SinkError{Err: errSink, Accepted: math.MaxInt},
 		"less than nothing":      &evidence.SinkError{Err: errSink, Accepted: -5, Rejected: -7, Final: true},
-		"more refused than sent": &evidence.SinkError{Err: errSink, Accepted: 3, Rejected: 1 << 40, Final: true},
+		"more refused than sent": &evidence.SinkError{Err: errSink, Accepted: 3, Rejected: math.MaxInt, Final: true},
 		"waits for ever":         &evidence.SinkError{Err: errSink, After: 1 << 62},
 		"nil in an interface":    (*evidence.SinkError)(nil),
 		"wraps nothing":          fmt.Errorf("%w", (*evidence.SinkError)(nil)),

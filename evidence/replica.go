@@ -7,6 +7,7 @@ import (
 	"iter"
 	"runtime"
 	"sync"
+	"time"
 
 	"example.com/safeconduct/evidence/internal/tiles"
 )
@@ -50,7 +51,8 @@ type Replica struct {
 	mu     sync.Mutex
 	store  *store
 	chain  chain
-	tiles  *tiles.Writer // nil once one could not be written
+	tiles  *tiles.Writer // nil once one could not be written, until they can be again
+	mended time.Time     // when that was last tried
 	marks  []place       // of every markEvery-th record
 	newest *anchor       // of those that cover no more than is there; nil without one
 	closed bool
@@ -253,7 +255,7 @@ func (r *Replica) commit(next chain, fresh []frame) error {
 	for i, f := range fresh {
 		r.note(r.chain.records+uint64(i), place{r.store.segment, from + int64(starts[i])}, f.record)
 		if r.tiles != nil && r.tiles.Append(f.leaf, nil) != nil {
-			r.tiles = nil // they are made again at the next opening
+			r.tiles = nil // they are made again when they are needed
 		}
 	}
 	r.chain = next

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"example.com/safeconduct/evidence"
 )
@@ -241,4 +245,42 @@ func TestOpenReplicaIsLinearInTheSessions(t *testing.T) {
 	if few, many := allocated(250), allocated(1000); many > 6*few {
 		t.Errorf("250 sessions take %d bytes, 1000 take %d", few, many)
 	}
+}
+
+// While a tile cannot be written records are stored all the same, and when it can be
+// what comes again is known again, without an opening.
+func TestReplicaWhoseTilesCannotBeWrittenForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newForger(t)
+		f.open()
+		for len(f.envs) < 300 {
+			f.run(fmt.Sprint("run-", len(f.envs)), "mail")
+		}
+		dir := newDir(t)
+		r := openReplica(t, dir, evidence.ReplicaConfig{})
+		block := filepath.Join(dir, "tile")
+		if err := os.WriteFile(block, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := r.Append(f.envs); n != len(f.envs) || err != nil {
+			t.Fatal(n, err)
+		}
+		for range 2 {
+			if _, err := r.Append(f.envs[:1]); !errors.Is(err, evidence.ErrUnavailable) {
+				t.Errorf("got %v", err)
+			}
+		}
+		if err := os.Remove(block); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		if n, err := r.Append(f.envs); n != len(f.envs) || err != nil {
+			t.Errorf("got %d, %v", n, err)
+		}
+		if err := r.PutCheckpoint(f.checkpoint()); err != nil {
+			t.Error(err)
+		}
+		wantSame(t, dir, f.envs...)
+		wantIntact(t, dir)
+	})
 }

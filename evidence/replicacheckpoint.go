@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 
 	"example.com/safeconduct/evidence/internal/tiles"
 )
@@ -150,10 +151,23 @@ func (r *Replica) rootAt(size int64) (tiles.Hash, error) {
 	return reader.Root(size)
 }
 
+// mendEvery is how often it is tried to write tiles again that could not be, for
+// which all records are read.
+const mendEvery = 10 * time.Second
+
 // reader returns a reader of the tree's hashes.
 func (r *Replica) reader() (*tiles.Reader, error) {
 	if r.tiles == nil {
-		return nil, errors.New("a tile could not be written: open it again")
+		if time.Since(r.mended) < mendEvery {
+			return nil, errors.New("a tile could not be written")
+		}
+		r.mended = time.Now()
+		w, err := ensureTiles(r.dir)
+		if err != nil {
+			return nil, err
+		}
+		w.Resume()
+		r.tiles = w
 	}
 	if err := r.tiles.Flush(); err != nil {
 		return nil, err

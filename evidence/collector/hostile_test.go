@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -373,21 +372,25 @@ func TestTwoCollectorsOfAnEmptyDirectory(t *testing.T) {
 }
 
 func TestNewPanics(t *testing.T) {
-	for name, cfg := range map[string]collector.Config{
-		"no policy":        {},
-		"a negative limit": {Policy: policy, Limits: collector.Limits{Body: -1}},
-		"a client without a key": {Policy: policy, Clients: []collector.Client{
-			{Name: "x"},
-		}},
+	for want, cfgs := range map[string][]collector.Config{
+		"collector: New: no Policy": {{}},
+		"collector: New: negative limit": {
+			{Policy: policy, Limits: collector.Limits{Body: -1}}, {Policy: policy, Limits: collector.Limits{Plain: -1}},
+			{Policy: policy, Limits: collector.Limits{Records: -1}}, {Policy: policy, Limits: collector.Limits{Concurrent: -1}},
+			{Policy: policy, Limits: collector.Limits{Connections: -1}}, {Policy: policy, Limits: collector.Limits{Timeout: -1}},
+		},
+		"collector: New: client 1: the hash of the key is missing": {{Policy: policy, Clients: []collector.Client{{Name: "x"}}}},
 	} {
-		func() {
-			defer func() {
-				if v := recover(); v == nil || !strings.HasPrefix(fmt.Sprint(v), "collector: New: ") {
-					t.Errorf("%s: got panic %v", name, v)
-				}
+		for _, cfg := range cfgs {
+			func() {
+				defer func() {
+					if v := recover(); v != want {
+						t.Errorf("%+v: got panic %v, want %q", cfg.Limits, v, want)
+					}
+				}()
+				_, _ = collector.New(t.TempDir(), cfg)
 			}()
-			_, _ = collector.New(t.TempDir(), cfg)
-		}()
+		}
 	}
 }
 

@@ -305,14 +305,14 @@ func TestSubject(t *testing.T) {
 		s := newTable()
 		return evidencetest.Subject{Sink: s.insertAll, Stored: s.all}
 	})
-	for name, f := range map[string]func(){
-		"no records": func() { evidencetest.Records(t, 0) },
-		"no handler": func() { evidencetest.NewServer(t, nil) },
+	for want, f := range map[string]func(){
+		"evidencetest: Records: fewer than one": func() { evidencetest.Records(t, 0) },
+		"evidencetest: NewServer: nil handler":  func() { evidencetest.NewServer(t, nil) },
 	} {
 		func() {
 			defer func() {
-				if v, _ := recover().(string); !strings.HasPrefix(v, "evidencetest: ") {
-					t.Errorf("%s: got panic %q, want one that names the package", name, v)
+				if v := recover(); v != want {
+					t.Errorf("got panic %v, want %q", v, want)
 				}
 			}()
 			f()

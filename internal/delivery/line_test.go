@@ -438,8 +438,8 @@ func TestNewPanics(t *testing.T) {
 	} {
 		func() {
 			defer func() {
-				if v, _ := recover().(string); !strings.HasPrefix(v, "delivery: ") {
-					t.Errorf("%+v: got panic %q, want one that names the package", cfg, v)
+				if v := recover(); v != "delivery: New: negative bound" {
+					t.Errorf("%+v: got panic %v, want that a bound is negative", cfg, v)
 				}
 			}()
 			delivery.New(cfg)

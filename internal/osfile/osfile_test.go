@@ -43,7 +43,9 @@ func TestAReaderHindersNobody(t *testing.T) {
 	}
 	defer func() { _ = reader.Close() }()
 	write(t, path+".new", "two")
-	if err := osfile.Rename(path+".new", path); err != nil {
+	if err := osfile.Rename(path+".new", path); err != nil && isWine() {
+		t.Skipf("NOT TESTED: Wine replaces no file that is open: %v", err)
+	} else if err != nil {
 		t.Fatal(err)
 	}
 	second, err := osfile.OpenDirect(path, os.O_RDWR, 0)
@@ -102,8 +104,9 @@ func TestOpenDirectRefusesSymbolicLinks(t *testing.T) {
 	for _, to := range []string{"file", filepath.Join(dir, "file"), "nowhere"} {
 		link := filepath.Join(dir, "link")
 		_ = os.Remove(link)
-		if err := os.Symlink(to, link); err != nil {
-			t.Skipf("NOT TESTED: this system gives us no symbolic links: %v", err)
+		err := os.Symlink(to, link)
+		if info, lerr := os.Lstat(link); err != nil || lerr != nil || info.Mode()&fs.ModeSymlink == 0 {
+			t.Skipf("NOT TESTED: this system gives us no symbolic links: %v", errors.Join(err, lerr))
 		}
 		for _, flag := range []int{os.O_RDONLY, os.O_RDWR | os.O_CREATE} {
 			if f, err := osfile.OpenDirect(link, flag, 0o600); err == nil {
