@@ -154,8 +154,9 @@ func sameDenial(a, b error) bool {
 }
 
 // A PanicError reports a panic that was caught at the boundary of a wrapped
-// call. It comes back as it is where a tool, chain or model panicked, and as
-// the cause of a [DeniedError] with [CodeIndeterminate] where a gate did.
+// call. It comes back as it is where a tool, chain or model panicked, or the Stream
+// of its caller, and as the cause of a [DeniedError] with [CodeIndeterminate] where
+// a gate did.
 type PanicError struct {
 	Kind Kind
 	Call string // the Name of the Call

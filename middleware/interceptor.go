@@ -162,15 +162,20 @@ func enter(chain Handler, s *scope, call Call) (res Result, err error) {
 	return res, err
 }
 
-// enterStream is enter for a call with a Stream.
+// enterStream is enter for a call with a Stream. One that panicked fails the call,
+// whatever the client made of that.
 func enterStream(chain Handler, s *scope, call Call) (Result, error) {
-	out := &outlet{to: call.Stream}
+	out := &outlet{to: call.Stream, kind: call.Kind, name: call.Name}
 	defer out.end(s)
 	call.Stream = out.pass
 	s.mu.Lock()
 	s.decisionLog().out = out
 	s.mu.Unlock()
-	return enter(chain, s, call)
+	res, err := enter(chain, s, call)
+	if p := out.panicked.Load(); p != nil && err == nil {
+		err = p
+	}
+	return res, err
 }
 
 // misplaced returns why a call cannot begin where it is.

@@ -7,10 +7,10 @@ import (
 )
 
 // Named gives a hand-written Interceptor a gate's name: on its denials, on the
-// trail, and where it panics, which denies. A denial that i returns and that
-// did not come from next is i's own; so is any other error where next did not
-// fail. When i lets next's result through, it allowed. What next spent comes back
-// where i forgets it or panics. Named panics if the name is empty or i is nil.
+// trail, and where it panics, which denies. A denial that i returns and that came
+// neither from next nor from the call's Stream is i's own; so is any other error where
+// neither failed. When i lets next's result through, it allowed. What next spent comes
+// back where i forgets it or panics. Named panics if the name is empty or i is nil.
 func Named(gate string, i Interceptor) Interceptor {
 	mustGate("Named", gate, i == nil)
 	return named(NewGate(gate), i)
@@ -65,7 +65,7 @@ func named(g *Gate, i Interceptor) Interceptor {
 			if o.refused != nil {
 				return Result{Usage: res.Usage}, t.Deny(ctx, call, o.refused)
 			}
-			if err == nil || o.err != nil && (!isDenied(err) || sameDenial(err, o.err)) {
+			if err == nil || passedOn(err, o.err) || passedOn(err, o.foreign) {
 				t.Allow()
 				return res, err
 			}
@@ -74,13 +74,18 @@ func named(g *Gate, i Interceptor) Interceptor {
 	}
 }
 
+// passedOn reports whether err is what others failed with, or at least no denial of
+// its own.
+func passedOn(err, others error) bool {
+	return others != nil && (!isDenied(err) || sameDenial(err, others))
+}
+
 // A frame is the context of one call within a Named Interceptor.
 type frame struct {
 	context.Context
 	g *Gate
 
-	mu      sync.Mutex
-	foreign error // what the Stream that the call came with returned
+	mu sync.Mutex
 	frameOutcome
 }
 
@@ -91,6 +96,7 @@ type frameOutcome struct {
 	err     error         // and with it
 	took    time.Duration // how long it took
 	refused error         // what the Interceptor's own Stream returned
+	foreign error         // what the Stream that the call came with returned
 }
 
 type frameKey struct{ g *Gate }

@@ -125,7 +125,7 @@ func (f *shadowFrame) decide(h Handler) (err error) {
 // note puts the denial that err means on the trail, unless the Interceptor did
 // so itself or it came from next.
 func (f *shadowFrame) note(name string, err error) {
-	if err == nil || f.err != nil && (!isDenied(err) || sameDenial(err, f.err)) {
+	if err == nil || passedOn(err, f.err) {
 		return
 	}
 	s := scopeOf(f.Context)

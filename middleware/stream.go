@@ -149,20 +149,35 @@ var errStreamEnded = errors.New("middleware: the call whose stream this is has e
 
 // An outlet is where a call's stream leaves it.
 type outlet struct {
-	to Stream
+	to   Stream
+	kind Kind // of the call
+	name string
 
-	sum   atomic.Int64 // bytes that have left
-	ended atomic.Bool
-	turn  turn // of the chunk that leaves
+	sum      atomic.Int64 // bytes that have left
+	ended    atomic.Bool
+	turn     turn // of the chunk that leaves
+	panicked atomic.Pointer[PanicError]
 }
 
-func (o *outlet) pass(ctx context.Context, chunk Chunk) error {
+// pass passes on a chunk. Where its caller's Stream panics, no interceptor did, from
+// which the chunk may come: that is an error of the Stream, after which it gets no more.
+func (o *outlet) pass(ctx context.Context, chunk Chunk) (err error) {
 	if err := o.turn.take(ctx); err != nil {
 		return err
 	}
-	defer o.turn.leave()
+	defer func() {
+		if v := recover(); v != nil {
+			p := newPanicError(&Call{Kind: o.kind, Name: o.name}, v)
+			o.panicked.Store(p)
+			err = p
+		}
+		o.turn.leave()
+	}()
 	if o.ended.Load() {
 		return errStreamEnded
+	}
+	if p := o.panicked.Load(); p != nil {
+		return p
 	}
 	o.sum.Add(int64(chunk.Len()))
 	return o.to(ctx, chunk)
