@@ -155,6 +155,9 @@ func (p *places) leave(mine *place) {
 		if from != nil {
 			from.lent = within
 		}
+		if around := mine.lender(); around != nil && around.lent == nil {
+			p.serve(around) // for which those within have not waited so far
+		}
 	case from != nil:
 		from.lent = nil
 		p.serve(from)

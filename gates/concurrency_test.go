@@ -163,6 +163,47 @@ func TestAPlaceFurtherAround(t *testing.T) {
 	})
 }
 
+// A call that waits for the place of the one around it gets that of the one around
+// both, where the first returns and leaves its place to another.
+func TestAPlaceFurtherAroundIsNotLeftIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := gates.Concurrency(2, gates.WaitWhenFull)
+		tool, _, _ := toolAndModel(gate)
+		began := time.Now()
+		var wg sync.WaitGroup
+		var waited time.Duration
+		start := func(ctx context.Context, f func(ctx context.Context) error) {
+			wg.Go(func() {
+				if _, err := tool(ctx, doing(f)); err != nil {
+					t.Error(err)
+				}
+			})
+			time.Sleep(time.Millisecond) // it has begun
+		}
+		sleep := func(d time.Duration) func(context.Context) error {
+			return func(context.Context) error { time.Sleep(d); return nil }
+		}
+		start(t.Context(), func(around context.Context) error {
+			start(around, sleep(time.Second)) // has the place of the one around
+			start(around, func(ctx context.Context) error {
+				start(ctx, sleep(time.Minute)) // has the place of this one
+				start(ctx, func(context.Context) error {
+					waited = time.Since(began)
+					return nil
+				})
+				time.Sleep(2 * time.Second)
+				return nil
+			})
+			time.Sleep(time.Hour)
+			return nil
+		})
+		wg.Wait()
+		if waited.Round(time.Second) != 2*time.Second {
+			t.Errorf("a call waited %v for a place that was idle after 2s", waited)
+		}
+	})
+}
+
 // TestConcurrencyInAShadow shows that a call within one that has a place does not
 // wait for it in a shadow either, whose context goes nowhere.
 func TestConcurrencyInAShadow(t *testing.T) {
