@@ -157,8 +157,8 @@ func (c *chainCall) turn(actions []schema.AgentAction, calls []middleware.ToolCa
 // claim finds what asked for the call of a tool that is about to be made. The
 // executor passes on neither the action nor its ID, so that the first one with
 // the same tool and arguments is taken, of a refused turn before all others. It
-// returns the provider's ID and, if the turn was refused, what to say.
-func (c *chainCall) claim(name, input string) (id string, refused middleware.Observation) {
+// returns the provider's ID and, if the turn was refused, its refusal.
+func (c *chainCall) claim(name, input string) (id string, refused *refusal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	found := -1
@@ -171,14 +171,11 @@ func (c *chainCall) claim(name, input string) (id string, refused middleware.Obs
 		}
 	}
 	if found < 0 {
-		return "", ""
+		return "", nil
 	}
 	a := c.asked[found]
 	c.asked = slices.Delete(c.asked, found, found+1)
-	if a.denied == nil {
-		return a.action.ToolID, ""
-	}
-	return a.action.ToolID, a.denied.said
+	return a.action.ToolID, a.denied
 }
 
 // unanswered returns the error of a run in which a tool call of a refused turn was

@@ -67,8 +67,8 @@ func (t *tool) String() string { return onion(middleware.KindTool, t.name, t.is)
 func (t *tool) Call(ctx context.Context, input string) (string, error) {
 	if turn := find[chainCall](ctx); turn != nil {
 		asked, refused := turn.claim(t.name, input)
-		if refused != "" {
-			return string(refused), nil
+		if refused != nil {
+			return string(refused.said), nil
 		}
 		if asked != "" {
 			ctx = middleware.WithToolCall(ctx, asked)

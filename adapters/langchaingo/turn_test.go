@@ -172,6 +172,24 @@ func TestARefusedCallOfAMadeUpNameAnswersNoOther(t *testing.T) {
 	}
 }
 
+// A turn is refused by an Observation, whatever that says.
+func TestATurnThatIsRefusedWithoutAWordIsNotRun(t *testing.T) {
+	calc := &funcTool{"calc", func(context.Context, string) (string, error) {
+		t.Error("the tool of a refused turn ran")
+		return "", nil
+	}}
+	silent := middleware.TransformResult("silent", func(_ context.Context, call middleware.Call, res middleware.Result) (middleware.Result, bool, error) {
+		if plan, ok := res.Output.(*middleware.Plan); ok && plan.Final == nil {
+			return middleware.Result{Output: middleware.Observation("")}, true, nil
+		}
+		return res, false, nil
+	})
+	run := langchaingo.Executor(agents.NewExecutor(agents.NewOneShotAgent(says(mrklCalls, "Final Answer: 437"), []tools.Tool{calc})), silent)
+	if out, err := chains.Run(t.Context(), run, "?"); err != nil || out != "437" {
+		t.Errorf("got %q, %v", out, err)
+	}
+}
+
 // A sequence is an agent that asks for one thing after another.
 type sequence struct {
 	planner
