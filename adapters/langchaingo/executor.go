@@ -7,6 +7,7 @@ import (
 	"github.com/tmc/langchaingo/agents"
 	"github.com/tmc/langchaingo/chains"
 	"github.com/tmc/langchaingo/llms"
+	"github.com/tmc/langchaingo/llms/cache"
 	"github.com/tmc/langchaingo/tools"
 
 	"example.com/safeconduct/middleware"
@@ -19,9 +20,9 @@ import (
 //
 // The executor and its agent are copied, not changed. Executor reaches the model
 // of the agents of langchaingo. Of any other agent each model must have been guarded
-// with [Model] when the agent was made, and keeps the interceptors that it got
-// there. Executor looks for models in the agent's fields, eight levels deep, and
-// not in its tools.
+// with [Model] when the agent was made, inside of a cache of langchaingo's where there
+// is one, and keeps the interceptors that it got there. Executor looks for models in
+// the agent's fields, eight levels deep, and not in its tools.
 //
 // Executor panics if e or its agent is nil, if the agent has no tools or tools
 // that cannot be told apart, if it has a model that is not guarded and that
@@ -114,6 +115,8 @@ func (m *models) find(v reflect.Value, levels int) {
 	}
 	modelType := reflect.TypeFor[llms.Model]()
 	switch {
+	case v.Type() == reflect.TypeFor[*cache.Cacher](), v.Type() == reflect.TypeFor[cache.Cacher]():
+		// Of a cache the model counts that it asks.
 	case v.Type().Implements(reflect.TypeFor[guardedModel]()):
 		m.guarded = true
 		return

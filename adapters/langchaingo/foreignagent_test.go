@@ -8,6 +8,7 @@ import (
 
 	"github.com/tmc/langchaingo/agents"
 	"github.com/tmc/langchaingo/llms"
+	"github.com/tmc/langchaingo/llms/cache"
 	"github.com/tmc/langchaingo/tools"
 
 	"example.com/safeconduct/adapters/langchaingo"
@@ -50,6 +51,8 @@ func TestAnAgentWhoseModelIsNotGuardedIsRefused(t *testing.T) {
 		"its tool's other model, unguarded":  {agent(guarded, &summarizer{says()}), ""},
 		"its tool's model, and it, guarded":  {agent(guarded, nil), ""},
 		"its fallback is a model of no kind": {agent(guarded, llms.Model(nil)), ""},
+		"its model is guarded in a cache":    {agent(cache.New(guarded, nil), nil), ""},
+		"its model is unguarded in a cache":  {agent(cache.New(says(), nil), nil), unguarded},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
