@@ -201,6 +201,7 @@ func (a *agent) run(ctx context.Context, call middleware.Call) (middleware.Resul
 	}
 	var v verdict
 	actions, finish, err := a.Agent.Plan(ctx, steps, inputs, v.chainOptions(f.options, f.streams, call)...)
+	f.was = markOf(f.inputs, text) // the agent may change its inputs, and be asked again
 	if refused := v.error(); refused != nil {
 		err = refused
 	}

@@ -103,6 +103,7 @@ func (c *chain) run(ctx context.Context, call middleware.Call) (middleware.Resul
 	}
 	var v verdict
 	out, err := c.inner.Call(ctx, in, v.chainOptions(f.options, f.streams, call)...)
+	f.was = markOf(f.inputs, value) // the chain may change its inputs, and be called again
 	if refused := v.error(); refused != nil {
 		err = refused
 	}

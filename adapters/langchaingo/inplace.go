@@ -59,14 +59,47 @@ func value(seed maphash.Seed, v any) uint64 {
 }
 
 func reflected(seed maphash.Seed, v reflect.Value) uint64 {
-	var h maphash.Hash
-	h.SetSeed(seed)
-	write(&h, v, maxMarked)
-	return h.Sum64()
+	m := marker{seed: seed}
+	return m.sum(v, maxMarked)
 }
 
 // maxMarked is how deep a mark looks. Slices and maps can hold themselves.
 const maxMarked = 32
+
+// A marker hashes one value.
+type marker struct {
+	seed maphash.Seed
+	sums map[shared]uint64 // of slices and maps; nil as long as there is none
+}
+
+// A shared is a slice or a map that may stand in many places of a value, as it is
+// looked at from one level.
+type shared struct {
+	t           reflect.Type
+	p           uintptr
+	len, levels int
+}
+
+func (m *marker) sum(v reflect.Value, levels int) uint64 {
+	var h maphash.Hash
+	h.SetSeed(m.seed)
+	m.write(&h, v, levels)
+	return h.Sum64()
+}
+
+// once returns what f makes of a slice or a map, which it is asked once.
+func (m *marker) once(v reflect.Value, levels int, f func() uint64) uint64 {
+	at := shared{v.Type(), v.Pointer(), v.Len(), levels}
+	sum, ok := m.sums[at]
+	if !ok {
+		sum = f()
+		if m.sums == nil {
+			m.sums = make(map[shared]uint64)
+		}
+		m.sums[at] = sum
+	}
+	return sum
+}
 
 func number(h *maphash.Hash, n uint64) {
 	var b [8]byte
@@ -75,7 +108,7 @@ func number(h *maphash.Hash, n uint64) {
 }
 
 // write writes a value, so far as it is no pointer to one.
-func write(h *maphash.Hash, v reflect.Value, levels int) {
+func (m *marker) write(h *maphash.Hash, v reflect.Value, levels int) {
 	number(h, uint64(v.Kind()))
 	if levels == 0 {
 		return
@@ -97,30 +130,56 @@ func write(h *maphash.Hash, v reflect.Value, levels int) {
 	case reflect.Complex64, reflect.Complex128:
 		number(h, math.Float64bits(real(v.Complex())))
 		number(h, math.Float64bits(imag(v.Complex())))
-	case reflect.Slice, reflect.Array:
+	case reflect.Slice:
 		number(h, uint64(v.Len()))
+		switch {
+		case v.Type().Elem().Kind() == reflect.Uint8:
+			_, _ = h.Write(v.Bytes()) // has no errors
+		case holdsMore(v.Type().Elem()):
+			number(h, m.once(v, levels, func() uint64 { return m.items(v, levels-1) }))
+		default:
+			number(h, m.items(v, levels-1))
+		}
+	case reflect.Array:
 		for i := range v.Len() {
-			write(h, v.Index(i), levels-1)
+			m.write(h, v.Index(i), levels-1)
 		}
 	case reflect.Map:
-		sum := uint64(v.Len())
-		for i := v.MapRange(); i.Next(); {
-			var k, e maphash.Hash
-			k.SetSeed(h.Seed())
-			e.SetSeed(h.Seed())
-			write(&k, i.Key(), levels-1)
-			write(&e, i.Value(), levels-1)
-			sum += entry(k.Sum64(), e.Sum64())
-		}
-		number(h, sum)
+		number(h, m.once(v, levels, func() uint64 { return m.entries(v, levels-1) }))
 	case reflect.Struct:
 		for i := range v.NumField() {
-			write(h, v.Field(i), levels-1)
+			m.write(h, v.Field(i), levels-1)
 		}
 	case reflect.Interface:
-		write(h, v.Elem(), levels-1)
+		m.write(h, v.Elem(), levels-1)
 	case reflect.Pointer, reflect.Chan, reflect.Func, reflect.UnsafePointer:
 		number(h, uint64(v.Pointer()))
 	case reflect.Invalid:
 	}
+}
+
+func (m *marker) items(v reflect.Value, levels int) uint64 {
+	var h maphash.Hash
+	h.SetSeed(m.seed)
+	for i := range v.Len() {
+		m.write(&h, v.Index(i), levels)
+	}
+	return h.Sum64()
+}
+
+func (m *marker) entries(v reflect.Value, levels int) uint64 {
+	sum := uint64(v.Len())
+	for i := v.MapRange(); i.Next(); {
+		sum += entry(m.sum(i.Key(), levels), m.sum(i.Value(), levels))
+	}
+	return sum
+}
+
+// holdsMore reports whether values of a type can hold slices and maps.
+func holdsMore(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Interface, reflect.Slice, reflect.Map, reflect.Struct, reflect.Array:
+		return true
+	}
+	return false
 }

@@ -177,6 +177,64 @@ func TestACallWhoseInputWasModifiedInPlaceIsNotMade(t *testing.T) {
 	}
 }
 
+// A scribbler is a chain that writes into its inputs.
+type scribbler struct{}
+
+func (scribbler) Call(_ context.Context, in map[string]any, _ ...chains.ChainCallOption) (map[string]any, error) {
+	in["scratch"] = "something"
+	return map[string]any{"output": "ok"}, nil
+}
+func (scribbler) GetMemory() schema.Memory { return memory.NewSimple() }
+func (scribbler) GetInputKeys() []string   { return nil }
+func (scribbler) GetOutputKeys() []string  { return []string{"output"} }
+
+// Plan asks for nothing more.
+func (scribbler) Plan(_ context.Context, _ []schema.AgentStep, in map[string]string, _ ...chains.ChainCallOption) (
+	[]schema.AgentAction, *schema.AgentFinish, error,
+) {
+	in["scratch"] = "something"
+	return nil, &schema.AgentFinish{ReturnValues: map[string]any{"output": "ok"}}, nil
+}
+func (scribbler) GetTools() []tools.Tool { return nil }
+
+// What a chain or an agent itself makes of its inputs is not the interceptors' fault,
+// and no reason not to ask it again.
+func TestAChainThatWritesIntoItsInputsIsAskedAgain(t *testing.T) {
+	var asked middleware.Within[int]
+	again := func(next middleware.Handler) middleware.Handler {
+		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			if res, err := next(ctx, call); err != nil || asked.Find(ctx) != nil {
+				return res, err
+			}
+			asked.New(ctx)
+			return middleware.Again(ctx, call)
+		}
+	}
+	if out, err := langchaingo.Chain(scribbler{}, again).Call(t.Context(), map[string]any{"input": "?"}); err != nil || out["output"] != "ok" {
+		t.Errorf("chain: got %v, %v", out, err)
+	}
+	if _, out, err := langchaingo.Agent(scribbler{}, again).Plan(t.Context(), nil, map[string]string{"input": "?"}); err != nil || out == nil {
+		t.Errorf("agent: got %v, %v", out, err)
+	}
+}
+
+// Inputs that hold one another in many ways are looked at once each.
+func TestInputsThatHoldThemselves(t *testing.T) {
+	self := map[string]any{"text": "a secret"}
+	self["a"], self["b"], self["c"] = self, []any{self, self}, map[string]any{"again": self}
+	in := map[string]any{"self": self}
+	edit := middleware.Before("edit", func(context.Context, middleware.Call) error {
+		self["text"] = "another"
+		return nil
+	})
+	if _, err := langchaingo.Chain(scribbler{}, pass).Call(t.Context(), in); err != nil {
+		t.Errorf("nothing was changed: %v", err)
+	}
+	if _, err := langchaingo.Chain(scribbler{}, edit).Call(t.Context(), in); err == nil || !strings.Contains(err.Error(), "in place") {
+		t.Errorf("changed in place: got %v", err)
+	}
+}
+
 // A request that says what cannot be asked is not asked in another form.
 func TestARequestThatCannotBeMadeIsAnError(t *testing.T) {
 	for name, tt := range map[string]struct {
