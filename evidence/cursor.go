@@ -62,6 +62,11 @@ type shipCursor struct {
 	Shipped  uint64     `json:"shipped"`
 }
 
+// newCursor returns one of a sink that has nothing.
+func newCursor(exporter, ledger string) shipCursor {
+	return shipCursor{Exporter: exporter, Ledger: ledger, Segment: 1, Offset: int64(len(segmentHeader))}
+}
+
 func (c *shipCursor) place() place    { return place{c.Segment, c.Offset} }
 func (c *shipCursor) records() uint64 { return c.Shipped + c.Parked }
 
@@ -137,8 +142,12 @@ func loadCursor(dir, exporter, ledger string, key []byte, end place, records uin
 	return c, c.check(dir)
 }
 
-// check compares the record before the cursor with that in the ledger.
+// check compares the record before the cursor, if there is one, with that in the
+// ledger.
 func (c *shipCursor) check(dir string) error {
+	if start := newCursor(c.Exporter, c.Ledger); c.records() == 0 && c.place() == start.place() {
+		return nil // it went back to the beginning
+	}
 	other := errors.New("the record before it is another")
 	f, _, err := openRegular(segmentPath(dir, c.Segment), true)
 	if err != nil {

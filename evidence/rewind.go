@@ -120,9 +120,10 @@ func (x *shipper) rewind() {
 // records, and nothing else. That some of the others were refused is still to be
 // recorded, where it is not yet.
 func (c *shipCursor) rewound(dir string, records uint64) (*shipCursor, error) {
-	r := &shipCursor{Exporter: c.Exporter, Ledger: c.Ledger, Refused: c.Refused, Segment: 1, Offset: int64(len(segmentHeader))}
+	r := newCursor(c.Exporter, c.Ledger)
+	r.Refused = c.Refused
 	if records == 0 {
-		return r, nil
+		return &r, nil
 	}
 	var bad error
 	err := walkFrom(dir, r.place(), func(at place, env []byte, err error) bool {
@@ -140,5 +141,5 @@ func (c *shipCursor) rewound(dir string, records uint64) (*shipCursor, error) {
 	if err = errors.Join(err, bad); err == nil && r.Shipped < records {
 		err = errors.New("the ledger is shorter than it was")
 	}
-	return r, err
+	return &r, err
 }

@@ -27,6 +27,7 @@ func TestATokenThatIsWrongForAnHour(t *testing.T) {
 		"403":             &delivery.StatusError{Status: 403},
 		"not over HTTP":   &evidence.SinkError{Err: errSink, NotAllowed: true},
 		"with a patience": &evidence.SinkError{Err: &delivery.StatusError{Status: 401}, After: time.Second},
+		"for good":        &evidence.SinkError{Err: &delivery.StatusError{Status: 403}, Final: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -287,6 +288,35 @@ func TestAReplicaThatLearnsOfAKeyTooLate(t *testing.T) {
 	if got, want := envelopes(t, copied), envelopes(t, dir); !slices.EqualFunc(got, want, bytes.Equal) {
 		t.Errorf("the copy has %d records, the ledger %d, or they differ", len(got), len(want))
 	}
+}
+
+// An exporter that went back to the beginning, and died there, still has to record what
+// its sink had refused before.
+func TestGoingBackForgetsNoRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, left := newDir(t), newDir(t)
+		var answer atomic.Pointer[evidence.SinkError]
+		sink := func(context.Context, [][]byte) error { return answer.Load() }
+		r := openUnfinished(t, dir, sink)
+		answer.Store(&evidence.SinkError{Err: errSink, Final: true})
+		for range 2 { // of the second ones no record says within the minute
+			use(t, r, 10)
+			time.Sleep(5 * time.Second)
+		}
+		answer.Store(&evidence.SinkError{Err: errSink, Held: new(uint64)})
+		use(t, r, 1)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if err := os.CopyFS(left, os.DirFS(dir)); err != nil { // as a crash leaves it
+			t.Fatal(err)
+		}
+		again := openUnfinished(t, left, sink)
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if _, seqs := refusals(t, left); len(seqs) != 81 || stats(again).Lag == 0 {
+			t.Errorf("records say that %d were refused, want 81; stats %+v", len(seqs), stats(again))
+		}
+	})
 }
 
 // What a sink refused is sent again when somebody asks for it, while the ledger is

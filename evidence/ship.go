@@ -106,7 +106,7 @@ func newShipper(e Exporter, s *store, q *queue, log logger, ledger string, key [
 		log.warn("an exporter begins anew, as its cursor cannot be used", "exporter", e.Name, "error", err)
 		fallthrough
 	case c == nil:
-		x.cursor = shipCursor{Exporter: e.Name, Ledger: ledger, Segment: 1, Offset: int64(len(segmentHeader))}
+		x.cursor = newCursor(e.Name, ledger)
 	default:
 		x.cursor = *c
 	}
