@@ -23,7 +23,8 @@ import (
 //	Refused() int              and if that is not zero, only so many of the rest
 //	RetryAfter() time.Duration how long to wait before the next call
 //	Unauthorized() bool        whoever sends is not known, or may not: nothing is
-//	                           refused, and all waits until somebody sees to it
+//	                           refused, whatever Permanent says, and all waits until
+//	                           somebody sees to it
 //	Missing() (uint64, bool)   records before these are missing: so many from the
 //	                           ledger's first one on are there
 //
@@ -47,7 +48,7 @@ type SinkError struct {
 	Accepted int
 
 	// Rejected is how many envelopes after those are refused for good, where
-	// Final is set; zero is for all of them.
+	// Final is set; zero is for all of them. Who is not allowed has none refused.
 	Rejected int
 	Final    bool
 

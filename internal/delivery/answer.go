@@ -12,13 +12,14 @@ import (
 )
 
 // IsPermanent reports whether err, or an error that it wraps, has a method
-// Permanent() bool that says that to try again is no use.
+// Permanent() bool that says that to try again is no use, and does not say as well
+// that we are not allowed: what is refused for that reason is taken later.
 func IsPermanent(err error) bool {
 	type asked interface {
 		error
 		Permanent() bool
 	}
-	return foreign.Ask(err, asked.Permanent)
+	return foreign.Ask(err, asked.Permanent) && !IsUnauthorized(err)
 }
 
 // IsUnauthorized reports whether err, or an error that it wraps, has a method

@@ -136,3 +136,17 @@ func TestWhatAnErrorSays(t *testing.T) {
 		}
 	}
 }
+
+// A sender that is not allowed has nothing refused, whoever else says that the error
+// is for good.
+func TestNotAllowedIsNotForGood(t *testing.T) {
+	turned := &delivery.StatusError{Status: 401}
+	for name, err := range map[string]error{
+		"around it": errors.Join(told{permanent: true}, turned),
+		"within it": errors.Join(turned, told{permanent: true}),
+	} {
+		if delivery.IsPermanent(err) || !delivery.IsUnauthorized(err) {
+			t.Errorf("%s: permanent %t, unauthorized %t, want only the second", name, delivery.IsPermanent(err), delivery.IsUnauthorized(err))
+		}
+	}
+}
