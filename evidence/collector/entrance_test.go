@@ -133,7 +133,7 @@ func TestEveryRefusalIsAProblemDetail(t *testing.T) {
 	s := newSite(t, nil)
 	for _, line := range []string{
 		"GET //v1/records", "POST /v1//records", "GET /v1/checkpoints/..", "GET /v1/checkpoints/.", "GET /v1/../healthz",
-		"CONNECT /v1/records", "CONNECT example.com:443", "GET /v1/checkpoints/", "PRI /healthz", "GET /nowhere/",
+		"GET //", "POST //", "GET *", "CONNECT /v1/records", "CONNECT example.com:443", "GET /v1/checkpoints/", "PRI /healthz", "GET /nowhere/",
 	} {
 		conn := s.dial(line + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + auditor + "\r\n\r\n")
 		resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: http.MethodGet})

@@ -69,8 +69,12 @@ func (c *Collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mux.ServeHTTP(w, r)
 }
 
-// isClean reports whether a path names what is served without a detour.
-func isClean(p string) bool { return p == path.Clean(p) || p == path.Clean(p)+"/" }
+// isClean reports whether a path names what is served without a detour. It is false
+// of the "*" in place of a path.
+func isClean(p string) bool {
+	clean := path.Clean("/" + p)
+	return p == clean || p == clean+"/" && clean != "/"
+}
 
 // survive logs a panic, without its value, which may hold content, and has the
 // server break off the connection. It is to be deferred.
