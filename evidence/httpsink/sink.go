@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"mime"
 	"net"
 	"net/http"
@@ -128,7 +127,11 @@ func (headerError) Unauthorized() bool { return true }
 func (c *Config) header() (http.Header, error) {
 	header := make(http.Header)
 	if c.Header != nil {
-		maps.Copy(header, c.Header().Clone())
+		for name, values := range c.Header() {
+			for _, v := range values {
+				header.Add(name, v) // in the one spelling that is looked for below
+			}
+		}
 	}
 	for _, name := range []string{"Content-Type", "Content-Encoding", "Content-Length"} {
 		if header.Get(name) != "" {

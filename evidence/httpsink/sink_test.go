@@ -390,6 +390,7 @@ func TestNewRefuses(t *testing.T) {
 		"a checkpoint URL":       {httpsink.Config{URL: "https://collector", CheckpointURL: "v1/{ledger}"}, "Config.CheckpointURL: is not an http or https URL"},
 		"a token that breaks":    {httpsink.Config{URL: "https://collector", Token: bear("secret\r\nX: y")}, "Config.Token holds what a bearer token cannot"},
 		"a token and another":    {httpsink.Config{URL: "https://collector", Token: bear("secret"), Header: func() http.Header { return http.Header{"Authorization": {"secret"}} }}, "Config.Header has Authorization"},
+		"the same, spelled so":   {httpsink.Config{URL: "https://collector", Header: func() http.Header { return http.Header{"content-type": {"secret"}} }}, "Config.Header has Content-Type"},
 		"a header that is ours":  {httpsink.Config{URL: "https://collector", Header: func() http.Header { return http.Header{"Content-Type": {"secret"}} }}, "Config.Header has Content-Type"},
 		"the encoding of others": {httpsink.Config{URL: "https://collector", Header: func() http.Header { return http.Header{"Content-Encoding": {"secret"}} }}, "Config.Header has Content-Encoding"},
 	} {
