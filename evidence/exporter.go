@@ -63,7 +63,12 @@ type Exporter struct {
 	OpenFor time.Duration
 }
 
-const maxExporterName = 64
+const (
+	maxExporterName = 64
+
+	// exporterNames says which names exporters can have.
+	exporterNames = "lower-case letters, digits, - and _, and at most 64 of them"
+)
 
 // complete returns e with its documented defaults. It panics where e makes no
 // sense.

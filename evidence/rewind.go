@@ -50,7 +50,7 @@ func resend(dir, exporter string) error {
 		return fmt.Errorf("ledger %s: %w", dir, err)
 	}
 	if !isExporterName(exporter) {
-		return fmt.Errorf("an exporter cannot be called %q", exporter)
+		return fmt.Errorf("an exporter cannot be called %q: its name has %s", brief(exporter), exporterNames)
 	}
 	if _, err := os.Lstat(cursorPath(dir, exporter)); err != nil {
 		return fmt.Errorf("exporter %s: its cursor: %w", exporter, unwrapPath(err))

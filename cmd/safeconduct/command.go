@@ -64,6 +64,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func message(cmd *cobra.Command, err error) string {
 	who := strings.ReplaceAll(cmd.CommandPath(), " ", ": ")
 	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "collector: "), "evidence: ")
+	if what, twice := strings.CutPrefix(text, cmd.Name()); twice && strings.IndexAny(what, ": ") == 0 {
+		text = strings.TrimLeft(what, ": ")
+	}
 	var usage *usageError
 	if errors.As(err, &usage) {
 		text += ": see " + cmd.CommandPath() + " --help"

@@ -110,7 +110,7 @@ func TestErrors(t *testing.T) {
 
 		{"verify policy missing", []string{"verify", dir, "--policy", missing}, "no such file or directory: see --policy"},
 		{"verify policy that is none", []string{"verify", dir, "--policy", file("policy", "{}")}, "version 0 is not known"},
-		{"verify policy without a name", []string{"verify", dir, "--policy", ""}, "trust policy"},
+		{"verify policy without a name", []string{"verify", dir, "--policy", ""}, "--policy is empty"},
 		{"verify checkpoint missing", []string{"verify", dir, "--key", public, "--checkpoint", missing}, "no such file or directory: give a file that safeconduct checkpoint wrote"},
 		{"verify checkpoint that is none", []string{"verify", dir, "--key", public, "--checkpoint", public}, "is not a checkpoint: give a file"},
 		{"verify checkpoint fifo", []string{"verify", dir, "--key", public, "--checkpoint", fifo}, "is not a regular file"},

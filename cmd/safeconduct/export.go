@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"example.com/safeconduct/evidence"
 	"github.com/spf13/cobra"
@@ -51,7 +52,7 @@ Exit codes: 0 written, 2 not, with nothing left behind.`,
 // exportEnvelopes writes to a new file, which it removes if it cannot.
 func exportEnvelopes(w io.Writer, dir, path string) (err error) {
 	if err := isLedger(dir); err != nil {
-		return exportError(err)
+		return hinted(err)
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -67,6 +68,9 @@ func exportEnvelopes(w io.Writer, dir, path string) (err error) {
 }
 
 func exportTiles(w io.Writer, dir, out string) error {
+	if err := isLedger(dir); err != nil {
+		return hinted(err)
+	}
 	cp, err := evidence.ExportTiles(out, dir)
 	if err != nil {
 		return exportError(err)
@@ -86,6 +90,8 @@ func exportError(err error) error {
 		return nil
 	case errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("%w: give another name, nothing is overwritten", err)
+	case errors.Is(err, syscall.ENOTDIR): // the ledger is one
+		return fmt.Errorf("%w: give another path to write to", err)
 	}
 	return hinted(err)
 }

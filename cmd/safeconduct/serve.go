@@ -56,7 +56,7 @@ keys says who may write and read which ledger; only its owner may read it:
   }
 
 Here sha256 is what "printf %s KEY | sha256sum" prints. Make a key with
-"openssl rand -hex 32"; the agent gets it as httpsink.Config.Token.
+"openssl rand -hex 32"; the agent's httpsink.Config.Token returns it.
 
 An agent's newest checkpoint is at /v1/checkpoints/LEDGER: with it, verify
 --checkpoint finds what was cut off or rewritten at the agent. /openapi.json

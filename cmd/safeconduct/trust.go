@@ -35,6 +35,9 @@ func (t *trustFlags) options(cmd *cobra.Command) (opts evidence.VerifyOptions, e
 	if cmd.Flags().Changed("ledger") && t.ledger == "" {
 		return opts, usagef("--ledger is empty")
 	}
+	if cmd.Flags().Changed("policy") && t.policy == "" {
+		return opts, usagef("--policy is empty")
+	}
 	for _, path := range t.keys {
 		key, err := loadPublic(path)
 		if err != nil {

@@ -145,6 +145,11 @@ func TestMessagesNameTheFile(t *testing.T) {
 		{[]string{"verify-proof", none, "--key", public}, []string{none, "prove or reveal"}},
 		{[]string{"rotate", dir, "--key", public, "--to", public}, []string{public, "is a public key", "--key wants the private key"}},
 		{[]string{"tail", dir, "-n", "x"}, []string{`"x"`, "-n, --lines", "no number"}},
+		{[]string{"verify", dir, "--policy", ""}, []string{"--policy is empty"}},
+		{[]string{"export", dir, "--tiles", public}, []string{public, "not a directory: give another path to write to"}},
+		{[]string{"export", public, "--tiles", dir}, []string{public, "the directory that evidence.Open was given"}},
+		{[]string{"prove", dir, "none"}, []string{"safeconduct: prove: \"none\": ledger ", "inspect"}},
+		{[]string{"resend", dir, "Other"}, []string{"safeconduct: resend: an exporter cannot be called", "lower-case letters"}},
 		{[]string{"verify", odd, "--key", public}, []string{odd, "checkpoint: is not a regular file", "move away"}},
 	} {
 		code, stdout, stderr := safeconduct(tt.args...)
@@ -156,7 +161,7 @@ func TestMessagesNameTheFile(t *testing.T) {
 				t.Errorf("%q: got %q, want it to say %q", tt.args, stderr, want)
 			}
 		}
-		for _, not := range []string{"strconv", "evidence:", "chmod", "verify: verify:"} {
+		for _, not := range []string{"strconv", "evidence:", "chmod", "verify: verify:", "export: export:"} {
 			if strings.Contains(stderr, not) {
 				t.Errorf("%q: got %q, which says %q", tt.args, stderr, not)
 			}
