@@ -233,3 +233,135 @@ func openRegularIn(dir *os.Root, name string) (*os.File, fs.FileInfo, error) {
 	}
 	return f, info, nil
 }
+
+// keep writes the file of a commitment and returns by how much the files grew.
+func (s *payloadStore) keep(commitment string, d Disclosure) (grown int64, err error) {
+	path, err := payloadPath(s.dir, commitment)
+	if err != nil {
+		return 0, fmt.Errorf("evidence: payload: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("evidence: payload %s: %w", path, unwrapPath(err))
+		}
+	}()
+	plain, sealed, err := sealPayload(s.plain[:0], s.sealed[:0], s.key, commitment, d)
+	s.plain, s.sealed = keep(plain), keep(sealed)
+	if err != nil {
+		return 0, err
+	}
+	shard, err := s.openShard(commitment)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = shard.Close() }() // only worked by
+	grown = blocks(int64(len(sealed)))
+	if info, err := shard.Lstat(commitment); err == nil && info.Mode().IsRegular() {
+		grown -= blocks(info.Size())
+	}
+	switch {
+	case s.bytes+grown > s.maxBytes: // only this goroutine changes s.bytes
+		return 0, errPayloadFull
+	case !s.space.has(s.dir, blocks(int64(len(sealed)))):
+		return 0, errPayloadSpace
+	}
+	if err := s.writeFile(shard, commitment, sealed); err != nil {
+		return 0, err
+	}
+	return grown, nil
+}
+
+// openShard opens the directory of a commitment, and makes it if there is none.
+func (s *payloadStore) openShard(commitment string) (*os.Root, error) {
+	root, err := openPayloadRoot(s.dir) // where the ledger was moved away, none is begun here
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }() // only worked by
+	name := commitment[:payloadShardSize]
+	shard, err := openDirIn(root, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := root.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+		shard, err = openDirIn(root, name)
+	}
+	return shard, err
+}
+
+// writeFile puts a whole file there or none.
+func (s *payloadStore) writeFile(shard *os.Root, name string, data []byte) error {
+	f, err := createTemp(shard)
+	if err != nil {
+		return err
+	}
+	_, err = s.write(f, data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = shard.Rename(payloadTemp, name)
+	}
+	if err != nil {
+		_ = shard.Remove(payloadTemp) // it is overwritten next time, at the latest
+	}
+	return err
+}
+
+// createTemp makes the one temporary file of a directory anew.
+func createTemp(dir *os.Root) (*os.File, error) {
+	f, err := dir.OpenFile(payloadTemp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		if err := dir.Remove(payloadTemp); err != nil {
+			return nil, err
+		}
+		f, err = dir.OpenFile(payloadTemp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	}
+	return f, err
+}
+
+// remove removes the file of a commitment, and what a failed write may have
+// left of it.
+func (s *payloadStore) remove(commitment string) (existed bool, grown int64, err error) {
+	path, err := payloadPath(s.dir, commitment)
+	if err != nil {
+		return false, 0, fmt.Errorf("evidence: payload: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("evidence: payload %s: erase: %w", path, unwrapPath(err))
+		}
+	}()
+	root, err := openPayloadRoot(s.dir)
+	if err != nil {
+		return false, 0, err // moved away perhaps, not erased
+	}
+	defer func() { _ = root.Close() }() // only worked by
+	shard, err := openDirIn(root, commitment[:payloadShardSize])
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, 0, nil
+	} else if err != nil {
+		return false, 0, err
+	}
+	defer func() { _ = shard.Close() }() // only worked by
+	if err := shard.Remove(payloadTemp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, 0, err
+	}
+	info, err := shard.Lstat(commitment)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return false, 0, err
+	case info.IsDir():
+		return false, 0, errors.New("is a directory")
+	default:
+		if err := shard.Remove(commitment); err != nil {
+			return true, 0, err
+		}
+		if existed = true; info.Mode().IsRegular() {
+			grown = -blocks(info.Size())
+		}
+	}
+	// Even where there is nothing: a call before may have failed just here.
+	if err := s.sync(shard); err != nil {
+		return existed, grown, fmt.Errorf("removed, but perhaps not for good: %w", unwrapPath(err))
+	}
+	return existed, grown, nil
+}

@@ -42,9 +42,6 @@ func (r *Recorder) Intercept(next middleware.Handler) middleware.Handler {
 		case call.Kind < middleware.KindChain || call.Kind > middleware.KindRetriever:
 			return res, fmt.Errorf("evidence: a call of no known kind: %s", call.Kind)
 		}
-		if !isCallKind(call.Kind.String()) {
-			return middleware.Result{}, fmt.Errorf("evidence: there are no calls of the kind %s", call.Kind)
-		}
 		rec := recording{
 			r: r, run: run, state: r.runs.In(run), input: call.Input,
 			call:  callRef{call.ID, call.Parent, call.Kind, call.Name},
