@@ -112,7 +112,13 @@ func (s *store) begin() error {
 	} else if err != nil {
 		return err
 	}
-	return errors.Join(s.claim.takeFirst(), s.disk.syncDir(s.dir), s.disk.syncDir(filepath.Dir(filepath.Clean(s.dir))))
+	if err := s.claim.takeFirst(); err != nil {
+		return err
+	}
+	if err := s.extends(s.size, s.size); err != nil {
+		return fmt.Errorf("%w: before it was claimed %w", ErrLocked, err)
+	}
+	return errors.Join(s.disk.syncDir(s.dir), s.disk.syncDir(filepath.Dir(filepath.Clean(s.dir))))
 }
 
 // open opens the last segment. If size is not negative only so many bytes of it

@@ -336,3 +336,34 @@ func TestAnotherWriterIsNoticed(t *testing.T) {
 		})
 	}
 }
+
+// Where the lock is removed while a ledger is begun, another writer may come and go
+// before the first segment is claimed: the ledger is that one's then.
+func TestALedgerThatAnotherWriterBeganMeanwhile(t *testing.T) {
+	dir := newDir(t)
+	key := evidence.Config{Key: testKey(1)}
+	cfg, came := key, false
+	cfg.Each(func(op evidence.Op) error {
+		if !came && op.Name == "sync" && strings.HasSuffix(op.Path, ".seg") {
+			came = true
+			if err := os.Remove(filepath.Join(dir, "lock")); err != nil {
+				t.Skipf("NOT TESTED: the system keeps the file from that: %v", err)
+			}
+			other, err := evidence.Open(dir, key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := other.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		return op.Do()
+	})
+	if r, err := evidence.Open(dir, cfg); !errors.Is(err, evidence.ErrLocked) {
+		t.Errorf("got error %v, want ErrLocked", err)
+		if err == nil {
+			_ = r.Close(t.Context())
+		}
+	}
+	wantIntact(t, dir)
+}
