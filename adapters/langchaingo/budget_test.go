@@ -53,6 +53,7 @@ func TestBudgetWrapsUp(t *testing.T) {
 // would choose that.
 func TestATextIsNoImage(t *testing.T) {
 	text := "https://" + strings.Repeat("a", 4<<20)
+	cached := func(p llms.ContentPart) llms.ContentPart { return llms.CachedContent{ContentPart: p} }
 	for name, tt := range map[string]struct {
 		part  llms.ContentPart
 		media bool
@@ -64,6 +65,9 @@ func TestATextIsNoImage(t *testing.T) {
 		"an image":            {llms.BinaryContent{MIMEType: "image/png", Data: []byte(text)}, true},
 		"an image in a URL":   {llms.ImageURLContent{URL: "data:image/png;base64," + text}, true},
 		"an image with a URL": {llms.ImageURLContent{URL: "https://example.com/a.png"}, true},
+		"a cached text":       {cached(llms.TextContent{Text: text}), false},
+		"a cached file":       {cached(llms.BinaryContent{MIMEType: "text/plain", Data: []byte(text)}), false},
+		"a cached image":      {cached(&llms.ImageURLContent{URL: "data:image/png;base64," + text}), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := langchaingo.Model(says("ok"), gates.Budget(gates.Limits{InputTokens: 2_000}))

@@ -53,6 +53,10 @@ func part(p llms.ContentPart) middleware.Part {
 		return middleware.Part{Text: p.Text, Size: len(p.Text)}
 	case llms.BinaryContent:
 		return middleware.Part{Size: len(p.Data), Media: !strings.HasPrefix(p.MIMEType, "text/"), Native: p}
+	case llms.CachedContent:
+		cached := part(p.ContentPart)
+		cached.Native = p
+		return cached
 	}
 	text := partText(p)
 	_, image := p.(llms.ImageURLContent)
