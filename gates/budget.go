@@ -58,13 +58,13 @@ const budgetName = "budget"
 // bound by a better count. Where the provider does not report what a stream took,
 // the estimate or what was counted is charged, whichever is more.
 //
-// A plan that asks for more tool calls than are left is denied before any of
-// them runs, and nothing is charged. If they fit, they are held for the chain
-// that the plan belongs to, where that chain itself runs under this gate, and
-// its tool calls draw on what is held. What is left over goes back when the
-// chain plans again or ends; the calls of a plan that is made again, by
-// [middleware.Again], take the place of those of the first. A plan without such a chain is checked, and nothing
-// is held; neither is it in a [Store] of one's own.
+// A plan that asks for more tool calls than are left is denied before any of them
+// runs, and nothing is charged. If they fit, they are held for the chain that the
+// plan belongs to, where that chain itself runs under this gate, and its tool
+// calls draw on what is held. What is left over goes back when the chain plans
+// again or ends; the calls of a plan that is made again, by [middleware.Again],
+// take the place of those of the first. A plan without such a chain is checked,
+// and nothing is held; neither is it in a [Store] of one's own.
 //
 // WallTime denies calls that begin when the time is over, and is the deadline of
 // those under way. A call that it ends is denied, where it is the outermost that

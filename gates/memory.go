@@ -8,8 +8,9 @@ import (
 
 // A Memory is a [Store] that keeps accounts in the memory of one process, for
 // budgets that are to share them. It keeps a million accounts, and refuses new
-// ones beyond that: where there are many it forgets those whose window has ended and
-// those of which nothing is used or held, the others never. It is safe for concurrent use. Make one with [NewMemory].
+// ones beyond that: where there are many it forgets those whose window has ended
+// and those of which nothing is used or held, the others never. It is safe for
+// concurrent use. Make one with [NewMemory].
 type Memory struct {
 	book  book
 	holds map[string]*hold

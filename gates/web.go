@@ -106,10 +106,11 @@ func NewWeb(rules WebRules) *Web {
 // URL is satisfied by absolute URLs of hosts and ports that may be reached, by
 // https, or by http where that is allowed.
 //
-// A URL that some client may read in another way does not satisfy it: with a
-// user, or an @ before the first slash of its path, with white space, a control character, a backslash or a byte that is not
-// ASCII, with a host that is written with an upper-case letter, an escape, a dot
-// at its end, or as a number (0x7f000001, 127.1), or one of over 4096 bytes.
+// A URL that some client may read in another way does not satisfy it: with a user,
+// or an @ before the first slash of its path, with white space, a control
+// character, a backslash or a byte that is not ASCII, with a host that is written
+// with an upper-case letter, an escape, a dot at its end, or as a number
+// (0x7f000001, 127.1), or one of over 4096 bytes.
 func (w *Web) URL() Condition {
 	return Condition{be: "be the URL of a host that the tool may reach", judge: func(v value) fit {
 		s, ok := v.str()

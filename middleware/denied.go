@@ -98,8 +98,9 @@ func Deny(code Code, format string, args ...any) error {
 }
 
 // attribute returns err as gate's denial of call. A denial that bears a gate's
-// name keeps it; an error that is no denial means that the gate could not
-// decide. A denial that lacks nothing is returned itself. It is not modified: a gate may return the same error twice.
+// name keeps it; an error that is no denial means that the gate could not decide.
+// A denial that lacks nothing is returned itself. It is not modified: a gate may
+// return the same error twice.
 func attribute(gate string, call *Call, err error) *DeniedError {
 	d, bare := denial(err)
 	if d == nil {

@@ -49,7 +49,7 @@ func fieldTypes(t reflect.Type) map[string]reflect.Type {
 				name, inner := propertyOf(field)
 				switch {
 				case inner != nil:
-					next[inner] += min(times, 1)
+					next[inner]++
 				case name != "":
 					f := fieldAt{field.Type, depth, taggedName(field) != "", times > 1}
 					add(name, f)

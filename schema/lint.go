@@ -20,11 +20,11 @@ type Warning struct {
 func (w Warning) String() string { return visible(clip(w.Pointer, MaxReason)) + " " + w.Reason }
 
 // Lint returns what in the schema and its resources is likely to be a mistake, at
-// most 100 things: a keyword that is misspelt, that the draft does not have, or that
-// has no effect, on the type that is declared, without another keyword or beside a
-// $ref; a format that is not checked; a required property that is misspelt or not
-// allowed; properties whose names differ in case alone. No warning is a reason not to use a schema. Of the zero Schema there is
-// none.
+// most 100 things: a keyword that is misspelt, that the draft does not have, or
+// that has no effect, on the type that is declared, without another keyword or
+// beside a $ref; a format that is not checked; a required property that is
+// misspelt or not allowed; properties whose names differ in case alone. No warning
+// is a reason not to use a schema. Of the zero Schema there is none.
 func (s *Schema) Lint() []Warning {
 	if s.root == nil {
 		return nil

@@ -19,10 +19,11 @@ import (
 //
 // A struct is an object with the properties that encoding/json gives its fields,
 // embedded ones included, and no others. They are required but for those with
-// omitempty or omitzero, and those of an embedded pointer. Integers have the bounds of their types up to 32 bits; a
-// time.Time is a string of the format date-time, a []byte a base64 string, a type
-// with a text form a string, an any anything. A pointer or slice may be null, a map
-// may not. The tag jsonschema:"..." is the description of a field's property.
+// omitempty or omitzero, and those of an embedded pointer. Integers have the
+// bounds of their types up to 32 bits; a time.Time is a string of the format
+// date-time, a []byte a base64 string, a type with a text form a string, an any
+// anything. A pointer or slice may be null, a map may not. The tag
+// jsonschema:"..." is the description of a field's property.
 //
 // It is an error if the JSON of T, or of a type within it, cannot be described so.
 // That is the case of a type that holds itself or makes its own JSON, an interface

@@ -23,9 +23,10 @@ import (
 //
 // Clients repeat the usage on every choice, so that one choice counts, never the
 // sum. In that of bedrock some models count each choice by itself, and some repeat
-// the whole, without a word of which: there the outputs are added up, which is never
-// too little. A Usage of numbers that cannot be (negative, not whole, too large,
-// no output where there is text) or that are missing is not Reported. A response of nil has no Usage.
+// the whole, without a word of which: there the outputs are added up, which is
+// never too little. A Usage of numbers that cannot be (negative, not whole, too
+// large, no output where there is text) or that are missing is not Reported. A
+// response of nil has no Usage.
 func usage(res *llms.ContentResponse) *middleware.Usage {
 	if res == nil {
 		return nil
