@@ -38,7 +38,7 @@ const (
 // Concurrency panics if n is not positive or full is neither choice.
 func Concurrency(n int, full Full) middleware.Interceptor {
 	if n <= 0 || full > WaitWhenFull {
-		panic(fmt.Sprintf("gates: Concurrency(%d, %d)", n, full))
+		panic(fmt.Sprintf("gates: Concurrency(%d, %d): the first must be positive, the second DenyWhenFull or WaitWhenFull", n, full))
 	}
 	c := &places{n: n, free: n, full: full, gate: middleware.NewGate("concurrency")}
 	return func(next middleware.Handler) middleware.Handler {

@@ -49,9 +49,9 @@ type Pace struct {
 func Rate(pace Pace) middleware.Interceptor {
 	switch {
 	case pace.Calls <= 0 || pace.Per <= 0 || pace.Burst < 0 || pace.MaxWait < 0:
-		panic(fmt.Sprintf("gates: Rate: %+v is no pace", pace))
+		panic(fmt.Sprintf("gates: Rate: %+v: Calls and Per must be positive, Burst and MaxWait not negative", pace))
 	case pace.Scope != ScopeRun && pace.Scope != ScopeProcess:
-		panic(fmt.Sprintf("gates: Rate: scope %v", pace.Scope))
+		panic(fmt.Sprintf("gates: Rate: scope %v: it must be ScopeRun or ScopeProcess", pace.Scope))
 	}
 	if pace.Burst == 0 {
 		pace.Burst = pace.Calls

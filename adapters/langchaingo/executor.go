@@ -65,6 +65,9 @@ func guardAgent(a agents.Agent, is guards) agents.Agent {
 
 // guardChainModel guards the model of an agent's chain.
 func guardChainModel(a agents.Agent, c chains.Chain, is []middleware.Interceptor) chains.Chain {
+	if isNil(c) {
+		mustHoldGuardedModel(a, nil)
+	}
 	switch inner := c.(type) {
 	case *chains.LLMChain:
 		guarded := *inner

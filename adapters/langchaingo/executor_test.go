@@ -102,6 +102,11 @@ func TestConstructionPanicsNameWhatAndWhere(t *testing.T) {
 			a.Chain = bare{}
 			langchaingo.Executor(executor(a), pass)
 		},
+		"cannot reach the model of the agent *agents.OneShotZeroAgent": func() {
+			a := agents.NewOneShotAgent(says(), calc)
+			a.Chain = (*chains.LLMChain)(nil)
+			langchaingo.Executor(executor(a), pass)
+		},
 		"*agents.OneShotZeroAgent has no tools":        func() { langchaingo.Executor(executor(agents.NewOneShotAgent(says(), nil)), pass) },
 		`"calc" and "CALC"`:                            func() { langchaingo.Executor(executor(agents.NewOneShotAgent(says(), fold)), pass) },
 		"the executor cannot tell their names apart":   func() { langchaingo.Tools(fold, pass) },
