@@ -201,13 +201,13 @@ func (a *agent) run(ctx context.Context, call middleware.Call) (middleware.Resul
 	}
 	var v verdict
 	actions, finish, err := a.Agent.Plan(ctx, steps, inputs, v.chainOptions(f.options, f.streams, call)...)
-	f.was = markOf(f.inputs, text) // the agent may change its inputs, and be asked again
 	if refused := v.error(); refused != nil {
 		err = refused
 	}
 	if err != nil {
 		return middleware.Result{}, err
 	}
+	f.was = markOf(f.inputs, text) // the agent may have changed its inputs, and be asked again
 	f.finish = finish
 	f.plan = &middleware.Plan{}
 	if finish != nil { // actions beside it are not judged, and not returned

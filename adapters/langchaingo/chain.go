@@ -103,7 +103,6 @@ func (c *chain) run(ctx context.Context, call middleware.Call) (middleware.Resul
 	}
 	var v verdict
 	out, err := c.inner.Call(ctx, in, v.chainOptions(f.options, f.streams, call)...)
-	f.was = markOf(f.inputs, value) // the chain may change its inputs, and be called again
 	if refused := v.error(); refused != nil {
 		err = refused
 	}
@@ -114,6 +113,7 @@ func (c *chain) run(ctx context.Context, call middleware.Call) (middleware.Resul
 		f.partial = out
 		return middleware.Result{}, err
 	}
+	f.was = markOf(f.inputs, value) // the chain may have changed its inputs, and be called again
 	return middleware.Result{Output: out}, nil
 }
 
