@@ -42,6 +42,7 @@ func main() {
 		os.Exit(2)
 	}
 	c.packages = strings.Split(*packages, ",")
+	c.progress = os.Stderr
 	ok, err := c.run(os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
@@ -57,6 +58,7 @@ type config struct {
 	seed       string
 	root, list string
 	packages   []string
+	progress   io.Writer // may be nil
 }
 
 func (c *config) run(out io.Writer) (ok bool, err error) {
@@ -90,7 +92,7 @@ func (c *config) run(out io.Writer) (ok bool, err error) {
 		drawn = append(drawn, all...)
 	}
 	slices.SortFunc(drawn, func(a, b *mutant) int { return bytes.Compare(a.draw[:], b.draw[:]) })
-	t := &trial{out: out, suites: suites, rest: drawn, want: c.n, reasons: reasons, counts: make(map[string]map[verdict]int)}
+	t := &trial{out: out, progress: c.progress, suites: suites, rest: drawn, want: c.n, reasons: reasons, counts: make(map[string]map[verdict]int)}
 	var jobs sync.WaitGroup
 	for i := range c.jobs {
 		dir := filepath.Join(temp, fmt.Sprint(i))
@@ -148,14 +150,17 @@ func readSurvivors(path string) (map[string]string, error) {
 // A trial is the drawn mutants on their way. Its methods may be called at the
 // same time.
 type trial struct {
-	out     io.Writer
-	suites  map[string]*suite
-	reasons map[string]string
+	out      io.Writer
+	progress io.Writer // may be nil
+	suites   map[string]*suite
+	reasons  map[string]string
 
 	mu        sync.Mutex
 	rest      []*mutant
 	want      int // of those that compile
 	begun     int
+	tried     int // of those that compile, and how many of them were killed
+	dead      int
 	counts    map[string]map[verdict]int
 	survivors []string
 	unlisted  int
@@ -196,6 +201,9 @@ func (t *trial) take(m *mutant, v verdict, err error) {
 	switch v {
 	case invalid:
 		t.begun-- // another one is drawn
+		return
+	case killed:
+		t.dead++
 	case survived, uncovered:
 		reason, listed := t.reasons[m.String()]
 		if !listed {
@@ -203,6 +211,9 @@ func (t *trial) take(m *mutant, v verdict, err error) {
 			t.unlisted++
 		}
 		fmt.Fprintf(t.out, "%s: %s [line %d] | %s\n", v, m, m.line, reason)
+	}
+	if t.tried++; t.progress != nil && t.tried%20 == 0 {
+		fmt.Fprintf(t.progress, "%d of %d, %d killed\n", t.tried, t.want, t.dead)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 type mutant struct {
 	pkg, file string
 	line      int
+	reached   int    // the line that a test runs that reaches it
 	fn        string // the func that it is in
 	what      string // "< becomes <="
 	from, to  int    // the bytes that are replaced
@@ -50,8 +51,16 @@ type finder struct {
 	src       []byte
 	fset      *token.FileSet
 	fn        string
+	cases     []caseOf
 	seen      map[string]int // of each change within its func, to tell equal ones apart
 	found     []*mutant
+}
+
+// A caseOf is what a case of a switch compares. A profile says of a case whether
+// its statements run, and it is reached wherever the switch is.
+type caseOf struct {
+	from, to token.Pos
+	line     int // of the switch
 }
 
 // mutants returns all mutants of a file.
@@ -89,6 +98,12 @@ func receiver(t ast.Expr) string {
 
 func (f *finder) node(n ast.Node) bool {
 	switch n := n.(type) {
+	case *ast.SwitchStmt:
+		for _, s := range n.Body.List {
+			if c, ok := s.(*ast.CaseClause); ok {
+				f.cases = append(f.cases, caseOf{c.Case, c.Colon, f.fset.Position(n.Pos()).Line})
+			}
+		}
 	case *ast.CallExpr:
 		// The words of a panic are nobody's behavior, nor what it is made of.
 		if id, ok := n.Fun.(*ast.Ident); ok && id.Name == "panic" {
@@ -181,8 +196,13 @@ func (f *finder) add(from, to token.Pos, text, what string) {
 		what = string(r[:60]) + " ... " + string(r[len(r)-25:])
 	}
 	m := &mutant{
-		pkg: f.pkg, file: f.file, line: p.Line, fn: f.fn, what: what,
+		pkg: f.pkg, file: f.file, line: p.Line, reached: p.Line, fn: f.fn, what: what,
 		from: p.Offset, to: p.Offset + int(to-from), text: text,
+	}
+	for _, c := range f.cases {
+		if c.from <= from && from < c.to {
+			m.reached = c.line
+		}
 	}
 	if n := f.seen[m.fn+what]; n > 0 {
 		m.what += fmt.Sprintf(" (%d)", n+1)

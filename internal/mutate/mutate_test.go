@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,6 +71,56 @@ func TestMutants(t *testing.T) {
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// A test that runs a switch is tried with every case of it, whichever it enters.
+func TestACaseIsReachedWhereItsSwitchIs(t *testing.T) {
+	const text = `package weak
+
+func Sign(n int) int {
+	switch {
+	case n < 0:
+		return -1
+	case n == 0,
+		n > 9:
+		return 0
+	}
+	return 1
+}
+`
+	all, err := mutants("weak", "weak.go", "1", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]int)
+	for _, m := range all {
+		got[m.what] = m.reached
+	}
+	want := map[string]int{
+		"< becomes <=": 4, "== becomes !=": 4, "> becomes >=": 4, "return 0 becomes 1": 9, "return 1 becomes 2": 11,
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("got the lines %v, want %v", got, want)
+	}
+}
+
+// Each twentieth mutant is told of while the rest are tried.
+func TestProgress(t *testing.T) {
+	var progress bytes.Buffer
+	tr := &trial{out: io.Discard, progress: &progress, want: 50, counts: make(map[string]map[verdict]int)}
+	for i := range 45 {
+		v := killed
+		switch {
+		case i%5 == 0:
+			v = invalid
+		case i%5 == 1:
+			v = survived
+		}
+		tr.take(&mutant{pkg: "weak"}, v, nil)
+	}
+	if got, want := progress.String(), "20 of 50, 15 killed\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -97,7 +97,7 @@ func (s *suite) try(m *mutant, temp string) (verdict, error) {
 	var names [2][]string
 	var total, last time.Duration
 	for _, t := range s.tests {
-		if t.runs(m.file, m.line) {
+		if t.runs(m.file, m.reached) {
 			total += t.took
 			i := 0
 			if total > stage && len(names[0]) > 0 {
