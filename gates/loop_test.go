@@ -3,6 +3,7 @@ package gates_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -134,6 +135,37 @@ func TestLoopDenials(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestLoopSaysHowManyWereDenied shows what the model, and then the caller, is told.
+func TestLoopSaysHowManyWereDenied(t *testing.T) {
+	const again = " calls in a row were denied: try something else, or give the final answer."
+	h := middleware.Wrap(kit.Echo, gates.Loop(gates.LoopRules{Denials: 2}), middleware.Tell, gates.Tools("b"))
+	_ = kit.InRun(func(ctx context.Context) {
+		for i, end := range []string{"unchanged.", " 2" + again} {
+			res, err := h(ctx, kit.Tool("a", strconv.Itoa(i)))
+			if said, _ := res.Output.(middleware.Observation); err != nil || !strings.HasSuffix(string(said), end) {
+				t.Errorf("denial %d: got %q, %v, want it to end with %q", i+1, said, err, end)
+			}
+		}
+		_, err := h(ctx, kit.Tool("a", "2"))
+		if d := kit.WantDenied(t, err, middleware.CodeLoop); d.Reason != "3 calls in a row were denied" {
+			t.Errorf("got reason %q", d.Reason)
+		}
+	})
+}
+
+// TestLoopCountsADenialOnce shows that a denial that passes several calls on its way
+// out is one denial, and leaves all of them.
+func TestLoopCountsADenialOnce(t *testing.T) {
+	gate := gates.Loop(gates.LoopRules{Denials: 1})
+	inner := middleware.Wrap(kit.Echo, gate, gates.Tools("b"))
+	outer := middleware.Wrap(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		return inner(ctx, kit.Tool("a", call.Input.(string)))
+	}, gate)
+	if got := laps(t, outer, "o 1"); got[0] != "tool_not_allowed" {
+		t.Errorf("got %s, want the denial of the call within", got)
 	}
 }
 

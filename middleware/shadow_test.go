@@ -125,6 +125,24 @@ func TestShadowEndsWhereACallOfItsOwnBegins(t *testing.T) {
 	wantDenied(t, inner, "inner", middleware.CodePolicy)
 }
 
+// A call that asked for no stream gets none from a gate in the shadow.
+func TestShadowAddsNoStream(t *testing.T) {
+	w := new(watch)
+	streams := false
+	h := middleware.Wrap(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		streams = call.Stream != nil
+		return echo(ctx, call)
+	}, w.Intercept, middleware.Shadow(func(next middleware.Handler) middleware.Handler {
+		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			call.Stream = func(context.Context, middleware.Chunk) error { return nil }
+			return next(ctx, call)
+		}
+	}))
+	if _, err := h(t.Context(), tool("ls")); err != nil || streams {
+		t.Errorf("got error %v, and a stream: %v", err, streams)
+	}
+}
+
 func TestShadowWatchesAStream(t *testing.T) {
 	var seen, real []string
 	h := middleware.Wrap(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {

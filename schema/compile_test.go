@@ -141,6 +141,8 @@ func TestCompileAccepts(t *testing.T) {
 		{`{` + draft7 + `,"$ref":"#a","definitions":{"x":{"$id":"#a","type":"string"}}}`, `"a"`, `1`},
 		{`{` + draft7 + `,"dependencies":{"a":["b"],"c":{"required":["d"]}}}`, `{"a":1,"b":1}`, `{"c":1}`},
 		{`{` + draft7 + `,"contentMediaType":"application/json","contentEncoding":"base64"}`, `"{"`, ``},
+		{`{` + draft7 + `,"contentMediaType":"application/json"}`, `"{"`, ``},
+		{`{` + draft7 + `,"contentEncoding":"base64"}`, `"{"`, ``},
 		{`{` + draft2019 + `,"$recursiveAnchor":true,"properties":{"x":{"$recursiveRef":"#"}},"additionalProperties":false}`, `{"x":{"x":{}}}`, `{"x":{"y":1}}`},
 		{`{` + draft2019 + `,"items":[true],"additionalItems":false,"dependentRequired":{}}`, `[1]`, `[1,2]`},
 		{`{"prefixItems":[true],"items":false}`, `[1]`, `[1,2]`},

@@ -85,3 +85,59 @@ func TestOneDearPropertyCostsNoOther(t *testing.T) {
 	}
 	wantViolation(t, "the dear property", s.Validate([]byte(`{"dear":`+array(`{"a":1}`, 1000)+`}`)), "", schema.KeywordWork)
 }
+
+// What judges a value twice costs twice, and what a reference may find when it runs
+// costs as if it did.
+func TestWorkCountsEachJudgement(t *testing.T) {
+	const draft2019 = `"$schema":"https://json-schema.org/draft/2019-09/schema",`
+	dear := `"enum":` + array("7", 500)
+	anchors := ""
+	for i := range 200 {
+		anchors += fmt.Sprintf(`"a%d":{"$dynamicAnchor":"a%d"},`, i, i)
+	}
+	for _, tc := range []struct {
+		name, cheap, dear string
+		instance          string
+		times             float64
+	}{
+		{"a schema, twice", `{"properties":{"a":{"$ref":"#/$defs/n"}},"$defs":{"n":{"items":{` + dear + `}}}}`,
+			`{"properties":{"a":{"allOf":[{"$ref":"#/$defs/n"},{"$ref":"#/$defs/n"}]}},"$defs":{"n":{"items":{` + dear + `}}}}`, `{"a":[7,7,7]}`, 1.9},
+		{"and that twice", `{"properties":{"a":{"$ref":"#/$defs/n"}},"$defs":{"n":{"items":{"$ref":"#/$defs/m"}},"m":{"items":{` + dear + `}}}}`,
+			`{"properties":{"a":{"allOf":[{"$ref":"#/$defs/n"},{"$ref":"#/$defs/n"}]}},"$defs":{"n":{"items":{"allOf":[{"$ref":"#/$defs/m"},{"$ref":"#/$defs/m"}]}},"m":{"items":{` + dear + `}}}}`, `{"a":[[7,7],[7]]}`, 3.8},
+		{"unique items, twice", `{"properties":{"a":{"$ref":"#/$defs/n"}},"$defs":{"n":{"uniqueItems":true}}}`,
+			`{"properties":{"a":{"allOf":[{"$ref":"#/$defs/n"},{"$ref":"#/$defs/n"},{"$ref":"#/$defs/n"},{"$ref":"#/$defs/n"}]}},"$defs":{"n":{"uniqueItems":true}}}`, `{"a":` + numbers(1000) + `}`, 3},
+		{"what a dynamic reference looks through", `{"$ref":"#/$defs/a0","$defs":{` + anchors + `"x":true}}`,
+			`{"$dynamicRef":"#a0","$defs":{` + anchors + `"x":true}}`, `1`, 5},
+		{"what a recursive reference finds", `{` + draft2019 + `"$recursiveAnchor":true,"$ref":"tree","$defs":{"tree":{"$id":"tree","$recursiveAnchor":true,"properties":{"x":{"$recursiveRef":"#"}}}}}`,
+			`{` + draft2019 + `"$recursiveAnchor":true,"$ref":"tree",` + dear + `,"$defs":{"tree":{"$id":"tree","$recursiveAnchor":true,"properties":{"x":{"$recursiveRef":"#"}}}}}`, `{"x":{"x":{"x":{}}}}`, 20},
+	} {
+		cheap, dear := mustCompile(t, tc.cheap).ExactWork([]byte(tc.instance)), mustCompile(t, tc.dear).ExactWork([]byte(tc.instance))
+		if cheap <= 0 || dear < tc.times*cheap {
+			t.Errorf("%s: got %v and %v, want at least %v times as much", tc.name, cheap, dear, tc.times)
+		}
+	}
+}
+
+func numbers(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, ",%d", i)
+	}
+	return "[" + b.String()[1:] + "]"
+}
+
+// Any value may have a long property called pattern, unless a metaschema says what it
+// is.
+func TestALongPatternIsAValueLikeAnyOther(t *testing.T) {
+	long := []byte(`{"pattern":"` + strings.Repeat("a", schema.MaxPattern+1) + `"}`)
+	for text, keyword := range map[string]string{
+		`{"type":"object"}`:                                       "",
+		`{"properties":{"pattern":{"format":"regex"}}}`:           "format",
+		`{"$ref":"https://json-schema.org/draft/2020-12/schema"}`: schema.KeywordWork,
+	} {
+		v := violations(mustCompile(t, text).ValidateSlowly(long))
+		if keyword == "" && len(v) > 0 || keyword != "" && (len(v) == 0 || v[0].Keyword != keyword) {
+			t.Errorf("%s: got %v, want keyword %q", text, v, keyword)
+		}
+	}
+}

@@ -144,7 +144,50 @@ func TestACallWhoseInputWasModifiedInPlaceIsNotMade(t *testing.T) {
 			return m.requests(), err
 		}
 	}
+	// of is a call of a chain whose input holds one value, and then another one.
+	type odd struct {
+		s string
+		b bool
+		n int8
+		u uint16
+		f float32
+		c complex128
+		a [2]int
+		m map[string]int
+		i any
+		p *int
+		e error
+	}
+	p, q := new(int), new(int)
+	of := func(was, becomes odd) func() (int, error) {
+		return func() (int, error) {
+			runs := 0
+			c := chains.NewTransform(func(context.Context, map[string]any, ...chains.ChainCallOption) (map[string]any, error) {
+				runs++
+				return map[string]any{}, nil
+			}, nil, nil)
+			list := []odd{was}
+			_, err := langchaingo.Chain(c, input(func(in any) { in.(map[string]any)["v"].([]odd)[0] = becomes })).Call(t.Context(), map[string]any{"v": list})
+			return runs, err
+		}
+	}
 	for name, call := range map[string]func() (int, error){
+		"string within":      of(odd{s: "a"}, odd{s: "b"}),
+		"bool within":        of(odd{}, odd{b: true}),
+		"int within":         of(odd{n: 1}, odd{n: 2}),
+		"uint within":        of(odd{u: 1}, odd{u: 2}),
+		"float within":       of(odd{f: 1}, odd{f: 2}),
+		"real part within":   of(odd{c: 1 + 1i}, odd{c: 2 + 1i}),
+		"imag part within":   of(odd{c: 1 + 1i}, odd{c: 1 + 2i}),
+		"array within":       of(odd{a: [2]int{1, 2}}, odd{a: [2]int{2, 1}}),
+		"map's key within":   of(odd{m: map[string]int{"a": 1}}, odd{m: map[string]int{"b": 1}}),
+		"map's value":        of(odd{m: map[string]int{"a": 1}}, odd{m: map[string]int{"a": 2}}),
+		"map's two values":   of(odd{m: map[string]int{"a": 1, "b": 2}}, odd{m: map[string]int{"a": 2, "b": 1}}),
+		"map's length":       of(odd{m: map[string]int{"a": 1}}, odd{m: map[string]int{"a": 1, "b": 2}}),
+		"interface within":   of(odd{i: 1}, odd{i: "1"}),
+		"interface, of nil":  of(odd{}, odd{i: 1}),
+		"pointer within":     of(odd{p: p}, odd{p: q}),
+		"error within":       of(odd{}, odd{e: context.Canceled}),
 		"a text":             model(func(r *middleware.ModelRequest) { r.Messages[0].Parts[0].Text = "b" }),
 		"a role":             model(func(r *middleware.ModelRequest) { r.Messages[0].Role = "system" }),
 		"a native value":     model(func(r *middleware.ModelRequest) { r.Messages[0].Parts[0].Native = llms.TextContent{Text: "b"} }),
@@ -170,6 +213,9 @@ func TestACallWhoseInputWasModifiedInPlaceIsNotMade(t *testing.T) {
 	for name, call := range map[string]func() (int, error){
 		"model": model(func(*middleware.ModelRequest) {}), "chain": chain(func(map[string]any) {}),
 		"plan": plan(func(*middleware.PlanRequest) {}), "save": save(func(map[string]any) {}),
+		"of every kind": of(
+			odd{s: "a", m: map[string]int{"a": 1, "b": 2}, i: map[int]string{1: "a"}, p: p},
+			odd{s: "a", m: map[string]int{"b": 2, "a": 1}, i: map[int]string{1: "a"}, p: p}),
 	} {
 		if n, err := call(); n != 1 || err != nil {
 			t.Errorf("%s, nothing changed: made %d times, error %v", name, n, err)

@@ -203,6 +203,35 @@ type doFunc func(*http.Request) (*http.Response, error)
 
 func (d doFunc) Do(req *http.Request) (*http.Response, error) { return d(req) }
 
+// A badBody cannot be read, or closed.
+type badBody struct{ read, closed error }
+
+func (b badBody) Read([]byte) (int, error) { return 0, b.read }
+func (b badBody) Close() error             { return b.closed }
+
+// A body that cannot be read, or closed, is no body, on the way out and back.
+func TestABodyThatFailsIsNoBody(t *testing.T) {
+	boom := errors.New("boom")
+	for name, body := range map[string]badBody{"read": {boom, nil}, "closed": {io.EOF, boom}, "both": {boom, boom}} {
+		made := false
+		r := langchaingo.Requester("http", doFunc(func(*http.Request) (*http.Response, error) {
+			made = true
+			return &http.Response{StatusCode: http.StatusOK, Body: body}, nil
+		}), pass)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://example.com/", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Do(req); !errors.Is(err, boom) || made { //nolint:bodyclose // there is none
+			t.Errorf("%s: the request was made: %v, %v", name, made, err)
+		}
+		req.Body = http.NoBody
+		if _, err := r.Do(req); !errors.Is(err, boom) || !made { //nolint:bodyclose // there is none
+			t.Errorf("%s: the answer: %v", name, err)
+		}
+	}
+}
+
 func TestRequester(t *testing.T) {
 	boom := errors.New("boom")
 	answers := func(body io.Reader) doFunc {

@@ -1,8 +1,10 @@
 package langchaingo_test
 
 import (
+	"context"
 	"encoding/json"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/tmc/langchaingo/llms"
@@ -65,6 +67,23 @@ func TestTrap15UsageOfEveryProvider(t *testing.T) {
 			[]info{nil, {"PromptTokens": 1, "CompletionTokens": 1}},
 			middleware.Usage{InputTokens: 1, OutputTokens: 1, TotalTokens: 2, Reported: true},
 		},
+		"the most that is believed": {
+			[]info{{"InputTokens": 1 << 40, "OutputTokens": json.Number("1099511627776"), "CachedTokens": uint64(1 << 40), "ReasoningTokens": float64(1 << 40)}},
+			middleware.Usage{
+				InputTokens: 1 << 40, OutputTokens: 1 << 40, TotalTokens: 1 << 41, CachedTokens: 1 << 40, ReasoningTokens: 1 << 40, Reported: true,
+			},
+		},
+		"one more, an int":   {[]info{{"PromptTokens": 1<<40 + 1, "CompletionTokens": 5}}, unknown},
+		"one more, a uint":   {[]info{{"PromptTokens": uint64(1<<40 + 1), "CompletionTokens": 5}}, unknown},
+		"one more, a float":  {[]info{{"PromptTokens": float64(1<<40 + 1), "CompletionTokens": 5}}, unknown},
+		"one more, a number": {[]info{{"PromptTokens": json.Number("1099511627777"), "CompletionTokens": 5}}, unknown},
+		"nothing of the cache": {
+			[]info{{"InputTokens": 10, "OutputTokens": json.Number("4"), "CacheReadInputTokens": json.Number("0"), "ReasoningTokens": 0.0, "CacheCreationInputTokens": uint8(0)}},
+			middleware.Usage{InputTokens: 10, OutputTokens: 4, TotalTokens: 14, Reported: true},
+		},
+		"no output":          {[]info{{"PromptTokens": 7, "CompletionTokens": 0}}, middleware.Usage{InputTokens: 7, TotalTokens: 7, Reported: true}},
+		"a negative number":  {[]info{{"PromptTokens": json.Number("-1"), "CompletionTokens": 5}}, unknown},
+		"a negative float":   {[]info{{"PromptTokens": -1.0, "CompletionTokens": 5}}, unknown},
 		"none":               {[]info{{"other": 1}}, unknown},
 		"all zero":           {[]info{{"PromptTokens": 0, "CompletionTokens": 0, "TotalTokens": 0}}, unknown},
 		"negative":           {[]info{{"PromptTokens": -1, "CompletionTokens": 5}}, unknown},
@@ -95,5 +114,42 @@ func TestTrap15UsageOfEveryProvider(t *testing.T) {
 	}
 	if got := langchaingo.Usage(nil); got != nil {
 		t.Errorf("no response: got %+v, want nil", got)
+	}
+}
+
+// The clients of googleai and vertex give of a stream what its first chunk said, and
+// that of googleai streams whatever has several messages.
+func TestCountsOfAFirstChunkAreNotBelieved(t *testing.T) {
+	googleai := map[string]any{"safety": nil, "PromptTokens": 9, "CompletionTokens": 1, "TotalTokens": 10}
+	vertex := map[string]any{"safety": nil, "input_tokens": 9, "output_tokens": 1, "total_tokens": 10}
+	openai := map[string]any{"PromptTokens": 9, "CompletionTokens": 1, "TotalTokens": 10}
+	ignore := llms.WithStreamingFunc(func(context.Context, []byte) error { return nil })
+	for name, tt := range map[string]struct {
+		info     map[string]any
+		messages int
+		options  []llms.CallOption
+		believed bool
+	}{
+		"googleai, one message":      {googleai, 1, nil, true},
+		"googleai, two messages":     {googleai, 2, nil, false},
+		"googleai, streamed":         {googleai, 1, []llms.CallOption{ignore}, false},
+		"vertex, two messages":       {vertex, 2, nil, true},
+		"vertex, streamed":           {vertex, 1, []llms.CallOption{ignore}, false},
+		"openai, two and a stream":   {openai, 2, []llms.CallOption{ignore}, true},
+		"openai, two without stream": {openai, 2, nil, true},
+	} {
+		m := &script{answers: []*llms.ContentChoice{{Content: "yes", StopReason: "stop", GenerationInfo: tt.info}}, chunks: []string{"yes"}}
+		seen := new(spy)
+		messages := slices.Repeat([]llms.MessageContent{llms.TextParts(llms.ChatMessageTypeHuman, "q")}, tt.messages)
+		if _, err := langchaingo.Model(m, seen.intercept).GenerateContent(t.Context(), messages, tt.options...); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		want := middleware.Usage{}
+		if tt.believed {
+			want = middleware.Usage{InputTokens: 9, OutputTokens: 1, TotalTokens: 10, Reported: true}
+		}
+		if got := seen.results[0].Usage; got == nil || *got != want {
+			t.Errorf("%s: got %+v, want %+v", name, got, want)
+		}
 	}
 }

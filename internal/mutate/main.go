@@ -92,7 +92,10 @@ func (c *config) run(out io.Writer) (ok bool, err error) {
 		drawn = append(drawn, all...)
 	}
 	slices.SortFunc(drawn, func(a, b *mutant) int { return bytes.Compare(a.draw[:], b.draw[:]) })
-	t := &trial{out: out, progress: c.progress, suites: suites, rest: drawn, want: c.n, reasons: reasons, counts: make(map[string]map[verdict]int)}
+	t := &trial{
+		out: out, progress: c.progress, suites: suites, rest: drawn, want: c.n, reasons: reasons,
+		counts: make(map[string]map[verdict]int),
+	}
 	var jobs sync.WaitGroup
 	for i := range c.jobs {
 		dir := filepath.Join(temp, fmt.Sprint(i))
