@@ -134,6 +134,52 @@ func TestTrailHoldsEveryDecision(t *testing.T) {
 	}
 }
 
+// Every gate leaves one decision: that it let the call be, changed it, or denied it.
+func TestEachKindOfGateNotesItsDecision(t *testing.T) {
+	no := middleware.Deny(middleware.CodePolicy, "no")
+	for _, tt := range []struct {
+		changed bool
+		err     error
+		want    middleware.Verdict
+		kinds   string
+	}{
+		{false, nil, middleware.VerdictAllow, "BATR"},
+		{true, nil, middleware.VerdictTransform, "TR"},
+		{false, no, middleware.VerdictDeny, "BATR"},
+		{true, no, middleware.VerdictDeny, "TR"},
+	} {
+		for kind, gate := range map[string]middleware.Interceptor{
+			"B": middleware.Before("gate", func(context.Context, middleware.Call) error { return tt.err }),
+			"A": middleware.After("gate", func(context.Context, middleware.Call, middleware.Result) error { return tt.err }),
+			"T": middleware.Transform("gate", func(_ context.Context, c middleware.Call) (middleware.Call, bool, error) {
+				c.Input = "changed"
+				return c, tt.changed, tt.err
+			}),
+			"R": middleware.TransformResult("gate", func(_ context.Context, _ middleware.Call, r middleware.Result) (middleware.Result, bool, error) {
+				r.Output = "changed"
+				return r, tt.changed, tt.err
+			}),
+		} {
+			if !strings.Contains(tt.kinds, kind) {
+				continue
+			}
+			w := new(watch)
+			res, err := middleware.Wrap(echo, w.Intercept, gate)(t.Context(), tool("ls"))
+			ds := w.trail.Decisions()
+			if len(ds) != 1 || ds[0].Gate != "gate" || ds[0].Verdict != tt.want {
+				t.Errorf("%s, changed %v, %v: got decisions %+v, want %v", kind, tt.changed, tt.err, ds, tt.want)
+			}
+			want := map[bool]any{true: "changed", false: "ls"}[tt.changed]
+			if tt.err != nil {
+				want = nil
+			}
+			if (err == nil) != (tt.err == nil) || res.Output != want {
+				t.Errorf("%s, changed %v, %v: got %v, %v, want %v", kind, tt.changed, tt.err, res.Output, err, want)
+			}
+		}
+	}
+}
+
 func TestTell(t *testing.T) {
 	for _, tt := range []struct {
 		kind middleware.Kind

@@ -96,6 +96,23 @@ func TestHardDenialStopsTheRun(t *testing.T) {
 	}
 }
 
+// A call that is none, and one that is too deep, are refused, and the run goes on.
+func TestACallThatCannotBeMadeDoesNotStopTheRun(t *testing.T) {
+	inner := middleware.Wrap(echo, middleware.Before("open", allow))
+	run := middleware.Wrap(func(ctx context.Context, _ middleware.Call) (middleware.Result, error) {
+		for _, kind := range []middleware.Kind{0, 200} {
+			if _, err := inner(ctx, middleware.Call{Kind: kind, Name: "a"}); err == nil {
+				t.Errorf("kind %d: got no error", kind)
+			}
+		}
+		_, err := inner(ctx, tool("b"))
+		return middleware.Result{}, err
+	}, middleware.Before("open", allow))
+	if _, err := run(t.Context(), middleware.Call{Kind: middleware.KindChain}); err != nil {
+		t.Errorf("got %v, want the run to go on", err)
+	}
+}
+
 func TestDepth(t *testing.T) {
 	var h middleware.Handler
 	deepest := 0

@@ -41,6 +41,14 @@ func TestLint(t *testing.T) {
 		{`{"x-note":1,"example":1,"examples":[1],"nullable":true,"optional":true,"name":"x","id":"x","strict":true,"unit":"m"}`, nil},
 		{`{"properties":{"requierd":{},"minlength":{}},"default":{"requierd":1},"enum":[{"tpye":1}]}`, nil}, // names and values
 
+		{`{"properties":{"abcdefa":{},"abcdefb":{},"abcdefc":{},"abcdefd":{},"abcdefe":{},"abcdeff":{},"abcdefg":{}},"required":["abcdefx"]}`, []string{
+			`/required names "abcdefx", and not the property "abcdefa"`, // the first of those that are as near
+		}},
+		{`{"properties":{"abcde":{},"abxye":{},"abcxyz":{}},"required":["abcdy","abzzz","abcx__"]}`, []string{
+			`/required names "abcdy", and not the property "abcde"`,
+			`/required names "abcx__", and not the property "abcxyz"`,
+		}},
+
 		// Without effect.
 		{`{"type":"integer","minLength":1,"pattern":"x"}`, []string{
 			"/minLength has no effect on the type that is declared",

@@ -281,6 +281,59 @@ func TestInputsThatHoldThemselves(t *testing.T) {
 	}
 }
 
+// Steps and inputs that a gate put in the place of an agent's are what it plans by;
+// of a step the rest stays as it was.
+func TestAnAgentPlansByTheStepsThatAGateLeft(t *testing.T) {
+	was := []schema.AgentStep{
+		{Action: schema.AgentAction{Tool: "calc", ToolInput: "1", ToolID: "c1", Log: "log 1"}, Observation: "a secret"},
+		{Action: schema.AgentAction{Tool: "calc", ToolInput: "2", ToolID: "c2", Log: "log 2"}, Observation: "two"},
+	}
+	redacted := schema.AgentStep{Action: was[0].Action, Observation: "[redacted]"}
+	other := schema.AgentStep{Action: schema.AgentAction{Tool: "shell", ToolInput: "3", ToolID: "c3"}, Observation: "three"}
+	for name, tt := range map[string]struct {
+		change func(*middleware.PlanRequest)
+		want   []schema.AgentStep
+	}{
+		"none":     {func(*middleware.PlanRequest) {}, was},
+		"redacted": {func(r *middleware.PlanRequest) { r.Steps[0].Observation = "[redacted]" }, []schema.AgentStep{redacted, was[1]}},
+		"the last": {func(r *middleware.PlanRequest) { r.Steps = r.Steps[:1] }, was[:1]},
+		"one more": {func(r *middleware.PlanRequest) {
+			r.Steps = append(r.Steps, middleware.Step{ToolCall: middleware.ToolCall{ID: "c3", Name: "shell", Input: "3"}, Observation: "three"})
+		}, []schema.AgentStep{was[0], was[1], other}},
+		"an input": {func(r *middleware.PlanRequest) { r.Inputs = map[string]string{"input": "b"} }, was},
+	} {
+		var got []schema.AgentStep
+		var inputs map[string]string
+		plans := planner{actions: []schema.AgentAction{{Tool: "calc", ToolInput: "1"}}, tools: []tools.Tool{echoTool("calc")}}
+		a := langchaingo.Agent(seesSteps{plans, &got, &inputs},
+			middleware.Transform("edit", func(_ context.Context, c middleware.Call) (middleware.Call, bool, error) {
+				req := *c.Input.(*middleware.PlanRequest)
+				req.Steps = slices.Clone(req.Steps)
+				tt.change(&req)
+				c.Input = &req
+				return c, true, nil
+			}))
+		_, _, err := a.Plan(t.Context(), was, map[string]string{"input": "a"})
+		if err != nil || !slices.Equal(got, tt.want) || (inputs["input"] == "b") != (name == "an input") {
+			t.Errorf("%s: planned by %+v and %v, %v, want %+v", name, got, inputs, err, tt.want)
+		}
+	}
+}
+
+// seesSteps keeps what it planned by.
+type seesSteps struct {
+	planner
+	steps  *[]schema.AgentStep
+	inputs *map[string]string
+}
+
+func (s seesSteps) Plan(ctx context.Context, steps []schema.AgentStep, inputs map[string]string, options ...chains.ChainCallOption) (
+	[]schema.AgentAction, *schema.AgentFinish, error,
+) {
+	*s.steps, *s.inputs = slices.Clone(steps), maps.Clone(inputs)
+	return s.planner.Plan(ctx, steps, inputs, options...)
+}
+
 // A request that says what cannot be asked is not asked in another form.
 func TestARequestThatCannotBeMadeIsAnError(t *testing.T) {
 	for name, tt := range map[string]struct {

@@ -93,7 +93,8 @@ func TestToolsCanBeWithheld(t *testing.T) {
 	choice := func(name string) llms.ToolChoice {
 		return llms.ToolChoice{Type: "function", Function: &llms.FunctionReference{Name: name}}
 	}
-	pointer := choice("a")
+	pointer, kept := choice("a"), choice("b")
+	var none *llms.ToolChoice
 	for name, tt := range map[string]struct {
 		left    []string
 		options []llms.CallOption
@@ -107,6 +108,10 @@ func TestToolsCanBeWithheld(t *testing.T) {
 		"the chosen":    {[]string{"b"}, []llms.CallOption{llms.WithTools(tools), llms.WithToolChoice(choice("b"))}, 1, choice("b"), ""},
 		"it is gone":    {[]string{"b"}, []llms.CallOption{llms.WithTools(tools), llms.WithToolChoice(choice("a"))}, 1, nil, ""},
 		"by a pointer":  {[]string{"b"}, []llms.CallOption{llms.WithTools(tools), llms.WithToolChoice(&pointer)}, 1, nil, ""},
+		"a pointer":     {[]string{"b"}, []llms.CallOption{llms.WithTools(tools), llms.WithToolChoice(&kept)}, 1, &kept, ""},
+		"a nil pointer": {[]string{"b"}, []llms.CallOption{llms.WithTools(tools), llms.WithToolChoice(none)}, 1, none, ""},
+		"no function":   {[]string{"b"}, []llms.CallOption{llms.WithTools(tools), llms.WithToolChoice(llms.ToolChoice{Type: "none"})}, 1, llms.ToolChoice{Type: "none"}, ""},
+		"a function":    {[]string{"b"}, []llms.CallOption{llms.WithFunctions([]llms.FunctionDefinition{a, b}), llms.WithFunctionCallBehavior("auto")}, 1, nil, "auto"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := says("ok")
