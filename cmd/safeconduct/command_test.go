@@ -206,6 +206,7 @@ func TestErrors(t *testing.T) {
 		{"serve missing policy", []string{"serve", tmp, "--keys", readers, "--policy", missing}, "missing: no such file or directory: see --policy"},
 		{"serve readable keys", []string{"serve", tmp, "--keys", readable, "--policy", trusted}, "may be read or written by others (mode 0644): chmod 600 it: see --keys"},
 		{"serve bad keys", []string{"serve", tmp, "--keys", file("bad.json", `{"version":1,"clients":[{"name":"x"}]}`), "--policy", trusted}, "client 1: sha256 is not 64 lower-case hexadecimal digits: see --keys"},
+		{"serve nobody", []string{"serve", tmp, "--keys", file("none.json", `{"version":1,"clients":[]}`), "--policy", trusted}, "none.json: names no client"},
 		{"serve bad policy", []string{"serve", tmp, "--keys", readers, "--policy", readers}, "is not a member of the format: see --policy"},
 		{"serve unknown ledger", []string{"serve", filepath.Join(tmp, "collected"), "--keys", file("others.json", clientsText("nowhere")), "--policy", trusted}, `safeconduct: serve: client "agent" may write "nowhere", which the policy does not name: see --keys and --policy`},
 		{"serve everybody", serving("--listen", "0.0.0.0:0"), "others could read the keys that come to 0.0.0.0:0: give --tls-cert and --tls-key"},

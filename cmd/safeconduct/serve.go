@@ -114,6 +114,9 @@ func (f *serveFlags) config() (cfg collector.Config, _ *tls.Config, err error) {
 	if cfg.Clients, err = collector.LoadClients(f.keys); err != nil {
 		return cfg, nil, fmt.Errorf("%w: see --keys", err)
 	}
+	if len(cfg.Clients) == 0 {
+		return cfg, nil, fmt.Errorf("clients %s: names no client, and nobody could do anything: see --keys", f.keys)
+	}
 	tlsConfig, err := f.tls()
 	return cfg, tlsConfig, err
 }
