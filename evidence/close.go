@@ -84,15 +84,13 @@ func (r *Recorder) Flush(ctx context.Context) error {
 // called again, to wait longer or to ask again: it is then about the same
 // records. A breaker that is open is not waited for.
 func (r *Recorder) Close(ctx context.Context) error {
-	r.closing.Do(func() {
-		for _, x := range r.shippers {
-			x.urgent.Store(true)
-		}
-		for _, x := range r.shippers {
-			x.told(ctx, r.Err)
-		}
-		r.queue.close()
-	})
+	for _, x := range r.shippers {
+		x.urgent.Store(true)
+	}
+	for _, x := range r.shippers {
+		x.told(ctx, r.recordable)
+	}
+	r.queue.close()
 	select {
 	case <-r.writer.done:
 	case <-ctx.Done():
@@ -116,6 +114,14 @@ func (r *Recorder) Close(ctx context.Context) error {
 		}
 	}
 	return r.pending(nil)
+}
+
+// recordable returns why no more can be recorded at the moment, or nil.
+func (r *Recorder) recordable() error {
+	if r.queue.isClosed() {
+		return ErrClosed // by another Close
+	}
+	return r.Err()
 }
 
 func (r *Recorder) stopShippers() {

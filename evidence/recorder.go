@@ -56,8 +56,6 @@ type Recorder struct {
 
 	rotating sync.Mutex
 	last     ed25519.PublicKey // guarded by rotating: the root that all that was asked for leads to
-
-	closing sync.Once
 }
 
 // Open opens the ledger in the directory dir, which it makes if there is none,

@@ -406,3 +406,40 @@ func TestFault8BreakerFlaps(t *testing.T) {
 		wantIntact(t, dir)
 	})
 }
+
+// A Close that waits for a record about a refusal, which a disk that does not answer
+// holds up, keeps no other Close from giving up.
+func TestCloseBesideAClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var stuck atomic.Bool
+		answers := make(chan struct{})
+		cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"shell"}, Exporters: to(func(context.Context, [][]byte) error {
+			stuck.Store(true)
+			return &evidence.SinkError{Err: errSink, Final: true}
+		})}
+		cfg.Each(func(op evidence.Op) error {
+			if op.Name == "sync" && stuck.Load() {
+				<-answers
+			}
+			return op.Do()
+		})
+		r, err := evidence.Open(newDir(t), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		use(t, r, 1)
+		time.Sleep(time.Second)
+		first := make(chan error, 1)
+		go func() { first <- r.Close(context.Background()) }()
+		time.Sleep(time.Second)
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		time.AfterFunc(time.Hour, func() { close(answers) })
+		err = r.Close(ctx)
+		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 2*time.Second {
+			t.Errorf("got %v after %v, want a deadline that passed", err, took)
+		}
+		<-first // whatever it says
+	})
+}
