@@ -53,7 +53,7 @@ func TestACallWhoseErrorCannotBeAskedHasAnOutcome(t *testing.T) {
 					return middleware.Result{}, nil
 				}
 			})(t.Context(), shell)
-			if got != tt.err { //nolint:errorlint // the very one
+			if got != tt.err {
 				t.Errorf("got %T, want what the tool returned, %T", got, tt.err)
 			}
 			_ = r.Close(t.Context())

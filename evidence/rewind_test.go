@@ -375,7 +375,7 @@ func TestResendOfWhatIsNotThere(t *testing.T) {
 		dir, exporter string
 		want          error
 	}{
-		"no exporter":  {dir, "defualt", fs.ErrNotExist},
+		"no exporter":  {dir, "other", fs.ErrNotExist},
 		"no ledger":    {t.TempDir(), "default", evidence.ErrNotLedger},
 		"no directory": {dir + "x", "default", fs.ErrNotExist},
 	} {

@@ -11,14 +11,8 @@ import (
 	kit "example.com/safeconduct/middleware/middlewaretest"
 )
 
-// priced sends one model call with this MaxTokens through the gate, within a run
-// of its own, to a model that answers with this usage.
-func priced(t *testing.T, gate middleware.Interceptor, maxTokens int, usage *middleware.Usage) (err error) {
-	t.Helper()
-	mustRun(t, func(ctx context.Context) { err = pricedIn(ctx, gate, "", maxTokens, usage) })
-	return err
-}
-
+// pricedIn sends one model call with this MaxTokens through the gate, to a model
+// that answers with this usage.
 func pricedIn(ctx context.Context, gate middleware.Interceptor, model string, maxTokens int, usage *middleware.Usage) error {
 	call := kit.Model("hello")
 	call.Input.(*middleware.ModelRequest).MaxTokens = maxTokens

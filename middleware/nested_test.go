@@ -45,7 +45,7 @@ func TestADenialUnderAnEndedContextIsItself(t *testing.T) {
 		return middleware.Result{}, denial
 	}, pass)(ctx, tool("x"))
 	wantDenied(t, denial, "gate", middleware.CodePolicy)
-	if err != denial { //nolint:errorlint // it is to be the same
+	if err != denial {
 		t.Errorf("got %v (%T), want the denial itself", err, err)
 	}
 }

@@ -51,17 +51,17 @@ func (f *fences) pass(to int) fencing {
 		return unfenced
 	}
 	for i := f.at; i < to; {
-		switch c := f.text[i]; {
-		case c == '\n':
+		switch f.text[i] {
+		case '\n':
 			i++
 			f.newline(i)
-		case c == '`' || c == '~':
+		case '`', '~':
 			end := i + markSize(f.text[i:to])
 			i = max(end, f.take(i, end))
+		case ' ', '\t', '\r':
+			i++
 		default:
-			if c != ' ' && c != '\t' && c != '\r' {
-				f.begun = false
-			}
+			f.begun = false
 			i++
 		}
 		f.at = i

@@ -64,14 +64,14 @@ type (
 	Scalar  int
 	Scalars struct {
 		Scalar
-		*scalar
-		hidden int
-		Odd    int `json:"a\"b"`
-		Minus  int `json:"-,"`
-		None   int `json:"-"`
-		Opts   int `json:",omitempty"`
+		*scalar     //nolint:unused // read by reflection
+		hidden  int //nolint:unused // read by reflection
+		Odd     int `json:"a\"b"` //nolint:staticcheck // wrong on purpose
+		Minus   int `json:"-,"`   //nolint:staticcheck // a name for once
+		None    int `json:"-"`
+		Opts    int `json:",omitempty"`
 	}
-	scalar int
+	scalar int //nolint:unused // read by reflection
 	Loop   struct {
 		*Loop
 		Y int

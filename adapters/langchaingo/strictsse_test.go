@@ -256,6 +256,7 @@ func TestStrictSSEOfARequestThatCannotBeReadAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = res.Body.Close() }()
 	if _, err = io.ReadAll(res.Body); !errors.As(err, new(*langchaingo.StreamError)) {
 		t.Errorf("got %v, want a StreamError", err)
 	}

@@ -41,7 +41,7 @@ func TestResend(t *testing.T) {
 		want string
 	}{
 		{[]string{"resend", dir, "copy"}, 0, "It sends all records again"},
-		{[]string{"resend", dir, "cpoy"}, 2, "check the path, and the name of the exporter"},
+		{[]string{"resend", dir, "copies"}, 2, "check the path, and the name of the exporter"},
 		{[]string{"resend", dir + "x", "copy"}, 2, "check the path"},
 		{[]string{"resend", dir}, 2, "no EXPORTER given"},
 		{[]string{"resend", dir, "../copy"}, 2, "an exporter cannot be called"},

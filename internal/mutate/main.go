@@ -158,16 +158,15 @@ type trial struct {
 	suites   map[string]*suite
 	reasons  map[string]string
 
-	mu        sync.Mutex
-	rest      []*mutant
-	want      int // of those that compile
-	begun     int
-	tried     int // of those that compile, and how many of them were killed
-	dead      int
-	counts    map[string]map[verdict]int
-	survivors []string
-	unlisted  int
-	err       error
+	mu       sync.Mutex
+	rest     []*mutant
+	want     int // of those that compile
+	begun    int
+	tried    int // of those that compile, and how many of them were killed
+	dead     int
+	counts   map[string]map[verdict]int
+	unlisted int
+	err      error
 }
 
 // next returns the mutant that is drawn next, or nil.

@@ -144,7 +144,7 @@ func (s *suite) goTool(ctx context.Context, args ...string) ([]byte, error) {
 }
 
 func (s *suite) run(ctx context.Context, name string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, name, args...)
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // go, and what it has built
 	cmd.Dir = s.dir
 	cmd.WaitDelay = 5 * time.Second
 	var out bytes.Buffer

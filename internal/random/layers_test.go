@@ -134,16 +134,6 @@ func (f refFunc) handle(c refContext, call refCall, next refHandler) refResult {
 	return f(c, call, next)
 }
 
-// refState returns what a gate keeps for a run.
-func refState[T any](run *refRun, key refLayer) *T {
-	if v, ok := run.state[key]; ok {
-		return v.(*T)
-	}
-	v := new(T)
-	run.state[key] = v
-	return v
-}
-
 var errUndecided = errors.New("the check failed")
 
 // before is a gate that denies, cannot decide, or panics.

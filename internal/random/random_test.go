@@ -387,7 +387,7 @@ func (t *trial) runRef() {
 		})
 	}
 	for range runsOfTrial {
-		run := &refRun{state: make(map[refLayer]any)}
+		run := &refRun{}
 		res, _ := t.refThings[middleware.KindChain].call(run, nil, refCall{kind: middleware.KindChain, name: "chain", input: t.input})
 		t.refLog = append(t.refLog, seen{what: "run", result: res.err.String(), out: res.out})
 	}

@@ -54,7 +54,6 @@ type refRun struct {
 	stopped *refError
 	ended   bool         // the context
 	budgets []*refBudget // in the order in which they were met
-	state   map[refLayer]any
 }
 
 // A refScope is a call's place in its run.
