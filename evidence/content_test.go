@@ -55,6 +55,7 @@ func TestALargeContentCostsLittleMemory(t *testing.T) {
 		"chain": map[string]any{"output": plain},
 		"model": &middleware.ModelResponse{Choices: []middleware.Choice{{Text: lines}}},
 		"plan":  &middleware.Plan{ToolCalls: []middleware.ToolCall{{Name: "x", Input: plain}}},
+		"calls": &middleware.ModelResponse{Choices: []middleware.Choice{{ToolCalls: []middleware.ToolCall{{Name: "x", Input: plain}}}}},
 		"other": map[string]any{"output": strings.Split(lines, "?")},
 	} {
 		for _, kept := range []bool{false, true} {
@@ -87,6 +88,30 @@ func TestALargeContentCostsLittleMemory(t *testing.T) {
 					t.Errorf("got a disclosure of %d bytes", len(got))
 				}
 			})
+		}
+	}
+}
+
+// Each content has one form, which FORMAT.md describes.
+func TestTheFormOfEachContent(t *testing.T) {
+	calls := []middleware.ToolCall{{ID: "c1", Name: "calc", Input: "1"}, {Name: "sh", Input: "2"}}
+	for want, c := range map[string]any{
+		`"x"`:                       "x",
+		`{"messages":[],"stop":[]}`: &middleware.ModelRequest{},
+		`{"messages":[{"parts":["a",{"size":7}],"role":"human"},{"parts":[],"role":"ai"}],"stop":["x","y"]}`: &middleware.ModelRequest{
+			Messages: []middleware.Message{{Role: "human", Parts: []middleware.Part{{Text: "a"}, {Size: 7}}}, {Role: "ai"}}, Stop: []string{"x", "y"},
+		},
+		`{"choices":[]}`: &middleware.ModelResponse{},
+		`{"choices":[{"reasoning":"b","text":"a","toolCalls":[{"input":"1","name":"calc"},{"input":"2","name":"sh"}]},{"reasoning":"","text":"","toolCalls":[]}]}`: &middleware.ModelResponse{Choices: []middleware.Choice{{Text: "a", Reasoning: "b", ToolCalls: calls}, {}}},
+		`{"final":null,"toolCalls":[{"input":"1","name":"calc"},{"input":"2","name":"sh"}]}`:                                                                       &middleware.Plan{ToolCalls: calls},
+		`{"inputs":{"a":"1","b":"2"},"steps":[{"observation":"o","toolCall":{"input":"1","name":"calc"}},{"observation":"","toolCall":{"input":"","name":""}}]}`: &middleware.PlanRequest{
+			Inputs: map[string]string{"b": "2", "a": "1"}, Steps: []middleware.Step{{ToolCall: calls[0], Observation: "o"}, {}},
+		},
+		`{"a":"1","b":[1,"x"],"c":null}`: map[string]any{"b": []any{1, "x"}, "a": "1", "c": nil},
+	} {
+		_, d := evidence.Commit(c)
+		if _, got, err := d.Open(); err != nil || string(got) != want {
+			t.Errorf("%T: got %s, %v, want %s", c, got, err, want)
 		}
 	}
 }

@@ -138,6 +138,22 @@ func Segment(envelopes ...[]byte) []byte {
 // SegmentPath returns the path of a segment.
 func SegmentPath(dir string, n uint64) string { return segmentPath(dir, n) }
 
+// FrameDamages returns what is wrong with the frames of a segment.
+func FrameDamages(r io.Reader) (all []Damage, err error) {
+	fr, err := newFrameReader(r)
+	for {
+		var bad *frameError
+		if errors.As(err, &bad) {
+			all = append(all, bad.damage)
+		} else if err == io.EOF {
+			return all, nil
+		} else if err != nil {
+			return all, err
+		}
+		_, _, err = fr.next()
+	}
+}
+
 // ReadFrames reads a segment to its end and returns how many frames are good
 // and how many are not.
 func ReadFrames(r io.Reader) (good, bad int, err error) {

@@ -2,6 +2,8 @@ package evidence_test
 
 import (
 	"bytes"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +38,36 @@ func TestManyBeginningsOfFramesAreReadInLinearTime(t *testing.T) {
 			t.Errorf("length %x: got %v, want about the %v of %d bytes of frames", length, got, want, size)
 		} else {
 			t.Logf("length %x: %v, frames %v", length, got, want)
+		}
+	}
+}
+
+// Zeros at the end are what a file system leaves of a frame that was not written;
+// anything else that is no frame was put there.
+func TestATailOfZerosIsNoEdit(t *testing.T) {
+	env := base(t).envs[1]
+	good, zeros := string(evidence.Segment(env)), strings.Repeat("\x00", 40)
+	for name, tt := range map[string]struct {
+		segment string
+		want    []evidence.Damage
+	}{
+		"nothing":               {good, nil},
+		"zeros":                 {good + zeros, []evidence.Damage{evidence.DamageTruncated}},
+		"one zero":              {good + "\x00", []evidence.Damage{evidence.DamageTruncated}},
+		"half a frame":          {good[:len(good)-1], []evidence.Damage{evidence.DamageTruncated}},
+		"text":                  {good + "this is no frame", []evidence.Damage{evidence.DamageEdited}},
+		"zeros, and text":       {good + zeros + "text", []evidence.Damage{evidence.DamageEdited}},
+		"text, and zeros":       {good + "this is no frame" + zeros, []evidence.Damage{evidence.DamageTruncated}},
+		"zeros within":          {good + zeros + good[len(evidence.Segment()):], []evidence.Damage{evidence.DamageEdited}},
+		"all zeros":             {zeros, []evidence.Damage{evidence.DamageTruncated}},
+		"zeros, and text alone": {zeros + "text", []evidence.Damage{evidence.DamageEdited}},
+		"text, and zeros alone": {"this is no segment" + zeros, []evidence.Damage{evidence.DamageEdited}},
+		"half a first line":     {good[:5], []evidence.Damage{evidence.DamageTruncated}},
+		"an edited byte":        {good[:len(good)-9] + "#" + good[len(good)-8:], []evidence.Damage{evidence.DamageEdited}},
+	} {
+		got, err := evidence.FrameDamages(strings.NewReader(tt.segment))
+		if err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("%s: got %v, %v, want %v", name, got, err, tt.want)
 		}
 	}
 }

@@ -142,6 +142,33 @@ func (l *log) String() string {
 	return l.buf.String()
 }
 
+// A Config that says nothing of space warns where less than 256 MiB are left.
+func TestLowSpaceByDefault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var room atomic.Int64
+		room.Store(1 << 40)
+		cfg := evidence.Config{Key: testKey(1)}
+		cfg.Free(func() (int64, error) { return room.Load(), nil })
+		r := open(t, newDir(t), cfg)
+		for _, tt := range []struct {
+			room int64
+			low  bool
+		}{{1 << 40, false}, {1 << 28, false}, {1<<28 - 1, true}, {1000, true}, {1 << 28, false}} {
+			room.Store(tt.room)
+			if _, err := call(t, r, shell, say("ok")); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(2 * time.Second)
+			if got := r.Stats(); got.LowSpace != tt.low || got.FreeSpace != tt.room {
+				t.Errorf("%d bytes are free: got %+v, want low %v", tt.room, got, tt.low)
+			}
+		}
+		if err := r.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A disk that fills up is announced before it is full; then nothing is
 // called that needs a record; and when there is room again, records go on.
 func TestDiskFillsUp(t *testing.T) {

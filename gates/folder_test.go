@@ -57,7 +57,7 @@ func TestPathsOutsideOfTheFolder(t *testing.T) {
 		"docs/a.txt/../../../secret", "docs/a.txt/..",
 		"~/.ssh/id_rsa", "~root/x", "$HOME/x", "docs/${HOME}", "file:/etc/passwd", "host:/etc/passwd", "10.0.0.1:/etc", "-rf", "--output=x", "docs/a\u0085b",
 		"`reboot`", "docs/`id`.txt", `a"b`, "a|b", "a<b", "a>b", "docs/*", "docs/?.txt", "docs./a.txt", "docs /a.txt", ".. /secret", "docs/...", "docs/a.txt.", "docs/a.txt ",
-		"\uff0e\uff0e/secret", "\u2025/secret", "\u2024\u2024/secret", "..\uff0fsecret", "..\u2215secret", "..\u2044secret", "..\uff3csecret", "..\u00a5secret", "docs/a\u2026", "docs/\u2488txt",
+		"\uff0e\uff0e/secret", "\u2025/secret", "\u2024\u2024/secret", "..\uff0fsecret", "..\u2215secret", "..\u2044secret", "..\uff3csecret", "..\u00a5secret", "docs/a\u2026", "docs/\u2488txt", "docs/\u249btxt", "docs/\u2490txt",
 		".\u200c./secret", "docs/a\u202etxt.exe", "\ufeffdocs", "docs/\U000e0041",
 	} {
 		if err := judged(t, `{"path":`+quote(path)+`}`, rule); !isDenial(err) {

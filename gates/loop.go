@@ -353,10 +353,7 @@ func (l *loop) settle(ctx context.Context, call middleware.Call, st *laps, res m
 	if err == nil && !isTold && st.denials.Load() == 0 {
 		return res, nil // as most calls are
 	}
-	var d *middleware.DeniedError
-	if err != nil {
-		d, _ = foreign.As[*middleware.DeniedError](err)
-	}
+	d, _ := foreign.As[*middleware.DeniedError](err)
 	st.mu.Lock()
 	switch {
 	case !isTold && d == nil:

@@ -154,6 +154,15 @@ func TestLoopSaysHowManyWereDenied(t *testing.T) {
 			t.Errorf("got reason %q", d.Reason)
 		}
 	})
+	h = middleware.Wrap(kit.Echo, middleware.Tell, gates.Loop(gates.LoopRules{Denials: 2}), gates.Tools("b"))
+	_ = kit.InRun(func(ctx context.Context) {
+		for i, want := range []string{"(tool_not_allowed)", "(tool_not_allowed)", "3 calls in a row were denied", "4 calls in a row were denied"} {
+			res, err := h(ctx, kit.Tool("a", strconv.Itoa(i)))
+			if said, _ := res.Output.(middleware.Observation); err != nil || !strings.Contains(string(said), want) {
+				t.Errorf("inside of Tell, denial %d: got %q, %v, want %q in it", i+1, said, err, want)
+			}
+		}
+	})
 }
 
 // TestLoopCountsADenialOnce shows that a denial that passes several calls on its way
