@@ -160,6 +160,7 @@ func (c *checker) record(f *frame, n uint64) {
 
 // recovered counts what an opening took out of the ledger.
 func (c *checker) recovered(r *Recovered) {
+	c.report.Torn += r.Bytes
 	if r.Unsigned != nil {
 		c.report.Cut += r.Unsigned.Records
 	}

@@ -99,6 +99,7 @@ type Report struct {
 
 	Cut   uint64 `json:"cut"`   // records without a signature that openings cut off, as they say
 	Aside uint64 `json:"aside"` // overflow files that openings set aside, as they say
+	Torn  int64  `json:"torn"`  // bytes of incomplete frames that openings cut off, as they say
 
 	Root         Hash      `json:"root"`         // of the Merkle tree over all records
 	Checkpoint   *TreeHead `json:"checkpoint"`   // the ledger's own; nil where it has none that is good

@@ -2,6 +2,7 @@ package evidence_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -20,13 +21,26 @@ var signings = []evidence.Signing{evidence.SignRecords, evidence.SignCheckpoints
 // who has no key.
 func followers(t testing.TB, dir string) *forger {
 	t.Helper()
-	all := entries(t, dir)
-	last := all[len(all)-1]
+	f := goOn(t, envelopes(t, dir), testKey(66))
+	f.envs, f.signing = nil, evidence.SignCheckpoints
+	return f
+}
+
+// goOn returns a forger that goes on after some records, with a session key.
+func goOn(t testing.TB, envs [][]byte, session ed25519.PrivateKey) *forger {
+	t.Helper()
 	f := newForger(t)
-	f.salt, f.signing = 7, evidence.SignCheckpoints
-	f.origin, f.writer, f.seq, f.prev = last.Record.Ledger, last.Record.Writer, last.Record.Seq, last.Hash
-	f.now, f.elapsed = last.Record.Time, last.Record.Mono
-	f.session = testKey(66)
+	for _, env := range envs {
+		f.put(env)
+	}
+	payload := decodePayload(t, envs[len(envs)-1])
+	_, r, err := evidence.ParsePayload(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.salt, f.session = 7, session
+	f.origin, f.writer, f.seq, f.prev = r.Ledger, r.Writer, r.Seq, sha256.Sum256(payload)
+	f.now, f.elapsed = r.Time, r.Mono
 	return f
 }
 

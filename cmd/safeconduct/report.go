@@ -127,7 +127,7 @@ func writeReport(out io.Writer, dir string, keys []ed25519.PublicKey, r *evidenc
 	if r.Intact() && r.Checkpoint != nil {
 		fmt.Fprintf(w, "To print it: safeconduct checkpoint %s\n", escape(dir))
 	}
-	if !r.Intact() || r.Cut > 0 || r.Aside > 0 || r.Interrupted > 0 || r.Unknown > 0 || r.Gaps > 0 {
+	if !r.Intact() || r.Cut > 0 || r.Aside > 0 || r.Torn > 0 || r.Interrupted > 0 || r.Unknown > 0 || r.Gaps > 0 {
 		fmt.Fprintf(w, "To see what happened: safeconduct inspect %s\n", escape(dir))
 	}
 }
@@ -185,6 +185,9 @@ func (w rows) counts(r *evidence.Report) {
 	}
 	if r.Aside > 0 {
 		w.row("set aside", "%s that did not belong to it, when the ledger was opened", count(r.Aside, "overflow file"))
+	}
+	if r.Torn > 0 {
+		w.row("torn", "%s of records that were not whole, cut off when the ledger was opened", size(r.Torn))
 	}
 	w.row("runs", "%s", list(r.Runs, part{r.Runs - r.Interrupted - r.Partial, "ended"},
 		part{r.Interrupted, "interrupted"}, part{r.Partial, "without a root call"}))

@@ -1,0 +1,369 @@
+package evidence_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"example.com/safeconduct/evidence"
+)
+
+// What FORMAT.md says that a ledger cannot show, as it says it.
+const (
+	limitKey      = "whoever owns the process, or the key, can write what they like"
+	limitCut      = "A ledger that is **cut after a record that is signed**"
+	limitStripped = "taking that signature away is such a cut"
+	limitMiddle   = "a signature that is taken from a record in the middle of the ledger"
+	limitTorn     = "An incomplete frame at the end is such a cut"
+)
+
+// An attempt is what somebody does to a ledger who knows the format, and what is said
+// of it: by Verify, by the next honest writer, and by Verify after that.
+type attempt struct {
+	name  string
+	do    func(s *scene)
+	given bool // a checkpoint of the ledger as it was is kept elsewhere
+
+	records, checkpoints verdict // of ledgers that are signed in this way
+}
+
+// A verdict is what is said of a ledger: "intact", also with what is no evidence, or
+// the first damage and where it is. After the next writer has come it can also be
+// "refused": Open does not go on. Where what is left is not what was written, and
+// nothing says so, FORMAT.md says that this cannot be shown.
+type verdict struct{ before, after, limit string }
+
+// A scene is a ledger that somebody does something to.
+type scene struct {
+	t          testing.TB
+	dir        string
+	signing    evidence.Signing
+	honest     *forger
+	checkpoint []byte
+	tile       []byte   // its only one; nil where it has none
+	envs       [][]byte // what the segments are to hold
+}
+
+// honestLedger makes a ledger of two writers, in which all is that can be. With more
+// records than a tile has hashes, where it is long.
+func honestLedger(t testing.TB, signing evidence.Signing, long bool) *forger {
+	f := newForger(t)
+	f.signing = signing
+	f.open()
+	f.run("run-a", "shell") // records 2 to 5
+	f.seq += 2
+	f.gap(6, 7)             // record 6
+	run := f.begin("run-b") // 7
+	call := run.intent("mail")
+	f.renew() // 9
+	run.outcome(call, done)
+	run.end()                       // 11
+	f.rotate(testKey(2))            // 12
+	f.open()                        // 13
+	f.run("run-c", "mail", "shell") // 14 to 19
+	f.erase()                       // 20
+	f.deliver(evidence.Range{From: 2, To: 3, Writer: f.writer})
+	f.run("run-d", "mail") // 23 to 26
+	for long && f.tree.Size() < 300 {
+		f.run("run-"+f.id(), "mail")
+	}
+	return f
+}
+
+func newScene(t testing.TB, signing evidence.Signing, long bool) *scene {
+	t.Helper()
+	f := honestLedger(t, signing, long)
+	s := &scene{t: t, dir: newDir(t), signing: signing, honest: f, checkpoint: f.checkpoint()}
+	if long {
+		f.ledger().writeTiles(t, s.dir)
+		var err error
+		if s.tile, err = os.ReadFile(s.path("tile/0/000")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.reset()
+	return s
+}
+
+// reset puts the ledger as its writers left it.
+func (s *scene) reset() {
+	s.t.Helper()
+	l := forgery{envs: s.honest.envs, checkpoint: s.checkpoint}
+	if s.tile != nil {
+		l.files = map[string][]byte{"tile/0/000": s.tile}
+	}
+	l.write(s.t, s.dir)
+	s.envs = slices.Clone(s.honest.envs)
+}
+
+// put has the segment hold other records.
+func (s *scene) put(envs ...[]byte) {
+	s.t.Helper()
+	s.envs = envs
+	s.file("segments/00000000000000000001.seg", evidence.Segment(envs...))
+}
+
+func (s *scene) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
+
+// file puts a file in place.
+func (s *scene) file(name string, content []byte) {
+	s.t.Helper()
+	path := s.path(name)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, content, 0o600)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// forget removes what says how far the ledger went.
+func (s *scene) forget() {
+	s.t.Helper()
+	if err := errors.Join(os.RemoveAll(s.path("checkpoint")), os.RemoveAll(s.path("tile"))); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// after returns a forger that goes on after the first n records, with a key that is
+// none of the ledger's.
+func (s *scene) after(n int) *forger {
+	f := goOn(s.t, s.honest.envs[:n], testKey(66))
+	f.signing = s.signing
+	return f
+}
+
+// unsigned is a run of nobody's after the first n records.
+func (s *scene) unsigned(n int) [][]byte {
+	f := s.after(n)
+	f.signing = evidence.SignCheckpoints
+	run := f.begin("forged")
+	run.outcome(run.intent("transfer_money"), done)
+	return f.envs[n:]
+}
+
+// stolen is after, with the key of the session in force.
+func (s *scene) stolen(n int) *forger {
+	f := s.after(n)
+	f.session = testKey(13)
+	return f
+}
+
+// verify returns what Verify says, in a few words.
+func (s *scene) verify(given ...[]byte) (says string, report *evidence.Report) {
+	report, err := evidence.Verify(s.dir, evidence.VerifyOptions{
+		Keys: []ed25519.PublicKey{public(testKey(1)), public(testKey(2))}, Checkpoints: given, Ledger: "prod",
+	})
+	if err != nil {
+		return "error", nil
+	}
+	if !report.Intact() {
+		return fmt.Sprintf("%s at %d", report.First.Damage, report.First.Record), report
+	}
+	says = "intact"
+	for _, n := range []struct {
+		n    uint64
+		what string
+	}{{report.Unsigned, "unsigned"}, {report.Astray, "astray"}, {report.Waiting, "waiting"}, {report.Cut, "cut"}, {report.Aside, "aside"}} {
+		if n.n > 0 {
+			says += fmt.Sprintf(", %d %s", n.n, n.what)
+		}
+	}
+	if report.Torn > 0 {
+		says += ", torn"
+	}
+	return says, report
+}
+
+// open has an honest writer come and go. Nothing here is about a disk that fails.
+func (s *scene) open() error {
+	cfg := evidence.Config{Key: testKey(2), Signing: s.signing}
+	cfg.Each(func(op evidence.Op) error {
+		if op.Name == "sync" || op.Name == "syncDir" {
+			return nil
+		}
+		return op.Do()
+	})
+	r, err := evidence.Open(s.dir, cfg)
+	if err != nil {
+		return err
+	}
+	return r.Close(s.t.Context())
+}
+
+// proven returns how the records that a Report counts differ from those that were
+// written: not at all, by an end that is missing, by signatures that are, or by
+// records that nobody wrote.
+func (s *scene) proven(report *evidence.Report) (differs string) {
+	s.t.Helper()
+	var there [][]byte
+	for e, err := range evidence.Read(s.dir) {
+		if uint64(len(there)) == report.Records || err != nil {
+			break
+		}
+		if e.Record.Time.Before(dayOne.AddDate(0, 1, 0)) { // not of the honest writer that came
+			there = append(there, e.Envelope)
+		}
+	}
+	for i, env := range there {
+		switch {
+		case i >= len(s.honest.envs) || !bytes.Equal(decodePayload(s.t, env), decodePayload(s.t, s.honest.envs[i])):
+			return "forged"
+		case !bytes.Equal(env, s.honest.envs[i]):
+			differs = "stripped"
+		}
+	}
+	if differs == "" && len(there) < len(s.honest.envs) {
+		differs = "cut"
+	}
+	return differs
+}
+
+// files returns all that the ledger's files hold, but for the lock, which is for people.
+func (s *scene) files() string {
+	var all strings.Builder
+	err := filepath.WalkDir(s.dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() || e.Name() == "lock" {
+			return nil
+		}
+		content, _ := os.ReadFile(path)
+		_, err = fmt.Fprintf(&all, "%s %x\n", path, hashOf(string(content)))
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return all.String()
+}
+
+// claims returns how many records the checkpoint and the tiles are of, as far as they
+// are there, whoever made them.
+func (s *scene) claims() (n int) {
+	if lines := strings.Split(string(s.read("checkpoint")), "\n"); len(lines) > 2 {
+		n, _ = strconv.Atoi(lines[1])
+	}
+	if info, err := os.Stat(s.path("tile/0/000")); err == nil && info.Mode().IsRegular() {
+		n = max(n, 256)
+	}
+	return n
+}
+
+func (s *scene) read(name string) []byte {
+	if info, err := os.Stat(s.path(name)); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	b, err := os.ReadFile(s.path(name))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return b
+}
+
+// wantLawful checks that what was done without a key is found, or is something that
+// FORMAT.md says cannot be shown. It returns what judge does.
+func (s *scene) wantLawful() (after, differs string) {
+	s.t.Helper()
+	claims, waits := s.claims(), len(s.read("overflow.seg")) > 0
+	before, after, differs := s.judge()
+	said := fmt.Sprintf("Verify says %s, and after the next writer %s; what is proven differs by %q", before, after, differs)
+	intact := strings.HasPrefix(before, "intact")
+	switch {
+	case differs == "forged":
+		s.t.Errorf("%s: nobody wrote that", said)
+	case differs == "stripped" && s.signing == evidence.SignRecords:
+		s.t.Errorf("%s: each record has its signature", said)
+	case differs == "cut" && claims == len(s.honest.envs) && intact:
+		s.t.Errorf("%s: a checkpoint or a tile covers more", said)
+	case intact && after == "refused" && differs == "":
+		s.t.Errorf("%s: nothing is wrong with it", said)
+	case !intact && strings.HasPrefix(after, "intact") &&
+		!(waits && differs == "") && // what was cut stands in the overflow
+		!strings.HasPrefix(before, string(evidence.DamageTile)) &&
+		!(strings.HasPrefix(before, string(evidence.DamageTruncated)) && strings.Contains(after, "torn")):
+		s.t.Errorf("%s: the damage is gone", said)
+	}
+	return after, differs
+}
+
+// judge has Verify look at the ledger, an honest writer come, and Verify look again,
+// and returns what they say and how what is proven then differs from what was
+// written. Whatever was done to the ledger: the two agree, a writer that refuses
+// changes nothing, and what goes on is as intact as it was.
+func (s *scene) judge(given ...[]byte) (before, after, differs string) {
+	s.t.Helper()
+	before, report := s.verify(given...)
+	if report != nil && report.Intact() {
+		differs = s.proven(report)
+	}
+	found, there := s.files(), report
+	if err := s.open(); err != nil {
+		if s.files() != found {
+			s.t.Errorf("Open refused with %v and changed the ledger", err)
+		}
+		if !errors.Is(err, evidence.ErrDamaged) {
+			return before, "error", differs // of the system, or of no ledger
+		}
+		return before, "refused", differs
+	}
+	after, report = s.verify(given...)
+	if report == nil {
+		s.t.Errorf("Verify says %s, and after Open it cannot look", before)
+		return before, after, differs
+	}
+	if !report.Intact() {
+		if there != nil && there.Intact() {
+			s.t.Errorf("Verify says %s, and after Open %s", before, after)
+		}
+		return before, after, differs
+	}
+	if there != nil && there.Waiting == 0 && report.Cut < there.Unsigned { // or what waits covers them
+		s.t.Errorf("%d records were not signed, and %d were cut off", there.Unsigned, report.Cut)
+	}
+	return before, after, s.proven(report)
+}
+
+func TestForgers(t *testing.T) {
+	format, err := os.ReadFile("FORMAT.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, limits, _ := strings.Cut(string(format), "## What it cannot show")
+	limits, _, _ = strings.Cut(limits, "\n## ")
+	run := func(t *testing.T, signing evidence.Signing, a attempt, want verdict, long bool) {
+		t.Run(fmt.Sprintf("%s/%s", a.name, signing), func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, signing, long)
+			var given [][]byte
+			if a.given {
+				given = append(given, s.checkpoint)
+			}
+			a.do(s)
+			before, after, differs := s.judge(given...)
+			if before != want.before || after != want.after {
+				t.Errorf("got %q, and %q after the next writer, want %q and %q", before, after, want.before, want.after)
+			}
+			if passes := differs != ""; passes != (want.limit != "") {
+				t.Errorf("what is proven differs so from what was written: %q; want %q", differs, want.limit)
+			}
+			if !strings.Contains(limits, want.limit) {
+				t.Errorf("FORMAT.md does not say %q", want.limit)
+			}
+			if differs == "forged" && want.limit != limitKey {
+				t.Errorf("what nobody wrote counts: %s", after)
+			}
+		})
+	}
+	for _, a := range slices.Concat(withoutKey(), withCheckpoints(), withSessionKey()) {
+		run(t, evidence.SignRecords, a, a.records, false)
+		run(t, evidence.SignCheckpoints, a, a.checkpoints, false)
+	}
+	for _, a := range withTiles() {
+		run(t, evidence.SignRecords, a, a.records, true)
+		run(t, evidence.SignCheckpoints, a, a.checkpoints, true)
+	}
+}
