@@ -379,6 +379,11 @@ func keyAttacks(t testing.TB) []attack {
 	plain := unsigned(func(*forger) {})
 	before := plain.checkpoint()
 	longer := unsigned(func(f *forger) { f.run("run-b", "mail") })
+	strangers := &forger{t: t, origin: "prod", signing: evidence.SignCheckpoints, salt: 5, now: longer.now, sign: sealAll}
+	strangers.writer, strangers.seq = strangers.id(), 20
+	for range 3 {
+		strangers.begin(strangers.id())
+	}
 	started := unsigned(func(f *forger) { f.begin("run-b") })
 	long := newForger(t)
 	long.signing = evidence.SignCheckpoints
@@ -460,6 +465,8 @@ func keyAttacks(t testing.TB) []attack {
 		{name: "checkpoints-edited-first-in-a-group", ledger: bare(at(longer.envs, 5, edit(t, longer.envs[5], `"alice"`, `"mallory"`))...), want: evidence.DamageEdited, record: 6, check: proven(5)},
 		{name: "checkpoints-edited-signed", ledger: bare(at(longer.envs, 8, edit(t, longer.envs[8], `"calls":1`, `"calls":2`))...), want: evidence.DamageEdited, record: 9, check: proven(5)},
 		{name: "checkpoints-edited-and-stripped", ledger: forgery{envs: at(plain.envs, 4, strip(edit(t, plain.envs[4], `"calls":1`, `"calls":2`))), checkpoint: before}, want: evidence.DamageRewritten, record: 5},
+		{name: "checkpoints-of-another-writer", ledger: bare(at(longer.envs, 7, edit(t, longer.envs[7], `"writer":"019d`, `"writer":"019e`))...), want: evidence.DamageEdited, record: 8, check: proven(5)},
+		{name: "checkpoints-replaced-by-those-of-another-writer", ledger: bare(slices.Concat(longer.envs[:5], strangers.envs, longer.envs[8:])...), want: evidence.DamageUnsigned, record: 8, check: proven(5)},
 		{name: "checkpoints-removed", ledger: bare(slices.Delete(slices.Clone(longer.envs), 6, 7)...), want: evidence.DamageRemoved, record: 7, check: proven(5)},
 		{name: "checkpoints-reordered", ledger: bare(swap(longer.envs, 6, 7)...), want: evidence.DamageReordered, record: 7, check: proven(5)},
 		{name: "checkpoints-replayed", ledger: bare(slices.Insert(slices.Clone(longer.envs), 7, longer.envs[6])...), want: evidence.DamageReplayed, record: 8, check: proven(5)},

@@ -63,6 +63,16 @@ func withoutKey() []attempt {
 		both("nothing", passes(""), func(*scene) {}),
 		both("a record is edited", refused("edited at 16"), editAt(15, `"done"`, `"failed"`)),
 		both("a record is edited, without a checkpoint", refused("edited at 16"), without(editAt(15, `"done"`, `"failed"`))),
+		both("a record becomes another writer's", refused("edited at 21"), editAt(20, `"v":1,"writer":"019d`, `"v":1,"writer":"019e`)),
+		{name: "records of another writer's stand for a group", do: without(func(s *scene) {
+			f := s.after(13)
+			f.signing, f.writer, f.seq = evidence.SignCheckpoints, f.id(), 20
+			f.begin("forged-a")
+			f.begin("forged-b")
+			f.begin("forged-c")
+			f.begin("forged-d")
+			s.put(slices.Concat(f.envs, s.envs[17:])...)
+		}), records: refused("unsigned at 14"), checkpoints: refused("unsigned at 17")},
 		both("the last record is edited", refused("edited at 26"), editAt(25, `"calls":1`, `"calls":2`)),
 		both("a gap is edited", refused("edited at 6"), editAt(5, `queue`, `disk `)),
 		both("an erasure is edited", refused("edited at 20"), editAt(19, `dpo`, `ceo`)),
@@ -95,9 +105,11 @@ func withoutKey() []attempt {
 		})),
 		both("a signature in the middle by a stranger, without a checkpoint", stays("unknown_key at 16"), without(resigned(15))),
 		both("a signature of nobody's beside", refused("not_canonical at 19"), marked(18)),
-		{name: "a signature of nobody's on a record", do: marked(15), records: refused("not_canonical at 16"), checkpoints: refused("unknown_key at 16")},
+		{name: "a signature of nobody's on a record", do: marked(15),
+			records: refused("not_canonical at 16"), checkpoints: refused("unknown_key at 16")},
 		{name: "a signature is taken", do: stripAt(18), records: refused("unsigned at 19"), checkpoints: refused("rewritten at 26")},
-		{name: "a signature is taken, without a checkpoint", do: without(stripAt(18)), records: refused("unsigned at 19"), checkpoints: passes(limitMiddle)},
+		{name: "a signature is taken, without a checkpoint", do: without(stripAt(18)),
+			records: refused("unsigned at 19"), checkpoints: passes(limitMiddle)},
 		{name: "the last signature is taken", do: stripAt(25), records: refused("unsigned at 26"), checkpoints: refused("rewritten at 26")},
 		{name: "the last signature is taken, without a checkpoint", do: without(stripAt(25)),
 			records: refused("unsigned at 26"), checkpoints: verdict{"intact, 7 unsigned", "intact, 7 cut", limitStripped}},
@@ -153,7 +165,8 @@ func withoutKey() []attempt {
 			f := goOn(s.t, s.envs[:19], testKey(13))
 			forgery{envs: f.envs, checkpoint: f.checkpoint()}.write(s.t, s.dir)
 		}),
-		both("the segment is gone", verdict{before: "error", after: "refused"}, func(s *scene) { _ = os.Remove(s.path("segments/00000000000000000001.seg")) }),
+		both("the segment is gone", verdict{before: "error", after: "refused"},
+			func(s *scene) { _ = os.Remove(s.path("segments/00000000000000000001.seg")) }),
 		both("all is gone", verdict{before: "error", after: "spliced at 1"}, func(s *scene) { _ = os.RemoveAll(s.dir) }),
 	}
 }

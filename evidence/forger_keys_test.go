@@ -18,8 +18,10 @@ func withCheckpoints() []attempt {
 	return []attempt{
 		both("no checkpoint", same, func(s *scene) { s.forget() }),
 		both("an older checkpoint", same, write(func(s *scene) []byte { return goOn(s.t, s.envs[:19], testKey(13)).checkpoint() })),
-		both("a checkpoint by a stranger", refused("unknown_key at 26"), write(func(s *scene) []byte { return s.honest.checkpointBy(testKey(66)) })),
-		both("a checkpoint by an ended session", refused("expired_key at 26"), write(func(s *scene) []byte { return s.honest.checkpointBy(testKey(11)) })),
+		both("a checkpoint by a stranger", refused("unknown_key at 26"),
+			write(func(s *scene) []byte { return s.honest.checkpointBy(testKey(66)) })),
+		both("a checkpoint by an ended session", refused("expired_key at 26"),
+			write(func(s *scene) []byte { return s.honest.checkpointBy(testKey(11)) })),
 		both("a checkpoint of another ledger", refused("spliced at 26"), write(func(s *scene) []byte {
 			c := tiles.Checkpoint{Origin: "test", Size: s.honest.tree.Size(), Root: s.honest.tree.Root()}
 			return signCheckpoint(s.t, c, testKey(13))
@@ -81,7 +83,8 @@ func withSessionKey() []attempt {
 			f.run("run-d", "shell")
 			s.put(f.envs...)
 		}),
-		{name: "the key in force writes anew, a checkpoint kept elsewhere", given: true, do: sealed(22, func(f *forger) { f.run("run-d", "shell") }),
+		{name: "the key in force writes anew, a checkpoint kept elsewhere", given: true,
+			do:      sealed(22, func(f *forger) { f.run("run-d", "shell") }),
 			records: verdict{"rewritten at 26", "rewritten at 26", ""}, checkpoints: verdict{"rewritten at 26", "rewritten at 26", ""}},
 		both("the key in force changes one record", refused("equivocation at 20"), signed(18, `"id":"019d`, `"id":"019e`)),
 		both("the key in force signs two at one place", refused("equivocation at 27"), bare(26, func(f *forger) {
@@ -96,19 +99,24 @@ func withSessionKey() []attempt {
 			f.seq, f.signing = f.seq+3, evidence.SignRecords
 			f.erase()
 		})),
-		both("the key in force declares a gap", forged, sealed(26, func(f *forger) { f.seq += 3; f.signing = evidence.SignRecords; f.gap(f.seq-2, f.seq) })),
+		both("the key in force declares a gap", forged,
+			sealed(26, func(f *forger) { f.seq += 3; f.signing = evidence.SignRecords; f.gap(f.seq-2, f.seq) })),
 		both("the key in force signs for an earlier session", refused("unknown_key at 5"), without(func(s *scene) {
 			s.put(at(s.envs, 4, sealAll(decodePayload(s.t, s.envs[4]), testKey(13)))...)
 		})),
-		both("the key in force makes a session", refused("unknown_key at 27"), bare(26, func(f *forger) { f.root = f.session; f.renew(); run(f) })),
-		both("the key in force begins a writer", refused("unknown_key at 27"), bare(26, func(f *forger) { f.root = f.session; f.open(); run(f) })),
+		both("the key in force makes a session", refused("unknown_key at 27"),
+			bare(26, func(f *forger) { f.root = f.session; f.renew(); run(f) })),
+		both("the key in force begins a writer", refused("unknown_key at 27"),
+			bare(26, func(f *forger) { f.root = f.session; f.open(); run(f) })),
 		both("the key in force rotates", refused("unknown_key at 27"), bare(26, func(f *forger) {
 			f.add(&evidence.Record{Kind: evidence.KindRotate, Rotate: &evidence.Rotate{
 				Key: evidence.KeyID(public(testKey(1))), Public: pkix(public(testKey(1))),
 			}}, f.ofLedger(), f.session)
 		})),
-		both("the key in force takes its time back", refused("expired_key at 27"), bare(26, func(f *forger) { f.now = dayOne.Add(-time.Hour); run(f) })),
-		both("the key in force goes on after its time", refused("expired_key at 27"), bare(26, func(f *forger) { f.now = dayOne.Add(48 * time.Hour); run(f) })),
+		both("the key in force takes its time back", refused("expired_key at 27"),
+			bare(26, func(f *forger) { f.now = dayOne.Add(-time.Hour); run(f) })),
+		both("the key in force goes on after its time", refused("expired_key at 27"),
+			bare(26, func(f *forger) { f.now = dayOne.Add(48 * time.Hour); run(f) })),
 		both("the key in force goes on after the next session", refused("expired_key at 28"), func(s *scene) {
 			if err := s.open(); err != nil {
 				s.t.Fatal(err)
@@ -128,7 +136,8 @@ func withSessionKey() []attempt {
 			s.file("overflow.seg", evidence.Segment(f.envs[26:]...))
 		}),
 		both("the key in force writes no JSON", refused("malformed at 19"), signed(18, `{`, `[`)),
-		both("the key in force writes a member twice", refused("not_canonical at 19"), signed(18, `"kind":"run.end"`, `"kind":"intent","kind":"run.end"`)),
+		both("the key in force writes a member twice", refused("not_canonical at 19"),
+			signed(18, `"kind":"run.end"`, `"kind":"intent","kind":"run.end"`)),
 		both("the key in force signs twice", refused("not_canonical at 19"), without(func(s *scene) {
 			s.put(at(s.envs, 18, sealAll(decodePayload(s.t, s.envs[18]), testKey(13), testKey(13)))...)
 		})),

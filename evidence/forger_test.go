@@ -266,10 +266,10 @@ func (s *scene) read(name string) []byte {
 
 // wantLawful checks that what was done without a key is found, or is something that
 // FORMAT.md says cannot be shown. It returns what judge does.
-func (s *scene) wantLawful() (after, differs string) {
+func (s *scene) wantLawful() (before, after, differs string) {
 	s.t.Helper()
 	claims, waits := s.claims(), len(s.read("overflow.seg")) > 0
-	before, after, differs := s.judge()
+	before, after, differs = s.judge()
 	said := fmt.Sprintf("Verify says %s, and after the next writer %s; what is proven differs by %q", before, after, differs)
 	intact := strings.HasPrefix(before, "intact")
 	switch {
@@ -287,7 +287,7 @@ func (s *scene) wantLawful() (after, differs string) {
 		!(strings.HasPrefix(before, string(evidence.DamageTruncated)) && strings.Contains(after, "torn")):
 		s.t.Errorf("%s: the damage is gone", said)
 	}
-	return after, differs
+	return before, after, differs
 }
 
 // judge has Verify look at the ledger, an honest writer come, and Verify look again,

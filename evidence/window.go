@@ -142,7 +142,7 @@ func (c *checker) broken(window []waiting, order []int) {
 		return // as between any two records that are signed
 	}
 	q := &window[order[0]-1]
-	if q.record == nil || q.record.Writer != head.record.Writer && head.record.Seq != 1 {
+	if q.record == nil {
 		return // which was found before
 	}
 	seq := head.record.first()
@@ -151,6 +151,8 @@ func (c *checker) broken(window []waiting, order []int) {
 		if p := head.record.Session.Previous; p != nil && p.Writer == q.record.Writer {
 			seq = p.Seq + 1
 		}
+	} else if q.record.Writer != head.record.Writer && q.record.Seq+1 != seq {
+		seq = q.record.Seq // of a place in another writer's chain, it says nothing about this one's
 	}
 	end := mark{c.index, c.at}
 	switch missing := int64(seq - q.record.Seq - 1); {
