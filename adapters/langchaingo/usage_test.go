@@ -68,12 +68,12 @@ func TestTrap15UsageOfEveryProvider(t *testing.T) {
 			middleware.Usage{InputTokens: 1, OutputTokens: 1, TotalTokens: 2, Reported: true},
 		},
 		"the most that is believed": {
-			[]info{{"InputTokens": 1 << 40, "OutputTokens": json.Number("1099511627776"), "CachedTokens": uint64(1 << 40), "ReasoningTokens": float64(1 << 40)}},
+			[]info{{"InputTokens": int64(1 << 40), "OutputTokens": json.Number("1099511627776"), "CachedTokens": uint64(1 << 40), "ReasoningTokens": float64(1 << 40)}},
 			middleware.Usage{
 				InputTokens: 1 << 40, OutputTokens: 1 << 40, TotalTokens: 1 << 41, CachedTokens: 1 << 40, ReasoningTokens: 1 << 40, Reported: true,
 			},
 		},
-		"one more, an int":   {[]info{{"PromptTokens": 1<<40 + 1, "CompletionTokens": 5}}, unknown},
+		"one more, an int":   {[]info{{"PromptTokens": int64(1<<40 + 1), "CompletionTokens": 5}}, unknown},
 		"one more, a uint":   {[]info{{"PromptTokens": uint64(1<<40 + 1), "CompletionTokens": 5}}, unknown},
 		"one more, a float":  {[]info{{"PromptTokens": float64(1<<40 + 1), "CompletionTokens": 5}}, unknown},
 		"one more, a number": {[]info{{"PromptTokens": json.Number("1099511627777"), "CompletionTokens": 5}}, unknown},
