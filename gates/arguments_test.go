@@ -284,6 +284,7 @@ func TestArgumentsPanics(t *testing.T) {
 	arguments := func(rules ...gates.Rule) func() {
 		return func() { gates.Arguments(gates.ArgumentRules{"tool": rules}) }
 	}
+	check := gates.Check(func(context.Context, middleware.Call, map[string]any) error { return nil })
 	for _, tt := range []struct {
 		name, says string
 		f          func()
@@ -295,6 +296,10 @@ func TestArgumentsPanics(t *testing.T) {
 		{"twice", `gates: Arguments: tool "tool": argument "X" is there twice`, arguments(gates.Arg("x"), gates.OptionalArg("X"))},
 		{"Text and Arg", `gates: Arguments: tool "tool": Text is not the only rule`, arguments(gates.Text(gates.Length(1, 2)), gates.Arg("x"))},
 		{"Arg and Text", `gates: Arguments: tool "tool": Text is not the only rule`, arguments(gates.Arg("x"), gates.Text(gates.Length(1, 2)))},
+		{"Check and Text", `gates: Arguments: tool "tool": Text is not the only rule`, arguments(check, gates.Text(gates.Length(1, 2)))},
+		{"Arg, Check and Text", `gates: Arguments: tool "tool": Text is not the only rule`, arguments(gates.Arg("x"), check, gates.Text(gates.Length(1, 2)))},
+		{"Text and Check", `gates: Arguments: tool "tool": Text is not the only rule`, arguments(gates.Text(gates.Length(1, 2)), check)},
+		{"Text and Text", `gates: Arguments: tool "tool": Text is not the only rule`, arguments(gates.Text(gates.Length(1, 2)), gates.Text(gates.Length(1, 2)))},
 		{"twins", "differ by case only", func() { gates.Arguments(gates.ArgumentRules{"a": {gates.Arg("x")}, "A": {gates.Arg("x")}}) }},
 		{"Arg without name", "gates: Arg: empty name", func() { gates.Arg("") }},
 		{"a zero condition", "gates: Arg: zero Condition", func() { gates.Arg("x", gates.Condition{}) }},

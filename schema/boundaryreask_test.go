@@ -259,6 +259,18 @@ func TestReaskNobody(t *testing.T) {
 	}
 }
 
+// In the shadow nobody can be asked, and nothing says that somebody was.
+func TestReaskInTheShadow(t *testing.T) {
+	s, l := &speaker{answers: []string{prose, prose, prose, prose}}, new(ledger)
+	shadow := middleware.Shadow(schema.Boundary(schema.Rules{Schema: verdictSchema, Reasks: 2}))
+	if _, err := middleware.Wrap(s.answer, l.Intercept, shadow)(t.Context(), middlewaretest.Model("?")); err != nil {
+		t.Error(err)
+	}
+	if got := strings.Join(l.lines, "\n"); len(s.requests) != 1 || got != "0/1 model: shadow deny bad_output, done" {
+		t.Errorf("got %d requests and the calls\n%s\nwant one that would have been denied", len(s.requests), got)
+	}
+}
+
 // A denial that is told does not keep the agent from being asked again.
 func TestReaskUnderTell(t *testing.T) {
 	s, l := &speaker{answers: []string{"Final:" + prose, "Final:" + prose, "Final:" + goodVerdict}}, new(ledger)
