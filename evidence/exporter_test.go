@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
+	"log/slog"
 	"net/url"
 	"runtime"
 	"slices"
@@ -365,4 +367,29 @@ func TestVars(t *testing.T) {
 		}
 		s.set(nil)
 	})
+}
+
+// A logger is told of all that an exporter says of itself, and of the classes of
+// errors alone.
+func TestExporterStatsInALog(t *testing.T) {
+	var said bytes.Buffer
+	l := slog.New(slog.NewTextHandler(&said, nil))
+	for _, tt := range []struct {
+		s    evidence.ExporterStats
+		want string
+	}{
+		{evidence.ExporterStats{
+			Name: "a", Shipped: 1, Parked: 2, Lag: 3, LagBytes: 4, LagTime: 5, Attempts: 6, Failures: 7, Retried: 8, Breaker: "open",
+			Unauthorized: true, Err: errors.New("hunter2"), CursorErr: fs.ErrExist,
+		}, "x.exporter=a x.shipped=1 x.parked=2 x.lag=3 x.lag_bytes=4 x.lag_time=5ns x.attempts=6 x.failures=7 x.retried=8 x.breaker=open " +
+			"x.unauthorized=true x.error=[*errors.errorString] x.cursor_error=[*errors.errorString]"},
+		{evidence.ExporterStats{Name: "b", Breaker: "closed"}, "x.exporter=b x.shipped=0 x.parked=0 x.lag=0 x.lag_bytes=0 x.lag_time=0s " +
+			"x.attempts=0 x.failures=0 x.retried=0 x.breaker=closed"},
+	} {
+		said.Reset()
+		l.Info("m", "x", tt.s)
+		if _, got, _ := strings.Cut(strings.TrimSpace(said.String()), "msg=m "); got != tt.want {
+			t.Errorf("got  %s\nwant %s", got, tt.want)
+		}
+	}
 }

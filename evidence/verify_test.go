@@ -613,3 +613,42 @@ func TestFindingIsEscaped(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// A record that comes back after its writer has ended is damage, and counts as no
+// other call.
+func TestARecordOfAnEndedWriterIsNotCountedAgain(t *testing.T) {
+	dir := newDir(t)
+	for range 2 {
+		r := open(t, dir, evidence.Config{Key: testKey(1)})
+		if _, err := call(t, r, shell, say("ok")); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := wantIntact(t, dir)
+	all := entries(t, dir)
+	var ended [][]byte
+	for _, e := range all {
+		if e.Record.Writer == all[0].Record.Writer {
+			ended = append(ended, e.Envelope)
+		}
+	}
+	last := evidence.SegmentPath(dir, all[len(all)-1].Segment)
+	text, err := os.ReadFile(last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frames := evidence.Segment(ended...)[len(evidence.Segment()):]
+	if err := os.WriteFile(last, append(text, frames...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := verify(t, dir)
+	if got.First == nil || got.First.Damage != evidence.DamageReplayed {
+		t.Errorf("got %+v, want %s", got.First, evidence.DamageReplayed)
+	}
+	if got.Done != before.Done || got.Unknown != before.Unknown || got.Lost != before.Lost {
+		t.Errorf("got %d done, %d unknown, %d lost, want %d, %d, %d", got.Done, got.Unknown, got.Lost, before.Done, before.Unknown, before.Lost)
+	}
+}
