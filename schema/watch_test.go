@@ -311,3 +311,17 @@ func FuzzEarly(f *testing.F) {
 		}
 	})
 }
+
+// A watch names the types that there may be, and integers only where no other number
+// may stand.
+func TestEarlyNamesTheTypes(t *testing.T) {
+	for types, want := range map[string]string{
+		`["string","integer"]`: "an integer or a string", `["string","number"]`: "a number or a string",
+		`["number","integer"]`: "a number", `["null","object"]`: "null or an object",
+	} {
+		_, err := mustCompile(t, `{"type":`+types+`}`).Early("true", []int{1})
+		if v := violations(err); len(v) != 1 || v[0].Reason != "must be "+want {
+			t.Errorf("%s: got %v, want that it must be %s", types, v, want)
+		}
+	}
+}
