@@ -95,7 +95,7 @@ func (c *checker) frame(f *frame) error {
 		c.loose += n
 		c.torn += n
 		c.found(nil, f.bad.damage, "%s", f.bad.detail)
-		return nil
+		return nil //nolint:nilerr // it is found, which is what was asked
 	}
 	switch err := c.acceptable(f); {
 	case err != nil:

@@ -440,6 +440,8 @@ func TestCloseBesideAClose(t *testing.T) {
 		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 2*time.Second {
 			t.Errorf("got %v after %v, want a deadline that passed", err, took)
 		}
-		<-first // whatever it says
+		if err := <-first; errors.Is(err, evidence.ErrClosed) {
+			t.Error("the first Close did not close")
+		}
 	})
 }

@@ -111,10 +111,10 @@ func TestProgress(t *testing.T) {
 	tr := &trial{out: io.Discard, progress: &progress, want: 50, counts: make(map[string]map[verdict]int)}
 	for i := range 45 {
 		v := killed
-		switch {
-		case i%5 == 0:
+		switch i % 5 {
+		case 0:
 			v = invalid
-		case i%5 == 1:
+		case 1:
 			v = survived
 		}
 		tr.take(&mutant{pkg: "weak"}, v, nil)
