@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"fmt"
 	"math"
 	"slices"
 )
@@ -17,7 +18,17 @@ import (
 // [Shadow], which is more than to be for other kinds, and who holds a stream does
 // more than who lets it pass. What has no ID is always kept. A [Tell] of own's in
 // which no gate is left goes too.
+//
+// Merge panics if there is no such kind, or if an interceptor is nil.
 func Merge(kind Kind, outer, own []Interceptor) []Interceptor {
+	if !kind.known() {
+		panic("middleware: Merge: " + kind.String() + " is no kind of call")
+	}
+	for _, is := range [][]Interceptor{outer, own} {
+		if i := slices.IndexFunc(is, func(i Interceptor) bool { return i == nil }); i >= 0 {
+			panic(fmt.Sprintf("middleware: Merge: interceptor %d is nil", i))
+		}
+	}
 	a, b := pieces(outer, Layer{}), pieces(own, Layer{})
 	// What Named names goes with it: so first those, then what is left.
 	for _, named := range []bool{true, false} {

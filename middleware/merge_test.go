@@ -266,3 +266,15 @@ func TestNoGateIsLostInAMerge(t *testing.T) {
 		}
 	}
 }
+
+func TestMergePanics(t *testing.T) {
+	is := []middleware.Interceptor{middleware.Before("a", allow)}
+	for want, f := range map[string]func(){
+		"Merge: kind(0) is no kind of call":  func() { middleware.Merge(0, is, is) },
+		"Merge: kind(99) is no kind of call": func() { middleware.Merge(99, is, is) },
+		"Merge: interceptor 1 is nil":        func() { middleware.Merge(middleware.KindTool, is, append(is, nil)) },
+		"Merge: interceptor 0 is nil":        func() { middleware.Merge(middleware.KindTool, []middleware.Interceptor{nil}, is) },
+	} {
+		wantPanic(t, want, f)
+	}
+}
