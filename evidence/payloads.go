@@ -32,8 +32,8 @@ import (
 // To erase a content is to remove its file. What remains of it, on the blocks
 // of the disk or in a backup, can be read with the Key only.
 //
-// It is behind a func, of which printing or logging shows nothing, whatever holds
-// the Payloads.
+// The Key is behind a func, so that printing or logging the Payloads, or whatever
+// holds them, shows nothing of it.
 type Payloads struct {
 	// Key returns what encrypts the contents: 32 bytes, required. It is asked
 	// once. The caller keeps it, and not beside the ledger; losing it erases all
