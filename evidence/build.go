@@ -126,7 +126,7 @@ func (b *builder) body(r *Record, e *event) {
 		r.Breaker = &v
 		return
 	case KindStart:
-		r.Who = b.identity(e.of.Identity)
+		r.Who = b.identity(e.run.of.Identity)
 		return
 	case KindEnd:
 		b.end = RunEnd{Calls: e.calls, Head: e.run.head, Records: e.runSeq}
@@ -148,7 +148,7 @@ func (b *builder) body(r *Record, e *event) {
 	if e.kind == KindIntent {
 		r.Effects = e.effects
 		r.Input = b.commit(r, 0, ContentInput, e.input)
-		r.Who = b.identity(e.of.Identity)
+		r.Who = b.identity(e.run.of.Identity)
 		b.asked(r, e.input)
 		return
 	}
@@ -171,7 +171,8 @@ func (b *builder) body(r *Record, e *event) {
 	}
 	if e.hasOut {
 		r.Output = b.commit(r, 2, ContentOutput, e.output)
-		b.answered(r, e.output, e.offered)
+		offered, _ := e.body.([]string)
+		b.answered(r, e.output, offered)
 	}
 	if u := e.usage; u != nil {
 		b.usage = Usage{

@@ -10,8 +10,9 @@ import (
 // An Emitter puts intents of one run into a queue, as a call does that waits for
 // nothing.
 type Emitter struct {
-	q *queue
-	e event
+	q   *queue
+	run *middleware.Run
+	e   event
 }
 
 // NewEmitter returns an Emitter into the queue of r, or where r is nil into one
@@ -24,11 +25,11 @@ func NewEmitter(r *Recorder, limit int) *Emitter {
 		q.add(&event{kind: KindSession, body: Session{}}, moment{wall: q.began}, false)
 		q.events = make([]event, 0, limit)
 	}
-	return &Emitter{q, event{
+	run := &middleware.Run{
+		ID: "AGXW5INJQKQOVWIHOIHGUVTVY4", Identity: middleware.Identity{Session: "s-1", Subject: "alice", Tenant: "acme"},
+	}
+	return &Emitter{q, run, event{
 		kind: KindIntent, run: new(runState),
-		of: &middleware.Run{
-			ID: "AGXW5INJQKQOVWIHOIHGUVTVY4", Identity: middleware.Identity{Session: "s-1", Subject: "alice", Tenant: "acme"},
-		},
 		call:  callRef{id: 4, parent: 1, kind: middleware.KindTool, name: "calculator"},
 		input: "19*23", kept: len("19*23"), effects: EffectsReadOnly,
 		balances: []middleware.Balance{{Gate: "budget", Scope: "run", Limit: "tool calls", Max: 100, Used: 3}},
@@ -39,7 +40,7 @@ func NewEmitter(r *Recorder, limit int) *Emitter {
 func (m *Emitter) Emit() error {
 	m.e.call.id++
 	e := m.e
-	_, err := m.q.begin(false, nil, &e)
+	_, err := m.q.begin(false, m.run, nil, &e)
 	return err
 }
 

@@ -19,8 +19,7 @@ type event struct {
 	at   time.Time     // by the wall clock
 	mono time.Duration // since the queue was made
 
-	run    *runState
-	of     *middleware.Run // nil of a record outside of runs
+	run    *runState // nil of a record outside of runs
 	runSeq uint64
 	calls  uint64 // of a run.end
 
@@ -31,14 +30,15 @@ type event struct {
 	output   any
 	hasRan   bool
 	hasOut   bool
-	offered  []string // tools, to the model whose output it is
 	balances []middleware.Balance
 
 	decisions []middleware.Decision
 	outcome   Outcome
 	usage     *middleware.Usage
 
-	body any // of a record outside of runs: Gap, Erased, Session, handover
+	// Of a record outside of runs: Gap, Erased, Session, handover. Of an outcome:
+	// the names of the tools that a model was offered, a []string, or nil.
+	body any
 
 	kept int // bytes that the snapshots keep alive
 }
@@ -59,7 +59,9 @@ type runState struct {
 	begun  uint64            // of these, one bit each
 	others map[uint32]uint64 // and of those in other blocks
 
-	id string // set before the first record
+	// Set before the first record.
+	of *middleware.Run
+	id string // that records give it
 
 	// The writer's own.
 	start Hash // of the payload of run.start; zero where that is lost
@@ -155,14 +157,14 @@ func (q *queue) enter() {
 // errTwice is that a call's intent is there already.
 var errTwice = errors.New("evidence: an interceptor outside of the recorder called next twice")
 
-// begin is put for the intent of a call. A start before it is left out where the
-// run has begun. A call begins once: else the error is errTwice.
-func (q *queue) begin(wait bool, start, intent *event) (done chan error, err error) {
+// begin is put for the intent of a call of a run. A start before it is left out
+// where the run has begun. A call begins once: else the error is errTwice.
+func (q *queue) begin(wait bool, of *middleware.Run, start, intent *event) (done chan error, err error) {
 	q.enter()
 	defer q.mu.Unlock()
 	run := intent.run
-	if run.id == "" {
-		run.id = runID(intent.of)
+	if run.of == nil {
+		run.of, run.id = of, runID(of)
 	}
 	if start == nil || run.seq > 0 {
 		return q.insert(wait, intent, nil)

@@ -83,7 +83,7 @@ type recording struct {
 }
 
 func (c *recording) event(kind RecordKind) event {
-	return event{kind: kind, run: c.state, of: c.run, call: c.call}
+	return event{kind: kind, run: c.state, call: c.call}
 }
 
 // begin records the intent. The error is of a call that must not be made.
@@ -165,7 +165,7 @@ func (r *Recorder) classified(call middleware.Call) (e Effects) {
 // long as for the disk, unless that is known to fail.
 func (c *recording) put(ctx context.Context, wait bool, start, intent *event) error {
 	q := c.r.queue
-	done, err := q.begin(wait, start, intent)
+	done, err := q.begin(wait, c.run, start, intent)
 	if !wait {
 		c.begun = !errors.Is(err, errTwice)
 		return err
@@ -174,11 +174,11 @@ func (c *recording) put(ctx context.Context, wait bool, start, intent *event) er
 	defer timer.Stop()
 	for errors.Is(err, ErrFull) && c.r.Err() == nil {
 		if err = c.await(ctx, done, timer.C); err == nil {
-			done, err = q.begin(true, start, intent)
+			done, err = q.begin(true, c.run, start, intent)
 		}
 	}
 	if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, errTwice) {
-		if _, again := q.begin(false, start, intent); errors.Is(again, errTwice) { // declared lost, or there after all
+		if _, again := q.begin(false, c.run, start, intent); errors.Is(again, errTwice) { // declared lost, or there after all
 			err = again
 		}
 	}
@@ -213,7 +213,10 @@ func (c *recording) end(ctx context.Context, res middleware.Result, err error) {
 	if err == nil {
 		var kept int
 		e.output, kept = c.r.snapshot(res.Output, c.offered)
-		e.hasOut, e.offered = true, c.offered
+		e.hasOut = true
+		if c.offered != nil {
+			e.body = c.offered
+		}
 		e.kept += kept
 	}
 	if res.Usage != nil {

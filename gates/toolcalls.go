@@ -40,7 +40,7 @@ func (b *budget) tool(next middleware.Handler, notes bool) middleware.Handler {
 // toolHere is tool without a Store, as most budgets are: what is left of it is
 // what every call pays for.
 func (b *budget) toolHere(next middleware.Handler) middleware.Handler {
-	return func(ctx context.Context, call middleware.Call) (res middleware.Result, err error) {
+	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 		turn := b.gate.Begin(ctx)
 		st := b.state(ctx)
 		at, err := b.takeToolHere(st, call.Parent)
@@ -50,12 +50,15 @@ func (b *budget) toolHere(next middleware.Handler) middleware.Handler {
 		turn.Allow()
 		returned := false
 		defer func() {
-			if unused(ctx, res, err, returned) {
+			if !returned && !ran(ctx) {
 				b.refund(st, at)
 			}
 		}()
-		res, err = next(ctx, call)
+		res, err := next(ctx, call)
 		returned = true
+		if unused(ctx, res, err) {
+			b.refund(st, at)
+		}
 		return res, err
 	}
 }
@@ -67,7 +70,7 @@ func (b *budget) useTool(ctx context.Context, call middleware.Call, next middlew
 	returned := false
 	defer func() {
 		switch {
-		case unused(ctx, res, err, returned):
+		case !returned && !ran(ctx), unused(ctx, res, err):
 			b.refund(st, took.at)
 			b.releaseStored(ctx, st, took.stored)
 		case took.stored != nil:
@@ -79,10 +82,10 @@ func (b *budget) useTool(ctx context.Context, call middleware.Call, next middlew
 	return res, err
 }
 
-// unused reports whether a call took what it did not use: it did not come to the
-// tool. What has not returned panicked, or ended its goroutine.
-func unused(ctx context.Context, res middleware.Result, err error, returned bool) bool {
-	return (!returned || err != nil || told(res)) && !ran(ctx)
+// unused reports whether a call that returned took what it did not use: it did not
+// come to the tool. One that did not return panicked, or ended its goroutine.
+func unused(ctx context.Context, res middleware.Result, err error) bool {
+	return (err != nil || told(res)) && !ran(ctx)
 }
 
 // takeTool charges a tool call, out of what is held for its chain where that is

@@ -137,11 +137,11 @@ func begin(s *scope, call *Call) (res Result, err error) {
 func enter(chain Handler, s *scope, call Call) (res Result, err error) {
 	returned := false
 	defer func() {
-		v := recover()
 		s.state.set(endedBit)
 		if returned {
 			return
 		}
+		v := recover()
 		usage, exited := s.outcome()
 		d := &DeniedError{Call: call.Name, Code: CodeIndeterminate}
 		switch {
@@ -205,18 +205,22 @@ func guard(h Handler) Handler {
 		}
 		returned := false
 		defer func() {
+			if returned {
+				return
+			}
 			if v := recover(); v != nil {
 				res, err = Result{}, newPanicError(&call, v)
-			} else if !returned {
+			} else {
 				s.exit()
 			}
 		}()
 		res, err = h(ctx, call)
-		returned = true
 		if res.Usage != nil {
 			s.spend(res.Usage)
 		}
-		err = sound(&call, err)
+		if err != nil {
+			err = sound(&call, err)
+		}
 		if done := ctx.Err(); done != nil && !isDenied(err) {
 			// Clients report a cancelled stream as a success, or hide why
 			// they failed.
@@ -230,6 +234,7 @@ func guard(h Handler) Handler {
 		if err != nil {
 			res.Output = nil
 		}
+		returned = true
 		return res, err
 	}
 }
@@ -244,11 +249,14 @@ func (s *scope) reach(call *Call) error {
 		return err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.reached {
+	twice := s.reached
+	if !twice {
+		s.reached, s.ran = true, call.Input
+	}
+	s.mu.Unlock()
+	if twice {
 		return fmt.Errorf("middleware: %s %s: an interceptor called next twice", call.Kind, call.Name)
 	}
-	s.reached, s.ran = true, call.Input
 	return nil
 }
 

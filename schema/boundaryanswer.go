@@ -22,7 +22,14 @@ type verdict struct {
 	denied  error  // why it does not leave, or nil
 	refused bool   // it holds an answer, and another one may do better
 	answer  string // the last one that was judged, if it is text
-	streams string // what a client streams of the output: of a model the first choice
+}
+
+// streams returns what a client streams of the output: of a model the first choice.
+func (v *verdict) streams() string {
+	if res, ok := v.output.(*middleware.ModelResponse); ok && res != nil && len(res.Choices) > 0 {
+		return res.Choices[0].Text
+	}
+	return v.answer
 }
 
 // judge judges the answers in an Output. The accepted text needs no judgement.
@@ -57,10 +64,6 @@ func (b *boundary) judge(ctx context.Context, call *middleware.Call, output any,
 	})
 	if v.denied = err; err == nil && changed {
 		v.output = to
-	}
-	v.streams = v.answer
-	if res, ok := v.output.(*middleware.ModelResponse); ok && res != nil && len(res.Choices) > 0 {
-		v.streams = res.Choices[0].Text
 	}
 	return v
 }

@@ -76,7 +76,7 @@ func (h *held) release(ctx context.Context, v verdict, res middleware.Result, er
 	if h.says(v) {
 		err = h.hold.Release(ctx)
 	} else {
-		err = h.hold.Replace(ctx, v.streams)
+		err = h.hold.Replace(ctx, v.streams())
 	}
 	if err != nil {
 		return middleware.Result{Usage: res.Usage}, err
@@ -90,7 +90,7 @@ func (h *held) release(ctx context.Context, v verdict, res middleware.Result, er
 func (h *held) says(v verdict) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	text, judged := bytes.Trim(h.text, space), []byte(strings.Trim(v.streams, space))
+	text, judged := bytes.Trim(h.text, space), []byte(strings.Trim(v.streams(), space))
 	switch v.output.(type) {
 	case nil: // nothing was judged
 		return true
