@@ -185,6 +185,9 @@ func TestCompileAccepts(t *testing.T) {
 			if err := s.Validate([]byte(tc.valid)); err != nil {
 				t.Errorf("%.200s: %s: got %v, want no error", tc.text, tc.valid, err)
 			}
+			if err := s.ValidateSlowly([]byte(tc.valid)); err != nil {
+				t.Errorf("%.200s: %s: got %v of what stands behind the plan, want no error", tc.text, tc.valid, err)
+			}
 		}
 		if tc.invalid != "" {
 			if v := violations(s.Validate([]byte(tc.invalid))); len(v) == 0 {
