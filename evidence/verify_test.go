@@ -614,11 +614,14 @@ func TestFindingIsEscaped(t *testing.T) {
 	}
 }
 
-// A record that comes back after its writer has ended is damage, and counts as no
-// other call.
-func TestARecordOfAnEndedWriterIsNotCountedAgain(t *testing.T) {
+// Records that come back, after their writer has ended or while it is the last one,
+// are damage, and count for nothing else.
+func TestReplayedRecordsAreNotCountedAgain(t *testing.T) {
 	dir := newDir(t)
-	for range 2 {
+	for i := range 3 {
+		if i > 0 { // each writer that is repeated begins by saying what it cut off
+			appendTo(t, dir, 1, []byte("torn"))
+		}
 		r := open(t, dir, evidence.Config{Key: testKey(1)})
 		if _, err := call(t, r, shell, say("ok")); err != nil {
 			t.Fatal(err)
@@ -628,32 +631,37 @@ func TestARecordOfAnEndedWriterIsNotCountedAgain(t *testing.T) {
 		}
 	}
 	before := wantIntact(t, dir)
-	all := entries(t, dir)
-	var ended [][]byte
-	for _, e := range all {
-		if e.Record.Writer == all[0].Record.Writer {
-			ended = append(ended, e.Envelope)
-		}
-	}
-	last := evidence.SegmentPath(dir, all[len(all)-1].Segment)
-	text, err := os.ReadFile(last)
-	if err != nil {
-		t.Fatal(err)
-	}
-	frames := evidence.Segment(ended...)[len(evidence.Segment()):]
-	if err := os.WriteFile(last, append(text, frames...), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	got := verify(t, dir)
-	if got.First == nil || got.First.Damage != evidence.DamageReplayed {
-		t.Errorf("got %+v, want %s", got.First, evidence.DamageReplayed)
+	if before.Torn != 8 {
+		t.Fatalf("got %d bytes cut off, want 8: the test is void", before.Torn)
 	}
 	counts := func(r *evidence.Report) []uint64 {
 		return []uint64{
 			r.Writers, r.Sessions, r.Runs, r.Interrupted, r.Partial, r.Late, r.Calls, r.Done, r.Denied, r.Failed, r.Cancelled, r.Unknown, r.Overruled,
+			uint64(r.Torn),
 		}
 	}
-	if got, want := counts(got), counts(before); !slices.Equal(got, want) {
-		t.Errorf("got the counts %d, want %d", got, want)
+	all := entries(t, dir)
+	text, err := os.ReadFile(evidence.SegmentPath(dir, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, again := range map[string]evidence.Entry{"a writer that has ended": all[len(all)/2], "the last writer": all[len(all)-1]} {
+		var envs [][]byte
+		for _, e := range all {
+			if e.Record.Writer == again.Record.Writer {
+				envs = append(envs, e.Envelope)
+			}
+		}
+		frames := evidence.Segment(envs...)[len(evidence.Segment()):]
+		if err := os.WriteFile(evidence.SegmentPath(dir, 1), append(slices.Clip(text), frames...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := verify(t, dir)
+		if got.First == nil || got.First.Damage != evidence.DamageReplayed {
+			t.Errorf("%s: got %+v, want %s", name, got.First, evidence.DamageReplayed)
+		}
+		if got, want := counts(got), counts(before); !slices.Equal(got, want) {
+			t.Errorf("%s: got the counts %d, want %d", name, got, want)
+		}
 	}
 }
