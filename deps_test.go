@@ -17,6 +17,7 @@ import (
 const depsPolicy = `
 	.:
 	internal/foreign:
+	internal/strictjson:
 	middleware: internal/foreign
 	middleware/middlewaretest: middleware internal/foreign
 	internal/httpreplay:
@@ -26,8 +27,8 @@ const depsPolicy = `
 	internal/random:
 	internal/sample:
 	internal/missing:
-	gates: middleware internal/foreign
-	schema: middleware internal/foreign github.com/santhosh-tekuri/jsonschema/v5 github.com/go-json-experiment/json github.com/google/jsonschema-go
+	gates: middleware internal/foreign internal/strictjson
+	schema: middleware internal/foreign internal/strictjson github.com/santhosh-tekuri/jsonschema/v5 github.com/go-json-experiment/json github.com/google/jsonschema-go
 	evidence/internal/tiles: internal/osfile golang.org/x/mod
 	evidence: middleware internal/foreign internal/delivery internal/osfile evidence/internal/tiles github.com/go-json-experiment/json github.com/google/uuid
 	evidence/evidencetest: evidence
@@ -35,7 +36,7 @@ const depsPolicy = `
 	evidence/httpsink: evidence internal/delivery
 	adapters/adaptertest: middleware
 	adapters/aitracer: internal/foreign internal/delivery
-	adapters/langchaingo: middleware internal/foreign github.com/tmc/langchaingo
+	adapters/langchaingo: middleware internal/foreign internal/strictjson github.com/tmc/langchaingo
 	cmd/safeconduct: evidence evidence/collector github.com/spf13/cobra
 	examples/quickstart: middleware gates schema evidence adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/existing-app: gates adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"unicode/utf8"
 
+	"example.com/safeconduct/internal/strictjson"
 	"example.com/safeconduct/middleware"
 )
 
@@ -132,7 +133,7 @@ const argumentsName = "arguments"
 // arguments are ArgumentRules made ready.
 type arguments struct {
 	gate  *middleware.Gate
-	tools map[string]*toolRules // by their names as fold maps them
+	tools map[string]*toolRules // by their names as strictjson.Fold maps them
 }
 
 // ruled are the rules at work for one wrapped tool. As that has one name, they
@@ -144,7 +145,7 @@ type ruled struct {
 
 // bind looks up the rules of a tool.
 func (a *arguments) bind(first *atomic.Pointer[ruled], name string) *ruled {
-	b := &ruled{name, a.tools[fold(name)]}
+	b := &ruled{name, a.tools[strictjson.Fold(name)]}
 	first.CompareAndSwap(nil, b)
 	return b
 }
@@ -172,14 +173,14 @@ func newArguments(rules ArgumentRules) *arguments {
 		if tool == "" || len(list) == 0 {
 			panic(fmt.Sprintf("gates: Arguments: tool %q: no name, or no rules", tool))
 		}
-		if twin := a.tools[fold(tool)]; twin != nil {
+		if twin := a.tools[strictjson.Fold(tool)]; twin != nil {
 			panic(fmt.Sprintf("gates: Arguments: tools %q and %q differ by case only", twin.tool, tool))
 		}
 		t := &toolRules{tool: tool}
 		for _, r := range list {
 			t.add(r)
 		}
-		a.tools[fold(tool)] = t
+		a.tools[strictjson.Fold(tool)] = t
 	}
 	return a
 }
@@ -216,7 +217,7 @@ func (a *arguments) plan(ctx context.Context, call middleware.Call, res middlewa
 		if name == "" {
 			name = asked.Name
 		}
-		rules := a.tools[fold(name)]
+		rules := a.tools[strictjson.Fold(name)]
 		if rules == nil {
 			continue
 		}

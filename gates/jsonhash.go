@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/bits"
 	"strconv"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // The hashes here tell names and values apart that a model wrote. Whoever makes
@@ -28,11 +30,11 @@ func specials(word uint64) uint64 {
 	return ((quote-ones)&^quote | (back-ones)&^back | (word-' '*ones)&^word) & highs
 }
 
-// upper returns word with its ASCII letters in upper case. All bytes must be
+// lowerCase returns word with its ASCII letters in lower case. All bytes must be
 // ASCII.
-func upper(word uint64) uint64 {
-	lower := (word + (0x80-'a')*ones) &^ (word + (0x7f-'z')*ones) & highs
-	return word - lower>>2
+func lowerCase(word uint64) uint64 {
+	upper := (word + (0x80-'A')*ones) &^ (word + (0x7f-'Z')*ones) & highs
+	return word + upper>>2
 }
 
 // mix makes one hash of two; the order matters.
@@ -79,12 +81,12 @@ func foldHash(name quoted) uint64 {
 	for rest := name.raw; len(rest) > 8; rest = rest[8:] {
 		word := load8(rest, 0)
 		seen |= word
-		h = mix(h, upper(word))
+		h = mix(h, lowerCase(word))
 	}
 	if seen&highs != 0 || name.escaped {
-		return hashText(0, fold(name.String()))
+		return hashText(0, strictjson.Fold(name.String()))
 	}
-	return mix(h, upper(end)) // as hashText would hash it, folded
+	return mix(h, lowerCase(end)) // as hashText would hash it, folded
 }
 
 // hashNumber hashes a number by its value, where a float64 holds that.

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
-	"unicode"
 
+	"example.com/safeconduct/internal/strictjson"
 	"example.com/safeconduct/middleware"
 )
 
@@ -79,7 +79,7 @@ func newAllowlist(names []string) *allowlist {
 		}
 		// Some look tools up by upper case, others by Unicode folding: neither
 		// contains the other.
-		for _, key := range []string{"upper " + strings.ToUpper(name), "fold " + fold(name)} {
+		for _, key := range []string{"upper " + strings.ToUpper(name), "fold " + strictjson.Fold(name)} {
 			if other, taken := folded[key]; taken {
 				panic(fmt.Sprintf("gates: Tools: %q and %q differ by case only", other, name))
 			}
@@ -88,18 +88,6 @@ func newAllowlist(names []string) *allowlist {
 		list.names[name] = struct{}{}
 	}
 	return list
-}
-
-// fold returns a string that is the same for all strings that are equal under
-// Unicode simple case folding, as strings.EqualFold has it.
-func fold(s string) string {
-	return strings.Map(func(r rune) rune {
-		least := r
-		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
-			least = min(least, next)
-		}
-		return least
-	}, s)
 }
 
 // A binding is the allowlist at work for one wrapped tool. As that has one name,

@@ -87,6 +87,24 @@ func (f *foreign) GetInputKeys() []string  { return f.inner.GetInputKeys() }
 func (f *foreign) GetOutputKeys() []string { return f.inner.GetOutputKeys() }
 func (f *foreign) GetTools() []tools.Tool  { return f.inner.GetTools() }
 
+func TestNamesThatTheExecutorCannotTellApartAreRefused(t *testing.T) {
+	for _, names := range [][2]string{
+		{"calc", "CALC"},
+		{"write", "wr\u0131te"}, // a dotless i: the same by strings.ToUpper alone
+		{"kill", "\u212aill"},   // the Kelvin sign: the same by Unicode's case folding alone
+		{"\u0131d", "\u212ad"},  // not the same
+	} {
+		guard := func() (v any) {
+			defer func() { v = recover() }()
+			langchaingo.Tools([]tools.Tool{echoTool(names[0]), echoTool(names[1])}, pass)
+			return nil
+		}
+		if refused, same := guard() != nil, names[0] != "\u0131d"; refused != same {
+			t.Errorf("%q: refused is %v, want %v", names, refused, same)
+		}
+	}
+}
+
 func TestConstructionPanicsNameWhatAndWhere(t *testing.T) {
 	calc := []tools.Tool{echoTool("calc")}
 	fold := []tools.Tool{echoTool("calc"), echoTool("CALC")}

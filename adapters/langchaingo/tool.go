@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"unicode"
 
 	"github.com/tmc/langchaingo/tools"
 
+	"example.com/safeconduct/internal/strictjson"
 	"example.com/safeconduct/middleware"
 )
 
@@ -109,23 +109,11 @@ func checkNames(ts []tools.Tool) error {
 			return fmt.Errorf("langchaingo: tool %d is nil", i)
 		}
 		name := t.Name()
-		folded := fold(name)
+		folded := strictjson.Fold(strings.ToUpper(name))
 		if other, ok := names[folded]; ok {
 			return fmt.Errorf("langchaingo: tools %d %q and %q: the executor cannot tell their names apart", i, other, name)
 		}
 		names[folded] = name
 	}
 	return nil
-}
-
-// fold maps every name to the smallest of those that are equal to it by
-// Unicode's simple case folding, or after strings.ToUpper.
-func fold(name string) string {
-	return strings.Map(func(r rune) rune {
-		least := r
-		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
-			least = min(least, f)
-		}
-		return least
-	}, strings.ToUpper(name))
 }
