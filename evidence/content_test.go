@@ -181,6 +181,38 @@ func TestAContentIsBoundedWhateverItsType(t *testing.T) {
 	}
 }
 
+// What a queued record keeps alive counts against the queue's memory, all of it.
+func TestEverythingThatARecordKeepsAliveCounts(t *testing.T) {
+	calls := []middleware.ToolCall{{Name: "a", Input: "12345"}, {Name: "b", Input: "123456"}}
+	for _, tt := range []struct {
+		content any
+		want    int
+	}{
+		{nil, 0},
+		{"123", 3},
+		{middleware.Observation("1234"), 4},
+		{map[string]any{"name": "12", "b": []string{"1"}}, len("name") + 2 + len("b") + len(`["1"]`)},
+		{(*middleware.ModelRequest)(nil), 0},
+		{&middleware.ModelRequest{Messages: []middleware.Message{
+			{Parts: []middleware.Part{{Text: "1"}, {Text: "12"}}}, {Parts: []middleware.Part{{Text: "1234", Native: calls}}},
+		}}, 1 + 2 + 4},
+		{(*middleware.ModelResponse)(nil), 0},
+		{&middleware.ModelResponse{Choices: []middleware.Choice{{Text: "12", Reasoning: "123"}, {Text: "1", ToolCalls: calls}}}, 2 + 3 + 1 + 5 + 6},
+		{(*middleware.PlanRequest)(nil), 0},
+		{&middleware.PlanRequest{
+			Inputs: map[string]string{"a": "12", "b": "1"}, Steps: []middleware.Step{{ToolCall: calls[0], Observation: "1234567"}, {ToolCall: calls[1]}},
+		}, 2 + 1 + 5 + 7 + 6},
+		{(*middleware.Plan)(nil), 0},
+		{&middleware.Plan{ToolCalls: calls}, 5 + 6},
+		{&middleware.Plan{Final: map[string]any{"out": "12"}}, 3 + 2},
+		{[]int{1, 2}, len("[1,2]")},
+	} {
+		if got := evidence.Kept(tt.content); got != tt.want {
+			t.Errorf("%T %.80v: got %d bytes, want %d", tt.content, tt.content, got, tt.want)
+		}
+	}
+}
+
 // What is large by itself, or all together, holds a tool up for a moment and
 // denies it nothing.
 func TestLargeContentsDenyNoTool(t *testing.T) {
