@@ -65,8 +65,7 @@ type shadowFrame struct {
 	denied int // shadow denials on the trail when the Interceptor began
 
 	once     sync.Once // guards what follows
-	entered  bool      // next was called
-	returned bool      // and did not panic
+	returned bool      // next was called, and did not panic
 	panic    any       // but for what it panicked with
 	res      Result
 	err      error
@@ -93,7 +92,6 @@ func (f *shadowFrame) run(next Handler, watched Stream) {
 			return real(ctx, chunk)
 		}
 	}
-	f.entered = true
 	defer func() {
 		if f.panic = recover(); f.panic != nil {
 			panic(f.panic)
@@ -103,7 +101,9 @@ func (f *shadowFrame) run(next Handler, watched Stream) {
 	f.returned = true
 }
 
-// decide lets the shadowed Interceptor work and returns what it made of it.
+// decide lets the shadowed Interceptor work and returns what it made of it. What
+// next panicked with comes out of here as its too: whoever calls decide goes on with
+// that panic.
 func (f *shadowFrame) decide(h Handler) (err error) {
 	f.denied = scopeOf(f.Context).shadowDenials()
 	call := f.call
@@ -112,9 +112,6 @@ func (f *shadowFrame) decide(h Handler) (err error) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			if f.entered && !f.returned {
-				panic(v) // next's, not the shadow's
-			}
 			err = gatePanic(&call, v)
 		}
 	}()
