@@ -3,6 +3,7 @@ package langchaingo_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"slices"
 	"testing"
@@ -150,6 +151,39 @@ func TestCountsOfAFirstChunkAreNotBelieved(t *testing.T) {
 		}
 		if got := seen.results[0].Usage; got == nil || *got != want {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
+		}
+	}
+}
+
+// A hollow is a client that gives back whatever it likes.
+type hollow struct{ answer *llms.ContentResponse }
+
+func (h hollow) GenerateContent(context.Context, []llms.MessageContent, ...llms.CallOption) (*llms.ContentResponse, error) {
+	return h.answer, nil
+}
+
+func (h hollow) Call(ctx context.Context, prompt string, options ...llms.CallOption) (string, error) {
+	return llms.GenerateFromSinglePrompt(ctx, h, prompt, options...)
+}
+
+// A client's answer without choices, or with a choice that is nil, is looked at by
+// code of ours that does not panic of it, streamed or not.
+func TestHollowAnswersPanicNowhere(t *testing.T) {
+	ignore := llms.WithStreamingFunc(func(context.Context, []byte) error { return nil })
+	for name, answer := range map[string]*llms.ContentResponse{
+		"none": nil, "no choices": {}, "a nil choice": {Choices: []*llms.ContentChoice{nil}},
+	} {
+		for mode, options := range map[string][]llms.CallOption{"whole": nil, "streamed": {ignore}} {
+			seen := new(spy)
+			messages := slices.Repeat([]llms.MessageContent{llms.TextParts(llms.ChatMessageTypeHuman, "q")}, 2)
+			_, err := langchaingo.Model(hollow{answer}, seen.intercept).GenerateContent(t.Context(), messages, options...)
+			var panicked *middleware.PanicError
+			if errors.As(err, &panicked) {
+				t.Errorf("%s, %s: got the panic %v\n%s", name, mode, panicked.Value, panicked.Stack)
+			}
+			if got := seen.results[0].Usage; got != nil && got.Reported {
+				t.Errorf("%s, %s: got %+v, want nothing that was reported", name, mode, got)
+			}
 		}
 	}
 }
