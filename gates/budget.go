@@ -213,7 +213,7 @@ func (b *budget) counted(next middleware.Handler, notes bool) switchboard {
 
 // A turn is one decision of the gate, noted where notes is true.
 type turn struct {
-	middleware.Turn
+	middleware.Ruling
 	notes bool
 }
 

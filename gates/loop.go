@@ -381,7 +381,7 @@ func (l *loop) settle(ctx context.Context, call middleware.Call, st *laps, res m
 }
 
 // refuse notes a denial, and returns it or what tells the model of it.
-func (l *loop) refuse(ctx context.Context, call middleware.Call, res middleware.Result, turn *middleware.Turn, reason string, hard bool) (
+func (l *loop) refuse(ctx context.Context, call middleware.Call, res middleware.Result, turn *middleware.Ruling, reason string, hard bool) (
 	middleware.Result, error,
 ) {
 	err := turn.Deny(ctx, call, &middleware.DeniedError{

@@ -1,5 +1,6 @@
-// Package middleware is the core of safeconduct: one [Call], one [Handler] that
-// carries it out, and one [Interceptor] that adds behavior around a Handler.
+// Package middleware is for whoever puts guards around an agent, or writes one: it
+// has one [Call], one [Handler] that carries it out, and one [Interceptor] that adds
+// behavior around a Handler.
 //
 // A gate, a selector, a recorder and a test double are all Interceptors, and
 // the order on the page is the order at run time: the first is outermost.
@@ -13,14 +14,61 @@
 //		}),
 //	)
 //
-// [Wrap] is what adapters use. It gives every call a place in a [Run], catches
-// panics, honours the context, and stops the whole run once a denial goes
-// unhandled. Gates are written with [Before], [After] and [Transform], or by
-// hand as an Interceptor with a name from [Named]. A gate that judges a result
-// holds what the call streams until it has decided; see [After]. One that refuses
-// a result and wants a better one has the call carried out once more with [Again],
-// as a call of its own that all of the interceptors see. Every decision is noted
-// on the call's [Trail], allows included, where a recorder outside can read it.
-//
 // The package imports the standard library only.
+//
+// # Which way to write a gate
+//
+// Take [Before] to judge what goes in, [After] to judge what comes out, and
+// [Transform] or [TransformResult] to put something else in its place.
+// Write an Interceptor by hand only for what these cannot say, and give it its name
+// with [Named]; with a [Gate] where it runs so often that Named is too slow.
+//
+// # For everyone
+//
+// [Wrap] guards a tool, a chain or a model. It gives every call a place in a [Run],
+// catches panics, honours the context, and stops the whole run once a denial goes
+// unhandled. [Compose], [On], [Shadow] and [Tell] put interceptors together;
+// [Buffer], [Window] and [PassThrough] say what is held of a stream. A check refuses
+// with [Deny], callers find the [*DeniedError] with errors.As, and [WithIdentity]
+// says on whose behalf a run happens. Every decision is noted on the call's [Trail],
+// allows included, where a recorder outside can read it. [Onion] prints an order.
+//
+// # For busy gates
+//
+// A [Gate] makes a [Ruling] about each call, and a [Hold] keeps back what the call
+// streams. State is kept in a [Local], one for each run, or in a [Within], one for
+// each call and the calls within it. A gate that counts is a [Meter], and one that
+// wants a better result has the call carried out once more with [Again]. A [Layer]
+// says what an Interceptor is, so that an order that makes no sense is refused.
+//
+// # For adapters
+//
+// An adapter calls [Wrap] once for each thing that it guards, and [Merge] where the
+// thing is guarded already. It fills in the payloads ([ModelRequest], [Plan],
+// [PlanRequest], ...), carries the provider's ID of a tool call with [WithToolCall],
+// and shows an [Observation] to the model, or returns [Trail.Told] where there is
+// nobody to tell.
+//
+// # Carrying a call out again
+//
+// The other call of [Again] passes through all of the interceptors, the caller's own
+// included, as a child of the caller's call with an ID of its own: recorders record
+// it, budgets charge it, gates judge it. So the caller returns the Usage of its own
+// call alone, and must know the other call when it sees it, by a [Within] or a value
+// in the context, lest it asks again without end. An interceptor that holds something
+// while a call is under way should stand inside of one that uses Again: else it holds
+// the first while it is asked for the second.
+//
+// A denial of the other call is returned, and does not stop the run: that is up to
+// what the caller makes of it. Denials of calls within the other call are as ever.
+//
+// # Merging two orders
+//
+// [Merge] looks at what [Compose], [On], [Shadow], [Named] and the rules for streams
+// are made of piece by piece, each known by its [Layer.ID]. Of a piece that stands in
+// both orders the one stays that does more about a call of the kind, and of two that
+// do the same the outer one, where it stands. To enforce is more than to [Shadow],
+// which is more than to be for other kinds, and who holds a stream does more than who
+// lets it pass. What has no ID is always kept. A [Tell] of the inner order in which no
+// gate is left goes too.
 package middleware

@@ -91,11 +91,11 @@ func ExampleGate_Hold() {
 			if err != nil {
 				return res, err
 			}
-			turn := gate.Begin(ctx)
+			ruling := gate.Begin(ctx)
 			if !strings.Contains(res.Output.(string), "please") {
-				return middleware.Result{Usage: res.Usage}, turn.Deny(ctx, call, middleware.Deny(middleware.CodeBadOutput, "not without a please"))
+				return middleware.Result{Usage: res.Usage}, ruling.Deny(ctx, call, middleware.Deny(middleware.CodeBadOutput, "not without a please"))
 			}
-			turn.Allow()
+			ruling.Allow()
 			return res, hold.Release(ctx)
 		}
 	}

@@ -164,11 +164,11 @@ func ExampleNewGate() {
 			return gate.Layer().Handler()
 		}
 		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-			turn := gate.Begin(ctx)
+			ruling := gate.Begin(ctx)
 			if call.Input == "sleep" {
-				return middleware.Result{}, turn.Deny(ctx, call, middleware.Deny(middleware.CodePolicy, "no sleep"))
+				return middleware.Result{}, ruling.Deny(ctx, call, middleware.Deny(middleware.CodePolicy, "no sleep"))
 			}
-			turn.Allow()
+			ruling.Allow()
 			return next(ctx, call)
 		}
 	}

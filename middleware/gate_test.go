@@ -256,11 +256,11 @@ func TestGateNotesWhatItDecides(t *testing.T) {
 			return gate.Layer().Handler()
 		}
 		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-			turn := gate.Begin(ctx)
+			ruling := gate.Begin(ctx)
 			if call.Input == "bad" {
-				return middleware.Result{}, turn.Deny(ctx, call, errors.New("secret"))
+				return middleware.Result{}, ruling.Deny(ctx, call, errors.New("secret"))
 			}
-			turn.Allow()
+			ruling.Allow()
 			return next(ctx, call)
 		}
 	}

@@ -6,11 +6,10 @@ import (
 	"sync/atomic"
 )
 
-// A Hold keeps back what a call streams until a gate has judged the call, for an
-// Interceptor that is written by hand with a [Gate]; [After] and
-// [TransformResult] have their own. How much it holds is said by the [Buffer],
-// [Window] or [PassThrough] that the Interceptor stands in, and is all where it
-// stands in none.
+// A Hold keeps back what a call streams until a gate has judged the call. It is for an
+// Interceptor that is written by hand with a [Gate]: [After] and [TransformResult]
+// have their own. How much it holds, the [Buffer], [Window] or [PassThrough] around the
+// Interceptor says; without one it holds all.
 //
 //	hold := gate.Hold(ctx, call) // if call.Stream is not nil
 //	defer hold.Close()
@@ -34,8 +33,8 @@ type Hold struct {
 	passed atomic.Int64 // bytes that have been passed on
 	closed atomic.Bool
 
-	turn turn // of the chunk that is taken or leaves; guards held, and writes to err
-	held chunkQueue
+	chunk ctxMutex // held while a chunk is taken or leaves; guards held, and writes to err
+	held  chunkQueue
 
 	mu  sync.Mutex // guards err
 	err error      // why the stream was refused
@@ -62,10 +61,10 @@ func (g *Gate) Hold(ctx context.Context, call Call) *Hold {
 // that of the call's Stream where it has released a chunk to it; after an error it
 // takes none.
 func (h *Hold) Stream(ctx context.Context, chunk Chunk) error {
-	if err := h.turn.take(ctx); err != nil {
+	if err := h.chunk.lock(ctx); err != nil {
 		return err
 	}
-	defer h.turn.leave()
+	defer h.chunk.unlock()
 	switch {
 	case h.err != nil:
 		return h.err
@@ -79,7 +78,7 @@ func (h *Hold) Stream(ctx context.Context, chunk Chunk) error {
 	return nil
 }
 
-// refuse refuses the stream from now on. It needs h.turn.
+// refuse refuses the stream from now on. It needs h.chunk.
 func (h *Hold) refuse(err error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -87,7 +86,7 @@ func (h *Hold) refuse(err error) error {
 	return err
 }
 
-// take needs h.turn.
+// take needs h.chunk.
 func (h *Hold) take(ctx context.Context, chunk Chunk) error {
 	if h.rules.pass {
 		return h.pass(ctx, chunk)
@@ -107,7 +106,7 @@ func (h *Hold) take(ctx context.Context, chunk Chunk) error {
 	return nil
 }
 
-// pass needs h.turn.
+// pass needs h.chunk.
 func (h *Hold) pass(ctx context.Context, chunk Chunk) error {
 	h.passed.Add(int64(chunk.Len()))
 	return h.call.Stream(ctx, chunk)
@@ -123,8 +122,8 @@ func (h *Hold) deny(format string, n any) error {
 // its way out, unless the call's context ended.
 func (h *Hold) Close() {
 	h.closed.Store(true)
-	if h.turn.take(h.ctx) == nil {
-		h.turn.leave()
+	if h.chunk.lock(h.ctx) == nil {
+		h.chunk.unlock()
 	}
 }
 
@@ -185,10 +184,10 @@ func (h *Hold) Replace(ctx context.Context, output any) error {
 // stream was not refused. What is held then is dropped.
 func (h *Hold) last(ctx context.Context, f func() error) error {
 	h.closed.Store(true)
-	if err := h.turn.take(ctx); err != nil {
+	if err := h.chunk.lock(ctx); err != nil {
 		return err
 	}
-	defer h.turn.leave()
+	defer h.chunk.unlock()
 	if h.err == nil {
 		if err := f(); err != nil {
 			_ = h.refuse(err) // returned below

@@ -27,7 +27,7 @@ type Interceptor func(next Handler) Handler
 // Compose makes one Interceptor of several: the first is outermost. It panics
 // if there is none, or if one is nil.
 func Compose(is ...Interceptor) Interceptor {
-	check("Compose", is)
+	mustInterceptors("Compose", is)
 	is = append([]Interceptor(nil), is...)
 	if len(is) == 1 {
 		return is[0]
@@ -40,7 +40,7 @@ func Compose(is ...Interceptor) Interceptor {
 	}
 }
 
-func check(who string, is []Interceptor) {
+func mustInterceptors(who string, is []Interceptor) {
 	if len(is) == 0 {
 		panic("middleware: " + who + " without interceptors guards nothing")
 	}
@@ -64,21 +64,19 @@ func apply(h Handler, is []Interceptor) Handler {
 // Wrap guards h with the interceptors, the first outermost. Adapters call it
 // once for each tool, chain and model.
 //
-// The Handler that it returns sets the Call's ID and Parent, and starts a [Run]
-// where the context belongs to none. It refuses to begin in a run that has
-// stopped or under a context that is done, catches panics of h and of the
-// interceptors, reports a context that ended while h ran even where h says that
-// all went well, and stops the run when a denial comes back. In the place of an
-// error of which a method panics, as of a nil pointer, it returns one that says so.
-// Once it has returned, nothing of the call's stream is passed on.
+// The Handler that it returns sets the Call's ID and Parent, and starts a [Run] where
+// the context belongs to none. It refuses to begin in a run that has stopped or under
+// a context that is done, and stops the run when a denial comes back. It catches
+// panics, also of errors' methods, and reports a context that ended while h ran even
+// where h says that all went well. Once it has returned, no more is streamed.
 //
-// Wrap panics if there is no interceptor, if h or an interceptor is nil, or if
-// their order makes no sense; see [Layer].
+// Wrap panics if there is no interceptor, if h or an interceptor is nil, or if their
+// order makes no sense; see [Layer].
 func Wrap(h Handler, is ...Interceptor) Handler {
 	if h == nil {
 		panic("middleware: Wrap: nil Handler")
 	}
-	check("Wrap", is)
+	mustInterceptors("Wrap", is)
 	checkOrder(is)
 	chain := apply(guard(h), is)
 	return func(ctx context.Context, call Call) (Result, error) {
@@ -102,14 +100,14 @@ func Wrap(h Handler, is ...Interceptor) Handler {
 			call.Parent = parent.id
 			s = parent.run.newScope()
 			s.Context, s.run, s.parent, s.depth = ctx, parent.run, parent, parent.depth+1
-			s.aside = parent.aside || !direct && inShadow(ctx)
+			s.inShadow = parent.inShadow || !direct && inShadow(ctx)
 			if direct {
 				s.Context = parent.Context // what is between holds nothing else
 			}
 		}
 		s.chain = chain
 		res, err := begin(s, &call)
-		if err != nil && !s.aside {
+		if err != nil && !s.inShadow {
 			s.run.halt(err)
 		}
 		return res, err
@@ -132,8 +130,9 @@ func begin(s *scope, call *Call) (res Result, err error) {
 }
 
 // enter calls the outermost interceptor. A panic that comes out of it is an
-// interceptor's own, and a gate that panicked denies. So does one that ended its
-// goroutine, whom nobody can tell.
+// interceptor's own, and denies, as the one that panicked may have been a gate. One
+// that ended its goroutine denies too: there is nobody to return that to, so the run
+// is stopped.
 func enter(chain Handler, s *scope, call Call) (res Result, err error) {
 	returned := false
 	defer func() {
@@ -148,7 +147,7 @@ func enter(chain Handler, s *scope, call Call) (res Result, err error) {
 		case v != nil:
 			d.Reason, d.Err = "an interceptor panicked", newPanicError(&call, v)
 			res, err = Result{Usage: usage}, d
-		case !exited && !s.aside:
+		case !exited && !s.inShadow:
 			d.Reason = "an interceptor ended its goroutine"
 			s.run.halt(d)
 		}
@@ -162,8 +161,8 @@ func enter(chain Handler, s *scope, call Call) (res Result, err error) {
 	return res, err
 }
 
-// enterStream is enter for a call with a Stream. One that panicked fails the call,
-// whatever the client made of that.
+// enterStream is enter for a call with a Stream. A Stream that panicked fails the
+// call, whatever the client made of that.
 func enterStream(chain Handler, s *scope, call Call) (Result, error) {
 	out := &outlet{to: call.Stream, kind: call.Kind, name: call.Name}
 	defer out.end(s)
@@ -211,12 +210,12 @@ func guard(h Handler) Handler {
 			if v := recover(); v != nil {
 				res, err = Result{}, newPanicError(&call, v)
 			} else {
-				s.exit()
+				s.noteExit()
 			}
 		}()
 		res, err = h(ctx, call)
 		if res.Usage != nil {
-			s.spend(res.Usage)
+			s.noteUsage(res.Usage)
 		}
 		if err != nil {
 			err = sound(&call, err)
@@ -260,15 +259,15 @@ func (s *scope) reach(call *Call) error {
 	return nil
 }
 
-// spend notes what the wrapped Handler spent.
-func (s *scope) spend(usage *Usage) {
+// noteUsage notes what the wrapped Handler spent.
+func (s *scope) noteUsage(usage *Usage) {
 	s.mu.Lock()
 	s.usage = usage
 	s.mu.Unlock()
 }
 
-// exit notes that the wrapped Handler ended its goroutine.
-func (s *scope) exit() {
+// noteExit notes that the wrapped Handler ended its goroutine.
+func (s *scope) noteExit() {
 	s.mu.Lock()
 	s.exited = true
 	s.mu.Unlock()

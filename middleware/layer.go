@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// A Layer describes one Interceptor in the order of a wrapped thing. Wrap uses
-// it to refuse an order that makes no sense, [Onion] to print it.
+// A Layer says what an Interceptor is: [Wrap] refuses an order that makes no sense by
+// it, [Merge] tells by it what is there twice, and [Onion] prints it.
 //
 // An Interceptor of one's own says what it is when it is applied to nil:
 //
@@ -97,8 +97,8 @@ func around(i Interceptor, with func(parts ...Interceptor) Interceptor) Layer {
 	return Layer{Name: layerOf(i).Name, parts: []Interceptor{i}, with: with}
 }
 
-// within returns l as it is inside of outer.
-func (l Layer) within(outer Layer) Layer {
+// inside returns l as it is inside of outer.
+func (l Layer) inside(outer Layer) Layer {
 	l.Shadow = l.Shadow || outer.Shadow
 	l.never = l.never || outer.never
 	switch {
@@ -120,7 +120,7 @@ func (l Layer) flatten(to []Layer) []Layer {
 	}
 	for _, part := range l.parts {
 		if in, said := describe(part); said || !l.named {
-			to = in.within(l).flatten(to)
+			to = in.inside(l).flatten(to)
 		}
 	}
 	return to

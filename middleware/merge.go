@@ -6,18 +6,14 @@ import (
 	"slices"
 )
 
-// Merge returns the interceptors for what own guards already and outer is to guard
-// as well, for calls of one kind: outer, and inside of it what of own is not there
-// yet. It is for adapters, which wrap nothing twice: no gate and no recorder that
-// stands in both orders sees a call twice, and none is lost.
+// Merge is for adapters that are to guard what is guarded already: it returns outer,
+// and inside of it what of own is not there yet, for calls of one kind. So nothing is
+// wrapped twice: no gate and no recorder that stands in both orders sees a call twice,
+// and none is lost.
 //
-// What [Compose], [On], [Shadow], [Named] and the rules for streams are made of is
-// looked at piece by piece, each known by its [Layer.ID]. Of a piece that stands in
-// both orders the one stays that does more about a call of the kind, and of two
-// that do the same the outer one, where it stands: to enforce is more than to
-// [Shadow], which is more than to be for other kinds, and who holds a stream does
-// more than who lets it pass. What has no ID is always kept. A [Tell] of own's in
-// which no gate is left goes too.
+// A piece of an order, also of one that [Compose], [On] and the like are made of, is
+// known by its [Layer.ID]. Which of two stays says the package's doc; what has no ID
+// is always kept.
 //
 // Merge panics if there is no such kind, or if an interceptor is nil.
 func Merge(kind Kind, outer, own []Interceptor) []Interceptor {
@@ -63,7 +59,7 @@ type piece struct {
 
 func pieces(is []Interceptor, around Layer) (o order) {
 	for _, i := range is {
-		l := layerOf(i).within(around)
+		l := layerOf(i).inside(around)
 		o = append(o, piece{Layer: l, i: i, parts: pieces(l.parts, l)})
 	}
 	return o

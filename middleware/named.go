@@ -27,7 +27,7 @@ func named(g *Gate, i Interceptor) Interceptor {
 			return l.Handler()
 		}
 		h := i(func(ctx context.Context, call Call) (Result, error) {
-			f, ok := ctx.Value(frameKey{g}).(*frame)
+			f, ok := ctx.Value(namedKey{g}).(*namedFrame)
 			if !ok {
 				return next(ctx, call)
 			}
@@ -42,13 +42,13 @@ func named(g *Gate, i Interceptor) Interceptor {
 		})
 		return func(ctx context.Context, call Call) (res Result, err error) {
 			t := g.begin(ctx)
-			f := &frame{Context: ctx, g: g}
+			f := &namedFrame{Context: ctx, g: g}
 			if call.Stream != nil {
 				call.Stream = f.outward(call.Stream)
 			}
 			defer func() {
 				o := f.outcome()
-				if o.within {
+				if o.inNext {
 					return // a panic of what is inside passes
 				}
 				if v := recover(); v != nil {
@@ -80,18 +80,18 @@ func passedOn(err, others error) bool {
 	return others != nil && (!isDenied(err) || sameDenial(err, others))
 }
 
-// A frame is the context of one call within a Named Interceptor.
-type frame struct {
+// A namedFrame is the context of one call within a Named Interceptor.
+type namedFrame struct {
 	context.Context
 	g *Gate
 
 	mu sync.Mutex
-	frameOutcome
+	namedOutcome
 }
 
-// A frameOutcome is what a Named Interceptor did with next and its Stream.
-type frameOutcome struct {
-	within  bool          // next was called, and has not returned
+// A namedOutcome is what a Named Interceptor did with next and its Stream.
+type namedOutcome struct {
+	inNext  bool          // next was called, and has not returned
 	usage   *Usage        // what next returned
 	err     error         // and with it
 	took    time.Duration // how long it took
@@ -99,37 +99,37 @@ type frameOutcome struct {
 	foreign error         // what the Stream that the call came with returned
 }
 
-type frameKey struct{ g *Gate }
+type namedKey struct{ g *Gate }
 
 // Value makes the frame findable by the Interceptor that it belongs to.
-func (f *frame) Value(key any) any {
-	if key == (frameKey{f.g}) {
+func (f *namedFrame) Value(key any) any {
+	if key == (namedKey{f.g}) {
 		return f
 	}
 	return f.Context.Value(key)
 }
 
-func (f *frame) enter() {
+func (f *namedFrame) enter() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.within = true
+	f.inNext = true
 }
 
-func (f *frame) leave(usage *Usage, err error, took time.Duration) {
+func (f *namedFrame) leave(usage *Usage, err error, took time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.within, f.usage, f.err, f.took = false, usage, err, took
+	f.inNext, f.usage, f.err, f.took = false, usage, err, took
 }
 
-func (f *frame) outcome() frameOutcome {
+func (f *namedFrame) outcome() namedOutcome {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.frameOutcome
+	return f.namedOutcome
 }
 
 // outward is the Stream that the call came with, as the Interceptor sees it. It
 // remembers the error, which is not the Interceptor's.
-func (f *frame) outward(stream Stream) Stream {
+func (f *namedFrame) outward(stream Stream) Stream {
 	return func(ctx context.Context, chunk Chunk) error {
 		err := stream(ctx, chunk)
 		if err != nil {
@@ -143,7 +143,7 @@ func (f *frame) outward(stream Stream) Stream {
 
 // inward is the Stream that the Interceptor passes on. A denial of a chunk that
 // did not come from outside is the gate's own.
-func (f *frame) inward(stream Stream) Stream {
+func (f *namedFrame) inward(stream Stream) Stream {
 	return func(ctx context.Context, chunk Chunk) error {
 		err := stream(ctx, chunk)
 		if isDenied(err) {

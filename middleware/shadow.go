@@ -14,7 +14,7 @@ import (
 //
 // An i that waits still delays the call, and one that ends its goroutine ends it.
 func Shadow(i Interceptor) Interceptor {
-	check("Shadow", []Interceptor{i})
+	mustInterceptors("Shadow", []Interceptor{i})
 	name := layerOf(i).Name
 	return func(next Handler) Handler {
 		if next == nil {

@@ -67,7 +67,7 @@ func Buffer(maxBytes int, i Interceptor) Interceptor {
 	if maxBytes <= 0 {
 		panic(fmt.Sprintf("middleware: Buffer: %d bytes", maxBytes))
 	}
-	return streamed("Buffer", streamRules{most: maxBytes}, i)
+	return withStreamRules("Buffer", streamRules{most: maxBytes}, i)
 }
 
 // Window is like [Buffer], but its gates hold only the last bytes of a stream:
@@ -81,20 +81,20 @@ func Window(bytes int, i Interceptor) Interceptor {
 	if bytes <= 0 {
 		panic(fmt.Sprintf("middleware: Window: %d bytes", bytes))
 	}
-	return streamed("Window", streamRules{window: bytes}, i)
+	return withStreamRules("Window", streamRules{window: bytes}, i)
 }
 
 // PassThrough is like [Buffer], but its gates hold nothing: by the time of the
 // verdict all of the stream has been released. It panics if i is nil.
 func PassThrough(i Interceptor) Interceptor {
-	return streamed("PassThrough", streamRules{pass: true}, i)
+	return withStreamRules("PassThrough", streamRules{pass: true}, i)
 }
 
-func streamed(who string, rules streamRules, i Interceptor) Interceptor {
-	check(who, []Interceptor{i})
+func withStreamRules(who string, rules streamRules, i Interceptor) Interceptor {
+	mustInterceptors(who, []Interceptor{i})
 	return func(next Handler) Handler {
 		if next == nil {
-			l := around(i, func(parts ...Interceptor) Interceptor { return streamed(who, rules, Compose(parts...)) })
+			l := around(i, func(parts ...Interceptor) Interceptor { return withStreamRules(who, rules, Compose(parts...)) })
 			l.Stream, l.rules = rules.String(), rules
 			return l.Handler()
 		}
@@ -155,14 +155,14 @@ type outlet struct {
 
 	sum      atomic.Int64 // bytes that have left
 	ended    atomic.Bool
-	turn     turn // of the chunk that leaves
+	chunk    ctxMutex // held while a chunk leaves
 	panicked atomic.Pointer[PanicError]
 }
 
 // pass passes on a chunk. Where its caller's Stream panics, no interceptor did, from
 // which the chunk may come: that is an error of the Stream, after which it gets no more.
 func (o *outlet) pass(ctx context.Context, chunk Chunk) (err error) {
-	if err := o.turn.take(ctx); err != nil {
+	if err := o.chunk.lock(ctx); err != nil {
 		return err
 	}
 	defer func() {
@@ -171,7 +171,7 @@ func (o *outlet) pass(ctx context.Context, chunk Chunk) (err error) {
 			o.panicked.Store(p)
 			err = p
 		}
-		o.turn.leave()
+		o.chunk.unlock()
 	}()
 	if o.ended.Load() {
 		return errStreamEnded
@@ -186,8 +186,8 @@ func (o *outlet) pass(ctx context.Context, chunk Chunk) (err error) {
 // end ends the stream of the call that ctx belongs to.
 func (o *outlet) end(ctx context.Context) {
 	o.ended.Store(true)
-	if o.turn.take(ctx) == nil {
-		o.turn.leave()
+	if o.chunk.lock(ctx) == nil {
+		o.chunk.unlock()
 	}
 }
 

@@ -48,10 +48,10 @@ type scope struct {
 	chain  Handler // all interceptors, and what they guard
 	kept   atomic.Pointer[kept]
 
-	id    CallID
-	depth uint16
-	aside bool // a call that a shadow makes: its denial stops nothing
-	state scopeState
+	id       CallID
+	depth    uint16
+	inShadow bool // a shadow makes the call: its denial stops nothing
+	state    scopeState
 
 	mu      sync.Mutex   // guards what follows
 	reached bool         // the wrapped Handler was called

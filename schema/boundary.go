@@ -131,7 +131,7 @@ func (b *boundary) within(ctx context.Context, t *turn, call middleware.Call, ne
 }
 
 // conclude notes what a verdict means for the call, and returns it.
-func conclude(ctx context.Context, turn *middleware.Turn, call middleware.Call, v verdict, u *middleware.Usage) (middleware.Result, error) {
+func conclude(ctx context.Context, turn *middleware.Ruling, call middleware.Call, v verdict, u *middleware.Usage) (middleware.Result, error) {
 	switch {
 	case v.denied != nil:
 		return middleware.Result{Usage: u}, turn.Deny(ctx, call, v.denied)
