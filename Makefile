@@ -8,7 +8,9 @@ COSIGN_VERSION := v3.0.6
 BIN := $(CURDIR)/bin
 INTEROP := $(BIN)/interop-$(TESSERA_VERSION)-$(COSIGN_VERSION)
 CROSS := windows/amd64 darwin/arm64 freebsd/amd64 linux/arm64 linux/386
-MODULES := . conformance bench/evidence bench/schema internal/mutate
+# Every module of the repository, by its go.mod, in the folders that go looks at.
+MODULES := $(patsubst ./%,%,$(sort $(patsubst %/go.mod,%,$(shell \
+  find . \( -path ./bin -o -name testdata -o -name '.?*' -o -name '_*' \) -prune -o -name go.mod -print))))
 FUZZTIME ?= 1m
 MUTANTS ?= 400
 SEED ?= 1
@@ -22,7 +24,7 @@ demo: ## run the quickstart: a guarded agent on recorded traffic, and its eviden
 	@$(GO) run ./examples/quickstart
 
 .PHONY: test
-test: fmt-check tidy-check ## check everything: gofmt, tidy, vet, and all tests with -race, in every module
+test: fmt-check tidy-check ## check everything: gofmt, tidy, vet and all tests with -race, in every module
 	@for m in $(MODULES); do \
 	  echo "== vet and test: $$m"; \
 	  (cd $$m && $(GO) vet ./... && $(GO) test -race -shuffle=on -timeout 20m ./...); \

@@ -73,15 +73,3 @@ func TestReadmeNamesTestsThatExist(t *testing.T) {
 		}
 	}
 }
-
-func TestMakefileDocumentsItsTargets(t *testing.T) {
-	makefile := read(t, "Makefile")
-	for _, m := range regexp.MustCompile(`(?m)^\.PHONY: (\S+)$`).FindAllStringSubmatch(makefile, -1) {
-		if strings.HasSuffix(m[1], "-check") {
-			continue // a part of test
-		}
-		if !regexp.MustCompile(`(?m)^` + m[1] + `:.*## `).MatchString(makefile) {
-			t.Errorf("make help does not show %s", m[1])
-		}
-	}
-}
