@@ -41,6 +41,7 @@ const depsPolicy = `
 	examples/quickstart: middleware gates schema evidence adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/existing-app: gates adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/custom-gate: middleware
+	examples/own-loop: middleware gates
 	examples/streaming: middleware gates schema adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/structured-output: middleware gates schema adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/telemetry: gates evidence evidence/collector evidence/httpsink adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
