@@ -58,11 +58,12 @@ func hasTest(t *testing.T, dir, name string) bool {
 	})
 }
 
-// The words of a page that stand as code are the names of packages' things, as
-// gates.Budget or schema.Schema.Validate, and commands, as make test.
+// The words of a page that stand as code are names, as gates.Budget or
+// schema.Schema.Validate, commands, as make test, and in ARCHITECTURE.md files.
 func TestPagesNameWhatExists(t *testing.T) {
 	exported := exportedNames(t)
 	makefile := read(t, "Makefile")
+	isPath := regexp.MustCompile(`^[\w-]+/[\w./-]+$|\.(go|md)$`)
 	name := regexp.MustCompile(`^([a-z]+)\.[A-Z]\w*(\.[A-Z]\w*)?$`)
 	for _, page := range pages() {
 		found := 0
@@ -70,6 +71,11 @@ func TestPagesNameWhatExists(t *testing.T) {
 			code := m[1]
 			if target, ok := strings.CutPrefix(code, "make "); ok && !strings.Contains(makefile, "\n.PHONY: "+target+"\n") {
 				t.Errorf("%s: there is no make %s", page, target)
+			}
+			if page == "ARCHITECTURE.md" && isPath.MatchString(code) && code != "doc.go" {
+				if _, err := os.Stat(code); err != nil {
+					t.Errorf("%s: %v", page, err)
+				}
 			}
 			n := name.FindStringSubmatch(code)
 			if n == nil || exported[n[1]] == nil {
