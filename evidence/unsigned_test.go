@@ -359,3 +359,40 @@ func TestOverflowShowsThatSegmentsWereCut(t *testing.T) {
 		})
 	}
 }
+
+// Where the overflow goes on after the last signature of the segments, and so does
+// something else in them that nobody signed, the overflow is taken and the other cut.
+func TestAnOverflowStandsBesideWhatNobodySigned(t *testing.T) {
+	cfg := evidence.Config{Signing: evidence.SignCheckpoints}
+	dir := closed(t, cfg)
+	honest := envelopes(t, dir)
+	unsigned := func(env []byte) bool { return bytes.HasSuffix(env, []byte(`"signatures":[]}`)) }
+	from := len(honest) - 1
+	for unsigned(honest[from-1]) {
+		from--
+	}
+	if len(honest)-from < 2 {
+		t.Fatalf("the last group has %d records, want several: the test is void", len(honest)-from)
+	}
+	f := goOn(t, honest[:from], testKey(66))
+	f.envs, f.signing = nil, evidence.SignCheckpoints
+	f.begin("forged")
+	for name, beside := range map[string][][]byte{
+		"another record":           f.envs,
+		"a part, and then another": {honest[from], f.envs[0]},
+	} {
+		segment, overflow := evidence.Segment(slices.Concat(honest[:from], beside)...), evidence.Segment(honest[from:]...)
+		if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700), os.Mkdir(filepath.Dir(evidence.SegmentPath(dir, 1)), 0o700),
+			os.WriteFile(evidence.SegmentPath(dir, 1), segment, 0o600), os.WriteFile(filepath.Join(dir, "overflow.seg"), overflow, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		got := reopen(t, dir, cfg)
+		if same := uint64(len(beside) - 1); got == nil || got.Unsigned == nil || got.Unsigned.Records != 1 || got.Overflow != uint64(len(honest)-from)-same {
+			t.Errorf("%s: got recovered %+v", name, got)
+		}
+		if now := envelopes(t, dir); len(now) != len(honest)+1 || !slices.EqualFunc(now[:len(honest)], honest, bytes.Equal) {
+			t.Errorf("%s: got %d records, want the %d honest ones and a new writer's", name, len(now), len(honest))
+		}
+		wantIntact(t, dir)
+	}
+}
