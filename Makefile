@@ -20,11 +20,11 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: demo
-demo: ## run the quickstart: a guarded agent on recorded traffic, and its evidence
+demo: ## run the quickstart: a guarded agent, and its evidence
 	@$(GO) run ./examples/quickstart
 
 .PHONY: test
-test: fmt-check tidy-check ## check everything: gofmt, tidy, vet and all tests with -race, in every module
+test: fmt-check tidy-check ## gofmt, tidy, vet, all tests with -race, in every module
 	@for m in $(MODULES); do \
 	  echo "== vet and test: $$m"; \
 	  (cd $$m && $(GO) vet ./... && $(GO) test -race -shuffle=on -timeout 20m ./...); \
@@ -39,7 +39,7 @@ tidy-check:
 	@for m in $(MODULES); do (cd $$m && $(GO) mod tidy -diff) || { echo "$$m: run go mod tidy"; exit 1; }; done
 
 .PHONY: lint
-lint: $(BIN)/golangci-lint-$(GOLANGCI_VERSION) ## run golangci-lint, pinned, installed into ./bin on first use
+lint: $(BIN)/golangci-lint-$(GOLANGCI_VERSION) ## run golangci-lint, installed into ./bin on first use
 	@for m in $(MODULES); do echo "== lint: $$m"; (cd $$m && $< run --config $(CURDIR)/.golangci.yml ./...); done
 
 $(BIN)/golangci-lint-$(GOLANGCI_VERSION):
@@ -48,21 +48,21 @@ $(BIN)/golangci-lint-$(GOLANGCI_VERSION):
 	@mv $(BIN)/golangci-lint $@
 
 .PHONY: cross
-cross: ## vet everything, tests too, for other systems, and run the short tests with 32 bits
+cross: ## vet for other systems, and run the short tests with 32 bits
 	@for t in $(CROSS); do echo "== vet: $$t"; CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) vet ./...; done
 	@echo "== short tests: linux/386"
 	@CGO_ENABLED=0 GOARCH=386 $(GO) test -short -timeout 20m ./internal/... ./middleware/... ./gates ./schema ./evidence/...
 
 .PHONY: wine
-wine: ## run the short tests of what touches files as Windows programs, where there is Wine 10 or later
+wine: ## run the short tests of files on Windows, by Wine 10 or later
 	@internal/osfile/wine.sh ./internal/osfile ./evidence/internal/tiles ./evidence ./evidence/collector ./cmd/safeconduct
 
 .PHONY: conformance
-conformance: ## run langchaingo's own test suites, wrapped and unwrapped, and its recorded traffic
+conformance: ## run langchaingo's own test suites, wrapped and unwrapped
 	@cd conformance && $(GO) test -count=1 -timeout 30m -v . -suites
 
 .PHONY: interop
-interop: $(INTEROP)/fsck $(INTEROP)/cosign ## check ledgers with tools that are not ours: fsck, cosign, signed notes, python with openssl
+interop: $(INTEROP)/fsck $(INTEROP)/cosign ## check ledgers with fsck, cosign, signed notes, openssl
 	@$(GO) test -count=1 -timeout 20m -v -run '^TestInterop' ./evidence -interop $(INTEROP)
 
 $(INTEROP)/fsck:
@@ -72,8 +72,9 @@ $(INTEROP)/cosign:
 	@echo "installing cosign $(COSIGN_VERSION), which takes some minutes once"
 	@GOBIN=$(INTEROP) $(GO) install github.com/sigstore/cosign/v3/cmd/cosign@$(COSIGN_VERSION)
 
+# Those named Target hold a goal. The ledger and the schemas are measured beside others.
 .PHONY: bench
-bench: ## run the Target benchmarks, whose goal-x is at most 1 where the goal is met, and the ledger and schemas beside others
+bench: ## run the benchmarks with goals (met: goal-x is at most 1)
 	@$(GO) test -run '^$$' -bench Target . ./middleware/... ./gates ./schema ./evidence/... ./adapters/...
 	@cd bench/evidence && $(GO) run .
 	@cd bench/schema && $(GO) run .
@@ -82,8 +83,9 @@ bench: ## run the Target benchmarks, whose goal-x is at most 1 where the goal is
 bench-all: ## run all benchmarks
 	@$(GO) test -run '^$$' -bench . -benchmem -timeout 30m . ./middleware/... ./gates ./schema ./evidence/... ./adapters/...
 
+# It compiles a lot the first time.
 .PHONY: bench-peers
-bench-peers: ## compare the gates with policy engines, a span and a breaker; compiles a lot the first time
+bench-peers: ## compare the gates with policy engines, a span, a breaker
 	@cd bench/gates && $(GO) run .
 
 .PHONY: fuzz
@@ -94,8 +96,9 @@ fuzz: ## run every fuzz target for FUZZTIME (1m) each
 	  done; \
 	done
 
+# The places are drawn by SEED (1).
 .PHONY: mutate
-mutate: ## change the code in MUTANTS (400) places drawn by SEED (1), and tell which changes no test notices; about an hour
+mutate: ## tell which of MUTANTS (400) changes no test notices; an hour
 	@cd internal/mutate && $(GO) run . -n $(MUTANTS) -seed $(SEED) -survivors survivors.txt
 
 .PHONY: cover
