@@ -3,6 +3,7 @@ package schema
 import (
 	"math/big"
 
+	"example.com/safeconduct/internal/strictjson"
 	"github.com/santhosh-tekuri/jsonschema/v5"
 )
 
@@ -92,18 +93,18 @@ func (p *numberPlan) demand(s *node) kinds {
 		if b.value == nil {
 			continue
 		}
-		d, ok := decimalOf(b.value)
+		d, ok := strictjson.DecimalOf(b.value)
 		if !ok {
 			unknown = kindNumber
 			continue
 		}
 		have := *b.at
-		if have == nil || d.compare(have.decimal) == b.nearer || d.compare(have.decimal) == 0 && b.exclusive {
+		if have == nil || d.Compare(have.Decimal) == b.nearer || d.Compare(have.Decimal) == 0 && b.exclusive {
 			*b.at = &bound{d, b.exclusive}
 		}
 	}
 	if s.MultipleOf != nil {
-		d, ok := decimalOf(s.MultipleOf)
+		d, ok := strictjson.DecimalOf(s.MultipleOf)
 		if !ok {
 			return kindNumber
 		}
@@ -114,19 +115,19 @@ func (p *numberPlan) demand(s *node) kinds {
 
 // allows reports whether d satisfies all demands, as far as that is easy to find
 // out.
-func (p *numberPlan) allows(d decimal) bool {
+func (p *numberPlan) allows(d strictjson.Decimal) bool {
 	if p.min != nil {
-		if c := d.compare(p.min.decimal); c < 0 || c == 0 && p.min.exclusive {
+		if c := d.Compare(p.min.Decimal); c < 0 || c == 0 && p.min.exclusive {
 			return false
 		}
 	}
 	if p.max != nil {
-		if c := d.compare(p.max.decimal); c > 0 || c == 0 && p.max.exclusive {
+		if c := d.Compare(p.max.Decimal); c > 0 || c == 0 && p.max.exclusive {
 			return false
 		}
 	}
 	for _, e := range p.multipleOf {
-		if !d.multipleOf(e) {
+		if !d.MultipleOf(e) {
 			return false
 		}
 	}

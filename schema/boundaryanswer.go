@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"example.com/safeconduct/internal/foreign"
+	"example.com/safeconduct/internal/strictjson"
 	"example.com/safeconduct/middleware"
 )
 
@@ -183,12 +184,12 @@ func (b *boundary) value(ctx context.Context, call *middleware.Call, what string
 		return nil, "", deny(middleware.CodeBadOutput, what, err)
 	}
 	if b.Check != nil {
-		if err := b.check(ctx, call, appendNormal(nil, judged)); err != nil {
+		if err := b.check(ctx, call, strictjson.AppendNormal(nil, judged)); err != nil {
 			return nil, "", err
 		}
 	}
 	if changed != "" {
-		return normalized(judged), changed, nil
+		return strictjson.Normal(judged), changed, nil
 	}
 	return answer, "", nil
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // Validation is a walk over an instance with a schema in hand. At one place of
@@ -24,10 +26,9 @@ import (
 
 // Prices, in the unit of MaxCost. They were measured.
 const (
-	digitsPerValue = 32  // of a number: it counts as one more value for each so many digits
-	equalsPrice    = 20  // of a value within an array with uniqueItems
-	scanPrice      = 128 // bytes times instructions of a regular expression for a unit
-	scopePrice     = 16  // schemas on the way to a judgement that double its price
+	equalsPrice = 20  // of a value within an array with uniqueItems
+	scanPrice   = 128 // bytes times instructions of a regular expression for a unit
+	scopePrice  = 16  // schemas on the way to a judgement that double its price
 )
 
 // A price is what a place of an instance costs.
@@ -58,13 +59,13 @@ type bill struct {
 type expense struct{ value, program float64 }
 
 // total returns the work that a document takes.
-func (b *bill) total(doc *document) float64 {
+func (b *bill) total(doc *strictjson.Document) float64 {
 	work := 0.0
-	for depth, n := range doc.values {
+	for depth, n := range doc.Values {
 		if n > 0 {
 			work += float64(n) * b.value[depth]
 		}
-		if chars := doc.chars[depth]; chars > 0 {
+		if chars := doc.Chars[depth]; chars > 0 {
 			work += b.program[depth] * float64(chars) / scanPrice
 		}
 	}

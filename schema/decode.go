@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"example.com/safeconduct/internal/foreign"
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // Decode judges a JSON text as [Schema.Validate] does, and returns what it judged
@@ -48,42 +49,42 @@ func Decode[T any](s *Schema, text []byte) (T, error) {
 // unfit makes a ValidationError of one of encoding/json's, which may quote the
 // value.
 func (s *Schema) unfit(err error, t reflect.Type) error {
-	f := &fault{keyword: KeywordFit, offset: -1}
+	f := &strictjson.Fault{Keyword: KeywordFit, Offset: -1}
 	if mismatch, ok := foreign.As[*json.UnmarshalTypeError](err); ok {
 		if mismatch.Type != nil { // as an UnmarshalJSON may leave it
 			t = mismatch.Type
 		}
 		for name := range strings.SplitSeq(mismatch.Field, ".") {
 			if name != "" {
-				f.path = append(f.path, step{name, -1})
+				f.Path = append(f.Path, strictjson.Property(name))
 			}
 		}
 	}
-	f.reason = clip("must fit into a Go "+typeName(t), MaxReason)
+	f.Reason = clip("must fit into a Go "+typeName(t), MaxReason)
 	return s.violated(f)
 }
 
 // misnamed returns the fault of a text that has a property which encoding/json would
 // take for a field of another name.
-func misnamed(text []byte, t reflect.Type) *fault {
-	doc, f := parse(view(text), MaxBytes, false)
+func misnamed(text []byte, t reflect.Type) *strictjson.Fault {
+	doc, f := strictjson.Parse(strictjson.View(text), MaxBytes, false)
 	if f != nil {
 		return f
 	}
-	path, is := twinOfField(doc.value, t)
+	path, is := twinOfField(doc.Value, t)
 	if !is {
 		return nil
 	}
 	slices.Reverse(path)
-	return &fault{
-		keyword: KeywordTwin, path: path, offset: -1,
-		reason: "must not have a property whose name differs in case alone from that of a field",
+	return &strictjson.Fault{
+		Keyword: KeywordTwin, Path: path, Offset: -1,
+		Reason: "must not have a property whose name differs in case alone from that of a field",
 	}
 }
 
 // twinOfField reports whether an object within v has such a property, if v is to
 // become a value of the type. The way to the object comes last step first.
-func twinOfField(v any, t reflect.Type) (path []step, is bool) {
+func twinOfField(v any, t reflect.Type) (path []strictjson.Step, is bool) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -97,7 +98,7 @@ func twinOfField(v any, t reflect.Type) (path []step, is bool) {
 		}
 		for i, item := range v {
 			if path, is := twinOfField(item, t.Elem()); is {
-				return append(path, step{"", i}), true
+				return append(path, strictjson.Item(i)), true
 			}
 		}
 	case map[string]any:
@@ -111,7 +112,7 @@ func twinOfField(v any, t reflect.Type) (path []step, is bool) {
 		}
 		folded := make(map[string]bool, len(fields))
 		for name := range fields {
-			folded[fold(name)] = true
+			folded[strictjson.Fold(name)] = true
 		}
 		for name, property := range v {
 			sub, ok := fields[name]
@@ -119,13 +120,13 @@ func twinOfField(v any, t reflect.Type) (path []step, is bool) {
 			case t.Kind() == reflect.Map:
 				sub = t.Elem()
 			case ok:
-			case folded[fold(name)]:
+			case folded[strictjson.Fold(name)]:
 				return nil, true
 			default:
 				continue
 			}
 			if path, is := twinOfField(property, sub); is {
-				return append(path, step{name, -1}), true
+				return append(path, strictjson.Property(name)), true
 			}
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"reflect"
 	"regexp"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // ValidateDecoded judges a decoded value without the strict parse.
@@ -11,7 +13,7 @@ func (s *Schema) ValidateDecoded(v any) error { return s.validate(s.root, v) }
 
 // Work returns what a JSON text costs to judge at most, in the unit of MaxWork.
 func (s *Schema) Work(instance []byte) float64 {
-	doc, f := parse(string(instance), MaxBytes, true)
+	doc, f := strictjson.Parse(string(instance), MaxBytes, true)
 	if f != nil {
 		return 0
 	}
@@ -21,19 +23,19 @@ func (s *Schema) Work(instance []byte) float64 {
 // ExactWork returns what it costs by the schemas that apply to each of its values, or
 // an infinite number where that is more than MaxWork.
 func (s *Schema) ExactWork(instance []byte) float64 {
-	doc, f := parse(string(instance), MaxBytes, true)
+	doc, f := strictjson.Parse(string(instance), MaxBytes, true)
 	if f != nil {
 		return 0
 	}
 	t := &tally{bill: s.bill}
-	if !t.value(doc.value, "", judges{s.bill.root: 1}, 0, 0, 0) {
+	if !t.value(doc.Value, "", judges{s.bill.root: 1}, 0, 0, 0) {
 		return math.Inf(1)
 	}
 	return t.work
 }
 
 // Fold maps names that encoding/json takes for one another to one of them.
-func Fold(name string) string { return fold(name) }
+func Fold(name string) string { return strictjson.Fold(name) }
 
 // Accepts reports whether the fast path accepts a text by itself.
 func (s *Schema) Accepts(text string) bool {
@@ -65,15 +67,15 @@ func (s *Schema) Early(text string, sizes []int) (read int, err error) {
 
 // Parse decodes a JSON text strictly. The keyword is that of a fault, or empty.
 func Parse(text string) (v any, keyword string) {
-	doc, f := parse(text, MaxBytes, false)
+	doc, f := strictjson.Parse(text, MaxBytes, false)
 	if f != nil {
-		return nil, f.keyword
+		return nil, f.Keyword
 	}
-	return doc.value, ""
+	return doc.Value, ""
 }
 
 // Normal serialises an accepted text again.
-func Normal(text string) string { return normalized(text) }
+func Normal(text string) string { return strictjson.Normal(text) }
 
 // Pattern returns how a regular expression is matched, and whether it is without
 // one.

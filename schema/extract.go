@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"example.com/safeconduct/internal/strictjson"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -45,7 +46,7 @@ var (
 // which may be [MaxBytes].
 func Extract(text []byte) ([]byte, error) {
 	if len(text) > MaxBytes {
-		return nil, fmt.Errorf("schema: %w: it %s", ErrNoJSON, tooLong(MaxBytes).reason)
+		return nil, fmt.Errorf("schema: %w: it %s", ErrNoJSON, strictjson.TooLong(MaxBytes).Reason)
 	}
 	s := newScan(text)
 	value, err := s.answer()
@@ -53,8 +54,8 @@ func Extract(text []byte) ([]byte, error) {
 		return nil, err
 	}
 	value = s.unwrap(value)
-	if _, f := parse(view(value), MaxBytes, false); f != nil {
-		return nil, fmt.Errorf("schema: %w: it %s", ErrBroken, f.reason)
+	if _, f := strictjson.Parse(strictjson.View(value), MaxBytes, false); f != nil {
+		return nil, fmt.Errorf("schema: %w: it %s", ErrBroken, f.Reason)
 	}
 	return value, nil
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"example.com/safeconduct/internal/strictjson"
 	"example.com/safeconduct/middleware"
 )
 
@@ -52,7 +53,7 @@ func Input(tools Tools) middleware.Interceptor {
 	}
 	c := make(contracts, len(tools))
 	for _, name := range slices.Sorted(maps.Keys(tools)) {
-		twin, ok := c[fold(name)]
+		twin, ok := c[strictjson.Fold(name)]
 		switch {
 		case name == "":
 			panic("schema: Input: a tool without a name")
@@ -61,7 +62,7 @@ func Input(tools Tools) middleware.Interceptor {
 		case ok:
 			panic(fmt.Sprintf("schema: Input: %q and %q differ in case alone", twin.tool, name))
 		}
-		c[fold(name)] = contract{name, tools[name].asArguments()}
+		c[strictjson.Fold(name)] = contract{name, tools[name].asArguments()}
 	}
 	const gate = "schema.input"
 	return middleware.Compose(
@@ -79,7 +80,7 @@ type contract struct {
 }
 
 func (c contracts) checkTool(_ context.Context, call middleware.Call) (middleware.Call, bool, error) {
-	contract, ok := c[fold(call.Name)]
+	contract, ok := c[strictjson.Fold(call.Name)]
 	if !ok {
 		return call, false, nil
 	}
@@ -108,7 +109,7 @@ func (c contracts) checkPlan(_ context.Context, _ middleware.Call, res middlewar
 		if name == "" {
 			name = tc.Name
 		}
-		contract, ok := c[fold(name)]
+		contract, ok := c[strictjson.Fold(name)]
 		if !ok {
 			continue
 		}

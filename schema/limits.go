@@ -1,5 +1,7 @@
 package schema
 
+import "example.com/safeconduct/internal/strictjson"
+
 // The limits of what [Compile] accepts. They are far above what schemas for
 // tools and answers need, and low enough that no schema holds up a program.
 const (
@@ -18,14 +20,14 @@ const (
 // The limits of what [Schema.Validate] looks at. A schema's own JSON text keeps
 // those of depth and numbers too.
 const (
-	MaxBytes = 1 << 20 // the length of an instance's JSON text
-	MaxDepth = 64      // objects and arrays within one another
+	MaxBytes = strictjson.MaxBytes // the length of an instance's JSON text: 1 MiB
+	MaxDepth = strictjson.MaxDepth // objects and arrays within one another: 64
 
-	// A number may have this many digits before its exponent, and the
-	// exponent may be from one of these to the other. So every float64 is one.
-	MaxDigits   = 100
-	MinExponent = -324
-	MaxExponent = 308
+	// A number may have 100 digits before its exponent, and the exponent may be
+	// from -324 to 308. So every float64 is one.
+	MaxDigits   = strictjson.MaxDigits
+	MinExponent = strictjson.MinExponent
+	MaxExponent = strictjson.MaxExponent
 
 	// MaxWork bounds a whole judgement, in the unit of MaxCost: about a second.
 	// What an instance takes at most is worked out before any of its values is

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"example.com/safeconduct/internal/strictjson"
 	"github.com/santhosh-tekuri/jsonschema/v5"
 )
 
@@ -99,10 +100,10 @@ func (l *linter) twins(pointer string, m map[string]any) {
 	properties, _ := m["properties"].(map[string]any)
 	folded := make(map[string]string, len(properties))
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
-		if twin, ok := folded[fold(name)]; ok {
+		if twin, ok := folded[strictjson.Fold(name)]; ok {
 			l.warn(pointer+"/properties", "has "+quote(twin)+" and "+quote(name)+", which differ in case alone: an object with one of them is refused")
 		}
-		folded[fold(name)] = name
+		folded[strictjson.Fold(name)] = name
 	}
 }
 
@@ -186,7 +187,7 @@ func (l *linter) near(name string, names iter.Seq[string]) string {
 			return ""
 		}
 		d := 0
-		if fold(name) != fold(other) {
+		if strictjson.Fold(name) != strictjson.Fold(other) {
 			d = distance(name, other)
 		}
 		if d <= most && (d < least || d == least && other < best) {

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // maxLowering bounds the work of making a plan, in steps of a third of a
@@ -220,11 +222,11 @@ func (l *lowering) object(p *objectPlan, at site) (unknown kinds) {
 			p.required |= 1 << i
 		}
 		p.children = append(p.children, l.property(at, name))
-		if folded[fold(name)] {
+		if folded[strictjson.Fold(name)] {
 			unknown = kindObject // it is the twin of another one
 		}
-		folded[fold(name)] = true
-		if hash, ascii := hashName(fold(name)); ascii {
+		folded[strictjson.Fold(name)] = true
+		if hash, ascii := hashName(strictjson.Fold(name)); ascii {
 			p.twins = append(p.twins, hash)
 		}
 	}

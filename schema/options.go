@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"unicode/utf8"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // Options say how a schema is compiled. The zero Options are those of [Compile].
@@ -60,21 +62,21 @@ type source struct {
 // read parses the text of a schema and its resources.
 func (o Options) read(text []byte) (*source, error) {
 	src := &source{resources: make(map[string]any, len(o.Resources))}
-	doc, f := parse(view(text), MaxSchemaBytes, true)
+	doc, f := strictjson.Parse(strictjson.View(text), MaxSchemaBytes, true)
 	if f != nil {
-		return nil, f.schemaError()
+		return nil, textError(f)
 	}
-	src.doc = doc.value
+	src.doc = doc.Value
 	total := len(text)
 	for _, uri := range slices.Sorted(maps.Keys(o.Resources)) {
 		if total += len(o.Resources[uri]); total > MaxSchemaBytes {
 			return nil, fmt.Errorf("the text and its resources must be at most %s long", plural(MaxSchemaBytes, "byte"))
 		}
-		doc, f := parse(view(o.Resources[uri]), MaxSchemaBytes, true)
+		doc, f := strictjson.Parse(strictjson.View(o.Resources[uri]), MaxSchemaBytes, true)
 		if f != nil {
-			return nil, fmt.Errorf("the resource %s: %w", quote(uri), f.schemaError())
+			return nil, fmt.Errorf("the resource %s: %w", quote(uri), textError(f))
 		}
-		src.resources[uri] = doc.value
+		src.resources[uri] = doc.Value
 	}
 	return src, nil
 }

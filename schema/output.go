@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"example.com/safeconduct/internal/strictjson"
 	"example.com/safeconduct/middleware"
 )
 
@@ -180,7 +181,7 @@ func newFallback(s *Schema, v any) *fallback {
 	if err != nil {
 		panic(fmt.Sprintf("schema: Boundary: the Default: %v", err))
 	}
-	return &fallback{normalized(judged)}
+	return &fallback{strictjson.Normal(judged)}
 }
 
 // as returns the default answer in the place of v. A decoded one is the caller's
@@ -189,9 +190,9 @@ func (f *fallback) as(v any) any {
 	if _, ok := v.(string); ok {
 		return f.text
 	}
-	doc, fault := parse(f.text, MaxBytes, false)
+	doc, fault := strictjson.Parse(f.text, MaxBytes, false)
 	if fault != nil {
-		panic(fmt.Sprintf("schema: Boundary: the Default %s", fault.reason)) // it was judged
+		panic(fmt.Sprintf("schema: Boundary: the Default %s", fault.Reason)) // it was judged
 	}
-	return doc.value
+	return doc.Value
 }

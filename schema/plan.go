@@ -1,5 +1,7 @@
 package schema
 
+import "example.com/safeconduct/internal/strictjson"
+
 // A plan is what a value must satisfy, in a form that is checked while the value
 // is read. It is lowered from the schemas that jsonschema compiled, once, at
 // Compile; jsonschema stays the judge.
@@ -69,7 +71,7 @@ func kindsOf(c byte) kinds {
 type values struct {
 	null, yes, no bool
 	texts         table
-	numbers       []decimal
+	numbers       []strictjson.Decimal
 
 	// unlisted are the kinds of which the schema lists values that are not
 	// here: arrays, objects and numbers of too many digits. The plan does not
@@ -101,7 +103,7 @@ func (p *textPlan) demanding() bool { return len(p.patterns)+len(p.formats) > 0 
 // no such bound.
 type numberPlan struct {
 	min, max   *bound
-	multipleOf []decimal
+	multipleOf []strictjson.Decimal
 }
 
 // free reports whether any number will do.
@@ -112,7 +114,7 @@ func (p *numberPlan) free() bool {
 // A bound is the least or the greatest number that is allowed, or the one next to
 // it.
 type bound struct {
-	decimal
+	strictjson.Decimal
 	exclusive bool
 }
 

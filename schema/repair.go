@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // A Change is a kind of repair that [Repair] made. It holds nothing of the text.
@@ -95,8 +97,8 @@ func Repair(text []byte) ([]byte, Changes, error) {
 		return nil, nil, fmt.Errorf("schema: %w", ErrAmbiguous)
 	}
 	value = newScan(nil).unwrap(m.out)
-	if _, f := parse(view(value), MaxBytes, false); f != nil {
-		return nil, nil, fmt.Errorf("schema: %w: once repaired it %s", ErrBroken, f.reason)
+	if _, f := strictjson.Parse(strictjson.View(value), MaxBytes, false); f != nil {
+		return nil, nil, fmt.Errorf("schema: %w: once repaired it %s", ErrBroken, f.Reason)
 	}
 	return value, m.changes, nil
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"example.com/safeconduct/internal/strictjson"
 	"github.com/santhosh-tekuri/jsonschema/v5"
 )
 
@@ -37,9 +38,9 @@ func (s *Schema) report(invalid *jsonschema.ValidationError, v any) error {
 // twin makes a ValidationError of what the twins extension found.
 func (s *Schema) twin(t twinError, v any) error {
 	path, _ := follow(v, t.at.InstanceLocation)
-	return s.violated(&fault{
-		keyword: KeywordTwin, path: path, offset: -1,
-		reason: "must not have a property whose name differs in case alone from one of the schema's",
+	return s.violated(&strictjson.Fault{
+		Keyword: KeywordTwin, Path: path, Offset: -1,
+		Reason: "must not have a property whose name differs in case alone from one of the schema's",
 	})
 }
 
@@ -102,14 +103,14 @@ func (s *Schema) violation(e *jsonschema.ValidationError, v any) Violation {
 
 // follow returns the path to one of jsonschema's instance locations, and the value
 // there; nil where it is a property's name.
-func follow(v any, location string) ([]step, any) {
-	var path []step
+func follow(v any, location string) ([]strictjson.Step, any) {
+	var path []strictjson.Step
 	for token := range strings.SplitSeq(strings.TrimPrefix(location, "/"), "/") {
 		if location == "" {
 			break
 		}
 		token = unescapeToken(token)
-		at := step{token, -1}
+		at := strictjson.Property(token)
 		switch in := v.(type) {
 		case map[string]any:
 			v = in[token]
@@ -118,7 +119,7 @@ func follow(v any, location string) ([]step, any) {
 			if err != nil || i < 0 || i >= len(in) {
 				return path, nil
 			}
-			at, v = step{"", i}, in[i]
+			at, v = strictjson.Item(i), in[i]
 		default:
 			v = nil
 		}

@@ -1,9 +1,9 @@
 package schema
 
 import (
-	"math/bits"
 	"unicode/utf8"
-	"unsafe"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // The fast path: a text is read once, and each value is held against its plan
@@ -50,12 +50,6 @@ func (s *Schema) accepts(text string) (normal, ok bool) {
 		return false, false
 	}
 	return !sc.loose, s.bill.covers(len(text), sc.values, sc.most)
-}
-
-// view returns the bytes as a string, without a copy. The string must be gone
-// before the bytes change.
-func view(b []byte) string {
-	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // read during a judgement only
 }
 
 // value reads one value.
@@ -151,7 +145,7 @@ func (s *scanner) properties(p *objectPlan, i int) (seen uint64, n, end int) {
 			return 0, 0, -1
 		}
 		start := i + 1
-		i = plain(src, start)
+		i = strictjson.SkipPlain(src, start)
 		if i < len(src) && src[i] >= utf8.RuneSelf {
 			i = s.name(i)
 		}
@@ -195,7 +189,7 @@ func (s *scanner) name(i int) int {
 		for i < len(s.src) && s.src[i] >= utf8.RuneSelf {
 			i++
 		}
-		i = plain(s.src, i)
+		i = strictjson.SkipPlain(s.src, i)
 	}
 	return i
 }
@@ -249,31 +243,31 @@ func (s *scanner) literal(word string, i int) int {
 }
 
 func (s *scanner) number(p *plan, i int) int {
-	d, digits, end := readDigits(s.src, i)
+	d, digits, end := strictjson.ReadDigits(s.src, i)
 	if end < 0 || digits > MaxDigits {
 		return -1
 	}
-	whole, size := d.exponent == 0, digits
+	whole, size := d.Exponent == 0, digits
 	if end < len(s.src) && s.src[end]|0x20 == 'e' {
 		var exponent int
-		if exponent, end = readExponent(s.src, end+1); end < 0 || !fits(exponent) {
+		if exponent, end = strictjson.ReadExponent(s.src, end+1); end < 0 || !strictjson.ExponentFits(exponent) {
 			return -1
 		}
-		d.exponent += exponent
+		d.Exponent += exponent
 		whole = false
 		size += max(exponent, -exponent)
 	}
-	s.values += size / digitsPerValue
+	s.values += size / strictjson.DigitsPerValue
 	kind := kindInteger
 	switch {
-	case digits > decimalDigits:
+	case digits > strictjson.DecimalDigits:
 		if p.values != nil || !p.number.free() || !whole && p.accepts&kindNumber != kindNumber {
 			return -1
 		}
-	case !d.integral():
+	case !d.IsInteger():
 		kind = kindFraction
 	}
-	if p.accepts&kind == 0 || digits <= decimalDigits && !p.number.allows(d) || p.values != nil && !p.values.lists(d) {
+	if p.accepts&kind == 0 || digits <= strictjson.DecimalDigits && !p.number.allows(d) || p.values != nil && !p.values.lists(d) {
 		return -1
 	}
 	return end
@@ -281,7 +275,7 @@ func (s *scanner) number(p *plan, i int) int {
 
 func (s *scanner) text(p *plan, i int) int {
 	start := i + 1
-	end := plain(s.src, start)
+	end := strictjson.SkipPlain(s.src, start)
 	if end >= len(s.src) {
 		return -1
 	}
@@ -343,7 +337,7 @@ func (s *scanner) longText(p *plan, start, i int) int {
 			return -1
 		default:
 			from := i
-			i = plain(s.src, i)
+			i = strictjson.SkipPlain(s.src, i)
 			length += i - from
 		}
 	}
@@ -361,36 +355,13 @@ func (s *scanner) escape(i int) int {
 		s.loose = true
 		return i + 2
 	case 'u':
-		r, end := readEscape(s.src, i)
-		if end >= 0 && !minimal(r, s.src[i:end]) {
+		r, end := strictjson.ReadEscape(s.src, i)
+		if end >= 0 && !strictjson.IsShortest(r, s.src[i:end]) {
 			s.loose = true
 		}
 		return end
 	}
 	return -1
-}
-
-// plain returns the offset of the first byte of src from i on that is a quote, a
-// backslash, a control character or not ASCII; or the length of src.
-func plain(src string, i int) int {
-	const (
-		low  = 0x0101010101010101
-		high = 0x8080808080808080
-	)
-	for ; i+8 <= len(src); i += 8 {
-		w := word(src, i)
-		// The lowest bit that is set is that of a byte looked for: a borrow
-		// comes from one below.
-		if odd := (w | (w - low*' ') | ((w ^ low*'"') - low) | ((w ^ low*'\\') - low)) & high; odd != 0 {
-			return i + bits.TrailingZeros64(odd)>>3
-		}
-	}
-	for ; i < len(src); i++ {
-		if c := src[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			break
-		}
-	}
-	return i
 }
 
 // space skips white space.
@@ -403,7 +374,7 @@ func (s *scanner) space(i int) int {
 
 func (s *scanner) skip(i int) int {
 	s.loose = true
-	for i < len(s.src) && isSpace(s.src[i]) {
+	for i < len(s.src) && strictjson.IsSpace(s.src[i]) {
 		i++
 	}
 	return i

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 
+	"example.com/safeconduct/internal/strictjson"
 	"github.com/santhosh-tekuri/jsonschema/v5"
 )
 
@@ -159,7 +160,7 @@ func (s *Schema) JSON() []byte { return bytes.Clone(s.text) }
 // disagree about such texts; in Go, encoding/json would take the other property
 // for the one that was judged.
 func (s *Schema) Validate(instance []byte) error {
-	_, err := s.judge(view(instance))
+	_, err := s.judge(strictjson.View(instance))
 	return err
 }
 
@@ -169,14 +170,14 @@ func (s *Schema) Validate(instance []byte) error {
 // The text is not modified; where it is in that form already it is what comes
 // back, and not a copy. On error the result is nil.
 func (s *Schema) Normalize(instance []byte) ([]byte, error) {
-	normal, err := s.judge(view(instance))
+	normal, err := s.judge(strictjson.View(instance))
 	switch {
 	case err != nil:
 		return nil, err
 	case normal:
 		return instance, nil
 	}
-	return appendNormal(make([]byte, 0, len(instance)), view(instance)), nil
+	return strictjson.AppendNormal(make([]byte, 0, len(instance)), strictjson.View(instance)), nil
 }
 
 // normalize is Normalize for a string.
@@ -188,7 +189,7 @@ func (s *Schema) normalize(text string) (string, error) {
 	case normal:
 		return text, nil
 	}
-	return normalized(text), nil
+	return strictjson.Normal(text), nil
 }
 
 // ValidateValue judges a Go value by the JSON that package encoding/json makes of
@@ -209,10 +210,10 @@ func (s *Schema) judgeValue(v any) (string, error) {
 	if replaced(text) {
 		return "", s.indeterminate(fmt.Errorf("the %T holds invalid UTF-8", v))
 	}
-	if _, err := s.judge(view(text)); err != nil {
+	if _, err := s.judge(strictjson.View(text)); err != nil {
 		return "", err
 	}
-	return view(text), nil
+	return strictjson.View(text), nil
 }
 
 // replaced reports whether json.Marshal put U+FFFD in the place of invalid
@@ -246,20 +247,20 @@ func (s *Schema) judgeSlowly(text string) error {
 	if s.root == nil {
 		return s.indeterminate(errors.New("the Schema is zero"))
 	}
-	doc, f := parse(text, MaxBytes, false)
+	doc, f := strictjson.Parse(text, MaxBytes, false)
 	if f != nil {
 		return s.violated(f)
 	}
 	if !s.bill.affords(doc) {
-		return s.violated(&fault{keyword: KeywordWork, reason: "has too many values for this schema", offset: -1})
+		return s.violated(&strictjson.Fault{Keyword: KeywordWork, Reason: "has too many values for this schema", Offset: -1})
 	}
-	if s.metaschema && holdsLongPattern(doc.value) {
-		return s.violated(&fault{keyword: KeywordWork, reason: "holds a regular expression that is too long", offset: -1})
+	if s.metaschema && holdsLongPattern(doc.Value) {
+		return s.violated(&strictjson.Fault{Keyword: KeywordWork, Reason: "holds a regular expression that is too long", Offset: -1})
 	}
-	if err := s.validate(s.root, doc.value); err != nil || s.loose == nil {
+	if err := s.validate(s.root, doc.Value); err != nil || s.loose == nil {
 		return err
 	}
-	return s.validate(s.loose, doc.value)
+	return s.validate(s.loose, doc.Value)
 }
 
 // validate has one of the compiled schemas judge a decoded value.

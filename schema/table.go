@@ -1,6 +1,10 @@
 package schema
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"example.com/safeconduct/internal/strictjson"
+)
 
 // A table finds strings in a set of them. A string is told by its first and last
 // eight bytes and its length, which settles it up to eight bytes.
@@ -107,20 +111,13 @@ func (t *table) find(src string, start, end int) int {
 func keyOf(src string, start, end int) uint64 {
 	switch n := end - start; {
 	case n > 8:
-		return word(src, start) ^ bits.RotateLeft64(word(src, end-8), 29)
+		return strictjson.Load8(src, start) ^ bits.RotateLeft64(strictjson.Load8(src, end-8), 29)
 	case start+8 <= len(src):
-		return word(src, start) & (^uint64(0) >> (64 - 8*uint(n)))
+		return strictjson.Load8(src, start) & (^uint64(0) >> (64 - 8*uint(n)))
 	}
 	key := uint64(0)
 	for i := end - 1; i >= start; i-- {
 		key = key<<8 | uint64(src[i])
 	}
 	return key
-}
-
-// word returns eight bytes of src, the first one lowest.
-func word(src string, i int) uint64 {
-	_ = src[i+7]
-	return uint64(src[i]) | uint64(src[i+1])<<8 | uint64(src[i+2])<<16 | uint64(src[i+3])<<24 |
-		uint64(src[i+4])<<32 | uint64(src[i+5])<<40 | uint64(src[i+6])<<48 | uint64(src[i+7])<<56
 }

@@ -3,11 +3,12 @@ package schema
 import (
 	"unicode/utf8"
 
+	"example.com/safeconduct/internal/strictjson"
 	"github.com/santhosh-tekuri/jsonschema/v5"
 )
 
 // Twins are properties of one object whose names are the same but for case, as
-// [fold] tells. This file finds those of properties that a schema declares, for
+// [strictjson.Fold] tells. This file finds those of properties that a schema declares, for
 // jsonschema and for the fast path.
 
 // A twinsCompiler looks for properties in every schema that jsonschema compiles.
@@ -29,7 +30,7 @@ func (c twinsCompiler) Compile(ctx jsonschema.CompilerContext, m map[string]any)
 		}
 	}
 	for name := range properties {
-		folded := fold(name)
+		folded := strictjson.Fold(name)
 		if _, twice := t.alone[folded]; twice {
 			name = "" // which has no twin
 		}
@@ -57,7 +58,7 @@ func (t *twins) Validate(ctx jsonschema.ValidationContext, v any) error {
 		return nil
 	}
 	for name := range m {
-		if declared, ok := t.alone[fold(name)]; ok && declared != name {
+		if declared, ok := t.alone[strictjson.Fold(name)]; ok && declared != name {
 			panic(twinError{ctx.Error("properties", "twin")})
 		}
 	}

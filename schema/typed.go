@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode"
 
+	"example.com/safeconduct/internal/strictjson"
 	"github.com/google/jsonschema-go/jsonschema"
 )
 
@@ -163,10 +164,10 @@ func (d *describer) fields(t reflect.Type) error {
 		case strings.Contains(","+options+",", ",string,"):
 			return fmt.Errorf("the field %s of %s has the option string", field.Name, t)
 		}
-		if twin, ok := folded[fold(name)]; ok {
+		if twin, ok := folded[strictjson.Fold(name)]; ok {
 			return fmt.Errorf("%s has fields of the names %q and %q, which differ in case alone", t, twin, name)
 		}
-		names[name], folded[fold(name)] = true, name
+		names[name], folded[strictjson.Fold(name)] = true, name
 		if err := d.look(field.Type); err != nil {
 			return err
 		}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"math/big"
 	"slices"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // maxNumbers is how many numbers of an enum a plan tells.
@@ -16,7 +18,7 @@ func (p *plan) restrict(list []any) (unknown kinds) {
 	if was := p.values; was != nil {
 		next.null, next.yes, next.no = next.null && was.null, next.yes && was.yes, next.no && was.no
 		next.texts = newTable(slices.DeleteFunc(slices.Clone(next.texts.all), func(s string) bool { return was.texts.find(s, 0, len(s)) < 0 }))
-		next.numbers = slices.DeleteFunc(next.numbers, func(d decimal) bool { return !was.lists(d) })
+		next.numbers = slices.DeleteFunc(next.numbers, func(d strictjson.Decimal) bool { return !was.lists(d) })
 		next.unlisted |= was.unlisted
 	}
 	p.values = next
@@ -66,7 +68,7 @@ func (v *values) number(n json.Number) kinds {
 	if r.IsInt() {
 		kind = kindInteger
 	}
-	d, ok := decimalOf(r)
+	d, ok := strictjson.DecimalOf(r)
 	if !ok || len(v.numbers) == maxNumbers {
 		v.unlisted |= kindNumber
 		return kind
@@ -76,9 +78,9 @@ func (v *values) number(n json.Number) kinds {
 }
 
 // lists reports whether d is among the values.
-func (v *values) lists(d decimal) bool {
+func (v *values) lists(d strictjson.Decimal) bool {
 	for _, e := range v.numbers {
-		if d.compare(e) == 0 {
+		if d.Compare(e) == 0 {
 			return true
 		}
 	}

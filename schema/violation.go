@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // ErrIndeterminate is wrapped by the error of a judgement that came to no end:
@@ -16,15 +18,15 @@ var ErrIndeterminate = errors.New("the schema could not decide")
 // The Keywords of violations that no keyword of JSON Schema stands for, and that
 // are found whatever the schema says. None of them is a keyword of JSON Schema.
 const (
-	KeywordSize      = "size"      // more than MaxBytes
-	KeywordEncoding  = "encoding"  // invalid UTF-8, or a lone surrogate
-	KeywordSyntax    = "syntax"    // not JSON, or something after it
-	KeywordDepth     = "depth"     // nested deeper than MaxDepth
-	KeywordNumber    = "number"    // beyond MaxDigits, MinExponent or MaxExponent
-	KeywordDuplicate = "duplicate" // two properties of one name
-	KeywordTwin      = "twin"      // a name that differs in case alone from another, or from one of the schema's
-	KeywordWork      = "work"      // more than MaxWork
-	KeywordFit       = "fit"       // more than the Go type of Decode holds
+	KeywordSize      = strictjson.KeywordSize      // more than MaxBytes
+	KeywordEncoding  = strictjson.KeywordEncoding  // invalid UTF-8, or a lone surrogate
+	KeywordSyntax    = strictjson.KeywordSyntax    // not JSON, or something after it
+	KeywordDepth     = strictjson.KeywordDepth     // nested deeper than MaxDepth
+	KeywordNumber    = strictjson.KeywordNumber    // beyond MaxDigits, MinExponent or MaxExponent
+	KeywordDuplicate = strictjson.KeywordDuplicate // two properties of one name
+	KeywordTwin      = strictjson.KeywordTwin      // a name that differs in case alone from another, or from one of the schema's
+	KeywordWork      = "work"                      // more than MaxWork
+	KeywordFit       = "fit"                       // more than the Go type of Decode holds
 )
 
 // A Violation is one way in which an instance fails to satisfy a schema. It
@@ -92,27 +94,27 @@ func (e *ValidationError) sentence() string {
 }
 
 // violated makes a ValidationError of a fault of the strict parse.
-func (s *Schema) violated(f *fault) error {
-	reason := f.reason
-	if f.offset >= 0 {
-		reason += " (byte " + strconv.Itoa(f.offset) + ")"
+func (s *Schema) violated(f *strictjson.Fault) error {
+	reason := f.Reason
+	if f.Offset >= 0 {
+		reason += " (byte " + strconv.Itoa(f.Offset) + ")"
 	}
 	return &ValidationError{Schema: s.name, Violations: []Violation{{
-		Pointer: s.pointer(f.path), Keyword: f.keyword, Reason: reason,
+		Pointer: s.pointer(f.Path), Keyword: f.Keyword, Reason: reason,
 	}}}
 }
 
 // pointer prints a path. Names that the schema does not mention are the
 // instance's own and are left out.
-func (s *Schema) pointer(path []step) string {
+func (s *Schema) pointer(path []strictjson.Step) string {
 	var b strings.Builder
 	for _, p := range path {
 		b.WriteByte('/')
 		switch {
-		case p.index >= 0:
-			b.WriteString(strconv.Itoa(p.index))
-		case s.mentions(p.name):
-			b.WriteString(escapeToken(p.name))
+		case p.Index >= 0:
+			b.WriteString(strconv.Itoa(p.Index))
+		case s.mentions(p.Name):
+			b.WriteString(escapeToken(p.Name))
 		default:
 			b.WriteByte('*')
 		}
@@ -168,22 +170,22 @@ func visible(s string) string {
 	return s
 }
 
-// schemaError returns a fault of a schema's own text.
-func (f *fault) schemaError() error {
-	if f.offset >= 0 {
-		return fmt.Errorf("the text %s (byte %d)", f.reason, f.offset)
+// textError returns a fault of a schema's own text.
+func textError(f *strictjson.Fault) error {
+	if f.Offset >= 0 {
+		return fmt.Errorf("the text %s (byte %d)", f.Reason, f.Offset)
 	}
 	var b strings.Builder
-	for _, p := range f.path {
+	for _, p := range f.Path {
 		b.WriteByte('/')
-		if p.index >= 0 {
-			b.WriteString(strconv.Itoa(p.index))
+		if p.Index >= 0 {
+			b.WriteString(strconv.Itoa(p.Index))
 		} else {
-			b.WriteString(escapeToken(p.name))
+			b.WriteString(escapeToken(p.Name))
 		}
 	}
 	if b.Len() == 0 {
-		return errors.New("the text " + f.reason)
+		return errors.New("the text " + f.Reason)
 	}
-	return at(b.String(), "%s", f.reason)
+	return at(b.String(), "%s", f.Reason)
 }

@@ -3,6 +3,8 @@ package schema
 import (
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // A watch reads a JSON text as it arrives, and tells as soon as no text that
@@ -13,13 +15,13 @@ import (
 //
 // This file is its parser. What the plan says of objects and arrays is in
 // watchplan.go, and of other values in watchvalue.go; boundarywatch.go has the
-// boundary watch a stream. The parser is strict as [parse] is, for bytes that are
+// boundary watch a stream. The parser is strict as [strictjson.Parse] is, for bytes that are
 // cut anywhere.
 type watch struct {
 	s     *Schema
 	at    int // how many bytes were read
 	state watchState
-	fault *fault // that was found, for good
+	fault *strictjson.Fault // that was found, for good
 
 	spent int // steps, of what may be spent
 
@@ -83,7 +85,7 @@ func (w *watch) write(p []byte) error {
 			break
 		}
 		if w.at == MaxBytes {
-			w.fault = tooLong(MaxBytes)
+			w.fault = strictjson.TooLong(MaxBytes)
 			break
 		}
 		if w.fault = w.read(c); w.fault == nil {
@@ -100,46 +102,46 @@ func (w *watch) write(p []byte) error {
 }
 
 // odd makes a fault of the byte that is next.
-func (w *watch) odd() *fault {
-	reason := "must be JSON"
+func (w *watch) odd() *strictjson.Fault {
+	reason := strictjson.ReasonSyntax
 	if w.state == wantEnd {
-		reason = "must be one JSON value and nothing after it"
+		reason = strictjson.ReasonTrailing
 	}
-	return &fault{keyword: KeywordSyntax, reason: reason, offset: w.at}
+	return &strictjson.Fault{Keyword: KeywordSyntax, Reason: reason, Offset: w.at}
 }
 
 // badText makes a fault of a string that cannot be.
-func (w *watch) badText(reason string) *fault {
-	return &fault{keyword: KeywordEncoding, reason: reason, path: w.path(), offset: w.at}
+func (w *watch) badText(reason string) *strictjson.Fault {
+	return &strictjson.Fault{Keyword: KeywordEncoding, Reason: reason, Path: w.path(), Offset: w.at}
 }
 
 // here makes a fault of the value that is being read.
-func (w *watch) here(keyword, reason string) *fault {
-	return &fault{keyword: keyword, reason: reason, path: w.path(), offset: -1}
+func (w *watch) here(keyword, reason string) *strictjson.Fault {
+	return &strictjson.Fault{Keyword: keyword, Reason: reason, Path: w.path(), Offset: -1}
 }
 
 // around makes a fault of the object or the array that is being read.
-func (w *watch) around(keyword, reason string) *fault {
+func (w *watch) around(keyword, reason string) *strictjson.Fault {
 	f := w.here(keyword, reason)
-	f.path = f.path[:len(f.path)-1]
+	f.Path = f.Path[:len(f.Path)-1]
 	return f
 }
 
 // path returns the way to the value that is being read.
-func (w *watch) path() []step {
-	path := make([]step, len(w.levels))
+func (w *watch) path() []strictjson.Step {
+	path := make([]strictjson.Step, len(w.levels))
 	for i := range w.levels {
 		l := &w.levels[i]
-		path[i] = step{"", l.n - 1}
+		path[i] = strictjson.Item(l.n - 1)
 		if l.object {
-			path[i] = step{l.name, -1}
+			path[i] = strictjson.Property(l.name)
 		}
 	}
 	return path
 }
 
 // read takes the next byte.
-func (w *watch) read(c byte) *fault {
+func (w *watch) read(c byte) *strictjson.Fault {
 	switch w.state {
 	case inText:
 		return w.inText(c)
@@ -158,7 +160,7 @@ func (w *watch) read(c byte) *fault {
 			w.state, w.digits, w.unit = inUnit, 0, 0
 			return nil
 		}
-		return w.badText("must have no lone surrogate")
+		return w.badText(strictjson.ReasonSurrogate)
 	case inNumber:
 		return w.inNumber(c)
 	case inWord:
@@ -172,14 +174,14 @@ func (w *watch) read(c byte) *fault {
 		return nil
 	case wantValue, wantItem, wantFirst, wantName, wantColon, wantMore, wantEnd:
 	}
-	if isSpace(c) {
+	if strictjson.IsSpace(c) {
 		return nil
 	}
 	return w.between(c)
 }
 
 // between takes a byte that is within no string, number or literal.
-func (w *watch) between(c byte) *fault {
+func (w *watch) between(c byte) *strictjson.Fault {
 	switch {
 	case w.state == wantValue:
 		return w.begin(c)
@@ -210,7 +212,7 @@ func (w *watch) between(c byte) *fault {
 func (w *watch) top() *level { return &w.levels[len(w.levels)-1] }
 
 // item begins the first item of an array.
-func (w *watch) item(c byte) *fault {
+func (w *watch) item(c byte) *strictjson.Fault {
 	if f := w.another(); f != nil {
 		return f
 	}
@@ -218,7 +220,7 @@ func (w *watch) item(c byte) *fault {
 }
 
 // begin begins a value with its first byte.
-func (w *watch) begin(c byte) *fault {
+func (w *watch) begin(c byte) *strictjson.Fault {
 	kind := kindsOf(c)
 	if kind == 0 {
 		return w.odd()
@@ -251,9 +253,9 @@ func (w *watch) begin(c byte) *fault {
 	return nil
 }
 
-func (w *watch) open(object bool) *fault {
+func (w *watch) open(object bool) *strictjson.Fault {
 	if len(w.levels) == MaxDepth {
-		return w.here(KeywordDepth, "must not be nested more than "+plural(MaxDepth, "level")+" deep")
+		return w.here(KeywordDepth, strictjson.ReasonDepth)
 	}
 	w.levels = append(w.levels, level{object: object, live: w.live})
 	w.live = nil
@@ -277,7 +279,7 @@ func (w *watch) text(name bool) {
 	w.state, w.token, w.chars, w.name, w.high = inText, w.token[:0], 0, name, 0
 }
 
-func (w *watch) inText(c byte) *fault {
+func (w *watch) inText(c byte) *strictjson.Fault {
 	switch {
 	case c == '"':
 		if w.name {
@@ -302,25 +304,25 @@ func (w *watch) inText(c byte) *fault {
 }
 
 // inRune takes another byte of a character; digits is how many there are.
-func (w *watch) inRune(c byte) *fault {
+func (w *watch) inRune(c byte) *strictjson.Fault {
 	w.token = append(w.token, c)
 	w.digits++
 	return w.checkRune()
 }
 
-func (w *watch) checkRune() *fault {
+func (w *watch) checkRune() *strictjson.Fault {
 	r := w.token[len(w.token)-w.digits:]
 	if !utf8.FullRune(r) {
 		return nil
 	}
 	if r, size := utf8.DecodeRune(r); size != w.digits || r == utf8.RuneError && size == 1 {
-		return w.badText("must be valid UTF-8")
+		return w.badText(strictjson.ReasonUTF8)
 	}
 	w.state = inText
 	return nil
 }
 
-func (w *watch) inEscape(c byte) *fault {
+func (w *watch) inEscape(c byte) *strictjson.Fault {
 	switch c {
 	case '"', '\\', '/':
 	case 'b':
@@ -345,7 +347,7 @@ func (w *watch) inEscape(c byte) *fault {
 	return nil
 }
 
-func (w *watch) inUnit(c byte) *fault {
+func (w *watch) inUnit(c byte) *strictjson.Fault {
 	if !isHex(c) {
 		return w.odd()
 	}
@@ -361,12 +363,12 @@ func (w *watch) inUnit(c byte) *fault {
 	switch {
 	case w.high != 0:
 		if r = utf16.DecodeRune(w.high, r); r == utf8.RuneError {
-			return w.badText("must have no lone surrogate")
+			return w.badText(strictjson.ReasonSurrogate)
 		}
 		w.high = 0
 	case utf16.IsSurrogate(r):
 		if r >= 0xdc00 {
-			return w.badText("must have no lone surrogate")
+			return w.badText(strictjson.ReasonSurrogate)
 		}
 		w.high, w.state = r, wantLow
 		return nil
@@ -377,7 +379,7 @@ func (w *watch) inUnit(c byte) *fault {
 	return nil
 }
 
-func (w *watch) inNumber(c byte) *fault {
+func (w *watch) inNumber(c byte) *strictjson.Fault {
 	digit := c-'0' <= 9
 	var next numberState
 	switch n := w.number; {
@@ -408,7 +410,7 @@ func (w *watch) inNumber(c byte) *fault {
 		w.digits++
 	}
 	if w.digits > MaxDigits {
-		return w.here(KeywordNumber, "must be a number of at most "+plural(MaxDigits, "digit"))
+		return w.here(KeywordNumber, strictjson.ReasonDigits)
 	}
 	w.number = next
 	w.token = append(w.token, c)

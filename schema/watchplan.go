@@ -1,13 +1,15 @@
 package schema
 
+import "example.com/safeconduct/internal/strictjson"
+
 // A level is an object or an array that a watch is within.
 type level struct {
 	object bool
-	n      int         // properties or items that have begun
-	name   string      // of the property that is being read
-	exact  nameSet     // of the properties so far
-	folded nameSet     // as fold maps them
-	live   []candidate // what the object or array may still satisfy
+	n      int                // properties or items that have begun
+	name   string             // of the property that is being read
+	exact  strictjson.NameSet // of the properties so far
+	folded strictjson.NameSet // as fold maps them
+	live   []candidate        // what the object or array may still satisfy
 }
 
 // A candidate is a plan that the value being read may still satisfy. Where none is
@@ -58,7 +60,7 @@ func (w *watch) spend(n int) bool {
 }
 
 // expect finds out what a value of a kind, with its first byte, may satisfy.
-func (w *watch) expect(kind kinds, first byte) *fault {
+func (w *watch) expect(kind kinds, first byte) *strictjson.Fault {
 	live := w.live[:0]
 	if len(w.levels) == 0 {
 		live = w.with(live, w.s.plan, 1)
@@ -103,7 +105,7 @@ func (c *candidate) child(l *level) *plan {
 
 // settle drops the candidates of the value being read that refused gives a keyword
 // for.
-func (w *watch) settle(refused func(c *candidate) (keyword, reason string)) *fault {
+func (w *watch) settle(refused func(c *candidate) (keyword, reason string)) *strictjson.Fault {
 	left, keyword, reason := drop(w.live, refused)
 	if w.live = left; keyword != "" {
 		return w.here(keyword, reason)
@@ -112,7 +114,7 @@ func (w *watch) settle(refused func(c *candidate) (keyword, reason string)) *fau
 }
 
 // settleLevel is settle for the object or the array that is being read.
-func (w *watch) settleLevel(refused func(c *candidate) (keyword, reason string)) *fault {
+func (w *watch) settleLevel(refused func(c *candidate) (keyword, reason string)) *strictjson.Fault {
 	l := w.top()
 	left, keyword, reason := drop(l.live, refused)
 	if l.live = left; keyword != "" {
@@ -166,13 +168,13 @@ func (w *watch) agree(live []candidate) {
 }
 
 // named takes the name of a property.
-func (w *watch) named(name string) *fault {
+func (w *watch) named(name string) *strictjson.Fault {
 	l := w.top()
 	switch {
-	case !l.exact.add(name):
-		return w.around(KeywordDuplicate, "must not have a property twice")
-	case !l.folded.add(fold(name)):
-		return w.around(KeywordTwin, "must not have properties whose names differ in case alone")
+	case !l.exact.Add(name):
+		return w.around(KeywordDuplicate, strictjson.ReasonDuplicate)
+	case !l.folded.Add(strictjson.Fold(name)):
+		return w.around(KeywordTwin, strictjson.ReasonTwin)
 	}
 	l.n++
 	l.name = name
@@ -205,7 +207,7 @@ func (p *objectPlan) noOthers() string {
 }
 
 // another begins another item of an array.
-func (w *watch) another() *fault {
+func (w *watch) another() *strictjson.Fault {
 	l := w.top()
 	l.n++
 	return w.settleLevel(func(c *candidate) (keyword, reason string) {
@@ -217,7 +219,7 @@ func (w *watch) another() *fault {
 }
 
 // close ends an object or an array.
-func (w *watch) close() *fault {
+func (w *watch) close() *strictjson.Fault {
 	l := w.top()
 	if f := w.settleLevel(func(c *candidate) (keyword, reason string) { return c.refusesEnd(l) }); f != nil {
 		return f

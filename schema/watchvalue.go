@@ -3,12 +3,14 @@ package schema
 import (
 	"slices"
 	"strings"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // What a watch says of strings, numbers and listed values.
 
 // judgeText judges a string that has ended.
-func (w *watch) judgeText(s string) *fault {
+func (w *watch) judgeText(s string) *strictjson.Fault {
 	f := w.settle(func(c *candidate) (keyword, reason string) { return w.refusesText(c.plan, s) })
 	w.agree(w.live)
 	return f
@@ -41,26 +43,26 @@ func (p *textPlan) tooLong() (keyword, reason string) {
 }
 
 // judgeNumber judges a number that has ended.
-func (w *watch) judgeNumber(text string) *fault {
-	d, digits, end := readDigits(text, 0)
+func (w *watch) judgeNumber(text string) *strictjson.Fault {
+	d, digits, end := strictjson.ReadDigits(text, 0)
 	if end < len(text) {
-		exponent, _ := readExponent(text, end+1)
-		if !fits(exponent) {
-			return w.here(KeywordNumber, badExponent)
+		exponent, _ := strictjson.ReadExponent(text, end+1)
+		if !strictjson.ExponentFits(exponent) {
+			return w.here(KeywordNumber, strictjson.ReasonExponent)
 		}
-		d.exponent += exponent
+		d.Exponent += exponent
 	}
-	var f *fault
-	if digits <= decimalDigits { // else the whole judgement says
+	var f *strictjson.Fault
+	if digits <= strictjson.DecimalDigits { // else the whole judgement says
 		f = w.settle(func(c *candidate) (keyword, reason string) { return c.plan.refusesNumber(d) })
 	}
 	w.agree(w.live)
 	return f
 }
 
-func (p *plan) refusesNumber(d decimal) (keyword, reason string) {
+func (p *plan) refusesNumber(d strictjson.Decimal) (keyword, reason string) {
 	kind := kindInteger
-	if !d.integral() {
+	if !d.IsInteger() {
 		kind = kindFraction
 	}
 	if p.kinds&kind == 0 {
@@ -70,7 +72,7 @@ func (p *plan) refusesNumber(d decimal) (keyword, reason string) {
 		return p.values.refused()
 	}
 	if least := p.number.min; least != nil {
-		switch c := d.compare(least.decimal); {
+		switch c := d.Compare(least.Decimal); {
 		case c < 0 && !least.exclusive:
 			return "minimum", "must be at least " + least.String()
 		case c <= 0 && least.exclusive:
@@ -78,7 +80,7 @@ func (p *plan) refusesNumber(d decimal) (keyword, reason string) {
 		}
 	}
 	if most := p.number.max; most != nil {
-		switch c := d.compare(most.decimal); {
+		switch c := d.Compare(most.Decimal); {
 		case c > 0 && !most.exclusive:
 			return "maximum", "must be at most " + most.String()
 		case c >= 0 && most.exclusive:
@@ -86,7 +88,7 @@ func (p *plan) refusesNumber(d decimal) (keyword, reason string) {
 		}
 	}
 	for _, e := range p.number.multipleOf {
-		if d.exponent-e.exponent < farApart && !d.multipleOf(e) {
+		if d.NoMultipleOf(e) {
 			return "multipleOf", "must be a multiple of " + e.String()
 		}
 	}
@@ -99,7 +101,7 @@ const maxBegun = 256
 
 // pending judges what has come of a string or of a property's name that has not
 // ended.
-func (w *watch) pending() *fault {
+func (w *watch) pending() *strictjson.Fault {
 	if w.state < inText || w.state == inNumber || w.state == inWord {
 		return nil
 	}
@@ -129,7 +131,7 @@ func (w *watch) begins(all []string) bool {
 	if len(w.token) > maxBegun || !w.spend(len(all)) {
 		return true
 	}
-	begun := view(w.token)
+	begun := strictjson.View(w.token)
 	return slices.ContainsFunc(all, func(s string) bool { return strings.HasPrefix(s, begun) })
 }
 

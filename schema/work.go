@@ -1,6 +1,10 @@
 package schema
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"example.com/safeconduct/internal/strictjson"
+)
 
 // A tally works out what judging one instance costs, from the schemas that apply to
 // each of its values. It takes less time than the judgement, of which each of its
@@ -15,12 +19,12 @@ type tally struct {
 type judges map[*entry]float64
 
 // affords reports whether judging a document takes at most MaxWork.
-func (b *bill) affords(doc *document) bool {
+func (b *bill) affords(doc *strictjson.Document) bool {
 	if b.total(doc) <= MaxWork {
 		return true
 	}
 	t := &tally{bill: b}
-	return t.value(doc.value, "", judges{b.root: 1}, 0, 0, 0)
+	return t.value(doc.Value, "", judges{b.root: 1}, 0, 0, 0)
 }
 
 // value adds the work for a value, which has a name if it is a property: that is judged
@@ -36,7 +40,7 @@ func (t *tally) value(v any, name string, at judges, depth int, above, equal flo
 	values, chars := 1, len(name)
 	switch v := v.(type) {
 	case json.Number:
-		values += numberSize(string(v)) / digitsPerValue
+		values += strictjson.NumberSize(string(v)) / strictjson.DigitsPerValue
 	case string:
 		chars += len(v)
 	case map[string]any:
@@ -82,14 +86,4 @@ func (at judges) next(way func(*entry) []term) judges {
 		}
 	}
 	return next
-}
-
-// numberSize returns how long a number is, written without its exponent.
-func numberSize(text string) int {
-	_, size, end := readDigits(text, 0)
-	if end >= 0 && end < len(text) {
-		exponent, _ := readExponent(text, end+1)
-		size += max(exponent, -exponent)
-	}
-	return size
 }

@@ -1,4 +1,4 @@
-package schema
+package strictjson
 
 import (
 	"math/big"
@@ -7,38 +7,38 @@ import (
 	"strings"
 )
 
-// A decimal is a number, exactly: mantissa times ten to the exponent. The mantissa
+// A Decimal is a number, exactly: mantissa times ten to the exponent. The mantissa
 // has at most 18 digits, so that there is room to calculate.
-type decimal struct {
+type Decimal struct {
 	negative bool // of a mantissa that is not zero
 	mantissa uint64
-	exponent int
+	Exponent int
 }
 
 const (
-	decimalDigits = 18
+	DecimalDigits = 18 // of a mantissa at most
 	farApart      = 19 // ten to this is more than any mantissa
 )
 
 // String returns the number as JSON, in digits alone where that is short.
-func (d decimal) String() string {
+func (d Decimal) String() string {
 	sign := ""
 	if d.negative {
 		sign = "-"
 	}
 	text := strconv.FormatUint(d.mantissa, 10)
 	switch {
-	case d.mantissa == 0 || d.exponent == 0:
-	case 0 < d.exponent && d.exponent <= decimalDigits:
-		text += strings.Repeat("0", d.exponent)
-	case -decimalDigits <= d.exponent && d.exponent < 0:
-		if zeros := 1 - d.exponent - len(text); zeros > 0 {
+	case d.mantissa == 0 || d.Exponent == 0:
+	case 0 < d.Exponent && d.Exponent <= DecimalDigits:
+		text += strings.Repeat("0", d.Exponent)
+	case -DecimalDigits <= d.Exponent && d.Exponent < 0:
+		if zeros := 1 - d.Exponent - len(text); zeros > 0 {
 			text = strings.Repeat("0", zeros) + text
 		}
-		point := len(text) + d.exponent
+		point := len(text) + d.Exponent
 		text = text[:point] + "." + text[point:]
 	default:
-		text += "e" + strconv.Itoa(d.exponent)
+		text += "e" + strconv.Itoa(d.Exponent)
 	}
 	return sign + text
 }
@@ -49,12 +49,11 @@ var tens = [20]uint64{
 	1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
 }
 
-// decimalOf returns a number of a schema as a decimal, unless it has too many
-// digits.
-func decimalOf(r *big.Rat) (decimal, bool) {
+// DecimalOf returns a number as a Decimal, unless it has too many digits.
+func DecimalOf(r *big.Rat) (Decimal, bool) {
 	places, exact := r.FloatPrec()
 	if !exact {
-		return decimal{}, false
+		return Decimal{}, false
 	}
 	text, zeros := r.FloatString(places), 0
 	if places == 0 {
@@ -63,17 +62,17 @@ func decimalOf(r *big.Rat) (decimal, bool) {
 		text = short
 	}
 	if strings.TrimLeft(text, "-") == "" {
-		return decimal{}, true
+		return Decimal{}, true
 	}
-	d, digits, _ := readDigits(text, 0)
-	d.exponent += zeros
-	return d, digits <= decimalDigits
+	d, digits, _ := ReadDigits(text, 0)
+	d.Exponent += zeros
+	return d, digits <= DecimalDigits
 }
 
-// readDigits reads a JSON number that begins at src[i], up to its exponent. The
+// ReadDigits reads a JSON number that begins at src[i], up to its exponent. The
 // mantissa is right only if the number of digits is at most decimalDigits. The end
 // is -1 where there is no number.
-func readDigits(src string, i int) (d decimal, digits, end int) {
+func ReadDigits(src string, i int) (d Decimal, digits, end int) {
 	if i < len(src) && src[i] == '-' {
 		d.negative = true
 		i++
@@ -95,7 +94,7 @@ func readDigits(src string, i int) (d decimal, digits, end int) {
 		if i == start {
 			return d, digits, -1
 		}
-		d.exponent = start - i
+		d.Exponent = start - i
 		digits += i - start
 	}
 	if d.mantissa == 0 {
@@ -104,10 +103,10 @@ func readDigits(src string, i int) (d decimal, digits, end int) {
 	return d, digits, i
 }
 
-// readExponent reads the exponent of a JSON number, after its e. The end is -1
+// ReadExponent reads the exponent of a JSON number, after its e. The end is -1
 // where there is none. One that is too far from zero comes back as some other that
 // is.
-func readExponent(src string, i int) (exponent, end int) {
+func ReadExponent(src string, i int) (exponent, end int) {
 	negative := false
 	if i < len(src) && (src[i] == '+' || src[i] == '-') {
 		negative = src[i] == '-'
@@ -126,25 +125,22 @@ func readExponent(src string, i int) (exponent, end int) {
 	return exponent, i
 }
 
-// fits reports whether an exponent is one that a number may have.
-func fits(exponent int) bool { return MinExponent <= exponent && exponent <= MaxExponent }
+// ExponentFits reports whether an exponent is one that a number may have.
+func ExponentFits(exponent int) bool { return MinExponent <= exponent && exponent <= MaxExponent }
 
-// badExponent says that one is not.
-const badExponent = "must be a number with an exponent from -324 to 308"
-
-// integral reports whether d has no fractional part.
-func (d decimal) integral() bool {
+// IsInteger reports whether d has no fractional part.
+func (d Decimal) IsInteger() bool {
 	switch {
-	case d.exponent >= 0 || d.mantissa == 0:
+	case d.Exponent >= 0 || d.mantissa == 0:
 		return true
-	case d.exponent <= -farApart:
+	case d.Exponent <= -farApart:
 		return false
 	}
-	return d.mantissa%tens[-d.exponent] == 0
+	return d.mantissa%tens[-d.Exponent] == 0
 }
 
-// compare returns -1, 0 or 1 where d is less than, equal to or more than e.
-func (d decimal) compare(e decimal) int {
+// Compare returns -1, 0 or 1 where d is less than, equal to or more than e.
+func (d Decimal) Compare(e Decimal) int {
 	switch {
 	case d.negative != e.negative:
 		if d.negative {
@@ -157,14 +153,14 @@ func (d decimal) compare(e decimal) int {
 	return d.compareSize(e)
 }
 
-func (d decimal) compareSize(e decimal) int {
-	if d.mantissa == 0 || e.mantissa == 0 || d.exponent == e.exponent {
+func (d Decimal) compareSize(e Decimal) int {
+	if d.mantissa == 0 || e.mantissa == 0 || d.Exponent == e.Exponent {
 		return compareWords(d.mantissa, e.mantissa)
 	}
-	if d.exponent < e.exponent {
+	if d.Exponent < e.Exponent {
 		return -e.compareSize(d)
 	}
-	by := d.exponent - e.exponent
+	by := d.Exponent - e.Exponent
 	if by >= farApart {
 		return 1
 	}
@@ -185,13 +181,13 @@ func compareWords(a, b uint64) int {
 	return 0
 }
 
-// multipleOf reports whether d is a multiple of e, which is more than zero. Where
+// MultipleOf reports whether d is a multiple of e, which is more than zero. Where
 // that takes longer numbers, the answer is no.
-func (d decimal) multipleOf(e decimal) bool {
+func (d Decimal) MultipleOf(e Decimal) bool {
 	if d.mantissa == 0 {
 		return true
 	}
-	by := d.exponent - e.exponent
+	by := d.Exponent - e.Exponent
 	if by >= farApart || by <= -farApart {
 		return false
 	}
@@ -201,4 +197,20 @@ func (d decimal) multipleOf(e decimal) bool {
 	}
 	high, low := bits.Mul64(d.mantissa, tens[by])
 	return bits.Rem64(high, low, e.mantissa) == 0
+}
+
+// NoMultipleOf reports whether d is certainly no multiple of e, which is more than
+// zero. Where that takes longer numbers, the answer is no.
+func (d Decimal) NoMultipleOf(e Decimal) bool {
+	return d.Exponent-e.Exponent < farApart && !d.MultipleOf(e)
+}
+
+// NumberSize returns how long a number is, written without its exponent.
+func NumberSize(text string) int {
+	_, size, end := ReadDigits(text, 0)
+	if end >= 0 && end < len(text) {
+		exponent, _ := ReadExponent(text, end+1)
+		size += max(exponent, -exponent)
+	}
+	return size
 }

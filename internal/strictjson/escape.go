@@ -1,63 +1,10 @@
-package schema
+package strictjson
 
 import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
-
-// appendNormal appends a text that was accepted, serialised again: without white
-// space, with strings escaped as little as may be. That is never longer.
-func appendNormal(dst []byte, src string) []byte {
-	for i := 0; i < len(src); {
-		switch src[i] {
-		case ' ', '\t', '\n', '\r':
-			i++
-		case '"':
-			dst, i = appendText(dst, src, i)
-		default:
-			end := i + 1
-			for end < len(src) && src[end] > ' ' && src[end] != '"' {
-				end++
-			}
-			dst = append(dst, src[i:end]...)
-			i = end
-		}
-	}
-	return dst
-}
-
-// normalized is appendNormal for a string.
-func normalized(src string) string { return view(appendNormal(make([]byte, 0, len(src)), src)) }
-
-// appendText appends a string, and returns the offset after it.
-func appendText(dst []byte, src string, i int) ([]byte, int) {
-	dst = append(dst, '"')
-	for i++; src[i] != '"'; {
-		if src[i] != '\\' {
-			end := i + 1
-			for src[end] != '"' && src[end] != '\\' {
-				end++
-			}
-			dst = append(dst, src[i:end]...)
-			i = end
-			continue
-		}
-		switch src[i+1] {
-		case '/':
-			dst = append(dst, '/')
-			i += 2
-		case 'u':
-			r, end := readEscape(src, i)
-			dst = appendRune(dst, r)
-			i = end
-		default:
-			dst = append(dst, src[i:i+2]...)
-			i += 2
-		}
-	}
-	return append(dst, '"'), i + 1
-}
 
 // Of control characters these have a short escape, by the same place.
 const (
@@ -87,7 +34,7 @@ func unescape(s string) string {
 			continue
 		}
 		if s[i+1] == 'u' {
-			r, end := readEscape(s, i)
+			r, end := ReadEscape(s, i)
 			b, i = utf8.AppendRune(b, r), end
 			continue
 		}
@@ -101,15 +48,16 @@ func unescape(s string) string {
 	return string(b)
 }
 
-// minimal reports whether the escape is what appendRune makes of the character.
-func minimal(r rune, escape string) bool {
+// IsShortest reports whether the escape is as short as one for the character can be, and in
+// lower case: what [AppendNormal] leaves as it is.
+func IsShortest(r rune, escape string) bool {
 	var b [12]byte
 	return string(appendRune(b[:0], r)) == escape
 }
 
-// readEscape reads the escape \uXXXX that begins at src[i], or two that make a
+// ReadEscape reads the escape \uXXXX that begins at src[i], or two that make a
 // surrogate pair. The end is -1 where there is none, or half a pair.
-func readEscape(src string, i int) (r rune, end int) {
+func ReadEscape(src string, i int) (r rune, end int) {
 	r, end = readUnit(src, i)
 	switch {
 	case end < 0 || !utf16.IsSurrogate(r):

@@ -1,4 +1,4 @@
-package schema
+package strictjson
 
 import (
 	"encoding/json"
@@ -6,49 +6,34 @@ import (
 	"unicode/utf8"
 )
 
-// A document is a JSON text that passed the strict parse.
-type document struct {
-	value  any               // as encoding/json decodes it, with numbers as json.Number
-	values [MaxDepth + 1]int // how many values there are at each depth
-	chars  [MaxDepth + 1]int // how long all strings at each depth are, names with those of their values
-}
-
-// A fault is why a JSON text did not pass the strict parse.
-type fault struct {
-	keyword string
-	reason  string
-	path    []step // to the offending value
-	offset  int    // in bytes; -1 where it says nothing
-}
-
-func (f *fault) Error() string { return f.reason }
-
-// A step leads from a value to one within it.
-type step struct {
-	name  string
-	index int // of an array's item; -1 where the step is by name
+// A Document is a JSON text that passed the strict parse.
+type Document struct {
+	Value  any               // as encoding/json decodes it, with numbers as json.Number
+	Values [MaxDepth + 1]int // how many values there are at each depth
+	Chars  [MaxDepth + 1]int // how long all strings at each depth are, names with those of their values
 }
 
 // A parser reads one JSON text. It is strict where parsers differ: what it lets
 // through means the same to all of them.
 type parser struct {
-	src   string
-	at    int // the offset of the next byte
-	path  []step
-	twins bool // are allowed
-	doc   document
+	src        string
+	at         int // the offset of the next byte
+	path       []Step
+	allowTwins bool // properties whose names are equal but for case
+	doc        Document
 }
 
-// parse decodes src, of at most limit bytes. The strings in the document are
-// parts of src.
-func parse(src string, limit int, twins bool) (*document, *fault) {
+// Parse decodes src, of at most limit bytes. Unless twins are allowed, an object must
+// not have two properties whose names are equal but for case. The strings in the
+// document are parts of src.
+func Parse(src string, limit int, allowTwins bool) (*Document, *Fault) {
 	if len(src) > limit {
-		return nil, tooLong(limit)
+		return nil, TooLong(limit)
 	}
 	if !utf8.ValidString(src) {
-		return nil, &fault{keyword: KeywordEncoding, reason: "must be valid UTF-8", offset: invalidAt(src)}
+		return nil, &Fault{Keyword: KeywordEncoding, Reason: ReasonUTF8, Offset: invalidAt(src)}
 	}
-	p := &parser{src: src, twins: twins}
+	p := &parser{src: src, allowTwins: allowTwins}
 	p.space()
 	v, f := p.value()
 	if f != nil {
@@ -56,9 +41,9 @@ func parse(src string, limit int, twins bool) (*document, *fault) {
 	}
 	p.space()
 	if p.at < len(src) {
-		return nil, &fault{keyword: KeywordSyntax, reason: "must be one JSON value and nothing after it", offset: p.at}
+		return nil, &Fault{Keyword: KeywordSyntax, Reason: ReasonTrailing, Offset: p.at}
 	}
-	p.doc.value = v
+	p.doc.Value = v
 	return &p.doc, nil
 }
 
@@ -74,31 +59,27 @@ func invalidAt(src string) int {
 	return len(src)
 }
 
-func tooLong(limit int) *fault {
-	return &fault{keyword: KeywordSize, reason: "must be at most " + plural(limit, "byte") + " long", offset: -1}
-}
-
 // here makes a fault of the value that is being read.
-func (p *parser) here(keyword, reason string) *fault {
-	return &fault{keyword: keyword, reason: reason, path: p.path, offset: -1}
+func (p *parser) here(keyword, reason string) *Fault {
+	return &Fault{Keyword: keyword, Reason: reason, Path: p.path, Offset: -1}
 }
 
 // syntax makes a fault of the byte at an offset. What is not JSON has no places
 // within it.
-func (p *parser) syntax(at int) *fault {
+func (p *parser) syntax(at int) *Fault {
 	if at >= len(p.src) {
-		return &fault{keyword: KeywordSyntax, reason: "must be JSON, and ends too early", offset: len(p.src)}
+		return &Fault{Keyword: KeywordSyntax, Reason: ReasonSyntax + ", and ends too early", Offset: len(p.src)}
 	}
-	return &fault{keyword: KeywordSyntax, reason: "must be JSON", offset: at}
+	return &Fault{Keyword: KeywordSyntax, Reason: ReasonSyntax, Offset: at}
 }
 
 func (p *parser) space() {
-	for p.at < len(p.src) && isSpace(p.src[p.at]) {
+	for p.at < len(p.src) && IsSpace(p.src[p.at]) {
 		p.at++
 	}
 }
 
-func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
+func IsSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
 
 // next returns the next byte, and zero at the end.
 func (p *parser) next() byte {
@@ -108,8 +89,8 @@ func (p *parser) next() byte {
 	return 0
 }
 
-func (p *parser) value() (any, *fault) {
-	p.doc.values[len(p.path)]++
+func (p *parser) value() (any, *Fault) {
+	p.doc.Values[len(p.path)]++
 	switch p.next() {
 	case '{':
 		return p.object()
@@ -127,9 +108,9 @@ func (p *parser) value() (any, *fault) {
 	return boxed(p.number())
 }
 
-func boxed[T any](v T, f *fault) (any, *fault) { return v, f }
+func boxed[T any](v T, f *Fault) (any, *Fault) { return v, f }
 
-func (p *parser) literal(word string) *fault {
+func (p *parser) literal(word string) *Fault {
 	for i := range len(word) {
 		if p.next() != word[i] {
 			return p.syntax(p.at)
@@ -139,7 +120,7 @@ func (p *parser) literal(word string) *fault {
 	return nil
 }
 
-func (p *parser) object() (any, *fault) {
+func (p *parser) object() (any, *Fault) {
 	if f := p.enter(); f != nil {
 		return nil, f
 	}
@@ -147,7 +128,7 @@ func (p *parser) object() (any, *fault) {
 	if p.ends('}') {
 		return m, nil
 	}
-	var names nameSet
+	var names NameSet
 	for {
 		if p.next() != '"' {
 			return nil, p.syntax(p.at)
@@ -159,13 +140,13 @@ func (p *parser) object() (any, *fault) {
 		if f := p.unique(m, &names, name); f != nil {
 			return nil, f
 		}
-		p.doc.chars[len(p.path)+1] += len(name) // which is judged as a value, too
+		p.doc.Chars[len(p.path)+1] += len(name) // which is judged as a value, too
 		if p.space(); p.next() != ':' {
 			return nil, p.syntax(p.at)
 		}
 		p.at++
 		p.space()
-		p.path = append(p.path, step{name, -1})
+		p.path = append(p.path, Step{name, -1})
 		if m[name], f = p.value(); f != nil {
 			return nil, f
 		}
@@ -177,7 +158,7 @@ func (p *parser) object() (any, *fault) {
 	}
 }
 
-func (p *parser) array() (any, *fault) {
+func (p *parser) array() (any, *Fault) {
 	if f := p.enter(); f != nil {
 		return nil, f
 	}
@@ -186,7 +167,7 @@ func (p *parser) array() (any, *fault) {
 		return a, nil
 	}
 	for {
-		p.path = append(p.path, step{"", len(a)})
+		p.path = append(p.path, Step{"", len(a)})
 		v, f := p.value()
 		if f != nil {
 			return nil, f
@@ -201,9 +182,9 @@ func (p *parser) array() (any, *fault) {
 }
 
 // enter reads the first byte of an object or an array.
-func (p *parser) enter() *fault {
+func (p *parser) enter() *Fault {
 	if len(p.path) == MaxDepth {
-		return p.here(KeywordDepth, "must not be nested more than "+plural(MaxDepth, "level")+" deep")
+		return p.here(KeywordDepth, ReasonDepth)
 	}
 	p.at++
 	p.space()
@@ -221,7 +202,7 @@ func (p *parser) ends(last byte) bool {
 
 // more reads what follows a property or an item, and reports whether that is
 // another one.
-func (p *parser) more(last byte) (bool, *fault) {
+func (p *parser) more(last byte) (bool, *Fault) {
 	p.space()
 	if p.ends(last) {
 		return false, nil
@@ -235,11 +216,11 @@ func (p *parser) more(last byte) (bool, *fault) {
 }
 
 // text reads a string or the name of a property.
-func (p *parser) text() (string, *fault) {
+func (p *parser) text() (string, *Fault) {
 	start := p.at + 1
 	end := start
 	for escaped := false; ; {
-		end = plain(p.src, end)
+		end = SkipPlain(p.src, end)
 		switch {
 		case end >= len(p.src), p.src[end] < ' ':
 			return "", p.syntax(end)
@@ -257,64 +238,64 @@ func (p *parser) text() (string, *fault) {
 			if escaped {
 				s = unescape(s)
 			}
-			p.doc.chars[len(p.path)] += len(s)
+			p.doc.Chars[len(p.path)] += len(s)
 			return s, nil
 		}
 	}
 }
 
 // escape returns the offset after an escape, or two that make a surrogate pair.
-func (p *parser) escape(at int) (int, *fault) {
+func (p *parser) escape(at int) (int, *Fault) {
 	if at+1 < len(p.src) && strings.IndexByte(`"\/bfnrt`, p.src[at+1]) >= 0 {
 		return at + 2, nil
 	}
 	if at+1 >= len(p.src) || p.src[at+1] != 'u' {
 		return 0, p.syntax(min(at+1, len(p.src)))
 	}
-	_, end := readEscape(p.src, at)
+	_, end := ReadEscape(p.src, at)
 	if end >= 0 {
 		return end, nil
 	}
 	if _, end := readUnit(p.src, at); end < 0 {
 		return 0, p.syntax(at)
 	}
-	f := p.here(KeywordEncoding, "must have no lone surrogate")
-	f.offset = at
+	f := p.here(KeywordEncoding, ReasonSurrogate)
+	f.Offset = at
 	return 0, f
 }
 
 // unique refuses a name that the object m has already, if in another case.
-func (p *parser) unique(m map[string]any, names *nameSet, name string) *fault {
+func (p *parser) unique(m map[string]any, names *NameSet, name string) *Fault {
 	if _, twice := m[name]; twice {
-		return p.here(KeywordDuplicate, "must not have a property twice")
+		return p.here(KeywordDuplicate, ReasonDuplicate)
 	}
-	if !p.twins && !names.add(fold(name)) {
-		return p.here(KeywordTwin, "must not have properties whose names differ in case alone")
+	if !p.allowTwins && !names.Add(Fold(name)) {
+		return p.here(KeywordTwin, ReasonTwin)
 	}
 	return nil
 }
 
 // number reads a number, and refuses one that is too long to calculate with.
-func (p *parser) number() (json.Number, *fault) {
-	_, digits, end := readDigits(p.src, p.at)
+func (p *parser) number() (json.Number, *Fault) {
+	_, digits, end := ReadDigits(p.src, p.at)
 	if end < 0 {
 		return "", p.syntax(p.at)
 	}
 	if end < len(p.src) && p.src[end]|0x20 == 'e' {
 		e := end + 1
 		var exponent int
-		if exponent, end = readExponent(p.src, e); end < 0 {
+		if exponent, end = ReadExponent(p.src, e); end < 0 {
 			return "", p.syntax(e)
 		}
-		if !fits(exponent) {
-			return "", p.here(KeywordNumber, badExponent)
+		if !ExponentFits(exponent) {
+			return "", p.here(KeywordNumber, ReasonExponent)
 		}
 	}
 	if digits > MaxDigits {
-		return "", p.here(KeywordNumber, "must be a number of at most "+plural(MaxDigits, "digit"))
+		return "", p.here(KeywordNumber, ReasonDigits)
 	}
 	n := json.Number(p.src[p.at:end])
-	p.doc.values[len(p.path)] += numberSize(string(n)) / digitsPerValue
+	p.doc.Values[len(p.path)] += NumberSize(string(n)) / DigitsPerValue
 	p.at = end
 	return n, nil
 }
