@@ -51,7 +51,7 @@ $(BIN)/golangci-lint-$(GOLANGCI_VERSION):
 cross: ## vet for other systems, and run the short tests with 32 bits
 	@for t in $(CROSS); do echo "== vet: $$t"; CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) vet ./...; done
 	@echo "== short tests: linux/386"
-	@CGO_ENABLED=0 GOARCH=386 $(GO) test -short -timeout 20m ./internal/... ./middleware/... ./gates ./schema ./evidence/...
+	@CGO_ENABLED=0 GOARCH=386 $(GO) test -short -timeout 20m ./internal/... ./middleware/... ./gates ./schema/... ./evidence/...
 
 .PHONY: wine
 wine: ## run the short tests of files on Windows, by Wine 10 or later
@@ -75,13 +75,13 @@ $(INTEROP)/cosign:
 # Those named Target hold a goal. The ledger and the schemas are measured beside others.
 .PHONY: bench
 bench: ## run the benchmarks with goals (met: goal-x is at most 1)
-	@$(GO) test -run '^$$' -bench Target . ./middleware/... ./gates ./schema ./evidence/... ./adapters/...
+	@$(GO) test -run '^$$' -bench Target . ./middleware/... ./gates ./schema/... ./evidence/... ./adapters/...
 	@cd bench/evidence && $(GO) run .
 	@cd bench/schema && $(GO) run .
 
 .PHONY: bench-all
 bench-all: ## run all benchmarks
-	@$(GO) test -run '^$$' -bench . -benchmem -timeout 30m . ./middleware/... ./gates ./schema ./evidence/... ./adapters/...
+	@$(GO) test -run '^$$' -bench . -benchmem -timeout 30m . ./middleware/... ./gates ./schema/... ./evidence/... ./adapters/...
 
 # It compiles a lot the first time.
 .PHONY: bench-peers

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/schema"
 )
 
@@ -34,7 +35,7 @@ func (c contract) sound(t testing.TB, instance string) bool {
 		t.Errorf("%s: %.2000s: got accepted at once, but the judge says %v", c.text, instance, err)
 	}
 	var v any
-	if err := decodeStrictly([]byte(instance), &v); err != nil {
+	if err := jsontest.DecodeStrictly([]byte(instance), &v); err != nil {
 		t.Errorf("%s: %.2000s: got accepted at once, but encoding/json says %v", c.text, instance, err)
 	} else if err := c.raw.Validate(v); err != nil {
 		t.Errorf("%s: %.2000s: got accepted at once, but jsonschema says %v", c.text, instance, err)
@@ -128,9 +129,9 @@ func TestAlternativesAreLinear(t *testing.T) {
 		several.WriteString(`{"type":"number","minimum":` + strconv.Itoa(i+1) + `},`)
 	}
 	s := mustCompile(t, `{"items":{"anyOf":[`+several.String()+`{"type":"integer"}]}}`)
-	text := "[" + strings.Repeat("0,", schema.MaxBytes/slack/2-2) + "0]"
-	within(t, "at once", text, func() { s.Accepts(text) })
-	within(t, "while it arrives", text, func() {
+	text := "[" + strings.Repeat("0,", schema.MaxBytes/jsontest.Slack/2-2) + "0]"
+	jsontest.Within(t, "at once", text, func() { s.Accepts(text) })
+	jsontest.Within(t, "while it arrives", text, func() {
 		if _, err := s.Early(text, []int{100}); err != nil {
 			t.Error(err)
 		}
@@ -148,16 +149,16 @@ func broad(n int) string {
 
 // The fast path is as strict as the judge about whatever comes out of mutations.
 func TestAcceptsSoundly(t *testing.T) {
-	m, tried, accepted := newMutator(1), 0, 0
+	m, tried, accepted := jsontest.NewMutator(1), 0, 0
 	for _, text := range fuzzSchemas {
 		c := newContract(t, text)
-		for _, instance := range fuzzInstances {
-			if decodeNumbers([]byte(instance)) == nil {
+		for _, instance := range jsontest.Instances() {
+			if jsontest.DecodeValue([]byte(instance)) == nil {
 				continue
 			}
 			for range 100 {
 				tried++
-				if c.sound(t, m.mutate(instance)) {
+				if c.sound(t, m.Mutate(instance)) {
 					accepted++
 				}
 			}
@@ -166,5 +167,24 @@ func TestAcceptsSoundly(t *testing.T) {
 	t.Logf("%d of %d accepted at once", accepted, tried)
 	if accepted < tried/20 {
 		t.Errorf("got %d of %d accepted, want many", accepted, tried)
+	}
+}
+
+// The fast path lets nothing through that the strict parse does not.
+func TestAcceptsStrictTextsAlone(t *testing.T) {
+	c, m, accepted := newContract(t, `true`), jsontest.NewMutator(3), 0
+	for _, seed := range jsontest.StrictTexts() {
+		for i := range 100 {
+			text := seed
+			for range i % 4 {
+				text = m.Disturb(text)
+			}
+			if c.sound(t, text) {
+				accepted++
+			}
+		}
+	}
+	if accepted < 1000 {
+		t.Errorf("got %d accepted, want many", accepted)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v5"
 	"pgregory.net/rapid"
 
+	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/middleware"
 	"example.com/safeconduct/schema"
 )
@@ -132,7 +133,7 @@ func TestClosedIsStricter(t *testing.T) {
 		}
 		closed := s.Closed()
 		for range 5 {
-			instance, err := json.Marshal(drawInstance(t, 3))
+			instance, err := json.Marshal(jsontest.DrawValue(t, 3))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -153,7 +154,7 @@ func TestClosedIsStricter(t *testing.T) {
 // The contracts of the corpus deny every argument that was made up, also where
 // their authors had not closed them, and none that is valid.
 func TestCorpusUndeclaredArguments(t *testing.T) {
-	f, err := os.Open(corpus(t, "bfcl", "tool_gate_cases.jsonl.gz"))
+	f, err := os.Open(jsontest.Corpus(t, "bfcl", "tool_gate_cases.jsonl.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,8 +3,9 @@ package schema
 import (
 	"math/big"
 
-	"example.com/safeconduct/internal/strictjson"
 	"github.com/santhosh-tekuri/jsonschema/v5"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // beyond returns of which kinds s demands what no plan says.

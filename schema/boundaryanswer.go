@@ -12,6 +12,7 @@ import (
 	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/internal/strictjson"
 	"example.com/safeconduct/middleware"
+	"example.com/safeconduct/schema/repair"
 )
 
 // A verdict is what a boundary makes of an Output.
@@ -203,7 +204,7 @@ func (b *boundary) text(text string) (judged, changed string, err error) {
 	}
 	value, changes, none := b.extract([]byte(text))
 	if none != nil {
-		reason := "must be JSON: " + strings.TrimPrefix(none.Error(), "schema: ")
+		reason := "must be JSON: " + strings.TrimPrefix(none.Error(), "repair: ")
 		return "", "", &ValidationError{Schema: b.Schema.name, Violations: []Violation{{Keyword: KeywordSyntax, Reason: reason}}}
 	}
 	changed = "the JSON was taken out of the text"
@@ -215,11 +216,11 @@ func (b *boundary) text(text string) (judged, changed string, err error) {
 	return judged, changed, err
 }
 
-func (b *boundary) extract(text []byte) ([]byte, Changes, error) {
+func (b *boundary) extract(text []byte) ([]byte, repair.Changes, error) {
 	if b.Repair {
-		return Repair(text)
+		return repair.Repair(text)
 	}
-	value, err := Extract(text)
+	value, err := repair.Extract(text)
 	return value, nil, err
 }
 

@@ -90,6 +90,8 @@ func (h *held) release(ctx context.Context, v verdict, res middleware.Result, er
 func (h *held) says(v verdict) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+
+	const space = " \t\r\n"
 	text, judged := bytes.Trim(h.text, space), []byte(strings.Trim(v.streams(), space))
 	switch v.output.(type) {
 	case nil: // nothing was judged

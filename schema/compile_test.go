@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/internal/pair"
 	"example.com/safeconduct/schema"
 )
@@ -71,7 +72,7 @@ func TestCompileErrors(t *testing.T) {
 		case len(err.Error()) > 1024:
 			t.Errorf("%.100s: got an error of %d bytes", tc.text, len(err.Error()))
 		}
-		if took > slack*5*time.Second {
+		if took > jsontest.Slack*5*time.Second {
 			t.Errorf("%.100s: took %v", tc.text, took)
 		}
 	}

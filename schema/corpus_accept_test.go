@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/schema"
 )
 
@@ -46,7 +47,7 @@ func suiteSamples(t *testing.T) []example {
 	var all []example
 	for _, draft := range suiteDrafts(t) {
 		for _, dir := range []string{".", "optional", "optional/format"} {
-			files, err := filepath.Glob(filepath.Join(corpus(t, "json-schema-test-suite", draft.name, dir), "*.json"))
+			files, err := filepath.Glob(filepath.Join(jsontest.Corpus(t, "json-schema-test-suite", draft.name, dir), "*.json"))
 			if err != nil || len(files) == 0 {
 				t.Fatalf("%s/%s: got %d files, %v", draft.name, dir, len(files), err)
 			}
@@ -80,7 +81,7 @@ func TestCorpusRefusesFewSchemas(t *testing.T) {
 	}
 	for _, d := range suiteDrafts(t) {
 		for _, dir := range []string{".", "optional", "optional/format"} {
-			files, err := filepath.Glob(filepath.Join(corpus(t, "json-schema-test-suite", d.name, dir), "*.json"))
+			files, err := filepath.Glob(filepath.Join(jsontest.Corpus(t, "json-schema-test-suite", d.name, dir), "*.json"))
 			if err != nil || len(files) == 0 {
 				t.Fatalf("%s/%s: got %d files, %v", d.name, dir, len(files), err)
 			}
@@ -150,7 +151,7 @@ func TestCorpusShareOfTheFastPath(t *testing.T) {
 // of 100,000 texts that were made of real calls and of the suite's; of a tenth of
 // them under the race detector.
 func TestCorpusAcceptsSoundly(t *testing.T) {
-	const generated = 100_000 / slack
+	const generated = 100_000 / jsontest.Slack
 	suite := suiteSamples(t)
 	accepted := 0
 	for _, c := range suite {
@@ -162,11 +163,11 @@ func TestCorpusAcceptsSoundly(t *testing.T) {
 	if accepted < len(suite)/10 {
 		t.Errorf("got %d of %d of the suite accepted, want many", accepted, len(suite))
 	}
-	m, samples := newMutator(2), append(suite, realCalls(t)...)
+	m, samples := jsontest.NewMutator(2), append(suite, realCalls(t)...)
 	accepted = 0
 	for i := range generated {
 		c := samples[i%len(samples)]
-		if c.sound(t, m.mutate(c.instance)) {
+		if c.sound(t, m.Mutate(c.instance)) {
 			accepted++
 		}
 	}

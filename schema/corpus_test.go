@@ -15,21 +15,9 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 
+	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/schema"
-
-	"example.com/safeconduct/internal/missing"
 )
-
-// corpus returns the path of one of the public corpora, which are not part of the
-// project.
-func corpus(t *testing.T, name ...string) string {
-	t.Helper()
-	dir := os.Getenv("SAFECONDUCT_CORPORA")
-	if dir == "" {
-		missing.Skip(t, "corpora", "SAFECONDUCT_CORPORA is unset")
-	}
-	return filepath.Join(append([]string{dir}, name...)...)
-}
 
 // A suiteGroup is a schema of the JSON Schema Test Suite with its tests.
 type suiteGroup struct {
@@ -58,7 +46,7 @@ func suiteDrafts(t *testing.T) (drafts []suiteDraft) {
 		{"draft2019-09", "https://json-schema.org/draft/2019-09/schema", schema.Draft2019},
 		{"draft2020-12", "https://json-schema.org/draft/2020-12/schema", schema.Draft2020},
 	} {
-		_, err := os.Stat(corpus(t, "json-schema-test-suite", d.name))
+		_, err := os.Stat(jsontest.Corpus(t, "json-schema-test-suite", d.name))
 		if err != nil && d.draft != schema.Draft7 && d.draft != schema.Draft2020 {
 			t.Logf("%s: no tests of it are there", d.name)
 			continue
@@ -99,7 +87,7 @@ func TestCorpusSuite(t *testing.T) {
 		}
 		opts := schema.Options{Draft: draft.draft, Resources: suiteRemotes(t, draft.name, draft.draft)}
 		tests := 0
-		files, err := filepath.Glob(filepath.Join(corpus(t, "json-schema-test-suite", draft.name), "*.json"))
+		files, err := filepath.Glob(filepath.Join(jsontest.Corpus(t, "json-schema-test-suite", draft.name), "*.json"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: got %d files, %v", draft.name, len(files), err)
 		}
@@ -148,7 +136,7 @@ func TestCorpusSuiteOptional(t *testing.T) {
 	for _, d := range suiteDrafts(t) {
 		draft, url := d.name, d.url
 		for _, dir := range []string{"optional", "optional/format"} {
-			files, err := filepath.Glob(filepath.Join(corpus(t, "json-schema-test-suite", draft, dir), "*.json"))
+			files, err := filepath.Glob(filepath.Join(jsontest.Corpus(t, "json-schema-test-suite", draft, dir), "*.json"))
 			if err != nil || len(files) == 0 {
 				t.Fatalf("%s/%s: got %d files, %v", draft, dir, len(files), err)
 			}
@@ -183,7 +171,7 @@ func TestCorpusSuiteOptional(t *testing.T) {
 // those that are no schemas of the draft or refer to one that is not among them.
 func suiteRemotes(t *testing.T, name string, draft schema.Draft) map[string][]byte {
 	t.Helper()
-	root := os.DirFS(corpus(t, "json-schema-test-suite", "remotes"))
+	root := os.DirFS(jsontest.Corpus(t, "json-schema-test-suite", "remotes"))
 	texts := make(map[string][]byte)
 	err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -251,7 +239,7 @@ type toolCall struct {
 
 func toolCalls(t *testing.T) []toolCall {
 	t.Helper()
-	f, err := os.Open(corpus(t, "bfcl", "tool_gate_cases.jsonl.gz"))
+	f, err := os.Open(jsontest.Corpus(t, "bfcl", "tool_gate_cases.jsonl.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,7 +306,7 @@ type recordedCall struct{ Name, Arguments string }
 // recordedCalls returns the schemas of tau-bench's tools and the calls of them.
 func recordedCalls(t *testing.T) (schemas map[string]string, calls []recordedCall) {
 	t.Helper()
-	text, err := os.ReadFile(corpus(t, "tau-bench", "airline_tools.json"))
+	text, err := os.ReadFile(jsontest.Corpus(t, "tau-bench", "airline_tools.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,7 +323,7 @@ func recordedCalls(t *testing.T) (schemas map[string]string, calls []recordedCal
 	for _, tool := range tools {
 		schemas[tool.Function.Name] = string(tool.Function.Parameters)
 	}
-	f, err := os.Open(corpus(t, "tau-bench", "airline_calls.jsonl"))
+	f, err := os.Open(jsontest.Corpus(t, "tau-bench", "airline_calls.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}

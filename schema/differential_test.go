@@ -7,18 +7,19 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/schema"
 )
 
 var (
-	pairs    = flag.Int("pairs", 20_000/slack, "how many pairs of a schema and a text TestDifferential draws")
+	pairs    = flag.Int("pairs", 20_000/jsontest.Slack, "how many pairs of a schema and a text TestDifferential draws")
 	drawSeed = flag.Uint64("seed", 1, "what TestDifferential draws from")
 )
 
 // A drawer draws schemas of all keywords and drafts, and texts that nearly satisfy
 // them.
 type drawer struct {
-	mutator
+	jsontest.Mutator
 	draft int
 	defs  []string // names of definitions
 }
@@ -229,7 +230,7 @@ func (d *drawer) draw() string {
 // Of whatever schema and text, what is accepted at once jsonschema accepts, Validate is
 // of one mind with it, and what is refused while it arrives is refused.
 func TestDifferential(t *testing.T) {
-	d := &drawer{mutator: newMutator(*drawSeed)}
+	d := &drawer{Mutator: jsontest.NewMutator(*drawSeed)}
 	var compiled, refused, tried, strict, accepted, atOnce, early, work int
 	for tried < *pairs {
 		text := d.draw()
@@ -252,7 +253,7 @@ func TestDifferential(t *testing.T) {
 			tried++
 			instance := d.value(4)
 			if d.IntN(3) > 0 {
-				instance = d.mutate(instance)
+				instance = d.Mutate(instance)
 			}
 			got := s.Validate([]byte(instance))
 			if errors.Is(got, schema.ErrIndeterminate) {
@@ -273,7 +274,7 @@ func TestDifferential(t *testing.T) {
 				}
 			}
 			var v any
-			if decodeStrictly([]byte(instance), &v) != nil {
+			if jsontest.DecodeStrictly([]byte(instance), &v) != nil {
 				if got == nil {
 					t.Fatalf("%s: %s: got accepted, but it is not strict", text, instance)
 				}

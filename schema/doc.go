@@ -24,8 +24,8 @@
 // [For] makes a schema of a Go type, and [Decode] a value of that type of a JSON text
 // that satisfies it.
 //
-// [Extract] finds the JSON value in what a model said around it, and [Repair] that
-// of a model that writes almost JSON.
+// Package repair, below this one, takes the JSON out of what a model said around it,
+// and mends what is almost JSON.
 //
 // The package stands between a model and a program, so that it is strict where
 // parsers differ, bounded where a text or a schema could cost too much, and silent

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/schema"
 )
 
@@ -74,7 +75,7 @@ func TestPatternsAsRuns(t *testing.T) {
 // Numbers of few digits are compared exactly, and all that satisfy a schema are
 // accepted at once.
 func TestNumbersAreExact(t *testing.T) {
-	m := newMutator(4)
+	m := jsontest.NewMutator(4)
 	number := func() string {
 		s := strconv.FormatInt(m.Int64N(1e6), 10)
 		if m.IntN(4) == 0 {
@@ -145,8 +146,8 @@ func TestMultiplesBeyondAWord(t *testing.T) {
 			t.Errorf("%s: %s: got accepted, want refused", c.text, tc.number)
 		}
 	}
-	m, multiples := newMutator(3), 0
-	for range 2000 / slack {
+	m, multiples := jsontest.NewMutator(3), 0
+	for range 2000 / jsontest.Slack {
 		c := newContract(t, fmt.Sprintf(`{"multipleOf":%d}`, []int{3, 7, 11, 13, 17, 9973, 65537}[m.IntN(7)]))
 		for range 20 {
 			number := fmt.Sprintf("%d%se%d", 1+m.Int64N(9e16), []string{"", ".0", "0"}[m.IntN(3)], m.IntN(18))
@@ -162,7 +163,7 @@ func TestMultiplesBeyondAWord(t *testing.T) {
 			}
 		}
 	}
-	if multiples < 1000/slack {
+	if multiples < 1000/jsontest.Slack {
 		t.Errorf("got %d multiples, want many", multiples)
 	}
 }
@@ -182,12 +183,12 @@ func TestFormatsAreSound(t *testing.T) {
 		"iri":       {"https://example.com/ä", "http://a-b.c/~d;e=(f)?g=*#h!"},
 	} {
 		c := newContract(t, fmt.Sprintf(`{"format":%q}`, format))
-		m, accepted := newMutator(5), 0
+		m, accepted := jsontest.NewMutator(5), 0
 		for _, seed := range seeds {
 			for i := range 2000 {
 				s := seed
 				for range i % 4 {
-					s = m.respell(s)
+					s = respell(m, s)
 				}
 				text, err := json.Marshal(s)
 				if err != nil {
@@ -205,7 +206,7 @@ func TestFormatsAreSound(t *testing.T) {
 }
 
 // respell changes one byte of an ASCII string.
-func (m mutator) respell(s string) string {
+func respell(m jsontest.Mutator, s string) string {
 	const bytes = "0123456789azAZ.-+:@/%#?[]_~TtZz "
 	i := m.IntN(len(s) + 1)
 	c := string(bytes[m.IntN(len(bytes))])

@@ -228,30 +228,6 @@ func ExampleSchema_Lint() {
 	// /properties/amount/maxLength has no effect on the type that is declared
 }
 
-func ExampleExtract() {
-	said := "As [1] shows, the risk is low.\n\n```json\n{\"risk\": \"low\"}\n```\nAnything else?"
-	value, err := schema.Extract([]byte(said))
-	fmt.Printf("%s %v\n", value, err)
-
-	_, err = schema.Extract([]byte(`It is {"risk": "low"}, or perhaps {"risk": "high"}.`))
-	fmt.Println(err)
-	// Output:
-	// {"risk": "low"} <nil>
-	// schema: there are several JSON values in the text
-}
-
-func ExampleRepair() {
-	value, changes, err := schema.Repair([]byte("Final Answer: {'risk': 'low', reasons: [],}"))
-	fmt.Printf("%s %v\n%s\n", value, err, changes)
-
-	_, _, err = schema.Repair([]byte(`{"risk": "low", "amount": 1`))
-	fmt.Println(err)
-	// Output:
-	// {"risk":"low","reasons":[]} <nil>
-	// wrote other quotes as ", 2 times from byte 15; quoted a name at byte 30; added or removed a comma at byte 41
-	// schema: the JSON in the text is broken: it ends too early
-}
-
 func ExampleSchema_JSON() {
 	city := schema.MustCompile("city", `{"enum": ["Paris", "Rome"]}`)
 	fmt.Printf("%s\n", city.JSON())

@@ -34,9 +34,6 @@ func (s *Schema) ExactWork(instance []byte) float64 {
 	return t.work
 }
 
-// Fold maps names that encoding/json takes for one another to one of them.
-func Fold(name string) string { return strictjson.Fold(name) }
-
 // Accepts reports whether the fast path accepts a text by itself.
 func (s *Schema) Accepts(text string) bool {
 	_, ok := s.accepts(text)
@@ -64,18 +61,6 @@ func (s *Schema) Early(text string, sizes []int) (read int, err error) {
 	}
 	return read, nil
 }
-
-// Parse decodes a JSON text strictly. The keyword is that of a fault, or empty.
-func Parse(text string) (v any, keyword string) {
-	doc, f := strictjson.Parse(text, MaxBytes, false)
-	if f != nil {
-		return nil, f.Keyword
-	}
-	return doc.Value, ""
-}
-
-// Normal serialises an accepted text again.
-func Normal(text string) string { return strictjson.Normal(text) }
 
 // Pattern returns how a regular expression is matched, and whether it is without
 // one.

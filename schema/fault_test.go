@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/internal/pair"
 	"example.com/safeconduct/schema"
 )
@@ -39,7 +40,7 @@ func TestDeepNesting(t *testing.T) {
 		if !tc.valid && (len(violations(err)) != 1 || violations(err)[0].Keyword != schema.KeywordDepth) {
 			t.Errorf("%d levels of %s: got %v, want a violation of %s", tc.depth, tc.open, err, schema.KeywordDepth)
 		}
-		if took > slack*time.Second {
+		if took > jsontest.Slack*time.Second {
 			t.Errorf("%d levels of %s: got a verdict after %v, want one within 1s", tc.depth, tc.open, took)
 		}
 	}
@@ -223,7 +224,7 @@ func TestRegularExpressions(t *testing.T) {
 	var err error
 	took := pair.Thread(func() { err = s.Validate([]byte(`"` + strings.Repeat("a", 50_000) + `!"`)) })
 	wantViolation(t, "50 kB", err, "", "pattern")
-	if took > slack*time.Second {
+	if took > jsontest.Slack*time.Second {
 		t.Errorf("got a verdict after %v, want one within 1s", took)
 	}
 	for _, tc := range []struct{ schema, want string }{
@@ -296,7 +297,7 @@ func TestNumbersAtTheEdges(t *testing.T) {
 		c := newContract(t, tc.schema)
 		var err error
 		took := pair.Thread(func() { err = c.s.Validate([]byte(tc.number)) })
-		if took > slack*50*time.Millisecond {
+		if took > jsontest.Slack*50*time.Millisecond {
 			t.Errorf("%.30s: got a verdict after %v, want one within 50ms", tc.number, took)
 		}
 		if tc.keyword != "" {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/schema"
 )
 
@@ -112,7 +113,7 @@ func fill(t reflect.Type, depth int) reflect.Value {
 }
 
 // drawStruct draws a struct that may embed others.
-func drawStruct(m mutator, depth int) reflect.Type {
+func drawStruct(m jsontest.Mutator, depth int) reflect.Type {
 	names := []string{"A", "B", "C", "Aa", "AA"}
 	var fields []reflect.StructField
 	used := make(map[string]bool)
@@ -144,8 +145,8 @@ func drawStruct(m mutator, depth int) reflect.Type {
 
 // The fields of a struct are those that encoding/json finds in it.
 func TestFieldsAreThoseOfEncodingJSON(t *testing.T) {
-	m, types := newMutator(11), slices.Clone(fieldTypes)
-	for range 3000 / slack {
+	m, types := jsontest.NewMutator(11), slices.Clone(fieldTypes)
+	for range 3000 / jsontest.Slack {
 		types = append(types, drawStruct(m, 3))
 	}
 	shadowed := 0
@@ -176,7 +177,7 @@ func TestFieldsAreThoseOfEncodingJSON(t *testing.T) {
 			shadowed++
 		}
 	}
-	if shadowed < 100/slack {
+	if shadowed < 100/jsontest.Slack {
 		t.Errorf("got %d types with fields that are shadowed, want many", shadowed)
 	}
 }

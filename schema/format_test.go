@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/internal/pair"
 	"example.com/safeconduct/schema"
 )
@@ -28,7 +29,7 @@ func TestMetaschemaJudgesShortPatterns(t *testing.T) {
 			} {
 				var err error
 				took := pair.Thread(func() { err = s.Validate([]byte(text)) })
-				if limit := slack * 50 * time.Millisecond * 3; took > limit {
+				if limit := jsontest.Slack * 50 * time.Millisecond * 3; took > limit {
 					t.Errorf("%s: %.60s: took %v, want at most %v", draft, text, took, limit)
 				}
 				wantViolation(t, text[:60], err, "", schema.KeywordWork)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/schema"
 )
 
@@ -22,20 +23,6 @@ var fuzzSchemas = []string{
 	`{"$dynamicAnchor":"n","properties":{"next":{"$dynamicRef":"#n"}},"patternProperties":{"^x-":{"oneOf":[{"type":"string"},{"maxLength":3}]}},"unevaluatedProperties":{"type":"boolean"}}`,
 	`{"$ref":"#/$defs/a","$defs":{"a":{"allOf":[{"$ref":"item"},{"format":"date-time"}]},"b":{"$id":"item","$anchor":"c","maxLength":40}}}`,
 	`{"$ref":"https://json-schema.org/draft/2020-12/schema"}`,
-}
-
-var fuzzInstances = []string{
-	`{"to":"bob@example.com","amount":19.99}`,
-	`{"to":"bob","amount":1e309,"Amount":5}`,
-	`["a",null,[1,null]]`,
-	`"aaa"`,
-	`{"a":1,"b":{"A":2}}`,
-	`{"x":{"x":{}}}`,
-	`{"next":{"next":{"x-y":"abc"}},"z":true}`,
-	`"2024-02-29T23:59:60Z"`,
-	`{"type":"object","properties":{"a":{"$ref":"#"}}}`,
-	"{\"\\ud800\":\"\xff\"} x",
-	`[-0,1E+2,1.50,9007199254740993]`,
 }
 
 // Compile neither panics nor takes long, and what it accepts it can use.
@@ -63,7 +50,7 @@ func FuzzCompile(f *testing.F) {
 			}
 			return
 		}
-		for _, instance := range fuzzInstances {
+		for _, instance := range jsontest.Instances() {
 			agree(t, s, string(text), []byte(instance))
 			if err := s.Validate([]byte(instance)); err != nil && s.Closed().Validate([]byte(instance)) == nil {
 				t.Errorf("%s: got accepted once closed, but %v before", instance, err)
@@ -76,7 +63,7 @@ func FuzzCompile(f *testing.F) {
 		}
 		opts := schema.Options{Resources: map[string][]byte{"resource": text}}
 		if s, err := schema.CompileWith("fuzz", []byte(`{"$ref":"resource"}`), opts); err == nil {
-			for _, instance := range fuzzInstances {
+			for _, instance := range jsontest.Instances() {
 				if err := s.Validate([]byte(instance)); errors.Is(err, schema.ErrIndeterminate) {
 					t.Errorf("%s: got %v from it as a resource, want a verdict", instance, err)
 				}
@@ -89,7 +76,7 @@ func FuzzCompile(f *testing.F) {
 // was given.
 func FuzzValidate(f *testing.F) {
 	for _, s := range fuzzSchemas {
-		for _, instance := range fuzzInstances {
+		for _, instance := range jsontest.Instances() {
 			f.Add([]byte(s), []byte(instance))
 		}
 	}
@@ -124,10 +111,10 @@ func agree(t *testing.T, s *schema.Schema, text string, instance []byte) {
 		return
 	}
 	var was, is any
-	if err := decodeStrictly(instance, &was); err != nil {
+	if err := jsontest.DecodeStrictly(instance, &was); err != nil {
 		t.Errorf("%s: got accepted, but encoding/json says %v", instance, err)
 	}
-	if err := decodeStrictly(normal, &is); err != nil || !reflect.DeepEqual(was, is) {
+	if err := jsontest.DecodeStrictly(normal, &is); err != nil || !reflect.DeepEqual(was, is) {
 		t.Errorf("%s: became %s, %v, which is not the same", instance, normal, err)
 	}
 	if more, err := s.Normalize(normal); err != nil || !bytes.Equal(more, normal) {
@@ -147,7 +134,7 @@ func agree(t *testing.T, s *schema.Schema, text string, instance []byte) {
 // it says why without quoting.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(everythingText))
-	for _, text := range fuzzTexts {
+	for _, text := range jsontest.Sayings() {
 		f.Add([]byte(text))
 	}
 	s := schema.MustFor[everything]()
@@ -165,119 +152,6 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("got %+v, of which Validate says %v", v, err)
 		}
 	})
-}
-
-// Extract returns strict JSON or says why not, and changes nothing.
-func FuzzExtract(f *testing.F) {
-	for _, text := range fuzzTexts {
-		f.Add([]byte(text))
-	}
-	all := mustCompile(f, `true`)
-	f.Fuzz(func(t *testing.T, text []byte) {
-		before := bytes.Clone(text)
-		began := time.Now()
-		got, err := schema.Extract(text)
-		if took := time.Since(began); took > 10*time.Second {
-			t.Errorf("took %v", took)
-		}
-		if !bytes.Equal(text, before) {
-			t.Error("got the text changed")
-		}
-		if err != nil {
-			if why := whys(err); got != nil || why != 1 || len(err.Error()) > 200 {
-				t.Errorf("got %s, %v, want one of the errors alone", got, err)
-			}
-			return
-		}
-		if err := all.Validate(got); err != nil {
-			t.Errorf("got %s, and Validate says %v", got, err)
-		}
-		if !bytes.Contains(text, got) && !bytes.Contains(text, []byte(`\`)) {
-			t.Errorf("got %s, want a part of the text", got)
-		}
-	})
-}
-
-// Repair returns strict JSON that needs no repair, or says why not.
-func FuzzRepair(f *testing.F) {
-	for _, text := range fuzzTexts {
-		f.Add([]byte(text))
-	}
-	all := mustCompile(f, `true`)
-	f.Fuzz(func(t *testing.T, text []byte) {
-		before := bytes.Clone(text)
-		began := time.Now()
-		got, changes, err := schema.Repair(text)
-		if took := time.Since(began); took > 10*time.Second {
-			t.Errorf("took %v", took)
-		}
-		if !bytes.Equal(text, before) {
-			t.Error("got the text changed")
-		}
-		if err != nil {
-			if got != nil || changes != nil || whys(err) != 1 || len(err.Error()) > 200 {
-				t.Errorf("got %s, %s, %v, want one of the errors alone", got, changes, err)
-			}
-			return
-		}
-		if err := all.Validate(got); err != nil {
-			t.Errorf("got %s, and Validate says %v", got, err)
-		}
-		if len(changes) == 0 && !bytes.Contains(text, got) && !bytes.Contains(text, []byte(`\`)) {
-			t.Errorf("got %s without changes, want a part of the text", got)
-		}
-		for _, c := range changes {
-			if c.Times < 1 || c.Offset < 0 || c.Offset > len(text) {
-				t.Errorf("got the change %v, want it in the text", c)
-			}
-		}
-		if again, more, err := schema.Repair(got); err != nil || len(more) > 0 || !bytes.Equal(again, got) && !bytes.Contains(got, []byte(`__arg1`)) {
-			t.Errorf("got %s, of which comes %s, %s, %v", got, again, more, err)
-		}
-	})
-}
-
-// whys returns how many of the reasons for no JSON the error wraps.
-func whys(err error) int {
-	n := 0
-	for _, why := range []error{schema.ErrNoJSON, schema.ErrBroken, schema.ErrAmbiguous} {
-		if errors.Is(err, why) {
-			n++
-		}
-	}
-	return n
-}
-
-// fuzzTexts are what models say, and what the traps are about.
-var fuzzTexts = []string{
-	"Sure:\n```json\n{\"a\": [1, \"x\"]}\n```\nDone.",
-	"```\n{\"a\":1}\n``` and ```json\n{\"a\":2}",
-	`Final Answer: {"a":1} {"a": 1}`,
-	`{"__arg1":"{\"a\":1}"}`,
-	`"\"{\\\"a\\\":1}\""`,
-	`{"a":{"b":1},"c":oops} [1]`,
-	`{"n":1e1000000000}`,
-	`[1e-99999999]`,
-	`{"amount":50,"Amount":5000}`,
-	`{"amount":50,"amount":5000}`,
-	`{"amount":50}{"amount":5000}`,
-	"[\"\xff\"]",
-	`["\ud800"]`,
-	`[1,[}]`,
-	`.3`,
-	`[.3,-05]`,
-	`{'a': True, b: "x y", // c` + "\n" + `"d": [1 2 3,], "e": "x` + "\n" + `y"`,
-	`[{"a": "He said "hi"", ...`,
-	`{{"a":1}}`,
-}
-
-func decodeStrictly(text []byte, v any) error {
-	if !json.Valid(text) {
-		return json.Unmarshal(text, v)
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	return d.Decode(v)
 }
 
 // discreet fails where an error holds a string or a name of the instance that the
@@ -330,7 +204,7 @@ var trapInstances = []string{
 // The fast path accepts nothing that the judge refuses, or jsonschema by itself.
 func FuzzAccepts(f *testing.F) {
 	for _, s := range fuzzSchemas {
-		for _, instance := range append(fuzzInstances, trapInstances...) {
+		for _, instance := range append(jsontest.Instances(), trapInstances...) {
 			f.Add(s, instance)
 		}
 	}

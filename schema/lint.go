@@ -6,8 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"example.com/safeconduct/internal/strictjson"
 	"github.com/santhosh-tekuri/jsonschema/v5"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // A Warning is something that a schema may say, and that does not do what its

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/schema"
 )
 
@@ -129,7 +130,7 @@ func TestLintIsBounded(t *testing.T) {
 		`{` + strings.Join(unknown, ",") + `}`,
 	} {
 		s := mustCompile(t, text)
-		within(t, text[:40], text, func() {
+		jsontest.Within(t, text[:40], text, func() {
 			if n := len(s.Lint()); n > 100 {
 				t.Errorf("%.40s: got %d warnings, want at most 100", text, n)
 			}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/internal/pair"
 )
 
@@ -31,7 +32,7 @@ func choices(keyword string, n, alternatives int) string {
 // No schema holds up Compile by what its alternatives multiply to, or by what is
 // compared with what: a plan is made in about 20 ms, or there is none.
 func TestLoweringIsBounded(t *testing.T) {
-	const limit = slack * 50 * time.Millisecond
+	const limit = jsontest.Slack * 50 * time.Millisecond
 	longNames := repeated(60, `"`+strings.Repeat("a", 3000)+`%d":{}`)
 	slowPatterns := repeated(60, `"(a|b)*c{20}%d$":{}`)
 	slowest := time.Duration(0)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/schema"
 )
 
@@ -126,13 +127,13 @@ func TestTrap21BombsInResources(t *testing.T) {
 		parts[fmt.Sprintf("part%d", i)] = []byte(`{"allOf":[` + next + `,` + next + `]}`)
 	}
 	var err error
-	took := fastest(func() {
+	took := jsontest.Fastest(func() {
 		_, err = schema.CompileWith("bomb", []byte(`{"$ref":"part0"}`), schema.Options{Resources: parts})
 	})
 	if err == nil || !strings.Contains(err.Error(), "costs more than 10000") {
 		t.Errorf("got error %v, want that it costs too much", err)
 	}
-	if took > slack*100*time.Millisecond { // a few
+	if took > jsontest.Slack*100*time.Millisecond { // a few
 		t.Errorf("got refused after %v, want at once", took)
 	}
 }

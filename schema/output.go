@@ -65,11 +65,11 @@ type Rules struct {
 	Check func(ctx context.Context, answer []byte) error
 
 	// Extract has an answer that is no JSON of its own judged by the one JSON
-	// value in it, as [Extract] finds it. That value leaves in the answer's
+	// value in it, as package repair finds it. That value leaves in the answer's
 	// place, serialised again.
 	Extract bool
 
-	// Repair is Extract for almost JSON, which is mended as [Repair] does it.
+	// Repair is Extract for almost JSON, which is mended as package repair does it.
 	Repair bool
 
 	// Reasks is how often, at most, the model is asked again for an answer in

@@ -11,11 +11,9 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v5"
 	"pgregory.net/rapid"
 
+	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/schema"
 )
-
-// Small names, so that schemas and instances meet.
-var propertyNames = []string{"a", "b", "c"}
 
 // drawSchema draws a schema that may refer to $defs a, b and c.
 func drawSchema(t *rapid.T, depth int) any {
@@ -30,7 +28,7 @@ func drawSchema(t *rapid.T, depth int) any {
 	case 1:
 		return map[string]any{"type": rapid.SampledFrom([]any{"integer", "string", "object", "array", []string{"null", "object"}}).Draw(t, "type")}
 	case 2:
-		return map[string]any{"$ref": "#/$defs/" + rapid.SampledFrom(propertyNames).Draw(t, "def")}
+		return map[string]any{"$ref": "#/$defs/" + rapid.SampledFrom(jsontest.Names()).Draw(t, "def")}
 	case 3:
 		kw := rapid.SampledFrom([]string{"minimum", "maxLength", "minItems", "maxProperties"}).Draw(t, "keyword")
 		return map[string]any{kw: rapid.IntRange(0, 3).Draw(t, "n")}
@@ -59,36 +57,6 @@ func drawSchemaText(t *rapid.T) string {
 	return string(text)
 }
 
-func drawInstance(t *rapid.T, depth int) any {
-	kinds := 5
-	if depth == 0 {
-		kinds = 3
-	}
-	switch rapid.IntRange(0, kinds).Draw(t, "kind") {
-	case 0:
-		return nil
-	case 1:
-		return rapid.IntRange(-1, 4).Draw(t, "n")
-	case 2:
-		return rapid.SampledFrom([]string{"", "a", "abcd"}).Draw(t, "s")
-	case 3:
-		return 0.5
-	case 4:
-		a := make([]any, rapid.IntRange(0, 4).Draw(t, "items"))
-		for i := range a {
-			a[i] = drawInstance(t, depth-1)
-		}
-		return a
-	}
-	m := make(map[string]any)
-	for _, name := range append(propertyNames, "d") {
-		if rapid.Bool().Draw(t, name) {
-			m[name] = drawInstance(t, depth-1)
-		}
-	}
-	return m
-}
-
 // Validate and jsonschema are of one mind about every strict text.
 func TestValidateAgreesWithJSONSchema(t *testing.T) {
 	compiled, accepted := 0, 0
@@ -104,11 +72,11 @@ func TestValidateAgreesWithJSONSchema(t *testing.T) {
 		}
 		compiled++
 		for range 5 {
-			instance, err := json.Marshal(drawInstance(t, 3))
+			instance, err := json.Marshal(jsontest.DrawValue(t, 3))
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, want := s.Validate(instance), raw.Validate(decodeNumbers(instance))
+			got, want := s.Validate(instance), raw.Validate(jsontest.DecodeValue(instance))
 			if (got == nil) != (want == nil) {
 				t.Fatalf("%s: %s: got %v, but jsonschema says %v", text, instance, got, want)
 			}
@@ -121,12 +89,6 @@ func TestValidateAgreesWithJSONSchema(t *testing.T) {
 	if compiled == 0 || accepted == 0 {
 		t.Error("got no schemas compiled or no instances accepted, want many")
 	}
-}
-
-func decodeNumbers(text []byte) any {
-	var v any
-	_ = decodeStrictly(text, &v)
-	return v
 }
 
 // jsonschema never judges more often than the work that was worked out before.
@@ -143,11 +105,11 @@ func TestWorkIsAnUpperBound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		instance, err := json.Marshal(drawInstance(t, 4))
+		instance, err := json.Marshal(jsontest.DrawValue(t, 4))
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = raw.Validate(decodeNumbers(instance))
+		_ = raw.Validate(jsontest.DecodeValue(instance))
 		work, exact := s.Work(instance), s.ExactWork(instance)
 		if float64(judged) > exact || exact > work && exact <= schema.MaxWork {
 			t.Fatalf("%s: %s: got %d judgements, want at most %v, and that at most %v", text, instance, judged, exact, work)
@@ -212,7 +174,7 @@ func TestErrorsAreDiscreet(t *testing.T) {
 			}
 			return v
 		}
-		instance, err := json.Marshal(spoil(drawInstance(t, 3)))
+		instance, err := json.Marshal(spoil(jsontest.DrawValue(t, 3)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,8 +6,9 @@ import (
 	"strconv"
 	"strings"
 
-	"example.com/safeconduct/internal/strictjson"
 	"github.com/santhosh-tekuri/jsonschema/v5"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // The errors of jsonschema quote the instance. Of them only the places count: what

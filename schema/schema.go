@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"sync"
 
-	"example.com/safeconduct/internal/strictjson"
 	"github.com/santhosh-tekuri/jsonschema/v5"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // A Schema is a compiled JSON Schema. It is immutable and safe for concurrent

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
+
+	"example.com/safeconduct/internal/jsontest"
 )
 
 // What is said to be checked is checked, and by no less than what jsonschema asks.
@@ -46,12 +48,12 @@ func TestFormatsAreChecked(t *testing.T) {
 			}
 		}
 		// Whatever else is accepted jsonschema accepts, and the fast path no more.
-		is, m := jsonschema.Formats[format], newMutator(9)
+		is, m := jsonschema.Formats[format], jsontest.NewMutator(9)
 		for _, seed := range append(tc.valid, tc.invalid...) {
-			for range 300 / slack {
+			for range 300 / jsontest.Slack {
 				text := seed
 				for range 1 + m.IntN(3) {
-					text = m.respell(text)
+					text = respell(m, text)
 				}
 				instance, err := json.Marshal(text)
 				if err != nil {

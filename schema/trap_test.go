@@ -12,6 +12,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 
+	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/schema"
 )
 
@@ -41,8 +42,8 @@ func TestTrap20NumbersThatPanicOrStall(t *testing.T) {
 		}
 		s := mustCompile(t, tc.schema)
 		var err error
-		took := fastest(func() { err = s.Validate([]byte(`{"n":[` + tc.number + `]}`)) })
-		if took > slack*50*time.Millisecond {
+		took := jsontest.Fastest(func() { err = s.Validate([]byte(`{"n":[` + tc.number + `]}`)) })
+		if took > jsontest.Slack*50*time.Millisecond {
 			t.Errorf("%.20s: got a verdict after %v, want one within 50ms", tc.number, took)
 		}
 		wantViolation(t, tc.number, err, "/*/0", schema.KeywordNumber)
@@ -90,11 +91,11 @@ func TestTrap21SchemasThatCostTwoToTheN(t *testing.T) {
 
 	for _, text := range []string{doubling(14), doubling(30), doubling(300)} {
 		var err error
-		took := fastest(func() { _, err = schema.Compile("bomb", []byte(text)) })
+		took := jsontest.Fastest(func() { _, err = schema.Compile("bomb", []byte(text)) })
 		if err == nil || !strings.Contains(err.Error(), "costs more than 10000") {
 			t.Errorf("%.80s: got error %v, want that it costs too much", text, err)
 		}
-		if took > slack*500*time.Millisecond { // a few for a bomb of 30 levels
+		if took > jsontest.Slack*500*time.Millisecond { // a few for a bomb of 30 levels
 			t.Errorf("%.80s: got refused after %v, want at once", text, took)
 		}
 	}

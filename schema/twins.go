@@ -3,8 +3,9 @@ package schema
 import (
 	"unicode/utf8"
 
-	"example.com/safeconduct/internal/strictjson"
 	"github.com/santhosh-tekuri/jsonschema/v5"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // Twins are properties of one object whose names are the same but for case, as

@@ -11,8 +11,9 @@ import (
 	"time"
 	"unicode"
 
-	"example.com/safeconduct/internal/strictjson"
 	"github.com/google/jsonschema-go/jsonschema"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // For returns the schema of the JSON that package encoding/json makes of a T, under

@@ -8,11 +8,9 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 
-	"example.com/safeconduct/internal/pair"
 	"example.com/safeconduct/schema"
 )
 
@@ -70,16 +68,6 @@ func wantPanic(t testing.TB, what, want string, f func()) {
 		}
 	}()
 	f()
-}
-
-// fastest returns the least time that f took of a few tries: on a busy machine the
-// others say nothing.
-func fastest(f func()) time.Duration {
-	least := time.Hour
-	for range 5 {
-		least = min(least, pair.Thread(f))
-	}
-	return least
 }
 
 func mustCompile(t testing.TB, text string) *schema.Schema {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/middleware"
 	"example.com/safeconduct/schema"
 )
@@ -21,7 +22,7 @@ func TestCompileIsOfOneMind(t *testing.T) {
 		`{"$schema":"https://json-schema.org/draft/2019-09/schema","$defs":{"a":{"$anchor":"a","$recursiveAnchor":true,"properties":{"x":{"$ref":"#b"},"y":{"$ref":"#c"}}},
 			"b":{"$anchor":"b","anyOf":[{"$ref":"#c"}]},"c":{"$anchor":"c","if":{"$ref":"#b"}}},"$ref":"#a"}`,
 	} {
-		for range 400 / slack {
+		for range 400 / jsontest.Slack {
 			if s, err := schema.Compile("loop", []byte(text)); err == nil || !strings.Contains(err.Error(), "refers to itself at the same place") {
 				t.Fatalf("%s: got %v, %v, want the error about the loop each time", text, s, err)
 			}
@@ -32,9 +33,9 @@ func TestCompileIsOfOneMind(t *testing.T) {
 // Of whatever small graph of references, the verdict is the same each time, and a
 // contract can be made of what compiles.
 func TestCompileIsOfOneMindAboutGraphs(t *testing.T) {
-	m, compiled, refused := newMutator(6), 0, 0
-	for range 600 / slack {
-		text := m.graph()
+	m, compiled, refused := jsontest.NewMutator(6), 0, 0
+	for range 600 / jsontest.Slack {
+		text := drawGraph(m)
 		s, err := schema.Compile("graph", []byte(text))
 		for range 4 {
 			again, err2 := schema.Compile("graph", []byte(text))
@@ -56,13 +57,13 @@ func TestCompileIsOfOneMindAboutGraphs(t *testing.T) {
 		}
 	}
 	t.Logf("%d compiled, %d refused", compiled, refused)
-	if min(compiled, refused) < 100/slack {
+	if min(compiled, refused) < 100/jsontest.Slack {
 		t.Errorf("got %d compiled and %d refused, want many of both", compiled, refused)
 	}
 }
 
-// graph returns a schema of a few definitions that refer to one another.
-func (m mutator) graph() string {
+// drawGraph returns a schema of a few definitions that refer to one another.
+func drawGraph(m jsontest.Mutator) string {
 	pick := func(all ...string) string { return all[m.IntN(len(all))] }
 	names := []string{"a", "b", "c", "d"}
 	refs := func() string {

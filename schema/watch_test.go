@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/internal/pair"
 	"example.com/safeconduct/schema"
 )
@@ -210,7 +211,7 @@ func TestEarlyCost(t *testing.T) {
 			var read int
 			var err error
 			took := pair.Thread(func() { read, err = s.Early(tc.text, []int{piece}) })
-			if took > slack*500*time.Millisecond {
+			if took > jsontest.Slack*500*time.Millisecond {
 				t.Errorf("%s in pieces of %d: took %v, want at most a few milliseconds", name, piece, took)
 			} else {
 				t.Logf("%s in pieces of %d: %d of %d bytes in %v, %v", name, piece, read, len(tc.text), took, err)
@@ -240,14 +241,14 @@ func manyNames(n int) string {
 // TestCorpusEarly: of texts that are refused, how many are refused before their
 // last byte has come; and none that is accepted is refused at all.
 func TestCorpusEarly(t *testing.T) {
-	const generated = 20_000 / slack
+	const generated = 20_000 / jsontest.Slack
 	suite, calls := suiteSamples(t), realCalls(t)
 	samples := slices.Concat(suite, calls)
-	m := newMutator(5)
+	m := jsontest.NewMutator(5)
 	var mutated []example
 	for i := range generated {
 		c := samples[i%len(samples)]
-		c.instance = m.mutate(c.instance)
+		c.instance = m.Mutate(c.instance)
 		mutated = append(mutated, c)
 	}
 	var bfcl []example
@@ -292,7 +293,7 @@ func TestCorpusEarly(t *testing.T) {
 // text is cut.
 func FuzzEarly(f *testing.F) {
 	for i, s := range fuzzSchemas {
-		for _, instance := range fuzzInstances {
+		for _, instance := range jsontest.Instances() {
 			f.Add([]byte(s), instance, 1+i%4, 1+i%7)
 		}
 	}
@@ -305,9 +306,9 @@ func FuzzEarly(f *testing.F) {
 		if _, err := s.Early(instance, []int{a, b}); err != nil {
 			discreet(t, string(text), []byte(instance), err)
 		}
-		m := mutator{rand.New(rand.NewPCG(uint64(a), uint64(b)))}
+		m := jsontest.Mutator{Rand: rand.New(rand.NewPCG(uint64(a), uint64(b)))}
 		if s.Validate([]byte(instance)) == nil {
-			early(t, s, m.mutate(instance), a, b)
+			early(t, s, m.Mutate(instance), a, b)
 		}
 	})
 }

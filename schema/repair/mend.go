@@ -1,4 +1,4 @@
-package schema
+package repair
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // A mender reads a value that is almost JSON, once and from left to right, and
@@ -31,12 +33,12 @@ func (m *mender) note(what string, at int) {
 	m.changes = append(m.changes, Change{what, 1, at})
 }
 
-// guess is the error of a place that could mean several things.
-func (m *mender) guess() error {
+// guessError is the error of a place that could mean several things.
+func (m *mender) guessError() error {
 	if m.at >= len(m.src) {
-		return fmt.Errorf("schema: %w: it ends too early", ErrBroken)
+		return fmt.Errorf("repair: %w: it ends too early", ErrBroken)
 	}
-	return fmt.Errorf("schema: %w: to repair it takes a guess (byte %d)", ErrBroken, m.at)
+	return fmt.Errorf("repair: %w: to repair it takes a guess (byte %d)", ErrBroken, m.at)
 }
 
 // has reports whether the text goes on with s.
@@ -68,11 +70,11 @@ func (m *mender) skip() (bool, error) {
 			if !unicode.IsSpace(r) && r != '\ufeff' && r != '\u200b' {
 				return m.at > start, nil
 			}
-			m.note(RepairSpace, m.at)
+			m.note(Space, m.at)
 			m.at += n
 			continue
 		}
-		m.note(RepairComment, m.at)
+		m.note(Comment, m.at)
 		i := bytes.Index(m.src[m.at:], []byte(end))
 		switch {
 		case i >= 0:
@@ -81,7 +83,7 @@ func (m *mender) skip() (bool, error) {
 			m.at = len(m.src)
 		default: // it may hide what was to come
 			m.at = len(m.src)
-			return true, m.guess()
+			return true, m.guessError()
 		}
 	}
 	return m.at > start, nil
@@ -104,8 +106,8 @@ func (m *mender) value() error {
 
 // container mends an object or an array, whose elements the func mends.
 func (m *mender) container(end byte, element func() error) error {
-	if len(m.open) == MaxDepth {
-		return m.guess()
+	if len(m.open) == strictjson.MaxDepth {
+		return m.guessError()
 	}
 	m.open = append(m.open, end)
 	m.out = append(m.out, m.src[m.at])
@@ -148,24 +150,24 @@ func (m *mender) separate(end byte, spaced bool) (done bool, err error) {
 			return false, err
 		}
 		if m.peek() == end {
-			m.note(RepairComma, comma)
+			m.note(Comma, comma)
 			m.at++
 			return true, nil
 		}
 	case c == 0, (c == '}' || c == ']') && bytes.IndexByte(m.open, c) >= 0:
-		m.note(RepairClose, m.at)
+		m.note(Bracket, m.at)
 		return true, nil
-	case end == '}' && spaced && m.quote() != 0, end == ']' && m.last() && (c == '{' || c == '['):
-		m.note(RepairComma, m.at)
+	case end == '}' && spaced && m.quote() != 0, end == ']' && m.lastIsContainer() && (c == '{' || c == '['):
+		m.note(Comma, m.at)
 	default:
-		return false, m.guess()
+		return false, m.guessError()
 	}
 	m.out = append(m.out, ',')
 	return false, nil
 }
 
-// last reports whether the last element was an object or an array.
-func (m *mender) last() bool {
+// lastIsContainer reports whether the last element was an object or an array.
+func (m *mender) lastIsContainer() bool {
 	c := m.out[len(m.out)-1]
 	return c == '}' || c == ']'
 }
@@ -183,7 +185,7 @@ func (m *mender) member() error {
 		return err
 	}
 	if m.peek() != ':' {
-		return m.guess()
+		return m.guessError()
 	}
 	m.at++
 	m.out = append(m.out, ':')
@@ -197,9 +199,9 @@ func (m *mender) member() error {
 func (m *mender) name() error {
 	word := m.word()
 	if len(word) == 0 {
-		return m.guess()
+		return m.guessError()
 	}
-	m.note(RepairName, m.at)
+	m.note(Name, m.at)
 	m.out = append(append(append(m.out, '"'), word...), '"')
 	m.at += len(word)
 	return nil
@@ -236,7 +238,7 @@ func firstRune(text []byte) rune {
 func (m *mender) text() error {
 	end := m.quote()
 	if end != '"' {
-		m.note(RepairQuotes, m.at)
+		m.note(Quotes, m.at)
 	}
 	_, n := utf8.DecodeRune(m.src[m.at:])
 	m.at += n
@@ -256,16 +258,16 @@ func (m *mender) text() error {
 		case r == '"' && end == '\'':
 			m.out = append(m.out, `\"`...)
 		case end > utf8.RuneSelf && (quotes[r] != 0 || r == '\u201d'):
-			return m.guess() // which quotes belong together is not known
+			return m.guessError() // which quotes belong together is not known
 		case r < ' ':
-			m.note(RepairControl, m.at)
+			m.note(ControlCharacter, m.at)
 			m.out = append(m.out, escaped(byte(r))...)
 		default:
 			m.out = append(m.out, m.src[m.at:m.at+n]...)
 		}
 		m.at += n
 	}
-	return m.guess()
+	return m.guessError()
 }
 
 // escaped returns the escape for a control character.
@@ -285,16 +287,16 @@ func escaped(c byte) string {
 func (m *mender) escape() error {
 	if m.at+1 == len(m.src) {
 		m.at++
-		return m.guess()
+		return m.guessError()
 	}
 	switch c := m.src[m.at+1]; c {
 	case '\'':
-		m.note(RepairEscape, m.at)
+		m.note(Backslash, m.at)
 		m.out = append(m.out, c)
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't', 'u':
 		m.out = append(m.out, '\\', c)
 	default:
-		return m.guess()
+		return m.guessError()
 	}
 	m.at += 2
 	return nil
@@ -309,14 +311,14 @@ func (m *mender) number() error {
 	}
 	if n == len(rest) {
 		m.at = len(m.src) // more digits may have been to come
-		return m.guess()
+		return m.guessError()
 	}
 	number := completed(rest[:n])
 	if !jsontext.Value(number).IsValid() {
-		return m.guess()
+		return m.guessError()
 	}
 	if !bytes.Equal(number, rest[:n]) {
-		m.note(RepairNumber, m.at)
+		m.note(Number, m.at)
 	}
 	m.out = append(m.out, number...)
 	m.at += n
@@ -353,10 +355,10 @@ func (m *mender) literal() error {
 		if m.at+len(word) == len(m.src) {
 			m.at = len(m.src) // where more was to come
 		}
-		return m.guess()
+		return m.guessError()
 	}
 	if literal != string(word) {
-		m.note(RepairLiteral, m.at)
+		m.note(Literal, m.at)
 	}
 	m.out = append(m.out, literal...)
 	m.at += len(word)

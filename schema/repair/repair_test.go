@@ -1,4 +1,4 @@
-package schema_test
+package repair_test
 
 import (
 	"bufio"
@@ -13,7 +13,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/schema"
+	"example.com/safeconduct/schema/repair"
 )
 
 func TestRepair(t *testing.T) {
@@ -50,7 +52,7 @@ func TestRepair(t *testing.T) {
 		{"Given {\"q\":1}:\n```\n{'a': 12\n```", `{"a":12}`, `wrote other quotes as " at byte 20; closed a bracket at byte 28`},
 		{"```python\n{'a': '```'}```", "{\"a\":\"```\"}", `wrote other quotes as ", 2 times from byte 11`},
 	} {
-		got, changes, err := schema.Repair([]byte(tc.text))
+		got, changes, err := repair.Repair([]byte(tc.text))
 		if err != nil || string(got) != tc.want || changes.String() != tc.changes {
 			t.Errorf("%q:\ngot  %s, %s, %v\nwant %s, %s", tc.text, got, changes, err, tc.want, tc.changes)
 		}
@@ -59,8 +61,8 @@ func TestRepair(t *testing.T) {
 
 // What a repair would have to guess it refuses.
 func TestRepairRefuses(t *testing.T) {
-	const guess = "schema: the JSON in the text is broken: to repair it takes a guess"
-	const early = "schema: the JSON in the text is broken: it ends too early"
+	const guess = "repair: the JSON in the text is broken: to repair it takes a guess"
+	const early = "repair: the JSON in the text is broken: it ends too early"
 	for _, tc := range []struct{ text, want string }{
 		// What was to come is not known.
 		{`{"a": 1`, early}, // or 12, or 1.5
@@ -113,30 +115,30 @@ func TestRepairRefuses(t *testing.T) {
 		{strings.Repeat(`{a:`, 65), guess},
 
 		// What is not strict.
-		{`{a:1,'a':2}`, "schema: the JSON in the text is broken: once repaired it must not have a property twice"},
-		{`{a:1,A:2}`, "schema: the JSON in the text is broken: once repaired it must not have properties whose names differ in case alone"},
-		{`[1e1000000000,]`, "schema: the JSON in the text is broken: once repaired it must be a number with an exponent from -324 to 308"},
-		{`['\ud800']`, "schema: the JSON in the text is broken: once repaired it must have no lone surrogate"},
-		{"['\xff']", "schema: the JSON in the text is broken: once repaired it must be valid UTF-8"},
+		{`{a:1,'a':2}`, "repair: the JSON in the text is broken: once repaired it must not have a property twice"},
+		{`{a:1,A:2}`, "repair: the JSON in the text is broken: once repaired it must not have properties whose names differ in case alone"},
+		{`[1e1000000000,]`, "repair: the JSON in the text is broken: once repaired it must be a number with an exponent from -324 to 308"},
+		{`['\ud800']`, "repair: the JSON in the text is broken: once repaired it must have no lone surrogate"},
+		{"['\xff']", "repair: the JSON in the text is broken: once repaired it must be valid UTF-8"},
 
 		// No value, or several.
-		{`hello world`, "schema: there is no JSON in the text"},
-		{`'London'`, "schema: there is no JSON in the text"},
-		{`.3`, "schema: there is no JSON in the text"},
-		{`-05`, "schema: there is no JSON in the text"},
-		{`f({'a':1})`, "schema: the JSON in the text is broken (byte 2)"},
-		{`{"a":1} {"a":2}`, "schema: there are several JSON values in the text"},
-		{"{'a':1}\n{'a':2}", "schema: there are several JSON values in the text"},
-		{"{'a':1}{'a':2}", "schema: there are several JSON values in the text"},
-		{"Given {\"a\":1}:\n{'a':2}", "schema: there are several JSON values in the text"},
-		{"{'a':1} or {\"a\":2}", "schema: there are several JSON values in the text"},
-		{`{'a': {'b': 1}}, 'c': 2}`, "schema: there are several JSON values in the text"},
-		{`{"a": {"b": 1}}, "c": 2}`, "schema: there are several JSON values in the text"},
-		{"{'a':'b'c ```json\n{'d':1}\n```'}", "schema: there are several JSON values in the text"},
-		{"```\n{'a':1} // x\n```\n```\n{'a':2}\n```", "schema: there are several JSON values in the text"},
-		{strings.Repeat("{a:1}", schema.MaxBytes/5+1), "schema: there is no JSON in the text: it must be at most 1048576 bytes long"},
+		{`hello world`, "repair: there is no JSON in the text"},
+		{`'London'`, "repair: there is no JSON in the text"},
+		{`.3`, "repair: there is no JSON in the text"},
+		{`-05`, "repair: there is no JSON in the text"},
+		{`f({'a':1})`, "repair: the JSON in the text is broken (byte 2)"},
+		{`{"a":1} {"a":2}`, "repair: there are several JSON values in the text"},
+		{"{'a':1}\n{'a':2}", "repair: there are several JSON values in the text"},
+		{"{'a':1}{'a':2}", "repair: there are several JSON values in the text"},
+		{"Given {\"a\":1}:\n{'a':2}", "repair: there are several JSON values in the text"},
+		{"{'a':1} or {\"a\":2}", "repair: there are several JSON values in the text"},
+		{`{'a': {'b': 1}}, 'c': 2}`, "repair: there are several JSON values in the text"},
+		{`{"a": {"b": 1}}, "c": 2}`, "repair: there are several JSON values in the text"},
+		{"{'a':'b'c ```json\n{'d':1}\n```'}", "repair: there are several JSON values in the text"},
+		{"```\n{'a':1} // x\n```\n```\n{'a':2}\n```", "repair: there are several JSON values in the text"},
+		{strings.Repeat("{a:1}", repair.MaxBytes/5+1), "repair: there is no JSON in the text: it must be at most 1048576 bytes long"},
 	} {
-		got, changes, err := schema.Repair([]byte(tc.text))
+		got, changes, err := repair.Repair([]byte(tc.text))
 		if err == nil || !strings.HasPrefix(err.Error(), tc.want) {
 			t.Errorf("%.100q: got %s, %s, %v, want error %s", tc.text, got, changes, err, tc.want)
 		}
@@ -147,12 +149,12 @@ func TestRepairRefuses(t *testing.T) {
 }
 
 func TestRepairIsLinear(t *testing.T) {
-	for what, text := range hostile(schema.MaxBytes / slack) {
-		within(t, what, text, func() { _, _, _ = schema.Repair([]byte(text)) })
+	for what, text := range hostile(repair.MaxBytes / jsontest.Slack) {
+		jsontest.Within(t, what, text, func() { _, _, _ = repair.Repair([]byte(text)) })
 	}
 	for _, unit := range []string{"a:1,", "'a':'b'\n", "// c\n", "/**/", "\u00a0", "a:[1]\n", "'b':{}\n", "c:.5,", "'\n':'\\''\n"} {
-		text := "{" + strings.Repeat(unit, (schema.MaxBytes/slack-1)/len(unit))
-		within(t, unit, text, func() { _, _, _ = schema.Repair([]byte(text)) })
+		text := "{" + strings.Repeat(unit, (repair.MaxBytes/jsontest.Slack-1)/len(unit))
+		jsontest.Within(t, unit, text, func() { _, _, _ = repair.Repair([]byte(text)) })
 	}
 }
 
@@ -234,10 +236,10 @@ func (s *sloppy) shut(n int, bracket string) {
 func TestRepairReadsWhatWasMeant(t *testing.T) {
 	repaired := 0
 	rapid.Check(t, func(t *rapid.T) {
-		meant := map[string]any{"a": drawInstance(t, 3), "b": "x'y"}
+		meant := map[string]any{"a": jsontest.DrawValue(t, 3), "b": "x'y"}
 		s := &sloppy{t: t}
 		s.value(meant)
-		got, changes, err := schema.Repair([]byte(s.b.String()))
+		got, changes, err := repair.Repair([]byte(s.b.String()))
 		if err != nil {
 			t.Fatalf("%s: got %v, want a value", s.b.String(), err)
 		}
@@ -248,7 +250,7 @@ func TestRepairReadsWhatWasMeant(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !reflect.DeepEqual(decodeNumbers(got), decodeNumbers(want)) {
+		if !reflect.DeepEqual(jsontest.DecodeValue(got), jsontest.DecodeValue(want)) {
 			t.Fatalf("%s: got %s, want %s", s.b.String(), got, want)
 		}
 	})
@@ -268,19 +270,19 @@ var repairedOtherwise = map[string]string{
 // Of the texts of another tool's tests comes strict JSON or an error. Most of the
 // errors are for what the tool guesses.
 func TestCorpusRepair(t *testing.T) {
-	f, err := os.Open(corpus(t, "json-repair", "pairs.jsonl"))
+	f, err := os.Open(jsontest.Corpus(t, "json-repair", "pairs.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	all := mustCompile(t, `true`)
+	all := schema.MustCompile("any", `true`)
 	pairs, equal, refused := 0, 0, 0
 	for lines := bufio.NewScanner(f); lines.Scan(); pairs++ {
 		var p struct{ Input, Expected string }
 		if err := json.Unmarshal(lines.Bytes(), &p); err != nil {
 			t.Fatal(err)
 		}
-		got, _, err := schema.Repair([]byte(p.Input))
+		got, _, err := repair.Repair([]byte(p.Input))
 		if err != nil {
 			if got != nil || whys(err) != 1 {
 				t.Errorf("%q: got %s, %v, want one of the errors alone", p.Input, got, err)
@@ -291,7 +293,7 @@ func TestCorpusRepair(t *testing.T) {
 		if err := all.Validate(got); err != nil {
 			t.Errorf("%q: got %s, and Validate says %v", p.Input, got, err)
 		}
-		if p.Expected != "" && reflect.DeepEqual(decodeNumbers(got), decodeNumbers([]byte(p.Expected))) {
+		if p.Expected != "" && reflect.DeepEqual(jsontest.DecodeValue(got), jsontest.DecodeValue([]byte(p.Expected))) {
 			equal++
 		} else if repairedOtherwise[p.Input] == "" {
 			t.Errorf("%q: got %s, want %s or an error", p.Input, got, p.Expected)
@@ -305,18 +307,18 @@ func TestCorpusRepair(t *testing.T) {
 
 // No change says anything of the text.
 func TestChangesAreDiscreet(t *testing.T) {
-	_, changes, err := schema.Repair([]byte(`{hunter2: 'hunter2', "hunter2b": 'x',}`))
+	_, changes, err := repair.Repair([]byte(`{hunter2: 'hunter2', "hunter2b": 'x',}`))
 	if err != nil || len(changes) != 3 {
 		t.Fatalf("got %v, %v, want three kinds of change", changes, err)
 	}
 	if strings.Contains(changes.String(), "hunter2") {
 		t.Errorf("got %s, want nothing of the text", changes)
 	}
-	want := schema.Change{What: schema.RepairQuotes, Times: 2, Offset: 10}
+	want := repair.Change{What: repair.Quotes, Times: 2, Offset: 10}
 	if !slices.Contains(changes, want) {
 		t.Errorf("got %v, want %v among them", changes, want)
 	}
-	if got := (schema.Changes)(nil).String(); got != "" {
+	if got := (repair.Changes)(nil).String(); got != "" {
 		t.Errorf("no changes: got %q, want none", got)
 	}
 }

@@ -1,4 +1,4 @@
-package schema
+package repair
 
 import (
 	"bytes"
@@ -15,19 +15,19 @@ import (
 // means for the fences that follow is not always certain; from there on all is in
 // doubt.
 type fences struct {
-	text []byte
-	at   int // marks before it were taken
-	line int // where the line of at begins
-	none bool
+	text    []byte
+	at      int // marks before it were taken
+	line    int // where the line of at begins
+	noMarks bool
 
-	mark  byte // of the fence that is open
-	size  int  // of its mark; 0 if none is open
-	loose bool // its mark is quoted, or so far indented that it may be none
-	span  int  // the size of a mark within this line that is not closed yet
+	mark       byte // of the fence that is open
+	size       int  // of its mark; 0 if none is open
+	mayBeNone  bool // its mark is quoted, or so far indented that it may be none
+	inlineSize int  // the size of a mark within this line that is not closed yet
 
-	begun bool // by the last mark, as far as is known, and nothing has come since
-	sure  bool // that it was begun
-	doubt bool
+	justBegun bool // by the last mark, as far as is known, and nothing has come since
+	certain   bool // that it was begun
+	inDoubt   bool
 }
 
 // A fencing says whether a value follows the mark that begins a code fence.
@@ -42,12 +42,12 @@ const (
 const maxLanguage = 20 // bytes of a word after a mark
 
 func newFences(text []byte) fences {
-	return fences{text: text, none: !bytes.Contains(text, []byte("```")) && !bytes.Contains(text, []byte("~~~"))}
+	return fences{text: text, noMarks: !bytes.Contains(text, []byte("```")) && !bytes.Contains(text, []byte("~~~"))}
 }
 
 // pass takes the marks up to an offset, and reports what value may begin there.
 func (f *fences) pass(to int) fencing {
-	if f.none {
+	if f.noMarks {
 		return unfenced
 	}
 	for i := f.at; i < to; {
@@ -57,21 +57,21 @@ func (f *fences) pass(to int) fencing {
 			f.newline(i)
 		case '`', '~':
 			end := i + markSize(f.text[i:to])
-			i = max(end, f.take(i, end))
+			i = max(end, f.takeMark(i, end))
 		case ' ', '\t', '\r':
 			i++
 		default:
-			f.begun = false
+			f.justBegun = false
 			i++
 		}
 		f.at = i
 	}
-	begun := f.begun
-	f.begun = false
+	begun := f.justBegun
+	f.justBegun = false
 	switch {
 	case !begun:
 		return unfenced
-	case f.doubt || !f.sure:
+	case f.inDoubt || !f.certain:
 		return perhapsFenced
 	}
 	return surelyFenced
@@ -87,8 +87,8 @@ func (f *fences) skip(to int) {
 
 func (f *fences) newline(at int) {
 	f.line = at
-	f.doubt = f.doubt || f.span > 0 // a mark in prose that nothing answers
-	f.span = 0
+	f.inDoubt = f.inDoubt || f.inlineSize > 0 // a mark in prose that nothing answers
+	f.inlineSize = 0
 }
 
 // markSize returns how often text repeats its first byte.
@@ -100,80 +100,80 @@ func markSize(text []byte) int {
 	return n
 }
 
-// take takes a run of backticks or tildes, and returns where what is fenced may
+// takeMark takes a run of backticks or tildes, and returns where what is fenced may
 // begin.
-func (f *fences) take(start, end int) int {
+func (f *fences) takeMark(start, end int) int {
 	c, size := f.text[start], end-start
-	begins, strict := f.begins(start)
+	begins, strict := f.beginsLine(start)
 	if size < len(fenceMark) || c == '~' && !begins {
-		f.begun = false
+		f.justBegun = false
 		return end
 	}
-	language := end + len(words(f.text[end:]))
-	alone := f.ends(language)
+	language := end + len(languageAt(f.text[end:]))
+	alone := f.endsLine(language)
 	switch {
-	case f.doubt:
-		f.begun = true
-		return f.content(language)
+	case f.inDoubt:
+		f.justBegun = true
+		return f.contentStart(language)
 	case f.size > 0:
-		return f.within(c, end, size, begins, strict)
-	case f.span > 0:
-		f.doubt = size != f.span
-		f.span, f.begun = 0, f.doubt
+		return f.takeInner(c, end, size, begins, strict)
+	case f.inlineSize > 0:
+		f.inDoubt = size != f.inlineSize
+		f.inlineSize, f.justBegun = 0, f.inDoubt
 		return language
-	case !begins && !alone, c == '`' && !f.opens(end):
-		f.span, f.begun, f.sure = size, true, false
+	case !begins && !alone, c == '`' && !f.noBackticksFollow(end):
+		f.inlineSize, f.justBegun, f.certain = size, true, false
 		return language
 	}
-	f.mark, f.size, f.loose = c, size, begins && !strict
-	f.begun = true
-	content := f.content(language)
-	f.sure = !f.loose && (alone || content > language) // else CommonMark has words there
+	f.mark, f.size, f.mayBeNone = c, size, begins && !strict
+	f.justBegun = true
+	content := f.contentStart(language)
+	f.certain = !f.mayBeNone && (alone || content > language) // else CommonMark has words there
 	return content
 }
 
-// content returns where what is fenced may begin, if a mark with a language ends at an
+// contentStart returns where what is fenced may begin, if a mark with a language ends at an
 // offset: there, or on the next line.
-func (f *fences) content(language int) int {
+func (f *fences) contentStart(language int) int {
 	if i := bytes.IndexAny(f.text[language:], "`{[\n"); i >= 0 && f.text[language+i] == '\n' {
 		return language + i
 	}
 	return language
 }
 
-// within takes a mark within a fence, which is one that begins another if a
+// takeInner takes a mark within a fence, which is one that begins another if a
 // language stands behind it.
-func (f *fences) within(c byte, end, size int, begins, strict bool) int {
-	f.begun = false
+func (f *fences) takeInner(c byte, end, size int, begins, strict bool) int {
+	f.justBegun = false
 	switch {
 	case c != f.mark || size < f.size:
 	case !begins:
-		f.doubt = true // it ends the fence or belongs to what is in it
-	case f.names(end):
-		f.doubt, f.begun = true, true
-		return f.content(end + len(words(f.text[end:])))
-	case !f.ends(end):
-		f.doubt = true
-	case f.loose == strict:
-		f.doubt, f.begun = true, f.loose
+		f.inDoubt = true // it ends the fence or belongs to what is in it
+	case f.languageFollows(end):
+		f.inDoubt, f.justBegun = true, true
+		return f.contentStart(end + len(languageAt(f.text[end:])))
+	case !f.endsLine(end):
+		f.inDoubt = true
+	case f.mayBeNone == strict:
+		f.inDoubt, f.justBegun = true, f.mayBeNone
 	default:
 		f.size = 0
 	}
 	return end
 }
 
-// names reports whether a language stands behind a mark.
-func (f *fences) names(end int) bool {
+// languageFollows reports whether a language stands behind a mark.
+func (f *fences) languageFollows(end int) bool {
 	if end < len(f.text) && isWord(f.text[end]) {
 		return true
 	}
-	language := words(f.text[end:])
-	return len(language) > 0 && f.ends(end+len(language))
+	language := languageAt(f.text[end:])
+	return len(language) > 0 && f.endsLine(end+len(language))
 }
 
-// begins reports whether a mark begins its line, and as CommonMark has it: indented
+// beginsLine reports whether a mark begins its line, and as CommonMark has it: indented
 // by at most three spaces, and not within a quotation.
-func (f *fences) begins(mark int) (begins, strict bool) {
+func (f *fences) beginsLine(mark int) (begins, strict bool) {
 	before := f.text[f.line:mark]
 	const most = 100 // bytes, so that many marks in a line take no longer
 	if len(before) > most || len(bytes.Trim(before, "> \t")) > 0 {
@@ -182,21 +182,21 @@ func (f *fences) begins(mark int) (begins, strict bool) {
 	return true, len(before) <= 3 && len(bytes.Trim(before, " ")) == 0
 }
 
-// ends reports whether nothing follows in the line.
-func (f *fences) ends(at int) bool {
+// endsLine reports whether nothing follows in the line.
+func (f *fences) endsLine(at int) bool {
 	rest := bytes.TrimLeft(f.text[at:], " \t\r")
 	return len(rest) == 0 || rest[0] == '\n'
 }
 
-// opens reports whether the line goes on without backticks.
-func (f *fences) opens(at int) bool {
+// noBackticksFollow reports whether the line goes on without backticks.
+func (f *fences) noBackticksFollow(at int) bool {
 	i := bytes.IndexAny(f.text[at:], "`\n")
 	return i < 0 || f.text[at+i] == '\n'
 }
 
-// words returns the language behind a mark that a text begins with, and the white
+// languageAt returns the language behind a mark that a text begins with, and the white
 // space before it.
-func words(text []byte) []byte {
+func languageAt(text []byte) []byte {
 	start := len(text) - len(bytes.TrimLeft(text, " \t"))
 	end := start
 	for end < len(text) && end-start < maxLanguage && isWord(text[end]) {
@@ -212,9 +212,9 @@ func isWord(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '+' || c == '-' || c == '_'
 }
 
-// filled reports whether a value that follows the mark that begins a fence is all
+// fills reports whether a value that follows the mark that begins a fence is all
 // that is in it, if it ends at an offset.
-func (f *fences) filled(is fencing, at int) fencing {
+func (f *fences) fills(is fencing, at int) fencing {
 	rest := bytes.TrimLeft(f.text[at:], space)
 	switch {
 	case is == unfenced || len(rest) == 0:
@@ -227,14 +227,14 @@ func (f *fences) filled(is fencing, at int) fencing {
 		return unfenced
 	}
 	mark := len(f.text) - len(rest)
-	if before := bytes.TrimRight(f.text[:mark], " \t"); bytes.HasSuffix(before, []byte("\n")) && f.names(mark+markSize(rest)) {
+	if before := bytes.TrimRight(f.text[:mark], " \t"); bytes.HasSuffix(before, []byte("\n")) && f.languageFollows(mark+markSize(rest)) {
 		return perhapsFenced
 	}
 	return surelyFenced
 }
 
-// closing returns the mark that ends the fence that is open, or may be.
-func (f *fences) closing() string {
+// closingMark returns the mark that ends the fence that is open, or may be.
+func (f *fences) closingMark() string {
 	if f.size == 0 {
 		return fenceMark
 	}

@@ -1,14 +1,13 @@
-package schema_test
+package repair_test
 
 import (
 	"bytes"
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
-	"example.com/safeconduct/internal/pair"
-	"example.com/safeconduct/schema"
+	"example.com/safeconduct/internal/jsontest"
+	"example.com/safeconduct/schema/repair"
 )
 
 func TestExtract(t *testing.T) {
@@ -56,54 +55,54 @@ func TestExtract(t *testing.T) {
 		{"```\nThe answer: {\"a\":1}\n```", `{"a":1}`, nil},
 
 		// Several candidates.
-		{`{"a":1} {"a":2}`, ``, schema.ErrAmbiguous},
-		{"{\"a\":1}\n{\"b\":2}\n", ``, schema.ErrAmbiguous},
-		{`Either {"a":1} or [1].`, ``, schema.ErrAmbiguous},
-		{`As [1] says: {"a":1}`, ``, schema.ErrAmbiguous},
-		{"```json\n{\"a\":1}\n```\nor\n```json\n{\"a\":2}\n```", ``, schema.ErrAmbiguous},
-		{"```json\n{\"a\":1}\n{\"a\":2}\n```", ``, schema.ErrAmbiguous},
+		{`{"a":1} {"a":2}`, ``, repair.ErrAmbiguous},
+		{"{\"a\":1}\n{\"b\":2}\n", ``, repair.ErrAmbiguous},
+		{`Either {"a":1} or [1].`, ``, repair.ErrAmbiguous},
+		{`As [1] says: {"a":1}`, ``, repair.ErrAmbiguous},
+		{"```json\n{\"a\":1}\n```\nor\n```json\n{\"a\":2}\n```", ``, repair.ErrAmbiguous},
+		{"```json\n{\"a\":1}\n{\"a\":2}\n```", ``, repair.ErrAmbiguous},
 		{"```json\n{\"a\":1}\n``` {\"b\":1} ```", `{"a":1}`, nil},
-		{`{"a":1} {"b":1} {"a":1}`, ``, schema.ErrAmbiguous},
+		{`{"a":1} {"b":1} {"a":1}`, ``, repair.ErrAmbiguous},
 
 		// The same one twice.
 		{`{"a":1}, I repeat: {"a":1}`, `{"a":1}`, nil},
 		{"Draft: {\"a\":[1,\"x \\\" y\"]}\nAnswer: { \"a\" : [ 1,\n\"x \\\" y\" ] }", `{"a":[1,"x \" y"]}`, nil},
-		{`{"a":"x y"} {"a":"xy"}`, ``, schema.ErrAmbiguous},
-		{`{"a":"\" "} {"a":"\""}`, ``, schema.ErrAmbiguous},
-		{`{"a":1} {"a":1.0}`, ``, schema.ErrAmbiguous},
+		{`{"a":"x y"} {"a":"xy"}`, ``, repair.ErrAmbiguous},
+		{`{"a":"\" "} {"a":"\""}`, ``, repair.ErrAmbiguous},
+		{`{"a":1} {"a":1.0}`, ``, repair.ErrAmbiguous},
 		{"```\n[1]\n```\n```\n[ 1 ]\n```", `[1]`, nil},
 
 		// What is broken holds no answer.
-		{`{"a":{"b":1},"c":oops}`, ``, schema.ErrBroken},
-		{`{a: 1}`, ``, schema.ErrBroken},
-		{`{'a': [1]}`, ``, schema.ErrBroken},
-		{`[foo, {"a":1}]`, ``, schema.ErrBroken},
-		{`[note: {"a":1}]`, ``, schema.ErrBroken},
-		{`[ ... and {"a":1}`, ``, schema.ErrBroken},
-		{`[None, {"a":1}]`, ``, schema.ErrBroken},
-		{`{{"a":1}}`, ``, schema.ErrBroken},
-		{`{"a":1} and {'b':2}`, ``, schema.ErrBroken},
-		{"Given {\"q\":1}:\n```\n{'a': [1]\n```", ``, schema.ErrBroken},
-		{"Given {\"q\":1}:\n```go\n{ x }\n```", ``, schema.ErrBroken},
-		{`[{"a":1}`, ``, schema.ErrBroken},
-		{`{"a":{"b":1}},"c":2}`, ``, schema.ErrBroken},
-		{`"a":{"b":1},"c":2}`, ``, schema.ErrBroken},
-		{"{\"a\":1}} {\"b\":1}", ``, schema.ErrAmbiguous},
-		{"{\"a\":\"say \"```json\n{\"b\":1}\n```\" twice\"}", ``, schema.ErrBroken},
-		{"{\"a\":{\"b\":oops},\n```json\n{\"b\":1}\n```}", ``, schema.ErrBroken},
-		{"['a {x} ```json\n{\"b\":1}\n```']", ``, schema.ErrBroken},
-		{`[{"a":1},{"b":2`, ``, schema.ErrBroken},
-		{`[1 {"a":2}]`, ``, schema.ErrBroken},
-		{`{"a":1`, ``, schema.ErrBroken},
-		{`{"a":"x` + "\n" + `y"} {"b":1}`, ``, schema.ErrBroken},
-		{"{\"a\":\"\xff\"}", ``, schema.ErrBroken},
-		{`{"a":"\ud800"}`, ``, schema.ErrBroken},
-		{"Take {\"a\":1}:\n```json\n{\"b\": oops}\n```", ``, schema.ErrBroken},
-		{"{\"a\":1,\"a\":2}", ``, schema.ErrBroken},
-		{"{\"a\":1,\"A\":2}", ``, schema.ErrBroken},
-		{"x [1e1000000000]", ``, schema.ErrBroken},
-		{"[" + strings.Repeat("1", 200) + "]", ``, schema.ErrBroken},
-		{strings.Repeat("[", 65) + strings.Repeat("]", 65), ``, schema.ErrBroken},
+		{`{"a":{"b":1},"c":oops}`, ``, repair.ErrBroken},
+		{`{a: 1}`, ``, repair.ErrBroken},
+		{`{'a': [1]}`, ``, repair.ErrBroken},
+		{`[foo, {"a":1}]`, ``, repair.ErrBroken},
+		{`[note: {"a":1}]`, ``, repair.ErrBroken},
+		{`[ ... and {"a":1}`, ``, repair.ErrBroken},
+		{`[None, {"a":1}]`, ``, repair.ErrBroken},
+		{`{{"a":1}}`, ``, repair.ErrBroken},
+		{`{"a":1} and {'b':2}`, ``, repair.ErrBroken},
+		{"Given {\"q\":1}:\n```\n{'a': [1]\n```", ``, repair.ErrBroken},
+		{"Given {\"q\":1}:\n```go\n{ x }\n```", ``, repair.ErrBroken},
+		{`[{"a":1}`, ``, repair.ErrBroken},
+		{`{"a":{"b":1}},"c":2}`, ``, repair.ErrBroken},
+		{`"a":{"b":1},"c":2}`, ``, repair.ErrBroken},
+		{"{\"a\":1}} {\"b\":1}", ``, repair.ErrAmbiguous},
+		{"{\"a\":\"say \"```json\n{\"b\":1}\n```\" twice\"}", ``, repair.ErrBroken},
+		{"{\"a\":{\"b\":oops},\n```json\n{\"b\":1}\n```}", ``, repair.ErrBroken},
+		{"['a {x} ```json\n{\"b\":1}\n```']", ``, repair.ErrBroken},
+		{`[{"a":1},{"b":2`, ``, repair.ErrBroken},
+		{`[1 {"a":2}]`, ``, repair.ErrBroken},
+		{`{"a":1`, ``, repair.ErrBroken},
+		{`{"a":"x` + "\n" + `y"} {"b":1}`, ``, repair.ErrBroken},
+		{"{\"a\":\"\xff\"}", ``, repair.ErrBroken},
+		{`{"a":"\ud800"}`, ``, repair.ErrBroken},
+		{"Take {\"a\":1}:\n```json\n{\"b\": oops}\n```", ``, repair.ErrBroken},
+		{"{\"a\":1,\"a\":2}", ``, repair.ErrBroken},
+		{"{\"a\":1,\"A\":2}", ``, repair.ErrBroken},
+		{"x [1e1000000000]", ``, repair.ErrBroken},
+		{"[" + strings.Repeat("1", 200) + "]", ``, repair.ErrBroken},
+		{strings.Repeat("[", 65) + strings.Repeat("]", 65), ``, repair.ErrBroken},
 
 		// Wrapped.
 		{`{"__arg1": {"a":1}}`, `{"a":1}`, nil},
@@ -115,23 +114,23 @@ func TestExtract(t *testing.T) {
 		{`"\"{\\\"a\\\":1}\""`, `{"a":1}`, nil},
 		{`"\"x\""`, `"\"x\""`, nil},
 		{`"{\"a\":1} {\"b\":1}"`, `"{\"a\":1} {\"b\":1}"`, nil},
-		{`{"__arg1":1,"__arg1":2}`, ``, schema.ErrBroken},
+		{`{"__arg1":1,"__arg1":2}`, ``, repair.ErrBroken},
 		{`{"__arg1":1,"b":2}`, `{"__arg1":1,"b":2}`, nil},
 		{`{"__ARG1":1}`, `{"__ARG1":1}`, nil},
 		{`{"a":{"__arg1":1}}`, `{"a":{"__arg1":1}}`, nil},
-		{`{"__arg1":"{\"a\":1,\"a\":2}"}`, ``, schema.ErrBroken},
+		{`{"__arg1":"{\"a\":1,\"a\":2}"}`, ``, repair.ErrBroken},
 
 		// Nothing.
-		{``, ``, schema.ErrNoJSON},
-		{"  \n", ``, schema.ErrNoJSON},
-		{`The answer is 42.`, ``, schema.ErrNoJSON},
-		{`Final Answer: "London"`, ``, schema.ErrNoJSON},
-		{"{", ``, schema.ErrNoJSON},
-		{"```json\n42\n```", ``, schema.ErrNoJSON},
-		{"\xff", ``, schema.ErrNoJSON},
+		{``, ``, repair.ErrNoJSON},
+		{"  \n", ``, repair.ErrNoJSON},
+		{`The answer is 42.`, ``, repair.ErrNoJSON},
+		{`Final Answer: "London"`, ``, repair.ErrNoJSON},
+		{"{", ``, repair.ErrNoJSON},
+		{"```json\n42\n```", ``, repair.ErrNoJSON},
+		{"\xff", ``, repair.ErrNoJSON},
 	} {
 		before := strings.Clone(tc.text)
-		got, err := schema.Extract([]byte(tc.text))
+		got, err := repair.Extract([]byte(tc.text))
 		if string(got) != tc.want || !errors.Is(err, tc.err) {
 			t.Errorf("%.200q: got %q, %v, want %q, %v", tc.text, got, err, tc.want, tc.err)
 		}
@@ -144,7 +143,7 @@ func TestExtract(t *testing.T) {
 // The value is a part of the text.
 func TestExtractCopiesNothing(t *testing.T) {
 	text := []byte("Here: {\"a\":[1,2,3]} there")
-	got, err := schema.Extract(text)
+	got, err := repair.Extract(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,13 +156,13 @@ func TestExtractCopiesNothing(t *testing.T) {
 // No error says anything of the text.
 func TestExtractErrorsAreDiscreet(t *testing.T) {
 	for _, tc := range []struct{ text, want string }{
-		{`hunter2`, "schema: there is no JSON in the text"},
-		{strings.Repeat(" ", schema.MaxBytes+1), "schema: there is no JSON in the text: it must be at most 1048576 bytes long"},
-		{`ab {"hunter2":1 `, "schema: the JSON in the text is broken (byte 3)"},
-		{`{"hunter2":1,"hunter2":2}`, "schema: the JSON in the text is broken: it must not have a property twice"},
-		{`[1] ["hunter2"]`, "schema: there are several JSON values in the text"},
+		{`hunter2`, "repair: there is no JSON in the text"},
+		{strings.Repeat(" ", repair.MaxBytes+1), "repair: there is no JSON in the text: it must be at most 1048576 bytes long"},
+		{`ab {"hunter2":1 `, "repair: the JSON in the text is broken (byte 3)"},
+		{`{"hunter2":1,"hunter2":2}`, "repair: the JSON in the text is broken: it must not have a property twice"},
+		{`[1] ["hunter2"]`, "repair: there are several JSON values in the text"},
 	} {
-		if got, err := schema.Extract([]byte(tc.text)); err == nil || err.Error() != tc.want || got != nil {
+		if got, err := repair.Extract([]byte(tc.text)); err == nil || err.Error() != tc.want || got != nil {
 			t.Errorf("%.100s: got %s, %v, want error %s", tc.text, got, err, tc.want)
 		}
 	}
@@ -203,19 +202,7 @@ func escaped(text string, n int) string {
 }
 
 func TestExtractIsLinear(t *testing.T) {
-	for what, text := range hostile(schema.MaxBytes / slack) {
-		within(t, what, text, func() { _, _ = schema.Extract([]byte(text)) })
-	}
-}
-
-// within fails where f takes more than 50 ms of CPU time for each 100 kB of the
-// text.
-func within(t *testing.T, what, text string, f func()) {
-	t.Helper()
-	limit := slack * 50 * time.Millisecond * time.Duration(max(1, len(text)/100_000))
-	if took := pair.Thread(f); took > limit {
-		if took = fastest(f); took > limit {
-			t.Errorf("%q: took %v, want at most %v", what, took, limit)
-		}
+	for what, text := range hostile(repair.MaxBytes / jsontest.Slack) {
+		jsontest.Within(t, what, text, func() { _, _ = repair.Extract([]byte(text)) })
 	}
 }

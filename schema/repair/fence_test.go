@@ -1,4 +1,4 @@
-package schema_test
+package repair_test
 
 import (
 	"errors"
@@ -8,13 +8,14 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/safeconduct/schema"
+	"example.com/safeconduct/internal/jsontest"
+	"example.com/safeconduct/schema/repair"
 )
 
 // The mark that ends a code fence begins none, and where it is not certain which a
 // mark does no value goes before others for it.
 func TestAClosingMarkOpensNoFence(t *testing.T) {
-	ambiguous, broken := schema.ErrAmbiguous, schema.ErrBroken
+	ambiguous, broken := repair.ErrAmbiguous, repair.ErrBroken
 	for _, tc := range []struct {
 		text, want string
 		err        error
@@ -59,11 +60,11 @@ func TestAClosingMarkOpensNoFence(t *testing.T) {
 		{"{'n':1}\n\n    ```\n    {'n': oops}\n    ```\n", ``, broken},
 	} {
 		text, want := strings.ReplaceAll(tc.text, "'", `"`), strings.ReplaceAll(tc.want, "'", `"`)
-		got, err := schema.Extract([]byte(text))
+		got, err := repair.Extract([]byte(text))
 		if string(got) != want || !errors.Is(err, tc.err) || (err == nil) != (tc.err == nil) {
 			t.Errorf("%q: got %s, %v, want %s, %v", text, got, err, want, tc.err)
 		}
-		got, _, err = schema.Repair([]byte(tc.text))
+		got, _, err = repair.Repair([]byte(tc.text))
 		if string(got) != want || (err == nil) != (tc.err == nil) {
 			t.Errorf("%q: got %s, %v repaired, want %s", tc.text, got, err, want)
 		}
@@ -92,7 +93,7 @@ func answer(fenced, plain []string) string {
 }
 
 // add adds one part.
-func (s *saying) add(m mutator) {
+func (s *saying) add(m jsontest.Mutator) {
 	pick := func(all ...string) string { return all[m.IntN(len(all))] }
 	value := fmt.Sprintf(`{"n":%d}`, m.IntN(3))
 	mark := strings.Repeat(pick("`", "`", "~"), 3+m.IntN(3))
@@ -177,9 +178,9 @@ func commonMark(text string) (fenced, plain []string) {
 // than the one that it means; and that one, or an ErrAmbiguous, where its fences are
 // those of CommonMark.
 func TestExtractTakesNoOtherValue(t *testing.T) {
-	m := newMutator(7)
+	m := jsontest.NewMutator(7)
 	certain, sloppy, refused := 0, 0, 0
-	for range 60_000 / slack {
+	for range 60_000 / jsontest.Slack {
 		var s saying
 		for range 2 + m.IntN(6) {
 			s.add(m)
@@ -199,9 +200,9 @@ func TestExtractTakesNoOtherValue(t *testing.T) {
 			var got []byte
 			var err error
 			if how == "extracted" {
-				got, err = schema.Extract([]byte(text))
+				got, err = repair.Extract([]byte(text))
 			} else {
-				got, _, err = schema.Repair([]byte(strings.ReplaceAll(text, `"`, "'")))
+				got, _, err = repair.Repair([]byte(strings.ReplaceAll(text, `"`, "'")))
 				got = []byte(strings.ReplaceAll(string(got), "'", `"`))
 			}
 			values := len(s.fenced)+len(s.plain) > 0
@@ -209,7 +210,7 @@ func TestExtractTakesNoOtherValue(t *testing.T) {
 			case err == nil && string(got) != want:
 				t.Fatalf("%q: got %s %s, want %s or an error", text, got, how, want)
 			case how == "repaired" || err == nil:
-			case strict && want != "", strict && values && !errors.Is(err, schema.ErrAmbiguous):
+			case strict && want != "", strict && values && !errors.Is(err, repair.ErrAmbiguous):
 				t.Fatalf("%q: got %v, want %s", text, err, want)
 			}
 			switch {
@@ -223,7 +224,7 @@ func TestExtractTakesNoOtherValue(t *testing.T) {
 		}
 	}
 	t.Logf("%d certain; of others %d told and %d refused", certain, sloppy, refused)
-	if min(certain, sloppy, refused) < 1000/slack {
+	if min(certain, sloppy, refused) < 1000/jsontest.Slack {
 		t.Error("got few of one kind, want many")
 	}
 }

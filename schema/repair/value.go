@@ -1,4 +1,4 @@
-package schema
+package repair
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 
 // value reads the JSON value at start. It returns nil if there is none, and where
 // it ends or breaks off.
-func (s *scan) value(start int) (value []byte, end int) {
+func (s *finder) value(start int) (value []byte, end int) {
 	text := s.text[start:]
 	n, err := s.read(text)
 	if err == nil {
@@ -24,7 +24,7 @@ func (s *scan) value(start int) (value []byte, end int) {
 
 // read returns the length of the JSON value at the start of text, white space
 // before it included.
-func (s *scan) read(text []byte) (int, error) {
+func (s *finder) read(text []byte) (int, error) {
 	s.dec.Reset(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))
 	if _, err := s.dec.ReadValue(); err != nil {
 		return len(text), err
@@ -33,7 +33,7 @@ func (s *scan) read(text []byte) (int, error) {
 }
 
 // whole returns the JSON value that all of text is but for white space.
-func (s *scan) whole(text []byte) ([]byte, bool) {
+func (s *finder) whole(text []byte) ([]byte, bool) {
 	text = bytes.Trim(text, space)
 	n, err := s.read(text)
 	return text, err == nil && n == len(text)
@@ -43,7 +43,7 @@ func (s *scan) whole(text []byte) ([]byte, bool) {
 const maxWraps = 4
 
 // unwrap returns what a value wraps, or else the value itself.
-func (s *scan) unwrap(value []byte) []byte {
+func (s *finder) unwrap(value []byte) []byte {
 	for range maxWraps {
 		inner := s.wrapped(value)
 		if inner == nil {
@@ -55,7 +55,7 @@ func (s *scan) unwrap(value []byte) []byte {
 }
 
 // wrapped returns the value within value, or nil if that wraps none.
-func (s *scan) wrapped(value []byte) []byte {
+func (s *finder) wrapped(value []byte) []byte {
 	switch value[0] {
 	case '{':
 		return s.argument(value)
@@ -78,7 +78,7 @@ func (s *scan) wrapped(value []byte) []byte {
 
 // argument returns the value of the only property of an object, if its name is
 // __arg1.
-func (s *scan) argument(object []byte) []byte {
+func (s *finder) argument(object []byte) []byte {
 	s.dec.Reset(bytes.NewBuffer(object), jsontext.AllowDuplicateNames(true))
 	if _, err := s.dec.ReadToken(); err != nil {
 		return nil
@@ -97,8 +97,8 @@ func (s *scan) argument(object []byte) []byte {
 	return object[end-len(value) : end]
 }
 
-// same reports whether two JSON values differ in white space alone.
-func same(a, b []byte) bool {
+// sameButForSpace reports whether two JSON values differ in white space alone.
+func sameButForSpace(a, b []byte) bool {
 	i, j, quoted := 0, 0, false
 	for {
 		if !quoted {

@@ -1,12 +1,13 @@
-package schema
+package repair
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
 
-	"example.com/safeconduct/internal/strictjson"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // Why [Extract] and [Repair] return no JSON. The errors wrap one of these, say
@@ -17,65 +18,46 @@ var (
 	ErrAmbiguous = errors.New("there are several JSON values in the text")
 )
 
-// Extract returns the one JSON value in what a model said. It never guesses: a
-// text whose value cannot be told is an error, which wraps [ErrNoJSON],
-// [ErrBroken] or [ErrAmbiguous].
-//
-//   - A text that is JSON but for white space around it is its own value, an
-//     object, an array, a string, a number, true, false or null.
-//   - Else each outermost object and array in the text is a candidate, whatever
-//     stands around it: prose, "Final Answer:", the marks of code fences.
-//   - A candidate that fills a code fence goes before those in prose. Fences are
-//     those of CommonMark, which are followed from the beginning of the text, and
-//     those that models write, behind prose or with prose behind them. Where it is
-//     not certain that a candidate is fenced, it must be the same as the others.
-//   - Two candidates that are the same but for white space are one.
-//   - What begins as an object or array and does not end as one is broken, and so
-//     is the text, unless the answer fills a code fence: what is left of it, or
-//     stands within it, is not taken for the answer, in a code fence or not. Nor is
-//     a value within other brackets, one in prose that goes on to a bracket which
-//     closes nothing, or what is not as strict as [Schema.Validate] demands, such
-//     as an object with a property twice.
-//
-// A value that wraps another one is unwrapped: the object {"__arg1": ...}, in
-// which langchaingo has models call tools, and a string that holds an object, an
-// array or such a string, each but for white space.
+// Extract returns the one JSON value in what a model said, in a code fence or in
+// prose, and takes away what wraps it; see the package's documentation for which
+// value that is. It never guesses: where the value cannot be told, the error wraps
+// [ErrNoJSON], [ErrBroken] or [ErrAmbiguous].
 //
 // The value is a part of the text, not a copy, except where it was within a
 // string. The text is not modified. Time and memory are linear in its length,
 // which may be [MaxBytes].
 func Extract(text []byte) ([]byte, error) {
 	if len(text) > MaxBytes {
-		return nil, fmt.Errorf("schema: %w: it %s", ErrNoJSON, strictjson.TooLong(MaxBytes).Reason)
+		return nil, fmt.Errorf("repair: %w: it %s", ErrNoJSON, strictjson.TooLong(MaxBytes).Reason)
 	}
-	s := newScan(text)
+	s := newFinder(text)
 	value, err := s.answer()
 	if err != nil {
 		return nil, err
 	}
 	value = s.unwrap(value)
 	if _, f := strictjson.Parse(strictjson.View(value), MaxBytes, false); f != nil {
-		return nil, fmt.Errorf("schema: %w: it %s", ErrBroken, f.Reason)
+		return nil, fmt.Errorf("repair: %w: it %s", ErrBroken, f.Reason)
 	}
 	return value, nil
 }
 
-// A scan looks for JSON values in a text. How it reads them, and what they wrap, is
-// in extractvalue.go.
-type scan struct {
+// A finder looks for JSON values in a text. How it reads them, and what they wrap, is
+// in value.go.
+type finder struct {
 	text   []byte
 	dec    *jsontext.Decoder
 	fences fences
 
-	fenced, perhaps, plain candidates // perhaps are those that may be fenced
+	fenced, maybeFenced, inProse candidates
 
-	from   int    // where the scan began
-	almost [3]int // where what need not be JSON begins, by how it is fenced; -1 if nothing does
+	searchedFrom int    // where the search began
+	almostJSON   [3]int // where what may be almost JSON begins, by how it is fenced; -1 if nothing does
 
-	open  int // brackets of prose that are not closed
-	outer int // where the first of them is
-	torn  int // brackets of broken JSON, and of what came since, that are not closed
-	ended int // where the last candidate in prose does; -1 if there is none
+	proseBrackets     int // brackets of prose that are not closed
+	firstProseBracket int // where the first of them is
+	brokenBrackets    int // brackets of broken JSON, and of what came since, that are not closed
+	lastEnd           int // where the last candidate in prose ends; -1 if there is none
 }
 
 // candidates are those of one kind.
@@ -86,46 +68,46 @@ type candidates struct {
 	first   int    // where the first begins, JSON or not; -1 if there is none
 }
 
-func newScan(text []byte) *scan {
-	return &scan{
-		text:    text,
-		dec:     jsontext.NewDecoder(new(bytes.Buffer)),
-		fences:  newFences(text),
-		fenced:  candidates{broken: -1, first: -1},
-		perhaps: candidates{broken: -1, first: -1},
-		plain:   candidates{broken: -1, first: -1},
-		almost:  [3]int{-1, -1, -1},
-		ended:   -1,
+func newFinder(text []byte) *finder {
+	return &finder{
+		text:        text,
+		dec:         jsontext.NewDecoder(new(bytes.Buffer)),
+		fences:      newFences(text),
+		fenced:      candidates{broken: -1, first: -1},
+		maybeFenced: candidates{broken: -1, first: -1},
+		inProse:     candidates{broken: -1, first: -1},
+		almostJSON:  [3]int{-1, -1, -1},
+		lastEnd:     -1,
 	}
 }
 
 // answer returns the only value that the text can mean.
-func (s *scan) answer() ([]byte, error) {
+func (s *finder) answer() ([]byte, error) {
 	if value, ok := s.whole(s.text); ok {
 		return value, nil
 	}
-	s.look(0, len(s.text))
+	s.search(0, len(s.text))
 	// What may be fenced must not make a difference.
-	c := s.plain
+	c := s.inProse
 	if s.fenced.first >= 0 {
 		c = s.fenced
 	}
-	c.join(s.perhaps)
+	c.join(s.maybeFenced)
 	switch {
 	case c.broken >= 0:
-		return nil, fmt.Errorf("schema: %w (byte %d)", ErrBroken, c.broken)
+		return nil, fmt.Errorf("repair: %w (byte %d)", ErrBroken, c.broken)
 	case c.several:
-		return nil, fmt.Errorf("schema: %w", ErrAmbiguous)
+		return nil, fmt.Errorf("repair: %w", ErrAmbiguous)
 	case c.value == nil:
-		return nil, fmt.Errorf("schema: %w", ErrNoJSON)
+		return nil, fmt.Errorf("repair: %w", ErrNoJSON)
 	}
 	return c.value, nil
 }
 
-// look finds all candidates from one offset to another. No byte is read twice: a
+// search finds all candidates from one offset to another. No byte is read twice: a
 // bracket that opens no JSON is passed at once, and where JSON breaks off the search
 // goes on from there.
-func (s *scan) look(at, to int) {
+func (s *finder) search(at, to int) {
 	for at < to {
 		i := bytes.IndexAny(s.text[at:to], "{[}]")
 		if i < 0 {
@@ -137,18 +119,18 @@ func (s *scan) look(at, to int) {
 }
 
 // bracket looks at the bracket at start, and returns where to go on.
-func (s *scan) bracket(start int) int {
+func (s *finder) bracket(start int) int {
 	fence := s.fences.pass(start)
-	kind := opening(s.text[start:])
+	kind := bracketKind(s.text[start:])
 	if kind == closing {
 		s.close(start)
 		return start + 1
 	}
-	if s.almost[fence] < 0 && (fence != unfenced || stands(s.text[s.from:start])) {
-		s.almost[fence] = start
+	if s.almostJSON[fence] < 0 && (fence != unfenced || introducesValue(s.text[s.searchedFrom:start])) {
+		s.almostJSON[fence] = start
 	}
 	if kind == opensProse && fence == unfenced {
-		s.prose(start)
+		s.openProse(start)
 		return start + 1
 	}
 	value, end := []byte(nil), start+1
@@ -156,59 +138,59 @@ func (s *scan) bracket(start int) int {
 		value, end = s.value(start)
 	}
 	if value != nil {
-		fence = s.fences.filled(fence, end)
+		fence = s.fences.fills(fence, end)
 	}
 	s.fences.skip(end)
 	switch {
-	case s.torn > 0:
-		s.plain.add(nil, start)
+	case s.brokenBrackets > 0:
+		s.inProse.add(nil, start)
 	case fence == surelyFenced:
 		s.fenced.add(value, start)
-	case s.open > 0:
-		s.plain.add(nil, s.outer)
+	case s.proseBrackets > 0:
+		s.inProse.add(nil, s.firstProseBracket)
 	case fence == perhapsFenced:
-		s.perhaps.add(value, start)
+		s.maybeFenced.add(value, start)
 	default:
-		s.plain.add(value, start)
-		s.ended = end
+		s.inProse.add(value, start)
+		s.lastEnd = end
 	}
 	if value == nil {
-		s.torn += depth(s.text[start:end])
+		s.brokenBrackets += openBrackets(s.text[start:end])
 	}
 	return end
 }
 
-// prose takes a bracket that opens no JSON.
-func (s *scan) prose(at int) {
-	if s.torn > 0 {
-		s.torn++
+// openProse takes a bracket that opens no JSON.
+func (s *finder) openProse(at int) {
+	if s.brokenBrackets > 0 {
+		s.brokenBrackets++
 		return
 	}
-	if s.open++; s.open == 1 {
-		s.outer = at
+	if s.proseBrackets++; s.proseBrackets == 1 {
+		s.firstProseBracket = at
 	}
 }
 
 // close takes a closing bracket of prose, or of what is broken. If it closes
 // nothing, the value before it was perhaps to go on, unless nothing stands between
 // them.
-func (s *scan) close(at int) {
+func (s *finder) close(at int) {
 	switch {
-	case s.torn > 0:
-		s.torn--
-	case s.open > 0:
-		s.open--
-	case s.ended < 0:
-	case len(bytes.TrimLeft(s.text[s.ended:at], space)) == 0:
-		s.ended = at + 1
+	case s.brokenBrackets > 0:
+		s.brokenBrackets--
+	case s.proseBrackets > 0:
+		s.proseBrackets--
+	case s.lastEnd < 0:
+	case len(bytes.TrimLeft(s.text[s.lastEnd:at], space)) == 0:
+		s.lastEnd = at + 1
 	default:
-		s.plain.add(nil, at)
-		s.ended = -1
+		s.inProse.add(nil, at)
+		s.lastEnd = -1
 	}
 }
 
-// depth returns how many brackets are open at the end of what begins as JSON.
-func depth(text []byte) (n int) {
+// openBrackets returns how many brackets are open at the end of what begins as JSON.
+func openBrackets(text []byte) (n int) {
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
 		case '"':
@@ -239,7 +221,7 @@ func (c *candidates) add(value []byte, start int) {
 	case c.value == nil:
 		c.value = value
 	case !c.several:
-		c.several = !same(c.value, value)
+		c.several = !sameButForSpace(c.value, value)
 	}
 }
 
@@ -267,8 +249,8 @@ const (
 	opensJSON    // if what follows is some
 )
 
-// opening returns what the bracket is that a text begins with.
-func opening(text []byte) int {
+// bracketKind returns what the bracket is that a text begins with.
+func bracketKind(text []byte) int {
 	rest := bytes.TrimLeft(text[1:], space)
 	switch {
 	case text[0] == '}' || text[0] == ']':

@@ -1,4 +1,4 @@
-package schema_test
+package jsontest
 
 import (
 	"encoding/json"
@@ -11,30 +11,33 @@ import (
 	"unicode/utf8"
 )
 
-// A mutator makes texts that are nearly valid of texts that are. It is
+// A Mutator makes texts that are nearly valid of texts that are. It is
 // deterministic.
-type mutator struct{ *rand.Rand }
+type Mutator struct{ *rand.Rand }
 
-func newMutator(seed uint64) mutator { return mutator{rand.New(rand.NewPCG(seed, 7))} }
+// NewMutator returns the Mutator with the seed.
+func NewMutator(seed uint64) Mutator { return Mutator{rand.New(rand.NewPCG(seed, 7))} }
 
-// odd are values, and texts that some parsers take for values.
-var odd = []string{
-	`null`, `true`, `false`, `0`, `-0`, `-1`, `1.0`, `1e2`, `0.5`, `1e400`, `-1E-400`, `1e309`, `9007199254740993`,
-	`123456789012345678901234567890`, `1.00000000000000000000001`, `01`, `1.`, `+1`, `NaN`,
-	`""`, `"a"`, `"A"`, `"\u0041"`, `"\ud83d\ude00"`, `"\ud800"`, `"\udc00\ud800"`, `"é"`, `"\u00e9"`, `"\/"`, `"\x"`,
-	"\"\xff\"", "\"\x00\"", "\"a\nb\"", `"\u0000"`, `"\u001F"`, `"` + strings.Repeat("x", 40) + `"`,
-	`[]`, `[null]`, `[1,2,3]`, `[[[]]]`, `{}`, `{"a":1}`, `{"a":1,"a":2}`, `{"a":1,"A":2}`, `{"k":1,"\u212a":2}`,
+// Odd returns values, and texts that some parsers take for values.
+func Odd() []string {
+	return []string{
+		`null`, `true`, `false`, `0`, `-0`, `-1`, `1.0`, `1e2`, `0.5`, `1e400`, `-1E-400`, `1e309`, `9007199254740993`,
+		`123456789012345678901234567890`, `1.00000000000000000000001`, `01`, `1.`, `+1`, `NaN`,
+		`""`, `"a"`, `"A"`, `"\u0041"`, `"\ud83d\ude00"`, `"\ud800"`, `"\udc00\ud800"`, `"é"`, `"\u00e9"`, `"\/"`, `"\x"`,
+		"\"\xff\"", "\"\x00\"", "\"a\nb\"", `"\u0000"`, `"\u001F"`, `"` + strings.Repeat("x", 40) + `"`,
+		`[]`, `[null]`, `[1,2,3]`, `[[[]]]`, `{}`, `{"a":1}`, `{"a":1,"a":2}`, `{"a":1,"A":2}`, `{"k":1,"\u212a":2}`,
+	}
 }
 
-// mutate returns a text like the one given, with a few changes.
-func (m mutator) mutate(text string) string {
+// Mutate returns a text like the one given, with a few changes.
+func (m Mutator) Mutate(text string) string {
 	if m.IntN(3) == 0 {
 		for range 1 + m.IntN(3) {
-			text = m.disturb(text)
+			text = m.Disturb(text)
 		}
 		return text
 	}
-	v := decodeNumbers([]byte(text))
+	v := DecodeValue([]byte(text))
 	if m.IntN(8) > 0 {
 		for range 1 + m.IntN(2) {
 			v = m.change(v)
@@ -45,8 +48,8 @@ func (m mutator) mutate(text string) string {
 	return b.String()
 }
 
-// disturb changes the bytes of a text.
-func (m mutator) disturb(text string) string {
+// Disturb changes the bytes of a text.
+func (m Mutator) Disturb(text string) string {
 	i := m.IntN(len(text) + 1)
 	switch m.IntN(4) {
 	case 0:
@@ -66,7 +69,7 @@ func (m mutator) disturb(text string) string {
 type raw string
 
 // change changes one value within v.
-func (m mutator) change(v any) any {
+func (m Mutator) change(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		if len(v) > 0 && m.IntN(4) > 0 {
@@ -87,7 +90,7 @@ func (m mutator) change(v any) any {
 		case len(v) > 0 && m.IntN(2) == 0:
 			return append(v, v[m.IntN(len(v))])
 		}
-		return append(v, raw(odd[m.IntN(len(odd))]))
+		return append(v, raw(m.odd()))
 	case string:
 		if m.IntN(2) == 0 {
 			return []any{v + "x", v + " ", strings.ToUpper(v), "é" + v, v + v, " " + v}[m.IntN(6)]
@@ -97,10 +100,15 @@ func (m mutator) change(v any) any {
 			return raw([]string{string(v) + ".0", string(v) + "e0", "-" + string(v), string(v) + "00", string(v) + ".5", string(v) + "e1", string(v)}[m.IntN(7)])
 		}
 	}
-	return raw(odd[m.IntN(len(odd))])
+	return raw(m.odd())
 }
 
-func (m mutator) changeObject(v map[string]any) any {
+func (m Mutator) odd() string {
+	all := Odd()
+	return all[m.IntN(len(all))]
+}
+
+func (m Mutator) changeObject(v map[string]any) any {
 	name := "extra"
 	if len(v) > 0 {
 		name = m.name(v)
@@ -112,14 +120,14 @@ func (m mutator) changeObject(v map[string]any) any {
 		i := m.IntN(len(name) + 1)
 		v[name[:i]+strings.Map(swapCase, name[i:])] = v[name]
 	case 2:
-		v[[]string{"x", "extra", "é", "K", "\u212a", "a b", name + "s", ""}[m.IntN(8)]] = raw(odd[m.IntN(len(odd))])
+		v[[]string{"x", "extra", "é", "K", "\u212a", "a b", name + "s", ""}[m.IntN(8)]] = raw(m.odd())
 	default:
-		return raw(odd[m.IntN(len(odd))])
+		return raw(m.odd())
 	}
 	return v
 }
 
-func (m mutator) name(v map[string]any) string {
+func (m Mutator) name(v map[string]any) string {
 	names := slices.Sorted(maps.Keys(v))
 	return names[m.IntN(len(names))]
 }
@@ -132,7 +140,7 @@ func swapCase(r rune) rune {
 }
 
 // write writes v: style 0 is compact, 1 has white space, and 2 odd escapes too.
-func (m mutator) write(b *strings.Builder, v any, style int) {
+func (m Mutator) write(b *strings.Builder, v any, style int) {
 	space := func() {
 		if style > 0 && m.IntN(2) == 0 {
 			b.WriteString([]string{" ", "\n", "\t", "\r\n  "}[m.IntN(4)])
@@ -178,7 +186,7 @@ func (m mutator) write(b *strings.Builder, v any, style int) {
 	space()
 }
 
-func (m mutator) quote(b *strings.Builder, s string, style int) {
+func (m Mutator) quote(b *strings.Builder, s string, style int) {
 	b.WriteByte('"')
 	for _, r := range s {
 		switch {
