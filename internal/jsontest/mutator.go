@@ -16,7 +16,9 @@ import (
 type Mutator struct{ *rand.Rand }
 
 // NewMutator returns the Mutator with the seed.
-func NewMutator(seed uint64) Mutator { return Mutator{rand.New(rand.NewPCG(seed, 7))} }
+func NewMutator(seed uint64) Mutator {
+	return Mutator{rand.New(rand.NewPCG(seed, 7))} //nolint:gosec // tests are to be repeatable
+}
 
 // Odd returns values, and texts that some parsers take for values.
 func Odd() []string {

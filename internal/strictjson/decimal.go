@@ -15,10 +15,11 @@ type Decimal struct {
 	Exponent int
 }
 
-const (
-	DecimalDigits = 18 // of a mantissa at most
-	farApart      = 19 // ten to this is more than any mantissa
-)
+// DecimalDigits is how many digits the mantissa of a [Decimal] has at most.
+const DecimalDigits = 18
+
+// Ten to farApart is more than any mantissa.
+const farApart = 19
 
 // String returns the number as JSON, in digits alone where that is short.
 func (d Decimal) String() string {

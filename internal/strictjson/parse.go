@@ -79,6 +79,7 @@ func (p *parser) space() {
 	}
 }
 
+// IsSpace reports whether c is white space to JSON.
 func IsSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
 
 // next returns the next byte, and zero at the end.
