@@ -1,6 +1,6 @@
 //go:build race
 
-package schema_test
+package jsontest
 
-// slack is how much slower the tests may be under the race detector.
-const slack = 10
+// Slack is how much slower the tests may be under the race detector.
+const Slack = 10
