@@ -16,17 +16,18 @@ func newErase() *cobra.Command {
 	var key, reason, authority string
 	cmd := &cobra.Command{
 		Use:   "erase LEDGER COMMITMENT --key FILE --reason TEXT --authority TEXT",
-		Short: "Make a content that a ledger commits to one that cannot be disclosed",
+		Short: "Erase a content that a ledger commits to, for good",
 		Long: `Erase removes a content from the payload store of the ledger and adds a record
-that says so, with the reason and who asked for it. The ledger verifies as before.
-COMMITMENT is what stands in the record of the content: see inspect --json. Reason
-and authority stand in the ledger for ever, in the clear.
+that says so, with the reason and who asked for it. The ledger verifies as
+before. COMMITMENT is what stands in the record of the content: see inspect
+--json. Reason and authority stand in the ledger for ever, in the clear.
 
 It writes the ledger, with the private root key, and so nobody else may at the
 time. What was kept elsewhere, in backups say, is not touched.
 
-An agent that died may have left records in an overflow on another disk, if it has
-one (evidence.Config.Overflow): let it open the ledger first, or they stay out of it.
+An agent that died may have left records in an overflow on another disk, if it
+has one (evidence.Config.Overflow): let it open the ledger first, or they stay
+out of it.
 
 Exit codes: 0 erased, 2 not.`,
 		Example: `  safeconduct erase ledger m2KDBsVd0VYRQzPWYq1M5rDrm3zwF6YO9kR7hT4aXbE \
@@ -91,15 +92,16 @@ func newRotate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rotate LEDGER --key OLD --to NEW",
 		Short: "Hand a ledger over to another root key",
-		Long: `Rotate adds a record to the ledger, signed by the private root keys in both files,
-that hands it over from the first to the second. From then on agents open it with
-the new key, and whoever verifies it must trust both.
+		Long: `Rotate adds a record to the ledger, signed by the private root keys in both
+files, that hands it over from the first to the second. From then on agents open
+it with the new key, and whoever verifies it must trust both.
 
-It writes the ledger, and so nobody else may at the time. Keep the public half of
-the old key for as long as the ledger is to be verified.
+It writes the ledger, and so nobody else may at the time. Keep the public half
+of the old key for as long as the ledger is to be verified.
 
-An agent that died may have left records in an overflow on another disk, if it has
-one (evidence.Config.Overflow): let it open the ledger first, or they stay out of it.
+An agent that died may have left records in an overflow on another disk, if it
+has one (evidence.Config.Overflow): let it open the ledger first, or they stay
+out of it.
 
 Exit codes: 0 handed over, 2 not.`,
 		Example: `  safeconduct keygen new.key

@@ -15,8 +15,8 @@ tlog-checkpoint, if it is of the records that are there and a session of the
 ledger signed it. Kept where whoever holds the ledger cannot change it, it shows
 later, with verify --checkpoint, whether the ledger was cut or written again.
 
-With --vkey it prints the key of that session instead, as one line that tools for
-signed notes and transparency logs take. Whether a root key introduced the
+With --vkey it prints the key of that session instead, as one line that tools
+for signed notes and transparency logs take. Whether a root key introduced the
 session is not checked: for that there is safeconduct verify.
 
 Exit codes: 0 printed, 2 not.`,

@@ -78,10 +78,10 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "safeconduct",
 		Short: "Make keys, verify ledgers and show what stands in them",
-		Long: `Safeconduct makes keys for evidence, verifies ledgers, shows what stands in them,
-proves it to others and collects ledgers from other machines. It exits with 0 if
-all is well, 1 if a ledger is damaged or a proof does not hold, 2 if it could not be
-done, and verify with 3 if the ledger holds no record yet.`,
+		Long: `Safeconduct makes keys for evidence, verifies ledgers, shows what stands in
+them, proves it to others and collects ledgers from other machines. It exits
+with 0 if all is well, 1 if a ledger is damaged or a proof does not hold, 2 if
+it could not be done, and verify with 3 if the ledger holds no record yet.`,
 		Version:                    version(),
 		SilenceErrors:              true,
 		SilenceUsage:               true,

@@ -17,13 +17,14 @@ func newExport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export LEDGER --dsse FILE | --tiles DIR",
 		Short: "Write a ledger in a form that other tools read",
-		Long: `Export writes the ledger for other tools. With --dsse each record goes to FILE as
-one line, a DSSE envelope; a minus stands for standard output. With --tiles the
-records that the newest checkpoint covers go to DIR as a C2SP tlog-tiles log, with
-the checkpoint, which can be served as static files; the key for tools is printed.
+		Long: `Export writes the ledger for other tools. With --dsse each record goes to FILE
+as one line, a DSSE envelope; a minus stands for standard output. With --tiles
+the records that the newest checkpoint covers go to DIR as a C2SP tlog-tiles
+log, with the checkpoint, which can be served as static files; the key for tools
+is printed.
 
-FILE and DIR must not exist; DIR may be empty. No root key is needed, and none is
-checked: for that there is safeconduct verify.
+FILE and DIR must not exist; DIR may be empty. No root key is needed, and none
+is checked: for that there is safeconduct verify.
 
 Exit codes: 0 written, 2 not, with nothing left behind.`,
 		Example: `  safeconduct export ledger --dsse records.jsonl

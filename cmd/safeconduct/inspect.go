@@ -16,9 +16,9 @@ func newInspect() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect LEDGER",
 		Short: "Show the runs in a ledger as timelines",
-		Long: `Inspect shows the runs in the ledger in LEDGER: who called what, what came of it, how
-long it took and how many tokens went in and out, what gates denied or changed
-and why. It checks NO signature: for that there is safeconduct verify.
+		Long: `Inspect shows the runs in the ledger in LEDGER: who called what, what came of
+it, how long it took and how many tokens went in and out, what gates denied or
+changed and why. It checks NO signature: for that there is safeconduct verify.
 
 A run is shown once it has ended, one that has not when its writer has. A call
 without an outcome is unknown: nobody knows what came of it. Where a provider
@@ -30,7 +30,8 @@ that identifies it.
 Exit codes: 0 shown, 1 there are bytes that are no record, 2 not shown.`,
 		Example: `  safeconduct inspect ledger
   safeconduct inspect ledger --run EBLQSKWUOFIKP7K3EAXIGJW4PE
-  safeconduct inspect ledger --json | jq 'select(.record.outcome.result == "denied")'`,
+  safeconduct inspect ledger --json |
+    jq 'select(.record.outcome.result == "denied")'`,
 		DisableFlagsInUseLine: true,
 		Args:                  one("LEDGER"),
 		ValidArgsFunction:     completeDir,

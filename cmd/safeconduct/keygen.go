@@ -23,8 +23,8 @@ its owner only, and the public half to FILE.pub. It overwrites neither.
 The agent signs with the private half, as evidence.Config.Key. Whoever verifies
 needs the public half, from a place that the agent cannot change.
 
-With --payload it makes a key that encrypts contents instead, 32 random bytes, and
-writes it to FILE in base64, readable by its owner only: for
+With --payload it makes a key that encrypts contents instead, 32 random bytes,
+and writes it to FILE in base64, readable by its owner only: for
 evidence.LoadPayloadKey and safeconduct reveal.`,
 		Example: `  safeconduct keygen agent.key
   safeconduct keygen --payload payload.key`,

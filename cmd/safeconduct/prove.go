@@ -19,10 +19,12 @@ shown but the statements about its session keys. safeconduct verify-proof checks
 it.
 
 The proof is a text of some kilobytes, a C2SP tlog-proof. The ID of a record is
-what inspect --json and tail show. Contents are not in it: see safeconduct reveal.
+what inspect --json and tail show. Contents are not in it: see safeconduct
+reveal.
 
 Exit codes: 0 printed, 2 not (no such record, no checkpoint covers it yet, ...).`,
-		Example:               "  safeconduct prove ledger 019a2b3c-4d5e-7f60-8123-456789abcdef > record.tlog-proof",
+		Example: `  safeconduct prove ledger 019a2b3c-4d5e-7f60-8123-456789abcdef \
+    > record.tlog-proof`,
 		DisableFlagsInUseLine: true,
 		Args:                  these("LEDGER", "RECORD-ID"),
 		ValidArgsFunction:     completeDir,
@@ -38,9 +40,9 @@ func newReveal() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reveal LEDGER RECORD-ID FIELD... --payload-key FILE",
 		Short: "Print a proof of a record that reveals contents of it",
-		Long: `Reveal prints a proof as safeconduct prove does, with contents of the record that
-the ledger's payload store has kept: FIELD is input, ran or output. Whoever gets
-the proof can read these contents, and no others.
+		Long: `Reveal prints a proof as safeconduct prove does, with contents of the record
+that the ledger's payload store has kept: FIELD is input, ran or output. Whoever
+gets the proof can read these contents, and no others.
 
 Exit codes: 0 printed, 2 not (the content was erased or never kept, ...).`,
 		Example: `  safeconduct reveal ledger 019a2b3c-4d5e-7f60-8123-456789abcdef input \

@@ -13,13 +13,15 @@ func newResend() *cobra.Command {
 	return &cobra.Command{
 		Use:   "resend LEDGER EXPORTER",
 		Short: "Have an exporter send all records again",
-		Long: `Resend has an exporter of the ledger send all records again, from the first one on,
-those included that its sink refused for good. What a sink has it knows by the
-records' IDs. EXPORTER is the name that the agent gave it, "default" if it gave none.
+		Long: `Resend has an exporter of the ledger send all records again, from the first one
+on, those included that its sink refused for good. What a sink has it knows by
+the records' IDs. EXPORTER is the name that the agent gave it, "default" if it
+gave none.
 
-It leaves a file beside the exporter's cursor, and so it may be called while the agent
-runs: the agent takes it up within a minute, or when it starts. No key is needed. A
-collector says by itself which records it misses, and needs none of this.
+It leaves a file beside the exporter's cursor, and so it may be called while the
+agent runs: the agent takes it up within a minute, or when it starts. No key is
+needed. A collector says by itself which records it misses, and needs none of
+this.
 
 Exit codes: 0 asked for, 2 not.`,
 		Example:               `  safeconduct resend ledger default`,

@@ -31,21 +31,21 @@ func newServe() *cobra.Command {
 		Use:   "serve DIR --keys FILE --policy FILE",
 		Short: "Collect the ledgers of agents over HTTP",
 		Long: `Serve takes the records of agents over HTTP, verifies them against the policy,
-stores them in one ledger for each origin below DIR/ledgers, and acknowledges them
-once they are durable. verify, inspect and all else take these ledgers, also while
-they are written. What contradicts them is kept in DIR/equivocations. DIR is made
-if there is none.
+stores them in one ledger for each origin below DIR/ledgers, and acknowledges
+them once they are durable. verify, inspect and all else take these ledgers,
+also while they are written. What contradicts them is kept in DIR/equivocations.
+DIR is made if there is none.
 
-The policy names the ledgers that are taken and the root keys that are trusted for
-each; evidence.TrustPolicy says what else it can have:
+The policy names the ledgers that are taken and the root keys that are trusted
+for each; evidence.TrustPolicy says what else it can have:
 
   {
     "version": 1,
     "ledgers": [{"ledger": "prod", "roots": [{"key": "MCowBQYDK2VwAyEA..."}]}]
   }
 
-Here key is what stands between BEGIN and END in the agent's .pub file. The file of
-keys says who may write and read which ledger; only its owner may read it:
+Here key is what stands between BEGIN and END in the agent's .pub file. The file
+of keys says who may write and read which ledger; only its owner may read it:
 
   {
     "version": 1,
@@ -62,8 +62,8 @@ An agent's newest checkpoint is at /v1/checkpoints/LEDGER: with it, verify
 --checkpoint finds what was cut off or rewritten at the agent. /openapi.json
 describes all that is served.
 
-Serve logs to standard error, and never contents. It ends when it is interrupted,
-once the requests under way are answered.
+Serve logs to standard error, and never contents. It ends when it is
+interrupted, once the requests under way are answered.
 
 Exit codes: 0 interrupted, 2 not served.`,
 		Example: `  safeconduct serve collected --keys clients.json --policy trust.json
@@ -86,11 +86,11 @@ Exit codes: 0 interrupted, 2 not served.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8443", "the `ADDRESS` to listen on")
-	flags.StringVar(&f.keys, "keys", "", "a `FILE` that says who may write and read what, by the hashes of their keys")
-	flags.StringVar(&f.policy, "policy", "", "a `FILE` that says which ledgers are taken, and which keys to trust for each")
-	flags.StringVar(&f.tlsCert, "tls-cert", "", "a `FILE` with the certificate to serve, and those that lead to it, in PEM")
+	flags.StringVar(&f.keys, "keys", "", "a `FILE` that says who may write and read what")
+	flags.StringVar(&f.policy, "policy", "", "a `FILE` with the ledgers to take, and the keys to trust")
+	flags.StringVar(&f.tlsCert, "tls-cert", "", "a `FILE` with the chain of certificates to serve, in PEM")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "a `FILE` with the key of the certificate, in PEM")
-	flags.BoolVar(&f.noTLS, "no-tls", false, "serve without TLS beyond this machine: for something before it that has TLS")
+	flags.BoolVar(&f.noTLS, "no-tls", false, "serve other machines without TLS, as behind a proxy")
 	return cmd
 }
 

@@ -21,8 +21,8 @@ func newTail() *cobra.Command {
 		Use:   "tail LEDGER",
 		Short: "Show the last records of a ledger, and those that come",
 		Long: `Tail shows the last records of the ledger, each on one line: when, which of its
-writer, its ID, its kind, and what it says. With -f it goes on to show those that
-come, until it is interrupted. It checks NO signature: for that there is
+writer, its ID, its kind, and what it says. With -f it goes on to show those
+that come, until it is interrupted. It checks NO signature: for that there is
 safeconduct verify.
 
 Exit codes: 0 shown, 1 there are bytes that are no record, 2 not shown.`,

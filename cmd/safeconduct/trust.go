@@ -21,8 +21,8 @@ type trustFlags struct {
 func (t *trustFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVar(&t.keys, "key", nil, "a `FILE` with a public key to trust; may be repeated")
-	f.StringVar(&t.policy, "policy", "", "a `FILE` that says which keys to trust for which ledger, and how long")
-	f.StringArrayVar(&t.checkpoints, "checkpoint", nil, "a `FILE` with a checkpoint that was kept elsewhere; may be repeated")
+	f.StringVar(&t.policy, "policy", "", "a `FILE` of keys to trust, for which ledger and how long")
+	f.StringArrayVar(&t.checkpoints, "checkpoint", nil, "a `FILE` with a kept checkpoint; may be repeated")
 	f.StringVar(&t.ledger, "ledger", "", "the `ORIGIN` that all records must have")
 }
 

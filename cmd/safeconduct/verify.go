@@ -31,14 +31,14 @@ A ledger that was cut off at its end, or written again by somebody who has the
 key, shows only against a checkpoint that was kept elsewhere: keep some, with
 safeconduct checkpoint, and give them with --checkpoint.
 
-Where a session signs only checkpoints and the last of the records that are written
-at once, the ledger ends with its last signature: records after it are no evidence,
-and the report says how many there are. The next opening cuts them off, and that it
-did is said from then on.
+Where a session signs only checkpoints and the last of the records that are
+written at once, the ledger ends with its last signature: records after it are
+no evidence, and the report says how many there are. The next opening cuts them
+off, and that it did is said from then on.
 
-Exit codes: 0 intact, 1 damaged, 2 not checked (wrong arguments, no such key, not a
-ledger, another version), 3 nothing to check: the ledger holds no record yet. With
---json the report goes to standard output, with codes 0 and 1 only.`,
+Exit codes: 0 intact, 1 damaged, 2 not checked (wrong arguments, no such key,
+not a ledger, another version), 3 nothing to check: the ledger holds no record
+yet. With --json the report goes to standard output, with codes 0 and 1 only.`,
 		Example: `  safeconduct verify ledger --key agent.key.pub
   safeconduct verify ledger --key old.pub --key new.pub --ledger prod --json
   safeconduct verify ledger --policy trust.json --checkpoint monday.checkpoint`,
@@ -62,7 +62,7 @@ ledger, another version), 3 nothing to check: the ledger holds no record yet. Wi
 	}
 	trust.add(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
-	cmd.Flags().BoolVar(&progress, "progress", false, "show the progress on standard error, even if that is no terminal")
+	cmd.Flags().BoolVar(&progress, "progress", false, "show progress even if standard error is no terminal")
 	return cmd
 }
 
