@@ -17,8 +17,9 @@ import (
 const depsPolicy = `
 	.:
 	internal/foreign:
+	internal/shown:
 	internal/strictjson:
-	middleware: internal/foreign
+	middleware: internal/foreign internal/shown
 	middleware/middlewaretest: middleware internal/foreign
 	internal/httpreplay:
 	internal/delivery: internal/foreign github.com/sony/gobreaker github.com/cenkalti/backoff/v5
@@ -28,7 +29,7 @@ const depsPolicy = `
 	internal/sample:
 	internal/jsontest: internal/pair internal/missing pgregory.net/rapid
 	internal/missing:
-	gates: middleware internal/foreign internal/strictjson
+	gates: middleware internal/foreign internal/shown internal/strictjson
 	schema/repair: internal/strictjson github.com/go-json-experiment/json
 	schema: middleware internal/foreign internal/strictjson schema/repair github.com/santhosh-tekuri/jsonschema/v5 github.com/google/jsonschema-go
 	evidence/internal/tiles: internal/osfile golang.org/x/mod

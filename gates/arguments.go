@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"unicode/utf8"
 
+	"example.com/safeconduct/internal/shown"
 	"example.com/safeconduct/internal/strictjson"
 	"example.com/safeconduct/middleware"
 )
@@ -95,14 +96,13 @@ func Check(f func(ctx context.Context, call middleware.Call, args map[string]any
 // hold one that is zero.
 func Arguments(rules ArgumentRules) middleware.Interceptor {
 	a := newArguments(rules)
+	plans := a.gate.Plans(a.plan)
 	return func(next middleware.Handler) middleware.Handler {
 		if next == nil {
-			l := a.gate.Layer()
-			l.Stream = plansPass
-			return l.Handler()
+			return plans(nil)
 		}
 		var first atomic.Pointer[ruled]
-		plan := middleware.PassThrough(middleware.After(argumentsName, a.plan))(next) // it judges no text
+		plan := plans(next)
 		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 			switch call.Kind {
 			case middleware.KindTool:
@@ -118,11 +118,11 @@ func Arguments(rules ArgumentRules) middleware.Interceptor {
 			if b.rules == nil {
 				return next(ctx, call)
 			}
-			turn := a.gate.Begin(ctx)
+			ruling := a.gate.Begin(ctx)
 			if err := b.rules.call(ctx, &call); err != nil {
-				return middleware.Result{}, turn.Deny(ctx, call, err)
+				return middleware.Result{}, ruling.Deny(ctx, call, err)
 			}
-			turn.Allow()
+			ruling.Allow()
 			return next(ctx, call)
 		}
 	}
@@ -206,38 +206,19 @@ func (t *toolRules) add(r Rule) {
 }
 
 // plan judges the batch of tool calls that a plan asks for.
-func (a *arguments) plan(ctx context.Context, call middleware.Call, res middleware.Result) error {
-	plan, err := planOf(res)
-	if err != nil {
-		return err
-	}
+func (a *arguments) plan(ctx context.Context, call middleware.Call, plan *middleware.Plan) error {
 	for i := range plan.ToolCalls {
-		asked := &plan.ToolCalls[i]
-		name := asked.Registered
-		if name == "" {
-			name = asked.Name
-		}
-		rules := a.tools[strictjson.Fold(name)]
+		planned := &plan.ToolCalls[i]
+		rules := a.tools[strictjson.Fold(planned.Tool())]
 		if rules == nil {
 			continue
 		}
-		c := middleware.Call{ID: call.ID, Parent: call.Parent, Kind: middleware.KindTool, Name: name, Input: asked.Input}
+		c := middleware.Call{ID: call.ID, Parent: call.Parent, Kind: middleware.KindTool, Name: planned.Tool(), Input: planned.Input}
 		if err := rules.call(ctx, &c); err != nil {
-			return inBatch(i, rules.tool, err)
+			return middleware.DenyToolCall(i, rules.tool, err)
 		}
 	}
 	return nil
-}
-
-// inBatch says which call of a batch a denial is about.
-func inBatch(i int, tool string, err error) error {
-	d, ok := err.(*middleware.DeniedError) //nolint:errorlint // our own, as it was made
-	if !ok {
-		return err
-	}
-	e := *d
-	e.Reason = "tool call " + strconv.Itoa(i+1) + ", " + shown(tool) + ": " + d.Reason
-	return &e
 }
 
 // call judges one call of the tool.
@@ -301,7 +282,7 @@ func (t *toolRules) object(ctx context.Context, call *middleware.Call, input str
 				continue
 			}
 			if name.String() != t.args[i].name {
-				return badInput("argument " + shown(t.args[i].name) + " is spelled in another way")
+				return badInput("argument " + shown.Name(t.args[i].name) + " is spelled in another way")
 			}
 			at.to = r.pos
 			found[i] = at
@@ -318,10 +299,10 @@ func (t *toolRules) object(ctx context.Context, call *middleware.Call, input str
 			if arg.optional {
 				continue
 			}
-			return badInput("argument " + shown(arg.name) + " is required")
+			return badInput("argument " + shown.Name(arg.name) + " is required")
 		}
 		if c, f := (value{raw: input[at.from:at.to], clean: at.clean}).satisfies(arg.conditions); f != fitYes {
-			return broken("argument "+shown(arg.name), c, f)
+			return broken("argument "+shown.Name(arg.name), c, f)
 		}
 	}
 	if len(t.checks) > 0 {

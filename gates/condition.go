@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"example.com/safeconduct/internal/shown"
 )
 
 // A Condition is what the value of one argument has to be. Conditions are made
@@ -262,7 +264,7 @@ func Field(name string, conditions ...Condition) Condition {
 	}
 	conditions = slices.Clone(conditions)
 	folded := foldHash(quoted{raw: name})
-	return Condition{be: "have a field " + shown(name) + " that is allowed", judge: func(v value) fit {
+	return Condition{be: "have a field " + shown.Name(name) + " that is allowed", judge: func(v value) fit {
 		found := fitNo
 		if !v.all('{', func(n quoted, item value) bool {
 			if foldHash(n) != folded {

@@ -5,6 +5,7 @@ import (
 	"sort"
 
 	"example.com/safeconduct/internal/foreign"
+	"example.com/safeconduct/internal/shown"
 	"example.com/safeconduct/middleware"
 )
 
@@ -53,7 +54,7 @@ func (b *budget) estimate(e *estimate, name string, req *middleware.ModelRequest
 	if e.price = b.Prices.price(e.model); e.price == nil {
 		return &middleware.DeniedError{
 			Code: middleware.CodeIndeterminate, Err: ErrUnknownModel,
-			Reason: "no price is known for model " + shown(e.model),
+			Reason: "no price is known for model " + shown.Name(e.model),
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 
+	"example.com/safeconduct/internal/shown"
 	"example.com/safeconduct/middleware"
 )
 
@@ -156,19 +157,19 @@ func (r *ingress) judge(ctx context.Context, call middleware.Call) error {
 	}
 	for _, key := range r.required {
 		if inputOf(&call, key) == nil {
-			return badInput("input " + shown(key) + " is required")
+			return badInput("input " + shown.Name(key) + " is required")
 		}
 	}
 	for i := range r.allow {
 		l := &r.allow[i]
 		if p, ok := plain(inputOf(&call, l.key)); !ok || !l.has(p) {
-			return badInput("input " + shown(l.key) + " has a value that is not allowed")
+			return badInput("input " + shown.Name(l.key) + " has a value that is not allowed")
 		}
 	}
 	for i := range r.deny {
 		l := &r.deny[i]
 		if p, ok := plain(inputOf(&call, l.key)); !ok || l.has(p) {
-			return badInput("input " + shown(l.key) + " has a value that is denied")
+			return badInput("input " + shown.Name(l.key) + " has a value that is denied")
 		}
 	}
 	if r.check != nil {
@@ -186,7 +187,7 @@ func (l *listed) has(p any) bool {
 func (r *ingress) bounds(s stop, key string) error {
 	where := "the input"
 	if key != "" {
-		where = "input " + shown(key)
+		where = "input " + shown.Name(key)
 	}
 	switch s {
 	case stopNone:

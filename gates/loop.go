@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"example.com/safeconduct/internal/foreign"
+	"example.com/safeconduct/internal/shown"
 	"example.com/safeconduct/middleware"
 )
 
@@ -188,7 +189,7 @@ func (l *loop) plan(next middleware.Handler) middleware.Handler {
 			return l.settle(ctx, call, st, res, err)
 		}
 		turn := l.gate.Begin(ctx)
-		plan, err := planOf(res)
+		plan, err := res.Plan()
 		if err != nil {
 			return middleware.Result{Usage: res.Usage}, turn.Deny(ctx, call, err)
 		}
@@ -255,11 +256,11 @@ func (l *loop) perhaps(st *laps, sketch uint64) bool {
 func (l *loop) circle(st *laps, now *asked) string {
 	switch {
 	case l.consecutive(st, now):
-		return "tool " + shown(now.name) + " was called in the same way " + strconv.Itoa(l.Consecutive) + " times in a row"
+		return "tool " + shown.Name(now.name) + " was called in the same way " + strconv.Itoa(l.Consecutive) + " times in a row"
 	case l.alternating(st, now):
 		return "two tool calls took turns " + strconv.Itoa(l.Alternating) + " times in a row, the same ones each time"
 	case l.identical(st, now):
-		return "tool " + shown(now.name) + " was called in the same way " + strconv.Itoa(l.Identical) +
+		return "tool " + shown.Name(now.name) + " was called in the same way " + strconv.Itoa(l.Identical) +
 			" times among the latest " + strconv.Itoa(l.Window) + " tool calls"
 	}
 	return ""

@@ -8,6 +8,7 @@ import (
 	"math/bits"
 	"strings"
 
+	"example.com/safeconduct/internal/shown"
 	"example.com/safeconduct/middleware"
 )
 
@@ -89,7 +90,7 @@ func (p *Prices) Price(model string) (Price, error) {
 	if price := p.price(model); price != nil {
 		return *price, nil
 	}
-	return Price{}, fmt.Errorf("gates: prices: model %s: %w", shown(model), ErrUnknownModel)
+	return Price{}, fmt.Errorf("gates: prices: model %s: %w", shown.Name(model), ErrUnknownModel)
 }
 
 // price returns a model's price, or that of "*", or nil.
@@ -127,7 +128,7 @@ func (p *Prices) Cost(model string, usage middleware.Usage) (int64, error) {
 	}
 	m, ok := metered(&usage)
 	if !ok {
-		return 0, fmt.Errorf("gates: prices: model %s: the usage cannot be", shown(model))
+		return 0, fmt.Errorf("gates: prices: model %s: the usage cannot be", shown.Name(model))
 	}
 	return price.cost(m), nil
 }

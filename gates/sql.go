@@ -3,6 +3,8 @@ package gates
 import (
 	"slices"
 	"strings"
+
+	"example.com/safeconduct/internal/shown"
 )
 
 // ReadOnlySQL is satisfied by the text of one SQL query that only reads: it
@@ -30,7 +32,7 @@ func ReadOnlySQL(functions ...string) Condition {
 	q := sqlRules{functions: make(map[string]bool), forbidden: make(map[string]bool), openers: make(map[string]bool), lists: sqlLists()}
 	for _, name := range functions {
 		if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_0123456789") != "" {
-			panic("gates: ReadOnlySQL: " + shown(name) + " is no name of a function in lower case")
+			panic("gates: ReadOnlySQL: " + shown.Name(name) + " is no name of a function in lower case")
 		}
 		q.functions[name] = true
 	}

@@ -185,14 +185,18 @@ func (b *budget) chain(next middleware.Handler) middleware.Handler {
 // plan returns the Handler for plans. It gives back what an earlier plan of the
 // same chain left over, and judges the batch.
 func (b *budget) plan(next middleware.Handler, notes bool) middleware.Handler {
-	judged := middleware.PassThrough(middleware.After(budgetName, b.judgePlan))(next) // it judges no text
+	judged := b.gate.Plans(b.judgePlan)(next)
 	if !notes {
 		judged = func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 			res, err := next(ctx, call)
 			if err != nil || told(res) {
 				return res, err
 			}
-			if err := b.judgePlan(ctx, call, res); err != nil {
+			plan, err := res.Plan()
+			if err == nil {
+				err = b.judgePlan(ctx, call, plan)
+			}
+			if err != nil {
 				return middleware.Result{Usage: res.Usage}, err
 			}
 			return res, nil
@@ -227,11 +231,7 @@ func (b *budget) drop(st *runState, batch heldUp) {
 }
 
 // judgePlan judges the batch of tool calls that a plan asks for, and holds them.
-func (b *budget) judgePlan(ctx context.Context, call middleware.Call, res middleware.Result) error {
-	plan, err := planOf(res)
-	if err != nil {
-		return err
-	}
+func (b *budget) judgePlan(ctx context.Context, call middleware.Call, plan *middleware.Plan) error {
 	n := int64(len(plan.ToolCalls))
 	st := b.state(ctx)
 	if b.stored && n > 0 {

@@ -6,15 +6,12 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"example.com/safeconduct/internal/shown"
 	"example.com/safeconduct/internal/strictjson"
 	"example.com/safeconduct/middleware"
 )
 
 const toolsName = "tools"
-
-// plansPass is what gates say of streams that judge the tool calls of a plan, and no
-// text.
-const plansPass = "of plans passed through"
 
 // Tools returns the gate "tools", which allows the tools with these names and
 // no others. Without names it allows none.
@@ -36,30 +33,28 @@ const plansPass = "of plans passed through"
 func Tools(names ...string) middleware.Interceptor {
 	list := newAllowlist(names)
 	gate := middleware.NewGate(toolsName) // a lookup cannot panic
+	plans := gate.Plans(list.plan)
 	return func(next middleware.Handler) middleware.Handler {
 		if next == nil {
-			l := gate.Layer()
-			l.Stream = plansPass
-			return l.Handler()
+			return plans(nil)
 		}
-		bound := &binding{allowlist: list}
-		plan := middleware.PassThrough(middleware.After(toolsName, list.plan))(next) // it judges no text
+		bound, plan := &binding{allowlist: list}, plans(next)
 		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 			switch call.Kind {
 			case middleware.KindTool:
-				turn := gate.Begin(ctx)
-				if !bound.has(call.Name) {
-					d := notListed(call.Name)
-					d.Gate, d.Call = toolsName, call.Name // complete, it needs no copy
-					return middleware.Result{}, turn.Deny(ctx, call, d)
-				}
-				turn.Allow()
-				return next(ctx, call)
 			case middleware.KindPlan:
 				return plan(ctx, call)
 			default:
 				return next(ctx, call)
 			}
+			ruling := gate.Begin(ctx)
+			if !bound.has(call.Name) {
+				d := notListed(call.Name)
+				d.Gate, d.Call = toolsName, call.Name // complete, it needs no copy
+				return middleware.Result{}, ruling.Deny(ctx, call, d)
+			}
+			ruling.Allow()
+			return next(ctx, call)
 		}
 	}
 }
@@ -113,26 +108,22 @@ func (b *binding) has(name string) bool {
 }
 
 // plan judges the batch of tool calls that a plan asks for.
-func (l *allowlist) plan(_ context.Context, _ middleware.Call, res middleware.Result) error {
-	plan, err := planOf(res)
-	if err != nil {
-		return err
-	}
+func (l *allowlist) plan(_ context.Context, _ middleware.Call, plan *middleware.Plan) error {
 	for i := range plan.ToolCalls {
-		if err := l.asked(&plan.ToolCalls[i]); err != nil {
+		if err := l.planned(&plan.ToolCalls[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// asked judges one tool call of a batch.
-func (l *allowlist) asked(c *middleware.ToolCall) error {
+// planned judges one tool call of a batch.
+func (l *allowlist) planned(c *middleware.ToolCall) error {
 	switch {
 	case c.Registered == "":
-		return notAllowed("there is no tool " + shown(c.Name))
+		return notAllowed("there is no tool " + shown.Name(c.Name))
 	case c.Name != c.Registered:
-		return notAllowed("tool " + shown(c.Registered) + " was asked for as " + shown(c.Name))
+		return notAllowed("tool " + shown.Name(c.Registered) + " was asked for as " + shown.Name(c.Name))
 	}
 	if _, ok := l.names[c.Registered]; !ok {
 		return notListed(c.Registered)
@@ -143,20 +134,11 @@ func (l *allowlist) asked(c *middleware.ToolCall) error {
 func notListed(name string) *middleware.DeniedError {
 	var reason [128]byte // most denials are of this kind, and few names are long
 	b := append(reason[:0], "tool "...)
-	b = appendShown(b, name)
+	b = shown.AppendName(b, name)
 	return notAllowed(string(append(b, " is not on the allowlist"...)))
 }
 
 // notAllowed does without middleware.Deny's formatting: the reason is no format.
 func notAllowed(reason string) *middleware.DeniedError {
 	return &middleware.DeniedError{Code: middleware.CodeToolNotAllowed, Reason: reason}
-}
-
-// planOf returns the Plan that a KindPlan call came to.
-func planOf(res middleware.Result) (*middleware.Plan, error) {
-	plan, ok := res.Output.(*middleware.Plan)
-	if !ok || plan == nil {
-		return nil, middleware.Deny(middleware.CodeIndeterminate, "the plan cannot be read")
-	}
-	return plan, nil
 }

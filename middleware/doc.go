@@ -14,12 +14,12 @@
 //		}),
 //	)
 //
-// The package imports the standard library only.
+// Outside of this module the package imports the standard library only.
 //
 // # Which way to write a gate
 //
-// Take [Before] to judge what goes in, [After] to judge what comes out, and
-// [Transform] or [TransformResult] to put something else in its place.
+// Take [ToolCalls] to judge tool calls, [Before] what else goes in, [After] what comes
+// out, and [Transform] or [TransformResult] to put something else in its place.
 // Write an Interceptor by hand only for what these cannot say, and give it its name
 // with [Named]; with a [Gate] where it runs so often that Named is too slow.
 //
@@ -35,11 +35,12 @@
 //
 // # For busy gates
 //
-// A [Gate] makes a [Ruling] about each call, and a [Hold] keeps back what the call
-// streams. State is kept in a [Local], one for each run, or in a [Within], one for
-// each call and the calls within it. A gate that counts is a [Meter], and one that
-// wants a better result has the call carried out once more with [Again]. A [Layer]
-// says what an Interceptor is, so that an order that makes no sense is refused.
+// A [Gate] makes a [Ruling] about each call, [Gate.Plans] judges plans for it, and a
+// [Hold] keeps back what the call streams. State is kept in a [Local], one for each
+// run, or in a [Within], one for each call and the calls within it. A gate that counts
+// is a [Meter], and one that wants a better result has the call carried out once more
+// with [Again]. A [Layer] says what an Interceptor is, so that an order that makes no
+// sense is refused.
 //
 // # For adapters
 //

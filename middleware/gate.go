@@ -13,16 +13,19 @@ import (
 // The gate's name stands in denials and on the trail. Before panics if it is
 // empty or check is nil. The check must be safe for concurrent use.
 func Before(gate string, check func(ctx context.Context, call Call) error) Interceptor {
-	return gateInterceptor("Before", gate, check == nil, func(g *Gate, next Handler) Handler {
-		return func(ctx context.Context, call Call) (Result, error) {
-			ruling := g.Begin(ctx)
-			if err := checkCall(ctx, call, check); err != nil {
-				return Result{}, ruling.Deny(ctx, call, err)
-			}
-			ruling.Allow()
-			return next(ctx, call)
+	return gateInterceptor("Before", gate, check == nil, func(g *Gate, next Handler) Handler { return g.before(next, check) })
+}
+
+// before is Before around next.
+func (g *Gate) before(next Handler, check func(ctx context.Context, call Call) error) Handler {
+	return func(ctx context.Context, call Call) (Result, error) {
+		ruling := g.Begin(ctx)
+		if err := checkCall(ctx, call, check); err != nil {
+			return Result{}, ruling.Deny(ctx, call, err)
 		}
-	})
+		ruling.Allow()
+		return next(ctx, call)
+	}
 }
 
 // After returns a gate that decides on the result of a call that succeeded. An
@@ -35,9 +38,10 @@ func Before(gate string, check func(ctx context.Context, call Call) error) Inter
 // as it came, and of a call that is denied or fails it gets nothing. [Window] and
 // [PassThrough] declare that chunks go out before the verdict.
 func After(gate string, check func(ctx context.Context, call Call, res Result) error) Interceptor {
-	return resultGate("After", gate, check == nil, func(ctx context.Context, call Call, res Result) (Result, bool, error) {
+	f := func(ctx context.Context, call Call, res Result) (Result, bool, error) {
 		return res, false, check(ctx, call, res)
-	})
+	}
+	return gateInterceptor("After", gate, check == nil, func(g *Gate, next Handler) Handler { return g.result(next, f) })
 }
 
 // Transform returns a gate that may put another Input in the call's place: what
@@ -76,28 +80,25 @@ func Transform(gate string, f func(ctx context.Context, call Call) (to Call, cha
 // gets the text of the new one in one chunk, and nothing of what had come; see
 // [Hold.Replace].
 func TransformResult(gate string, f func(ctx context.Context, call Call, res Result) (to Result, changed bool, err error)) Interceptor {
-	return resultGate("TransformResult", gate, f == nil, f)
+	return gateInterceptor("TransformResult", gate, f == nil, func(g *Gate, next Handler) Handler { return g.result(next, f) })
 }
 
 // A resultCheck is what TransformResult calls, and what After makes of its check.
 type resultCheck func(ctx context.Context, call Call, res Result) (to Result, changed bool, err error)
 
-// resultGate returns the Interceptor of After and TransformResult, by the name of
-// whom it panics.
-func resultGate(who, gate string, nilCheck bool, f resultCheck) Interceptor {
-	return gateInterceptor(who, gate, nilCheck, func(g *Gate, next Handler) Handler {
-		return func(ctx context.Context, call Call) (Result, error) {
-			if call.Stream != nil {
-				return g.judgeStream(ctx, call, f, next)
-			}
-			res, err := next(ctx, call)
-			if err != nil || isObservation(res) {
-				return res, err
-			}
-			res, _, err = g.judge(ctx, call, res, f)
+// result is TransformResult around next.
+func (g *Gate) result(next Handler, f resultCheck) Handler {
+	return func(ctx context.Context, call Call) (Result, error) {
+		if call.Stream != nil {
+			return g.judgeStream(ctx, call, f, next)
+		}
+		res, err := next(ctx, call)
+		if err != nil || isObservation(res) {
 			return res, err
 		}
-	})
+		res, _, err = g.judge(ctx, call, res, f)
+		return res, err
+	}
 }
 
 // judge decides on the result of a call that succeeded.

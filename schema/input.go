@@ -105,11 +105,7 @@ func (c contracts) checkPlan(_ context.Context, _ middleware.Call, res middlewar
 		return errors.New("schema: the plan is nil or none")
 	}
 	for i, tc := range plan.ToolCalls {
-		name := tc.Registered
-		if name == "" {
-			name = tc.Name
-		}
-		contract, ok := c[strictjson.Fold(name)]
+		contract, ok := c[strictjson.Fold(tc.Tool())]
 		if !ok {
 			continue
 		}
