@@ -30,8 +30,9 @@ const depsPolicy = `
 	internal/jsontest: internal/pair internal/missing pgregory.net/rapid
 	internal/missing:
 	gates: middleware internal/foreign internal/shown internal/strictjson
+	schema/internal/phrase:
 	schema/repair: internal/strictjson github.com/go-json-experiment/json
-	schema: middleware internal/foreign internal/strictjson schema/repair github.com/santhosh-tekuri/jsonschema/v5 github.com/google/jsonschema-go
+	schema: middleware internal/foreign internal/strictjson schema/repair schema/internal/phrase github.com/santhosh-tekuri/jsonschema/v5 github.com/google/jsonschema-go
 	evidence/internal/tiles: internal/osfile golang.org/x/mod
 	evidence: middleware internal/foreign internal/delivery internal/osfile evidence/internal/tiles github.com/go-json-experiment/json github.com/google/uuid
 	evidence/evidencetest: evidence

@@ -35,7 +35,7 @@ func TestBoundaryJudgesWhatOthersCarryOutAgain(t *testing.T) {
 		"good in the end":  {1, []string{prose, goodVerdict, badVerdict, goodVerdict}, false},
 	} {
 		s := &speaker{answers: tc.answers}
-		_, err := s.chain(twice, schema.Boundary(schema.Rules{Schema: verdictSchema, Reasks: tc.reasks}))(t.Context(), middleware.Call{Kind: middleware.KindChain, Name: "run"})
+		_, err := s.chain(twice, schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Reasks: tc.reasks}))(t.Context(), middleware.Call{Kind: middleware.KindChain, Name: "run"})
 		if d, denied := errors.AsType[*middleware.DeniedError](err); denied != tc.fails || denied && d.Code != middleware.CodeBadOutput {
 			t.Errorf("%s: got %v, want denied: %v", name, err, tc.fails)
 		}
@@ -61,7 +61,7 @@ func TestBoundaryDefault(t *testing.T) {
 		{"either", middleware.KindChain, map[string]any{"output": goodVerdict, "text": goodVerdict}, ""},
 		{"no JSON", middleware.KindChain, map[string]any{"text": func() {}}, ""},
 	} {
-		boundary := schema.Boundary(schema.Rules{Schema: verdictSchema, Default: struct {
+		boundary := schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Default: struct {
 			Risk string `json:"risk"`
 		}{"high"}})
 		res, err := run(returns(tc.output), middleware.Call{Kind: tc.kind, Name: "it"}, boundary)
@@ -82,7 +82,7 @@ func TestBoundaryDefault(t *testing.T) {
 
 	// Only the choice that was refused is replaced, and the trail says why.
 	l := new(ledger)
-	boundary := schema.Boundary(schema.Rules{Schema: verdictSchema, Default: json.RawMessage(` {"risk": "high"} `)})
+	boundary := schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Default: json.RawMessage(` {"risk": "high"} `)})
 	res, err := run(returns(&middleware.ModelResponse{Model: "m", Choices: []middleware.Choice{{Text: goodVerdict}, {Text: badVerdict, StopReason: "stop"}}}),
 		middlewaretest.Model("?"), l.Intercept, boundary)
 	out, _ := json.Marshal(res.Output)
@@ -105,7 +105,7 @@ func TestBoundaryDefault(t *testing.T) {
 
 	// It comes after the model was asked for something better.
 	s := &speaker{answers: []string{"Final:" + prose, "Final:" + prose}}
-	res, err = s.agent(schema.Boundary(schema.Rules{Schema: verdictSchema, Reasks: 1, Default: json.RawMessage(goodVerdict)}))(t.Context(), middleware.Call{Kind: middleware.KindChain, Name: "run"})
+	res, err = s.agent(schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Reasks: 1, Default: json.RawMessage(goodVerdict)}))(t.Context(), middleware.Call{Kind: middleware.KindChain, Name: "run"})
 	if err != nil || answerOf(res.Output) != goodVerdict || len(s.requests) != 2 {
 		t.Errorf("got %v, %v after %d requests, want the default after 2", res.Output, err, len(s.requests))
 	}
@@ -123,7 +123,7 @@ func TestBoundaryExtract(t *testing.T) {
 	} {
 		l := new(ledger)
 		res, err := run(returns(map[string]any{"text": tc.answer}), middleware.Call{Kind: middleware.KindChain, Name: "it"},
-			l.Intercept, schema.Boundary(schema.Rules{Schema: verdictSchema, Extract: true}))
+			l.Intercept, schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Extract: true}))
 		if tc.reason != "" {
 			wantDenied(t, tc.name, err, "schema.output", middleware.CodeBadOutput, tc.reason)
 			continue
@@ -151,7 +151,7 @@ func TestBoundaryRepair(t *testing.T) {
 	} {
 		l := new(ledger)
 		res, err := run(returns(map[string]any{"text": tc.answer}), middleware.Call{Kind: middleware.KindChain, Name: "it"},
-			l.Intercept, schema.Boundary(schema.Rules{Schema: verdictSchema, Repair: true}))
+			l.Intercept, schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Repair: true}))
 		if why := strings.Join(l.whys, ""); !strings.HasPrefix(why, tc.why) || strings.Contains(why, "hunter2") {
 			t.Errorf("%s: got reason %q, want %q and nothing of the answer", tc.name, why, tc.why)
 		}
@@ -168,7 +168,7 @@ func TestBoundaryRepair(t *testing.T) {
 func TestBoundaryCheck(t *testing.T) {
 	secret := errors.New("hunter2")
 	var got []string
-	rules := schema.Rules{Schema: verdictSchema, Extract: true, Reasks: 2, Check: func(_ context.Context, answer []byte) error {
+	rules := schema.BoundaryRules{Schema: verdictSchema, Extract: true, Reasks: 2, Check: func(_ context.Context, answer []byte) error {
 		got = append(got, string(answer))
 		switch {
 		case strings.Contains(string(answer), "high"):
@@ -231,7 +231,7 @@ func TestBoundaryCheck(t *testing.T) {
 
 func TestBoundaryKeepsTheRules(t *testing.T) {
 	any := schema.MustCompile("any", `{"minLength": 3}`)
-	for name, rules := range map[string]schema.Rules{
+	for name, rules := range map[string]schema.BoundaryRules{
 		"plain":   {Schema: any},
 		"strict":  {Schema: verdictSchema},
 		"all":     {Schema: verdictSchema, Extract: true, Reasks: 2, Check: func(context.Context, []byte) error { return nil }},
@@ -244,7 +244,7 @@ func TestBoundaryKeepsTheRules(t *testing.T) {
 }
 
 func TestBoundaryPanics(t *testing.T) {
-	for want, rules := range map[string]schema.Rules{
+	for want, rules := range map[string]schema.BoundaryRules{
 		"schema: Boundary: nil Schema":                                         {Key: "output"},
 		"schema: Boundary: Reasks of -1":                                       {Schema: verdictSchema, Reasks: -1},
 		"schema: Boundary: the Default: schema: verdict: /risk must be one of": {Schema: verdictSchema, Default: json.RawMessage(badVerdict)},

@@ -12,6 +12,7 @@ import (
 	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/internal/strictjson"
 	"example.com/safeconduct/middleware"
+	"example.com/safeconduct/schema/internal/phrase"
 	"example.com/safeconduct/schema/repair"
 )
 
@@ -209,7 +210,7 @@ func (b *boundary) text(text string) (judged, changed string, err error) {
 	}
 	changed = "the JSON was taken out of the text"
 	if len(changes) > 0 {
-		changed = "the JSON was mended: " + clip(changes.String(), MaxReason)
+		changed = "the JSON was mended: " + phrase.Clip(changes.String(), MaxReason)
 	}
 	judged = string(value)
 	_, err = b.Schema.judge(judged)

@@ -9,9 +9,9 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// A held is what a boundary keeps back of the stream of one call. Nil is that of
+// A heldStream is what a boundary keeps back of the stream of one call. Nil is that of
 // a call without a stream.
-type held struct {
+type heldStream struct {
 	hold *middleware.Hold
 
 	mu   sync.Mutex // guards what follows
@@ -19,17 +19,17 @@ type held struct {
 	cut  bool       // the beginning is missing
 }
 
-func (b *boundary) hold(ctx context.Context, call middleware.Call) *held {
+func (b *boundary) holdStream(ctx context.Context, call middleware.Call) *heldStream {
 	if call.Stream == nil {
 		return nil
 	}
-	return &held{hold: b.gate.Hold(ctx, call)}
+	return &heldStream{hold: b.gate.Hold(ctx, call)}
 }
 
 // maxSaid is more than any answer that is not refused, with white space around it.
 const maxSaid = 2 * MaxBytes
 
-func (h *held) stream(ctx context.Context, chunk middleware.Chunk) error {
+func (h *heldStream) stream(ctx context.Context, chunk middleware.Chunk) error {
 	if !chunk.Repeats && len(chunk.Text) > 0 {
 		h.mu.Lock()
 		h.text = append(h.text, chunk.Text...)
@@ -42,7 +42,7 @@ func (h *held) stream(ctx context.Context, chunk middleware.Chunk) error {
 }
 
 // run makes the call, and holds its stream.
-func (h *held) run(ctx context.Context, call middleware.Call, next middleware.Handler) (middleware.Result, error) {
+func (h *heldStream) run(ctx context.Context, call middleware.Call, next middleware.Handler) (middleware.Result, error) {
 	if h == nil {
 		return next(ctx, call)
 	}
@@ -56,24 +56,24 @@ func (h *held) run(ctx context.Context, call middleware.Call, next middleware.Ha
 }
 
 // close drops what is held, unless it was released.
-func (h *held) close() {
+func (h *heldStream) close() {
 	if h != nil {
 		h.hold.Close()
 	}
 }
 
-// left reports whether a part of the stream has left already, so that nothing
+// hasLeft reports whether a part of the stream has left already, so that nothing
 // else can be put in its place.
-func (h *held) left() bool { return h != nil && h.hold.Passed() > 0 }
+func (h *heldStream) hasLeft() bool { return h != nil && h.hold.Passed() > 0 }
 
 // release returns the result of a call that is allowed, after what it streamed:
 // that, or the text that was judged where that is something else. Where err is not
 // nil, it drops what is held.
-func (h *held) release(ctx context.Context, v verdict, res middleware.Result, err error) (middleware.Result, error) {
+func (h *heldStream) release(ctx context.Context, v verdict, res middleware.Result, err error) (middleware.Result, error) {
 	if h == nil || err != nil {
 		return res, err
 	}
-	if h.says(v) {
+	if h.isWhatWasJudged(v) {
 		err = h.hold.Release(ctx)
 	} else {
 		err = h.hold.Replace(ctx, v.streams())
@@ -84,10 +84,10 @@ func (h *held) release(ctx context.Context, v verdict, res middleware.Result, er
 	return res, nil
 }
 
-// says reports whether what is held is what was judged. The stream of a model or a
+// isWhatWasJudged reports whether what is held is what was judged. The stream of a model or a
 // tool is its answer; that of a chain or a plan may hold more, as what the models in
 // it thought.
-func (h *held) says(v verdict) bool {
+func (h *heldStream) isWhatWasJudged(v verdict) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 

@@ -21,7 +21,7 @@ func TestBoundaryStreams(t *testing.T) {
 	run := middleware.Call{Kind: middleware.KindChain, Name: "run"}
 	for _, tt := range []struct {
 		name    string
-		rules   schema.Rules
+		rules   schema.BoundaryRules
 		mode    func(middleware.Interceptor) middleware.Interceptor
 		call    middleware.Call
 		h       func(*speaker, ...middleware.Interceptor) middleware.Handler
@@ -29,25 +29,25 @@ func TestBoundaryStreams(t *testing.T) {
 		want    []string
 		code    middleware.Code
 	}{
-		{"a model's answer", schema.Rules{}, nil, middlewaretest.Model("?"), (*speaker).model, []string{goodVerdict}, []string{goodVerdict}, ""},
-		{"a refused one", schema.Rules{}, nil, middlewaretest.Model("?"), (*speaker).model, []string{prose}, nil, middleware.CodeBadOutput},
-		{"a refused one, let pass, but for what shows that it is", schema.Rules{}, middleware.PassThrough, middlewaretest.Model("?"), (*speaker).model, []string{prose}, nil, middleware.CodeBadOutput},
-		{"a refused one of a chain's, let pass", schema.Rules{}, middleware.PassThrough, run, (*speaker).chain, []string{prose}, []string{prose}, middleware.CodeBadOutput},
-		{"the answer of a chain's model", schema.Rules{}, nil, run, (*speaker).chain, []string{goodVerdict}, []string{goodVerdict}, ""},
-		{"a refused one of a chain's", schema.Rules{}, nil, run, (*speaker).chain, []string{prose}, nil, middleware.CodeBadOutput},
-		{"a model that was asked again", schema.Rules{Reasks: 2}, nil, middlewaretest.Model("?"), (*speaker).model, []string{prose, badVerdict, goodVerdict}, []string{goodVerdict}, ""},
-		{"in vain", schema.Rules{Reasks: 1}, nil, middlewaretest.Model("?"), (*speaker).model, []string{prose, badVerdict}, nil, middleware.CodeBadOutput},
-		{"a chain", schema.Rules{Reasks: 1}, nil, run, (*speaker).chain, []string{prose, goodVerdict}, []string{goodVerdict}, ""},
-		{"an agent", schema.Rules{Reasks: 1}, nil, run, (*speaker).agent, []string{"tool", "Final:" + prose, "Final:" + goodVerdict}, []string{"", "Final:" + goodVerdict}, ""},
-		{"an agent, good at once", schema.Rules{Reasks: 1}, nil, run, (*speaker).agent, []string{"Final:" + goodVerdict}, []string{"Final:" + goodVerdict}, ""},
-		{"an agent, in a fence", schema.Rules{Extract: true, Reasks: 1}, nil, run, (*speaker).agent, []string{"Final:" + fenced}, []string{goodVerdict}, ""},
-		{"an agent, in vain", schema.Rules{Reasks: 1}, nil, run, (*speaker).agent, []string{"tool", "Final:" + prose, "Final:" + badVerdict}, nil, middleware.CodeBadOutput},
-		{"JSON in a fence", schema.Rules{Extract: true}, nil, middlewaretest.Model("?"), (*speaker).model, []string{fenced}, []string{goodVerdict}, ""},
-		{"asked again, in a fence", schema.Rules{Extract: true, Reasks: 1}, nil, middlewaretest.Model("?"), (*speaker).model, []string{prose, fenced}, []string{goodVerdict}, ""},
-		{"a default", schema.Rules{Default: map[string]any{"risk": "high"}}, nil, middlewaretest.Model("?"), (*speaker).model, []string{prose}, []string{`{"risk":"high"}`}, ""},
-		{"a default of a chain's", schema.Rules{Default: map[string]any{"risk": "high"}, Reasks: 1}, nil, run, (*speaker).chain, []string{prose, prose}, []string{`{"risk":"high"}`}, ""},
-		{"a default after a part has left", schema.Rules{Default: map[string]any{"risk": "high"}}, window(1), middlewaretest.Model("?"), (*speaker).twice, []string{prose}, []string{prose}, middleware.CodeBadOutput},
-		{"more than may be held", schema.Rules{Reasks: 1}, buffer(10), middlewaretest.Model("?"), (*speaker).model, []string{goodVerdict}, nil, middleware.CodeBadOutput},
+		{"a model's answer", schema.BoundaryRules{}, nil, middlewaretest.Model("?"), (*speaker).model, []string{goodVerdict}, []string{goodVerdict}, ""},
+		{"a refused one", schema.BoundaryRules{}, nil, middlewaretest.Model("?"), (*speaker).model, []string{prose}, nil, middleware.CodeBadOutput},
+		{"a refused one, let pass, but for what shows that it is", schema.BoundaryRules{}, middleware.PassThrough, middlewaretest.Model("?"), (*speaker).model, []string{prose}, nil, middleware.CodeBadOutput},
+		{"a refused one of a chain's, let pass", schema.BoundaryRules{}, middleware.PassThrough, run, (*speaker).chain, []string{prose}, []string{prose}, middleware.CodeBadOutput},
+		{"the answer of a chain's model", schema.BoundaryRules{}, nil, run, (*speaker).chain, []string{goodVerdict}, []string{goodVerdict}, ""},
+		{"a refused one of a chain's", schema.BoundaryRules{}, nil, run, (*speaker).chain, []string{prose}, nil, middleware.CodeBadOutput},
+		{"a model that was asked again", schema.BoundaryRules{Reasks: 2}, nil, middlewaretest.Model("?"), (*speaker).model, []string{prose, badVerdict, goodVerdict}, []string{goodVerdict}, ""},
+		{"in vain", schema.BoundaryRules{Reasks: 1}, nil, middlewaretest.Model("?"), (*speaker).model, []string{prose, badVerdict}, nil, middleware.CodeBadOutput},
+		{"a chain", schema.BoundaryRules{Reasks: 1}, nil, run, (*speaker).chain, []string{prose, goodVerdict}, []string{goodVerdict}, ""},
+		{"an agent", schema.BoundaryRules{Reasks: 1}, nil, run, (*speaker).agent, []string{"tool", "Final:" + prose, "Final:" + goodVerdict}, []string{"", "Final:" + goodVerdict}, ""},
+		{"an agent, good at once", schema.BoundaryRules{Reasks: 1}, nil, run, (*speaker).agent, []string{"Final:" + goodVerdict}, []string{"Final:" + goodVerdict}, ""},
+		{"an agent, in a fence", schema.BoundaryRules{Extract: true, Reasks: 1}, nil, run, (*speaker).agent, []string{"Final:" + fenced}, []string{goodVerdict}, ""},
+		{"an agent, in vain", schema.BoundaryRules{Reasks: 1}, nil, run, (*speaker).agent, []string{"tool", "Final:" + prose, "Final:" + badVerdict}, nil, middleware.CodeBadOutput},
+		{"JSON in a fence", schema.BoundaryRules{Extract: true}, nil, middlewaretest.Model("?"), (*speaker).model, []string{fenced}, []string{goodVerdict}, ""},
+		{"asked again, in a fence", schema.BoundaryRules{Extract: true, Reasks: 1}, nil, middlewaretest.Model("?"), (*speaker).model, []string{prose, fenced}, []string{goodVerdict}, ""},
+		{"a default", schema.BoundaryRules{Default: map[string]any{"risk": "high"}}, nil, middlewaretest.Model("?"), (*speaker).model, []string{prose}, []string{`{"risk":"high"}`}, ""},
+		{"a default of a chain's", schema.BoundaryRules{Default: map[string]any{"risk": "high"}, Reasks: 1}, nil, run, (*speaker).chain, []string{prose, prose}, []string{`{"risk":"high"}`}, ""},
+		{"a default after a part has left", schema.BoundaryRules{Default: map[string]any{"risk": "high"}}, window(1), middlewaretest.Model("?"), (*speaker).twice, []string{prose}, []string{prose}, middleware.CodeBadOutput},
+		{"more than may be held", schema.BoundaryRules{Reasks: 1}, buffer(10), middlewaretest.Model("?"), (*speaker).model, []string{goodVerdict}, nil, middleware.CodeBadOutput},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.rules.Schema = verdictSchema
@@ -94,10 +94,10 @@ func TestWhatIsStreamedWasJudged(t *testing.T) {
 	asks := choices("", "So: "+goodVerdict)
 	asks.Choices[0].ToolCalls = []middleware.ToolCall{{Name: "search"}}
 	model, chain, tool, plan := middlewaretest.Model("?"), middleware.Call{Kind: middleware.KindChain, Name: "run"}, middlewaretest.Tool("it", ""), middlewaretest.Plan()
-	all, fallback := schema.Rules{Extract: true}, schema.Rules{Default: json.RawMessage(other)}
+	all, fallback := schema.BoundaryRules{Extract: true}, schema.BoundaryRules{Default: json.RawMessage(other)}
 	for _, tt := range []struct {
 		name     string
-		rules    schema.Rules
+		rules    schema.BoundaryRules
 		call     middleware.Call
 		streamed []string
 		output   any
@@ -109,15 +109,15 @@ func TestWhatIsStreamedWasJudged(t *testing.T) {
 		{"a default for the first choice", fallback, model, []string{prose}, choices(prose, goodVerdict), other},
 		{"both choices", all, model, []string{goodVerdict, other}, choices(goodVerdict, other), goodVerdict},
 		{"the first choice, which asks for a tool", all, model, []string{""}, asks, ""},
-		{"another text than the model's", schema.Rules{}, model, []string{`{"risk":"high"`, ` }`}, choices(goodVerdict), goodVerdict},
-		{"half of the model's text", schema.Rules{}, model, []string{goodVerdict[:5]}, choices(goodVerdict), goodVerdict},
-		{"white space around it", schema.Rules{}, model, []string{" ", goodVerdict, "\n"}, choices(goodVerdict), " " + goodVerdict + "\n"},
-		{"another text than the chain's", schema.Rules{}, chain, []string{badVerdict}, map[string]any{"text": goodVerdict}, goodVerdict},
-		{"thoughts before the chain's", schema.Rules{}, chain, []string{"Final: ", goodVerdict}, map[string]any{"text": goodVerdict}, "Final: " + goodVerdict},
-		{"another text than the plan's", schema.Rules{}, plan, []string{other}, &middleware.Plan{Final: map[string]any{"output": goodVerdict}}, goodVerdict},
-		{"another text than the tool's", schema.Rules{}, tool, []string{prose, goodVerdict}, goodVerdict, goodVerdict},
+		{"another text than the model's", schema.BoundaryRules{}, model, []string{`{"risk":"high"`, ` }`}, choices(goodVerdict), goodVerdict},
+		{"half of the model's text", schema.BoundaryRules{}, model, []string{goodVerdict[:5]}, choices(goodVerdict), goodVerdict},
+		{"white space around it", schema.BoundaryRules{}, model, []string{" ", goodVerdict, "\n"}, choices(goodVerdict), " " + goodVerdict + "\n"},
+		{"another text than the chain's", schema.BoundaryRules{}, chain, []string{badVerdict}, map[string]any{"text": goodVerdict}, goodVerdict},
+		{"thoughts before the chain's", schema.BoundaryRules{}, chain, []string{"Final: ", goodVerdict}, map[string]any{"text": goodVerdict}, "Final: " + goodVerdict},
+		{"another text than the plan's", schema.BoundaryRules{}, plan, []string{other}, &middleware.Plan{Final: map[string]any{"output": goodVerdict}}, goodVerdict},
+		{"another text than the tool's", schema.BoundaryRules{}, tool, []string{prose, goodVerdict}, goodVerdict, goodVerdict},
 		{"more than an answer can be before the model's", all, model, []string{badVerdict, strings.Repeat(" ", 5*schema.MaxBytes), goodVerdict}, choices(goodVerdict), goodVerdict},
-		{"more than an answer can be", schema.Rules{}, chain, []string{strings.Repeat(" ", 5*schema.MaxBytes), badVerdict}, map[string]any{"text": goodVerdict}, goodVerdict},
+		{"more than an answer can be", schema.BoundaryRules{}, chain, []string{strings.Repeat(" ", 5*schema.MaxBytes), badVerdict}, map[string]any{"text": goodVerdict}, goodVerdict},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.rules.Schema = verdictSchema
@@ -204,7 +204,7 @@ func TestBoundaryRefusesEarly(t *testing.T) {
 	several.Input.(*middleware.ModelRequest).Candidates = 2
 	for _, tt := range []struct {
 		name    string
-		rules   schema.Rules
+		rules   schema.BoundaryRules
 		mode    func(middleware.Interceptor) middleware.Interceptor
 		call    middleware.Call
 		drip    drip
@@ -213,19 +213,19 @@ func TestBoundaryRefusesEarly(t *testing.T) {
 		answers int
 		code    middleware.Code
 	}{
-		{"held", schema.Rules{}, nil, request, drip{answers: []string{`{"risk":"loud and clear"}`}}, "", len(early) + 1, 1, middleware.CodeBadOutput},
-		{"a window", schema.Rules{}, window(4), request, drip{answers: []string{`{"risk":"loud and clear"}`}}, early[:len(early)-4], len(early) + 1, 1, middleware.CodeBadOutput},
-		{"passed through", schema.Rules{}, middleware.PassThrough, request, drip{answers: []string{`{"risk":"loud and clear"}`}}, early, len(early) + 1, 1, middleware.CodeBadOutput},
-		{"a client that takes no notice", schema.Rules{}, nil, request, drip{answers: []string{`{"risk":"loud"}`}, deaf: true}, "", len(`{"risk":"loud"}`), 1, middleware.CodeBadOutput},
-		{"asked again", schema.Rules{Reasks: 1}, nil, request, drip{answers: []string{`{"risk":"loud and clear"}`, goodVerdict}}, goodVerdict, len(goodVerdict), 2, ""},
-		{"asked again, twice", schema.Rules{Reasks: 2}, nil, request, drip{answers: []string{prose, `{"risk":"loud and clear"}`, goodVerdict}}, goodVerdict, len(goodVerdict), 3, ""},
-		{"asked again, in vain", schema.Rules{Reasks: 1}, nil, request, drip{answers: []string{prose, `{"risk":"loud and clear"}`}}, "", len(early) + 1, 2, middleware.CodeBadOutput},
-		{"asked again after a part has left", schema.Rules{Reasks: 1}, window(4), request, drip{answers: []string{`{"risk":"loud and clear"}`}}, early[:len(early)-4], len(early) + 1, 1, middleware.CodeBadOutput},
-		{"prose around it, taken out", schema.Rules{Extract: true}, nil, request, drip{answers: []string{"Sure: " + goodVerdict}}, goodVerdict, len("Sure: " + goodVerdict), 1, ""},
-		{"almost JSON, mended", schema.Rules{Repair: true}, nil, request, drip{answers: []string{`{risk: "low"}`}}, goodVerdict, len(`{risk: "low"}`), 1, ""},
-		{"a default", schema.Rules{Default: map[string]any{"risk": "high"}}, nil, request, drip{answers: []string{prose}}, `{"risk":"high"}`, len(prose), 1, ""},
-		{"with the reasoning and without", schema.Rules{}, nil, request, drip{answers: []string{`{"risk":"low"}`}, twice: true}, `{{""rriisskk""::""llooww""}}`, len(goodVerdict), 1, ""},
-		{"several candidates", schema.Rules{}, nil, several, drip{answers: []string{prose}}, "", len(prose), 1, middleware.CodeBadOutput},
+		{"held", schema.BoundaryRules{}, nil, request, drip{answers: []string{`{"risk":"loud and clear"}`}}, "", len(early) + 1, 1, middleware.CodeBadOutput},
+		{"a window", schema.BoundaryRules{}, window(4), request, drip{answers: []string{`{"risk":"loud and clear"}`}}, early[:len(early)-4], len(early) + 1, 1, middleware.CodeBadOutput},
+		{"passed through", schema.BoundaryRules{}, middleware.PassThrough, request, drip{answers: []string{`{"risk":"loud and clear"}`}}, early, len(early) + 1, 1, middleware.CodeBadOutput},
+		{"a client that takes no notice", schema.BoundaryRules{}, nil, request, drip{answers: []string{`{"risk":"loud"}`}, deaf: true}, "", len(`{"risk":"loud"}`), 1, middleware.CodeBadOutput},
+		{"asked again", schema.BoundaryRules{Reasks: 1}, nil, request, drip{answers: []string{`{"risk":"loud and clear"}`, goodVerdict}}, goodVerdict, len(goodVerdict), 2, ""},
+		{"asked again, twice", schema.BoundaryRules{Reasks: 2}, nil, request, drip{answers: []string{prose, `{"risk":"loud and clear"}`, goodVerdict}}, goodVerdict, len(goodVerdict), 3, ""},
+		{"asked again, in vain", schema.BoundaryRules{Reasks: 1}, nil, request, drip{answers: []string{prose, `{"risk":"loud and clear"}`}}, "", len(early) + 1, 2, middleware.CodeBadOutput},
+		{"asked again after a part has left", schema.BoundaryRules{Reasks: 1}, window(4), request, drip{answers: []string{`{"risk":"loud and clear"}`}}, early[:len(early)-4], len(early) + 1, 1, middleware.CodeBadOutput},
+		{"prose around it, taken out", schema.BoundaryRules{Extract: true}, nil, request, drip{answers: []string{"Sure: " + goodVerdict}}, goodVerdict, len("Sure: " + goodVerdict), 1, ""},
+		{"almost JSON, mended", schema.BoundaryRules{Repair: true}, nil, request, drip{answers: []string{`{risk: "low"}`}}, goodVerdict, len(`{risk: "low"}`), 1, ""},
+		{"a default", schema.BoundaryRules{Default: map[string]any{"risk": "high"}}, nil, request, drip{answers: []string{prose}}, `{"risk":"high"}`, len(prose), 1, ""},
+		{"with the reasoning and without", schema.BoundaryRules{}, nil, request, drip{answers: []string{`{"risk":"low"}`}, twice: true}, `{{""rriisskk""::""llooww""}}`, len(goodVerdict), 1, ""},
+		{"several candidates", schema.BoundaryRules{}, nil, several, drip{answers: []string{prose}}, "", len(prose), 1, middleware.CodeBadOutput},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.rules.Schema = verdictSchema

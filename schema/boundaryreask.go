@@ -5,6 +5,7 @@ import (
 
 	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/middleware"
+	"example.com/safeconduct/schema/internal/phrase"
 )
 
 // maxPrevious bounds how much of its refused answer a model gets back, in bytes.
@@ -18,25 +19,25 @@ type reply struct {
 	accepted string // the answer, if it is text
 }
 
-// ask asks for other answers in place of the one in v, which was refused, until
+// reask asks for other answers in place of the one in v, which was refused, until
 // one is not. Where there is none, v is the verdict on the last. What is asked is
 // call, which t and what is held are of; owner counts. Of what is streamed the
 // caller gets that of the last answer.
-func (b *boundary) ask(ctx context.Context, owner, t *turn, call middleware.Call, first *held, v *verdict) (r reply) {
+func (b *boundary) reask(ctx context.Context, owner, t *judgedCall, call middleware.Call, first *heldStream, v *verdict) (r reply) {
 	refusal, _ := foreign.As[*middleware.DeniedError](v.denied)
 	asked := 0
-	for held := first; t.canAsk(call) && !held.left() && owner.mayAsk(b.Reasks); asked++ {
-		other := b.turns.New(ctx)
-		other.kind, other.asks = call.Kind, call.ID
+	for held := first; t.canAsk(call) && !held.hasLeft() && owner.mayAsk(b.Reasks); asked++ {
+		other := b.judgedCalls.New(ctx)
+		other.kind, other.reaskOf = call.Kind, call.ID
 		again := call
 		if req, ok := call.Input.(*middleware.ModelRequest); ok && call.Kind == middleware.KindModel {
 			again.Input = withMessages(req, b.correction(call.Kind, v.answer, v.denied))
 		} else {
-			other.correct = b.correction(call.Kind, t.heard(), v.denied)
+			other.correction = b.correction(call.Kind, t.lastAnswer(), v.denied)
 		}
-		held = b.hold(ctx, call)
+		held = b.holdStream(ctx, call)
 		res, err := held.run(ctx, again, middleware.Again)
-		other.over.Store(true)
+		other.ended.Store(true)
 		if foreign.Is(err, middleware.ErrNoAgain) {
 			break
 		}
@@ -49,29 +50,29 @@ func (b *boundary) ask(ctx context.Context, owner, t *turn, call middleware.Call
 		*v, t = other.verdict, other
 	}
 	if asked > 0 {
-		turn := b.gate.Begin(ctx)
-		turn.Note(middleware.Decision{
+		ruling := b.gate.Begin(ctx)
+		ruling.Note(middleware.Decision{
 			Verdict: middleware.VerdictTransform, Code: refusal.Code,
-			Reason: "asked again, " + plural(asked, "time") + ": " + refusal.Reason,
+			Reason: "asked again, " + phrase.Plural(asked, "time") + ": " + refusal.Reason,
 		})
 	}
 	return r
 }
 
 // mayAsk counts that another answer is asked for, at most n times.
-func (t *turn) mayAsk(n int) bool {
+func (t *judgedCall) mayAsk(n int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.asked == n {
+	if t.reasks == n {
 		return false
 	}
-	t.asked++
+	t.reasks++
 	return true
 }
 
 // canAsk reports whether there is a model that can be asked for another answer
 // than that of call, which t is of.
-func (t *turn) canAsk(call middleware.Call) bool {
+func (t *judgedCall) canAsk(call middleware.Call) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch call.Kind {
@@ -79,7 +80,7 @@ func (t *turn) canAsk(call middleware.Call) bool {
 		req, ok := call.Input.(*middleware.ModelRequest)
 		return ok && req != nil
 	case middleware.KindChain, middleware.KindPlan:
-		return t.requests == 1 && t.others == 0
+		return t.modelRequests == 1 && t.toolsAndPlans == 0
 	case middleware.KindTool, middleware.KindRetriever:
 	}
 	return false
@@ -87,7 +88,7 @@ func (t *turn) canAsk(call middleware.Call) bool {
 
 // isRefused reports whether what came back of the call is the refusal of its
 // answer.
-func (t *turn) isRefused(res middleware.Result, err error) bool {
+func (t *judgedCall) isRefused(res middleware.Result, err error) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.verdict.refused {
@@ -115,7 +116,7 @@ func (b *boundary) correction(kind middleware.Kind, previous string, why error) 
 	}
 	messages := []middleware.Message{message("human", text)}
 	if previous != "" { // providers refuse an empty message
-		messages = append([]middleware.Message{message("ai", clip(previous, maxPrevious))}, messages...)
+		messages = append([]middleware.Message{message("ai", phrase.Clip(previous, maxPrevious))}, messages...)
 	}
 	return messages
 }

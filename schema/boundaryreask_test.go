@@ -55,7 +55,7 @@ func TestReask(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s, l := &speaker{answers: tc.answers}, new(ledger)
-			boundary := schema.Boundary(schema.Rules{Schema: verdictSchema, Reasks: 2})
+			boundary := schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Reasks: 2})
 			call := ask
 			if strings.HasPrefix(tc.name, "model") {
 				call = middlewaretest.Model("What is the risk?")
@@ -88,7 +88,7 @@ func TestReask(t *testing.T) {
 func TestReaskMessages(t *testing.T) {
 	long := strings.Repeat("é", 10_000)
 	const wrong = "human: Your answer was refused: the output does not satisfy the schema verdict: the value must be JSON (byte 0). Answer again"
-	boundary := schema.Boundary(schema.Rules{Schema: verdictSchema, Reasks: 1})
+	boundary := schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Reasks: 1})
 	run := middleware.Call{Kind: middleware.KindChain, Name: "run"}
 	for _, tc := range []struct {
 		name    string
@@ -140,7 +140,7 @@ func TestReaskMessages(t *testing.T) {
 func TestReaskLongSchema(t *testing.T) {
 	long := schema.MustCompile("long", `{"type":"object","description":"`+strings.Repeat("x", 4<<10)+`"}`)
 	s := &speaker{answers: []string{prose, "{}"}}
-	if _, err := s.model(schema.Boundary(schema.Rules{Schema: long, Reasks: 1}))(t.Context(), middlewaretest.Model("?")); err != nil {
+	if _, err := s.model(schema.Boundary(schema.BoundaryRules{Schema: long, Reasks: 1}))(t.Context(), middlewaretest.Model("?")); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.last()[2]; len(got) > 300 {
@@ -163,7 +163,7 @@ func TestReaskOverBudget(t *testing.T) {
 			return nil
 		}))
 		s := &speaker{answers: []string{"Final:" + prose, "Final:" + prose, "Final:" + prose, "Final:" + prose}}
-		boundary := schema.Boundary(schema.Rules{Schema: verdictSchema, Reasks: 5, Default: json.RawMessage(goodVerdict)})
+		boundary := schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Reasks: 5, Default: json.RawMessage(goodVerdict)})
 		call := middleware.Call{Kind: middleware.KindChain, Name: "run"}
 		if name == "model" {
 			call = middlewaretest.Model("What is the risk?")
@@ -184,7 +184,7 @@ func TestReaskOverBudget(t *testing.T) {
 func TestReaskFails(t *testing.T) {
 	s := &speaker{answers: []string{"Final:" + prose, "unparsable"}}
 	l := new(ledger)
-	_, err := s.agent(l.Intercept, schema.Boundary(schema.Rules{Schema: verdictSchema, Reasks: 3}))(t.Context(), middleware.Call{Kind: middleware.KindChain, Name: "run"})
+	_, err := s.agent(l.Intercept, schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Reasks: 3}))(t.Context(), middleware.Call{Kind: middleware.KindChain, Name: "run"})
 	if err == nil || err.Error() != "the answer cannot be parsed" {
 		t.Errorf("got %v, want the plan's own error", err)
 	}
@@ -195,7 +195,7 @@ func TestReaskFails(t *testing.T) {
 
 // Where nobody can be asked, an answer is refused at once.
 func TestReaskNobody(t *testing.T) {
-	rules := schema.Rules{Schema: verdictSchema, Reasks: 2}
+	rules := schema.BoundaryRules{Schema: verdictSchema, Reasks: 2}
 	streamed := middlewaretest.Model("What is the risk?")
 	streamed.Stream = func(context.Context, middleware.Chunk) error { return nil }
 	chain := middleware.Call{Kind: middleware.KindChain, Name: "run"}
@@ -245,7 +245,7 @@ func TestReaskNobody(t *testing.T) {
 		}, 1},
 		{"a stream of which a part has left", streamed, func(s *speaker, _ middleware.Interceptor) middleware.Handler {
 			s.answers[0] = goodVerdict
-			return s.model(middleware.PassThrough(schema.Boundary(schema.Rules{Schema: verdictSchema, Reasks: 2, Check: func(context.Context, []byte) error {
+			return s.model(middleware.PassThrough(schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Reasks: 2, Check: func(context.Context, []byte) error {
 				return middleware.Deny(middleware.CodeBadOutput, "too good")
 			}})))
 		}, 1},
@@ -262,7 +262,7 @@ func TestReaskNobody(t *testing.T) {
 // In the shadow nobody can be asked, and nothing says that somebody was.
 func TestReaskInTheShadow(t *testing.T) {
 	s, l := &speaker{answers: []string{prose, prose, prose, prose}}, new(ledger)
-	shadow := middleware.Shadow(schema.Boundary(schema.Rules{Schema: verdictSchema, Reasks: 2}))
+	shadow := middleware.Shadow(schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Reasks: 2}))
 	if _, err := middleware.Wrap(s.answer, l.Intercept, shadow)(t.Context(), middlewaretest.Model("?")); err != nil {
 		t.Error(err)
 	}
@@ -274,7 +274,7 @@ func TestReaskInTheShadow(t *testing.T) {
 // A denial that is told does not keep the agent from being asked again.
 func TestReaskUnderTell(t *testing.T) {
 	s, l := &speaker{answers: []string{"Final:" + prose, "Final:" + prose, "Final:" + goodVerdict}}, new(ledger)
-	h := s.agent(l.Intercept, middleware.Tell, schema.Boundary(schema.Rules{Schema: verdictSchema, Reasks: 2}))
+	h := s.agent(l.Intercept, middleware.Tell, schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Reasks: 2}))
 	res, err := h(t.Context(), middleware.Call{Kind: middleware.KindChain, Name: "run"})
 	if err != nil || answerOf(res.Output) != goodVerdict {
 		t.Errorf("got %v, %v, want the good answer", res.Output, err)
@@ -287,7 +287,7 @@ func TestReaskUnderTell(t *testing.T) {
 // A request that an interceptor makes on its own account, on the way to another
 // answer, gets nothing to read of the refused one.
 func TestReaskLeavesRequestsOfInterceptorsAlone(t *testing.T) {
-	rules := schema.Rules{Schema: verdictSchema, Reasks: 1}
+	rules := schema.BoundaryRules{Schema: verdictSchema, Reasks: 1}
 	boundary := schema.Boundary(rules)
 	judge := &speaker{answers: []string{"fine", "fine"}}
 	model := judge.model(boundary)
@@ -326,7 +326,7 @@ func TestReaskWhateverIsSaid(t *testing.T) {
 		for range 20 {
 			s.answers = append(s.answers, said[r.IntN(len(said))])
 		}
-		rules := schema.Rules{Schema: verdictSchema, Reasks: r.IntN(4), Extract: r.IntN(2) == 0}
+		rules := schema.BoundaryRules{Schema: verdictSchema, Reasks: r.IntN(4), Extract: r.IntN(2) == 0}
 		if r.IntN(3) == 0 {
 			rules.Default = json.RawMessage(goodVerdict)
 		}

@@ -7,19 +7,19 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// A watched is a model's answer that is judged while it is streamed. Nil is an
+// A watchedStream is a model's answer that is judged while it is streamed. Nil is an
 // answer of which nothing can be told before it is whole.
-type watched struct {
+type watchedStream struct {
 	mu      sync.Mutex // guards what follows
 	watch   *watch
 	said    []byte // the beginning of the answer
 	refused error
 }
 
-// watch returns a watched for the stream of a call that is judged, if what is
+// watchStream returns a watched for the stream of a call that is judged, if what is
 // streamed is the answer that will be judged: the text of a model's only choice,
 // that leaves as it is or not at all.
-func (b *boundary) watch(call middleware.Call) *watched {
+func (b *boundary) watchStream(call middleware.Call) *watchedStream {
 	if call.Stream == nil || b.Extract || b.Repair || b.byDefault != nil {
 		return nil
 	}
@@ -27,12 +27,12 @@ func (b *boundary) watch(call middleware.Call) *watched {
 	if !ok || req == nil || req.Candidates > 1 {
 		return nil
 	}
-	return &watched{watch: b.Schema.watch()}
+	return &watchedStream{watch: b.Schema.watch()}
 }
 
 // over returns a Handler that makes the call and judges what it streams, before
 // the call's own Stream gets it.
-func (w *watched) over(next middleware.Handler) middleware.Handler {
+func (w *watchedStream) over(next middleware.Handler) middleware.Handler {
 	if w == nil {
 		return next
 	}
@@ -51,7 +51,7 @@ func (w *watched) over(next middleware.Handler) middleware.Handler {
 }
 
 // take needs w.mu.
-func (w *watched) take(chunk middleware.Chunk) error {
+func (w *watchedStream) take(chunk middleware.Chunk) error {
 	if w.refused != nil || chunk.Repeats {
 		return w.refused
 	}
@@ -64,7 +64,7 @@ func (w *watched) take(chunk middleware.Chunk) error {
 
 // verdict returns the one that refused the answer before it was whole, if there
 // was one. What became of the call since then is of no matter.
-func (w *watched) verdict(ctx context.Context) (v verdict, refused bool) {
+func (w *watchedStream) verdict(ctx context.Context) (v verdict, refused bool) {
 	if w == nil || ctx.Err() != nil {
 		return v, false
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
+
+	"example.com/safeconduct/schema/internal/phrase"
 )
 
 // errLoad is what jsonschema gets in place of any document that is not in the
@@ -18,7 +20,9 @@ var errLoad = errors.New("leads out of the schema")
 // compile has jsonschema compile a document that was surveyed, with formats of our own
 // that take the place of its own. The schemas that a dynamic reference may find come
 // back too: nothing else leads to them.
-func compile(text []byte, found *survey, opts Options, formats map[string]func(any) bool) (root *jsonschema.Schema, dynamic []*jsonschema.Schema, err error) {
+func compile(
+	text []byte, found *survey, opts Options, formats map[string]func(any) bool,
+) (root *jsonschema.Schema, dynamic []*jsonschema.Schema, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			root, dynamic, err = nil, nil, fmt.Errorf("the compiler panicked: %v", v)
@@ -100,7 +104,7 @@ func compileError(err error) error {
 			invalid = invalid.Causes[0]
 		}
 		pointer, _ := url.PathUnescape(invalid.InstanceLocation)
-		return at(pointer, "%s", visible(clip(invalid.Message, MaxReason)))
+		return errorAt(pointer, "%s", phrase.Visible(phrase.Clip(invalid.Message, MaxReason)))
 	}
 	var loop jsonschema.InfiniteLoopError
 	if errors.As(err, &loop) {
@@ -112,7 +116,7 @@ func compileError(err error) error {
 	}
 	reason := strings.TrimPrefix(err.Error(), "jsonschema: ")
 	reason = strings.NewReplacer(rootURL, "", baseURL, "").Replace(reason)
-	return errors.New(visible(clip(reason, MaxReason)))
+	return errors.New(phrase.Visible(phrase.Clip(reason, MaxReason)))
 }
 
 // location shortens one of jsonschema's locations to the place in the schema.
@@ -121,5 +125,5 @@ func location(loc string) string {
 	if pointer == "" {
 		return "its root"
 	}
-	return visible(clip(pointer, MaxReason))
+	return phrase.Visible(phrase.Clip(pointer, MaxReason))
 }

@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
@@ -79,34 +78,6 @@ func (b *bill) covers(size, values, depth int) bool {
 	return most.program*float64(2*size)/scanPrice+float64(values)*most.value <= MaxWork
 }
 
-// entry returns the entry of s.
-func (a *analysis) entry(s *node) (*entry, error) {
-	if e, ok := a.byNode[s]; ok {
-		return e, nil
-	}
-	p, err := a.place(s)
-	if err != nil {
-		return nil, err
-	}
-	e := &entry{index: len(a.entries), place: p}
-	for s, times := range p.times {
-		e.own = e.own.plus(a.price(s), times)
-		if s.UniqueItems {
-			e.equal += equalsPrice * times
-		}
-	}
-	if !(e.own.keywords <= MaxCost) {
-		return nil, tooMuch(s)
-	}
-	a.byNode[s] = e
-	a.entries = append(a.entries, e)
-	return e, nil
-}
-
-func tooMuch(s *node) error {
-	return fmt.Errorf("costs more than %d at one place, at %s", MaxCost, location(s.Location))
-}
-
 // price returns what s costs alone.
 func (a *analysis) price(s *node) price {
 	n := 1 + len(s.Properties) + len(s.PatternProperties) + len(s.Required) + len(s.Dependencies)
@@ -162,15 +133,15 @@ func size(v any) int {
 	return n
 }
 
-// add adds up what the worst instance costs at each depth.
-func (a *analysis) add(root *entry) (*bill, error) {
+// total adds up what the worst instance costs at each depth.
+func (a *analysis) total(root *entry) (*bill, error) {
 	terms, chain := 0, 0
 	at := make([]price, len(a.entries)) // that many levels below each entry
 	for i, e := range a.entries {
 		at[i] = e.own
-		chain = max(chain, e.place.chain)
-		for way := range e.ways() {
-			terms += 1 + len(way)
+		chain = max(chain, e.cluster.chain)
+		for applied := range e.applications() {
+			terms += 1 + len(applied)
 		}
 	}
 	b := &bill{root: root, chain: chain}
@@ -191,7 +162,7 @@ func (a *analysis) add(root *entry) (*bill, error) {
 			}
 			break
 		}
-		if next := deeper(a.entries, at); !slices.Equal(next, at) {
+		if next := pricesBelow(a.entries, at); !slices.Equal(next, at) {
 			at = next
 			if err := a.step(terms); err != nil {
 				return nil, err
@@ -208,14 +179,14 @@ func (b *bill) scope(depth int) float64 {
 	return 1 + math.Floor(scope/scopePrice) + scope*scope/(scopePrice*scopePrice*scopePrice)
 }
 
-// deeper returns the prices one level further down.
-func deeper(entries []*entry, at []price) []price {
+// pricesBelow returns the prices one level further down.
+func pricesBelow(entries []*entry, at []price) []price {
 	next := make([]price, len(entries))
 	for i, e := range entries {
 		var most price
-		for way := range e.ways() {
+		for applied := range e.applications() {
 			var p price
-			for _, t := range way {
+			for _, t := range applied {
 				p = p.plus(at[t.to.index], t.times)
 			}
 			most = most.max(p)

@@ -9,23 +9,15 @@ import (
 
 	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/internal/strictjson"
+	"example.com/safeconduct/schema/internal/phrase"
 )
 
 // Decode judges a JSON text as [Schema.Validate] does, and returns what it judged
-// as a T, by the rules of package encoding/json. A property that the schema lets in
-// and that T has no field for is left out. One whose name differs in case alone
-// from that of a field is a violation of [KeywordTwin]: encoding/json would take it
-// for the field, and the schema has judged it as something else. What a type of T
-// with an UnmarshalJSON or UnmarshalText of its own takes for a field is not known
-// here: such a type must be strict itself.
-//
-// A number becomes what encoding/json makes of it: in an any a float64, which may
-// lose digits that the schema has judged. A [json.Number] loses none.
-//
-// The errors are those of Validate. A value that satisfies the schema and does not
-// fit into a T, such as 1e3 into an int, is a [*ValidationError] of
-// [KeywordFit], and its Pointer leaves out the indexes of arrays. With an error
-// comes the zero T.
+// as a T, by the rules of package encoding/json. The errors are those of Validate,
+// with two more violations: of [KeywordTwin] for a property whose name differs in
+// case alone from that of a field, and of [KeywordFit] for a value that satisfies the
+// schema and does not fit into a T, such as 1e3 into an int. With an error comes the
+// zero T. See the package's documentation for the details.
 //
 // Decode panics if s is nil.
 func Decode[T any](s *Schema, text []byte) (T, error) {
@@ -60,7 +52,7 @@ func (s *Schema) unfit(err error, t reflect.Type) error {
 			}
 		}
 	}
-	f.Reason = clip("must fit into a Go "+typeName(t), MaxReason)
+	f.Reason = phrase.Clip("must fit into a Go "+typeName(t), MaxReason)
 	return s.violated(f)
 }
 

@@ -134,7 +134,7 @@ func ExampleBoundary() {
 		answer := answers[0]
 		answers = answers[1:]
 		return middleware.Result{Output: &middleware.ModelResponse{Choices: []middleware.Choice{{Text: answer}}}}, nil
-	}, schema.Boundary(schema.Rules{Schema: score, Extract: true, Reasks: 2}))
+	}, schema.Boundary(schema.BoundaryRules{Schema: score, Extract: true, Reasks: 2}))
 
 	res, err := model(context.Background(), middlewaretest.Model("How many points does it get?"))
 	if err != nil {

@@ -28,7 +28,7 @@ func (s *Schema) ExactWork(instance []byte) float64 {
 		return 0
 	}
 	t := &tally{bill: s.bill}
-	if !t.value(doc.Value, "", judges{s.bill.root: 1}, 0, 0, 0) {
+	if !t.value(doc.Value, "", judging{s.bill.root: 1}, 0, 0, 0) {
 		return math.Inf(1)
 	}
 	return t.work

@@ -13,35 +13,35 @@ import (
 // format, and of those that cost more than linear time in the length of a string:
 // longer strings do not have the format. None takes a string that jsonschema refuses.
 var formats = map[string]func(any) bool{
-	"duration": linear["duration"],
-	"regex":    linear["regex"],
+	"duration": linearFormats["duration"],
+	"regex":    linearFormats["regex"],
 
-	"email":         both("email", hasHostname),
-	"hostname":      both("hostname", isHostname),
-	"ip-address":    both("ip-address", isIPv4),
-	"ipv4":          both("ipv4", isIPv4),
-	"ipv6":          both("ipv6", isIPv6),
-	"iri":           both("iri", func(s string) bool { return isReference(s, true, true) }),
-	"iri-reference": both("iri-reference", func(s string) bool { return isReference(s, true, false) }),
-	"uri":           both("uri", func(s string) bool { return isReference(s, false, true) }),
-	"uri-reference": both("uri-reference", func(s string) bool { return isReference(s, false, false) }),
-	"uriref":        both("uriref", func(s string) bool { return isReference(s, false, false) }),
-	"uri-template":  both("uri-template", isTemplate),
+	"email":         stricter("email", hasHostname),
+	"hostname":      stricter("hostname", isHostname),
+	"ip-address":    stricter("ip-address", isIPv4),
+	"ipv4":          stricter("ipv4", isIPv4),
+	"ipv6":          stricter("ipv6", isIPv6),
+	"iri":           stricter("iri", func(s string) bool { return isReference(s, true, true) }),
+	"iri-reference": stricter("iri-reference", func(s string) bool { return isReference(s, true, false) }),
+	"uri":           stricter("uri", func(s string) bool { return isReference(s, false, true) }),
+	"uri-reference": stricter("uri-reference", func(s string) bool { return isReference(s, false, false) }),
+	"uriref":        stricter("uriref", func(s string) bool { return isReference(s, false, false) }),
+	"uri-template":  stricter("uri-template", isTemplate),
 }
 
-// linear are those that cost too much.
-var linear = map[string]func(any) bool{
+// linearFormats are those that cost too much.
+var linearFormats = map[string]func(any) bool{
 	"duration": atMost(MaxPattern, jsonschema.Formats["duration"]),
 	"regex":    atMost(MaxPattern, jsonschema.Formats["regex"]),
 }
 
-// turnsFormats reports whether a string that has not a format may be what makes a
+// negatesFormats reports whether a string that has not a format may be what makes a
 // value satisfy the schemas: then one that is more strict than jsonschema's could let
 // more through.
-func turnsFormats(nodes map[string]*node) bool {
+func negatesFormats(nodes map[string]*node) bool {
 	strict, turns := false, false
 	for location, n := range nodes {
-		strict = strict || formats[n.Format] != nil && linear[n.Format] == nil && !builtin(location)
+		strict = strict || formats[n.Format] != nil && linearFormats[n.Format] == nil && !builtin(location)
 		turns = turns || n.Not != nil || n.If != nil || len(n.OneOf) > 0 || n.MaxContains >= 0
 	}
 	return strict && turns
@@ -54,8 +54,8 @@ func atMost(n int, format func(any) bool) func(any) bool {
 	}
 }
 
-// both returns a format that is one of jsonschema's, and more strict.
-func both(name string, is func(string) bool) func(any) bool {
+// stricter returns a format that is one of jsonschema's, and more strict.
+func stricter(name string, is func(string) bool) func(any) bool {
 	upstream := jsonschema.Formats[name]
 	return func(v any) bool {
 		s, ok := v.(string)
@@ -104,8 +104,8 @@ func holdsLongPattern(v any) bool {
 // jsonschema does as well. Of unusual strings it does not say so.
 type format func(s string) bool
 
-// surely are the formats that the fast path knows.
-var surely = map[string]format{
+// certainFormats are the formats that the fast path knows.
+var certainFormats = map[string]format{
 	"date":      isDate,
 	"date-time": isDateTime,
 	"time":      isTime,

@@ -15,35 +15,12 @@ import (
 // by the names under which the tools are registered.
 type Tools map[string]*Schema
 
-// Input returns the gate of argument contracts, "schema.input". It judges the
-// arguments of each call of a tool that has a contract, and refuses an agent's
-// whole turn if those of one call in it violate theirs, before any of them runs.
-// The denial has [middleware.CodeBadInput], a reason that says what is wrong and
-// where, and the [*ValidationError] as its cause.
-//
-// What a tool receives is what was judged, serialised again; see
-// [Schema.Normalize]. Where that is not byte for byte what the model wrote, the
-// decision is a transform.
-//
-// A model may not make up arguments. If a schema declares properties for them, there
-// are no others, unless it says something about others itself, by
-// additionalProperties, patternProperties or unevaluatedProperties. That is so where
-// one schema alone describes the arguments, be it by a $ref or as the only part of
-// an allOf, anyOf or oneOf that does. Where several do, beside one another, or where
-// not, if, dependentSchemas, a dynamic reference or a $recursiveAnchor stand there,
-// the schema is taken as it is written; and so is what it says about the objects
-// within arguments, to which models do add what they know.
-//
-// Arguments are judged as the JSON text that they must be. That holds for a tool
-// that takes a single string, too: its contract would be {"type":"string"}, and
-// the argument "London", with its quotes. A tool that takes plain text, as those
-// do that an OpenAIFunctionsAgent of langchaingo calls with one string, can have
-// a contract only if that text is JSON; Declare of adapters/langchaingo has agents
-// call a tool with a JSON object.
-//
-// Calls of tools without a contract pass, and so do all other calls. The names of
-// tools are compared without regard to case, as agents look them up; a tool call
-// in a plan that names no registered tool goes by the name that the model wrote.
+// Input returns the gate of argument contracts, "schema.input": the arguments of each
+// call of a tool that has a contract satisfy it and hold nothing that it does not
+// declare, or the tool does not run. Of an agent's plan it refuses all if the
+// arguments of one call in it violate theirs. The denial has
+// [middleware.CodeBadInput], a reason that says what is wrong and where, and the
+// [*ValidationError] as its cause. See the package's documentation for the details.
 //
 // Input panics if there are no tools, if a name is empty or its Schema nil, or if
 // two names differ in case alone. It keeps a copy of the map.

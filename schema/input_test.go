@@ -146,7 +146,7 @@ func TestGatesDescribeThemselves(t *testing.T) {
 	got := middleware.Onion(
 		schema.Input(schema.Tools{"transfer": transferSchema}),
 		schema.Output(verdictSchema),
-		middleware.On(middleware.KindChain, schema.Boundary(schema.Rules{Schema: verdictSchema, Reasks: 1})),
+		middleware.On(middleware.KindChain, schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Reasks: 1})),
 	)
 	want := " 1 schema.input, plan calls only, stream passed through\n 2 schema.input, tool calls only\n 3 schema.output\n 4 schema.output, chain calls only\n"
 	if got != want {

@@ -9,6 +9,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v5"
 
 	"example.com/safeconduct/internal/strictjson"
+	"example.com/safeconduct/schema/internal/phrase"
 )
 
 // A Warning is something that a schema may say, and that does not do what its
@@ -19,7 +20,9 @@ type Warning struct {
 }
 
 // String returns a sentence, such as "/requierd is no keyword: required is one".
-func (w Warning) String() string { return visible(clip(w.Pointer, MaxReason)) + " " + w.Reason }
+func (w Warning) String() string {
+	return phrase.Visible(phrase.Clip(w.Pointer, MaxReason)) + " " + w.Reason
+}
 
 // Lint returns what in the schema and its resources is likely to be a mistake, at
 // most 100 things: a keyword that is misspelt, that the draft does not have, or
@@ -35,7 +38,7 @@ func (s *Schema) Lint() []Warning {
 	if err != nil {
 		return nil // it was read before
 	}
-	found, err := look(src, s.opts.Draft)
+	found, err := takeSurvey(src, s.opts.Draft)
 	if err != nil {
 		return nil
 	}
@@ -59,7 +62,7 @@ type linter struct {
 
 func (l *linter) warn(pointer, reason string) {
 	if len(l.warnings) < maxWarnings {
-		l.warnings = append(l.warnings, Warning{pointer, clip(reason, MaxReason)})
+		l.warnings = append(l.warnings, Warning{pointer, phrase.Clip(reason, MaxReason)})
 	}
 }
 
@@ -90,7 +93,7 @@ func (l *linter) lint(pointer string, m map[string]any) {
 		}
 	}
 	if format, ok := m["format"].(string); ok && jsonschema.Formats[format] == nil {
-		l.warn(pointer+"/format", "is not checked: "+quote(format)+" is none of the formats that are")
+		l.warn(pointer+"/format", "is not checked: "+phrase.Quote(format)+" is none of the formats that are")
 	}
 	l.twins(pointer, m)
 	l.required(pointer, m)
@@ -102,7 +105,8 @@ func (l *linter) twins(pointer string, m map[string]any) {
 	folded := make(map[string]string, len(properties))
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
 		if twin, ok := folded[strictjson.Fold(name)]; ok {
-			l.warn(pointer+"/properties", "has "+quote(twin)+" and "+quote(name)+", which differ in case alone: an object with one of them is refused")
+			both := phrase.Quote(twin) + " and " + phrase.Quote(name)
+			l.warn(pointer+"/properties", "has "+both+", which differ in case alone: an object with one of them is refused")
 		}
 		folded[strictjson.Fold(name)] = name
 	}
@@ -118,9 +122,9 @@ func (l *linter) required(pointer string, m map[string]any) {
 			continue
 		}
 		if meant := l.near(name, maps.Keys(properties)); meant != "" {
-			l.warn(pointer+"/required", "names "+quote(name)+", and not the property "+quote(meant))
+			l.warn(pointer+"/required", "names "+phrase.Quote(name)+", and not the property "+phrase.Quote(meant))
 		} else if m["additionalProperties"] == false && m["patternProperties"] == nil {
-			l.warn(pointer+"/required", "names "+quote(name)+", which additionalProperties refuses")
+			l.warn(pointer+"/required", "names "+phrase.Quote(name)+", which additionalProperties refuses")
 		}
 	}
 }
@@ -148,7 +152,8 @@ var keywords = map[string]keyword{
 	"contentEncoding": {}, "contentMediaType": {}, "contentSchema": {},
 
 	"$ref": {}, "$defs": {}, "definitions": {}, "$schema": {}, "type": {}, "enum": {}, "const": {since: Draft6},
-	"allOf": {}, "anyOf": {}, "oneOf": {}, "not": {}, "if": {since: Draft7}, "then": {needs: "if", since: Draft7}, "else": {needs: "if", since: Draft7},
+	"allOf": {}, "anyOf": {}, "oneOf": {}, "not": {},
+	"if": {since: Draft7}, "then": {needs: "if", since: Draft7}, "else": {needs: "if", since: Draft7},
 	"$anchor": {since: Draft2019}, "$dynamicRef": {since: Draft2020}, "$dynamicAnchor": {since: Draft2020},
 	"$recursiveRef": {since: Draft2019, until: Draft2019}, "$recursiveAnchor": {since: Draft2019, until: Draft2019},
 
@@ -159,13 +164,15 @@ var keywords = map[string]keyword{
 
 	"items": {types: "array"}, "prefixItems": {types: "array", since: Draft2020},
 	"additionalItems": {types: "array", needs: "items", until: Draft2019},
-	"minItems":        {types: "array"}, "maxItems": {types: "array"}, "uniqueItems": {types: "array"}, "contains": {types: "array", since: Draft6},
+	"minItems":        {types: "array"}, "maxItems": {types: "array"}, "uniqueItems": {types: "array"},
+	"contains":         {types: "array", since: Draft6},
 	"minContains":      {types: "array", needs: "contains", since: Draft2019},
 	"maxContains":      {types: "array", needs: "contains", since: Draft2019},
 	"unevaluatedItems": {types: "array", since: Draft2019},
 
 	"properties": {types: "object"}, "patternProperties": {types: "object"}, "additionalProperties": {types: "object"},
-	"propertyNames": {types: "object", since: Draft6}, "required": {types: "object"}, "minProperties": {types: "object"}, "maxProperties": {types: "object"},
+	"propertyNames": {types: "object", since: Draft6}, "required": {types: "object"},
+	"minProperties": {types: "object"}, "maxProperties": {types: "object"},
 	"dependencies":          {types: "object"},
 	"dependentRequired":     {types: "object", since: Draft2019},
 	"dependentSchemas":      {types: "object", since: Draft2019},

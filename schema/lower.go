@@ -41,13 +41,13 @@ func (g group) members() []*node {
 	return g.of.AnyOf
 }
 
-// A site is what schemas judge one value. Those that are asked make no demands on
-// it of their own, but refuse twins: an object within it must have no property
-// whose name differs in case alone from one that any of them declares.
+// A site is the schemas that judge one value. It need not satisfy the optional ones,
+// but they refuse twins: an object within it must have no property whose name differs
+// in case alone from one that any of them declares.
 type site struct {
-	apply  []*node // must be satisfied
-	asked  []*node // need not be satisfied
-	chosen []group // have their choice in apply already
+	apply    []*node // must be satisfied
+	optional []*node // need not be satisfied
+	chosen   []group // have their choice in apply already
 }
 
 // lower returns the plan of a compiled schema, or nil where that would be too
@@ -55,7 +55,7 @@ type site struct {
 func lower(root *node, programs map[string]int) *plan {
 	l := &lowering{ids: make(map[*node]int), names: make(map[*node]bool), plans: make(map[string]*plan), programs: programs}
 	p := l.plan(site{apply: []*node{root}})
-	if l.full() {
+	if l.exhausted() {
 		return nil
 	}
 	for _, choice := range l.choices {
@@ -66,22 +66,22 @@ func lower(root *node, programs map[string]int) *plan {
 	return p
 }
 
-func (l *lowering) full() bool { return l.steps > maxLowering }
+func (l *lowering) exhausted() bool { return l.steps > maxLowering }
 
 // spend takes n steps, and reports whether there were so many left.
 func (l *lowering) spend(n int) bool {
 	l.steps += n
-	return !l.full()
+	return !l.exhausted()
 }
 
 // plan returns the plan of all schemas that apply at a site.
 func (l *lowering) plan(at site) *plan {
-	at.apply, at.asked = closure(at.apply, together), closure(at.asked, anyhow)
-	if !l.spend(1 + len(at.apply) + len(at.asked)) {
+	at.apply, at.optional = closure(at.apply, mustApply), closure(at.optional, mayApply)
+	if !l.spend(1 + len(at.apply) + len(at.optional)) {
 		return l.nothing()
 	}
 	at.apply = l.sorted(at.apply)
-	at.asked = slices.DeleteFunc(l.sorted(at.asked), func(s *node) bool {
+	at.optional = slices.DeleteFunc(l.sorted(at.optional), func(s *node) bool {
 		_, applies := slices.BinarySearchFunc(at.apply, s, l.compare)
 		return applies || !l.declares(s)
 	})
@@ -97,7 +97,7 @@ func (l *lowering) plan(at site) *plan {
 	}
 	l.plans[key] = p
 	unknown := kinds(0)
-	if slices.ContainsFunc(at.asked, findsWhenRun) {
+	if slices.ContainsFunc(at.optional, isDynamic) {
 		unknown = anyKind
 	}
 	for _, s := range at.apply {
@@ -107,14 +107,14 @@ func (l *lowering) plan(at site) *plan {
 			}
 			continue
 		}
-		if !l.spend(l.demands(s)) {
+		if !l.spend(l.stepsOf(s)) {
 			return p
 		}
-		unknown |= p.demand(s) | beyond(s)
+		unknown |= p.require(s) | unplanned(s)
 	}
 	unknown |= l.object(&p.object, at)
 	l.array(&p.array, at)
-	l.choose(p, at)
+	l.chooseGroup(p, at)
 	p.accepts = p.kinds &^ unknown
 	return p
 }
@@ -122,7 +122,7 @@ func (l *lowering) plan(at site) *plan {
 // key tells sites apart.
 func (l *lowering) key(at site) string {
 	var b []byte
-	for _, list := range [][]*node{at.apply, at.asked} {
+	for _, list := range [][]*node{at.apply, at.optional} {
 		for _, s := range list {
 			b = strconv.AppendInt(b, int64(l.id(s)), 36)
 			b = append(b, ' ')
@@ -155,8 +155,8 @@ func (l *lowering) sorted(list []*node) []*node {
 
 func (l *lowering) compare(a, b *node) int { return cmp.Compare(l.id(a), l.id(b)) }
 
-// demands returns the steps that [plan.demand] takes.
-func (l *lowering) demands(s *node) int {
+// stepsOf returns the steps that [plan.demand] takes.
+func (l *lowering) stepsOf(s *node) int {
 	steps := len(s.Properties) + len(s.Required)
 	for _, list := range [][]any{s.Enum, s.Constant} {
 		for _, v := range list {
@@ -185,12 +185,12 @@ func (l *lowering) program(re *regexp.Regexp) int {
 
 // declares reports whether s or any schema that it leads to may declare properties.
 func (l *lowering) declares(s *node) bool {
-	if is, ok := l.names[s]; ok || l.full() {
+	if is, ok := l.names[s]; ok || l.exhausted() {
 		return is
 	}
-	all := closure([]*node{s}, leadsTo)
+	all := closure([]*node{s}, reaches)
 	l.steps += len(all)
-	l.names[s] = slices.ContainsFunc(all, func(s *node) bool { return len(s.Properties) > 0 || findsWhenRun(s) })
+	l.names[s] = slices.ContainsFunc(all, func(s *node) bool { return len(s.Properties) > 0 || isDynamic(s) })
 	return l.names[s]
 }
 
@@ -204,7 +204,7 @@ func (l *lowering) object(p *objectPlan, at site) (unknown kinds) {
 			names[name] = true
 		}
 	}
-	for _, s := range slices.Concat(at.apply, at.asked) {
+	for _, s := range slices.Concat(at.apply, at.optional) {
 		for name := range s.Properties {
 			if _, ok := names[name]; !ok {
 				names[name] = false
@@ -236,7 +236,7 @@ func (l *lowering) object(p *objectPlan, at site) (unknown kinds) {
 
 // property returns the plan of the property with the given name.
 func (l *lowering) property(at site, name string) *plan {
-	if !l.spend(len(at.apply) + len(at.asked)) {
+	if !l.spend(len(at.apply) + len(at.optional)) {
 		return l.nothing()
 	}
 	var next site
@@ -255,8 +255,8 @@ func (l *lowering) property(at site, name string) *plan {
 			return l.nothing()
 		}
 	}
-	for _, s := range at.asked {
-		next.asked = append(next.asked, ofProperty(s, s.Properties[name])...)
+	for _, s := range at.optional {
+		next.optional = append(next.optional, ofProperty(s, s.Properties[name])...)
 	}
 	return l.plan(next)
 }
@@ -272,8 +272,8 @@ func (l *lowering) extra(at site) *plan {
 			return l.nothing()
 		}
 	}
-	for _, s := range at.asked {
-		next.asked = append(next.asked, ofProperty(s, nil)...)
+	for _, s := range at.optional {
+		next.optional = append(next.optional, ofProperty(s, nil)...)
 	}
 	return l.plan(next)
 }
@@ -298,7 +298,7 @@ func (l *lowering) array(p *arrayPlan, at site) {
 		items, _ := s.Items.([]*node)
 		prefix = max(prefix, len(s.PrefixItems), len(items))
 	}
-	for _, s := range at.asked {
+	for _, s := range at.optional {
 		items, _ := s.Items.([]*node)
 		prefix = max(prefix, len(s.PrefixItems), len(items))
 	}
@@ -310,7 +310,7 @@ func (l *lowering) array(p *arrayPlan, at site) {
 
 // item returns the plan of item i.
 func (l *lowering) item(at site, i int) *plan {
-	if !l.spend(len(at.apply) + len(at.asked)) {
+	if !l.spend(len(at.apply) + len(at.optional)) {
 		return l.nothing()
 	}
 	var next site
@@ -331,15 +331,15 @@ func (l *lowering) item(at site, i int) *plan {
 			}
 		}
 	}
-	for _, s := range at.asked {
-		next.asked = append(next.asked, ofItem(s, i)...)
+	for _, s := range at.optional {
+		next.optional = append(next.optional, ofItem(s, i)...)
 	}
 	return l.plan(next)
 }
 
-// choose plans the first anyOf or oneOf at a site that has none chosen yet; the
+// chooseGroup plans the first anyOf or oneOf at a site that has none chosen yet; the
 // plans of its alternatives go on with the others.
-func (l *lowering) choose(p *plan, at site) {
+func (l *lowering) chooseGroup(p *plan, at site) {
 	for _, s := range at.apply {
 		for _, g := range []group{{s, false}, {s, true}} {
 			if len(g.members()) == 0 || slices.Contains(at.chosen, g) {
@@ -355,13 +355,13 @@ func (l *lowering) alternatives(p *plan, at site, g group) {
 	members := g.members()
 	allowed := kinds(0)
 	for i, member := range members {
-		if !l.spend(len(members) + len(at.apply) + len(at.asked)) {
+		if !l.spend(len(members) + len(at.apply) + len(at.optional)) {
 			return
 		}
 		next := site{
-			apply:  append(slices.Clone(at.apply), member),
-			asked:  slices.Concat(at.asked, members[:i], members[i+1:]),
-			chosen: append(slices.Clone(at.chosen), g),
+			apply:    append(slices.Clone(at.apply), member),
+			optional: slices.Concat(at.optional, members[:i], members[i+1:]),
+			chosen:   append(slices.Clone(at.chosen), g),
 		}
 		if alternative := l.plan(next); alternative.kinds != 0 {
 			allowed |= alternative.kinds

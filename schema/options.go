@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"example.com/safeconduct/internal/strictjson"
+	"example.com/safeconduct/schema/internal/phrase"
 )
 
 // Options say how a schema is compiled. The zero Options are those of [Compile].
@@ -34,8 +35,8 @@ type Options struct {
 // CompileWith is like [Compile], with options. Neither the text nor the options
 // are kept.
 func CompileWith(name string, text []byte, opts Options) (*Schema, error) {
-	if name == "" || len(name) > maxName || !utf8.ValidString(name) || visible(name) != name {
-		return nil, fmt.Errorf("schema: %q is no name of 1 to %d visible bytes", clip(name, maxName), maxName)
+	if name == "" || len(name) > maxName || !utf8.ValidString(name) || phrase.Visible(name) != name {
+		return nil, fmt.Errorf("schema: %q is no name of 1 to %d visible bytes", phrase.Clip(name, maxName), maxName)
 	}
 	s := &Schema{name: name, text: bytes.Clone(text), opts: opts.clone()}
 	if err := s.compile(); err != nil {
@@ -70,11 +71,11 @@ func (o Options) read(text []byte) (*source, error) {
 	total := len(text)
 	for _, uri := range slices.Sorted(maps.Keys(o.Resources)) {
 		if total += len(o.Resources[uri]); total > MaxSchemaBytes {
-			return nil, fmt.Errorf("the text and its resources must be at most %s long", plural(MaxSchemaBytes, "byte"))
+			return nil, fmt.Errorf("the text and its resources must be at most %s long", phrase.Plural(MaxSchemaBytes, "byte"))
 		}
 		doc, f := strictjson.Parse(strictjson.View(o.Resources[uri]), MaxSchemaBytes, true)
 		if f != nil {
-			return nil, fmt.Errorf("the resource %s: %w", quote(uri), textError(f))
+			return nil, fmt.Errorf("the resource %s: %w", phrase.Quote(uri), textError(f))
 		}
 		src.resources[uri] = doc.Value
 	}

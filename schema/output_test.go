@@ -101,7 +101,7 @@ func TestOutput(t *testing.T) {
 }
 
 func TestBoundaryOfAKey(t *testing.T) {
-	gate := schema.Boundary(schema.Rules{Schema: verdictSchema, Key: "answer"})
+	gate := schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Key: "answer"})
 	call := middleware.Call{Kind: middleware.KindChain, Name: "it"}
 	if _, err := run(returns(map[string]any{"answer": goodVerdict, "output": "prose", "text": 1}), call, gate); err != nil {
 		t.Errorf("got %v, want no error", err)

@@ -95,9 +95,9 @@ type asserted struct {
 
 func (f *asserted) has(s string) bool { return f.is(s) }
 
-// demanding reports whether the content of the string matters, and not only its
+// judgesContent reports whether the content of the string matters, and not only its
 // length.
-func (p *textPlan) demanding() bool { return len(p.patterns)+len(p.formats) > 0 }
+func (p *textPlan) judgesContent() bool { return len(p.patterns)+len(p.formats) > 0 }
 
 // A numberPlan is what a number must satisfy. The pointers are nil where there is
 // no such bound.
@@ -106,8 +106,8 @@ type numberPlan struct {
 	multipleOf []strictjson.Decimal
 }
 
-// free reports whether any number will do.
-func (p *numberPlan) free() bool {
+// unbounded reports whether any number will do.
+func (p *numberPlan) unbounded() bool {
 	return p.min == nil && p.max == nil && len(p.multipleOf) == 0
 }
 

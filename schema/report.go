@@ -9,6 +9,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v5"
 
 	"example.com/safeconduct/internal/strictjson"
+	"example.com/safeconduct/schema/internal/phrase"
 )
 
 // The errors of jsonschema quote the instance. Of them only the places count: what
@@ -91,7 +92,7 @@ func meantBy(e *jsonschema.ValidationError) *jsonschema.ValidationError {
 func (s *Schema) violation(e *jsonschema.ValidationError, v any) Violation {
 	path, at := follow(v, e.InstanceLocation)
 	n, keyword, rest := s.find(e)
-	reason := demand(n, keyword, rest, len(e.Causes) > 0, at)
+	reason := reasonFor(n, keyword, rest, len(e.Causes) > 0, at)
 	if keyword == "minContains" && n != nil && n.MinContains == 1 {
 		keyword = "contains" // which asks for one item by itself
 	}
@@ -99,7 +100,7 @@ func (s *Schema) violation(e *jsonschema.ValidationError, v any) Violation {
 		path = path[:len(path)-1]
 		keyword, reason = "propertyNames", "has a property whose name "+reason
 	}
-	return Violation{Pointer: s.pointer(path), Keyword: keyword, Reason: clip(reason, MaxReason)}
+	return Violation{Pointer: s.pointer(path), Keyword: keyword, Reason: phrase.Clip(reason, MaxReason)}
 }
 
 // follow returns the path to one of jsonschema's instance locations, and the value

@@ -15,13 +15,13 @@ import (
 // A scanner reads one text. All methods that read something take the offset where
 // it begins and return the one after it, or -1 where they give up.
 type scanner struct {
-	src    string
-	loose  bool // the text differs from what Normalize makes of it
-	depth  int
-	most   int // the greatest depth so far
-	values int // how many were read, with what long numbers count
-	at     int // how far reading has come
-	spare  int // bytes that alternatives may read in vain, each at least one
+	src       string
+	notNormal bool // the text differs from what Normalize makes of it
+	depth     int
+	most      int // the greatest depth so far
+	values    int // how many were read, with what long numbers count
+	at        int // how far reading has come
+	spare     int // bytes that alternatives may read in vain, each at least one
 
 	// The hashes of the names of undeclared properties, of all objects that
 	// are being read.
@@ -49,7 +49,7 @@ func (s *Schema) accepts(text string) (normal, ok bool) {
 	if end < 0 || sc.space(end) != len(text) {
 		return false, false
 	}
-	return !sc.loose, s.bill.covers(len(text), sc.values, sc.most)
+	return !sc.notNormal, s.bill.covers(len(text), sc.values, sc.most)
 }
 
 // value reads one value.
@@ -261,7 +261,7 @@ func (s *scanner) number(p *plan, i int) int {
 	kind := kindInteger
 	switch {
 	case digits > strictjson.DecimalDigits:
-		if p.values != nil || !p.number.free() || !whole && p.accepts&kindNumber != kindNumber {
+		if p.values != nil || !p.number.unbounded() || !whole && p.accepts&kindNumber != kindNumber {
 			return -1
 		}
 	case !d.IsInteger():
@@ -289,7 +289,7 @@ func (s *scanner) text(p *plan, i int) int {
 	if p.values != nil && p.values.texts.find(s.src, start, end) < 0 {
 		return -1
 	}
-	if p.text.demanding() && !p.text.allows(s.src[start:end]) {
+	if p.text.judgesContent() && !p.text.allows(s.src[start:end]) {
 		return -1
 	}
 	return end + 1
@@ -310,13 +310,13 @@ func (s *scanner) longText(p *plan, start, i int) int {
 			if length < p.text.min || length > p.text.max {
 				return -1
 			}
-			if escaped && (p.values != nil || p.text.demanding()) {
+			if escaped && (p.values != nil || p.text.judgesContent()) {
 				return -1
 			}
 			if p.values != nil && p.values.texts.find(s.src, start, i) < 0 {
 				return -1
 			}
-			if p.text.demanding() && !p.text.allows(s.src[start:i]) {
+			if p.text.judgesContent() && !p.text.allows(s.src[start:i]) {
 				return -1
 			}
 			return i + 1
@@ -352,12 +352,12 @@ func (s *scanner) escape(i int) int {
 	case '"', '\\', 'b', 'f', 'n', 'r', 't':
 		return i + 2
 	case '/':
-		s.loose = true
+		s.notNormal = true
 		return i + 2
 	case 'u':
 		r, end := strictjson.ReadEscape(s.src, i)
 		if end >= 0 && !strictjson.IsShortest(r, s.src[i:end]) {
-			s.loose = true
+			s.notNormal = true
 		}
 		return end
 	}
@@ -373,7 +373,7 @@ func (s *scanner) space(i int) int {
 }
 
 func (s *scanner) skip(i int) int {
-	s.loose = true
+	s.notNormal = true
 	for i < len(s.src) && strictjson.IsSpace(s.src[i]) {
 		i++
 	}

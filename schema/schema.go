@@ -15,15 +15,15 @@ import (
 // A Schema is a compiled JSON Schema. It is immutable and safe for concurrent
 // use. The zero Schema decides nothing: every judgement is indeterminate.
 type Schema struct {
-	name  string
-	text  []byte
-	opts  Options
-	root  *jsonschema.Schema
-	loose *jsonschema.Schema // with the formats of jsonschema; nil where root accepts no more
-	bill  *bill
-	plan  *plan               // nil where jsonschema must judge everything
-	nodes map[string]*node    // by their locations
-	names map[string]struct{} // of all properties that the schema mentions
+	name    string
+	text    []byte
+	opts    Options
+	root    *jsonschema.Schema
+	lenient *jsonschema.Schema // with the formats of jsonschema; nil where root accepts no more
+	bill    *bill
+	plan    *plan               // nil where jsonschema must judge everything
+	nodes   map[string]*node    // by their locations
+	names   map[string]struct{} // of all properties that the schema mentions
 
 	metaschema bool // the schema refers to one, which judges regular expressions
 
@@ -34,24 +34,8 @@ type Schema struct {
 // part of the text, stands for it in errors and denials, so that it is shown to
 // models and users: "transfer", say.
 //
-// The draft is the one that $schema names: 4, 6, 7, 2019-09 or 2020-12, and 2020-12
-// where there is none; a $schema within, of a schema without an $id, has no meaning.
-// The keyword format is asserted in each of them: date-time, date, time, duration,
-// period, email, hostname, ipv4 (ip-address), ipv6, uri, uri-reference (uriref),
-// uri-template, iri, iri-reference, uuid, json-pointer, relative-json-pointer and regex
-// are checked, other formats are not. A hostname is one of RFC 1123: whether a label
-// of it is the Punycode of anything is not checked. A uri is one of RFC 3986 that
-// package net/url takes as well. The keywords about content are not asserted in any
-// draft. Regular expressions are those of package regexp, which take linear time.
-//
-// A schema stands on its own, or on resources that [CompileWith] gets. Compile
-// opens no file and no connection: it refuses every reference that leads out of
-// the schema, but for one to the metaschema of a draft. It refuses as well what is
-// not strict JSON, as Validate describes it; a schema beyond the limits of this
-// package, be it in length, number of schemas, regular expressions or cost at its own
-// place; a reference that leads nowhere, or back to where it stands, whether anything
-// applies it or not; and of course what the metaschema of the draft does. The error
-// says what is wrong and where, by a JSON Pointer or a byte offset into the text.
+// What it accepts and refuses is said in the package's documentation. The error says
+// what is wrong and where, by a JSON Pointer or a byte offset into the text.
 func Compile(name string, text []byte) (*Schema, error) {
 	return CompileWith(name, text, Options{})
 }
@@ -72,7 +56,7 @@ func (s *Schema) compile() error {
 	if err != nil {
 		return err
 	}
-	found, err := look(src, s.opts.Draft)
+	found, err := takeSurvey(src, s.opts.Draft)
 	if err != nil {
 		return err
 	}
@@ -87,8 +71,8 @@ func (s *Schema) compile() error {
 		forgetFormats(s.nodes)
 	}
 	s.root, s.names, s.metaschema = root, mentioned(s.nodes), judgesPatterns(s.nodes)
-	if turnsFormats(s.nodes) {
-		if s.loose, _, err = compile(s.text, found, s.opts, linear); err != nil {
+	if negatesFormats(s.nodes) {
+		if s.lenient, _, err = compile(s.text, found, s.opts, linearFormats); err != nil {
 			return err
 		}
 	}
@@ -98,8 +82,8 @@ func (s *Schema) compile() error {
 		if c.root = closeArguments(root); c.root != root { // which costs no more
 			c.plan = lower(c.root, found.programs)
 		}
-		if s.loose != nil {
-			c.loose = closeArguments(s.loose)
+		if s.lenient != nil {
+			c.lenient = closeArguments(s.lenient)
 		}
 		return &c
 	})
@@ -258,10 +242,10 @@ func (s *Schema) judgeSlowly(text string) error {
 	if s.metaschema && holdsLongPattern(doc.Value) {
 		return s.violated(&strictjson.Fault{Keyword: KeywordWork, Reason: "holds a regular expression that is too long", Offset: -1})
 	}
-	if err := s.validate(s.root, doc.Value); err != nil || s.loose == nil {
+	if err := s.validate(s.root, doc.Value); err != nil || s.lenient == nil {
 		return err
 	}
-	return s.validate(s.loose, doc.Value)
+	return s.validate(s.lenient, doc.Value)
 }
 
 // validate has one of the compiled schemas judge a decoded value.

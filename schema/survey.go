@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"net/url"
 	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
+
+	"example.com/safeconduct/schema/internal/phrase"
 )
 
 // rootURL names a schema that has no $id. It is absolute, or else the working
@@ -24,7 +25,10 @@ const (
 // Where schemas stand within a schema. Which draft knows which keyword does not
 // matter here: what a draft does not know it ignores.
 var (
-	holdsSchema  = []string{"additionalItems", "additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties"}
+	holdsSchema = []string{
+		"additionalItems", "additionalProperties", "contains", "contentSchema", "else", "if", "items", "not",
+		"propertyNames", "then", "unevaluatedItems", "unevaluatedProperties",
+	}
 	holdsSchemas = []string{"allOf", "anyOf", "items", "oneOf", "prefixItems"}
 	namesSchemas = []string{"$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"}
 
@@ -49,24 +53,14 @@ type survey struct {
 	instructions int            // of all of them
 }
 
-// A resource is the root schema, or one within it that has an $id.
-type resource struct {
-	pointer string
-	doc     any
-	anchors map[string]bool
-}
-
 // A located is a schema and the pointer to it.
 type located struct {
 	pointer string
 	schema  map[string]any
 }
 
-// A reference is a $ref, $dynamicRef or $recursiveRef.
-type reference struct{ pointer, base, text string }
-
-// look surveys the document of a schema, and its resources.
-func look(src *source, want Draft) (*survey, error) {
+// takeSurvey surveys the document of a schema, and its resources.
+func takeSurvey(src *source, want Draft) (*survey, error) {
 	s := &survey{
 		draft:     Draft2020,
 		urls:      map[string]string{"": rootURL},
@@ -75,7 +69,7 @@ func look(src *source, want Draft) (*survey, error) {
 		targets:   make(map[string]bool),
 		programs:  make(map[string]int),
 	}
-	if err := s.choose(src.doc, want); err != nil {
+	if err := s.chooseDraft(src.doc, want); err != nil {
 		return nil, err
 	}
 	base, err := s.document(src.doc, "", rootURL)
@@ -95,14 +89,14 @@ func look(src *source, want Draft) (*survey, error) {
 		}
 		// Of a target that is within another one all is looked at again.
 		if s.size > 2*total+1000 {
-			return nil, at(s.refs[i].pointer, "the schemas that are referred to hold one another too often")
+			return nil, errorAt(s.refs[i].pointer, "the schemas that are referred to hold one another too often")
 		}
 	}
 	return s, nil
 }
 
-// choose finds out the draft.
-func (s *survey) choose(doc any, want Draft) error {
+// chooseDraft finds out the draft.
+func (s *survey) chooseDraft(doc any, want Draft) error {
 	switch want {
 	case 0:
 	case Draft4, Draft6, Draft7, Draft2019, Draft2020:
@@ -119,9 +113,9 @@ func (s *survey) choose(doc any, want Draft) error {
 	d, ok := draftOf(u)
 	switch {
 	case !ok:
-		return at("/$schema", "%s is none of draft 4, 6, 7, 2019-09 and 2020-12", quote(v))
+		return errorAt("/$schema", "%s is none of draft 4, 6, 7, 2019-09 and 2020-12", phrase.Quote(v))
 	case want != 0 && d != want:
-		return at("/$schema", "%s is not the draft that was asked for", quote(v))
+		return errorAt("/$schema", "%s is not the draft that was asked for", phrase.Quote(v))
 	}
 	s.draft = d
 	return nil
@@ -134,13 +128,13 @@ func (s *survey) document(doc any, pointer, u string) (base string, err error) {
 	if _, isBool := doc.(bool); !isMap && !isBool {
 		const why = "a schema is an object, true or false"
 		if pointer != "" {
-			return "", at(pointer, why)
+			return "", errorAt(pointer, why)
 		}
 		return "", errors.New(why)
 	}
 	id := s.id(m)
 	if base, err = resolve(u, id); err != nil {
-		return "", at(pointer+"/"+s.idKeyword(), "%s is no URI reference", quote(id))
+		return "", errorAt(pointer+"/"+s.idKeyword(), "%s is no URI reference", phrase.Quote(id))
 	}
 	if id == "" {
 		s.resources[u] = &resource{pointer, doc, make(map[string]bool)}
@@ -148,46 +142,9 @@ func (s *survey) document(doc any, pointer, u string) (base string, err error) {
 	return base, s.walk(doc, pointer, u)
 }
 
-// resource surveys a schema that was handed in under a URI, which is relative to
-// the base. An $id of its own is the base of its references.
-func (s *survey) resource(uri, base string, doc any) error {
-	u, err := resolve(base, uri)
-	if err != nil || uri == "" || strings.HasPrefix(uri, "/") || strings.Contains(uri, "#") {
-		return fmt.Errorf("the resource %s has no URI that begins with a name and has no fragment", quote(uri))
-	}
-	if _, ok := draftOf(u); ok || builtin(u) || s.resources[u] != nil || u == rootURL {
-		return fmt.Errorf("the resource %s has the URI of another schema", quote(uri))
-	}
-	s.urls[uri] = u
-	id, err := s.document(doc, uri+"#", u)
-	if err != nil {
-		return err
-	}
-	s.resources[u] = s.resources[id]
-	return nil
-}
-
-// absolute returns the URL of a place.
-func (s *survey) absolute(pointer string) string {
-	uri := ""
-	if !strings.HasPrefix(pointer, "/") {
-		uri, pointer, _ = strings.Cut(pointer, "#")
-	}
-	return s.urls[uri] + "#" + fragment(pointer)
-}
-
-// at makes an error about the place in a schema that a pointer leads to.
-func at(pointer, format string, args ...any) error {
-	return fmt.Errorf("at %s: %s", visible(clip(pointer, MaxReason)), fmt.Sprintf(format, args...))
-}
-
-// quote returns part of a schema for an error.
-func quote(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return "it"
-	}
-	return visible(clip(string(b), 100))
+// errorAt makes an error about the place in a schema that a pointer leads to.
+func errorAt(pointer, format string, args ...any) error {
+	return fmt.Errorf("at %s: %s", phrase.Visible(phrase.Clip(pointer, MaxReason)), fmt.Sprintf(format, args...))
 }
 
 // idKeyword returns the keyword that names a schema.
@@ -200,12 +157,12 @@ func (s *survey) idKeyword() string {
 
 // id returns the $id of a schema without its fragment.
 func (s *survey) id(m map[string]any) string {
-	id, _, _ := strings.Cut(s.named(m), "#")
+	id, _, _ := strings.Cut(s.rawID(m), "#")
 	return id
 }
 
-// named returns the $id of a schema.
-func (s *survey) named(m map[string]any) string {
+// rawID returns the $id of a schema.
+func (s *survey) rawID(m map[string]any) string {
 	if _, ok := m["$ref"]; ok && s.draft <= Draft7 {
 		return "" // a $ref hides what stands beside it
 	}
@@ -227,12 +184,12 @@ func (s *survey) walk(v any, pointer, base string) error {
 		return nil
 	}
 	s.schemas = append(s.schemas, located{pointer, m})
-	base, err := s.enter(m, pointer, base)
+	base, err := s.noteResource(m, pointer, base)
 	if err != nil {
 		return err
 	}
 	r := s.resources[base]
-	if err := s.check(m, pointer, r != nil && r.pointer == pointer); err != nil {
+	if err := s.checkKeywords(m, pointer, r != nil && r.pointer == pointer); err != nil {
 		return err
 	}
 	for _, kw := range references {
@@ -266,26 +223,26 @@ func (s *survey) walk(v any, pointer, base string) error {
 	return nil
 }
 
-// enter notes what can be referred to, and returns the base of references within
+// noteResource notes what can be referred to, and returns the base of references within
 // the schema m.
-func (s *survey) enter(m map[string]any, pointer, base string) (string, error) {
+func (s *survey) noteResource(m map[string]any, pointer, base string) (string, error) {
 	if id := s.id(m); id != "" {
 		u, err := resolve(base, id)
 		if err != nil {
-			return "", at(pointer+"/"+s.idKeyword(), "%s is no URI reference", quote(id))
+			return "", errorAt(pointer+"/"+s.idKeyword(), "%s is no URI reference", phrase.Quote(id))
 		}
 		if _, ok := draftOf(u); ok || builtin(u) {
-			return "", at(pointer+"/"+s.idKeyword(), "%s is a metaschema's", quote(id))
+			return "", errorAt(pointer+"/"+s.idKeyword(), "%s is a metaschema's", phrase.Quote(id))
 		}
 		if s.resources[u] != nil {
-			return "", at(pointer+"/"+s.idKeyword(), "%s stands twice in the schema", quote(id))
+			return "", errorAt(pointer+"/"+s.idKeyword(), "%s stands twice in the schema", phrase.Quote(id))
 		}
 		s.resources[u] = &resource{pointer, m, make(map[string]bool)}
 		base = u
 	}
 	anchors := []any{m["$anchor"], m["$dynamicAnchor"]}
 	if s.draft <= Draft7 {
-		_, fragment, _ := strings.Cut(s.named(m), "#")
+		_, fragment, _ := strings.Cut(s.rawID(m), "#")
 		anchors = []any{fragment}
 	}
 	for _, a := range anchors {
@@ -294,7 +251,7 @@ func (s *survey) enter(m map[string]any, pointer, base string) (string, error) {
 		switch {
 		case name == "" || r == nil:
 		case r.anchors[name]:
-			return "", at(pointer, "the anchor %s stands twice in the schema", quote(name))
+			return "", errorAt(pointer, "the anchor %s stands twice in the schema", phrase.Quote(name))
 		default:
 			r.anchors[name] = true
 		}
@@ -305,18 +262,18 @@ func (s *survey) enter(m map[string]any, pointer, base string) (string, error) {
 	return base, nil
 }
 
-// check refuses what a validator would trip over or silently ignore. A $schema has a
+// checkKeywords refuses what a validator would trip over or silently ignore. A $schema has a
 // meaning in a resource alone.
-func (s *survey) check(m map[string]any, pointer string, resource bool) error {
+func (s *survey) checkKeywords(m map[string]any, pointer string, resource bool) error {
 	if v, ok := m["$schema"]; ok && resource {
 		u, _ := v.(string)
 		if d, ok := draftOf(u); !ok || d != s.draft {
-			return at(pointer+"/$schema", "%s is not the draft of the whole schema", quote(v))
+			return errorAt(pointer+"/$schema", "%s is not the draft of the whole schema", phrase.Quote(v))
 		}
 	}
 	if _, ok := m["regexProperties"]; ok {
 		// jsonschema would take it for a keyword of its own.
-		return at(pointer+"/regexProperties", "is no keyword of JSON Schema")
+		return errorAt(pointer+"/regexProperties", "is no keyword of JSON Schema")
 	}
 	for _, kw := range counts {
 		n, ok := m[kw].(json.Number)
@@ -324,11 +281,11 @@ func (s *survey) check(m map[string]any, pointer string, resource bool) error {
 			continue
 		}
 		if f, err := n.Float64(); err != nil || f > math.MaxInt32 {
-			return at(pointer+"/"+kw, "is more than %d", math.MaxInt32)
+			return errorAt(pointer+"/"+kw, "is more than %d", math.MaxInt32)
 		}
 	}
 	if e, ok := m["enum"].([]any); ok && len(e) == 0 {
-		return at(pointer+"/enum", "is empty: nothing would satisfy it")
+		return errorAt(pointer+"/enum", "is empty: nothing would satisfy it")
 	}
 	if pattern, ok := m["pattern"].(string); ok {
 		if err := s.pattern(pattern, pointer+"/pattern"); err != nil {
@@ -348,107 +305,21 @@ func (s *survey) check(m map[string]any, pointer string, resource bool) error {
 // have.
 func (s *survey) pattern(pattern, pointer string) error {
 	if len(pattern) > MaxPattern {
-		return at(pointer, "a regular expression of %d bytes is longer than %d", len(pattern), MaxPattern)
+		return errorAt(pointer, "a regular expression of %d bytes is longer than %d", len(pattern), MaxPattern)
 	}
 	re, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
-		return at(pointer, "%s is no regular expression of RE2: %s", quote(pattern), strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		why := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
+		return errorAt(pointer, "%s is no regular expression of RE2: %s", phrase.Quote(pattern), why)
 	}
 	prog, err := syntax.Compile(re.Simplify())
 	if err != nil {
-		return at(pointer, "%s does not compile: %s", quote(pattern), err)
+		return errorAt(pointer, "%s does not compile: %s", phrase.Quote(pattern), err)
 	}
 	// The validator compiles each occurrence again.
 	if s.instructions += len(prog.Inst); s.instructions > maxPrograms {
-		return at(pointer, "the regular expressions up to %s repeat too much", quote(pattern))
+		return errorAt(pointer, "the regular expressions up to %s repeat too much", phrase.Quote(pattern))
 	}
 	s.programs[pattern] = len(prog.Inst)
 	return nil
-}
-
-// follow refuses a reference that leads out of the schema or nowhere.
-func (s *survey) follow(ref reference) error {
-	target, err := resolve(ref.base, ref.text)
-	if err != nil {
-		return at(ref.pointer, "%s is no URI reference", quote(ref.text))
-	}
-	u, fragment, _ := strings.Cut(target, "#")
-	r := s.resources[u]
-	if r == nil {
-		if _, builtin := draftOf(target); builtin {
-			return nil
-		}
-		return at(ref.pointer, "%s leads out of the schema", quote(ref.text))
-	}
-	if fragment == "" || fragment == "/" || r.anchors[fragment] {
-		return nil
-	}
-	v, pointer, ok := r.find(fragment)
-	if !ok {
-		return at(ref.pointer, "%s leads nowhere", quote(ref.text))
-	}
-	if !s.targets[pointer] {
-		s.targets[pointer] = true
-		s.size += size(v)
-	}
-	return s.walk(v, pointer, u)
-}
-
-// find returns what the fragment of a URI, a JSON Pointer, leads to, and the
-// pointer to it from the root of the document.
-func (r *resource) find(fragment string) (v any, pointer string, ok bool) {
-	path, ok := strings.CutPrefix(fragment, "/")
-	if !ok {
-		return nil, "", false
-	}
-	v, pointer = r.doc, r.pointer
-	for token := range strings.SplitSeq(path, "/") {
-		token, err := url.PathUnescape(strings.NewReplacer("~1", "/", "~0", "~").Replace(token))
-		if err != nil {
-			return nil, "", false
-		}
-		switch in := v.(type) {
-		case map[string]any:
-			v, ok = in[token]
-		case []any:
-			i, err := strconv.Atoi(token)
-			if ok = err == nil && 0 <= i && i < len(in); ok {
-				v = in[i]
-			}
-		default:
-			ok = false
-		}
-		if !ok {
-			return nil, "", false
-		}
-		pointer += "/" + escapeToken(token)
-	}
-	return v, pointer, true
-}
-
-// resolve returns the URI that ref means in a resource with the given base, as
-// jsonschema does it.
-func resolve(base, ref string) (string, error) {
-	switch {
-	case ref == "":
-		return base, nil
-	case strings.HasPrefix(ref, "urn:"):
-		return ref, nil
-	}
-	r, err := url.Parse(ref)
-	if err != nil {
-		return "", err
-	}
-	if r.IsAbs() {
-		return ref, nil
-	}
-	if strings.HasPrefix(base, "urn:") {
-		base, _, _ = strings.Cut(base, "#")
-		return base + ref, nil
-	}
-	b, err := url.Parse(base)
-	if err != nil {
-		return "", err
-	}
-	return b.ResolveReference(r).String(), nil
 }

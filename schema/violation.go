@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"example.com/safeconduct/internal/strictjson"
+	"example.com/safeconduct/schema/internal/phrase"
 )
 
 // ErrIndeterminate is wrapped by the error of a judgement that came to no end:
@@ -51,7 +50,7 @@ func (v Violation) String() string {
 	if v.Pointer == "" {
 		return "the value " + v.Reason
 	}
-	return visible(clip(v.Pointer, MaxReason)) + " " + v.Reason
+	return phrase.Visible(phrase.Clip(v.Pointer, MaxReason)) + " " + v.Reason
 }
 
 // A ValidationError reports that an instance does not satisfy a schema. Find it
@@ -135,41 +134,6 @@ func escapeToken(token string) string {
 	return token
 }
 
-// plural returns n and the noun.
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	if strings.HasSuffix(noun, "y") {
-		return strconv.Itoa(n) + " " + strings.TrimSuffix(noun, "y") + "ies"
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
-}
-
-// clip cuts s to at most n bytes, between characters.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	const dots = "..."
-	cut := n - len(dots)
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + dots
-}
-
-// visible quotes s where it holds what a terminal or a log would not show as it
-// is. It holds a schema's own text, which may come from a third party.
-func visible(s string) string {
-	for _, r := range s {
-		if !unicode.IsPrint(r) {
-			return strconv.Quote(s)
-		}
-	}
-	return s
-}
-
 // textError returns a fault of a schema's own text.
 func textError(f *strictjson.Fault) error {
 	if f.Offset >= 0 {
@@ -187,5 +151,5 @@ func textError(f *strictjson.Fault) error {
 	if b.Len() == 0 {
 		return errors.New("the text " + f.Reason)
 	}
-	return at(b.String(), "%s", f.Reason)
+	return errorAt(b.String(), "%s", f.Reason)
 }

@@ -101,8 +101,8 @@ func (w *watch) write(p []byte) error {
 	return nil
 }
 
-// odd makes a fault of the byte that is next.
-func (w *watch) odd() *strictjson.Fault {
+// syntaxFault makes a fault of the byte that is next.
+func (w *watch) syntaxFault() *strictjson.Fault {
 	reason := strictjson.ReasonSyntax
 	if w.state == wantEnd {
 		reason = strictjson.ReasonTrailing
@@ -110,19 +110,19 @@ func (w *watch) odd() *strictjson.Fault {
 	return &strictjson.Fault{Keyword: KeywordSyntax, Reason: reason, Offset: w.at}
 }
 
-// badText makes a fault of a string that cannot be.
-func (w *watch) badText(reason string) *strictjson.Fault {
+// textFault makes a fault of a string that cannot be.
+func (w *watch) textFault(reason string) *strictjson.Fault {
 	return &strictjson.Fault{Keyword: KeywordEncoding, Reason: reason, Path: w.path(), Offset: w.at}
 }
 
-// here makes a fault of the value that is being read.
-func (w *watch) here(keyword, reason string) *strictjson.Fault {
+// faultHere makes a fault of the value that is being read.
+func (w *watch) faultHere(keyword, reason string) *strictjson.Fault {
 	return &strictjson.Fault{Keyword: keyword, Reason: reason, Path: w.path(), Offset: -1}
 }
 
-// around makes a fault of the object or the array that is being read.
-func (w *watch) around(keyword, reason string) *strictjson.Fault {
-	f := w.here(keyword, reason)
+// faultAround makes a fault of the object or the array that is being read.
+func (w *watch) faultAround(keyword, reason string) *strictjson.Fault {
+	f := w.faultHere(keyword, reason)
 	f.Path = f.Path[:len(f.Path)-1]
 	return f
 }
@@ -160,12 +160,12 @@ func (w *watch) read(c byte) *strictjson.Fault {
 			w.state, w.digits, w.unit = inUnit, 0, 0
 			return nil
 		}
-		return w.badText(strictjson.ReasonSurrogate)
+		return w.textFault(strictjson.ReasonSurrogate)
 	case inNumber:
 		return w.inNumber(c)
 	case inWord:
 		if c != w.word[len(w.token)] {
-			return w.odd()
+			return w.syntaxFault()
 		}
 		if w.token = append(w.token, c); len(w.token) == len(w.word) {
 			w.agree(w.live)
@@ -197,7 +197,7 @@ func (w *watch) between(c byte) *strictjson.Fault {
 		w.state = wantName
 		if !w.top().object {
 			w.state = wantValue
-			return w.another()
+			return w.nextItem()
 		}
 		return nil
 	case w.state == wantItem, // and c is its end
@@ -206,14 +206,14 @@ func (w *watch) between(c byte) *strictjson.Fault {
 		w.state == wantMore && c == ']' && !w.top().object:
 		return w.close()
 	}
-	return w.odd()
+	return w.syntaxFault()
 }
 
 func (w *watch) top() *level { return &w.levels[len(w.levels)-1] }
 
 // item begins the first item of an array.
 func (w *watch) item(c byte) *strictjson.Fault {
-	if f := w.another(); f != nil {
+	if f := w.nextItem(); f != nil {
 		return f
 	}
 	return w.begin(c)
@@ -223,7 +223,7 @@ func (w *watch) item(c byte) *strictjson.Fault {
 func (w *watch) begin(c byte) *strictjson.Fault {
 	kind := kindsOf(c)
 	if kind == 0 {
-		return w.odd()
+		return w.syntaxFault()
 	}
 	if f := w.expect(kind, c); f != nil {
 		return f
@@ -255,7 +255,7 @@ func (w *watch) begin(c byte) *strictjson.Fault {
 
 func (w *watch) open(object bool) *strictjson.Fault {
 	if len(w.levels) == MaxDepth {
-		return w.here(KeywordDepth, strictjson.ReasonDepth)
+		return w.faultHere(KeywordDepth, strictjson.ReasonDepth)
 	}
 	w.levels = append(w.levels, level{object: object, live: w.live})
 	w.live = nil
@@ -284,14 +284,14 @@ func (w *watch) inText(c byte) *strictjson.Fault {
 	case c == '"':
 		if w.name {
 			w.state = wantColon
-			return w.named(string(w.token))
+			return w.takeName(string(w.token))
 		}
 		w.ended()
 		return w.judgeText(string(w.token))
 	case c == '\\':
 		w.state = inEscape
 	case c < ' ':
-		return w.odd()
+		return w.syntaxFault()
 	default:
 		w.token = append(w.token, c)
 		w.chars++
@@ -316,7 +316,7 @@ func (w *watch) checkRune() *strictjson.Fault {
 		return nil
 	}
 	if r, size := utf8.DecodeRune(r); size != w.digits || r == utf8.RuneError && size == 1 {
-		return w.badText(strictjson.ReasonUTF8)
+		return w.textFault(strictjson.ReasonUTF8)
 	}
 	w.state = inText
 	return nil
@@ -339,7 +339,7 @@ func (w *watch) inEscape(c byte) *strictjson.Fault {
 		w.state, w.digits, w.unit = inUnit, 0, 0
 		return nil
 	default:
-		return w.odd()
+		return w.syntaxFault()
 	}
 	w.state = inText
 	w.token = append(w.token, c)
@@ -349,7 +349,7 @@ func (w *watch) inEscape(c byte) *strictjson.Fault {
 
 func (w *watch) inUnit(c byte) *strictjson.Fault {
 	if !isHex(c) {
-		return w.odd()
+		return w.syntaxFault()
 	}
 	d := c - '0'
 	if d > 9 {
@@ -363,12 +363,12 @@ func (w *watch) inUnit(c byte) *strictjson.Fault {
 	switch {
 	case w.high != 0:
 		if r = utf16.DecodeRune(w.high, r); r == utf8.RuneError {
-			return w.badText(strictjson.ReasonSurrogate)
+			return w.textFault(strictjson.ReasonSurrogate)
 		}
 		w.high = 0
 	case utf16.IsSurrogate(r):
 		if r >= 0xdc00 {
-			return w.badText(strictjson.ReasonSurrogate)
+			return w.textFault(strictjson.ReasonSurrogate)
 		}
 		w.high, w.state = r, wantLow
 		return nil
@@ -398,7 +398,7 @@ func (w *watch) inNumber(c byte) *strictjson.Fault {
 	case (c == '+' || c == '-') && n == endsE:
 		next = endsSign
 	case digit || n == endsMinus || n == endsDot || n == endsE || n == endsSign:
-		return w.odd()
+		return w.syntaxFault()
 	default:
 		w.ended()
 		if f := w.judgeNumber(string(w.token)); f != nil {
@@ -410,7 +410,7 @@ func (w *watch) inNumber(c byte) *strictjson.Fault {
 		w.digits++
 	}
 	if w.digits > MaxDigits {
-		return w.here(KeywordNumber, strictjson.ReasonDigits)
+		return w.faultHere(KeywordNumber, strictjson.ReasonDigits)
 	}
 	w.number = next
 	w.token = append(w.token, c)

@@ -1,6 +1,9 @@
 package schema
 
-import "example.com/safeconduct/internal/strictjson"
+import (
+	"example.com/safeconduct/internal/strictjson"
+	"example.com/safeconduct/schema/internal/phrase"
+)
 
 // A level is an object or an array that a watch is within.
 type level struct {
@@ -25,14 +28,14 @@ type candidate struct {
 // that has more nothing is known.
 const maxLive = 64
 
-// with adds the candidates that a plan stands for.
-func (w *watch) with(live []candidate, p *plan, of uint64) []candidate {
+// withPlan adds the candidates that a plan stands for.
+func (w *watch) withPlan(live []candidate, p *plan, of uint64) []candidate {
 	if p != nil && !w.spend(1+len(p.alternatives)) {
 		p = nil
 	}
 	if p != nil && p.alternatives != nil {
 		for _, alternative := range p.alternatives {
-			live = w.with(live, alternative, of)
+			live = w.withPlan(live, alternative, of)
 		}
 		return live
 	}
@@ -63,11 +66,11 @@ func (w *watch) spend(n int) bool {
 func (w *watch) expect(kind kinds, first byte) *strictjson.Fault {
 	live := w.live[:0]
 	if len(w.levels) == 0 {
-		live = w.with(live, w.s.plan, 1)
+		live = w.withPlan(live, w.s.plan, 1)
 	} else {
 		l := w.top()
 		for i := range l.live {
-			live = w.with(live, l.live[i].child(l), 1<<i)
+			live = w.withPlan(live, l.live[i].child(l), 1<<i)
 		}
 	}
 	w.live = live
@@ -81,9 +84,9 @@ func (w *watch) expect(kind kinds, first byte) *strictjson.Fault {
 		p := c.plan
 		switch {
 		case p.kinds&kind == 0 && allowed == 0:
-			return "false", "is not allowed"
+			return "false", phrase.NotAllowed
 		case p.kinds&kind == 0:
-			return "type", "must be " + types(allowed.names())
+			return "type", phrase.Type(allowed.names())
 		case p.values == nil:
 		case first == 't' && !p.values.yes, first == 'f' && !p.values.no, first == 'n' && !p.values.null:
 			return p.values.refused()
@@ -108,7 +111,7 @@ func (c *candidate) child(l *level) *plan {
 func (w *watch) settle(refused func(c *candidate) (keyword, reason string)) *strictjson.Fault {
 	left, keyword, reason := drop(w.live, refused)
 	if w.live = left; keyword != "" {
-		return w.here(keyword, reason)
+		return w.faultHere(keyword, reason)
 	}
 	return nil
 }
@@ -118,7 +121,7 @@ func (w *watch) settleLevel(refused func(c *candidate) (keyword, reason string))
 	l := w.top()
 	left, keyword, reason := drop(l.live, refused)
 	if l.live = left; keyword != "" {
-		return w.around(keyword, reason)
+		return w.faultAround(keyword, reason)
 	}
 	return nil
 }
@@ -167,21 +170,21 @@ func (w *watch) agree(live []candidate) {
 	l.live = left
 }
 
-// named takes the name of a property.
-func (w *watch) named(name string) *strictjson.Fault {
+// takeName takes the name of a property.
+func (w *watch) takeName(name string) *strictjson.Fault {
 	l := w.top()
 	switch {
 	case !l.exact.Add(name):
-		return w.around(KeywordDuplicate, strictjson.ReasonDuplicate)
+		return w.faultAround(KeywordDuplicate, strictjson.ReasonDuplicate)
 	case !l.folded.Add(strictjson.Fold(name)):
-		return w.around(KeywordTwin, strictjson.ReasonTwin)
+		return w.faultAround(KeywordTwin, strictjson.ReasonTwin)
 	}
 	l.n++
 	l.name = name
 	return w.settleLevel(func(c *candidate) (keyword, reason string) {
 		p := &c.plan.object
 		if l.n > p.max {
-			return "maxProperties", "must have at most " + plural(p.max, "property")
+			return "maxProperties", phrase.MaxProperties(p.max)
 		}
 		if i := p.names.find(name, 0, len(name)); i >= 0 {
 			c.seen |= 1 << i
@@ -200,19 +203,16 @@ func (p *objectPlan) noOthers() string {
 			allowed = append(allowed, name)
 		}
 	}
-	if len(allowed) == 0 {
-		return "must have no properties"
-	}
-	return "must have no properties other than " + list(allowed)
+	return phrase.NoOtherProperties(allowed)
 }
 
-// another begins another item of an array.
-func (w *watch) another() *strictjson.Fault {
+// nextItem begins another item of an array.
+func (w *watch) nextItem() *strictjson.Fault {
 	l := w.top()
 	l.n++
 	return w.settleLevel(func(c *candidate) (keyword, reason string) {
 		if p := &c.plan.array; l.n > p.max {
-			return "maxItems", "must have at most " + plural(p.max, "item")
+			return "maxItems", phrase.MaxItems(p.max)
 		}
 		return "", ""
 	})
@@ -234,7 +234,7 @@ func (w *watch) close() *strictjson.Fault {
 func (c *candidate) refusesEnd(l *level) (keyword, reason string) {
 	if !l.object {
 		if p := &c.plan.array; l.n < p.min {
-			return "minItems", "must have at least " + plural(p.min, "item")
+			return "minItems", phrase.MinItems(p.min)
 		}
 		return "", ""
 	}
@@ -246,10 +246,10 @@ func (c *candidate) refusesEnd(l *level) (keyword, reason string) {
 				missing = append(missing, name)
 			}
 		}
-		return "required", "must have " + names(missing)
+		return "required", phrase.Required(missing)
 	}
 	if l.n < p.min {
-		return "minProperties", "must have at least " + plural(p.min, "property")
+		return "minProperties", phrase.MinProperties(p.min)
 	}
 	return "", ""
 }

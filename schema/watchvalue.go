@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"example.com/safeconduct/internal/strictjson"
+	"example.com/safeconduct/schema/internal/phrase"
 )
 
 // What a watch says of strings, numbers and listed values.
@@ -19,7 +20,7 @@ func (w *watch) judgeText(s string) *strictjson.Fault {
 func (w *watch) refusesText(p *plan, s string) (keyword, reason string) {
 	switch {
 	case w.chars < p.text.min:
-		return "minLength", "must be at least " + plural(p.text.min, "character") + " long"
+		return "minLength", phrase.MinLength(p.text.min)
 	case w.chars > p.text.max:
 		return p.text.tooLong()
 	case p.values != nil && p.values.texts.find(s, 0, len(s)) < 0:
@@ -27,19 +28,19 @@ func (w *watch) refusesText(p *plan, s string) (keyword, reason string) {
 	}
 	for _, pattern := range p.text.patterns {
 		if w.spend(4*len(s)) && !pattern.matches(s) {
-			return "pattern", "must match the pattern " + quote(pattern.re.String())
+			return "pattern", phrase.Pattern(pattern.re.String())
 		}
 	}
 	for _, f := range p.text.asserted {
 		if w.spend(4*len(s)) && !f.has(s) {
-			return "format", "must have the format " + quote(f.name)
+			return "format", phrase.Format(f.name)
 		}
 	}
 	return "", ""
 }
 
 func (p *textPlan) tooLong() (keyword, reason string) {
-	return "maxLength", "must be at most " + plural(p.max, "character") + " long"
+	return "maxLength", phrase.MaxLength(p.max)
 }
 
 // judgeNumber judges a number that has ended.
@@ -48,7 +49,7 @@ func (w *watch) judgeNumber(text string) *strictjson.Fault {
 	if end < len(text) {
 		exponent, _ := strictjson.ReadExponent(text, end+1)
 		if !strictjson.ExponentFits(exponent) {
-			return w.here(KeywordNumber, strictjson.ReasonExponent)
+			return w.faultHere(KeywordNumber, strictjson.ReasonExponent)
 		}
 		d.Exponent += exponent
 	}
@@ -66,7 +67,7 @@ func (p *plan) refusesNumber(d strictjson.Decimal) (keyword, reason string) {
 		kind = kindFraction
 	}
 	if p.kinds&kind == 0 {
-		return "type", "must be " + types(p.kinds.names())
+		return "type", phrase.Type(p.kinds.names())
 	}
 	if p.values != nil && p.values.unlisted&kindNumber == 0 && !p.values.lists(d) {
 		return p.values.refused()
@@ -74,22 +75,22 @@ func (p *plan) refusesNumber(d strictjson.Decimal) (keyword, reason string) {
 	if least := p.number.min; least != nil {
 		switch c := d.Compare(least.Decimal); {
 		case c < 0 && !least.exclusive:
-			return "minimum", "must be at least " + least.String()
+			return "minimum", phrase.Minimum(least.String())
 		case c <= 0 && least.exclusive:
-			return "exclusiveMinimum", "must be more than " + least.String()
+			return "exclusiveMinimum", phrase.ExclusiveMinimum(least.String())
 		}
 	}
 	if most := p.number.max; most != nil {
 		switch c := d.Compare(most.Decimal); {
 		case c > 0 && !most.exclusive:
-			return "maximum", "must be at most " + most.String()
+			return "maximum", phrase.Maximum(most.String())
 		case c >= 0 && most.exclusive:
-			return "exclusiveMaximum", "must be less than " + most.String()
+			return "exclusiveMaximum", phrase.ExclusiveMaximum(most.String())
 		}
 	}
 	for _, e := range p.number.multipleOf {
 		if d.NoMultipleOf(e) {
-			return "multipleOf", "must be a multiple of " + e.String()
+			return "multipleOf", phrase.MultipleOf(e.String())
 		}
 	}
 	return "", ""
@@ -141,9 +142,9 @@ func (v *values) refused() (keyword, reason string) {
 		return "enum", "must be one of the values that the schema lists"
 	}
 	if len(v.texts.all) == 1 {
-		return "const", "must be " + quote(v.texts.all[0])
+		return "const", phrase.Const(v.texts.all[0])
 	}
-	return "enum", "must be one of " + list(v.texts.all)
+	return "enum", phrase.OneOf(v.texts.all)
 }
 
 // names returns the types of JSON Schema that the kinds are.

@@ -64,7 +64,7 @@ func TestViolationsShowNothingOfWhatWasJudged(t *testing.T) {
 	run := langchaingo.Executor(
 		agents.NewExecutor(agents.NewOpenAIFunctionsAgent(m, []tools.Tool{langchaingo.Declare(echoTool("calc"), s.JSON())})),
 		recorder.Intercept, watch, middleware.Tell,
-		safe.Boundary(safe.Rules{Schema: s, Extract: true, Reasks: 1}),
+		safe.Boundary(safe.BoundaryRules{Schema: s, Extract: true, Reasks: 1}),
 		safe.Input(safe.Tools{"calc": s}),
 	)
 	_, err = chains.Run(t.Context(), run, "q")

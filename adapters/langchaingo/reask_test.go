@@ -95,7 +95,7 @@ func reaskOfAgent(t *testing.T, a agentCase, budgetOutside bool) {
 	buffer := memory.NewConversationBuffer(memory.WithInputKey("input"), memory.WithOutputKey("output"))
 	budget := gates.Budget(gates.Limits{ModelCalls: 4, ToolCalls: 1})
 	seen := new(spy)
-	is := []middleware.Interceptor{seen.intercept, safe.Boundary(safe.Rules{Schema: verdict, Reasks: 2}), budget}
+	is := []middleware.Interceptor{seen.intercept, safe.Boundary(safe.BoundaryRules{Schema: verdict, Reasks: 2}), budget}
 	if budgetOutside {
 		is[1], is[2] = is[2], is[1]
 	}
@@ -133,7 +133,7 @@ func reaskOfAgent(t *testing.T, a agentCase, budgetOutside bool) {
 // A consumer of the stream gets what was said on the way to the accepted answer,
 // and nothing of those that were refused.
 func TestReaskStreams(t *testing.T) {
-	boundary := safe.Boundary(safe.Rules{Schema: verdict, Reasks: 2})
+	boundary := safe.Boundary(safe.BoundaryRules{Schema: verdict, Reasks: 2})
 	consume := func(t *testing.T, want string, run chains.Chain, inputs map[string]any) {
 		t.Helper()
 		var got strings.Builder
@@ -182,7 +182,7 @@ func TestReaskOfAnAgentOverBudget(t *testing.T) {
 	for name, a := range agentCases {
 		m := &script{answers: []*llms.ContentChoice{a.final(noJSON), a.final(noJSON), a.final(lowRisk)}}
 		run := langchaingo.Executor(agents.NewExecutor(a.agent(m, []tools.Tool{echoTool("calc")})),
-			safe.Boundary(safe.Rules{Schema: verdict, Reasks: 2}), gates.Budget(gates.Limits{ModelCalls: 2}))
+			safe.Boundary(safe.BoundaryRules{Schema: verdict, Reasks: 2}), gates.Budget(gates.Limits{ModelCalls: 2}))
 		_, err := chains.Run(t.Context(), run, "What is the risk?")
 		if d, ok := errors.AsType[*middleware.DeniedError](err); !ok || d.Code != middleware.CodeOverBudget || d.Gate != "budget" {
 			t.Errorf("%s: got %v, want a denial by the budget", name, err)
@@ -196,7 +196,7 @@ func TestReaskAndParserErrors(t *testing.T) {
 	m := &script{answers: []*llms.ContentChoice{a.final(noJSON), {Content: "neither this nor that"}, a.final(lowRisk)}}
 	run := langchaingo.Executor(agents.NewExecutor(a.agent(m, []tools.Tool{echoTool("calc")}),
 		agents.WithParserErrorHandler(agents.NewParserErrorHandler(func(string) string { return "try again" }))),
-		safe.Boundary(safe.Rules{Schema: verdict, Reasks: 2}))
+		safe.Boundary(safe.BoundaryRules{Schema: verdict, Reasks: 2}))
 	if got, err := chains.Run(t.Context(), run, "What is the risk?"); err != nil || got != lowRisk {
 		t.Errorf("got %q, %v, want %q", got, err, lowRisk)
 	}
@@ -205,7 +205,7 @@ func TestReaskAndParserErrors(t *testing.T) {
 // The caller of a model gets the very response that was accepted.
 func TestReaskOfAModel(t *testing.T) {
 	m := says(noJSON, lowRisk)
-	guarded := langchaingo.Model(m, safe.Boundary(safe.Rules{Schema: verdict, Reasks: 2}))
+	guarded := langchaingo.Model(m, safe.Boundary(safe.BoundaryRules{Schema: verdict, Reasks: 2}))
 	res, err := guarded.GenerateContent(t.Context(), []llms.MessageContent{llms.TextParts(llms.ChatMessageTypeHuman, "What is the risk?")}, llms.WithTemperature(0.5))
 	if err != nil || res.Choices[0] != m.answers[1] {
 		t.Fatalf("got %v, %v, want the second answer itself", res, err)
@@ -219,7 +219,7 @@ func TestReaskOfAModel(t *testing.T) {
 	// Where it is taken out of a text, the text is all that changes.
 	fenced := says("```json\n" + lowRisk + "\n```")
 	fenced.answers[0].GenerationInfo = map[string]any{"PromptTokens": 1}
-	guarded = langchaingo.Model(fenced, safe.Boundary(safe.Rules{Schema: verdict, Extract: true}))
+	guarded = langchaingo.Model(fenced, safe.Boundary(safe.BoundaryRules{Schema: verdict, Extract: true}))
 	res, err = guarded.GenerateContent(t.Context(), []llms.MessageContent{llms.TextParts(llms.ChatMessageTypeHuman, "What is the risk?")})
 	if err != nil || res.Choices[0].Content != lowRisk || res.Choices[0].StopReason != "stop" || res.Choices[0].GenerationInfo == nil {
 		t.Errorf("got %+v, %v, want the JSON and all else as it was", res.Choices[0], err)
@@ -232,7 +232,7 @@ func TestReaskOfAModel(t *testing.T) {
 // A chain that asks its model once is run again as a whole, and its memory keeps
 // the accepted answer alone.
 func TestReaskOfAChain(t *testing.T) {
-	boundary := safe.Boundary(safe.Rules{Schema: verdict, Reasks: 2})
+	boundary := safe.Boundary(safe.BoundaryRules{Schema: verdict, Reasks: 2})
 	m := says(noJSON, noJSON, lowRisk)
 	plain, buffer := conversation(langchaingo.Model(m, boundary))
 	run := langchaingo.Chain(plain, boundary)
@@ -257,7 +257,7 @@ func TestReaskOfAChain(t *testing.T) {
 
 	// With a default, that is kept.
 	plain, buffer = conversation(says(noJSON))
-	boundary = safe.Boundary(safe.Rules{Schema: verdict, Default: map[string]string{"risk": "high"}})
+	boundary = safe.Boundary(safe.BoundaryRules{Schema: verdict, Default: map[string]string{"risk": "high"}})
 	got, err = chains.Run(t.Context(), langchaingo.Chain(plain, boundary), "What is the risk?")
 	if want := `{"risk":"high"}`; err != nil || got != want || !strings.Contains(history(t, buffer), want) {
 		t.Errorf("got %q, %v and history %s, want the default", got, err, history(t, buffer))
@@ -266,7 +266,7 @@ func TestReaskOfAChain(t *testing.T) {
 
 // So is one that retrieves documents before it asks.
 func TestReaskOfARetrieval(t *testing.T) {
-	boundary := safe.Boundary(safe.Rules{Schema: verdict, Reasks: 1})
+	boundary := safe.Boundary(safe.BoundaryRules{Schema: verdict, Reasks: 1})
 	m := says(noJSON, lowRisk)
 	library := shelf(document(2))
 	run := langchaingo.Chain(chains.NewRetrievalQAFromLLM(langchaingo.Model(m, boundary), library), boundary)
@@ -286,7 +286,7 @@ func (s shelf) GetRelevantDocuments(context.Context, string) ([]schema.Document,
 // A chain that asks its model more than once is not run again: between two
 // requests it may do what must not be done twice.
 func TestReaskOfAChainThatAsksTwice(t *testing.T) {
-	boundary := safe.Boundary(safe.Rules{Schema: verdict, Reasks: 1})
+	boundary := safe.Boundary(safe.BoundaryRules{Schema: verdict, Reasks: 1})
 	m := langchaingo.Model(says("some facts", noJSON, lowRisk), boundary)
 	first := chains.NewLLMChain(m, prompts.NewPromptTemplate("{{.input}}", []string{"input"}))
 	second := chains.NewLLMChain(m, prompts.NewPromptTemplate("Judge: {{.input}}", []string{"input"}))
@@ -303,7 +303,7 @@ func TestReaskOfAChainThatAsksTwice(t *testing.T) {
 // The model of a chain within a chain is asked again by the boundary of the inner
 // chain, not by that of the outer one.
 func TestReaskOfOneChainInASequence(t *testing.T) {
-	boundary := safe.Boundary(safe.Rules{Schema: verdict, Reasks: 1})
+	boundary := safe.Boundary(safe.BoundaryRules{Schema: verdict, Reasks: 1})
 	m := says("some facts", noJSON, lowRisk)
 	first := chains.NewLLMChain(m, prompts.NewPromptTemplate("{{.input}}", []string{"input"}))
 	second := langchaingo.Chain(chains.NewLLMChain(langchaingo.Model(m, boundary), prompts.NewPromptTemplate("Judge: {{.input}}", []string{"input"})), boundary)
@@ -319,7 +319,7 @@ func TestReaskOfOneChainInASequence(t *testing.T) {
 
 // Concurrent runs of one executor do not get into each other's way.
 func TestConcurrentReasks(t *testing.T) {
-	boundary := safe.Boundary(safe.Rules{Schema: verdict, Reasks: 1})
+	boundary := safe.Boundary(safe.BoundaryRules{Schema: verdict, Reasks: 1})
 	m := replies(func(last string) string {
 		if strings.Contains(last, "was refused") {
 			return lowRisk

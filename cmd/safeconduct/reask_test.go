@@ -22,7 +22,7 @@ func TestInspectShowsWhatWasAskedAgain(t *testing.T) {
 		answer := answers[0]
 		answers = answers[1:]
 		return middleware.Result{Output: &middleware.ModelResponse{Choices: []middleware.Choice{{Text: answer}}}}, nil
-	}, r.Intercept, schema.Boundary(schema.Rules{Schema: verdict, Reasks: 2}))
+	}, r.Intercept, schema.Boundary(schema.BoundaryRules{Schema: verdict, Reasks: 2}))
 	if _, err := model(t.Context(), middleware.Call{Kind: middleware.KindModel, Name: "gpt", Input: &middleware.ModelRequest{}}); err != nil {
 		t.Fatal(err)
 	}

@@ -60,7 +60,7 @@ func main() {
 func run(ctx context.Context, w io.Writer, provider http.RoundTripper) error {
 	triage := schema.MustFor[Triage]()
 	guard := []middleware.Interceptor{
-		schema.Boundary(schema.Rules{Schema: triage, Check: plausible(triage), Extract: true, Reasks: 2}),
+		schema.Boundary(schema.BoundaryRules{Schema: triage, Check: plausible(triage), Extract: true, Reasks: 2}),
 		gates.Budget(gates.Limits{ModelCalls: 3, Tokens: 2000}),
 		show(w),
 	}

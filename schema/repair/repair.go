@@ -110,5 +110,8 @@ func (s *finder) findsOthers(end int, fence fencing) bool {
 	s.inProse, s.almostJSON = candidates{broken: -1, first: -1}, [3]int{-1, -1, -1}
 	s.fences.skip(end)
 	s.search(end, len(s.text))
-	return s.almostJSON[surelyFenced] >= 0 || s.almostJSON[perhapsFenced] >= 0 || !certain && (s.inProse.first >= 0 || s.almostJSON[unfenced] >= 0)
+	if s.almostJSON[surelyFenced] >= 0 || s.almostJSON[perhapsFenced] >= 0 {
+		return true
+	}
+	return !certain && (s.inProse.first >= 0 || s.almostJSON[unfenced] >= 0)
 }

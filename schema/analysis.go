@@ -21,51 +21,52 @@ type analysis struct {
 	anchors  int                // all of dynamic
 	anchored []*node            // with $recursiveAnchor
 
-	here    map[*node]*place // nil while one is being worked out
-	steps   int
-	entries []*entry
-	byNode  map[*node]*entry
+	clusters map[*node]*cluster // nil while one is being worked out
+	steps    int
+	entries  []*entry
+	byNode   map[*node]*entry
 }
 
-// A place says how often which schemas apply where one of them does.
-type place struct {
+// A cluster is a schema and all those that judge the same value because it does, with
+// how often each of them does.
+type cluster struct {
 	times map[*node]float64
 	total float64 // of times
-	chain int     // the longest way from one to the next
+	chain int     // the longest chain of them, of which each applies the next
 }
 
 // An entry is a schema that applies to a value by way of a property or an item.
 type entry struct {
-	index int
-	place *place
-	own   price
-	equal float64 // values to compare, below
+	index   int
+	cluster *cluster
+	own     price
+	equal   float64 // values to compare, below
 
-	// The ways in which it leads on: to the properties that schemas declare, to all
-	// others, to the first items and to those beyond.
-	properties map[string][]term
-	extra      []term
-	items      [][]term
+	// What applies within a value that it judges: to the properties that schemas
+	// declare, to all others, to the first items and to those beyond.
+	properties map[string][]application
+	extra      []application
+	items      [][]application
 }
 
-// ways returns all of them.
-func (e *entry) ways() iter.Seq[[]term] {
-	return func(yield func([]term) bool) {
-		for _, way := range e.properties {
-			if !yield(way) {
+// applications returns what applies in each place within the value.
+func (e *entry) applications() iter.Seq[[]application] {
+	return func(yield func([]application) bool) {
+		for _, applied := range e.properties {
+			if !yield(applied) {
 				return
 			}
 		}
-		for _, way := range append(e.items[:len(e.items):len(e.items)], e.extra) {
-			if !yield(way) {
+		for _, applied := range append(e.items[:len(e.items):len(e.items)], e.extra) {
+			if !yield(applied) {
 				return
 			}
 		}
 	}
 }
 
-// A term says that a schema applies to a property or an item so many times.
-type term struct {
+// An application is a schema that judges a property or an item so many times.
+type application struct {
 	to    *entry
 	times float64
 }
@@ -77,7 +78,7 @@ func analyse(root *node, dynamic []*node, programs map[string]int) (*bill, map[s
 		programs: programs,
 		nodes:    make(map[string]*node),
 		dynamic:  make(map[string][]*node),
-		here:     make(map[*node]*place),
+		clusters: make(map[*node]*cluster),
 		byNode:   make(map[*node]*entry),
 	}
 	a.collect(append([]*node{root}, dynamic...))
@@ -89,17 +90,17 @@ func analyse(root *node, dynamic []*node, programs map[string]int) (*bill, map[s
 		return nil, nil, err
 	}
 	for i := 0; i < len(a.entries); i++ { // an entry may lead to others
-		if err := a.lead(a.entries[i]); err != nil {
+		if err := a.findWithin(a.entries[i]); err != nil {
 			return nil, nil, err
 		}
 	}
-	b, err := a.add(first)
+	b, err := a.total(first)
 	return b, a.nodes, err
 }
 
 // collect finds every schema that the given ones lead to.
 func (a *analysis) collect(from []*node) {
-	for _, s := range closure(from, leadsTo) {
+	for _, s := range closure(from, reaches) {
 		a.nodes[s.Location] = s
 		if s.DynamicAnchor != "" {
 			a.dynamic[s.DynamicAnchor] = append(a.dynamic[s.DynamicAnchor], s)
@@ -146,22 +147,22 @@ func loopError(s *node) error {
 	return fmt.Errorf("refers to itself at the same place, by way of %s", location(s.Location))
 }
 
-// place works out what applies where s does.
-func (a *analysis) place(s *node) (*place, error) {
-	if p, ok := a.here[s]; ok {
+// cluster works out what applies where s does.
+func (a *analysis) cluster(s *node) (*cluster, error) {
+	if p, ok := a.clusters[s]; ok {
 		if p == nil {
 			return nil, loopError(s)
 		}
 		return p, nil
 	}
-	a.here[s] = nil
-	p := &place{times: map[*node]float64{s: 1}, total: 1}
+	a.clusters[s] = nil
+	p := &cluster{times: map[*node]float64{s: 1}, total: 1}
 	for _, to := range inPlace(s) {
 		if err := a.merge(p, []*node{to}); err != nil {
 			return nil, err
 		}
 	}
-	for _, to := range a.found(s) {
+	for _, to := range a.dynamicTargets(s) {
 		if err := a.merge(p, to); err != nil {
 			return nil, err
 		}
@@ -172,15 +173,15 @@ func (a *analysis) place(s *node) (*place, error) {
 	if p.chain++; p.chain > maxChain {
 		return nil, fmt.Errorf("more than %d schemas refer to one another at one place, at %s", maxChain, location(s.Location))
 	}
-	a.here[s] = p
+	a.clusters[s] = p
 	return p, nil
 }
 
 // merge adds to p what applies where one of the schemas does.
-func (a *analysis) merge(p *place, anyOf []*node) error {
+func (a *analysis) merge(p *cluster, anyOf []*node) error {
 	most := make(map[*node]float64)
 	for _, to := range anyOf {
-		q, err := a.place(to)
+		q, err := a.cluster(to)
 		if err != nil {
 			return err
 		}
@@ -207,12 +208,12 @@ func (a *analysis) step(n int) error {
 	return nil
 }
 
-// lead works out what applies to the properties and the items of values to which
-// e applies.
-func (a *analysis) lead(e *entry) error {
+// findWithin works out what applies to the properties and the items of the values that
+// e judges.
+func (a *analysis) findWithin(e *entry) error {
 	names := make(map[string]bool)
 	prefix := 0
-	for s := range e.place.times {
+	for s := range e.cluster.times {
 		for name := range s.Properties {
 			names[name] = true
 		}
@@ -221,28 +222,28 @@ func (a *analysis) lead(e *entry) error {
 			prefix = max(prefix, len(items))
 		}
 	}
-	e.properties = make(map[string][]term, len(names))
+	e.properties = make(map[string][]application, len(names))
 	var err error
 	for name := range names {
-		if e.properties[name], err = a.way(e, func(s *node) []*node { return ofProperty(s, s.Properties[name]) }); err != nil {
+		if e.properties[name], err = a.applied(e, func(s *node) []*node { return ofProperty(s, s.Properties[name]) }); err != nil {
 			return err
 		}
 	}
-	if e.extra, err = a.way(e, func(s *node) []*node { return ofProperty(s, nil) }); err != nil {
+	if e.extra, err = a.applied(e, func(s *node) []*node { return ofProperty(s, nil) }); err != nil {
 		return err
 	}
-	e.items = make([][]term, prefix+1)
+	e.items = make([][]application, prefix+1)
 	for i := range e.items {
-		if e.items[i], err = a.way(e, func(s *node) []*node { return ofItem(s, i) }); err != nil {
+		if e.items[i], err = a.applied(e, func(s *node) []*node { return ofItem(s, i) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// way returns one way in which e leads on.
-func (a *analysis) way(e *entry, schemas func(*node) []*node) (way []term, err error) {
-	for s, times := range e.place.times {
+// applied returns what the schemas of e apply in one place within the value.
+func (a *analysis) applied(e *entry, schemas func(*node) []*node) (applied []application, err error) {
+	for s, times := range e.cluster.times {
 		for _, to := range schemas(s) {
 			if to == nil {
 				continue
@@ -251,8 +252,36 @@ func (a *analysis) way(e *entry, schemas func(*node) []*node) (way []term, err e
 			if err != nil {
 				return nil, err
 			}
-			way = append(way, term{t, times})
+			applied = append(applied, application{t, times})
 		}
 	}
-	return way, a.step(len(e.place.times) + len(way))
+	return applied, a.step(len(e.cluster.times) + len(applied))
+}
+
+// entry returns the entry of s.
+func (a *analysis) entry(s *node) (*entry, error) {
+	if e, ok := a.byNode[s]; ok {
+		return e, nil
+	}
+	p, err := a.cluster(s)
+	if err != nil {
+		return nil, err
+	}
+	e := &entry{index: len(a.entries), cluster: p}
+	for s, times := range p.times {
+		e.own = e.own.plus(a.price(s), times)
+		if s.UniqueItems {
+			e.equal += equalsPrice * times
+		}
+	}
+	if !(e.own.keywords <= MaxCost) {
+		return nil, tooMuch(s)
+	}
+	a.byNode[s] = e
+	a.entries = append(a.entries, e)
+	return e, nil
+}
+
+func tooMuch(s *node) error {
+	return fmt.Errorf("costs more than %d at one place, at %s", MaxCost, location(s.Location))
 }

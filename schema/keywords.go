@@ -8,10 +8,10 @@ import (
 	"example.com/safeconduct/internal/strictjson"
 )
 
-// beyond returns of which kinds s demands what no plan says.
-func beyond(s *node) kinds {
+// unplanned returns of which kinds s demands what no plan says.
+func unplanned(s *node) kinds {
 	unknown := kinds(0)
-	if s.Not != nil || s.If != nil || findsWhenRun(s) {
+	if s.Not != nil || s.If != nil || isDynamic(s) {
 		unknown = anyKind
 	}
 	for name := range s.Extensions {
@@ -29,9 +29,9 @@ func beyond(s *node) kinds {
 	return unknown
 }
 
-// demand adds what s demands of a value alone, without what is within it. It
+// require adds what s demands of a value alone, without what is within it. It
 // returns the kinds for which there was no place in the plan.
-func (p *plan) demand(s *node) kinds {
+func (p *plan) require(s *node) kinds {
 	unknown := kinds(0)
 	if len(s.Types) > 0 {
 		allowed := kinds(0)
@@ -55,13 +55,13 @@ func (p *plan) demand(s *node) kinds {
 	}
 	if is != nil {
 		p.text.asserted = append(p.text.asserted, asserted{s.Format, is})
-		if has := surely[s.Format]; has != nil {
+		if has := certainFormats[s.Format]; has != nil {
 			p.text.formats = append(p.text.formats, has)
 		} else {
 			unknown |= kindString
 		}
 	}
-	return unknown | p.number.demand(s)
+	return unknown | p.number.require(s)
 }
 
 // kindsNamed are the values of the keyword type.
@@ -78,7 +78,7 @@ func within(least, most, minimum, maximum int) (int, int) {
 	return max(least, minimum), most
 }
 
-func (p *numberPlan) demand(s *node) kinds {
+func (p *numberPlan) require(s *node) kinds {
 	unknown := kinds(0)
 	for _, b := range []struct {
 		at        **bound

@@ -22,26 +22,27 @@ func closeArguments(root *node) *node {
 			continue
 		}
 		seen[n] = true
-		if !demands(n) || only != nil && describes(n) {
+		if !alwaysDemands(n) || only != nil && describesObject(n) {
 			return root
 		}
-		if describes(n) {
+		if describesObject(n) {
 			only = n
 		}
 		todo = append(todo, inPlace(n)...)
 	}
-	if only == nil || only.Properties == nil || only.AdditionalProperties != nil || len(only.PatternProperties) > 0 || only.UnevaluatedProperties != nil {
+	if only == nil || only.Properties == nil || saysAboutOthers(only) {
 		return root
 	}
 	return (&closer{only, make(map[*node]*node)}).copy(root)
 }
 
-// demands reports whether whatever n applies to a value says what that must be.
-func demands(n *node) bool {
+// alwaysDemands reports whether whatever n applies to a value says what that must be.
+func alwaysDemands(n *node) bool {
 	// What a not or an if holds is no demand, what a dependency holds is one
 	// on some values, and what a dynamic reference finds is not known. One that
 	// stands below would find the closed schema by its $recursiveAnchor.
-	if n.Not != nil || n.If != nil || n.Then != nil || n.Else != nil || n.DynamicRef != nil || n.RecursiveRef != nil || n.RecursiveAnchor || len(n.DependentSchemas) > 0 {
+	if n.Not != nil || n.If != nil || n.Then != nil || n.Else != nil || len(n.DependentSchemas) > 0 ||
+		n.DynamicRef != nil || n.RecursiveRef != nil || n.RecursiveAnchor {
 		return false
 	}
 	for _, d := range n.Dependencies {
@@ -59,9 +60,15 @@ func demands(n *node) bool {
 	return objects <= 1
 }
 
-// describes reports whether a schema says what an object holds.
-func describes(n *node) bool {
-	return n.Properties != nil || n.AdditionalProperties != nil || len(n.PatternProperties) > 0 || n.UnevaluatedProperties != nil
+// describesObject reports whether a schema says what an object holds.
+func describesObject(n *node) bool {
+	return n.Properties != nil || saysAboutOthers(n)
+}
+
+// saysAboutOthers reports whether a schema says something about properties that it
+// does not declare.
+func saysAboutOthers(n *node) bool {
+	return n.AdditionalProperties != nil || len(n.PatternProperties) > 0 || n.UnevaluatedProperties != nil
 }
 
 // A closer copies the schemas that lead to the one to be closed.

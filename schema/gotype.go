@@ -14,30 +14,18 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"example.com/safeconduct/internal/strictjson"
+	"example.com/safeconduct/schema/internal/phrase"
 )
 
 // For returns the schema of the JSON that package encoding/json makes of a T, under
-// the name of the type. It is compiled as by [Compile], within the same limits.
-//
-// A struct is an object with the properties that encoding/json gives its fields,
-// embedded ones included, and no others. They are required but for those with
-// omitempty or omitzero, and those of an embedded pointer. Integers have the
-// bounds of their types up to 32 bits; a time.Time is a string of the format
-// date-time, a []byte a base64 string, a type with a text form a string, an any
-// anything. A pointer or slice may be null, a map may not. The tag
-// jsonschema:"..." is the description of a field's property.
-//
-// It is an error if the JSON of T, or of a type within it, cannot be described so.
-// That is the case of a type that holds itself or makes its own JSON, an interface
-// other than any, a func, a channel, a complex number, a map with integer keys, the
-// option string, an embedded type with a tag or that is no struct, two fields of one
-// name, and a name that encoding/json does not take. [Compile] takes what is written
-// by hand.
+// the name of the type. It is compiled as by [Compile], within the same limits. It is
+// an error if the JSON of T, or of a type within it, cannot be described; see the
+// package's documentation for how types are. [Compile] takes what is written by hand.
 func For[T any]() (*Schema, error) {
 	t := reflect.TypeFor[T]()
-	name := clip(typeName(t), maxName)
+	name := phrase.Clip(typeName(t), maxName)
 	d := describer{types: make(map[reflect.Type]*jsonschema.Schema), seen: make(map[reflect.Type]bool)}
-	if err := d.look(t); err != nil {
+	if err := d.visit(t); err != nil {
 		return nil, fmt.Errorf("schema: %s: %w", name, err)
 	}
 	described, err := jsonschema.ForType(t, &jsonschema.ForOptions{TypeSchemas: d.types})
@@ -74,7 +62,7 @@ type describer struct {
 	seen  map[reflect.Type]bool
 }
 
-func (d *describer) look(t reflect.Type) error {
+func (d *describer) visit(t reflect.Type) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -103,9 +91,9 @@ func (d *describer) look(t reflect.Type) error {
 			d.types[t] = &jsonschema.Schema{Types: []string{"null", "string"}, ContentEncoding: "base64"}
 			return nil
 		}
-		return d.look(t.Elem())
+		return d.visit(t.Elem())
 	case reflect.Array, reflect.Map:
-		return d.look(t.Elem())
+		return d.visit(t.Elem())
 	case reflect.Struct:
 		return d.fields(t)
 	}
@@ -169,7 +157,7 @@ func (d *describer) fields(t reflect.Type) error {
 			return fmt.Errorf("%s has fields of the names %q and %q, which differ in case alone", t, twin, name)
 		}
 		names[name], folded[strictjson.Fold(name)] = true, name
-		if err := d.look(field.Type); err != nil {
+		if err := d.visit(field.Type); err != nil {
 			return err
 		}
 	}

@@ -5,9 +5,8 @@ import (
 	"slices"
 )
 
-// How schemas lead to one another: at the same value by together, by inPlace, and
-// with what is found when they run by anyhow and found; at what is within the value
-// by below, and more closely by ofProperty and ofItem.
+// The edges of the graph that schemas make: which schemas one applies, to the value
+// that it judges itself and to what is within that.
 
 // closure returns the schemas and all that they lead to.
 func closure(from []*node, next func(*node) []*node) []*node {
@@ -26,8 +25,8 @@ func closure(from []*node, next func(*node) []*node) []*node {
 	return all
 }
 
-// together returns the schemas that a value must satisfy to satisfy s.
-func together(s *node) []*node {
+// mustApply returns the schemas that a value must satisfy to satisfy s.
+func mustApply(s *node) []*node {
 	all := append([]*node{s.Ref}, s.AllOf...)
 	if r := s.RecursiveRef; r != nil && !r.RecursiveAnchor {
 		all = append(all, r)
@@ -38,8 +37,8 @@ func together(s *node) []*node {
 	return all
 }
 
-// inPlace returns the schemas that s applies to the value that it applies to
-// itself, without those that it finds when it runs.
+// inPlace returns the schemas that s applies to the value that it judges itself,
+// without those of dynamic references.
 func inPlace(s *node) []*node {
 	all := []*node{s.Ref, s.Not, s.If, s.Then, s.Else}
 	all = append(all, s.AllOf...)
@@ -56,28 +55,28 @@ func inPlace(s *node) []*node {
 	return slices.DeleteFunc(all, func(s *node) bool { return s == nil })
 }
 
-// findsWhenRun reports whether s refers to a schema that is not known before.
-func findsWhenRun(s *node) bool {
+// isDynamic reports whether s refers to a schema that is found only when it judges.
+func isDynamic(s *node) bool {
 	return s.RecursiveRef != nil && s.RecursiveRef.RecursiveAnchor || s.DynamicRef != nil && s.DynamicRef.DynamicAnchor != ""
 }
 
-// anyhow returns the schemas that s may have judge its value, whether that must
-// satisfy them or not. Of those that are found when it runs some may be missing.
-func anyhow(s *node) []*node { return append(inPlace(s), s.RecursiveRef, s.DynamicRef) }
+// mayApply returns the schemas that s may have judge its value, whether that must
+// satisfy them or not. Of those that dynamic references find some may be missing.
+func mayApply(s *node) []*node { return append(inPlace(s), s.RecursiveRef, s.DynamicRef) }
 
 // compiledInPlace returns the schemas that jsonschema compiles as applied to the value
-// that s applies to itself, whether it does so or not.
+// that s judges, whether s applies them or not.
 func compiledInPlace(s *node) []*node {
-	all := anyhow(s)
+	all := mayApply(s)
 	if t, ok := s.Extensions["twins"].(*twins); ok {
 		all = append(all, t.content)
 	}
 	return slices.DeleteFunc(all, func(s *node) bool { return s == nil })
 }
 
-// found returns, for each dynamic reference of s, the schemas of which it may
-// find one when it runs.
-func (a *analysis) found(s *node) [][]*node {
+// dynamicTargets returns, for each dynamic reference of s, the schemas that it may
+// find, of which it applies one.
+func (a *analysis) dynamicTargets(s *node) [][]*node {
 	var all [][]*node
 	if r := s.RecursiveRef; r != nil {
 		to := []*node{r}
@@ -96,8 +95,8 @@ func (a *analysis) found(s *node) [][]*node {
 	return all
 }
 
-// below returns the schemas that s applies to properties, names and items.
-func below(s *node) []*node {
+// withinValue returns the schemas that s applies to properties, names and items.
+func withinValue(s *node) []*node {
 	all := []*node{s.PropertyNames, s.UnevaluatedProperties, s.Items2020, s.Contains, s.UnevaluatedItems, s.ContentSchema}
 	if t, ok := s.Extensions["twins"].(*twins); ok {
 		all = append(all, t.content)
@@ -116,11 +115,11 @@ func below(s *node) []*node {
 	return all
 }
 
-// leadsTo returns all schemas that s may apply, at its value or within it.
-func leadsTo(s *node) []*node { return append(anyhow(s), below(s)...) }
+// reaches returns all schemas that s may apply, at its value or within it.
+func reaches(s *node) []*node { return append(mayApply(s), withinValue(s)...) }
 
-// ofProperty returns what s applies to a property for which it declares a schema,
-// or nil. It takes every pattern to match.
+// ofProperty returns what s applies to a property. The schema that s declares for it
+// is handed in, or nil. Every pattern is taken to match.
 func ofProperty(s, declared *node) []*node {
 	to := []*node{declared, s.PropertyNames, s.UnevaluatedProperties}
 	for _, sub := range s.PatternProperties {

@@ -4,7 +4,7 @@ package schema
 func (l *lowering) exclusive(plans []*plan) bool {
 	for i, p := range plans {
 		for _, q := range plans[:i] {
-			if !l.apart(p, q, 4) {
+			if !l.disjoint(p, q, 4) {
 				return false
 			}
 		}
@@ -12,9 +12,9 @@ func (l *lowering) exclusive(plans []*plan) bool {
 	return true
 }
 
-// apart reports whether certainly no value satisfies both plans, looking so many
+// disjoint reports whether certainly no value satisfies both plans, looking so many
 // levels deep.
-func (l *lowering) apart(p, q *plan, levels int) bool {
+func (l *lowering) disjoint(p, q *plan, levels int) bool {
 	if !l.spend(1) {
 		return false
 	}
@@ -23,18 +23,18 @@ func (l *lowering) apart(p, q *plan, levels int) bool {
 		l.spend((len(p.values.texts.all) + len(p.values.numbers)*len(q.values.numbers)) / 16)
 		both &= p.values.common(q.values)
 	}
-	if both&kindObject != 0 && levels > 0 && l.objectsApart(&p.object, &q.object, levels-1) {
+	if both&kindObject != 0 && levels > 0 && l.objectsDisjoint(&p.object, &q.object, levels-1) {
 		both &^= kindObject
 	}
 	return both == 0
 }
 
-// objectsApart reports whether a property that one of the plans requires tells
+// objectsDisjoint reports whether a property that one of the plans requires tells
 // their objects apart.
-func (l *lowering) objectsApart(p, q *objectPlan, levels int) bool {
+func (l *lowering) objectsDisjoint(p, q *objectPlan, levels int) bool {
 	for _, one := range [][2]*objectPlan{{p, q}, {q, p}} {
 		for i, name := range one[0].names.all {
-			if one[0].required>>i&1 != 0 && l.apart(one[0].children[i], one[1].property(name), levels) {
+			if one[0].required>>i&1 != 0 && l.disjoint(one[0].children[i], one[1].property(name), levels) {
 				return true
 			}
 		}

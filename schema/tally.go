@@ -14,9 +14,9 @@ type tally struct {
 	work float64
 }
 
-// judges are the schemas that apply to a value, by the entries that lead to them, and
+// judging are the schemas that apply to a value, by the entries that lead to them, and
 // how often.
-type judges map[*entry]float64
+type judging map[*entry]float64
 
 // affords reports whether judging a document takes at most MaxWork.
 func (b *bill) affords(doc *strictjson.Document) bool {
@@ -24,13 +24,13 @@ func (b *bill) affords(doc *strictjson.Document) bool {
 		return true
 	}
 	t := &tally{bill: b}
-	return t.value(doc.Value, "", judges{b.root: 1}, 0, 0, 0)
+	return t.value(doc.Value, "", judging{b.root: 1}, 0, 0, 0)
 }
 
 // value adds the work for a value, which has a name if it is a property: that is judged
 // as well. Above is how many judgements of the object or array around it look at the
 // value, and equal what comparing it takes.
-func (t *tally) value(v any, name string, at judges, depth int, above, equal float64) bool {
+func (t *tally) value(v any, name string, at judging, depth int, above, equal float64) bool {
 	var p price
 	below := equal
 	for e, times := range at {
@@ -56,9 +56,9 @@ func (t *tally) value(v any, name string, at judges, depth int, above, equal flo
 	switch v := v.(type) {
 	case map[string]any:
 		for name, sub := range v {
-			next := at.next(func(e *entry) []term {
-				if way, ok := e.properties[name]; ok {
-					return way
+			next := at.within(func(e *entry) []application {
+				if applied, ok := e.properties[name]; ok {
+					return applied
 				}
 				return e.extra
 			})
@@ -68,7 +68,7 @@ func (t *tally) value(v any, name string, at judges, depth int, above, equal flo
 		}
 	case []any:
 		for i, sub := range v {
-			next := at.next(func(e *entry) []term { return e.items[min(i, len(e.items)-1)] })
+			next := at.within(func(e *entry) []application { return e.items[min(i, len(e.items)-1)] })
 			if !t.value(sub, "", next, depth+1, p.schemas, below) {
 				return false
 			}
@@ -77,11 +77,12 @@ func (t *tally) value(v any, name string, at judges, depth int, above, equal flo
 	return true
 }
 
-// next returns the schemas that apply where these lead on.
-func (at judges) next(way func(*entry) []term) judges {
-	next := make(judges)
+// within returns the schemas that judge something within the value, by what each entry
+// applies there.
+func (at judging) within(applied func(*entry) []application) judging {
+	next := make(judging)
 	for e, times := range at {
-		for _, to := range way(e) {
+		for _, to := range applied(e) {
 			next[to.to] += times * to.times
 		}
 	}
