@@ -92,9 +92,9 @@ func BenchmarkRules(b *testing.B) {
 		{"none", func(next middleware.Handler) middleware.Handler { return next }},
 		{"Loop", gates.Loop(gates.LoopRules{})},
 		{"Arguments", gates.Arguments(bookRules(1))},
-		{"Size", gates.Size(gates.Sizes{})},
-		{"Deadline", gates.Deadline(gates.Times{Call: time.Hour, Run: time.Hour})},
-		{"Rate", gates.Rate(gates.Pace{Calls: math.MaxInt32, Per: time.Second})},
+		{"Size", gates.Size(gates.SizeRules{})},
+		{"Deadline", gates.Deadline(gates.DeadlineRules{Call: time.Hour, Run: time.Hour})},
+		{"Rate", gates.Rate(gates.RateRules{Calls: math.MaxInt32, Per: time.Second})},
 		{"Concurrency", gates.Concurrency(100, gates.DenyWhenFull)},
 	} {
 		for _, calls := range [][]middleware.Call{books(""), books(note())} {
@@ -132,7 +132,7 @@ func BenchmarkUnruledTool(b *testing.B) {
 func BenchmarkRate(b *testing.B) {
 	for _, scope := range []gates.Scope{gates.ScopeProcess, gates.ScopeRun} {
 		b.Run(scope.String(), func(b *testing.B) {
-			benchmarkTimed(b, gates.Rate(gates.Pace{Calls: 1 << 30, Per: time.Millisecond, Scope: scope}))
+			benchmarkTimed(b, gates.Rate(gates.RateRules{Calls: 1 << 30, Per: time.Millisecond, Scope: scope}))
 		})
 	}
 }

@@ -21,14 +21,14 @@ func TestContractOfRules(t *testing.T) {
 		"Loop": func() middleware.Interceptor {
 			return gates.Loop(gates.LoopRules{Consecutive: 1000, Alternating: 500, Identical: 1000, Window: 1000, Denials: 1000})
 		},
-		"Deadline":               func() middleware.Interceptor { return gates.Deadline(gates.Times{Call: time.Hour, Run: time.Hour}) },
-		"Rate":                   func() middleware.Interceptor { return gates.Rate(gates.Pace{Calls: 1000, Per: time.Second}) },
-		"Rate, slow":             func() middleware.Interceptor { return gates.Rate(gates.Pace{Calls: 3, Per: time.Hour}) },
+		"Deadline":               func() middleware.Interceptor { return gates.Deadline(gates.DeadlineRules{Call: time.Hour, Run: time.Hour}) },
+		"Rate":                   func() middleware.Interceptor { return gates.Rate(gates.RateRules{Calls: 1000, Per: time.Second}) },
+		"Rate, slow":             func() middleware.Interceptor { return gates.Rate(gates.RateRules{Calls: 3, Per: time.Hour}) },
 		"Concurrency":            func() middleware.Interceptor { return gates.Concurrency(100, gates.DenyWhenFull) },
 		"Concurrency, one":       func() middleware.Interceptor { return gates.Concurrency(1, gates.DenyWhenFull) },
 		"Concurrency, one waits": func() middleware.Interceptor { return gates.Concurrency(1, gates.WaitWhenFull) },
-		"Size":                   func() middleware.Interceptor { return gates.Size(gates.Sizes{}) },
-		"Size, small":            func() middleware.Interceptor { return gates.Size(gates.Sizes{Input: 10, Output: 10, Depth: 1}) },
+		"Size":                   func() middleware.Interceptor { return gates.Size(gates.SizeRules{}) },
+		"Size, small":            func() middleware.Interceptor { return gates.Size(gates.SizeRules{Input: 10, Output: 10, Depth: 1}) },
 		"Arguments": func() middleware.Interceptor {
 			return gates.Arguments(gates.ArgumentRules{"shell": {gates.Arg("command", gates.OneOf("ls"))}})
 		},
@@ -56,10 +56,10 @@ func TestContractOfRules(t *testing.T) {
 func TestLayersOfRules(t *testing.T) {
 	for name, gate := range map[string]middleware.Interceptor{
 		"loop":        gates.Loop(gates.LoopRules{}),
-		"deadline":    gates.Deadline(gates.Times{Call: time.Second}),
-		"rate":        gates.Rate(gates.Pace{Calls: 1, Per: time.Second}),
+		"deadline":    gates.Deadline(gates.DeadlineRules{Call: time.Second}),
+		"rate":        gates.Rate(gates.RateRules{Calls: 1, Per: time.Second}),
 		"concurrency": gates.Concurrency(1, gates.WaitWhenFull),
-		"size":        gates.Size(gates.Sizes{}),
+		"size":        gates.Size(gates.SizeRules{}),
 		"arguments":   gates.Arguments(gates.ArgumentRules{"shell": {gates.Arg("command")}}),
 	} {
 		layers := middleware.Layers(gate)

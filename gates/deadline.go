@@ -10,9 +10,9 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// Times bound how long calls take. One that is zero is no bound: the zero Times
-// bound nothing, which [Deadline] refuses.
-type Times struct {
+// DeadlineRules bound how long calls take. A time that is zero is no bound: the zero
+// DeadlineRules bound nothing, which [Deadline] refuses.
+type DeadlineRules struct {
 	// Call bounds each call of a tool, a model or a retriever. Chains and
 	// plans, which wait for others, it does not bound.
 	Call time.Duration
@@ -36,20 +36,20 @@ type Times struct {
 // not left behind. Its output is withheld when it returns.
 //
 // Deadline panics if a time is negative, or if both are zero.
-func Deadline(times Times) middleware.Interceptor {
-	if times.Call < 0 || times.Run < 0 {
-		panic(fmt.Sprintf("gates: Deadline: negative time in %+v", times))
+func Deadline(rules DeadlineRules) middleware.Interceptor {
+	if rules.Call < 0 || rules.Run < 0 {
+		panic(fmt.Sprintf("gates: Deadline: negative time in %+v", rules))
 	}
-	if times == (Times{}) {
-		panic("gates: Deadline: Times that bound nothing")
+	if rules == (DeadlineRules{}) {
+		panic("gates: Deadline: DeadlineRules that bound nothing")
 	}
-	d := &deadline{Times: times}
+	d := &deadline{DeadlineRules: rules}
 	return middleware.Named("deadline", d.intercept)
 }
 
 // A deadline is a Deadline made ready.
 type deadline struct {
-	Times
+	DeadlineRules
 	runs middleware.Local[start]
 }
 

@@ -30,14 +30,14 @@ func ExampleDeadline() {
 	search := middleware.Wrap(func(ctx context.Context, _ middleware.Call) (middleware.Result, error) {
 		<-ctx.Done() // it would take for ever
 		return middleware.Result{}, ctx.Err()
-	}, gates.Deadline(gates.Times{Call: time.Millisecond, Run: time.Minute}))
+	}, gates.Deadline(gates.DeadlineRules{Call: time.Millisecond, Run: time.Minute}))
 	_, err := search(context.Background(), middlewaretest.Tool("search", "q"))
 	fmt.Println(err)
 	// Output: search: denied by deadline: the call's 1ms are over (deadline)
 }
 
 func ExampleRate() {
-	gate := gates.Rate(gates.Pace{Calls: 2, Per: time.Hour, Scope: gates.ScopeProcess})
+	gate := gates.Rate(gates.RateRules{Calls: 2, Per: time.Hour, Scope: gates.ScopeProcess})
 	search := middleware.Wrap(middlewaretest.Echo, gate)
 	for range 3 {
 		_, err := search(context.Background(), middlewaretest.Tool("search", "q"))
@@ -65,7 +65,7 @@ func ExampleConcurrency() {
 }
 
 func ExampleSize() {
-	tool := middleware.Wrap(middlewaretest.Echo, gates.Size(gates.Sizes{Input: 100, Depth: 3}))
+	tool := middleware.Wrap(middlewaretest.Echo, gates.Size(gates.SizeRules{Input: 100, Depth: 3}))
 	for _, input := range []string{`{"q":["Go"]}`, "[[[[]]]]"} {
 		_, err := tool(context.Background(), middlewaretest.Tool("search", input))
 		fmt.Println(err)

@@ -16,9 +16,9 @@ import (
 // ruled are all gates of rules, in an order as it would be used.
 func ruled(inner ...middleware.Interceptor) []middleware.Interceptor {
 	return append([]middleware.Interceptor{
-		gates.Loop(gates.LoopRules{}), middleware.Tell, gates.Size(gates.Sizes{}), gates.Tools("a"),
+		gates.Loop(gates.LoopRules{}), middleware.Tell, gates.Size(gates.SizeRules{}), gates.Tools("a"),
 		gates.Arguments(gates.ArgumentRules{"a": {gates.OptionalArg("x")}}),
-		gates.Deadline(gates.Times{Call: 1 << 40}), gates.Rate(gates.Pace{Calls: 1000, Per: 1}), gates.Concurrency(1, gates.DenyWhenFull),
+		gates.Deadline(gates.DeadlineRules{Call: 1 << 40}), gates.Rate(gates.RateRules{Calls: 1000, Per: 1}), gates.Concurrency(1, gates.DenyWhenFull),
 	}, inner...)
 }
 

@@ -27,9 +27,9 @@ func TestBrokenErrors(t *testing.T) {
 		code middleware.Code // empty where the error comes back
 	}{
 		"loop":               {gates.Loop(gates.LoopRules{}), ""},
-		"size":               {gates.Size(gates.Sizes{}), ""},
-		"deadline":           {gates.Deadline(gates.Times{Call: time.Hour, Run: time.Hour}), ""},
-		"deadline, passed":   {gates.Deadline(gates.Times{Run: time.Second}), ""},
+		"size":               {gates.Size(gates.SizeRules{}), ""},
+		"deadline":           {gates.Deadline(gates.DeadlineRules{Call: time.Hour, Run: time.Hour}), ""},
+		"deadline, passed":   {gates.Deadline(gates.DeadlineRules{Run: time.Second}), ""},
 		"budget":             {gates.Budget(gates.Limits{ToolCalls: 10, Tokens: 10_000}), ""},
 		"budget, timed":      {gates.Budget(gates.Limits{ToolCalls: 10, Tokens: 10_000, WallTime: time.Second}), ""},
 		"a Store":            {gates.BudgetWith(gates.BudgetOptions{Store: gates.NewMemory()}, limits), ""},

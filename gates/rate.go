@@ -12,8 +12,8 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// A Pace says how fast calls may follow one another.
-type Pace struct {
+// RateRules say how fast calls may follow one another, which is their pace.
+type RateRules struct {
 	// Calls may be made in each Per, on average. Both must be set.
 	Calls int
 	Per   time.Duration
@@ -34,36 +34,36 @@ type Pace struct {
 
 // Rate returns the gate "rate", which bounds how fast calls of tools, models and
 // retrievers follow one another; use [middleware.On] for one kind alone. Chains
-// and plans pass. A call that would have to wait longer than Pace.MaxWait, or
+// and plans pass. A call that would have to wait longer than RateRules.MaxWait, or
 // longer than its context lasts, is denied at once, with [middleware.CodeBusy].
 // Those that wait come in the order in which they came, and end with their
 // contexts.
 //
-// The pace is that of a token bucket of Pace.Burst. Only calls that pass the
+// The pace is that of a token bucket of RateRules.Burst. Only calls that pass the
 // gate use it up: one that it denies takes nothing, and neither does one that
 // gives up waiting, whose place those behind it get. It counts calls that a gate
 // further inside denies.
 //
 // Rate panics if Calls or Per is not positive, Burst or MaxWait is negative, or
 // Scope is another.
-func Rate(pace Pace) middleware.Interceptor {
+func Rate(rules RateRules) middleware.Interceptor {
 	switch {
-	case pace.Calls <= 0 || pace.Per <= 0 || pace.Burst < 0 || pace.MaxWait < 0:
-		panic(fmt.Sprintf("gates: Rate: %+v: Calls and Per must be positive, Burst and MaxWait not negative", pace))
-	case pace.Scope != ScopeRun && pace.Scope != ScopeProcess:
-		panic(fmt.Sprintf("gates: Rate: scope %v: it must be ScopeRun or ScopeProcess", pace.Scope))
+	case rules.Calls <= 0 || rules.Per <= 0 || rules.Burst < 0 || rules.MaxWait < 0:
+		panic(fmt.Sprintf("gates: Rate: %+v: Calls and Per must be positive, Burst and MaxWait not negative", rules))
+	case rules.Scope != ScopeRun && rules.Scope != ScopeProcess:
+		panic(fmt.Sprintf("gates: Rate: scope %v: it must be ScopeRun or ScopeProcess", rules.Scope))
 	}
-	if pace.Burst == 0 {
-		pace.Burst = pace.Calls
+	if rules.Burst == 0 {
+		rules.Burst = rules.Calls
 	}
-	p := &pacer{Pace: pace}
-	p.ahead = min(p.take(uint64(pace.Burst-1)), math.MaxInt64-1) // less than any delay that cannot be told
+	p := &pacer{RateRules: rules}
+	p.ahead = min(p.take(uint64(rules.Burst-1)), math.MaxInt64-1) // less than any delay that cannot be told
 	return middleware.Before("rate", p.judge)
 }
 
-// A pacer is a Pace made ready.
+// A pacer is RateRules made ready.
 type pacer struct {
-	Pace
+	RateRules
 	ahead time.Duration // of its time, as which a call may come
 	all   bucket
 	runs  middleware.Local[bucket]
@@ -97,7 +97,7 @@ func (p *pacer) judge(ctx context.Context, call middleware.Call) error {
 type bucket struct {
 	mu      sync.Mutex
 	since   time.Time
-	n       int       // less than Pace.Calls
+	n       int       // less than RateRules.Calls
 	waiting list.List // of chan struct{}, each closed when its call is the first
 }
 

@@ -18,7 +18,7 @@ import (
 	kit "example.com/safeconduct/middleware/middlewaretest"
 )
 
-func pacedTool(pace gates.Pace) middleware.Handler {
+func pacedTool(pace gates.RateRules) middleware.Handler {
 	pace.Scope = gates.ScopeProcess
 	return middleware.Wrap(kit.Echo, gates.Rate(pace))
 }
@@ -29,7 +29,7 @@ func TestDeniedCallsUseUpNoPace(t *testing.T) {
 	for _, callers := range []int{1, 4, 32} {
 		t.Run(fmt.Sprint(callers), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				tool := pacedTool(gates.Pace{Calls: 20, Per: time.Second})
+				tool := pacedTool(gates.RateRules{Calls: 20, Per: time.Second})
 				var passed atomic.Int64
 				var wg sync.WaitGroup
 				end := time.Now().Add(2 * time.Second)
@@ -60,7 +60,7 @@ func TestDeniedCallsUseUpNoPace(t *testing.T) {
 // next ones pass.
 func TestDeniedCallsLockNobodyOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tool := pacedTool(gates.Pace{Calls: 20, Per: time.Second})
+		tool := pacedTool(gates.RateRules{Calls: 20, Per: time.Second})
 		var passed atomic.Int64
 		var wg sync.WaitGroup
 		for range 8 {
@@ -89,7 +89,7 @@ func TestDeniedCallsLockNobodyOut(t *testing.T) {
 // those before them who gave up, and that nothing is left of these.
 func TestWaitersThatGiveUpUseUpNoPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tool := pacedTool(gates.Pace{Calls: 10, Per: time.Second, Burst: 1, MaxWait: time.Hour})
+		tool := pacedTool(gates.RateRules{Calls: 10, Per: time.Second, Burst: 1, MaxWait: time.Hour})
 		if _, err := tool(t.Context(), kit.Tool("a", "")); err != nil {
 			t.Fatal(err)
 		}
@@ -122,16 +122,16 @@ func TestWaitersThatGiveUpUseUpNoPace(t *testing.T) {
 func TestRateOfAbsurdPaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, tt := range []struct {
-			pace gates.Pace
+			pace gates.RateRules
 			want int
 		}{
-			{gates.Pace{Calls: math.MaxInt, Per: math.MaxInt64}, 5},
-			{gates.Pace{Calls: math.MaxInt, Per: 1}, 5},
-			{gates.Pace{Calls: 1, Per: time.Hour, Burst: math.MaxInt}, 5},
-			{gates.Pace{Calls: 1, Per: math.MaxInt64}, 1},
-			{gates.Pace{Calls: 1, Per: math.MaxInt64, Burst: 2}, 1}, // less than its burst: it cannot be told
-			{gates.Pace{Calls: 2, Per: math.MaxInt64}, 2},
-			{gates.Pace{Calls: 1, Per: time.Hour, MaxWait: time.Minute}, 1},
+			{gates.RateRules{Calls: math.MaxInt, Per: math.MaxInt64}, 5},
+			{gates.RateRules{Calls: math.MaxInt, Per: 1}, 5},
+			{gates.RateRules{Calls: 1, Per: time.Hour, Burst: math.MaxInt}, 5},
+			{gates.RateRules{Calls: 1, Per: math.MaxInt64}, 1},
+			{gates.RateRules{Calls: 1, Per: math.MaxInt64, Burst: 2}, 1}, // less than its burst: it cannot be told
+			{gates.RateRules{Calls: 2, Per: math.MaxInt64}, 2},
+			{gates.RateRules{Calls: 1, Per: time.Hour, MaxWait: time.Minute}, 1},
 		} {
 			tool, passed := pacedTool(tt.pace), 0
 			for range 5 {
@@ -162,7 +162,7 @@ const slack = 100
 // refer says what becomes of the calls under a pace, by a token bucket that is
 // filled continuously, in tokens times Per. It reports false where two things
 // happen within the slack, so that nobody can say.
-func refer(pace gates.Pace, calls []paced) bool {
+func refer(pace gates.RateRules, calls []paced) bool {
 	burst := int64(pace.Burst) * int64(pace.Per)
 	level, last := burst, time.Duration(0)
 	var queue []*paced
@@ -233,7 +233,7 @@ func refer(pace gates.Pace, calls []paced) bool {
 // some are denied, against a reference.
 func TestRateKeepsThePace(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		pace := gates.Pace{
+		pace := gates.RateRules{
 			Calls:   rapid.SampledFrom([]int{1, 2, 3, 7, 50}).Draw(rt, "calls"),
 			Per:     rapid.SampledFrom([]time.Duration{time.Second, time.Second + 1, 700 * time.Millisecond}).Draw(rt, "per"),
 			Burst:   rapid.IntRange(1, 9).Draw(rt, "burst"),

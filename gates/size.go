@@ -10,8 +10,8 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// Sizes bound what goes into calls and what comes out of them.
-type Sizes struct {
+// SizeRules bound what goes into calls and what comes out of them.
+type SizeRules struct {
 	// Input bounds the Input of a call, in bytes, counted as
 	// [IngressRules.MaxBytes] are. Zero means DefaultMaxBytes.
 	Input int
@@ -30,7 +30,7 @@ type Sizes struct {
 // is too large or too deep is denied with [middleware.CodeBadInput] before the
 // call runs; an Output with [middleware.CodeBadOutput], and its Usage is kept.
 // What is too long is not read. A stream is ended with the chunk with which it
-// would carry more than Sizes.Output: the caller does not see that chunk, and
+// would carry more than SizeRules.Output: the caller does not see that chunk, and
 // the call is denied even if the client takes no notice.
 //
 // Values that are not data (funcs, channels, and structs with unexported fields
@@ -39,24 +39,24 @@ type Sizes struct {
 // up to the tool.
 //
 // Size panics if a number is negative, or if Depth is over 10,000.
-func Size(sizes Sizes) middleware.Interceptor {
-	if sizes.Input < 0 || sizes.Output < 0 || sizes.Depth < 0 || sizes.Depth > deepest {
-		panic(fmt.Sprintf("gates: Size: %+v", sizes))
+func Size(rules SizeRules) middleware.Interceptor {
+	if rules.Input < 0 || rules.Output < 0 || rules.Depth < 0 || rules.Depth > deepest {
+		panic(fmt.Sprintf("gates: Size: %+v", rules))
 	}
 	for _, f := range []struct {
 		n    *int
 		zero int
-	}{{&sizes.Input, DefaultMaxBytes}, {&sizes.Output, DefaultMaxBytes}, {&sizes.Depth, DefaultMaxDepth}} {
+	}{{&rules.Input, DefaultMaxBytes}, {&rules.Output, DefaultMaxBytes}, {&rules.Depth, DefaultMaxDepth}} {
 		if *f.n == 0 {
 			*f.n = f.zero
 		}
 	}
-	s := &sized{sizes}
+	s := &sized{rules}
 	return middleware.Named("size", s.intercept)
 }
 
-// sized are Sizes made ready.
-type sized struct{ Sizes }
+// sized are SizeRules made ready.
+type sized struct{ SizeRules }
 
 func (s *sized) intercept(next middleware.Handler) middleware.Handler {
 	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {

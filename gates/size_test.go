@@ -12,7 +12,7 @@ import (
 
 func TestSize(t *testing.T) {
 	deep := strings.Repeat("[", 5) + strings.Repeat("]", 5)
-	sizes := gates.Sizes{Input: 20, Output: 30, Depth: 4}
+	sizes := gates.SizeRules{Input: 20, Output: 30, Depth: 4}
 	tests := []struct {
 		name   string
 		call   middleware.Call
@@ -81,7 +81,7 @@ func TestSizeStream(t *testing.T) {
 					}
 				}
 				return middleware.Result{Output: &middleware.ModelResponse{}, Usage: &middleware.Usage{OutputTokens: 3}}, nil
-			}, gates.Size(gates.Sizes{Output: 35}))
+			}, gates.Size(gates.SizeRules{Output: 35}))
 			call := kit.Model("hello")
 			call.Stream = func(_ context.Context, c middleware.Chunk) error {
 				seen += len(c.Text) + len(c.Reasoning)
@@ -112,7 +112,7 @@ func TestAStreamOfExactlyTheCap(t *testing.T) {
 				}
 			}
 			return middleware.Result{Output: &middleware.ModelResponse{}}, nil
-		}, gates.Size(gates.Sizes{Output: 35}))(t.Context(), call)
+		}, gates.Size(gates.SizeRules{Output: 35}))(t.Context(), call)
 		if fits && (err != nil || seen != bytes) || !fits && (!denied(err, middleware.CodeBadOutput) || seen != 20) {
 			t.Errorf("%d bytes under a cap of 35: got %v after %d bytes", bytes, err, seen)
 		}
@@ -124,18 +124,18 @@ func TestRulesPanic(t *testing.T) {
 		name, says string
 		f          func()
 	}{
-		{"Deadline of nothing", "gates: Deadline: Times that bound nothing", func() { gates.Deadline(gates.Times{}) }},
-		{"Deadline, negative", "gates: Deadline: negative time in ", func() { gates.Deadline(gates.Times{Call: -1}) }},
-		{"Rate of nothing", "gates: Rate: {Calls:0 ", func() { gates.Rate(gates.Pace{}) }},
-		{"Rate without Per", "Calls and Per must be positive", func() { gates.Rate(gates.Pace{Calls: 1}) }},
-		{"Rate, negative wait", "Calls and Per must be positive", func() { gates.Rate(gates.Pace{Calls: 1, Per: 1, MaxWait: -1}) }},
-		{"Rate, negative burst", "Calls and Per must be positive", func() { gates.Rate(gates.Pace{Calls: 1, Per: 1, Burst: -1}) }},
-		{"Rate, unknown scope", "gates: Rate: scope scope(99)", func() { gates.Rate(gates.Pace{Calls: 1, Per: 1, Scope: 99}) }},
-		{"Rate of a session", "gates: Rate: scope session", func() { gates.Rate(gates.Pace{Calls: 1, Per: 1, Scope: gates.ScopeSession}) }},
+		{"Deadline of nothing", "gates: Deadline: DeadlineRules that bound nothing", func() { gates.Deadline(gates.DeadlineRules{}) }},
+		{"Deadline, negative", "gates: Deadline: negative time in ", func() { gates.Deadline(gates.DeadlineRules{Call: -1}) }},
+		{"Rate of nothing", "gates: Rate: {Calls:0 ", func() { gates.Rate(gates.RateRules{}) }},
+		{"Rate without Per", "Calls and Per must be positive", func() { gates.Rate(gates.RateRules{Calls: 1}) }},
+		{"Rate, negative wait", "Calls and Per must be positive", func() { gates.Rate(gates.RateRules{Calls: 1, Per: 1, MaxWait: -1}) }},
+		{"Rate, negative burst", "Calls and Per must be positive", func() { gates.Rate(gates.RateRules{Calls: 1, Per: 1, Burst: -1}) }},
+		{"Rate, unknown scope", "gates: Rate: scope scope(99)", func() { gates.Rate(gates.RateRules{Calls: 1, Per: 1, Scope: 99}) }},
+		{"Rate of a session", "gates: Rate: scope session", func() { gates.Rate(gates.RateRules{Calls: 1, Per: 1, Scope: gates.ScopeSession}) }},
 		{"Concurrency of none", "gates: Concurrency(0, 1): the first must be positive", func() { gates.Concurrency(0, gates.WaitWhenFull) }},
 		{"Concurrency, unknown", "gates: Concurrency(1, 7)", func() { gates.Concurrency(1, 7) }},
-		{"Size, negative", "gates: Size: {Input:-1 ", func() { gates.Size(gates.Sizes{Input: -1}) }},
-		{"Size, deeper than any", "gates: Size: {Input:0 Output:0 Depth:10001}", func() { gates.Size(gates.Sizes{Depth: 10_001}) }},
+		{"Size, negative", "gates: Size: {Input:-1 ", func() { gates.Size(gates.SizeRules{Input: -1}) }},
+		{"Size, deeper than any", "gates: Size: {Input:0 Output:0 Depth:10001}", func() { gates.Size(gates.SizeRules{Depth: 10_001}) }},
 	} {
 		wantPanic(t, tt.name, tt.says, tt.f)
 	}

@@ -40,7 +40,7 @@ func stubborn(d time.Duration) middleware.Handler {
 func TestDeadline(t *testing.T) {
 	tests := []struct {
 		name   string
-		times  gates.Times
+		times  gates.DeadlineRules
 		caller time.Duration // zero for none
 		call   middleware.Call
 		tool   middleware.Handler
@@ -48,15 +48,15 @@ func TestDeadline(t *testing.T) {
 		err    error // the context's; otherwise
 		reason string
 	}{
-		{"in time", gates.Times{Call: time.Second}, 0, kit.Tool("a", ""), slow(999 * time.Millisecond), 999 * time.Millisecond, nil, ""},
-		{"the call's", gates.Times{Call: time.Second, Run: time.Minute}, 0, kit.Tool("a", ""), slow(time.Hour), time.Second, nil, "the call's 1s are over"},
-		{"the run's", gates.Times{Call: time.Minute, Run: time.Second}, 0, kit.Tool("a", ""), slow(time.Hour), time.Second, nil, "the run's 1s are over"},
-		{"the caller's is shorter", gates.Times{Call: time.Minute}, time.Second, kit.Tool("a", ""), slow(time.Hour), time.Second, context.DeadlineExceeded, ""},
-		{"the caller's is as long", gates.Times{Call: time.Second}, time.Second, kit.Tool("a", ""), slow(time.Hour), time.Second, context.DeadlineExceeded, ""},
-		{"the caller's is longer", gates.Times{Call: time.Second}, time.Minute, kit.Tool("a", ""), slow(time.Hour), time.Second, nil, "the call's 1s are over"},
-		{"a tool that takes no notice", gates.Times{Call: time.Second}, 0, kit.Tool("a", ""), stubborn(time.Minute), time.Minute, nil, "the call's 1s are over"},
-		{"a chain has no time of a call", gates.Times{Call: time.Second}, 0, kit.Chain("c", nil), slow(time.Hour), time.Hour, nil, ""},
-		{"a chain has that of the run", gates.Times{Run: time.Second}, 0, kit.Chain("c", nil), slow(time.Hour), time.Second, nil, "the run's 1s are over"},
+		{"in time", gates.DeadlineRules{Call: time.Second}, 0, kit.Tool("a", ""), slow(999 * time.Millisecond), 999 * time.Millisecond, nil, ""},
+		{"the call's", gates.DeadlineRules{Call: time.Second, Run: time.Minute}, 0, kit.Tool("a", ""), slow(time.Hour), time.Second, nil, "the call's 1s are over"},
+		{"the run's", gates.DeadlineRules{Call: time.Minute, Run: time.Second}, 0, kit.Tool("a", ""), slow(time.Hour), time.Second, nil, "the run's 1s are over"},
+		{"the caller's is shorter", gates.DeadlineRules{Call: time.Minute}, time.Second, kit.Tool("a", ""), slow(time.Hour), time.Second, context.DeadlineExceeded, ""},
+		{"the caller's is as long", gates.DeadlineRules{Call: time.Second}, time.Second, kit.Tool("a", ""), slow(time.Hour), time.Second, context.DeadlineExceeded, ""},
+		{"the caller's is longer", gates.DeadlineRules{Call: time.Second}, time.Minute, kit.Tool("a", ""), slow(time.Hour), time.Second, nil, "the call's 1s are over"},
+		{"a tool that takes no notice", gates.DeadlineRules{Call: time.Second}, 0, kit.Tool("a", ""), stubborn(time.Minute), time.Minute, nil, "the call's 1s are over"},
+		{"a chain has no time of a call", gates.DeadlineRules{Call: time.Second}, 0, kit.Chain("c", nil), slow(time.Hour), time.Hour, nil, ""},
+		{"a chain has that of the run", gates.DeadlineRules{Run: time.Second}, 0, kit.Chain("c", nil), slow(time.Hour), time.Second, nil, "the run's 1s are over"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestDeadline(t *testing.T) {
 // call, that calls of it fail when it is over, and that the outermost is denied.
 func TestDeadlineOfARun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		gate := gates.Deadline(gates.Times{Run: 10 * time.Second})
+		gate := gates.Deadline(gates.DeadlineRules{Run: 10 * time.Second})
 		tool := middleware.Wrap(slow(4*time.Second), gate)
 		var errs []error
 		err := kit.InRun(func(ctx context.Context) {
@@ -118,7 +118,7 @@ func TestDeadlineOfARun(t *testing.T) {
 func TestDeadlineBetweenCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var spy kit.Spy
-		tool := middleware.Wrap(spy.Handle, gates.Deadline(gates.Times{Run: time.Second}))
+		tool := middleware.Wrap(spy.Handle, gates.Deadline(gates.DeadlineRules{Run: time.Second}))
 		_ = kit.InRun(func(ctx context.Context) {
 			if _, err := tool(ctx, kit.Tool("a", "")); err != nil {
 				t.Error(err)
@@ -170,18 +170,18 @@ func TestRate(t *testing.T) {
 	const second = time.Second
 	tests := []struct {
 		name  string
-		pace  gates.Pace
+		pace  gates.RateRules
 		every time.Duration // between calls
 		calls int
 		want  string // what came of each: . done, b busy
 		took  time.Duration
 	}{
-		{"at the pace", gates.Pace{Calls: 1, Per: second}, second, 4, "....", 4 * second},
-		{"a burst, and no more", gates.Pace{Calls: 2, Per: second}, 0, 4, "..bb", 0},
-		{"a burst of its own", gates.Pace{Calls: 1, Per: second, Burst: 3}, 0, 4, "...b", 0},
-		{"twice as fast", gates.Pace{Calls: 1, Per: second}, second / 2, 4, ".b.b", 2 * second},
-		{"waiting", gates.Pace{Calls: 1, Per: second, MaxWait: second}, 0, 4, "....", 3 * second},
-		{"too long a wait", gates.Pace{Calls: 1, Per: second, MaxWait: second / 2}, 0, 3, ".bb", 0},
+		{"at the pace", gates.RateRules{Calls: 1, Per: second}, second, 4, "....", 4 * second},
+		{"a burst, and no more", gates.RateRules{Calls: 2, Per: second}, 0, 4, "..bb", 0},
+		{"a burst of its own", gates.RateRules{Calls: 1, Per: second, Burst: 3}, 0, 4, "...b", 0},
+		{"twice as fast", gates.RateRules{Calls: 1, Per: second}, second / 2, 4, ".b.b", 2 * second},
+		{"waiting", gates.RateRules{Calls: 1, Per: second, MaxWait: second}, 0, 4, "....", 3 * second},
+		{"too long a wait", gates.RateRules{Calls: 1, Per: second, MaxWait: second / 2}, 0, 3, ".bb", 0},
 	}
 	for _, tt := range tests {
 		for _, scope := range []gates.Scope{gates.ScopeRun, gates.ScopeProcess} {
@@ -217,7 +217,7 @@ func TestRate(t *testing.T) {
 func TestRateScopes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for scope, want := range map[gates.Scope]int{gates.ScopeRun: 3, gates.ScopeProcess: 1} {
-			gate := gates.Rate(gates.Pace{Calls: 1, Per: time.Hour, Scope: scope})
+			gate := gates.Rate(gates.RateRules{Calls: 1, Per: time.Hour, Scope: scope})
 			tool, chain := middleware.Wrap(kit.Echo, gate), middleware.Wrap(kit.Echo, gate)
 			done := 0
 			for range 3 {
@@ -244,7 +244,7 @@ func TestRateScopes(t *testing.T) {
 // have its turn before its deadline does not wait at all.
 func TestRateEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tool := middleware.Wrap(kit.Echo, gates.Rate(gates.Pace{Calls: 1, Per: time.Minute, MaxWait: time.Hour, Scope: gates.ScopeProcess}))
+		tool := middleware.Wrap(kit.Echo, gates.Rate(gates.RateRules{Calls: 1, Per: time.Minute, MaxWait: time.Hour, Scope: gates.ScopeProcess}))
 		if _, err := tool(t.Context(), kit.Tool("a", "")); err != nil {
 			t.Fatal(err)
 		}
@@ -355,10 +355,10 @@ func TestCancelledBeforeAndDuring(t *testing.T) {
 	})
 	list := map[string]middleware.Interceptor{
 		"loop":        gates.Loop(gates.LoopRules{}),
-		"deadline":    gates.Deadline(gates.Times{Call: time.Hour, Run: time.Hour}),
-		"rate":        gates.Rate(gates.Pace{Calls: 1, Per: time.Second}),
+		"deadline":    gates.Deadline(gates.DeadlineRules{Call: time.Hour, Run: time.Hour}),
+		"rate":        gates.Rate(gates.RateRules{Calls: 1, Per: time.Second}),
 		"concurrency": gates.Concurrency(1, gates.WaitWhenFull),
-		"size":        gates.Size(gates.Sizes{}),
+		"size":        gates.Size(gates.SizeRules{}),
 		"arguments":   gates.Arguments(gates.ArgumentRules{"a": {gates.OptionalArg("x")}}),
 	}
 	for name, gate := range list {
@@ -405,7 +405,7 @@ func TestCancelledDuringAStream(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 			return middleware.Result{Output: &middleware.ModelResponse{}, Usage: &middleware.Usage{OutputTokens: 3}}, nil
-		}, gates.Size(gates.Sizes{}), gates.Deadline(gates.Times{Call: time.Hour}), gates.Concurrency(1, gates.WaitWhenFull), gates.Rate(gates.Pace{Calls: 1, Per: time.Hour}))
+		}, gates.Size(gates.SizeRules{}), gates.Deadline(gates.DeadlineRules{Call: time.Hour}), gates.Concurrency(1, gates.WaitWhenFull), gates.Rate(gates.RateRules{Calls: 1, Per: time.Hour}))
 		call := kit.Model("hello")
 		chunks := 0
 		call.Stream = func(context.Context, middleware.Chunk) error {

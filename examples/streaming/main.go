@@ -35,7 +35,7 @@ var scenes = []struct {
 	title string
 	gate  middleware.Interceptor
 }{
-	{"Nothing speaks against it, and it is seen as it comes", gates.Size(gates.Sizes{Output: 1 << 20})},
+	{"Nothing speaks against it, and it is seen as it comes", gates.Size(gates.SizeRules{Output: 1 << 20})},
 	{"Refused when it was whole: none of it was released", noGenus},
 	{"The same, but all except the last 200 bytes is let go", middleware.Window(200, noGenus)},
 	{"A budget of 40 tokens ends it in the middle", gates.Budget(gates.Limits{OutputTokens: 40, Estimate: 1})},

@@ -92,7 +92,7 @@ func (w *world) size() node {
 	most := []int{5, 8, 1000}[w.r.IntN(3)]
 	return node{
 		name: fmt.Sprintf("size(%d)", most), id: w.leaves, kind: middleware.KindTool,
-		real: middleware.On(middleware.KindTool, gates.Size(gates.Sizes{Input: most})),
+		real: middleware.On(middleware.KindTool, gates.Size(gates.SizeRules{Input: most})),
 		ref: refOn{middleware.KindTool, refNamed("size", refFunc(func(c refContext, call refCall, next refHandler) refResult {
 			if len(`"`+call.input+`"`) > most {
 				return refResult{err: refDenied("size", middleware.CodeBadInput)}
@@ -136,7 +136,7 @@ func (w *world) rate() node {
 	most, n := 1+w.r.IntN(12), 0
 	return node{
 		name: fmt.Sprintf("rate(%d)", most), id: w.leaves,
-		real: gates.Rate(gates.Pace{Calls: most, Per: 100_000 * time.Hour, Scope: gates.ScopeProcess}),
+		real: gates.Rate(gates.RateRules{Calls: most, Per: 100_000 * time.Hour, Scope: gates.ScopeProcess}),
 		ref: refFunc(func(c refContext, call refCall, next refHandler) refResult {
 			if outward(call.kind) {
 				if c.run.ended {
@@ -177,7 +177,7 @@ func (w *world) deadline() node {
 	w.leaves++
 	return node{
 		name: "deadline(1h)", id: w.leaves,
-		real: gates.Deadline(gates.Times{Call: time.Hour}),
+		real: gates.Deadline(gates.DeadlineRules{Call: time.Hour}),
 		ref:  refNamed("deadline", refFunc(func(c refContext, call refCall, next refHandler) refResult { return next(c, call) })),
 	}
 }
