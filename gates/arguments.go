@@ -234,8 +234,8 @@ func (t *toolRules) call(ctx context.Context, call *middleware.Call) error {
 	case !utf8.ValidString(input):
 		return badInput("the input " + faultEncoding.String())
 	}
-	if c, f := (value{raw: input, text: true}).satisfies(t.text); f != fitYes {
-		return broken("the input", c, f)
+	if c, f := (value{raw: input, text: true}).satisfies(t.text); f != answerYes {
+		return notSatisfied("the input", c, f)
 	}
 	return nil
 }
@@ -301,8 +301,8 @@ func (t *toolRules) object(ctx context.Context, call *middleware.Call, input str
 			}
 			return badInput("argument " + shown.Name(arg.name) + " is required")
 		}
-		if c, f := (value{raw: input[at.from:at.to], clean: at.clean}).satisfies(arg.conditions); f != fitYes {
-			return broken("argument "+shown.Name(arg.name), c, f)
+		if c, f := (value{raw: input[at.from:at.to], clean: at.clean}).satisfies(arg.conditions); f != answerYes {
+			return notSatisfied("argument "+shown.Name(arg.name), c, f)
 		}
 	}
 	if len(t.checks) > 0 {
@@ -311,9 +311,9 @@ func (t *toolRules) object(ctx context.Context, call *middleware.Call, input str
 	return nil
 }
 
-func broken(what string, c *Condition, f fit) error {
+func notSatisfied(what string, c *Condition, f answer) error {
 	code := middleware.CodePolicy
-	if f == fitUnknown {
+	if f == answerUnknown {
 		code = middleware.CodeBadInput
 	}
 	return &middleware.DeniedError{Code: code, Reason: what + " must " + c.be}

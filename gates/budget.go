@@ -176,30 +176,10 @@ func (b *budget) intercept(next middleware.Handler) middleware.Handler {
 	return b.counted(next, true).handler()
 }
 
-// A switchboard has a Handler for each kind of call.
-type switchboard struct{ tool, model, plan, chain, other middleware.Handler }
-
-func (h switchboard) handler() middleware.Handler {
-	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-		switch call.Kind {
-		case middleware.KindTool:
-			return h.tool(ctx, call)
-		case middleware.KindModel:
-			return h.model(ctx, call)
-		case middleware.KindPlan:
-			return h.plan(ctx, call)
-		case middleware.KindChain:
-			return h.chain(ctx, call)
-		default:
-			return h.other(ctx, call)
-		}
-	}
-}
-
 // counted returns the Handlers that count. Within Named, which notes decisions
 // itself, they are not to do so.
-func (b *budget) counted(next middleware.Handler, notes bool) switchboard {
-	h := switchboard{next, next, next, next, next}
+func (b *budget) counted(next middleware.Handler, notes bool) byKind {
+	h := byKind{next, next, next, next, next}
 	if b.limited[DimToolCalls] {
 		h.tool = b.tool(next, notes)
 		h.plan = b.plan(next, notes)
@@ -211,28 +191,28 @@ func (b *budget) counted(next middleware.Handler, notes bool) switchboard {
 	return h
 }
 
-// A turn is one decision of the gate, noted where notes is true.
-type turn struct {
+// A maybeNoted is one decision of the gate, noted where notes is true.
+type maybeNoted struct {
 	middleware.Ruling
 	notes bool
 }
 
-func (b *budget) begin(ctx context.Context, notes bool) turn {
+func (b *budget) begin(ctx context.Context, notes bool) maybeNoted {
 	if !notes {
-		return turn{}
+		return maybeNoted{}
 	}
-	return turn{b.gate.Begin(ctx), true}
+	return maybeNoted{b.gate.Begin(ctx), true}
 }
 
-func (t *turn) allow() {
-	if t.notes {
-		t.Allow()
+func (r *maybeNoted) allow() {
+	if r.notes {
+		r.Allow()
 	}
 }
 
-func (t *turn) deny(ctx context.Context, call *middleware.Call, err error) error {
-	if t.notes {
-		return t.Deny(ctx, *call, err)
+func (r *maybeNoted) deny(ctx context.Context, call *middleware.Call, err error) error {
+	if r.notes {
+		return r.Deny(ctx, *call, err)
 	}
 	return err
 }
@@ -250,10 +230,4 @@ func ran(ctx context.Context) bool {
 	}
 	_, ran := middleware.TrailOf(ctx).Ran()
 	return ran
-}
-
-// told reports whether a denial was turned into text further inside.
-func told(res middleware.Result) bool {
-	_, ok := res.Output.(middleware.Observation)
-	return ok
 }

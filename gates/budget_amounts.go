@@ -46,3 +46,20 @@ func (a Amounts) within(limits *Amounts) Amounts {
 	}
 	return a
 }
+
+// sum returns a + b of numbers that are not negative, at most the largest one.
+func sum(a, b int64) int64 {
+	if a > maxAmount-b {
+		return maxAmount
+	}
+	return a + b
+}
+
+// product returns a * b of numbers that are not negative, at most the largest
+// one.
+func product(a, b int64) int64 {
+	if a != 0 && b > maxAmount/a {
+		return maxAmount
+	}
+	return a * b
+}

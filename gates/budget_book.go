@@ -9,37 +9,37 @@ import (
 // An account counts against one set of limits. It belongs to a book, whose lock
 // it needs.
 type account struct {
-	used, held Amounts
+	used, reserved Amounts
 
 	window time.Duration // zero for none
 	began  time.Duration // the window, by the book's clock
 	opened bool          // a window has begun
 	gone   bool          // forgotten by its book: the next one of its name is another
-	open   int           // holds that have not ended, though they may have expired
+	open   int           // reservations that have not ended, though they may have expired
 }
 
-// over reports whether the account's window is over, or has not begun.
-func (a *account) over(now time.Duration) bool {
+// windowOver reports whether the account's window is over, or has not begun.
+func (a *account) windowOver(now time.Duration) bool {
 	return a.window > 0 && (!a.opened || now-a.began >= a.window)
 }
 
 // empty reports whether a new account in its place would be the same.
-func (a *account) empty() bool { return a.open == 0 && a.used == Amounts{} && a.held == Amounts{} }
+func (a *account) empty() bool { return a.open == 0 && a.used == Amounts{} && a.reserved == Amounts{} }
 
-// turn begins a new window where the last one is over.
-func (a *account) turn(now time.Duration) {
-	if a.over(now) {
-		a.used, a.held = Amounts{}, Amounts{}
+// beginWindow begins a new window where the last one is over.
+func (a *account) beginWindow(now time.Duration) {
+	if a.windowOver(now) {
+		a.used, a.reserved = Amounts{}, Amounts{}
 		a.began, a.opened = now, true
 	}
 }
 
-// since reports whether what happened at a time counts in the account's window.
-func (a *account) since(at time.Duration) bool { return a.window == 0 || a.began <= at }
+// counts reports whether what happened at a time counts in the account's window.
+func (a *account) counts(at time.Duration) bool { return a.window == 0 || a.began <= at }
 
 // left returns how much of a limit is left.
 func (a *account) left(limit int64, d Dim) int64 {
-	return max(limit-sum(a.used[d], a.held[d]), 0)
+	return max(limit-sum(a.used[d], a.reserved[d]), 0)
 }
 
 // A posting is what one call takes from one account.
@@ -49,26 +49,26 @@ type posting struct {
 	ask Amounts  // zero where there is no limit
 }
 
-// A hold is a reservation in a book. Its first end counts: once it is settled or
-// released, nothing happens to it any more.
-type hold struct {
+// A bookReservation is what one call reserved in a book. Its first end counts: once it
+// is settled or released, nothing happens to it any more.
+type bookReservation struct {
 	postings []posting
 	at       time.Duration // when it was made
 	expires  time.Duration
-	state    holdState
+	state    reservationState
 
 	id     string        // in a Memory
 	forget time.Duration // in a Memory: when
 
-	older, newer *hold // in the book's list, by expires
+	older, newer *bookReservation // in the book's list, by expires
 }
 
-type holdState uint8
+type reservationState uint8
 
 const (
-	holdOpen    holdState = iota
-	holdExpired           // what it held went back
-	holdEnded             // settled or released
+	reservationOpen    reservationState = iota
+	reservationExpired                  // what was reserved went back
+	reservationEnded                    // settled or released
 )
 
 // A book is accounts that are charged together, under one lock.
@@ -76,7 +76,7 @@ type book struct {
 	mu             sync.Mutex
 	clock          func() time.Duration // monotonic
 	last           time.Duration        // the latest time that the clock has read
-	oldest, newest *hold
+	oldest, newest *bookReservation
 
 	accounts map[string]*account
 	room     int // accounts that there may be
@@ -84,11 +84,11 @@ type book struct {
 	swept    time.Duration
 }
 
-// enter takes the lock. It is held for a fraction of a microsecond, and to be
+// lock takes the lock. It is held for a fraction of a microsecond, and to be
 // parked and woken takes many times that where the processors are busy; a Mutex
 // whose waiters wait for a millisecond hands over from one to the next, with all
 // of them parked. So callers try for a while.
-func (b *book) enter() {
+func (b *book) lock() {
 	for range 100 {
 		if b.mu.TryLock() {
 			return
@@ -113,98 +113,98 @@ func (b *book) now() time.Duration {
 	return b.last
 }
 
-// A misfit is what does not fit: posting i, in one Dim.
-type misfit struct {
+// A shortage is what there is not enough left of: for posting i, in one Dim.
+type shortage struct {
 	i           int
 	dim         Dim
 	asked, left int64
 }
 
-// fits returns what does not fit, first by Dim and then by posting, and whether
-// all fits. It needs the lock.
-func fits(postings []posting) (misfit, bool) {
+// findShortage returns what does not fit, first by Dim and then by posting, and
+// whether all fits. It needs the lock.
+func findShortage(postings []posting) (shortage, bool) {
 	for d := range Dim(Dims) {
 		for i := range postings {
 			p := &postings[i]
 			if n := p.ask[d]; n != 0 {
 				if left := p.of.left(p.max[d], d); n > left {
-					return misfit{i, d, n, left}, false
+					return shortage{i, d, n, left}, false
 				}
 			}
 		}
 	}
-	return misfit{}, true
+	return shortage{}, true
 }
 
-// reserve holds what the postings ask, in all accounts or in none. It needs the
+// reserve reserves what the postings ask, in all accounts or in none. It needs the
 // lock.
-func (b *book) reserve(h *hold, ttl time.Duration) (misfit, bool) {
+func (b *book) reserve(h *bookReservation, ttl time.Duration) (shortage, bool) {
 	now := b.now()
 	b.expire(now)
 	for i := range h.postings {
-		h.postings[i].of.turn(now)
+		h.postings[i].of.beginWindow(now)
 	}
-	if m, ok := fits(h.postings); !ok {
+	if m, ok := findShortage(h.postings); !ok {
 		return m, false
 	}
 	for i := range h.postings {
 		p := &h.postings[i]
 		p.of.open++
 		for d, n := range p.ask {
-			p.of.held[d] = sum(p.of.held[d], n)
+			p.of.reserved[d] = sum(p.of.reserved[d], n)
 		}
 	}
 	h.at, h.expires = now, time.Duration(sum(int64(now), int64(ttl)))
 	b.insert(h)
-	return misfit{}, true
+	return shortage{}, true
 }
 
-// grow reserves what the postings of a hold ask beyond what is held, in all
-// accounts or in none. Of a hold that has expired it finds out only whether all
-// would fit. It needs the lock.
-func (b *book) grow(h *hold, ask func(i int) Amounts) (misfit, bool) {
+// grow reserves what the postings of a reservation ask beyond what they have, in all
+// accounts or in none. Of one that has expired it finds out only whether all would
+// fit. It needs the lock.
+func (b *book) grow(h *bookReservation, ask func(i int) Amounts) (shortage, bool) {
 	b.expire(b.now())
 	all := make([]Amounts, len(h.postings))
 	for i := range h.postings {
 		p := &h.postings[i]
-		if !p.of.since(h.at) {
+		if !p.of.counts(h.at) {
 			continue // the window is over: its successor owes nothing
 		}
 		all[i] = ask(i)
 		for d, n := range all[i] {
 			have := p.ask[d]
-			if h.state != holdOpen {
+			if h.state != reservationOpen {
 				have = 0
 			}
 			if left := p.of.left(p.max[d], Dim(d)); n-have > left {
-				return misfit{i, Dim(d), n, sum(have, left)}, false
+				return shortage{i, Dim(d), n, sum(have, left)}, false
 			}
 		}
 	}
 	for i := range h.postings {
 		p := &h.postings[i]
 		for d, n := range all[i] {
-			if more := n - p.ask[d]; more > 0 && h.state == holdOpen {
-				p.of.held[d] = sum(p.of.held[d], more)
+			if more := n - p.ask[d]; more > 0 && h.state == reservationOpen {
+				p.of.reserved[d] = sum(p.of.reserved[d], more)
 				p.ask[d] = n
 			}
 		}
 	}
-	return misfit{}, true
+	return shortage{}, true
 }
 
-// settle charges what was used in place of what is held. What expired before is
+// settle charges what was used in place of what was reserved. What expired before is
 // charged all the same, once. It needs the lock.
-func (b *book) settle(h *hold, used []Amounts) {
+func (b *book) settle(h *bookReservation, used []Amounts) {
 	b.lapse()
 	b.end(h)
-	if h.state == holdEnded {
+	if h.state == reservationEnded {
 		return
 	}
 	defer h.close()
 	for i := range h.postings {
 		of := h.postings[i].of
-		if !of.since(h.at) {
+		if !of.counts(h.at) {
 			continue // the window is over: its successor owes nothing
 		}
 		for d, n := range used[i] {
@@ -213,56 +213,55 @@ func (b *book) settle(h *hold, used []Amounts) {
 	}
 }
 
-// release gives back what is held. It needs the lock.
-func (b *book) release(h *hold) {
+// release gives back what was reserved. It needs the lock.
+func (b *book) release(h *bookReservation) {
 	b.end(h)
 	h.close()
 }
 
-// close keeps of a hold no more than that it has ended.
-func (h *hold) close() {
+// close keeps of a reservation no more than that it has ended.
+func (h *bookReservation) close() {
 	for i := range h.postings {
 		h.postings[i].of.open--
 	}
-	h.state, h.postings = holdEnded, nil
+	h.state, h.postings = reservationEnded, nil
 }
 
-// end gives back what is held, if it still is.
-func (b *book) end(h *hold) {
-	if h.state != holdOpen {
+// end gives back what was reserved, if it still is.
+func (b *book) end(h *bookReservation) {
+	if h.state != reservationOpen {
 		return
 	}
 	b.unlink(h)
 	for i := range h.postings {
 		p := &h.postings[i]
-		if !p.of.since(h.at) {
+		if !p.of.counts(h.at) {
 			continue
 		}
 		for d, n := range p.ask {
-			p.of.held[d] -= n
+			p.of.reserved[d] -= n
 		}
 	}
 }
 
-// expire gives back what is held for too long. It needs the lock.
+// expire gives back what has been reserved for too long. It needs the lock.
 func (b *book) expire(now time.Duration) {
 	for h := b.oldest; h != nil && h.expires <= now; h = b.oldest {
 		b.end(h)
-		h.state = holdExpired
+		h.state = reservationExpired
 	}
 }
 
-// lapse gives back what holds have had for too long. Where there are none the time
-// does not matter. It needs the lock.
+// lapse is expire by the clock. Where nothing is reserved it does not look at it. It needs the lock.
 func (b *book) lapse() {
 	if b.oldest != nil {
 		b.expire(b.now())
 	}
 }
 
-// insert puts a hold in its place in the list, which is at the end where all
+// insert puts a reservation in its place in the list, which is at the end where all
 // live equally long.
-func (b *book) insert(h *hold) {
+func (b *book) insert(h *bookReservation) {
 	older := b.newest
 	for older != nil && older.expires > h.expires {
 		older = older.older
@@ -280,7 +279,7 @@ func (b *book) insert(h *hold) {
 	}
 }
 
-func (b *book) unlink(h *hold) {
+func (b *book) unlink(h *bookReservation) {
 	if h.older == nil {
 		b.oldest = h.newer
 	} else {
@@ -333,7 +332,7 @@ func (b *book) sweep() {
 	b.swept = now
 	b.expire(now)
 	for name, a := range b.accounts {
-		if a.over(now) || a.empty() {
+		if a.windowOver(now) || a.empty() {
 			a.gone = true
 			delete(b.accounts, name)
 		}

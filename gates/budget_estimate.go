@@ -65,8 +65,8 @@ func (e *estimate) clamped(req *middleware.ModelRequest) bool {
 	return e.bound > 0 && e.bound != int64(req.MaxTokens)
 }
 
-// ask returns what to reserve under some limits.
-func (e *estimate) ask(l *Limits) Amounts {
+// toReserve returns what to reserve under some limits.
+func (e *estimate) toReserve(l *Limits) Amounts {
 	a := Amounts{DimModelCalls: 1}
 	if e.candidates == 0 { // nothing that the request says matters
 		return a
@@ -210,7 +210,7 @@ func says(output any) bool {
 // charge returns what is charged for a call under some limits.
 func (e *estimate) charge(l *Limits, s *spending) Amounts {
 	if s.noUsage {
-		return e.ask(l)
+		return e.toReserve(l)
 	}
 	m := s.meter
 	if s.noInput {

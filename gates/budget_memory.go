@@ -9,18 +9,18 @@ import (
 // A Memory is a [Store] that keeps accounts in the memory of one process, for
 // budgets that are to share them. It keeps a million accounts, and refuses new
 // ones beyond that: where there are many it forgets those whose window has ended
-// and those of which nothing is used or held, the others never. It is safe for
+// and those of which nothing is used or reserved, the others never. It is safe for
 // concurrent use. Make one with [NewMemory].
 type Memory struct {
-	book  book
-	holds map[string]*hold
+	book         book
+	reservations map[string]*bookReservation
 
-	known []*hold // the same, in the order in which they were made
+	inOrder []*bookReservation // the same, in the order in which they were made
 }
 
 // NewMemory returns an empty Memory.
 func NewMemory() *Memory {
-	return &Memory{book: newBook(), holds: make(map[string]*hold)}
+	return &Memory{book: newBook(), reservations: make(map[string]*bookReservation)}
 }
 
 // Reserve implements [Store].
@@ -48,16 +48,16 @@ func (m *Memory) Reserve(ctx context.Context, r Reservation) ([]Standing, error)
 		}
 		postings[i] = posting{a, &r.Charges[i].Max, c.Ask.within(&c.Max)}
 	}
-	if m.holds[r.ID] != nil {
+	if m.reservations[r.ID] != nil {
 		return standing(postings), nil
 	}
-	h := &hold{id: r.ID, postings: postings}
+	h := &bookReservation{id: r.ID, postings: postings}
 	if x, ok := b.reserve(h, r.TTL); !ok {
 		return nil, &LimitError{Charge: x.i, Dim: x.dim, Asked: x.asked, Left: x.left}
 	}
 	h.forget = time.Duration(sum(int64(h.expires), int64(r.TTL)))
-	m.holds[r.ID] = h
-	m.known = append(m.known, h)
+	m.reservations[r.ID] = h
+	m.inOrder = append(m.inOrder, h)
 	return standing(postings), nil
 }
 
@@ -66,17 +66,17 @@ func (m *Memory) Reserve(ctx context.Context, r Reservation) ([]Standing, error)
 func (m *Memory) forget() {
 	now := m.book.now()
 	m.book.expire(now)
-	for len(m.known) > 0 && m.known[0].forget <= now {
-		delete(m.holds, m.known[0].id)
-		m.known[0] = nil
-		m.known = m.known[1:]
+	for len(m.inOrder) > 0 && m.inOrder[0].forget <= now {
+		delete(m.reservations, m.inOrder[0].id)
+		m.inOrder[0] = nil
+		m.inOrder = m.inOrder[1:]
 	}
 }
 
 func standing(postings []posting) []Standing {
 	all := make([]Standing, len(postings))
 	for i, p := range postings {
-		all[i] = Standing{p.of.used, p.of.held}
+		all[i] = Standing{p.of.used, p.of.reserved}
 	}
 	return all
 }
@@ -89,11 +89,11 @@ func (m *Memory) Settle(ctx context.Context, id string, used []Amounts) error {
 	m.book.mu.Lock()
 	defer m.book.mu.Unlock()
 	m.forget()
-	h := m.holds[id]
+	h := m.reservations[id]
 	if h == nil {
 		return ErrNoReservation
 	}
-	if h.state != holdEnded && len(used) != len(h.postings) {
+	if h.state != reservationEnded && len(used) != len(h.postings) {
 		return fmt.Errorf("gates: budget: settled %d of %d charges", len(used), len(h.postings))
 	}
 	m.book.settle(h, used)
@@ -108,7 +108,7 @@ func (m *Memory) Release(ctx context.Context, id string) error {
 	m.book.mu.Lock()
 	defer m.book.mu.Unlock()
 	m.forget()
-	if h := m.holds[id]; h != nil {
+	if h := m.reservations[id]; h != nil {
 		m.book.release(h)
 	}
 	return nil

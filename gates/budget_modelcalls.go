@@ -10,52 +10,52 @@ import (
 // model returns the Handler for model calls, which reserves and settles.
 func (b *budget) model(next middleware.Handler, notes bool) middleware.Handler {
 	return func(ctx context.Context, call middleware.Call) (res middleware.Result, err error) {
-		turn := b.begin(ctx, notes)
+		ruling := b.begin(ctx, notes)
 		st := b.state(ctx)
 		m, err := b.reserveModel(ctx, st, &call)
 		if err != nil {
-			return middleware.Result{}, turn.deny(ctx, &call, err)
+			return middleware.Result{}, ruling.deny(ctx, &call, err)
 		}
 		if m.changed {
 			note(ctx, middleware.VerdictTransform, "")
 		} else {
-			turn.allow()
+			ruling.allow()
 		}
-		var t *tap
+		var counter *streamCounter
 		if call.Stream != nil {
-			t = b.tap(st, m, &call)
+			counter = b.countStream(st, m, &call)
 		}
 		returned := false
 		defer func() {
-			streamed, tokens := t.end()
+			streamed, tokens := counter.end()
 			m.streamed = tokens
 			b.settleModel(ctx, st, m, res, fateOf(err, returned), streamed)
 		}()
 		res, err = next(ctx, call)
 		returned = true
-		if refused := t.refusal(); refused != nil {
-			turn := b.begin(ctx, notes)
-			return middleware.Result{Usage: res.Usage}, turn.deny(ctx, &call, refused)
+		if refused := counter.refusal(); refused != nil {
+			ruling := b.begin(ctx, notes)
+			return middleware.Result{Usage: res.Usage}, ruling.deny(ctx, &call, refused)
 		}
 		return res, err
 	}
 }
 
-// A modelHold is what one model call holds.
-type modelHold struct {
+// A modelReservation is what one model call has reserved.
+type modelReservation struct {
 	estimate
-	changed bool  // the request
-	bounds  []int // of the postings
-	hold    hold  // in the gate's own book; without postings for nothing
-	stored  *storeHold
-	more    []*storeHold // what a stream asked beyond
-	kept    int64        // tokens of output that more is enough for
+	changed bool            // the request
+	bounds  []int           // of the postings
+	booked  bookReservation // in the gate's own book; without postings where that is nothing
+	stored  *storeReservation
+	more    []*storeReservation // what a stream asked beyond
+	covered int64               // tokens of output that more is enough for
 }
 
 // reserveModel reserves a model call, and puts what is to be sent in the place of
 // its Input.
-func (b *budget) reserveModel(ctx context.Context, st *runState, call *middleware.Call) (*modelHold, error) {
-	m := &modelHold{}
+func (b *budget) reserveModel(ctx context.Context, st *runState, call *middleware.Call) (*modelReservation, error) {
+	m := &modelReservation{}
 	if b.meters || b.advises {
 		req, ok := call.Input.(*middleware.ModelRequest)
 		if !ok || req == nil {
@@ -65,7 +65,7 @@ func (b *budget) reserveModel(ctx context.Context, st *runState, call *middlewar
 		if err := b.estimate(&m.estimate, call.Name, sent); err != nil {
 			return nil, err
 		}
-		if err := b.fit(ctx, st, m); err != nil {
+		if err := b.reserveOrShrink(ctx, st, m); err != nil {
 			return nil, err
 		}
 		if m.clamped(sent) {
@@ -78,12 +78,12 @@ func (b *budget) reserveModel(ctx context.Context, st *runState, call *middlewar
 		}
 		return m, nil
 	}
-	return m, b.fit(ctx, st, m)
+	return m, b.reserveOrShrink(ctx, st, m)
 }
 
-// fit reserves what a call is estimated to take, or less of its output where
-// limits say so.
-func (b *budget) fit(ctx context.Context, st *runState, m *modelHold) error {
+// reserveOrShrink reserves what a call is estimated to take, or less of its output
+// where limits say so.
+func (b *budget) reserveOrShrink(ctx context.Context, st *runState, m *modelReservation) error {
 	for {
 		x, err := b.reserveAll(ctx, st, m)
 		if err != nil {
@@ -94,13 +94,13 @@ func (b *budget) fit(ctx context.Context, st *runState, m *modelHold) error {
 		}
 		// Each time round there is less to ask for, or it ends.
 		if bd := &b.bounds[x.bound]; !bd.Clamp || !m.shrink(x.dim, x.left) {
-			return b.over(x.bound, x.misfit)
+			return b.over(x.bound, x.shortage)
 		}
 	}
 }
 
 // reserveAll reserves a call in all scopes, or in none.
-func (b *budget) reserveAll(ctx context.Context, st *runState, m *modelHold) (*excess, error) {
+func (b *budget) reserveAll(ctx context.Context, st *runState, m *modelReservation) (*boundShortage, error) {
 	x, err := b.reserveHere(st, m)
 	if x != nil || err != nil || !b.stored {
 		return x, err
@@ -110,23 +110,23 @@ func (b *budget) reserveAll(ctx context.Context, st *runState, m *modelHold) (*e
 		if !reserved { // or the Store ended the goroutine
 			bk := b.lock(st)
 			defer bk.mu.Unlock()
-			bk.release(&m.hold)
+			bk.release(&m.booked)
 		}
 	}()
-	m.stored, x, err = b.reserveStored(ctx, st, func(i int) Amounts { return m.ask(&b.bounds[i].Limits) })
+	m.stored, x, err = b.reserveStored(ctx, st, func(i int) Amounts { return m.toReserve(&b.bounds[i].Limits) })
 	reserved = x == nil && err == nil
 	return x, err
 }
 
-func (b *budget) reserveHere(st *runState, m *modelHold) (*excess, error) {
+func (b *budget) reserveHere(st *runState, m *modelReservation) (*boundShortage, error) {
 	bk := b.lock(st)
 	defer bk.mu.Unlock()
 	now := bk.now()
-	m.hold = hold{postings: make([]posting, 0, len(b.bounds))}
+	m.booked = bookReservation{postings: make([]posting, 0, len(b.bounds))}
 	m.bounds = m.bounds[:0]
 	for i := range b.bounds {
 		bd := &b.bounds[i]
-		ask := m.ask(&bd.Limits).within(&bd.max)
+		ask := m.toReserve(&bd.Limits).within(&bd.max)
 		if bd.stored || ask == (Amounts{}) {
 			continue
 		}
@@ -137,17 +137,17 @@ func (b *budget) reserveHere(st *runState, m *modelHold) (*excess, error) {
 		if a == nil {
 			continue
 		}
-		m.hold.postings = append(m.hold.postings, posting{a, &bd.max, ask})
+		m.booked.postings = append(m.booked.postings, posting{a, &bd.max, ask})
 		m.bounds = append(m.bounds, i)
 	}
-	if x, ok := bk.reserve(&m.hold, b.Lease); !ok {
-		return &excess{x, m.bounds[x.i]}, nil
+	if x, ok := bk.reserve(&m.booked, b.Lease); !ok {
+		return &boundShortage{x, m.bounds[x.i]}, nil
 	}
 	return nil, nil
 }
 
-// settleModel charges what a model call used in place of what was held.
-func (b *budget) settleModel(ctx context.Context, st *runState, m *modelHold, res middleware.Result, f fate, streamed bool) {
+// settleModel charges what a model call used in place of what was reserved.
+func (b *budget) settleModel(ctx context.Context, st *runState, m *modelReservation, res middleware.Result, f fate, streamed bool) {
 	defer func() {
 		for _, more := range m.more {
 			b.releaseStored(ctx, st, more)
@@ -155,7 +155,7 @@ func (b *budget) settleModel(ctx context.Context, st *runState, m *modelHold, re
 	}()
 	if !ran(ctx) {
 		bk := b.lock(st)
-		bk.release(&m.hold)
+		bk.release(&m.booked)
 		bk.mu.Unlock()
 		b.releaseStored(ctx, st, m.stored)
 		return
@@ -173,7 +173,7 @@ func (b *budget) settleModel(ctx context.Context, st *runState, m *modelHold, re
 		all[i] = charge(bound)
 	}
 	bk := b.lock(st)
-	bk.settle(&m.hold, all)
+	bk.settle(&m.booked, all)
 	bk.mu.Unlock()
 	if m.stored != nil {
 		all = make([]Amounts, len(m.stored.bounds))

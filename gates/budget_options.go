@@ -29,7 +29,7 @@ type BudgetOptions struct {
 	// Store keeps what sessions, subjects and tenants have spent. Nil means
 	// in the memory of the gate. What runs and the process have spent always
 	// is. A call is reserved here first and then in the Store: one that the
-	// Store denies holds its part of what is here until then, so that a call
+	// Store denies keeps its part of what is here until then, so that a call
 	// beside it may be denied that would have been the last to fit.
 	Store Store
 

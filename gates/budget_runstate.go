@@ -12,19 +12,19 @@ import (
 
 // A runState is what a Budget keeps for one run.
 type runState struct {
-	met atomic.Bool // the run has heard of the gate, and what follows is there
+	known atomic.Bool // the gate and the run know each other, and what follows is there
 
-	own      book         // whose lock is used where only runs have limits
-	accounts []*account   // by bound; nil where there is none
-	names    []string     // of the accounts that are not the run's own
-	missing  []bool       // by bound: the run lacks the name that it needs
-	full     []bool       // by bound: there was no room for the account
-	standing []Standing   // by bound, of those in the Store, as it last said
-	told     []*storeHold // by bound: the reservation with which it did
-	began    time.Time    // of the first call through the gate
+	own          book                // whose lock is used where only runs have limits
+	accounts     []*account          // by bound; nil where there is none
+	names        []string            // of the accounts that are not the run's own
+	missing      []bool              // by bound: the run lacks the name that it needs
+	full         []bool              // by bound: there was no room for the account
+	standing     []Standing          // by bound, of those in the Store, as it last said
+	standingFrom []*storeReservation // by bound: the reservation with which it did
+	began        time.Time           // of the first call through the gate
 
-	open  []openChain                    // those under way that are under the gate
-	batch map[middleware.CallID][]heldUp // tool calls held for them
+	open    []openChain                          // those under way that are under the gate
+	batches map[middleware.CallID][]plannedCalls // tool calls reserved for them
 }
 
 // An openChain is a chain under way, and the plan that it makes. Where that is
@@ -60,8 +60,8 @@ func (st *runState) begin(call *middleware.Call) (chain, plan middleware.CallID)
 	return chain, plan
 }
 
-// A heldUp is tool calls that one plan has asked for and that have not begun.
-type heldUp struct {
+// plannedCalls are tool calls that one plan has asked for and that have not begun.
+type plannedCalls struct {
 	n    int64
 	at   time.Duration
 	plan middleware.CallID
@@ -75,7 +75,7 @@ func (b *budget) lock(st *runState) *book {
 	if b.shared {
 		bk = &b.book
 	}
-	bk.enter()
+	bk.lock()
 	return bk
 }
 
@@ -83,14 +83,14 @@ func (b *budget) lock(st *runState) *book {
 func (b *budget) state(ctx context.Context) *runState {
 	run := middleware.RunOf(ctx)
 	st := b.runs.In(run)
-	if !st.met.Load() {
-		b.meet(run, st)
+	if !st.known.Load() {
+		b.introduce(run, st)
 	}
 	return st
 }
 
-// meet makes the gate and a run known to each other.
-func (b *budget) meet(run *middleware.Run, st *runState) {
+// introduce makes the gate and a run known to each other.
+func (b *budget) introduce(run *middleware.Run, st *runState) {
 	bk := b.lock(st)
 	defer bk.mu.Unlock()
 	if st.accounts != nil {
@@ -101,7 +101,7 @@ func (b *budget) meet(run *middleware.Run, st *runState) {
 	n := len(b.bounds)
 	st.accounts, st.names = make([]*account, n), make([]string, n)
 	st.missing, st.full = make([]bool, n), make([]bool, n)
-	st.standing, st.told = make([]Standing, n), make([]*storeHold, n)
+	st.standing, st.standingFrom = make([]Standing, n), make([]*storeReservation, n)
 	for i := range b.bounds {
 		bd := &b.bounds[i]
 		if bd.Scope == ScopeRun {
@@ -115,15 +115,15 @@ func (b *budget) meet(run *middleware.Run, st *runState) {
 			continue
 		}
 		if !bd.stored {
-			b.enter(st, i)
+			b.findAccount(st, i)
 		}
 	}
 	run.Attach(b)
-	st.met.Store(true)
+	st.known.Store(true)
 }
 
-// enter finds the account of a bound. It needs the lock.
-func (b *budget) enter(st *runState, i int) {
+// findAccount finds the account of a bound. It needs the lock.
+func (b *budget) findAccount(st *runState, i int) {
 	a, err := b.account(st.names[i], b.bounds[i].Window)
 	st.accounts[i], st.full[i] = a, err != nil
 }
@@ -159,13 +159,13 @@ func (b *budget) at(st *runState, i int, now time.Duration) (*account, error) {
 		return nil, b.unnamed(st, i)
 	}
 	if a.gone {
-		b.enter(st, i)
+		b.findAccount(st, i)
 		if a = st.accounts[i]; a == nil {
 			return nil, b.unnamed(st, i)
 		}
 	}
 	if a.window > 0 {
-		a.turn(now)
+		a.beginWindow(now)
 	}
 	return a, nil
 }
@@ -220,7 +220,7 @@ func (b *budget) Balances(run *middleware.Run) []middleware.Balance {
 	return all
 }
 
-// standing returns what is used and held under a bound, and whether anything is
+// standing returns what is used and reserved under a bound, and whether anything is
 // counted there. It needs the lock.
 func (b *budget) standing(st *runState, i int, now time.Duration) (Standing, bool) {
 	if b.bounds[i].stored {
@@ -230,11 +230,11 @@ func (b *budget) standing(st *runState, i int, now time.Duration) (Standing, boo
 	if a == nil {
 		return Standing{}, false
 	}
-	return Standing{a.used, a.held}, true
+	return Standing{a.used, a.reserved}, true
 }
 
 // over returns the denial of what does not fit.
-func (b *budget) over(i int, x misfit) error {
+func (b *budget) over(i int, x shortage) error {
 	bd := &b.bounds[i]
 	unit := ""
 	if x.dim == DimCost {

@@ -18,34 +18,34 @@ type serial struct{ atomic.Uint64 }
 // others.
 func newPrefix() string { return rand.Text() + "-" }
 
-// A storeHold is what one call holds in the Store, or by itself where that
-// failed.
-type storeHold struct {
+// A storeReservation is what one call has reserved in the Store or, where that failed,
+// in the gate's own book.
+type storeReservation struct {
 	id      string
 	bounds  []int // of the charges
 	charges []Charge
-	local   *hold // in place of the Store
+	local   *bookReservation // in place of the Store
 }
 
-// asks returns what was asked of each charge.
-func (h *storeHold) asks() []Amounts {
-	all := make([]Amounts, len(h.charges))
-	for i := range h.charges {
-		all[i] = h.charges[i].Ask
+// asked returns what was asked of each charge.
+func (r *storeReservation) asked() []Amounts {
+	all := make([]Amounts, len(r.charges))
+	for i := range r.charges {
+		all[i] = r.charges[i].Ask
 	}
 	return all
 }
 
-// An excess is what does not fit under a bound.
-type excess struct {
-	misfit
+// A boundShortage is what does not fit under a bound.
+type boundShortage struct {
+	shortage
 	bound int
 }
 
 // reserveStored reserves in the Store. It returns nil where no limit there is
 // for what is asked, what does not fit, or why it cannot tell.
-func (b *budget) reserveStored(ctx context.Context, st *runState, ask func(bound int) Amounts) (*storeHold, *excess, error) {
-	h := &storeHold{}
+func (b *budget) reserveStored(ctx context.Context, st *runState, ask func(bound int) Amounts) (*storeReservation, *boundShortage, error) {
+	h := &storeReservation{}
 	for i := range b.bounds {
 		bd := &b.bounds[i]
 		amounts := ask(i)
@@ -66,7 +66,7 @@ func (b *budget) reserveStored(ctx context.Context, st *runState, ask func(bound
 	}
 	h.id = b.prefix + strconv.FormatUint(b.serial.Add(1), 36)
 	var standing []Standing
-	err := b.ask(ctx, func(ctx context.Context) (err error) {
+	err := b.askStore(ctx, func(ctx context.Context) (err error) {
 		standing, err = b.Store.Reserve(ctx, Reservation{ID: h.id, Charges: h.charges, TTL: b.Lease})
 		if err == nil && len(standing) != len(h.charges) {
 			err = fmt.Errorf("gates: budget: the store answered %d of %d charges", len(standing), len(h.charges))
@@ -76,13 +76,13 @@ func (b *budget) reserveStored(ctx context.Context, st *runState, ask func(bound
 	over, isOver := foreign.As[*LimitError](err)
 	switch {
 	case err == nil:
-		b.learn(st, h, standing)
+		b.keepStanding(st, h, standing)
 		return h, nil, nil
 	case isOver && over != nil && over.Charge >= 0 && over.Charge < len(h.charges) && over.Dim < Dims:
-		return nil, &excess{misfit{over.Charge, over.Dim, over.Asked, over.Left}, h.bounds[over.Charge]}, nil
+		return nil, &boundShortage{shortage{over.Charge, over.Dim, over.Asked, over.Left}, h.bounds[over.Charge]}, nil
 	}
-	// Nobody knows whether it is held. If this fails too it expires.
-	_ = b.ask(context.WithoutCancel(ctx), func(ctx context.Context) error { return b.Store.Release(ctx, h.id) })
+	// Nobody knows whether it is reserved. If this fails too it expires.
+	_ = b.askStore(context.WithoutCancel(ctx), func(ctx context.Context) error { return b.Store.Release(ctx, h.id) })
 	if done := ctx.Err(); done != nil {
 		return nil, nil, done
 	}
@@ -99,10 +99,10 @@ func (b *budget) reserveStored(ctx context.Context, st *runState, ask func(bound
 
 // reserveLocal reserves in the gate's own book, under this process's share of
 // the limits.
-func (b *budget) reserveLocal(h *storeHold) (*excess, error) {
+func (b *budget) reserveLocal(h *storeReservation) (*boundShortage, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	local := &hold{}
+	local := &bookReservation{}
 	for _, c := range h.charges {
 		a, err := b.account(c.Account, c.Window)
 		if err != nil {
@@ -118,39 +118,39 @@ func (b *budget) reserveLocal(h *storeHold) (*excess, error) {
 		local.postings = append(local.postings, posting{of: a, max: &share, ask: c.Ask})
 	}
 	if x, ok := b.reserve(local, b.Lease); !ok {
-		return &excess{x, h.bounds[x.i]}, nil
+		return &boundShortage{x, h.bounds[x.i]}, nil
 	}
 	h.local = local
 	return nil, nil
 }
 
-// learn keeps what the Store says of its accounts.
-func (b *budget) learn(st *runState, h *storeHold, standing []Standing) {
+// keepStanding keeps what the Store says of its accounts.
+func (b *budget) keepStanding(st *runState, h *storeReservation, standing []Standing) {
 	bk := b.lock(st)
 	defer bk.mu.Unlock()
 	for i, bound := range h.bounds {
-		st.standing[bound], st.told[bound] = standing[i], h
+		st.standing[bound], st.standingFrom[bound] = standing[i], h
 	}
 }
 
 // settleStored charges what was used.
-func (b *budget) settleStored(ctx context.Context, st *runState, h *storeHold, used []Amounts) {
+func (b *budget) settleStored(ctx context.Context, st *runState, h *storeReservation, used []Amounts) {
 	if h.local != nil {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.settle(h.local, used)
 		return
 	}
-	err := b.finish(ctx, func(ctx context.Context) error { return b.Store.Settle(ctx, h.id, used) })
+	err := b.endInStore(ctx, func(ctx context.Context) error { return b.Store.Settle(ctx, h.id, used) })
 	if err != nil {
 		note(ctx, middleware.VerdictAllow, "the store of the budget failed: the call is not charged there")
 		return
 	}
-	b.adjust(st, h, used)
+	b.adjustStanding(st, h, used)
 }
 
-// releaseStored gives back what is held, if it is.
-func (b *budget) releaseStored(ctx context.Context, st *runState, h *storeHold) {
+// releaseStored gives back what was reserved, if anything was.
+func (b *budget) releaseStored(ctx context.Context, st *runState, h *storeReservation) {
 	if h == nil {
 		return
 	}
@@ -160,20 +160,20 @@ func (b *budget) releaseStored(ctx context.Context, st *runState, h *storeHold) 
 		b.release(h.local)
 		return
 	}
-	_ = b.finish(ctx, func(ctx context.Context) error { return b.Store.Release(ctx, h.id) }) // else it expires
-	b.adjust(st, h, make([]Amounts, len(h.charges)))
+	_ = b.endInStore(ctx, func(ctx context.Context) error { return b.Store.Release(ctx, h.id) }) // else it expires
+	b.adjustStanding(st, h, make([]Amounts, len(h.charges)))
 }
 
-// adjust keeps what became of a reservation, until the Store says more. Where it
-// has done so in the meantime that holds.
-func (b *budget) adjust(st *runState, h *storeHold, used []Amounts) {
+// adjustStanding keeps what became of a reservation, until the Store says more. Where
+// it has done so in the meantime, that holds.
+func (b *budget) adjustStanding(st *runState, h *storeReservation, used []Amounts) {
 	bk := b.lock(st)
 	defer bk.mu.Unlock()
 	for i, bound := range h.bounds {
-		if st.told[bound] != h {
+		if st.standingFrom[bound] != h {
 			continue
 		}
-		st.told[bound] = nil
+		st.standingFrom[bound] = nil
 		s := &st.standing[bound]
 		for d, n := range h.charges[i].Ask {
 			s.Held[d] = max(s.Held[d]-n, 0)
@@ -182,8 +182,8 @@ func (b *budget) adjust(st *runState, h *storeHold, used []Amounts) {
 	}
 }
 
-// ask asks the Store, within the time that there is. A Store that panics failed.
-func (b *budget) ask(ctx context.Context, f func(ctx context.Context) error) (err error) {
+// askStore asks the Store, within the time that there is. A Store that panics failed.
+func (b *budget) askStore(ctx context.Context, f func(ctx context.Context) error) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, b.StoreTimeout)
 	defer cancel()
 	defer func() {
@@ -194,13 +194,13 @@ func (b *budget) ask(ctx context.Context, f func(ctx context.Context) error) (er
 	return f(ctx)
 }
 
-// finish has the Store end a reservation, whatever became of the call's context. It
-// tries twice.
-func (b *budget) finish(ctx context.Context, f func(ctx context.Context) error) error {
+// endInStore has the Store end a reservation, whatever became of the call's context.
+// It tries twice.
+func (b *budget) endInStore(ctx context.Context, f func(ctx context.Context) error) error {
 	ctx = context.WithoutCancel(ctx)
-	err := b.ask(ctx, f)
+	err := b.askStore(ctx, f)
 	if err == nil || foreign.Is(err, ErrNoReservation) {
 		return err
 	}
-	return b.ask(ctx, f)
+	return b.askStore(ctx, f)
 }

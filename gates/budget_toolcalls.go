@@ -17,7 +17,7 @@ type toolLimit struct {
 // A taken is what a tool call took.
 type taken struct {
 	at     time.Duration
-	stored *storeHold // nil for nothing
+	stored *storeReservation // nil for nothing
 }
 
 // tool returns the Handler for tool calls.
@@ -26,13 +26,13 @@ func (b *budget) tool(next middleware.Handler, notes bool) middleware.Handler {
 		return b.toolHere(next)
 	}
 	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-		turn := b.begin(ctx, notes)
+		ruling := b.begin(ctx, notes)
 		st := b.state(ctx)
 		took, err := b.takeTool(ctx, st, call.Parent)
 		if err != nil {
-			return middleware.Result{}, turn.deny(ctx, &call, err)
+			return middleware.Result{}, ruling.deny(ctx, &call, err)
 		}
-		turn.allow()
+		ruling.allow()
 		return b.useTool(ctx, call, next, st, took)
 	}
 }
@@ -41,13 +41,13 @@ func (b *budget) tool(next middleware.Handler, notes bool) middleware.Handler {
 // what every call pays for.
 func (b *budget) toolHere(next middleware.Handler) middleware.Handler {
 	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-		turn := b.gate.Begin(ctx)
+		ruling := b.gate.Begin(ctx)
 		st := b.state(ctx)
 		at, err := b.takeToolHere(st, call.Parent)
 		if err != nil {
-			return middleware.Result{}, turn.Deny(ctx, call, err)
+			return middleware.Result{}, ruling.Deny(ctx, call, err)
 		}
-		turn.Allow()
+		ruling.Allow()
 		returned := false
 		defer func() {
 			if !returned && !ran(ctx) {
@@ -74,7 +74,7 @@ func (b *budget) useTool(ctx context.Context, call middleware.Call, next middlew
 			b.refund(st, took.at)
 			b.releaseStored(ctx, st, took.stored)
 		case took.stored != nil:
-			b.settleStored(ctx, st, took.stored, took.stored.asks())
+			b.settleStored(ctx, st, took.stored, took.stored.asked())
 		}
 	}()
 	res, err = next(ctx, call)
@@ -85,10 +85,10 @@ func (b *budget) useTool(ctx context.Context, call middleware.Call, next middlew
 // unused reports whether a call that returned took what it did not use: it did not
 // come to the tool. One that did not return panicked, or ended its goroutine.
 func unused(ctx context.Context, res middleware.Result, err error) bool {
-	return (err != nil || told(res)) && !ran(ctx)
+	return (err != nil || isObservation(res)) && !ran(ctx)
 }
 
-// takeTool charges a tool call, out of what is held for its chain where that is
+// takeTool charges a tool call, out of what is reserved for its chain where that is
 // something. A tool call takes one, whatever comes of it: here there is nothing
 // to settle. In the Store it is reserved.
 func (b *budget) takeTool(ctx context.Context, st *runState, chain middleware.CallID) (taken, error) {
@@ -102,23 +102,23 @@ func (b *budget) takeTool(ctx context.Context, st *runState, chain middleware.Ca
 			b.refund(st, at)
 		}
 	}()
-	held, x, err := b.reserveStored(ctx, st, func(int) Amounts { return Amounts{DimToolCalls: 1} })
+	stored, x, err := b.reserveStored(ctx, st, func(int) Amounts { return Amounts{DimToolCalls: 1} })
 	if x != nil {
-		err = b.over(x.bound, x.misfit)
+		err = b.over(x.bound, x.shortage)
 	}
 	if err != nil {
 		return taken{}, err
 	}
 	reserved = true
-	return taken{at, held}, nil
+	return taken{at, stored}, nil
 }
 
 func (b *budget) takeToolHere(st *runState, chain middleware.CallID) (at time.Duration, err error) {
 	bk := b.lock(st)
 	defer bk.mu.Unlock()
 	now := b.time(bk)
-	batches := st.batch[chain]
-	var batch *heldUp
+	batches := st.batches[chain]
+	var batch *plannedCalls
 	if len(batches) > 0 {
 		batch = &batches[len(batches)-1]
 	}
@@ -129,11 +129,11 @@ func (b *budget) takeToolHere(st *runState, chain middleware.CallID) (at time.Du
 				return 0, err
 			}
 		}
-		if a == nil || batch != nil && a.since(batch.at) {
-			continue // not limited, or held
+		if a == nil || batch != nil && a.counts(batch.at) {
+			continue // not limited, or reserved
 		}
 		if left := a.left(l.max, DimToolCalls); left < 1 {
-			return 0, b.over(l.bound, misfit{dim: DimToolCalls, asked: 1, left: left})
+			return 0, b.over(l.bound, shortage{dim: DimToolCalls, asked: 1, left: left})
 		}
 	}
 	for _, l := range b.tools {
@@ -141,14 +141,14 @@ func (b *budget) takeToolHere(st *runState, chain middleware.CallID) (at time.Du
 		if a == nil {
 			continue
 		}
-		if batch != nil && a.since(batch.at) {
-			a.held[DimToolCalls]--
+		if batch != nil && a.counts(batch.at) {
+			a.reserved[DimToolCalls]--
 		}
 		a.used[DimToolCalls]++ // cannot overflow: it fits
 	}
 	if batch != nil {
 		if batch.n--; batch.n == 0 {
-			st.batch[chain] = batches[:len(batches)-1]
+			st.batches[chain] = batches[:len(batches)-1]
 		}
 	}
 	return now, nil
@@ -159,13 +159,13 @@ func (b *budget) refund(st *runState, at time.Duration) {
 	bk := b.lock(st)
 	defer bk.mu.Unlock()
 	for _, l := range b.tools {
-		if a := st.accounts[l.bound]; a != nil && a.since(at) {
+		if a := st.accounts[l.bound]; a != nil && a.counts(at) {
 			a.used[DimToolCalls]--
 		}
 	}
 }
 
-// chain makes a chain known for which tool calls may be held, until it ends.
+// chain makes a chain known for which tool calls may be reserved, until it ends.
 func (b *budget) chain(next middleware.Handler) middleware.Handler {
 	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 		st := b.state(ctx)
@@ -189,7 +189,7 @@ func (b *budget) plan(next middleware.Handler, notes bool) middleware.Handler {
 	if !notes {
 		judged = func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 			res, err := next(ctx, call)
-			if err != nil || told(res) {
+			if err != nil || isObservation(res) {
 				return res, err
 			}
 			plan, err := res.Plan()
@@ -213,44 +213,44 @@ func (b *budget) plan(next middleware.Handler, notes bool) middleware.Handler {
 	}
 }
 
-// giveBack gives back what is held for a chain. It needs the lock.
+// giveBack gives back what is reserved for a chain. It needs the lock.
 func (b *budget) giveBack(st *runState, chain middleware.CallID) {
-	for _, batch := range st.batch[chain] {
+	for _, batch := range st.batches[chain] {
 		b.drop(st, batch)
 	}
-	delete(st.batch, chain)
+	delete(st.batches, chain)
 }
 
-// drop gives back what is held for a batch. It needs the lock.
-func (b *budget) drop(st *runState, batch heldUp) {
+// drop gives back what is reserved for a batch. It needs the lock.
+func (b *budget) drop(st *runState, batch plannedCalls) {
 	for _, l := range b.tools {
-		if a := st.accounts[l.bound]; a != nil && a.since(batch.at) {
-			a.held[DimToolCalls] -= batch.n
+		if a := st.accounts[l.bound]; a != nil && a.counts(batch.at) {
+			a.reserved[DimToolCalls] -= batch.n
 		}
 	}
 }
 
-// judgePlan judges the batch of tool calls that a plan asks for, and holds them.
+// judgePlan judges the batch of tool calls that a plan asks for, and reserves them.
 func (b *budget) judgePlan(ctx context.Context, call middleware.Call, plan *middleware.Plan) error {
 	n := int64(len(plan.ToolCalls))
 	st := b.state(ctx)
 	if b.stored && n > 0 {
 		// Looked at only: tool calls reserve there one by one.
-		held, x, err := b.reserveStored(ctx, st, func(int) Amounts { return Amounts{DimToolCalls: n} })
+		stored, x, err := b.reserveStored(ctx, st, func(int) Amounts { return Amounts{DimToolCalls: n} })
 		if x != nil {
-			err = b.over(x.bound, x.misfit)
+			err = b.over(x.bound, x.shortage)
 		}
 		if err != nil {
 			return err
 		}
-		b.releaseStored(ctx, st, held)
+		b.releaseStored(ctx, st, stored)
 	}
-	return b.holdBatch(st, &call, n)
+	return b.reserveBatch(st, &call, n)
 }
 
-// holdBatch holds the tool calls of a plan for its chain, in the place of those
-// that are held for a plan which this one was made in the place of.
-func (b *budget) holdBatch(st *runState, call *middleware.Call, n int64) error {
+// reserveBatch reserves the tool calls of a plan for its chain, in the place of those
+// that are reserved for a plan which this one was made in the place of.
+func (b *budget) reserveBatch(st *runState, call *middleware.Call, n int64) error {
 	bk := b.lock(st)
 	defer bk.mu.Unlock()
 	now := b.time(bk)
@@ -264,19 +264,19 @@ func (b *budget) holdBatch(st *runState, call *middleware.Call, n int64) error {
 			continue
 		}
 		left := a.left(l.max, DimToolCalls)
-		for _, batch := range st.batch[chain] {
-			if batch.plan == plan && a.since(batch.at) {
+		for _, batch := range st.batches[chain] {
+			if batch.plan == plan && a.counts(batch.at) {
 				left += batch.n
 			}
 		}
 		if left < n {
-			return b.over(l.bound, misfit{dim: DimToolCalls, asked: n, left: left})
+			return b.over(l.bound, shortage{dim: DimToolCalls, asked: n, left: left})
 		}
 	}
 	if !slices.ContainsFunc(st.open, func(o openChain) bool { return o.id == chain }) {
-		return nil // nobody would give back what is held
+		return nil // nobody would give them back
 	}
-	held := slices.DeleteFunc(st.batch[chain], func(batch heldUp) bool {
+	batches := slices.DeleteFunc(st.batches[chain], func(batch plannedCalls) bool {
 		if batch.plan == plan {
 			b.drop(st, batch)
 		}
@@ -285,18 +285,18 @@ func (b *budget) holdBatch(st *runState, call *middleware.Call, n int64) error {
 	if n > 0 {
 		for _, l := range b.tools {
 			if a := st.accounts[l.bound]; a != nil {
-				a.held[DimToolCalls] += n // cannot overflow: it fits
+				a.reserved[DimToolCalls] += n // cannot overflow: it fits
 			}
 		}
-		held = append(held, heldUp{n, now, plan}) // beside that of a plan made at the same time
+		batches = append(batches, plannedCalls{n, now, plan}) // beside that of a plan made at the same time
 	}
-	if len(held) == 0 {
-		delete(st.batch, chain)
+	if len(batches) == 0 {
+		delete(st.batches, chain)
 		return nil
 	}
-	if st.batch == nil {
-		st.batch = make(map[middleware.CallID][]heldUp)
+	if st.batches == nil {
+		st.batches = make(map[middleware.CallID][]plannedCalls)
 	}
-	st.batch[chain] = held
+	st.batches[chain] = batches
 	return nil
 }

@@ -90,15 +90,15 @@ func (p *places) intercept(next middleware.Handler) middleware.Handler {
 		if !outward(call.Kind) {
 			return next(ctx, call)
 		}
-		turn := p.gate.Begin(ctx)
+		ruling := p.gate.Begin(ctx)
 		around := p.held.Find(ctx)
 		mine := p.held.New(ctx)
 		mine.around = around
 		if err := p.take(ctx, mine); err != nil {
-			return middleware.Result{}, turn.Deny(ctx, call, err)
+			return middleware.Result{}, ruling.Deny(ctx, call, err)
 		}
 		defer p.leave(mine)
-		turn.Allow()
+		ruling.Allow()
 		return next(ctx, call)
 	}
 }

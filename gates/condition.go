@@ -19,24 +19,24 @@ import (
 // A value that a condition cannot judge, such as a list where a number is
 // expected, does not satisfy it, and does not satisfy the [Not] of it either.
 type Condition struct {
-	judge func(v value) fit
+	judge func(v value) answer
 	be    string // what it has to be, after "must "
 }
 
-// A fit says whether a value satisfies a condition.
-type fit uint8
+// An answer says whether a value satisfies a condition.
+type answer uint8
 
 const (
-	fitNo fit = iota
-	fitYes
-	fitUnknown // it cannot be judged
+	answerNo answer = iota
+	answerYes
+	answerUnknown // it cannot be judged
 )
 
-func fitIf(ok bool) fit {
+func answerIf(ok bool) answer {
 	if ok {
-		return fitYes
+		return answerYes
 	}
-	return fitNo
+	return answerNo
 }
 
 // A value is one JSON value as it was written, or text that is no JSON.
@@ -100,13 +100,13 @@ func (v value) all(open byte, f func(name quoted, item value) bool) bool {
 
 // satisfies judges v by all conditions. It returns the first that v does not
 // satisfy, and how.
-func (v value) satisfies(conditions []Condition) (*Condition, fit) {
+func (v value) satisfies(conditions []Condition) (*Condition, answer) {
 	for i := range conditions {
-		if f := conditions[i].judge(v); f != fitYes {
+		if f := conditions[i].judge(v); f != answerYes {
 			return &conditions[i], f
 		}
 	}
-	return nil, fitYes
+	return nil, answerYes
 }
 
 // Equal is satisfied by one string, number, true, false or null (nil). It panics
@@ -152,30 +152,30 @@ func oneOf(who string, values []any) Condition {
 	if len(strs) <= 4 {
 		few, strs = slices.Collect(maps.Keys(strs)), nil
 	}
-	return Condition{be: "be one of the values that are listed", judge: func(v value) fit {
+	return Condition{be: "be one of the values that are listed", judge: func(v value) answer {
 		ok := false
 		if s, is := v.str(); is {
 			for _, one := range few {
 				if one == s {
-					return fitYes
+					return answerYes
 				}
 			}
 			_, ok = strs[s]
-			return fitIf(ok)
+			return answerIf(ok)
 		}
 		switch v.raw[0] {
 		case '{', '[':
-			return fitUnknown
+			return answerUnknown
 		case 't', 'f', 'n':
 			_, ok = words[v.raw]
-			return fitIf(ok)
+			return answerIf(ok)
 		}
 		n, exact := v.number()
 		if !exact {
-			return fitUnknown
+			return answerUnknown
 		}
 		_, ok = nums[n]
-		return fitIf(ok)
+		return answerIf(ok)
 	}}
 }
 
@@ -187,12 +187,12 @@ func Between(least, most float64) Condition {
 		panic(fmt.Sprintf("gates: Between(%v, %v)", least, most))
 	}
 	be := fmt.Sprintf("be a number between %v and %v", least, most)
-	return Condition{be: be, judge: func(v value) fit {
+	return Condition{be: be, judge: func(v value) answer {
 		n, ok := v.number()
 		if !ok {
-			return fitUnknown
+			return answerUnknown
 		}
-		return fitIf(least <= n && n <= most)
+		return answerIf(least <= n && n <= most)
 	}}
 }
 
@@ -204,14 +204,14 @@ func Length(least, most int) Condition {
 		panic(fmt.Sprintf("gates: Length(%d, %d)", least, most))
 	}
 	be := fmt.Sprintf("have a length between %d and %d", least, most)
-	return Condition{be: be, judge: func(v value) fit {
+	return Condition{be: be, judge: func(v value) answer {
 		n := 0
 		if s, ok := v.str(); ok {
 			n = utf8.RuneCountInString(s)
 		} else if count := func(quoted, value) bool { n++; return true }; !v.all('[', count) && !v.all('{', count) {
-			return fitUnknown
+			return answerUnknown
 		}
-		return fitIf(least <= n && n <= most)
+		return answerIf(least <= n && n <= most)
 	}}
 }
 
@@ -223,17 +223,17 @@ func Prefix(prefixes ...string) Condition {
 		panic("gates: Prefix: no prefix, or an empty one")
 	}
 	prefixes = slices.Clone(prefixes)
-	return Condition{be: "begin with a prefix that is listed", judge: func(v value) fit {
+	return Condition{be: "begin with a prefix that is listed", judge: func(v value) answer {
 		s, ok := v.str()
 		if !ok {
-			return fitUnknown
+			return answerUnknown
 		}
 		for _, p := range prefixes {
 			if strings.HasPrefix(s, p) {
-				return fitYes
+				return answerYes
 			}
 		}
-		return fitNo
+		return answerNo
 	}}
 }
 
@@ -241,15 +241,15 @@ func Prefix(prefixes ...string) Condition {
 // lists is denied. Prefer to list what is allowed.
 func Not(c Condition) Condition {
 	mustConditions("Not", []Condition{c})
-	return Condition{be: "not " + c.be, judge: func(v value) fit {
+	return Condition{be: "not " + c.be, judge: func(v value) answer {
 		switch c.judge(v) {
-		case fitYes:
-			return fitNo
-		case fitNo:
-			return fitYes
-		case fitUnknown:
+		case answerYes:
+			return answerNo
+		case answerNo:
+			return answerYes
+		case answerUnknown:
 		}
-		return fitUnknown
+		return answerUnknown
 	}}
 }
 
@@ -264,18 +264,18 @@ func Field(name string, conditions ...Condition) Condition {
 	}
 	conditions = slices.Clone(conditions)
 	folded := foldHash(quoted{raw: name})
-	return Condition{be: "have a field " + shown.Name(name) + " that is allowed", judge: func(v value) fit {
-		found := fitNo
+	return Condition{be: "have a field " + shown.Name(name) + " that is allowed", judge: func(v value) answer {
+		found := answerNo
 		if !v.all('{', func(n quoted, item value) bool {
 			if foldHash(n) != folded {
 				return true
 			}
-			if found = fitUnknown; n.String() == name {
+			if found = answerUnknown; n.String() == name {
 				_, found = item.satisfies(conditions)
 			}
 			return false // there are no twins
 		}) {
-			return fitUnknown
+			return answerUnknown
 		}
 		return found
 	}}
@@ -286,13 +286,13 @@ func Field(name string, conditions ...Condition) Condition {
 func Each(conditions ...Condition) Condition {
 	mustConditions("Each", conditions)
 	conditions = slices.Clone(conditions)
-	return Condition{be: "be a list in which each item is allowed", judge: func(v value) fit {
-		all := fitYes
+	return Condition{be: "be a list in which each item is allowed", judge: func(v value) answer {
+		all := answerYes
 		if !v.all('[', func(_ quoted, item value) bool {
 			_, all = item.satisfies(conditions)
-			return all == fitYes
+			return all == answerYes
 		}) {
-			return fitUnknown
+			return answerUnknown
 		}
 		return all
 	}}
@@ -307,21 +307,21 @@ func AtMost(n int, conditions ...Condition) Condition {
 	}
 	conditions = slices.Clone(conditions)
 	be := fmt.Sprintf("be a list with no more than %d items of the kind that is bounded", n)
-	return Condition{be: be, judge: func(v value) fit {
+	return Condition{be: be, judge: func(v value) answer {
 		count, unknown := 0, false
 		if !v.all('[', func(_ quoted, item value) bool {
 			switch _, f := item.satisfies(conditions); f {
-			case fitYes:
+			case answerYes:
 				count++
-			case fitUnknown:
+			case answerUnknown:
 				unknown = true
-			case fitNo:
+			case answerNo:
 			}
 			return true
 		}) || unknown {
-			return fitUnknown
+			return answerUnknown
 		}
-		return fitIf(count <= n)
+		return answerIf(count <= n)
 	}}
 }
 

@@ -21,7 +21,9 @@ func TestContractOfRules(t *testing.T) {
 		"Loop": func() middleware.Interceptor {
 			return gates.Loop(gates.LoopRules{Consecutive: 1000, Alternating: 500, Identical: 1000, Window: 1000, Denials: 1000})
 		},
-		"Deadline":               func() middleware.Interceptor { return gates.Deadline(gates.DeadlineRules{Call: time.Hour, Run: time.Hour}) },
+		"Deadline": func() middleware.Interceptor {
+			return gates.Deadline(gates.DeadlineRules{Call: time.Hour, Run: time.Hour})
+		},
 		"Rate":                   func() middleware.Interceptor { return gates.Rate(gates.RateRules{Calls: 1000, Per: time.Second}) },
 		"Rate, slow":             func() middleware.Interceptor { return gates.Rate(gates.RateRules{Calls: 3, Per: time.Hour}) },
 		"Concurrency":            func() middleware.Interceptor { return gates.Concurrency(100, gates.DenyWhenFull) },

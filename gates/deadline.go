@@ -106,15 +106,3 @@ func (d *deadline) late(over time.Duration, cause error) error {
 	}
 	return &middleware.DeniedError{Code: middleware.CodeDeadline, Reason: what + over.String() + " are over", Err: cause}
 }
-
-// outward reports whether calls of this kind are those that reach something
-// outside of the agent: tools, models and retrievers.
-func outward(kind middleware.Kind) bool {
-	return kind == middleware.KindTool || kind == middleware.KindModel || kind == middleware.KindRetriever
-}
-
-// isDenied reports whether err is a denial.
-func isDenied(err error) bool {
-	_, ok := foreign.As[*middleware.DeniedError](err)
-	return ok
-}

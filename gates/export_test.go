@@ -27,10 +27,10 @@ func MemoryByClock(clock func() time.Duration) *Memory {
 
 // Known returns how many reservations a Memory remembers, and how many accounts
 // it has.
-func (m *Memory) Known() (holds, accounts int) {
+func (m *Memory) Known() (reservations, accounts int) {
 	m.book.mu.Lock()
 	defer m.book.mu.Unlock()
-	return len(m.holds), len(m.book.accounts)
+	return len(m.reservations), len(m.book.accounts)
 }
 
 // BudgetWithRoom is Budget with room for so many accounts.

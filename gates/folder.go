@@ -77,23 +77,23 @@ func (f *Folder) Close() error { return f.root.Close() }
 // To a shell blanks, quotes, semicolons and the like in a path are no part of it
 // all the same: a tool that writes a command line has to quote it.
 func (f *Folder) Path() Condition {
-	return Condition{be: "be a path in the folder that the tool may use", judge: func(v value) fit {
+	return Condition{be: "be a path in the folder that the tool may use", judge: func(v value) answer {
 		s, ok := v.str()
 		if !ok {
-			return fitUnknown
+			return answerUnknown
 		}
 		name, ok := f.name(s)
 		if !ok {
-			return fitNo
+			return answerNo
 		}
 		_, err := f.root.Stat(name)
 		switch {
 		case err == nil || errors.Is(err, fs.ErrNotExist):
-			return fitYes
+			return answerYes
 		case escapes(err):
-			return fitNo
+			return answerNo
 		}
-		return fitUnknown
+		return answerUnknown
 	}}
 }
 

@@ -151,8 +151,8 @@ func newListed(field string, rules map[string][]any) []listed {
 
 // judge is the decision about a root call.
 func (r *ingress) judge(ctx context.Context, call middleware.Call) error {
-	w := walk{bytes: r.maxBytes, depth: r.maxDepth}
-	if err := r.bounds(w.call(&call)); err != nil {
+	m := measure{bytes: r.maxBytes, depth: r.maxDepth}
+	if err := r.bounds(m.call(&call)); err != nil {
 		return err
 	}
 	for _, key := range r.required {
@@ -183,7 +183,7 @@ func (l *listed) has(p any) bool {
 	return ok
 }
 
-// bounds turns what stopped a walk into a denial.
+// bounds turns what stopped a measure into a denial.
 func (r *ingress) bounds(s stop, key string) error {
 	where := "the input"
 	if key != "" {
@@ -200,10 +200,6 @@ func (r *ingress) bounds(s stop, key string) error {
 		return badInput(where + " is not valid UTF-8")
 	}
 	return badInput(where + " holds a value that is not data")
-}
-
-func badInput(reason string) error {
-	return &middleware.DeniedError{Code: middleware.CodeBadInput, Reason: reason}
 }
 
 // inputOf returns the input that call has under key, or nil.

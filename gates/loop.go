@@ -83,7 +83,7 @@ func Loop(rules LoopRules) middleware.Interceptor {
 		if next == nil {
 			return l.gate.Layer().Handler()
 		}
-		return switchboard{
+		return byKind{
 			tool: l.tool(next), plan: l.plan(next),
 			model: next, chain: next, other: next,
 		}.handler()
@@ -97,7 +97,7 @@ type loop struct {
 	LoopRules
 	gate *middleware.Gate
 	seed uint64
-	runs middleware.Local[laps]
+	runs middleware.Local[loopState]
 }
 
 func newLoop(rules LoopRules) *loop {
@@ -123,31 +123,31 @@ func newLoop(rules LoopRules) *loop {
 	return &loop{LoopRules: rules, gate: middleware.NewGate(loopName), seed: seed}
 }
 
-// laps is what the gate keeps for one run.
-type laps struct {
-	mu       sync.Mutex
-	at       int                     // seq modulo Window
-	seq      int                     // tool calls so far
-	sketches []uint64                // that of call n at n modulo Window
-	alike    [64]uint16              // how many of them there are, by sketch modulo 64
-	latest   []asked                 // and the call
-	odd      int                     // seq after the latest odd call
-	unknown  []int                   // seq at each of the latest requests for unknown tools
-	denials  atomic.Int64            // in a row
-	last     *middleware.DeniedError // of them; nil where the model was told
-	told     int                     // seq up to which going too far is denied; 0 where the model was not told
+// A loopState is what the gate keeps for one run.
+type loopState struct {
+	mu        sync.Mutex
+	at        int                     // seq modulo Window
+	seq       int                     // tool calls so far
+	sketches  []uint64                // that of call n at n modulo Window
+	alike     [64]uint16              // how many of them there are, by sketch modulo 64
+	latest    []toolUse               // and the call
+	odd       int                     // seq after the latest odd call
+	unknown   []int                   // seq at each of the latest requests for unknown tools
+	denials   atomic.Int64            // in a row
+	last      *middleware.DeniedError // of them; nil where the model was told
+	toldUntil int                     // seq up to which going too far is denied; 0 where the model was not told
 }
 
-// An asked is one tool call. Few calls are like another, and that can mostly be
+// A toolUse is one tool call. Few calls are like another, and that can mostly be
 // seen from a sketch of it: the arguments are read only where it cannot.
-type asked struct {
+type toolUse struct {
 	name, input string
 	read        bool
 	key         uint64 // the same for identical calls and no others, once read
 }
 
 // key reads the arguments of a call.
-func (l *loop) key(a *asked) uint64 {
+func (l *loop) key(a *toolUse) uint64 {
 	if a.read {
 		return a.key
 	}
@@ -165,18 +165,18 @@ func (l *loop) key(a *asked) uint64 {
 // tool returns the Handler for tool calls.
 func (l *loop) tool(next middleware.Handler) middleware.Handler {
 	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-		turn := l.gate.Begin(ctx)
+		ruling := l.gate.Begin(ctx)
 		input, ok := call.Input.(string)
 		if !ok {
-			return middleware.Result{}, turn.Deny(ctx, call, notText(&call))
+			return middleware.Result{}, ruling.Deny(ctx, call, notText(&call))
 		}
 		st := l.runs.In(middleware.RunOf(ctx))
-		if reason, hard := l.ask(st, call.Name, input); reason != "" {
-			return l.refuse(ctx, call, middleware.Result{}, &turn, reason, hard)
+		if reason, hard := l.add(st, call.Name, input); reason != "" {
+			return l.refuse(ctx, call, middleware.Result{}, &ruling, reason, hard)
 		}
-		turn.Allow()
+		ruling.Allow()
 		res, err := next(ctx, call)
-		return l.settle(ctx, call, st, res, err)
+		return l.countDenials(ctx, call, st, res, err)
 	}
 }
 
@@ -185,38 +185,38 @@ func (l *loop) plan(next middleware.Handler) middleware.Handler {
 	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 		res, err := next(ctx, call)
 		st := l.runs.In(middleware.RunOf(ctx))
-		if err != nil || told(res) {
-			return l.settle(ctx, call, st, res, err)
+		if err != nil || isObservation(res) {
+			return l.countDenials(ctx, call, st, res, err)
 		}
-		turn := l.gate.Begin(ctx)
+		ruling := l.gate.Begin(ctx)
 		plan, err := res.Plan()
 		if err != nil {
-			return middleware.Result{Usage: res.Usage}, turn.Deny(ctx, call, err)
+			return middleware.Result{Usage: res.Usage}, ruling.Deny(ctx, call, err)
 		}
-		if reason, hard := l.made(st, plan); reason != "" {
-			return l.refuse(ctx, call, res, &turn, reason, hard)
+		if reason, hard := l.countUnknown(st, plan); reason != "" {
+			return l.refuse(ctx, call, res, &ruling, reason, hard)
 		}
-		turn.Allow()
+		ruling.Allow()
 		return res, nil
 	}
 }
 
-// ask enters a tool call, and returns why it goes too far, and whether the model
-// was told before.
-func (l *loop) ask(st *laps, tool, input string) (reason string, hard bool) {
+// add counts a tool call, and returns why it goes too far, and whether the model was
+// told before.
+func (l *loop) add(st *loopState, tool, input string) (reason string, hard bool) {
 	like, odd := sketch(input)
 	like = mix(like, hashText(l.seed, tool))
-	now := asked{name: tool, input: input}
+	now := toolUse{name: tool, input: input}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if st.latest == nil {
-		st.sketches, st.latest = make([]uint64, l.Window), make([]asked, l.Window)
+		st.sketches, st.latest = make([]uint64, l.Window), make([]toolUse, l.Window)
 	}
 	if odd {
 		st.odd = st.seq + 1
 	}
-	if l.perhaps(st, like) {
-		reason = l.circle(st, &now)
+	if l.mayRepeat(st, like) {
+		reason = l.repetition(st, &now)
 	}
 	if st.seq >= l.Window {
 		st.alike[st.sketches[st.at]%64]--
@@ -230,12 +230,12 @@ func (l *loop) ask(st *laps, tool, input string) (reason string, hard bool) {
 	if reason == "" {
 		return "", false
 	}
-	return reason, l.again(st)
+	return reason, l.toldLately(st)
 }
 
-// perhaps reports whether a call with this sketch may be like enough of the
+// mayRepeat reports whether a call with this sketch may be like enough of the
 // latest to go too far.
-func (l *loop) perhaps(st *laps, sketch uint64) bool {
+func (l *loop) mayRepeat(st *loopState, sketch uint64) bool {
 	if st.odd > 0 && st.seq-st.odd < l.Window {
 		return true // its sketch says nothing
 	}
@@ -252,8 +252,8 @@ func (l *loop) perhaps(st *laps, sketch uint64) bool {
 	return n >= enough
 }
 
-// circle returns in what way a call goes too far.
-func (l *loop) circle(st *laps, now *asked) string {
+// repetition returns in what way a call goes too far, or "".
+func (l *loop) repetition(st *loopState, now *toolUse) string {
 	switch {
 	case l.consecutive(st, now):
 		return "tool " + shown.Name(now.name) + " was called in the same way " + strconv.Itoa(l.Consecutive) + " times in a row"
@@ -266,46 +266,46 @@ func (l *loop) circle(st *laps, now *asked) string {
 	return ""
 }
 
-// again reports whether the model was told lately, and notes that it now is.
-func (l *loop) again(st *laps) bool {
-	hard := st.told > 0 && st.seq <= st.told
-	st.told = st.seq + l.Window
+// toldLately reports whether the model was told lately, and notes that it now is.
+func (l *loop) toldLately(st *loopState) bool {
+	hard := st.toldUntil > 0 && st.seq <= st.toldUntil
+	st.toldUntil = st.seq + l.Window
 	return hard
 }
 
-// back returns the key of the nth tool call before now, from 1. It must be among
+// keyBack returns the key of the nth tool call before now, from 1. It must be among
 // the latest.
-func (l *loop) back(st *laps, n int) uint64 { return l.key(&st.latest[(st.seq-n)%l.Window]) }
+func (l *loop) keyBack(st *loopState, n int) uint64 { return l.key(&st.latest[(st.seq-n)%l.Window]) }
 
-func (l *loop) consecutive(st *laps, now *asked) bool {
+func (l *loop) consecutive(st *loopState, now *toolUse) bool {
 	if st.seq < l.Consecutive {
 		return false
 	}
 	for n := 1; n <= l.Consecutive; n++ {
-		if l.back(st, n) != l.key(now) {
+		if l.keyBack(st, n) != l.key(now) {
 			return false
 		}
 	}
 	return true
 }
 
-func (l *loop) alternating(st *laps, now *asked) bool {
+func (l *loop) alternating(st *loopState, now *toolUse) bool {
 	if st.seq < 2*l.Alternating {
 		return false
 	}
-	other := l.back(st, 1)
+	other := l.keyBack(st, 1)
 	if other == l.key(now) {
 		return false
 	}
 	for n := 2; n <= 2*l.Alternating; n += 2 {
-		if l.back(st, n) != l.key(now) || l.back(st, n-1) != other {
+		if l.keyBack(st, n) != l.key(now) || l.keyBack(st, n-1) != other {
 			return false
 		}
 	}
 	return true
 }
 
-func (l *loop) identical(st *laps, now *asked) bool {
+func (l *loop) identical(st *loopState, now *toolUse) bool {
 	if st.seq < l.Identical {
 		return false
 	}
@@ -318,8 +318,8 @@ func (l *loop) identical(st *laps, now *asked) bool {
 	return n >= l.Identical
 }
 
-// made counts the tool calls of a plan that ask for tools that do not exist.
-func (l *loop) made(st *laps, plan *middleware.Plan) (reason string, hard bool) {
+// countUnknown counts the tool calls of a plan that ask for tools that do not exist.
+func (l *loop) countUnknown(st *loopState, plan *middleware.Plan) (reason string, hard bool) {
 	n := 0
 	for i := range plan.ToolCalls {
 		if plan.ToolCalls[i].Registered == "" {
@@ -345,11 +345,11 @@ func (l *loop) made(st *laps, plan *middleware.Plan) (reason string, hard bool) 
 		return "", false
 	}
 	st.unknown = kept[len(kept)-l.Unknown:] // the next one is too many again
-	return strconv.Itoa(l.Unknown) + " tool calls asked for tools that do not exist, and another one does", l.again(st)
+	return strconv.Itoa(l.Unknown) + " tool calls asked for tools that do not exist, and another one does", l.toldLately(st)
 }
 
-// settle counts denials in a row.
-func (l *loop) settle(ctx context.Context, call middleware.Call, st *laps, res middleware.Result, err error) (middleware.Result, error) {
+// countDenials counts denials in a row, and says more or denies where they are many.
+func (l *loop) countDenials(ctx context.Context, call middleware.Call, st *loopState, res middleware.Result, err error) (middleware.Result, error) {
 	said, isTold := res.Output.(middleware.Observation)
 	if err == nil && !isTold && st.denials.Load() == 0 {
 		return res, nil // as most calls are
@@ -377,15 +377,15 @@ func (l *loop) settle(ctx context.Context, call middleware.Call, st *laps, res m
 	st.last = &middleware.DeniedError{Gate: loopName, Call: call.Name, Code: middleware.CodeLoop, Reason: reason, Err: err}
 	d = st.last
 	st.mu.Unlock()
-	turn := l.gate.Begin(ctx)
-	return middleware.Result{Usage: res.Usage}, turn.Deny(ctx, call, d)
+	ruling := l.gate.Begin(ctx)
+	return middleware.Result{Usage: res.Usage}, ruling.Deny(ctx, call, d)
 }
 
 // refuse notes a denial, and returns it or what tells the model of it.
-func (l *loop) refuse(ctx context.Context, call middleware.Call, res middleware.Result, turn *middleware.Ruling, reason string, hard bool) (
+func (l *loop) refuse(ctx context.Context, call middleware.Call, res middleware.Result, ruling *middleware.Ruling, reason string, hard bool) (
 	middleware.Result, error,
 ) {
-	err := turn.Deny(ctx, call, &middleware.DeniedError{
+	err := ruling.Deny(ctx, call, &middleware.DeniedError{
 		Gate: loopName, Call: call.Name, Code: middleware.CodeLoop, Reason: reason,
 	})
 	res.Output = nil
@@ -394,10 +394,4 @@ func (l *loop) refuse(ctx context.Context, call middleware.Call, res middleware.
 	}
 	res.Output = middleware.Observation("Not done: " + reason + ". Try something else, or give the final answer.")
 	return res, nil
-}
-
-// notText is the denial of a call whose Input is not of the type that it should
-// be.
-func notText(call *middleware.Call) error {
-	return middleware.Deny(middleware.CodeIndeterminate, "the input of the %s is not text", call.Kind)
 }

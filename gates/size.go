@@ -60,8 +60,8 @@ type sized struct{ SizeRules }
 
 func (s *sized) intercept(next middleware.Handler) middleware.Handler {
 	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-		w := walk{bytes: s.Input, depth: s.Depth, anyText: true}
-		why, _ := w.call(&call)
+		m := measure{bytes: s.Input, depth: s.Depth, anyText: true}
+		why, _ := m.call(&call)
 		if err := s.deny(middleware.CodeBadInput, "input", s.Input, s.nested(call.Kind, call.Input, why)); err != nil {
 			return middleware.Result{}, err
 		}
@@ -69,11 +69,11 @@ func (s *sized) intercept(next middleware.Handler) middleware.Handler {
 			call.Stream = s.stream(call.Stream)
 		}
 		res, err := next(ctx, call)
-		if err != nil || told(res) {
+		if err != nil || isObservation(res) {
 			return res, err
 		}
-		w = walk{bytes: s.Output, depth: s.Depth, anyText: true}
-		why = w.output(res.Output)
+		m = measure{bytes: s.Output, depth: s.Depth, anyText: true}
+		why = m.output(res.Output)
 		if err := s.deny(middleware.CodeBadOutput, "output", s.Output, s.nested(call.Kind, res.Output, why)); err != nil {
 			return middleware.Result{Usage: res.Usage}, err
 		}

@@ -45,12 +45,12 @@ func ReadOnlySQL(functions ...string) Condition {
 	for _, word := range strings.Fields(sqlOpeners) {
 		q.openers[word] = true
 	}
-	return Condition{be: "be one SQL query that only reads", judge: func(v value) fit {
+	return Condition{be: "be one SQL query that only reads", judge: func(v value) answer {
 		s, ok := v.str()
 		if !ok {
-			return fitUnknown
+			return answerUnknown
 		}
-		return fitIf(q.readOnly(s))
+		return answerIf(q.readOnly(s))
 	}}
 }
 

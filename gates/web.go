@@ -112,12 +112,12 @@ func NewWeb(rules WebRules) *Web {
 // with an upper-case letter, an escape, a dot at its end, or as a number
 // (0x7f000001, 127.1), or one of over 4096 bytes.
 func (w *Web) URL() Condition {
-	return Condition{be: "be the URL of a host that the tool may reach", judge: func(v value) fit {
+	return Condition{be: "be the URL of a host that the tool may reach", judge: func(v value) answer {
 		s, ok := v.str()
 		if !ok {
-			return fitUnknown
+			return answerUnknown
 		}
-		return fitIf(w.reaches(s))
+		return answerIf(w.reaches(s))
 	}}
 }
 

@@ -1,0 +1,66 @@
+package gates
+
+import (
+	"context"
+
+	"example.com/safeconduct/internal/foreign"
+	"example.com/safeconduct/middleware"
+)
+
+// What several gates ask of calls and of what comes of them.
+
+// byKind has a Handler for each kind of call.
+type byKind struct{ tool, model, plan, chain, other middleware.Handler }
+
+func (h byKind) handler() middleware.Handler {
+	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		switch call.Kind {
+		case middleware.KindTool:
+			return h.tool(ctx, call)
+		case middleware.KindModel:
+			return h.model(ctx, call)
+		case middleware.KindPlan:
+			return h.plan(ctx, call)
+		case middleware.KindChain:
+			return h.chain(ctx, call)
+		default:
+			return h.other(ctx, call)
+		}
+	}
+}
+
+// isObservation reports whether a denial was turned into text further inside.
+func isObservation(res middleware.Result) bool {
+	_, ok := res.Output.(middleware.Observation)
+	return ok
+}
+
+// outward reports whether calls of this kind are those that reach something
+// outside of the agent: tools, models and retrievers.
+func outward(kind middleware.Kind) bool {
+	return kind == middleware.KindTool || kind == middleware.KindModel || kind == middleware.KindRetriever
+}
+
+// isDenied reports whether err is a denial.
+func isDenied(err error) bool {
+	_, ok := foreign.As[*middleware.DeniedError](err)
+	return ok
+}
+
+// badInput returns the denial of an Input, or of a tool's arguments.
+func badInput(reason string) error {
+	return &middleware.DeniedError{Code: middleware.CodeBadInput, Reason: reason}
+}
+
+// notText returns the denial of a call of which the Input should be text and is not.
+func notText(call *middleware.Call) error {
+	return middleware.Deny(middleware.CodeIndeterminate, "the input of the %s is not text", call.Kind)
+}
+
+// streamedBytes returns what a chunk adds to the output of a model.
+func streamedBytes(c middleware.Chunk) int64 {
+	if c.Repeats {
+		return int64(len(c.Reasoning))
+	}
+	return int64(c.Len())
+}
