@@ -18,6 +18,9 @@ import (
 
 // ArgumentRules are what the arguments of tools have to be, by the names under
 // which the tools are registered. All rules of a tool have to hold.
+//
+// There is at least one tool, and each has rules. No name of a tool is empty, no two
+// differ by case only, and no argument of a tool has two rules.
 type ArgumentRules map[string][]Rule
 
 // A Rule is about one argument of a tool, or about all. Rules are made by [Arg],
@@ -72,28 +75,15 @@ func Check(f func(ctx context.Context, call middleware.Call, args map[string]any
 	return Rule{check: f}
 }
 
-// Arguments returns the gate "arguments", which allows and denies calls of tools
-// by the values of their arguments, beyond what a schema says of their shape. It
-// judges each call of a tool that has rules, and refuses an agent's whole turn
-// if one call in it breaks a rule, before any of them runs. Tools without rules
-// pass: which tools may run is for [Tools] to say. The cost of a call does not
-// depend on how many other tools have rules.
+// Arguments returns the gate "arguments", which allows and denies calls of tools by the
+// values of their arguments, beyond what a schema says of their shape. It judges each
+// call of a tool that has rules, and refuses an agent's whole turn if one call in it
+// breaks a rule, before any of them runs. Tools without rules pass: which tools may run
+// is for [Tools] to say. Names of tools are compared without regard to case.
 //
-// Arguments are one JSON object, of at most 1 MiB and nested at most 64 deep,
-// read as strictly as JSON can be: a name that is there twice, two that differ
-// by case only, one that differs by case only from that of a rule, half of a
-// surrogate pair, or anything after the object is denied, so that whatever the
-// tool reads them with, it gets what was judged. They are not changed.
-//
-// A value that breaks a rule is denied with [middleware.CodePolicy], one that
-// cannot be judged with [middleware.CodeBadInput], and so are arguments that
-// cannot be read. The reason names the argument and the rule, never the value.
-// The names of tools are compared without regard to case, as agents look them
-// up.
-//
-// Arguments panics if there are no tools, if a name is empty, if two differ by
-// case only, and if the rules of a tool are none, name an argument twice, or
-// hold one that is zero.
+// A value that breaks a rule is denied with [middleware.CodePolicy], one that cannot be
+// judged or read with [middleware.CodeBadInput]. The reason names the argument and the
+// rule, never the value. Arguments panics if rules make no sense.
 func Arguments(rules ArgumentRules) middleware.Interceptor {
 	a := newArguments(rules)
 	plans := a.gate.Plans(a.plan)

@@ -11,71 +11,16 @@ import (
 
 const budgetName = "budget"
 
-// Budget returns the gate "budget", which bounds what calls spend. The limits of
-// several scopes and windows, one Limits for each, are charged together or not
-// at all. What does not fit is denied with [middleware.CodeOverBudget] and a
-// reason that names the limit, the amount asked and what is left. Under any
-// number of goroutines no more calls pass than a limit allows, and, but for a
-// [BudgetOptions.Store], no fewer. A call of a run that lacks the name of the
-// session, subject or tenant whose limit it needs is denied with
-// [middleware.CodeIndeterminate]; see [Limits.Nameless].
+// Budget returns the gate "budget", which bounds what calls spend. The limits of several
+// scopes and windows are charged together or not at all: what does not fit is denied with
+// [middleware.CodeOverBudget] and a reason that names the limit, the amount asked and what
+// is left. However many goroutines there are, no more calls pass than a limit allows and,
+// but for a [BudgetOptions.Store], no fewer. A run that lacks the name of the session,
+// subject or tenant that a limit is for is denied with [middleware.CodeIndeterminate]; see
+// [Limits.Nameless]. What calls, streams and plans are charged says the package's doc.
 //
-// A tool call takes one. It counts once the tool was called, whatever came of
-// it: a failure, a panic, the end of the context. One that a gate further
-// inside denied is given back.
-//
-// A model call reserves one, and an estimate of its tokens. Of the prompt that
-// is one for every four bytes of text, and 1600 for each part that is media, such
-// as an image; see [middleware.Part]. For the output it is its MaxTokens, or else
-// Limits.Estimate, for each of the answers asked for. All of the input may turn
-// out to be cached, and all of the output reasoning: limits on those reserve as
-// much. The cost reserved is the most that such tokens may cost.
-//
-// The call is settled with what the provider reports. The estimate is charged
-// where the provider reports nothing, zero, or what cannot be believed: a
-// negative number, more than a billion, more cached tokens than input. Where it
-// leaves out the prompt, or the output of an answer that is not empty, that is
-// charged by the estimate. A note on the call's trail says so. Where the provider
-// reports a cost of its own it is charged instead of that by
-// [BudgetOptions.Prices], which do not know the conditions under which the provider
-// bills. A call to a model whose price is not known is denied with
-// [middleware.CodeIndeterminate].
-//
-// Of a call that failed what was reported is charged, or the estimate, where a part
-// of the answer had been streamed or Usage came back without numbers; otherwise its
-// tokens are given back. One that did not come to the model takes nothing. One that
-// did, and was denied then by a gate inside or panicked, is charged as one that was
-// answered: whether that happens may be up to what the model says. So a limit on
-// tokens or cost is overshot by no more than what the reservations of the calls then
-// under way underestimated.
-//
-// A stream is counted while it comes, at four bytes a token, and what it takes
-// beyond its estimate is reserved as well. The chunk for which there is no room is
-// not passed on, and the call is denied and charged with what had come, that chunk
-// included. Four bytes are an average: where tokens are longer than that, a stream
-// is ended so much too early, and where they are shorter too late. A request that
-// bounds its output is believed up to twice as much, as the provider keeps to the
-// bound by a better count. Where the provider does not report what a stream took,
-// the estimate or what was counted is charged, whichever is more.
-//
-// A plan that asks for more tool calls than are left is denied before any of them
-// runs, and nothing is charged. If they fit, they are held for the chain that the
-// plan belongs to, where that chain itself runs under this gate, and its tool
-// calls draw on what is held. What is left over goes back when the chain plans
-// again or ends; the calls of a plan that is made again, by [middleware.Again],
-// take the place of those of the first. A plan without such a chain is checked,
-// and nothing is held; neither is it in a [Store] of one's own.
-//
-// WallTime denies calls that begin when the time is over, and is the deadline of
-// those under way. A call that it ends is denied, where it is the outermost that
-// the gate saw; within, the context's error comes back.
-//
-// The gate reports what is left to [middleware.Run.Balances]. Tool calls under
-// way count as used there; wall_time is in milliseconds. What a Store keeps is
-// reported as it was when the run last reserved.
-//
-// Budget panics without limits, if one is negative, if Limits limit nothing, and
-// if a scope is there twice with the same window.
+// Budget panics without limits, if one makes no sense, and if a scope is there twice
+// with the same window.
 func Budget(limits ...Limits) middleware.Interceptor {
 	return BudgetWith(BudgetOptions{}, limits...)
 }

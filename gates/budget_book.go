@@ -252,7 +252,8 @@ func (b *book) expire(now time.Duration) {
 	}
 }
 
-// lapse is expire by the clock. Where nothing is reserved it does not look at it. It needs the lock.
+// lapse is expire by the clock, at which it does not look where nothing is reserved.
+// It needs the lock.
 func (b *book) lapse() {
 	if b.oldest != nil {
 		b.expire(b.now())

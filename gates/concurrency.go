@@ -20,22 +20,13 @@ const (
 	WaitWhenFull
 )
 
-// Concurrency returns the gate "concurrency", which lets at most n calls of
-// tools, models and retrievers be under way at a time, of all runs together;
-// use [middleware.On] for one kind alone. Chains and plans pass.
+// Concurrency returns the gate "concurrency", which lets at most n calls of tools, models
+// and retrievers be under way at a time, of all runs together; use [middleware.On] for
+// one kind alone. Chains and plans pass. A call lends its place to one call within it.
 //
-// A call lends its place to one call within it at a time: a tool that calls a
-// model takes one place, and does not wait for itself. Others that it makes
-// meanwhile need places of their own, and so does what is called with the context
-// of a call that has returned. A call that returns before one within it leaves its
-// place to that one.
-//
-// A call for which there is no place is denied with [middleware.CodeBusy], or
-// waits, as full says. Those that wait come in the order in which they came, but
-// for those within a call, which also wait for that one's place. A place is given
-// back when the call returns, panics or ends its goroutine.
-//
-// Concurrency panics if n is not positive or full is neither choice.
+// A call for which there is no place is denied with [middleware.CodeBusy] or waits, as
+// full says. Those that wait come in the order in which they came. Concurrency panics if
+// n is not positive or full is neither choice.
 func Concurrency(n int, full Full) middleware.Interceptor {
 	if n <= 0 || full > WaitWhenFull {
 		panic(fmt.Sprintf("gates: Concurrency(%d, %d): the first must be positive, the second DenyWhenFull or WaitWhenFull", n, full))

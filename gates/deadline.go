@@ -22,20 +22,15 @@ type DeadlineRules struct {
 	Run time.Duration
 }
 
-// Deadline returns the gate "deadline", which ends what takes too long. A call
-// that begins when the time of its run is over is denied. A call under way gets
-// the deadline with its context, and the shorter of two deadlines wins: where
-// the gate's own ends the call, that is denied with [middleware.CodeDeadline],
-// and where the caller's does, the context's error comes back. What a call
-// spent stays in its Usage.
+// Deadline returns the gate "deadline", which ends what takes too long. A call that
+// begins when the time of its run is over is denied with [middleware.CodeDeadline], and
+// so is one under way that the gate's deadline ends; where the caller's deadline is
+// earlier, the context's error comes back. Within a call whose time is over, the calls of
+// it fail with the context's error. What a call spent stays in its Usage.
 //
-// Within a call whose time is over the calls of it fail with the context's
-// error; the outermost call that the gate saw is denied.
-//
-// Deadline waits for what it ends: a tool that does not look at its context is
-// not left behind. Its output is withheld when it returns.
-//
-// Deadline panics if a time is negative, or if both are zero.
+// Deadline waits for what it ends: a tool that does not look at its context is not left
+// behind, and its output is withheld when it returns. Deadline panics if a time is
+// negative, or if both are zero.
 func Deadline(rules DeadlineRules) middleware.Interceptor {
 	if rules.Call < 0 || rules.Run < 0 {
 		panic(fmt.Sprintf("gates: Deadline: negative time in %+v", rules))

@@ -57,25 +57,10 @@ func OpenFolder(dir string) (*Folder, error) {
 // Close closes the folder. Paths cannot be judged any more, which denies.
 func (f *Folder) Close() error { return f.root.Close() }
 
-// Path is satisfied by the path of something in the folder, or of something that
-// is not there and would be in it: relative to the folder, or absolute. It looks
-// at the file system, for links that lead out of the folder.
-//
-// A path that some tool or system may read in another way does not satisfy it:
-//   - with a NUL or another control or format character, or not in UTF-8
-//   - with what a shell reads in double quotes: a backslash, a dollar sign, a
-//     backquote, a double quote
-//   - with what cannot stand in a name on Windows, or is dropped there: one of
-//     < > | ? *, a dot or a blank at the end of a name, a colon before the first
-//     slash (C:, file:, host:)
-//   - with what becomes a dot, a slash or a backslash where text is normalized or
-//     brought to an older encoding, such as a full-width one
-//   - with a byte that is written as in URLs (%2e)
-//   - one that begins with a tilde or a dash, an empty one, one that is not cleaned
-//     (a/../b, a//b, ./a), of over 4096 bytes, or with a name of over 255
-//
-// To a shell blanks, quotes, semicolons and the like in a path are no part of it
-// all the same: a tool that writes a command line has to quote it.
+// Path is satisfied by the path of something in the folder, or of something that is not
+// there and would be in it: relative to the folder, or absolute. It looks at the file
+// system, for links that lead out of the folder. A path that some tool or system may
+// read in another way does not satisfy it; the package's doc lists them.
 func (f *Folder) Path() Condition {
 	return Condition{be: "be a path in the folder that the tool may use", judge: func(v value) answer {
 		s, ok := v.str()

@@ -31,19 +31,20 @@ const deepest = 10_000
 type IngressRules struct {
 	// MaxBytes bounds the size of the Input: the bytes of its strings, keys
 	// included, and a few bytes for each other value, much as JSON would take.
-	// Zero means DefaultMaxBytes.
+	// What a message holds that is not text counts by its Size. Zero means
+	// DefaultMaxBytes.
 	MaxBytes int
 
 	// MaxDepth bounds how deep values nest: a string has depth 0, a map of
-	// strings depth 1, and so on; a pointer counts like a map. Zero means
-	// DefaultMaxDepth.
+	// strings depth 1, and so on; a pointer counts like a map. At most 10,000;
+	// zero means DefaultMaxDepth.
 	MaxDepth int
 
 	// Required lists the keys that must be there and not nil.
 	Required []string
 
-	// Allow lists for a key the only values that it may have. An empty list
-	// allows none.
+	// Allow lists for a key the only values that it may have: strings, numbers,
+	// bools or nil. An empty list allows none.
 	Allow map[string][]any
 
 	// Deny lists for a key values that it must not have. A map, a list or a
@@ -56,23 +57,16 @@ type IngressRules struct {
 	Check func(ctx context.Context, inputs map[string]any) error
 }
 
-// Ingress returns the gate "ingress", which judges what enters a run: the Input
-// of its root call, be that a chain, an agent's turn, or a model, tool or
-// retriever that is called by itself. All other calls pass at once.
+// Ingress returns the gate "ingress", which judges what enters a run: the Input of its
+// root call, of whatever kind that is. All other calls pass at once. Required, Allow,
+// Deny and Check are for chains and plans, which have inputs by key; on calls of other
+// kinds a rule that needs a key denies.
 //
-// Chains and plans have inputs by key, to which Required, Allow, Deny and Check
-// apply. The Input of a model, a tool and a retriever has none: it is bounded,
-// and a rule that needs a key denies it. What a message holds that is not text
-// counts by its Size.
-//
-// Strings that are not valid UTF-8 are denied, as what a model reads would then
-// not be what was judged. So are values that are not data (funcs, channels, and
-// structs with unexported fields other than time.Time). The code of all these
-// denials is [middleware.CodeBadInput]; the reason names the key or the limit,
-// never the value.
-//
-// Ingress panics if a bound is negative, MaxDepth is over 10,000, a key is empty,
-// or a value in Allow or Deny is not a string, a number, a bool or nil.
+// Strings that are not valid UTF-8 are denied, as what a model reads would then not be
+// what was judged, and values that are not data: funcs, channels, and structs with
+// unexported fields other than time.Time. The code is [middleware.CodeBadInput]; the
+// reason names the key or the limit, never the value. Ingress panics if rules make no
+// sense.
 func Ingress(rules IngressRules) middleware.Interceptor {
 	r := newIngress(rules)
 	gate := middleware.Before("ingress", r.judge)

@@ -39,8 +39,9 @@ type LoopRules struct {
 	// Window, whatever stands between them. Zero means DefaultIdentical.
 	Identical int
 
-	// Window is how many of the latest tool calls of the run are looked at,
-	// at most 1000. Zero means DefaultWindow.
+	// Window is how many of the latest tool calls of the run are looked at, at
+	// most 1000, and no less than Identical, Consecutive and twice Alternating.
+	// Zero means DefaultWindow.
 	Window int
 
 	// Denials is how many tool calls and plans in a row may be denied. Zero
@@ -52,31 +53,16 @@ type LoopRules struct {
 	Unknown int
 }
 
-// Loop returns the gate "loop", which keeps an agent from going in circles. It
-// looks at the tool calls of a run: identical ones, two that take turns, ones
-// that are denied again and again, and ones for tools that do not exist.
+// Loop returns the gate "loop", which keeps an agent from going in circles. It looks at
+// the tool calls of a run: identical ones, two that take turns, ones that are denied
+// again and again, and ones for tools that do not exist. The first that goes too far
+// comes back as an [middleware.Observation], the next one is denied with
+// [middleware.CodeLoop]. The gate keeps the arguments of the latest Window tool calls of
+// a run for as long as the run lives.
 //
-// Two calls are identical if they are of the same tool, and their arguments are
-// the same JSON value: the order of members, white space, escapes and the
-// spelling of numbers do not matter. Arguments that are not JSON are the same
-// if their text is, apart from white space around it.
-//
-// The first call that goes too far does not run, and comes back as an
-// [middleware.Observation] that tells the model. If the agent goes too far again
-// within Window tool calls, the call is denied, with [middleware.CodeLoop].
-// Either way the decision on the trail is a denial. A plan that asks for unknown
-// tools once too often is answered in the same way, as a whole. A call that is
-// denied further inside once too often has run all the same; the observation of
-// its denial then says more, and the next denial becomes one with CodeLoop.
-//
-// The gate keeps the arguments of the latest Window tool calls of a run for as
-// long as the run lives.
-//
-// Stand Loop outside of [middleware.Tell], so that its denial stops the run.
-// Inside of it the model is told again, and nothing but a budget ends the run.
-//
-// Loop panics if a number is negative, if Window is over 1000, or if Window is
-// less than Identical, Consecutive or twice Alternating.
+// Stand Loop outside of [middleware.Tell], so that its denial stops the run; inside of
+// it, the model is told again, and nothing but a budget ends the run. Loop panics if
+// rules make no sense.
 func Loop(rules LoopRules) middleware.Interceptor {
 	l := newLoop(rules)
 	return func(next middleware.Handler) middleware.Handler {
@@ -349,7 +335,9 @@ func (l *loop) countUnknown(st *loopState, plan *middleware.Plan) (reason string
 }
 
 // countDenials counts denials in a row, and says more or denies where they are many.
-func (l *loop) countDenials(ctx context.Context, call middleware.Call, st *loopState, res middleware.Result, err error) (middleware.Result, error) {
+func (l *loop) countDenials(ctx context.Context, call middleware.Call, st *loopState, res middleware.Result, err error) (
+	middleware.Result, error,
+) {
 	said, isTold := res.Output.(middleware.Observation)
 	if err == nil && !isTold && st.denials.Load() == 0 {
 		return res, nil // as most calls are
@@ -382,7 +370,9 @@ func (l *loop) countDenials(ctx context.Context, call middleware.Call, st *loopS
 }
 
 // refuse notes a denial, and returns it or what tells the model of it.
-func (l *loop) refuse(ctx context.Context, call middleware.Call, res middleware.Result, ruling *middleware.Ruling, reason string, hard bool) (
+func (l *loop) refuse(
+	ctx context.Context, call middleware.Call, res middleware.Result, ruling *middleware.Ruling, reason string, hard bool,
+) (
 	middleware.Result, error,
 ) {
 	err := ruling.Deny(ctx, call, &middleware.DeniedError{

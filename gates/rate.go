@@ -33,19 +33,14 @@ type RateRules struct {
 }
 
 // Rate returns the gate "rate", which bounds how fast calls of tools, models and
-// retrievers follow one another; use [middleware.On] for one kind alone. Chains
-// and plans pass. A call that would have to wait longer than RateRules.MaxWait, or
-// longer than its context lasts, is denied at once, with [middleware.CodeBusy].
-// Those that wait come in the order in which they came, and end with their
-// contexts.
+// retrievers follow one another, by a token bucket; use [middleware.On] for one kind
+// alone. Chains and plans pass. A call that would have to wait longer than
+// RateRules.MaxWait, or than its context lasts, is denied at once with
+// [middleware.CodeBusy]. Those that wait come in the order in which they came.
 //
-// The pace is that of a token bucket of RateRules.Burst. Only calls that pass the
-// gate use it up: one that it denies takes nothing, and neither does one that
-// gives up waiting, whose place those behind it get. It counts calls that a gate
-// further inside denies.
-//
-// Rate panics if Calls or Per is not positive, Burst or MaxWait is negative, or
-// Scope is another.
+// A call that the gate denies, or that gives up waiting, takes nothing; one that a gate
+// further inside denies counts. Rate panics if Calls or Per is not positive, Burst or
+// MaxWait is negative, or Scope is neither of the two.
 func Rate(rules RateRules) middleware.Interceptor {
 	switch {
 	case rules.Calls <= 0 || rules.Per <= 0 || rules.Burst < 0 || rules.MaxWait < 0:

@@ -26,19 +26,14 @@ type SizeRules struct {
 	Depth int
 }
 
-// Size returns the gate "size", which bounds calls of every kind. An Input that
-// is too large or too deep is denied with [middleware.CodeBadInput] before the
-// call runs; an Output with [middleware.CodeBadOutput], and its Usage is kept.
-// What is too long is not read. A stream is ended with the chunk with which it
-// would carry more than SizeRules.Output: the caller does not see that chunk, and
-// the call is denied even if the client takes no notice.
+// Size returns the gate "size", which bounds calls of every kind. An Input that is too
+// large or too deep is denied with [middleware.CodeBadInput] before the call runs; an
+// Output with [middleware.CodeBadOutput], and its Usage is kept. A stream is ended with
+// the chunk that would be too much, which the caller does not see, and the call is denied.
+// Values that are not data, as for [Ingress], cannot be measured and are denied.
 //
-// Values that are not data (funcs, channels, and structs with unexported fields
-// other than time.Time) cannot be measured, and are denied. An output that is
-// not a stream is in memory when Size sees it: what bounds the reading of it is
-// up to the tool.
-//
-// Size panics if a number is negative, or if Depth is over 10,000.
+// An output that is not a stream is in memory when Size sees it: what bounds the reading
+// of it is up to the tool. Size panics if a number is negative, or Depth over 10,000.
 func Size(rules SizeRules) middleware.Interceptor {
 	if rules.Input < 0 || rules.Output < 0 || rules.Depth < 0 || rules.Depth > deepest {
 		panic(fmt.Sprintf("gates: Size: %+v", rules))

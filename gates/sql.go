@@ -7,27 +7,12 @@ import (
 	"example.com/safeconduct/internal/shown"
 )
 
-// ReadOnlySQL is satisfied by the text of one SQL query that only reads: it
-// begins with SELECT, WITH or VALUES, has nothing after it but a semicolon, and
-// calls none but well-known functions without side effects and those given, by
-// their names in lower case.
-//
-// It is a second line of defence, beside a database user that may only read: it
-// knows no dialect, and does not parse. So it is strict about all that dialects
-// read in different ways, and denies queries that are harmless: with comments,
-// backslashes, dollar quotes, brackets, variables, a function by a quoted name
-// or one with a schema, a number that a letter follows (1INTO), characters that
-// are not ASCII outside of quotes, and anywhere outside of quotes a word that
-// changes data or locks it, such as INSERT, INTO or SHARE. A column of such a
-// name must be quoted. Since some dialects need no semicolon between statements, it
-// also denies what does not look like one query alone: a second SELECT, and
-// operands with no operator or keyword between them, but for one alias without AS.
-//
-// What looks like a table or a column is taken for one: it does not know of
-// functions that a dialect (Oracle's) calls without parentheses, of views that
-// do more than read, nor of names that stand for files (DuckDB's).
-//
-// ReadOnlySQL panics if a function is not a name in lower case.
+// ReadOnlySQL is satisfied by the text of one SQL query that only reads: it begins with
+// SELECT, WITH or VALUES, has nothing after it but a semicolon, and calls none but
+// well-known functions without side effects and those given, by their names in lower
+// case. It is a second line of defence, beside a database user that may only read, and
+// denies queries that are harmless; see the package's doc. ReadOnlySQL panics if a
+// function is not a name in lower case.
 func ReadOnlySQL(functions ...string) Condition {
 	q := sqlRules{functions: make(map[string]bool), forbidden: make(map[string]bool), openers: make(map[string]bool), lists: sqlLists()}
 	for _, name := range functions {

@@ -13,23 +13,15 @@ import (
 
 const toolsName = "tools"
 
-// Tools returns the gate "tools", which allows the tools with these names and
-// no others. Without names it allows none.
+// Tools returns the gate "tools", which allows the tools with these names and no others.
+// Without names it allows none. What counts is the tool that would run, as it was
+// registered, letter for letter. A plan is denied as a whole, before any of it runs,
+// unless every tool call in it asks for a registered tool, spells its name as it was
+// registered, and is on the list. Calls of other kinds pass. The code is
+// [middleware.CodeToolNotAllowed]; the reason names the tool.
 //
-// It is bound to the tool as it was registered, so that what counts is the tool
-// that would run, not how a model spells it. A tool call is denied unless the
-// name of its tool is on the list, letter for letter. A plan is denied as a
-// whole unless every tool call in it asks for a registered tool, spells its
-// name as it was registered, and is on the list: none of the batch has run
-// then. Calls of other kinds pass. The code is
-// [middleware.CodeToolNotAllowed]; the reason names the tool, escaped to ASCII
-// and cut to 64 bytes. A plan that cannot be read is denied with
-// [middleware.CodeIndeterminate].
-//
-// Tools panics if a name is empty, if one is there twice, or if two differ by
-// case only, as frameworks that look tools up without regard to case would run
-// one for the other. The cost of a call does not depend on how many names
-// there are.
+// Tools panics if a name is empty, if one is there twice, or if two differ by case only,
+// as frameworks that look tools up without regard to case would run one for the other.
 func Tools(names ...string) middleware.Interceptor {
 	list := newAllowlist(names)
 	gate := middleware.NewGate(toolsName) // a lookup cannot panic

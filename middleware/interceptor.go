@@ -61,14 +61,13 @@ func apply(h Handler, is []Interceptor) Handler {
 	return h
 }
 
-// Wrap guards h with the interceptors, the first outermost. Adapters call it
-// once for each tool, chain and model.
-//
-// The Handler that it returns sets the Call's ID and Parent, and starts a [Run] where
-// the context belongs to none. It refuses to begin in a run that has stopped or under
-// a context that is done, and stops the run when a denial comes back. It catches
-// panics, also of errors' methods, and reports a context that ended while h ran even
-// where h says that all went well. Once it has returned, no more is streamed.
+// Wrap guards h with the interceptors, the first outermost. Adapters call it once for
+// each tool, chain and model. The Handler that it returns sets the Call's ID and Parent,
+// and starts a [Run] where the context belongs to none. It refuses to begin in a run that
+// has stopped or under a context that is done, and stops the run when a denial comes
+// back. It catches panics, also of errors' methods, and reports a context that ended
+// while h ran even where h says that all went well. Once it has returned, no more is
+// streamed.
 //
 // Wrap panics if there is no interceptor, if h or an interceptor is nil, or if their
 // order makes no sense; see [Layer].
