@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/gates"
 	"example.com/safeconduct/internal/pair"
 	"example.com/safeconduct/middleware"
@@ -280,12 +281,12 @@ func await(b *testing.B, r *evidence.Recorder, waiting int) {
 // signed, on two processors.
 func BenchmarkTargetSustained(b *testing.B) {
 	for _, bb := range []struct {
-		signing evidence.Signing
+		signing record.Signing
 		goal    float64
 		records int
 	}{
-		{evidence.SignRecords, 25_000, 200_000},
-		{evidence.SignCheckpoints, 60_000, 400_000},
+		{record.SignRecords, 25_000, 200_000},
+		{record.SignCheckpoints, 60_000, 400_000},
 	} {
 		b.Run(string(bb.signing), func(b *testing.B) {
 			dir := newDir(b)
@@ -302,7 +303,7 @@ func BenchmarkTargetSustained(b *testing.B) {
 			used, records := cpu(b)-began, float64(n*b.N)
 			refs := before.and(takeReferences())
 			slow := slower(refs.sha256, goalSHA256)
-			if bb.signing == evidence.SignRecords {
+			if bb.signing == record.SignRecords {
 				slow = slower(refs.sign, goalSign)
 			}
 			rate := records / b.Elapsed().Seconds()
@@ -494,7 +495,7 @@ func offer(h middleware.Handler, runs int, period, warm, span time.Duration) (o 
 // more than after the first tenth of them, which is what buffers come and go by
 // and 4 bytes a record.
 func BenchmarkTargetMemory(b *testing.B) {
-	r, end := begin(b, newDir(b), evidence.Config{Signing: evidence.SignCheckpoints, ReadOnly: []string{"calculator"}})
+	r, end := begin(b, newDir(b), evidence.Config{Signing: record.SignCheckpoints, ReadOnly: []string{"calculator"}})
 	defer end()
 	n := scaled(1_000_000)
 	produce(b, r, n/10)

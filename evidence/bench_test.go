@@ -132,16 +132,6 @@ func BenchmarkSHA256(b *testing.B) {
 	}
 }
 
-func BenchmarkEncode(b *testing.B) {
-	s, rec := goldenRecord()
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := evidence.EncodePayload(s, rec); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 // manyRecords makes a ledger of at least n records, as agents leave them.
 func manyRecords(t testing.TB, n int) *forger {
 	f := newForger(t)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strconv"
 
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 	"github.com/google/uuid"
 )
@@ -19,20 +20,20 @@ type builder struct {
 	contents       *committer
 	names          names
 	disclose       bool
-	disclosures    []Disclosure
-	head           Hash // of the writer's last payload
-	room           int  // for entries of lists, in the record being built
+	disclosures    []record.Disclosure
+	head           record.Hash // of the writer's last payload
+	room           int         // for entries of lists, in the record being built
 
 	// Memory of the record being built, used again for the next.
-	record    Record
-	call      Call
-	outcome   Outcome
-	usage     Usage
-	whose     Who
-	end       RunEnd
-	committed [3]Content
-	balances  []Balance
-	decisions []Decision
+	record    record.Record
+	call      record.Call
+	outcome   record.Outcome
+	usage     record.Usage
+	whose     record.Who
+	end       record.RunEnd
+	committed [3]record.Content
+	balances  []record.Balance
+	decisions []record.Decision
 }
 
 // build appends the payload of e's record, which is the next of the writer.
@@ -40,7 +41,7 @@ func (b *builder) build(dst []byte, e *event) []byte {
 	dst, b.head = b.append(dst, e)
 	if e.run != nil {
 		e.run.head = b.head
-		if e.kind == KindStart {
+		if e.kind == record.KindStart {
 			e.run.start = b.head
 		}
 	}
@@ -49,13 +50,13 @@ func (b *builder) build(dst []byte, e *event) []byte {
 
 // statement returns the payload of a record that is not the writer's next before
 // it is signed, and its hash, which is then the head.
-func (b *builder) statement(e *event) ([]byte, Hash) { return b.append(nil, e) }
+func (b *builder) statement(e *event) ([]byte, record.Hash) { return b.append(nil, e) }
 
-func (b *builder) append(dst []byte, e *event) ([]byte, Hash) {
+func (b *builder) append(dst []byte, e *event) ([]byte, record.Hash) {
 	r := &b.record
-	*r = Record{
+	*r = record.Record{
 		Kind: e.kind, Ledger: b.ledger, Prev: b.head, Seq: e.seq,
-		Mono: e.mono, Time: e.at.Round(0).UTC(), Version: schemaVersion, Writer: b.writer,
+		Mono: e.mono, Time: e.at.Round(0).UTC(), Version: record.Version, Writer: b.writer,
 		ID: newID(b.contents.random),
 	}
 	if e.run != nil {
@@ -76,106 +77,106 @@ func newID(random io.Reader) string {
 	return id.String()
 }
 
-func (b *builder) subject(r *Record, e *event) Subject {
+func (b *builder) subject(r *record.Record, e *event) record.Subject {
 	switch {
 	case r.Run == "":
-		return Subject{SubjectLedger, sha256.Sum256([]byte(r.Ledger))}
-	case r.Kind != KindStart && e.run.start != Hash{}:
-		return Subject{SubjectRun, e.run.start}
+		return record.Subject{Name: record.SubjectLedger, Digest: sha256.Sum256([]byte(r.Ledger))}
+	case r.Kind != record.KindStart && e.run.start != record.Hash{}:
+		return record.Subject{Name: record.SubjectRun, Digest: e.run.start}
 	}
-	return Subject{SubjectRunID, sha256.Sum256([]byte(r.Run))}
+	return record.Subject{Name: record.SubjectRunID, Digest: sha256.Sum256([]byte(r.Run))}
 }
 
 // encode leaves out as much of the longest lists as it takes to stay within
 // MaxPayload. What is not in lists always fits.
-func (b *builder) encode(dst []byte, r *Record, s Subject) []byte {
+func (b *builder) encode(dst []byte, r *record.Record, s record.Subject) []byte {
 	for {
-		with := appendPayload(dst, s, r)
-		if len(with)-len(dst) <= MaxPayload {
+		with := record.AppendPayload(dst, s, r)
+		if len(with)-len(dst) <= record.MaxPayload {
 			return with
 		}
 		dst = with[:len(dst)]
-		r.shorten()
+		shorten(r)
 	}
 }
 
-func (b *builder) body(r *Record, e *event) {
+func (b *builder) body(r *record.Record, e *event) {
 	switch e.kind {
-	case KindSession:
-		v := e.body.(Session)
+	case record.KindSession:
+		v := e.body.(record.Session)
 		r.Session = &v
 		return
-	case KindRotate:
-		v := e.body.(Rotate)
+	case record.KindRotate:
+		v := e.body.(record.Rotate)
 		r.Rotate = &v
 		return
-	case KindErased:
-		v := e.body.(Erased)
+	case record.KindErased:
+		v := e.body.(record.Erased)
 		r.Erased = &v
 		return
-	case KindGap:
-		v := e.body.(Gap)
+	case record.KindGap:
+		v := e.body.(record.Gap)
 		r.Gap = &v
 		return
-	case KindDeliveryFailed:
-		v := e.body.(Refusal)
+	case record.KindDeliveryFailed:
+		v := e.body.(record.Refusal)
 		r.Refused = &v
 		return
-	case KindBreaker:
-		v := e.body.(Breaker)
+	case record.KindBreaker:
+		v := e.body.(record.Breaker)
 		r.Breaker = &v
 		return
-	case KindStart:
+	case record.KindStart:
 		r.Who = b.identity(e.run.of.Identity)
 		return
-	case KindEnd:
-		b.end = RunEnd{Calls: e.calls, Head: e.run.head, Records: e.runSeq}
+	case record.KindEnd:
+		b.end = record.RunEnd{Calls: e.calls, Head: e.run.head, Records: e.runSeq}
 		r.RunEnd = &b.end
 		return
 	}
-	b.call = Call{
+	b.call = record.Call{
 		ID: uint32(e.call.id), Parent: uint32(e.call.parent),
-		Kind: e.call.kind.String(), Name: clean(e.call.name, maxName),
+		Kind: e.call.kind.String(), Name: cleanName(e.call.name),
 	}
 	r.Call = &b.call
-	b.balances = limited(b, r, b.balances, e.balances, func(l *middleware.Balance) Balance {
-		return Balance{
-			Gate: clean(l.Gate, maxName), Scope: clean(l.Scope, maxName), Limit: clean(l.Limit, maxName),
+	b.balances = limited(b, r, b.balances, e.balances, func(l *middleware.Balance) record.Balance {
+		return record.Balance{
+			Gate: cleanName(l.Gate), Scope: cleanName(l.Scope), Limit: cleanName(l.Limit),
 			Max: l.Max, Used: l.Used, Held: l.Held,
 		}
 	})
 	r.Balances = b.balances
-	if e.kind == KindIntent {
+	if e.kind == record.KindIntent {
 		r.Effects = e.effects
-		r.Input = b.commit(r, 0, ContentInput, e.input)
+		r.Input = b.commit(r, 0, record.ContentInput, e.input)
 		r.Who = b.identity(e.run.of.Identity)
 		b.asked(r, e.input)
 		return
 	}
-	b.decisions = limited(b, r, b.decisions, e.decisions, func(d *middleware.Decision) Decision {
-		return Decision{
-			Gate: clean(d.Gate, maxName), Verdict: d.Verdict.String(), Shadow: d.Shadow,
-			Code: clean(string(d.Code), maxName), Reason: b.names.reason(d.Reason), Elapsed: d.Elapsed,
+	b.decisions = limited(b, r, b.decisions, e.decisions, func(d *middleware.Decision) record.Decision {
+		return record.Decision{
+			Gate: cleanName(d.Gate), Verdict: d.Verdict.String(), Shadow: d.Shadow,
+			Code: cleanName(string(d.Code)), Reason: b.names.reason(d.Reason), Elapsed: d.Elapsed,
 		}
 	})
 	r.Decisions = b.decisions
 	b.outcome = e.outcome
 	o := &b.outcome
-	o.Gate, o.Code, o.Reason = clean(o.Gate, maxName), clean(o.Code, maxName), b.names.reason(o.Reason)
+	o.Gate, o.Code, o.Reason = cleanName(o.Gate), cleanName(o.Code), b.names.reason(o.Reason)
 	for i := range o.Error {
-		o.Error[i] = clean(o.Error[i], maxName)
+		o.Error[i] = cleanName(o.Error[i])
 	}
 	r.Outcome = o
 	if e.hasRan {
-		r.Ran = b.commit(r, 1, ContentRan, e.ran)
+		r.Ran = b.commit(r, 1, record.ContentRan, e.ran)
 	}
 	if e.hasOut {
-		r.Output = b.commit(r, 2, ContentOutput, e.output)
+		r.Output = b.commit(r, 2, record.ContentOutput, e.output)
 		offered, _ := e.body.([]string)
 		b.answered(r, e.output, offered)
 	}
 	if u := e.usage; u != nil {
-		b.usage = Usage{
+		b.usage = record.Usage{
 			Input: u.InputTokens, Output: u.OutputTokens, Total: u.TotalTokens,
 			Cached: u.CachedTokens, CacheWrite: u.CacheWriteTokens, Reasoning: u.ReasoningTokens, Cost: u.Cost, Reported: u.Reported,
 		}
@@ -183,40 +184,40 @@ func (b *builder) body(r *Record, e *event) {
 	}
 }
 
-func (b *builder) commit(r *Record, place int, name string, snap any) *Content {
+func (b *builder) commit(r *record.Record, place int, name string, snap any) *record.Content {
 	var encoded string
 	b.committed[place], encoded = b.contents.commit(name, snap, b.disclose)
 	if b.disclose {
-		b.disclosures = append(b.disclosures, Disclosure{Record: r.ID, Encoded: encoded})
+		b.disclosures = append(b.disclosures, record.Disclosure{Record: r.ID, Encoded: encoded})
 	}
 	return &b.committed[place]
 }
 
-func (b *builder) identity(id middleware.Identity) *Who {
+func (b *builder) identity(id middleware.Identity) *record.Who {
 	if id == (middleware.Identity{}) {
 		return nil
 	}
-	b.whose = Who{Session: clean(id.Session, maxName), Subject: clean(id.Subject, maxName), Tenant: clean(id.Tenant, maxName)}
+	b.whose = record.Who{Session: cleanName(id.Session), Subject: cleanName(id.Subject), Tenant: cleanName(id.Tenant)}
 	return &b.whose
 }
 
 // asked adds what may be said of an input: names, roles and sizes. What belongs
 // into an outcome has no place in an intent, whatever kind of call it was given to.
-func (b *builder) asked(r *Record, snap any) {
+func (b *builder) asked(r *record.Record, snap any) {
 	switch v := snap.(type) {
 	case *middleware.ModelRequest:
 		r.Request = b.request(r, v)
 	case *middleware.PlanRequest:
-		r.Plan = &Plan{Steps: len(v.Steps)}
+		r.Plan = &record.Plan{Steps: len(v.Steps)}
 	case *oversized:
 		r.Request, r.Plan, r.Omitted = v.asked.Request, v.asked.Plan, r.Omitted+v.asked.Omitted
 	}
-	r.keepToKind()
+	keepToKind(r)
 }
 
 // keepToKind drops what only other kinds of call have, should one be given their
 // input or output.
-func (r *Record) keepToKind() {
+func keepToKind(r *record.Record) {
 	if r.Call == nil {
 		return // of a content that is described before there is a record
 	}
@@ -229,43 +230,43 @@ func (r *Record) keepToKind() {
 }
 
 // answered adds what may be said of an output, by a model that was offered tools.
-func (b *builder) answered(r *Record, snap any, offered []string) {
+func (b *builder) answered(r *record.Record, snap any, offered []string) {
 	switch v := snap.(type) {
 	case *middleware.ModelResponse:
-		r.Response = &Response{
-			Model: clean(v.Model, maxName),
-			Choices: limited(b, r, nil, v.Choices, func(c *middleware.Choice) Choice {
-				answer := Choice{Size: int64(len(c.Text)), Reasoning: int64(len(c.Reasoning)), ToolCalls: b.toolCalls(r, c.ToolCalls, offered)}
+		r.Response = &record.Response{
+			Model: cleanName(v.Model),
+			Choices: limited(b, r, nil, v.Choices, func(c *middleware.Choice) record.Choice {
+				answer := record.Choice{Size: int64(len(c.Text)), Reasoning: int64(len(c.Reasoning)), ToolCalls: b.toolCalls(r, c.ToolCalls, offered)}
 				answer.StopReason, answer.StopReasonDigest = b.names.stopReason(c.StopReason)
 				return answer
 			}),
 		}
 	case *planSnapshot:
-		r.Plan = &Plan{Final: v.isFinal, ToolCalls: b.toolCalls(r, v.calls, nil)}
+		r.Plan = &record.Plan{Final: v.isFinal, ToolCalls: b.toolCalls(r, v.calls, nil)}
 	case *oversized:
 		r.Response, r.Plan, r.Omitted = v.answered.Response, v.answered.Plan, r.Omitted+v.answered.Omitted
 	}
-	r.keepToKind()
+	keepToKind(r)
 }
 
-func (b *builder) request(r *Record, v *middleware.ModelRequest) *Request {
-	return &Request{
+func (b *builder) request(r *record.Record, v *middleware.ModelRequest) *record.Request {
+	return &record.Request{
 		Candidates: int64(v.Candidates), JSON: v.JSON, MaxTokens: int64(v.MaxTokens),
-		Model: clean(v.Model, maxName), Stops: len(v.Stop),
+		Model: cleanName(v.Model), Stops: len(v.Stop),
 		Temperature: decimal(v.Temperature), TopP: decimal(v.TopP),
-		Tools: limited(b, r, nil, v.Tools, func(name *string) string { return clean(*name, maxName) }),
-		Messages: limited(b, r, nil, v.Messages, func(m *middleware.Message) Message {
+		Tools: limited(b, r, nil, v.Tools, func(name *string) string { return cleanName(*name) }),
+		Messages: limited(b, r, nil, v.Messages, func(m *middleware.Message) record.Message {
 			size := int64(0)
 			for _, p := range m.Parts {
-				size = min(size+min(int64(max(p.Size, len(p.Text))), maxInt), maxInt) // Size is what an adapter says
+				size = min(size+min(int64(max(p.Size, len(p.Text))), record.MaxInt), record.MaxInt) // Size is what an adapter says
 			}
-			return Message{Role: clean(m.Role, maxName), Size: size}
+			return record.Message{Role: cleanName(m.Role), Size: size}
 		}),
 	}
 }
 
-func (b *builder) toolCalls(r *Record, calls []middleware.ToolCall, offered []string) []ToolCall {
-	return limited(b, r, nil, calls, func(c *middleware.ToolCall) ToolCall { return b.names.toolCall(c, offered) })
+func (b *builder) toolCalls(r *record.Record, calls []middleware.ToolCall, offered []string) []record.ToolCall {
+	return limited(b, r, nil, calls, func(c *middleware.ToolCall) record.ToolCall { return b.names.toolCall(c, offered) })
 }
 
 // decimal returns the shortest text that reads back as f, empty for zero.
@@ -278,7 +279,7 @@ func decimal(f float64) string {
 
 // limited converts as many entries as there is room for, and has r count the
 // rest. It uses the memory of to.
-func limited[From, To any](b *builder, r *Record, to []To, from []From, convert func(*From) To) []To {
+func limited[From, To any](b *builder, r *record.Record, to []To, from []From, convert func(*From) To) []To {
 	n := min(len(from), b.room)
 	b.room -= n
 	r.Omitted += len(from) - n
@@ -290,7 +291,7 @@ func limited[From, To any](b *builder, r *Record, to []To, from []From, convert 
 }
 
 // shorten halves the longest list of r.
-func (r *Record) shorten() {
+func shorten(r *record.Record) {
 	var longest int
 	var cut func()
 	consider := func(n int, f func()) {
@@ -325,7 +326,7 @@ func (r *Record) shorten() {
 	cut()
 }
 
-func half[T any](r *Record, list []T) []T {
+func half[T any](r *record.Record, list []T) []T {
 	n := len(list) / 2
 	r.Omitted += len(list) - n
 	return list[:n]

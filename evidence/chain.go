@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 )
 
 // A chain is what a replica knows of its ledger: what the next record must be,
@@ -24,23 +24,23 @@ type chain struct {
 	writer string
 	span   span
 	seq    uint64
-	hash   Hash
+	hash   record.Hash
 	mono   time.Duration
 
 	spans  map[string]span // of the writers that have ended
 	trust  *trust
 	reigns []reign
 
-	ahead []*anchor // checkpoints of more records than there are, in order
-	env   *envelope // scratch
-	alone bool      // no copy goes another way
+	ahead []*anchor        // checkpoints of more records than there are, in order
+	env   *record.Envelope // scratch
+	alone bool             // no copy goes another way
 }
 
 // A span is where the records of one writer stand.
 type span struct {
 	first uint64 // index of the record with seq 1
 	last  uint64 // seq, once the writer has ended
-	gaps  []Gap
+	gaps  []record.Gap
 }
 
 // index returns where the record with a seq stands, or the gap that declares it
@@ -61,7 +61,7 @@ func (s span) index(seq uint64) uint64 {
 }
 
 func newChain(origin string, roots []rootKey) chain {
-	return chain{origin: origin, trust: newTrust(origin, roots), env: new(envelope)}
+	return chain{origin: origin, trust: newTrust(origin, roots), env: new(record.Envelope)}
 }
 
 // A standing is how a record stands to those that are there.
@@ -77,7 +77,7 @@ const (
 // locate says how a record stands, by what it claims, and for one that is not
 // next or ahead where the record is that stands in its place, or else contradicts
 // it.
-func (c *chain) locate(r *Record) (standing, uint64) {
+func (c *chain) locate(r *record.Record) (standing, uint64) {
 	if s, ended := c.spans[r.Writer]; ended {
 		if r.Seq > s.last {
 			return standsApart, s.index(s.last) + 1
@@ -87,10 +87,7 @@ func (c *chain) locate(r *Record) (standing, uint64) {
 	if r.Writer != c.writer {
 		return c.locateWriter(r)
 	}
-	first := r.Seq
-	if r.Gap != nil {
-		first = r.Gap.From
-	}
+	first := r.First()
 	switch {
 	case r.Seq <= c.seq:
 		return standsThere, c.span.index(r.Seq)
@@ -103,7 +100,7 @@ func (c *chain) locate(r *Record) (standing, uint64) {
 }
 
 // locateWriter is locate for a writer that is not known.
-func (c *chain) locateWriter(r *Record) (standing, uint64) {
+func (c *chain) locateWriter(r *record.Record) (standing, uint64) {
 	if r.Seq != 1 {
 		return standsAhead, 0
 	}
@@ -112,8 +109,8 @@ func (c *chain) locateWriter(r *Record) (standing, uint64) {
 		return standsNext, 0
 	case p == nil:
 		return standsApart, 0
-	case c.records > 0 && *p == Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}:
-		if *r.Session.Tree != (TreeHead{c.records, Hash(c.tree.Root())}) {
+	case c.records > 0 && *p == record.Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}:
+		if *r.Session.Tree != (record.TreeHead{Records: c.records, Root: record.Hash(c.tree.Root())}) {
 			return standsApart, c.records - 1
 		}
 		return standsNext, 0
@@ -154,7 +151,7 @@ func (c *chain) introduce(f *frame) error {
 	if t.open(f, f.env); f.err != nil {
 		return f.err
 	}
-	if f.record.Kind == KindSession {
+	if f.record.Kind == record.KindSession {
 		c.reigns = append(c.reigns, reign{t.session, c.records + 1})
 	}
 	c.trust = &t
@@ -162,15 +159,15 @@ func (c *chain) introduce(f *frame) error {
 }
 
 // bounds checks the times of a record that is next, and the end of its session.
-func (c *chain) bounds(r *Record) error {
+func (c *chain) bounds(r *record.Record) error {
 	s := c.trust.session
 	switch {
 	case r.Writer == c.writer && r.Mono < c.mono:
-		return &recordError{DamageInconsistent, "the monotonic clock steps back"}
+		return record.Errorf(record.DamageInconsistent, "the monotonic clock steps back")
 	case r.Time.Before(s.notBefore) || r.Time.After(s.notAfter):
-		return &recordError{DamageExpiredKey, "it is not within the time of its session"}
+		return record.Errorf(record.DamageExpiredKey, "it is not within the time of its session")
 	case s.last != 0 && c.records+1 > s.last:
-		return &recordError{DamageExpiredKey, fmt.Sprintf("the root key of its session is trusted up to record %d", s.last)}
+		return record.Errorf(record.DamageExpiredKey, "the root key of its session is trusted up to record %d", s.last)
 	}
 	return nil
 }
@@ -213,23 +210,23 @@ func (c *chain) advance(f *frame) error {
 // signedBefore checks that a key of this ledger signed a record that is not
 // next: what nobody signed contradicts nobody. The error is a *recordError.
 func (c *chain) signedBefore(f *frame) error {
-	if err := c.env.parse(f.env); err != nil {
+	if err := c.env.Parse(f.env); err != nil {
 		return err
 	}
-	if len(c.env.signatures) == 0 {
-		return &recordError{DamageUnsigned, "no signature"}
+	if len(c.env.Signatures) == 0 {
+		return record.Errorf(record.DamageUnsigned, "no signature")
 	}
-	for _, sig := range c.env.signatures {
-		key := c.key(string(sig.keyID))
+	for _, sig := range c.env.Signatures {
+		key := c.key(string(sig.KeyID))
 		switch {
 		case key == nil:
-		case !ed25519.Verify(key, c.env.pae, sig.sig):
+		case !ed25519.Verify(key, c.env.PAE, sig.Sig):
 			return errEdited
 		default:
 			return nil
 		}
 	}
-	return &recordError{DamageUnknownKey, "no key of this ledger signed it"}
+	return record.Errorf(record.DamageUnknownKey, "no key of this ledger signed it")
 }
 
 // key returns the key with an ID that signs or has signed in this ledger, nil
@@ -247,11 +244,11 @@ func (c *chain) key(id string) ed25519.PublicKey {
 }
 
 // head returns where the ledger ends, nil where it is empty.
-func (c *chain) head() *Head {
+func (c *chain) head() *record.Head {
 	if c.records == 0 {
 		return nil
 	}
-	return &Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}
+	return &record.Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}
 }
 
 // signer checks who signed a checkpoint. The error is a *recordError or, where
@@ -266,7 +263,7 @@ func (c *chain) signer(a *anchor) error {
 	case errors.Is(err, tiles.ErrUnknownKey):
 		return errNoSession
 	case err != nil: // it was parsed before: what is wrong is a signature
-		return &recordError{DamageEdited, "the signature is not of this checkpoint"}
+		return record.Errorf(record.DamageEdited, "the signature is not of this checkpoint")
 	}
 	n := uint64(a.Size)
 	for i, r := range c.reigns {
@@ -278,7 +275,7 @@ func (c *chain) signer(a *anchor) error {
 			return nil
 		}
 	}
-	return &recordError{DamageExpiredKey, "the session that signed it was not in force then"}
+	return record.Errorf(record.DamageExpiredKey, "the session that signed it was not in force then")
 }
 
 var errNoSession = errors.New("no session that is known signed it")

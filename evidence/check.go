@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 )
 
 // A checker is fed the frames of a ledger in order.
@@ -19,14 +20,14 @@ type checker struct {
 	// The writer that the ledger is at.
 	writer  string
 	seq     uint64
-	hash    Hash
+	hash    record.Hash
 	mono    time.Duration
 	wall    time.Time
 	doubt   uint64 // records that the bad frames since then may have been
 	loose   uint64 // those of them that are not before a frame of the window
 	missing uint64 // of this writer's records, declared or not
 	holes   []hole
-	recent  [64]Hash             // by seq: tells a replay from an equivocation
+	recent  [64]record.Hash      // by seq: tells a replay from an equivocation
 	earlier map[string]uint64    // the last seq of each writer that has ended
 	runs    map[string]*runCheck // under way
 	ended   map[string]*runCheck // the last of those that ended
@@ -55,7 +56,7 @@ type hole struct {
 
 func newChecker(origin string, tree *tiles.Writer) *checker {
 	return &checker{
-		report:  &Report{Ledger: origin, Damage: make(map[Damage]uint64)},
+		report:  &Report{Ledger: origin, Damage: make(map[record.Damage]uint64)},
 		tree:    tree,
 		earlier: make(map[string]uint64),
 		runs:    make(map[string]*runCheck),
@@ -66,7 +67,7 @@ func newChecker(origin string, tree *tiles.Writer) *checker {
 // found notes a damage at the current place. r is nil where it is not known. The
 // first one is the one that stands first, but what is wrong with checkpoints and
 // tiles comes after all that is wrong with records.
-func (c *checker) found(r *Record, damage Damage, format string, args ...any) *Finding {
+func (c *checker) found(r *record.Record, damage record.Damage, format string, args ...any) *Finding {
 	c.report.Damage[damage]++
 	if first := c.report.First; first != nil && (c.over || first.Record <= c.index) {
 		return nil
@@ -99,9 +100,9 @@ func (c *checker) frame(f *frame) error {
 	}
 	switch err := c.acceptable(f); {
 	case err != nil:
-		var bad *recordError
+		var bad *record.Error
 		errors.As(err, &bad)
-		c.found(f.record, bad.damage, "%s", bad.detail)
+		c.found(f.record, bad.Damage, "%s", bad.Detail)
 		if len(c.window) == 0 {
 			c.loose++
 			return c.grow(f)
@@ -127,10 +128,10 @@ func (c *checker) acceptable(f *frame) error {
 	}
 	switch kind := f.record.Kind; {
 	case f.record.Ledger != c.report.Ledger:
-		return &recordError{DamageSpliced, fmt.Sprintf("the record is of the ledger %q", brief(f.record.Ledger))}
+		return record.Errorf(record.DamageSpliced, "the record is of the ledger %q", record.Brief(f.record.Ledger))
 	case f.signed:
-	case kind == KindSession || kind == KindRotate || c.session == nil || c.session.signing == SignRecords:
-		return &recordError{DamageUnsigned, "no signature"}
+	case kind == record.KindSession || kind == record.KindRotate || c.session == nil || c.session.signing == record.SignRecords:
+		return record.Errorf(record.DamageUnsigned, "no signature")
 	}
 	return nil
 }
@@ -144,22 +145,22 @@ func (c *checker) record(f *frame, n uint64) {
 	}
 	c.signed(f, n)
 	switch r.Kind {
-	case KindSession:
+	case record.KindSession:
 		if was := r.Session.Recovered; was != nil {
 			c.recovered(was)
 		}
-	case KindRotate:
+	case record.KindRotate:
 		c.report.Rotations++
-	case KindErased:
+	case record.KindErased:
 		c.report.Erased++
-	case KindDeliveryFailed:
+	case record.KindDeliveryFailed:
 		c.refused(r)
 	}
 	c.run(f.subject, r, f.hash)
 }
 
 // recovered counts what an opening took out of the ledger.
-func (c *checker) recovered(r *Recovered) {
+func (c *checker) recovered(r *record.Recovered) {
 	c.report.Torn += r.Bytes
 	if r.Unsigned != nil {
 		c.report.Cut += r.Unsigned.Records
@@ -170,7 +171,7 @@ func (c *checker) recovered(r *Recovered) {
 }
 
 // refused checks that the ledger has had the records that a sink refused.
-func (c *checker) refused(r *Record) {
+func (c *checker) refused(r *record.Record) {
 	c.report.Refused += r.Refused.Count
 	for _, g := range r.Refused.Ranges {
 		last, there := c.earlier[g.Writer]
@@ -178,7 +179,7 @@ func (c *checker) refused(r *Record) {
 			last, there = r.Seq-1, true
 		}
 		if !there || g.To > last {
-			c.found(r, DamageInconsistent, "it says that records were refused that do not come before it")
+			c.found(r, record.DamageInconsistent, "it says that records were refused that do not come before it")
 			return
 		}
 	}
@@ -186,10 +187,10 @@ func (c *checker) refused(r *Record) {
 
 // chain checks the record's place in its writer's chain, and reports whether it
 // stands in order, so that the rest can be checked.
-func (c *checker) chain(r *Record, hash Hash) (inOrder bool) {
+func (c *checker) chain(r *record.Record, hash record.Hash) (inOrder bool) {
 	switch {
 	case r.Writer != c.writer && c.earlier[r.Writer] > 0:
-		c.found(r, DamageReplayed, "a record of a writer that has ended")
+		c.found(r, record.DamageReplayed, "a record of a writer that has ended")
 		return false
 	case r.Writer != c.writer:
 		c.begin(r)
@@ -200,13 +201,13 @@ func (c *checker) chain(r *Record, hash Hash) (inOrder bool) {
 		c.follow(r)
 	}
 	if r.Mono < c.mono {
-		c.found(r, DamageInconsistent, "the monotonic clock steps back")
+		c.found(r, record.DamageInconsistent, "the monotonic clock steps back")
 	} else if step := r.Time.Sub(c.wall) - (r.Mono - c.mono); !c.wall.IsZero() && step.Abs() > maxClockStep {
 		c.report.ClockSteps++
 	}
 	c.seq, c.hash, c.mono, c.wall, c.doubt = r.Seq, hash, r.Mono, r.Time, 0
 	c.recent[r.Seq%uint64(len(c.recent))] = hash
-	if r.Kind == KindGap {
+	if r.Kind == record.KindGap {
 		c.report.Gaps++
 		c.report.Lost += r.Gap.Count
 	}
@@ -218,23 +219,23 @@ func (c *checker) chain(r *Record, hash Hash) (inOrder bool) {
 const maxClockStep = time.Minute
 
 // follow checks a record of the same writer with a higher number.
-func (c *checker) follow(r *Record) {
+func (c *checker) follow(r *record.Record) {
 	missing := r.Seq - c.seq - 1
 	c.missing += missing
 	switch {
-	case r.Kind == KindGap:
+	case r.Kind == record.KindGap:
 		switch {
 		case r.Gap.From <= c.seq:
-			c.found(r, DamageInconsistent, "the gap declares records lost that are there")
+			c.found(r, record.DamageInconsistent, "the gap declares records lost that are there")
 		case r.Gap.From-c.seq-1 > c.doubt:
 			c.hole(r, c.seq+1, r.Gap.From-1)
 		case r.Gap.From == c.seq+1 && r.Prev != c.hash:
-			c.found(r, DamageEquivocation, "the record does not follow from the one before it")
+			c.found(r, record.DamageEquivocation, "the record does not follow from the one before it")
 		}
 	case missing > c.doubt:
 		c.hole(r, c.seq+1, r.Seq-1)
 	case missing == 0 && r.Prev != c.hash:
-		c.found(r, DamageEquivocation, "the record does not follow from the one before it")
+		c.found(r, record.DamageEquivocation, "the record does not follow from the one before it")
 	}
 }
 
@@ -242,29 +243,29 @@ func (c *checker) follow(r *Record) {
 // reordering. What does not fit counts as removed.
 const maxHoles = 256
 
-func (c *checker) hole(r *Record, from, to uint64) {
-	finding := c.found(r, DamageRemoved, "%d records before this one are missing", to-from+1)
+func (c *checker) hole(r *record.Record, from, to uint64) {
+	finding := c.found(r, record.DamageRemoved, "%d records before this one are missing", to-from+1)
 	if len(c.holes) < maxHoles {
 		c.holes = append(c.holes, hole{from, to, finding})
 	}
 }
 
 // outOfOrder takes a record with a number that the ledger has passed.
-func (c *checker) outOfOrder(r *Record, hash Hash) {
+func (c *checker) outOfOrder(r *record.Record, hash record.Hash) {
 	i := slices.IndexFunc(c.holes, func(h hole) bool { return h.from <= r.Seq && r.Seq <= h.to })
 	if i < 0 {
 		if c.seq-r.Seq < uint64(len(c.recent)) && c.recent[r.Seq%uint64(len(c.recent))] != hash {
-			c.found(r, DamageEquivocation, "another record with this number came before it")
+			c.found(r, record.DamageEquivocation, "another record with this number came before it")
 		} else {
-			c.found(r, DamageReplayed, "the record was there before")
+			c.found(r, record.DamageReplayed, "the record was there before")
 		}
 		return
 	}
 	// It is not missing after all.
 	h := c.holes[i]
-	c.report.Damage[DamageReordered]++
-	if f := h.finding; f != nil && f.Damage == DamageRemoved {
-		f.Damage, f.Detail = DamageReordered, "a record that this one follows comes after it"
+	c.report.Damage[record.DamageReordered]++
+	if f := h.finding; f != nil && f.Damage == record.DamageRemoved {
+		f.Damage, f.Detail = record.DamageReordered, "a record that this one follows comes after it"
 	}
 	c.holes = slices.Delete(c.holes, i, i+1)
 	if h.from < r.Seq {
@@ -274,40 +275,40 @@ func (c *checker) outOfOrder(r *Record, hash Hash) {
 		c.holes = append(c.holes, hole{r.Seq + 1, h.to, h.finding})
 	}
 	if h.from == h.to {
-		if c.report.Damage[DamageRemoved]--; c.report.Damage[DamageRemoved] == 0 {
-			delete(c.report.Damage, DamageRemoved)
+		if c.report.Damage[record.DamageRemoved]--; c.report.Damage[record.DamageRemoved] == 0 {
+			delete(c.report.Damage, record.DamageRemoved)
 		}
 	}
 }
 
 // begin checks the first record of a writer that the ledger has not met.
-func (c *checker) begin(r *Record) {
-	want := (*Head)(nil)
+func (c *checker) begin(r *record.Record) {
+	want := (*record.Head)(nil)
 	if c.writer != "" {
-		want = &Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}
+		want = &record.Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}
 	}
 	switch {
 	case r.Seq != 1:
 		if r.Seq-1 > c.doubt || c.doubt == 0 {
-			c.found(r, DamageRemoved, "the first records of the writer are missing")
+			c.found(r, record.DamageRemoved, "the first records of the writer are missing")
 		}
 	case want == nil && r.Session.Previous == nil:
 	case want == nil:
 		if c.doubt == 0 {
-			c.found(r, DamageRemoved, "the records of the writers before it are missing")
+			c.found(r, record.DamageRemoved, "the records of the writers before it are missing")
 		}
 	case r.Session.Previous == nil:
-		c.found(r, DamageEquivocation, "the writer begins as if the ledger were empty")
+		c.found(r, record.DamageEquivocation, "the writer begins as if the ledger were empty")
 	case *r.Session.Previous == *want:
 		c.sameTree(r)
 	case r.Session.Previous.Writer != want.Writer:
-		c.found(r, DamageRemoved, "the records of the writer before it are missing")
+		c.found(r, record.DamageRemoved, "the records of the writer before it are missing")
 	case r.Session.Previous.Seq > want.Seq:
 		if r.Session.Previous.Seq-want.Seq > c.doubt {
-			c.found(r, DamageRemoved, "%d records before this one are missing", r.Session.Previous.Seq-want.Seq)
+			c.found(r, record.DamageRemoved, "%d records before this one are missing", r.Session.Previous.Seq-want.Seq)
 		}
 	default:
-		c.found(r, DamageEquivocation, "the writer follows another record than the one before it")
+		c.found(r, record.DamageEquivocation, "the writer follows another record than the one before it")
 	}
 	c.endWriter()
 	if c.writer != "" {
@@ -331,10 +332,10 @@ func (c *checker) finish() error {
 	c.index, c.at = end.index, end.at
 	c.endWriter()
 	if c.writer != "" {
-		c.report.Head = &Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}
+		c.report.Head = &record.Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}
 	}
 	if c.index == 0 {
-		c.found(nil, DamageRemoved, "the ledger holds no record")
+		c.found(nil, record.DamageRemoved, "the ledger holds no record")
 	}
 	c.finishTree()
 	return nil

@@ -9,13 +9,14 @@ import (
 	"path/filepath"
 
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 )
 
 // A Checkpoint is the newest signed head of a ledger, and what tools that know
 // transparency logs need to check it.
 type Checkpoint struct {
-	Ledger string   // the origin
-	Head   TreeHead // what it covers
+	Ledger string          // the origin
+	Head   record.TreeHead // what it covers
 
 	// Signed is the checkpoint as it stands in the ledger: a C2SP
 	// tlog-checkpoint. Kept where the ledger's holder cannot change it, it
@@ -138,9 +139,9 @@ func (s *survey) note(f *frame, index uint64) {
 	if s.prover.Size() == int64(index) { // visit may have appended it, to be proved
 		s.prover.Append(f.leaf, false)
 	}
-	if r := f.record; r != nil && (r.Kind == KindSession || r.Kind == KindRotate) {
+	if r := f.record; r != nil && (r.Kind == record.KindSession || r.Kind == record.KindRotate) {
 		stated := statedByRoot{env: append([]byte(nil), f.env...), index: index}
-		if r.Kind == KindSession {
+		if r.Kind == record.KindSession {
 			stated.session = newSession(r, f.hash)
 		}
 		s.roots = append(s.roots, stated)
@@ -185,7 +186,7 @@ func (s *survey) checkpoint() (*Checkpoint, error) {
 	}
 	return &Checkpoint{
 		Ledger: s.head.Origin,
-		Head:   TreeHead{Records: uint64(s.head.Size), Root: Hash(s.head.Root)},
+		Head:   record.TreeHead{Records: uint64(s.head.Size), Root: record.Hash(s.head.Root)},
 		Signed: s.head.note,
 		Key:    key,
 	}, nil

@@ -1,27 +1,31 @@
 package evidence
 
-import "slices"
+import (
+	"slices"
+
+	"example.com/safeconduct/evidence/record"
+)
 
 // verdictDeny is a Decision's Verdict.
 const verdictDeny = "deny"
 
 // A runCheck is what a checker knows of one run.
 type runCheck struct {
-	start   Hash // of the payload of run.start
-	known   bool // start is
-	started bool // the run has, or had, a run.start
+	start   record.Hash // of the payload of run.start
+	known   bool        // start is
+	started bool        // the run has, or had, a run.start
 	ended   bool
 	late    bool // seen first long after its end, so that its numbers are not known
 	seq     uint64
-	hash    Hash
+	hash    record.Hash
 	intents uint64
-	missed  uint64          // of the run's records
-	missing uint64          // checker.missing at the run's last record
-	open    map[uint32]Call // those without an outcome, as they began
+	missed  uint64                 // of the run's records
+	missing uint64                 // checker.missing at the run's last record
+	open    map[uint32]record.Call // those without an outcome, as they began
 }
 
 // run checks what the record says about its run.
-func (c *checker) run(sub Subject, r *Record, hash Hash) {
+func (c *checker) run(sub record.Subject, r *record.Record, hash record.Hash) {
 	if r.Run == "" {
 		return
 	}
@@ -30,17 +34,17 @@ func (c *checker) run(sub Subject, r *Record, hash Hash) {
 		run = c.ended[r.Run] // a call that outlives its run
 	}
 	if run == nil {
-		run = &runCheck{open: make(map[uint32]Call)}
+		run = &runCheck{open: make(map[uint32]record.Call)}
 		c.enter(r, run, hash)
-	} else if r.Kind == KindStart {
-		c.found(r, DamageInconsistent, "the run begins twice")
+	} else if r.Kind == record.KindStart {
+		c.found(r, record.DamageInconsistent, "the run begins twice")
 	}
 	c.runs[r.Run] = run
 	switch {
-	case r.Kind == KindStart:
-	case run.known && sub != (Subject{SubjectRun, run.start}):
-		c.found(r, DamageSpliced, "the subject is not the run's beginning")
-	case !run.known && sub.Name == SubjectRun:
+	case r.Kind == record.KindStart:
+	case run.known && sub != (record.Subject{Name: record.SubjectRun, Digest: run.start}):
+		c.found(r, record.DamageSpliced, "the subject is not the run's beginning")
+	case !run.known && sub.Name == record.SubjectRun:
 		run.known, run.start = true, sub.Digest
 	}
 	c.runSeq(r, run)
@@ -48,16 +52,16 @@ func (c *checker) run(sub Subject, r *Record, hash Hash) {
 		c.report.Late++
 	}
 	switch r.Kind {
-	case KindIntent:
+	case record.KindIntent:
 		if _, open := run.open[r.Call.ID]; open {
-			c.found(r, DamageInconsistent, "call %d begins twice", r.Call.ID)
+			c.found(r, record.DamageInconsistent, "call %d begins twice", r.Call.ID)
 		}
 		run.open[r.Call.ID] = *r.Call
 		run.intents++
 		c.report.Calls++
-	case KindOutcome:
+	case record.KindOutcome:
 		c.outcome(r, run)
-	case KindEnd:
+	case record.KindEnd:
 		c.runEnd(r, run)
 	}
 	run.seq, run.hash, run.missing = r.RunSeq, hash, c.missing
@@ -84,9 +88,9 @@ func (c *checker) retire(id string, run *runCheck) {
 }
 
 // enter takes the first record that is seen of a run.
-func (c *checker) enter(r *Record, run *runCheck, hash Hash) {
+func (c *checker) enter(r *record.Record, run *runCheck, hash record.Hash) {
 	switch {
-	case r.Kind == KindStart:
+	case r.Kind == record.KindStart:
 		run.started, run.known, run.start = true, true, hash
 		c.report.Runs++
 	case r.RunSeq == 1:
@@ -101,50 +105,50 @@ func (c *checker) enter(r *Record, run *runCheck, hash Hash) {
 }
 
 // runSeq checks the record's number within its run.
-func (c *checker) runSeq(r *Record, run *runCheck) {
+func (c *checker) runSeq(r *record.Record, run *runCheck) {
 	if r.RunSeq <= run.seq {
-		c.found(r, DamageInconsistent, "runSeq %d follows %d", r.RunSeq, run.seq)
+		c.found(r, record.DamageInconsistent, "runSeq %d follows %d", r.RunSeq, run.seq)
 		return
 	}
 	missed := r.RunSeq - run.seq - 1
 	if missed > c.missing-run.missing {
-		c.found(r, DamageInconsistent, "runSeq %d follows %d", r.RunSeq, run.seq)
+		c.found(r, record.DamageInconsistent, "runSeq %d follows %d", r.RunSeq, run.seq)
 	}
 	run.missed += missed
 }
 
-func (c *checker) outcome(r *Record, run *runCheck) {
+func (c *checker) outcome(r *record.Record, run *runCheck) {
 	switch began, open := run.open[r.Call.ID]; {
 	case !open && run.missed == 0:
-		c.found(r, DamageOutcome, "call %d ends and did not begin", r.Call.ID)
+		c.found(r, record.DamageOutcome, "call %d ends and did not begin", r.Call.ID)
 	case open && began != *r.Call:
-		c.found(r, DamageInconsistent, "call %d ends as another one than it began as", r.Call.ID)
+		c.found(r, record.DamageInconsistent, "call %d ends as another one than it began as", r.Call.ID)
 	}
 	delete(run.open, r.Call.ID)
 	switch r.Outcome.Result {
-	case ResultDone:
+	case record.ResultDone:
 		c.report.Done++
-		if slices.ContainsFunc(r.Decisions, func(d Decision) bool { return d.Verdict == verdictDeny && !d.Shadow }) {
+		if slices.ContainsFunc(r.Decisions, func(d record.Decision) bool { return d.Verdict == verdictDeny && !d.Shadow }) {
 			c.report.Overruled++
 		}
-	case ResultDenied:
+	case record.ResultDenied:
 		c.report.Denied++
-	case ResultFailed:
+	case record.ResultFailed:
 		c.report.Failed++
-	case ResultCancelled:
+	case record.ResultCancelled:
 		c.report.Cancelled++
 	}
 }
 
-func (c *checker) runEnd(r *Record, run *runCheck) {
+func (c *checker) runEnd(r *record.Record, run *runCheck) {
 	whole := run.missed == 0 && !run.late
 	switch {
 	case run.ended:
-		c.found(r, DamageInconsistent, "the run ends twice")
+		c.found(r, record.DamageInconsistent, "the run ends twice")
 	case r.RunEnd.Records != r.RunSeq,
 		whole && r.RunEnd.Calls != run.intents,
 		whole && r.RunEnd.Head != run.hash:
-		c.found(r, DamageInconsistent, "the run's end does not agree with its records")
+		c.found(r, record.DamageInconsistent, "the run's end does not agree with its records")
 	}
 	run.ended = true
 }

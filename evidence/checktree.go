@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"errors"
-	"fmt"
 	"slices"
 
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 )
 
 // A mark is where a frame is, and its number.
@@ -26,7 +26,7 @@ type reign struct {
 func (c *checker) signed(f *frame, n uint64) {
 	r := f.record
 	s := f.session
-	if r.Kind == KindSession {
+	if r.Kind == record.KindSession {
 		c.lastRoot = append(c.lastRoot[:0], f.env...)
 		if s == nil { // nothing was trusted
 			s = newSession(r, f.hash)
@@ -40,11 +40,11 @@ func (c *checker) signed(f *frame, n uint64) {
 	switch s := c.session; {
 	case s == nil:
 	case r.Time.Before(s.notBefore):
-		c.found(r, DamageExpiredKey, "the record is %v older than its session", s.notBefore.Sub(r.Time))
+		c.found(r, record.DamageExpiredKey, "the record is %v older than its session", s.notBefore.Sub(r.Time))
 	case r.Time.After(s.notAfter):
-		c.found(r, DamageExpiredKey, "the record is %v younger than its session may be", r.Time.Sub(s.notAfter))
+		c.found(r, record.DamageExpiredKey, "the record is %v younger than its session may be", r.Time.Sub(s.notAfter))
 	case s.last != 0 && n > s.last:
-		c.found(r, DamageExpiredKey, "the root key of its session is trusted up to record %d", s.last)
+		c.found(r, record.DamageExpiredKey, "the root key of its session is trusted up to record %d", s.last)
 	}
 }
 
@@ -64,13 +64,13 @@ func (c *checker) grow(f *frame) error {
 
 // sameTree checks that the ledger so far is the one that a writer found. Where
 // something else is wrong with it, that follows.
-func (c *checker) sameTree(r *Record) {
-	have := TreeHead{uint64(c.tree.Size()), Hash(c.tree.Root())}
+func (c *checker) sameTree(r *record.Record) {
+	have := record.TreeHead{Records: uint64(c.tree.Size()), Root: record.Hash(c.tree.Root())}
 	switch {
 	case *r.Session.Tree == have:
 		c.agreed = have.Records
 	case c.report.First == nil:
-		c.found(r, DamageRewritten, "the %d records before it are not the %d that the writer found", have.Records, r.Session.Tree.Records)
+		c.found(r, record.DamageRewritten, "the %d records before it are not the %d that the writer found", have.Records, r.Session.Tree.Records)
 		c.report.Proven = c.agreed
 	}
 }
@@ -142,7 +142,7 @@ func (c *checker) expectTiles(dir string) (err error) {
 // finishTree compares the tree with the checkpoints, and with how far the tiles go.
 func (c *checker) finishTree() {
 	size := c.tree.Size()
-	c.report.Root = Hash(c.tree.Root())
+	c.report.Root = record.Hash(c.tree.Root())
 	sound := c.report.First == nil // what follows does not follow from damage before
 	end := mark{c.index, c.at}
 	c.over = true
@@ -152,7 +152,7 @@ func (c *checker) finishTree() {
 	}
 	c.index, c.at = end.index, end.at
 	if c.reach > size+int64(c.torn) {
-		c.found(nil, DamageRolledBack, "%s is of %d records, and %d are there", c.tile, c.reach, size)
+		c.found(nil, record.DamageRolledBack, "%s is of %d records, and %d are there", c.tile, c.reach, size)
 	}
 }
 
@@ -189,16 +189,16 @@ func (c *checker) lastTile() error {
 // compare checks the ledger of so many records against a checkpoint.
 func (c *checker) compare(a *anchor, size int64, sound bool) {
 	if a.note == nil {
-		c.found(nil, DamageMalformed, "%s is not a checkpoint", a.name)
+		c.found(nil, record.DamageMalformed, "%s is not a checkpoint", a.name)
 		return
 	}
 	if c.report.Ledger != "" && a.Origin != c.report.Ledger {
-		c.found(nil, DamageSpliced, "%s is of the ledger %q", a.name, brief(a.Origin))
+		c.found(nil, record.DamageSpliced, "%s is of the ledger %q", a.name, record.Brief(a.Origin))
 		return
 	}
 	bad := c.signer(a)
-	if bad != nil && bad.damage == DamageEdited {
-		c.found(nil, bad.damage, "%s", bad.detail)
+	if bad != nil && bad.Damage == record.DamageEdited {
+		c.found(nil, bad.Damage, "%s", bad.Detail)
 		return
 	}
 	if a.Size > size {
@@ -206,14 +206,14 @@ func (c *checker) compare(a *anchor, size int64, sound bool) {
 			return // the bad frames may have been these records
 		}
 		if bad == nil && a.Size <= size+int64(len(c.window)) {
-			c.found(nil, DamageRewritten, "the first %d records, of which a signature covers %d, are not those that %s covers", a.Size, size, a.name)
+			c.found(nil, record.DamageRewritten, "the first %d records, of which a signature covers %d, are not those that %s covers", a.Size, size, a.name)
 			return
 		}
 		unknown := ""
-		if bad != nil && bad.damage == DamageUnknownKey {
+		if bad != nil && bad.Damage == record.DamageUnknownKey {
 			unknown = ", and no session of the ledger signed it"
 		}
-		c.found(nil, DamageRolledBack, "%s covers %d records, and %d are there%s", a.name, a.Size, size, unknown)
+		c.found(nil, record.DamageRolledBack, "%s covers %d records, and %d are there%s", a.name, a.Size, size, unknown)
 		return
 	}
 	if a.Size > 0 {
@@ -221,21 +221,21 @@ func (c *checker) compare(a *anchor, size int64, sound bool) {
 	}
 	switch {
 	case bad != nil:
-		c.found(nil, bad.damage, "%s", bad.detail)
+		c.found(nil, bad.Damage, "%s", bad.Detail)
 	case a.Size == 0 || a.root == a.Root:
 		c.agreed = max(c.agreed, uint64(a.Size))
 		if a.own {
-			c.report.Checkpoint = &TreeHead{uint64(a.Size), Hash(a.Root)}
+			c.report.Checkpoint = &record.TreeHead{Records: uint64(a.Size), Root: record.Hash(a.Root)}
 		}
 	case sound || !a.own:
-		c.found(nil, DamageRewritten, "the first %d records are not those that %s covers", a.Size, a.name)
+		c.found(nil, record.DamageRewritten, "the first %d records are not those that %s covers", a.Size, a.name)
 		c.report.Proven = min(c.report.Proven, c.agreed)
 	}
 }
 
 // signer returns nil where a session of the ledger that was in force signed a
 // checkpoint, and else what is wrong.
-func (c *checker) signer(a *anchor) *recordError {
+func (c *checker) signer(a *anchor) *record.Error {
 	var keys []ed25519.PublicKey
 	for _, r := range c.reigns {
 		keys = append(keys, r.session.key)
@@ -243,11 +243,11 @@ func (c *checker) signer(a *anchor) *recordError {
 	_, key, err := tiles.Open(a.note, keys...)
 	switch {
 	case errors.Is(err, tiles.ErrUnknownKey):
-		return &recordError{DamageUnknownKey, fmt.Sprintf("%s covers %d records, and no session of the ledger signed it", a.name, a.Size)}
+		return record.Errorf(record.DamageUnknownKey, "%s covers %d records, and no session of the ledger signed it", a.name, a.Size)
 	case err != nil: // it was parsed before: what is wrong is a signature
-		return &recordError{DamageEdited, fmt.Sprintf("the signature of %s is not of its text", a.name)}
+		return record.Errorf(record.DamageEdited, "the signature of %s is not of its text", a.name)
 	case !c.reigned(key, uint64(a.Size)):
-		return &recordError{DamageExpiredKey, fmt.Sprintf("the session that signed %s does not reach record %d", a.name, a.Size)}
+		return record.Errorf(record.DamageExpiredKey, "the session that signed %s does not reach record %d", a.name, a.Size)
 	}
 	return nil
 }

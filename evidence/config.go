@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
@@ -31,7 +32,7 @@ type Config struct {
 	Ledger string
 
 	// Signing says what the session keys sign. If it is empty, SignRecords.
-	Signing Signing
+	Signing record.Signing
 
 	// ReadOnly names the tools that have no side effects, as they were
 	// registered: they run without waiting for their intent to be durable.
@@ -46,7 +47,7 @@ type Config struct {
 	// it had not been asked. It is called before each call, by any number of
 	// goroutines, and must not keep the call's Input. If it panics, or gives a
 	// word of its own, the call is treated as EffectsDurable. It may be nil.
-	Effects func(middleware.Call) Effects
+	Effects func(middleware.Call) record.Effects
 
 	// Patience bounds how long a call waits for its intent to be durable. If it
 	// is zero, 5 seconds.
@@ -73,7 +74,7 @@ type Config struct {
 	// written. It is called from one goroutine and should be quick: later
 	// records wait for it. If neither it nor Payloads keeps the contents, no
 	// commitment can ever be opened.
-	Disclose func(Disclosure)
+	Disclose func(record.Disclosure)
 
 	// OmitMadeUp leaves out of records what a model made up in the place of a
 	// name: of a tool that is neither registered nor was offered to it, of a
@@ -102,7 +103,7 @@ type Config struct {
 
 	// Predecessor is the ledger that a new one succeeds. It may be nil, and
 	// must be where the ledger is not new.
-	Predecessor *Predecessor
+	Predecessor *record.Predecessor
 
 	// Exporters ship the records of the ledger. None of them delays a call.
 	Exporters []Exporter

@@ -8,9 +8,11 @@ import (
 	"slices"
 	"strings"
 
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
 // maxContent bounds the JSON of a content. A larger one is committed to by its
@@ -40,9 +42,9 @@ func (r *Recorder) snapshot(input any, offered []string) (snap any, kept int) {
 
 // An oversized content is one that is too large.
 type oversized struct {
-	value           rawJSON // what is committed to
-	size            int     // of a text
-	asked, answered Record  // what the builder says of it as an input, and as an output
+	value           rawJSON       // what is committed to
+	size            int           // of a text
+	asked, answered record.Record // what the builder says of it as an input, and as an output
 }
 
 // tooLarge returns what is committed to in place of a snapshot whose JSON turns
@@ -202,7 +204,7 @@ func encodeForeign(v any) (raw rawJSON) {
 		}
 	}()
 	var buf cappedBuffer
-	e := jsontext.NewEncoder(&buf, json.Deterministic(true), jsontext.AllowInvalidUTF8(true), encoding)
+	e := jsontext.NewEncoder(&buf, json.Deterministic(true), jsontext.AllowInvalidUTF8(true), jsonv1.FormatDurationAsNano(true))
 	err := errors.Join(e.WriteToken(jsontext.BeginArray), e.WriteToken(jsontext.BeginArray), e.WriteToken(jsontext.BeginArray))
 	if err == nil {
 		err = json.MarshalEncode(e, v)
@@ -218,7 +220,7 @@ func encodeForeign(v any) (raw rawJSON) {
 
 func opaque(v any) rawJSON {
 	raw := append([]byte(nil), `{"type":`...)
-	raw, _ = jsontext.AppendQuote(raw, clean(fmt.Sprintf("%T", v), maxName)) // fails on invalid UTF-8 only
+	raw, _ = jsontext.AppendQuote(raw, cleanName(fmt.Sprintf("%T", v))) // fails on invalid UTF-8 only
 	return rawJSON{append(raw, '}')}
 }
 

@@ -12,17 +12,18 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 	"pgregory.net/rapid"
 )
 
 // contentsOf makes one call with an input and an output and returns the records of
 // its intent and outcome, with what opens their contents.
-func contentsOf(t testing.TB, c middleware.Call, output any) (intent, outcome *evidence.Record, opens map[string]evidence.Disclosure) {
+func contentsOf(t testing.TB, c middleware.Call, output any) (intent, outcome *record.Record, opens map[string]record.Disclosure) {
 	t.Helper()
 	dir := newDir(t)
-	opens = make(map[string]evidence.Disclosure)
-	r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Disclose: func(d evidence.Disclosure) { opens[d.Commitment()] = d }})
+	opens = make(map[string]record.Disclosure)
+	r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Disclose: func(d record.Disclosure) { opens[d.Commitment()] = d }})
 	if _, err := call(t, r, c, say(output)); err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +36,7 @@ func contentsOf(t testing.TB, c middleware.Call, output any) (intent, outcome *e
 }
 
 // opened returns the value that is committed to.
-func opened(t testing.TB, c *evidence.Content, opens map[string]evidence.Disclosure) string {
+func opened(t testing.TB, c *record.Content, opens map[string]record.Disclosure) string {
 	t.Helper()
 	_, value, err := opens[c.Commitment].Open()
 	if err != nil {
@@ -63,7 +64,7 @@ func TestALargeContentCostsLittleMemory(t *testing.T) {
 				var cfg evidence.Config
 				got := ""
 				if kept {
-					cfg.Disclose = func(d evidence.Disclosure) { got = d.Encoded }
+					cfg.Disclose = func(d record.Disclosure) { got = d.Encoded }
 				}
 				r := open(t, newDir(t), cfg)
 				spent := allocated(func() {
@@ -173,7 +174,7 @@ func TestAContentIsBoundedWhateverItsType(t *testing.T) {
 	}
 	request := &middleware.ModelRequest{Model: "m", Messages: []middleware.Message{{Role: "human", Parts: []middleware.Part{{Text: long}}}}}
 	intent, _, opens := contentsOf(t, middleware.Call{Kind: middleware.KindModel, Name: "m", Input: request}, "ok")
-	if q := intent.Request; q == nil || q.Model != "m" || q.Messages[0] != (evidence.Message{Role: "human", Size: over}) {
+	if q := intent.Request; q == nil || q.Model != "m" || q.Messages[0] != (record.Message{Role: "human", Size: over}) {
 		t.Errorf("got request %+v", q)
 	}
 	if got := opened(t, intent.Input, opens); got != `{"type":"*middleware.ModelRequest"}` {
@@ -250,7 +251,7 @@ func TestAFullQueueIsWaitedForWithPatience(t *testing.T) {
 		hang := make(chan struct{})
 		var hung sync.Once
 		cfg := evidence.Config{Queue: 4, ReadOnly: []string{"read"}, Patience: 3 * time.Second}
-		cfg.Disclose = func(evidence.Disclosure) { hung.Do(func() { <-hang }) } // holds up all that comes after
+		cfg.Disclose = func(record.Disclosure) { hung.Do(func() { <-hang }) } // holds up all that comes after
 		dir := newDir(t)
 		r := open(t, dir, cfg)
 		read := middleware.Call{Kind: middleware.KindTool, Name: "read", Input: ""}

@@ -238,10 +238,3 @@ func (w *contentWriter) comma(i int) {
 		w.add(",")
 	}
 }
-
-func comma(dst []byte, i int) []byte {
-	if i > 0 {
-		dst = append(dst, ',')
-	}
-	return dst
-}

@@ -15,6 +15,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 	"pgregory.net/rapid"
 )
 
@@ -88,7 +89,7 @@ func TestRandomDamageIsFound(t *testing.T) {
 	run.outcome(call, done)
 	run.end()
 	f.open()
-	f.signing = evidence.SignCheckpoints
+	f.signing = record.SignCheckpoints
 	f.open()
 	f.run("run-d", "mail")
 	l := f.ledger()
@@ -159,7 +160,7 @@ func TestTilesAreCompared(t *testing.T) {
 		name := tiles.TilePath(0, 1, 256)
 		flip(t, filepath.Join(dir, filepath.FromSlash(name)), 99, 1)
 		report := verify(t, dir)
-		if report.Intact() || report.First.Damage != evidence.DamageTile || !strings.Contains(report.First.Detail, name) || report.Proven != uint64(n) {
+		if report.Intact() || report.First.Damage != record.DamageTile || !strings.Contains(report.First.Detail, name) || report.Proven != uint64(n) {
 			t.Errorf("%d records: got %v and %d proven, want a wrong %s", n, report.First, report.Proven, name)
 		}
 	}
@@ -210,7 +211,7 @@ func TestTilesBeyondTheTree(t *testing.T) {
 				}
 				return
 			}
-			if report.Intact() || report.First.Damage != evidence.DamageRolledBack || !strings.Contains(report.First.Detail, tt.tile+" ") {
+			if report.Intact() || report.First.Damage != record.DamageRolledBack || !strings.Contains(report.First.Detail, tt.tile+" ") {
 				t.Errorf("got %v, want %s beyond the tree", report.First, tt.tile)
 			}
 			if !errors.Is(err, evidence.ErrDamaged) || !strings.Contains(err.Error(), tt.tile+" ") {
@@ -249,12 +250,12 @@ func TestSegmentsAreGone(t *testing.T) {
 // An expectation is what a verifier needs to know beside a ledger, and what it
 // must find.
 type expectation struct {
-	Exit        int             `json:"exit"`             // 0: intact, 1: damaged
-	Damage      evidence.Damage `json:"damage,omitempty"` // the first
-	Record      uint64          `json:"record,omitempty"` // where
-	Keys        []string        `json:"keys"`             // trusted, PKIX in base64
-	Ledger      string          `json:"ledger,omitempty"`
-	Checkpoints []string        `json:"checkpoints,omitempty"` // from elsewhere
+	Exit        int           `json:"exit"`             // 0: intact, 1: damaged
+	Damage      record.Damage `json:"damage,omitempty"` // the first
+	Record      uint64        `json:"record,omitempty"` // where
+	Keys        []string      `json:"keys"`             // trusted, PKIX in base64
+	Ledger      string        `json:"ledger,omitempty"`
+	Checkpoints []string      `json:"checkpoints,omitempty"` // from elsewhere
 }
 
 // The corpus is for verifiers in other languages too. It has no policies.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
@@ -34,7 +35,7 @@ const (
 // middle of a disk operation, or from outside. It prints each call whose tool was
 // reached: its intent is durable then.
 func crash() {
-	cfg := evidence.Config{Key: testKey(1), Ledger: "crash", Signing: evidence.Signing(os.Getenv(crashSign))}
+	cfg := evidence.Config{Key: testKey(1), Ledger: "crash", Signing: record.Signing(os.Getenv(crashSign))}
 	cfg.Small(16 << 10)
 	at, _ := strconv.ParseInt(os.Getenv(crashAt), 10, 64)
 	how := os.Getenv(crashHow)
@@ -154,7 +155,7 @@ func wantRecovered(t *testing.T, dir string, c crashed, cfg evidence.Config) {
 	wantIntact(t, dir)
 	there := make(map[string]bool)
 	for _, e := range entries(t, dir) {
-		if e.Record.Kind == evidence.KindIntent {
+		if e.Record.Kind == record.KindIntent {
 			there[fmt.Sprintf("%s %d", e.Record.Run, e.Record.Call.ID)] = true
 		}
 	}

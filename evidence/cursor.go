@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 )
 
 const (
@@ -50,16 +51,16 @@ func cursorKey(root crypto.Signer, ledger string) ([]byte, error) {
 // the format, one of JSON, and the HMAC-SHA-256 of both. All before the place was
 // shipped or parked.
 type shipCursor struct {
-	Bytes    int64      `json:"bytes"` // of the frames before the place
-	Exporter string     `json:"exporter"`
-	Last     Hash       `json:"last"` // leaf hash of the record before the place
-	Ledger   string     `json:"ledger"`
-	LastAt   int64      `json:"lastAt"` // where that begins in the segment
-	Offset   int64      `json:"offset"`
-	Parked   uint64     `json:"parked"`
-	Refused  []*Refusal `json:"refused,omitempty"` // the parked that no record says of yet
-	Segment  uint64     `json:"segment"`
-	Shipped  uint64     `json:"shipped"`
+	Bytes    int64             `json:"bytes"` // of the frames before the place
+	Exporter string            `json:"exporter"`
+	Last     record.Hash       `json:"last"` // leaf hash of the record before the place
+	Ledger   string            `json:"ledger"`
+	LastAt   int64             `json:"lastAt"` // where that begins in the segment
+	Offset   int64             `json:"offset"`
+	Parked   uint64            `json:"parked"`
+	Refused  []*record.Refusal `json:"refused,omitempty"` // the parked that no record says of yet
+	Segment  uint64            `json:"segment"`
+	Shipped  uint64            `json:"shipped"`
 }
 
 // newCursor returns one of a sink that has nothing.
@@ -100,11 +101,11 @@ func parseCursor(b, key []byte) (*shipCursor, error) {
 		return nil, errors.New("the root key in force did not make it, or it has another form")
 	}
 	switch {
-	case c.Segment == 0 || c.Offset < int64(len(segmentHeader)) || c.Bytes < 0 || c.Shipped > maxInt || c.Parked > maxInt:
+	case c.Segment == 0 || c.Offset < int64(len(segmentHeader)) || c.Bytes < 0 || c.Shipped > record.MaxInt || c.Parked > record.MaxInt:
 		return nil, errors.New("a number is out of range")
 	}
 	for _, f := range c.Refused {
-		if f == nil || f.validate() != nil || f.Exporter != c.Exporter {
+		if f == nil || f.Validate() != nil || f.Exporter != c.Exporter {
 			return nil, errors.New("what it says of refusals makes no sense")
 		}
 	}
@@ -154,7 +155,7 @@ func (c *shipCursor) check(dir string) error {
 		return err
 	}
 	defer func() { _ = f.Close() }() // only read
-	if c.LastAt < int64(len(segmentHeader)) || c.Offset-c.LastAt <= frameHeader || c.Offset-c.LastAt > frameHeader+MaxEnvelope {
+	if c.LastAt < int64(len(segmentHeader)) || c.Offset-c.LastAt <= frameHeader || c.Offset-c.LastAt > frameHeader+record.MaxEnvelope {
 		return other
 	}
 	frame := make([]byte, c.Offset-c.LastAt)
@@ -193,4 +194,4 @@ func bytesBefore(dir string, at place) (int64, error) {
 	return n, nil
 }
 
-func leafOf(env []byte) Hash { return Hash(tiles.LeafHash(env)) }
+func leafOf(env []byte) record.Hash { return record.Hash(tiles.LeafHash(env)) }

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 func cursorFile(dir, exporter string) string {
@@ -372,7 +373,7 @@ func FuzzCursor(f *testing.F) {
 			Bytes, Offset, LastAt int64
 			Shipped, Parked       uint64
 			Ledger, Exporter      string
-			Last                  evidence.Hash
+			Last                  record.Hash
 			Refused               []struct{ Count uint64 }
 		}
 		if err := json.Unmarshal(line, &c); err != nil || c.Segment == 0 || c.Offset < 23 || c.Bytes < 0 || c.Shipped > 1<<53 || c.Parked > 1<<53 {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
@@ -118,11 +119,11 @@ func TestDiskFails(t *testing.T) {
 			if got := all[len(all)-1].Segment; got != tt.after {
 				t.Errorf("the last record is in segment %d, want %d", got, tt.after)
 			}
-			effects := make(map[evidence.Effects]int)
+			effects := make(map[record.Effects]int)
 			for _, e := range all {
 				effects[e.Record.Effects]++
 			}
-			if effects[evidence.EffectsDurable] != 5 || effects[evidence.EffectsReadOnly] != 1 || effects[evidence.EffectsBestEffort] != 1 {
+			if effects[record.EffectsDurable] != 5 || effects[record.EffectsReadOnly] != 1 || effects[record.EffectsBestEffort] != 1 {
 				t.Errorf("got effects %v", effects)
 			}
 		})
@@ -149,7 +150,7 @@ func TestNthOperationFails(t *testing.T) {
 	}
 }
 
-func nthOperation(t *testing.T, n int, how string, signing evidence.Signing) (reached bool) {
+func nthOperation(t *testing.T, n int, how string, signing record.Signing) (reached bool) {
 	dir := newDir(t)
 	var ops, armed, lied atomic.Int32
 	cfg := evidence.Config{Signing: signing}
@@ -496,7 +497,7 @@ func TestOpenRefusesHolesBetweenSegments(t *testing.T) {
 		if !errors.Is(err, evidence.ErrDamaged) {
 			t.Errorf("segment %d: got %v, want ErrDamaged", to, err)
 		}
-		wantDamage(t, verify(t, dir), evidence.DamageRemoved)
+		wantDamage(t, verify(t, dir), record.DamageRemoved)
 		if r != nil {
 			_ = r.Close(t.Context())
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/osfile"
 )
 
@@ -27,14 +28,14 @@ func (r *Recorder) Erase(ctx context.Context, commitment, reason, authority stri
 		return errors.New("evidence: erase: that is not a commitment, which is 43 characters of base64url")
 	case reason == "" || authority == "":
 		return errors.New("evidence: erase: there must be a reason and an authority")
-	case reason != clean(reason, maxReason) || authority != clean(authority, maxReason):
-		return fmt.Errorf("evidence: erase: reason and authority are UTF-8 of at most %d bytes", maxReason)
+	case reason != record.Clean(reason, record.MaxReason) || authority != record.Clean(authority, record.MaxReason):
+		return fmt.Errorf("evidence: erase: reason and authority are UTF-8 of at most %d bytes", record.MaxReason)
 	}
 	if err := r.erase(ctx, commitment); err != nil {
 		return fmt.Errorf("evidence: erase %s: %w", commitment, err)
 	}
-	statement := Erased{Authority: authority, Commitment: commitment, Reason: reason}
-	done, err := r.queue.put(true, &event{kind: KindErased, body: statement}, nil)
+	statement := record.Erased{Authority: authority, Commitment: commitment, Reason: reason}
+	done, err := r.queue.put(true, &event{kind: record.KindErased, body: statement}, nil)
 	if err == nil {
 		err = await(ctx, done)
 	}

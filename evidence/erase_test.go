@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
@@ -30,7 +31,7 @@ func oneCall(t testing.TB, cfg evidence.Config) (dir string, r *evidence.Recorde
 		t.Fatal(err)
 	}
 	for _, e := range entries(t, dir) {
-		if e.Record.Kind == evidence.KindIntent {
+		if e.Record.Kind == record.KindIntent {
 			return dir, r, e
 		}
 	}
@@ -53,7 +54,7 @@ func TestErase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if name, value, err := d.Open(); err != nil || name != evidence.ContentInput || string(value) != `"`+secret+`"` || d.Record != intent.Record.ID {
+	if name, value, err := d.Open(); err != nil || name != record.ContentInput || string(value) != `"`+secret+`"` || d.Record != intent.Record.ID {
 		t.Errorf("got %s %s of %s, %v", name, value, d.Record, err)
 	}
 	before := wantIntact(t, dir)
@@ -74,8 +75,8 @@ func TestErase(t *testing.T) {
 	}
 	all := entries(t, dir)
 	last := all[len(all)-1].Record
-	want := evidence.Erased{Authority: "dpo@example.com", Commitment: commitment, Reason: "asked for by the subject"}
-	if last.Kind != evidence.KindErased || *last.Erased != want {
+	want := record.Erased{Authority: "dpo@example.com", Commitment: commitment, Reason: "asked for by the subject"}
+	if last.Kind != record.KindErased || *last.Erased != want {
 		t.Errorf("got %s %+v, want %+v", last.Kind, last.Erased, want)
 	}
 }
@@ -206,13 +207,13 @@ func TestSegments(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		spoil func(dir string) error
-		want  evidence.Damage
+		want  record.Damage
 	}{
-		"removed":   {func(dir string) error { return os.Remove(evidence.SegmentPath(dir, 3)) }, evidence.DamageRemoved},
-		"cut":       {func(dir string) error { return os.Truncate(evidence.SegmentPath(dir, 3), 1000) }, evidence.DamageTruncated},
-		"emptied":   {func(dir string) error { return os.Truncate(evidence.SegmentPath(dir, 3), 0) }, evidence.DamageTruncated},
-		"last one":  {func(dir string) error { return os.Remove(evidence.SegmentPath(dir, uint64(report.Segments))) }, evidence.DamageRolledBack},
-		"exchanged": {exchange, evidence.DamageReordered},
+		"removed":   {func(dir string) error { return os.Remove(evidence.SegmentPath(dir, 3)) }, record.DamageRemoved},
+		"cut":       {func(dir string) error { return os.Truncate(evidence.SegmentPath(dir, 3), 1000) }, record.DamageTruncated},
+		"emptied":   {func(dir string) error { return os.Truncate(evidence.SegmentPath(dir, 3), 0) }, record.DamageTruncated},
+		"last one":  {func(dir string) error { return os.Remove(evidence.SegmentPath(dir, uint64(report.Segments))) }, record.DamageRolledBack},
+		"exchanged": {exchange, record.DamageReordered},
 	} {
 		spoiled := newDir(t)
 		if err := os.CopyFS(spoiled, os.DirFS(dir)); err != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
@@ -101,7 +102,7 @@ func ExampleGenerateKey() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(len(evidence.KeyID(key.Public().(ed25519.PublicKey))))
+	fmt.Println(len(record.KeyID(key.Public().(ed25519.PublicKey))))
 	// Output: 64
 }
 
@@ -143,9 +144,9 @@ func ExampleRead() {
 		}
 		r := entry.Record
 		switch r.Kind {
-		case evidence.KindIntent:
+		case record.KindIntent:
 			fmt.Println(r.Seq, r.Kind, r.Call.Kind, r.Call.Name, r.Effects)
-		case evidence.KindOutcome:
+		case record.KindOutcome:
 			fmt.Println(r.Seq, r.Kind, r.Outcome.Result, r.Decisions[0].Gate, r.Decisions[0].Verdict)
 		default:
 			fmt.Println(r.Seq, r.Kind)
@@ -164,7 +165,7 @@ func ExampleRead() {
 func ExampleSink() {
 	var sink evidence.Sink = func(ctx context.Context, envelopes [][]byte) error {
 		for _, env := range envelopes {
-			r, err := evidence.ParseEnvelope(env)
+			r, err := record.Parse(env)
 			if err != nil {
 				return err
 			}
@@ -194,9 +195,9 @@ func ExampleDisclosure() {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	kept := make(map[string]evidence.Disclosure)
+	kept := make(map[string]record.Disclosure)
 	recorder, err := evidence.Open(dir, evidence.Config{
-		Disclose: func(d evidence.Disclosure) { kept[d.Commitment()] = d },
+		Disclose: func(d record.Disclosure) { kept[d.Commitment()] = d },
 	})
 	if err != nil {
 		panic(err)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 )
 
 // ExportEnvelopes writes the signed records of the ledger in dir, each as one
@@ -27,7 +28,7 @@ func ExportEnvelopes(w io.Writer, dir string) (n uint64, err error) {
 			failed = pending // it was not the end
 		case f.bad != nil:
 			pending = fmt.Errorf("%w: segment %d, offset %d: %w", ErrDamaged, f.at.segment, f.at.offset, f.bad)
-			if f.bad.damage != DamageTruncated {
+			if f.bad.damage != record.DamageTruncated {
 				failed = pending
 			}
 		case f.err != nil:

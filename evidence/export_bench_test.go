@@ -3,6 +3,7 @@ package evidence
 import (
 	"os"
 
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/osfile"
 	"example.com/safeconduct/middleware"
 )
@@ -22,16 +23,16 @@ func NewEmitter(r *Recorder, limit int) *Emitter {
 	if r != nil {
 		q = r.queue
 	} else { // as if a writer had been there
-		q.add(&event{kind: KindSession, body: Session{}}, moment{wall: q.began}, false)
+		q.add(&event{kind: record.KindSession, body: record.Session{}}, moment{wall: q.began}, false)
 		q.events = make([]event, 0, limit)
 	}
 	run := &middleware.Run{
 		ID: "AGXW5INJQKQOVWIHOIHGUVTVY4", Identity: middleware.Identity{Session: "s-1", Subject: "alice", Tenant: "acme"},
 	}
 	return &Emitter{q, run, event{
-		kind: KindIntent, run: new(runState),
+		kind: record.KindIntent, run: new(runState),
 		call:  callRef{id: 4, parent: 1, kind: middleware.KindTool, name: "calculator"},
-		input: "19*23", kept: len("19*23"), effects: EffectsReadOnly,
+		input: "19*23", kept: len("19*23"), effects: record.EffectsReadOnly,
 		balances: []middleware.Balance{{Gate: "budget", Scope: "run", Limit: "tool calls", Max: 100, Used: 3}},
 	}}
 }

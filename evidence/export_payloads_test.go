@@ -3,6 +3,8 @@ package evidence
 import (
 	"context"
 	"os"
+
+	"example.com/safeconduct/evidence/record"
 )
 
 // A PayloadStore keeps contents.
@@ -22,11 +24,11 @@ func (p *PayloadStore) Break(write func(f *os.File, b []byte) (int, error)) { p.
 func (p *PayloadStore) BreakSync(sync func(dir *os.Root) error) { p.s.sync = sync }
 
 // These are the methods of the store.
-func (p *PayloadStore) Put(d Disclosure)                          { p.s.put(d.Commitment(), d) }
-func (p *PayloadStore) PutAs(commitment string, d Disclosure)     { p.s.put(commitment, d) }
-func (p *PayloadStore) Get(commitment string) (Disclosure, error) { return p.s.get(commitment) }
-func (p *PayloadStore) Flush(ctx context.Context) error           { return p.s.flush(ctx) }
-func (p *PayloadStore) Close(ctx context.Context) error           { return p.s.close(ctx) }
+func (p *PayloadStore) Put(d record.Disclosure)                          { p.s.put(d.Commitment(), d) }
+func (p *PayloadStore) PutAs(commitment string, d record.Disclosure)     { p.s.put(commitment, d) }
+func (p *PayloadStore) Get(commitment string) (record.Disclosure, error) { return p.s.get(commitment) }
+func (p *PayloadStore) Flush(ctx context.Context) error                  { return p.s.flush(ctx) }
+func (p *PayloadStore) Close(ctx context.Context) error                  { return p.s.close(ctx) }
 func (p *PayloadStore) Stats() (kept, dropped uint64, bytes int64) {
 	return p.s.stats()
 }
@@ -43,7 +45,7 @@ func (p *PayloadStore) Waiting() int {
 }
 
 // SealPayload returns the file of a disclosure.
-func SealPayload(key []byte, commitment string, d Disclosure) ([]byte, error) {
+func SealPayload(key []byte, commitment string, d record.Disclosure) ([]byte, error) {
 	_, b, err := sealPayload(nil, nil, key, commitment, d)
 	return b, err
 }
@@ -58,7 +60,7 @@ func SealText(key []byte, commitment string, text []byte) ([]byte, error) {
 }
 
 // UnsealPayload reads the content of a file.
-func UnsealPayload(file, key []byte, commitment string) (Disclosure, error) {
+func UnsealPayload(file, key []byte, commitment string) (record.Disclosure, error) {
 	return unsealPayload(file, key, commitment)
 }
 

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/delivery"
 )
 
@@ -23,10 +24,10 @@ func LongError(n int) error {
 }
 
 // Commit commits to a content as it is recorded, and returns what opens it.
-func Commit(input any) (Content, Disclosure) {
+func Commit(input any) (record.Content, record.Disclosure) {
 	snap, _ := snapshot(input)
-	c, encoded := newCommitter().commit(ContentInput, snap, true)
-	return c, Disclosure{Encoded: encoded}
+	c, encoded := newCommitter().commit(record.ContentInput, snap, true)
+	return c, record.Disclosure{Encoded: encoded}
 }
 
 // Unquoted returns s with nothing between its quotes.

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"crypto"
-	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
@@ -10,6 +9,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"example.com/safeconduct/evidence/record"
 )
 
 // Faults are errors that a disk gives. A nil func means that it works.
@@ -109,23 +110,6 @@ func (c *Config) Free(free func() (int64, error)) {
 	c.disk.free = func(string) (int64, error) { return free() }
 }
 
-// Seal signs a payload and returns the envelope.
-func Seal(key ed25519.PrivateKey, payload []byte) []byte {
-	return appendEnvelope(nil, payload, KeyID(key.Public().(ed25519.PublicKey)), ed25519.Sign(key, appendPAE(nil, payload)))
-}
-
-// EncodePayload returns the payload of a record.
-func EncodePayload(s Subject, r *Record) ([]byte, error) { return appendPayload(nil, s, r), nil }
-
-// ReflectPayload returns the payload of a record as reflection makes it.
-func ReflectPayload(s Subject, r *Record) ([]byte, error) { return reflectPayload(nil, s, r) }
-
-// ParsePayload parses a payload.
-func ParsePayload(b []byte) (Subject, *Record, error) { return parsePayload(b) }
-
-// PAE returns what is signed.
-func PAE(payload []byte) []byte { return appendPAE(nil, payload) }
-
 // Segment returns the bytes of a segment with the envelopes.
 func Segment(envelopes ...[]byte) []byte {
 	b := []byte(segmentHeader)
@@ -139,7 +123,7 @@ func Segment(envelopes ...[]byte) []byte {
 func SegmentPath(dir string, n uint64) string { return segmentPath(dir, n) }
 
 // FrameDamages returns what is wrong with the frames of a segment.
-func FrameDamages(r io.Reader) (all []Damage, err error) {
+func FrameDamages(r io.Reader) (all []record.Damage, err error) {
 	fr, err := newFrameReader(r)
 	for {
 		var bad *frameError
@@ -175,26 +159,11 @@ func ReadFrames(r io.Reader) (good, bad int, err error) {
 		if err != nil {
 			return good, bad, err
 		}
-		if len(env) == 0 || len(env) > MaxEnvelope {
+		if len(env) == 0 || len(env) > record.MaxEnvelope {
 			panic("an envelope out of bounds")
 		}
 		good++
 	}
-}
-
-// Clean is clean.
-func Clean(s string, limit int) string { return clean(s, limit) }
-
-// SplitEnvelope parses an envelope.
-func SplitEnvelope(b []byte) (payload []byte, ids []string, sigs [][]byte, err error) {
-	var e envelope
-	if err := e.parse(b); err != nil {
-		return nil, nil, nil, err
-	}
-	for _, s := range e.signatures {
-		ids, sigs = append(ids, string(s.keyID)), append(sigs, s.sig)
-	}
-	return e.payload, ids, sigs, nil
 }
 
 // Break has the writer panic at the next record.

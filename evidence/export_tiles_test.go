@@ -14,6 +14,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 	"golang.org/x/mod/sumdb/note"
 )
 
@@ -102,7 +103,7 @@ func TestExportTiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if root, err := r.Root(head.Size); err != nil || root != head.Root || evidence.Hash(root) != cp.Head.Root {
+	if root, err := r.Root(head.Size); err != nil || root != head.Root || record.Hash(root) != cp.Head.Root {
 		t.Errorf("the root of the tiles: got %v, %v, want %v", root, err, head.Root)
 	}
 	var got [][]byte

@@ -4,8 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
+
+	"example.com/safeconduct/evidence/record"
 )
 
 // An Exporter says how a [Sink] gets the records of a ledger, from its beginning
@@ -63,12 +64,8 @@ type Exporter struct {
 	OpenFor time.Duration
 }
 
-const (
-	maxExporterName = 64
-
-	// exporterNames says which names exporters can have.
-	exporterNames = "lower-case letters, digits, - and _, and at most 64 of them"
-)
+// exporterNames says which names exporters can have.
+const exporterNames = "lower-case letters, digits, - and _, and at most 64 of them"
 
 // complete returns e with its documented defaults. It panics where e makes no
 // sense.
@@ -77,7 +74,7 @@ func (e Exporter) complete() Exporter {
 	switch {
 	case e.Sink == nil:
 		panic("evidence: Open: an exporter without a sink")
-	case !isExporterName(e.Name):
+	case !record.IsExporterName(e.Name):
 		panic(fmt.Sprintf("evidence: Open: an exporter cannot be called %q", e.Name))
 	case e.Concurrency < 0 || e.Timeout < 0 || e.MinBackoff < 0 || e.MaxBackoff < 0 || e.Attempts < 0 || e.OpenFor < 0:
 		panic("evidence: Open: negative bound of an exporter")
@@ -88,10 +85,6 @@ func (e Exporter) complete() Exporter {
 		e.Concurrency = 1
 	}
 	return e
-}
-
-func isExporterName(s string) bool {
-	return s != "" && len(s) <= maxExporterName && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
 }
 
 // ExporterStats are the counts of an [Exporter]. Shipped, Parked and Lag are of

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 // A store is a sink that keeps what it gets and fails when it is told to.
@@ -92,7 +93,7 @@ func TestExport(t *testing.T) {
 		t.Errorf("got stats %+v", st)
 	}
 	for _, env := range s.got() {
-		if _, err := evidence.ParseEnvelope(env); err != nil {
+		if _, err := record.Parse(env); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"example.com/safeconduct/evidence/record"
 )
 
 // followEvery is how often Follow looks for more.
@@ -45,7 +47,7 @@ type follower struct {
 	yield func(Entry, error) bool
 	at    place // of the next frame; segment 0 before the first
 	bad   place // of the frame that was bad when it was last looked at
-	env   envelope
+	env   record.Envelope
 
 	read func(f *os.File) io.ReaderAt // tests have files grow meanwhile; nil: as they are
 }

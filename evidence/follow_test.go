@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 // followed makes an empty ledger and returns how to follow it: next waits for
@@ -127,7 +128,7 @@ func TestFollowARecorder(t *testing.T) {
 		if seq++; e.Record.Seq != seq {
 			t.Fatalf("got record %d, want %d", e.Record.Seq, seq)
 		}
-		if e.Record.Kind == evidence.KindEnd {
+		if e.Record.Kind == record.KindEnd {
 			if ends++; ends == 20 {
 				break
 			}

@@ -14,6 +14,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 )
 
 // A forger makes ledgers by hand, record by record: what a writer would, and what
@@ -23,7 +24,7 @@ type forger struct {
 	origin  string
 	root    ed25519.PrivateKey
 	session ed25519.PrivateKey
-	signing evidence.Signing
+	signing record.Signing
 	salt    int // tells apart forgers whose records must differ
 
 	now      time.Time
@@ -32,19 +33,19 @@ type forger struct {
 	sessions int
 	writer   string
 	seq      uint64
-	prev     evidence.Hash
+	prev     record.Hash
 
 	envs  [][]byte
 	tree  tiles.Tree
-	spoil func(r *evidence.Record) // has the last word on each record
-	out   func(env []byte)         // gets the envelopes, if they are not to be kept
+	spoil func(r *record.Record) // has the last word on each record
+	out   func(env []byte)       // gets the envelopes, if they are not to be kept
 	sign  func(payload []byte, keys ...ed25519.PrivateKey) []byte
 }
 
 var dayOne = time.Date(2026, 3, 20, 14, 5, 0, 0, time.UTC)
 
 func newForger(t testing.TB) *forger {
-	return &forger{t: t, origin: "prod", root: testKey(1), signing: evidence.SignRecords, now: dayOne, sign: sealAll}
+	return &forger{t: t, origin: "prod", root: testKey(1), signing: record.SignRecords, now: dayOne, sign: sealAll}
 }
 
 // sealAll returns the envelope of a payload with a signature by each key.
@@ -55,18 +56,20 @@ func sealAll(payload []byte, keys ...ed25519.PrivateKey) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		sig := base64.StdEncoding.EncodeToString(ed25519.Sign(key, evidence.PAE(payload)))
-		b = append(b, `{"keyid":"`+evidence.KeyID(public(key))+`","sig":"`+sig+`"}`...)
+		sig := base64.StdEncoding.EncodeToString(ed25519.Sign(key, record.AppendPAE(nil, payload)))
+		b = append(b, `{"keyid":"`+record.KeyID(public(key))+`","sig":"`+sig+`"}`...)
 	}
 	return append(b, `]}`...)
 }
+
+func seal(key ed25519.PrivateKey, payload []byte) []byte { return sealAll(payload, key) }
 
 func (f *forger) id() string {
 	f.ids++
 	return fmt.Sprintf("019d0c2e-5b1f-7c39-9cc2-%04x%08x", f.salt, f.ids)
 }
 
-func hashOf(s string) evidence.Hash { return sha256.Sum256([]byte(s)) }
+func hashOf(s string) record.Hash { return sha256.Sum256([]byte(s)) }
 
 func pkix(pub ed25519.PublicKey) []byte {
 	der, err := x509.MarshalPKIXPublicKey(pub)
@@ -77,7 +80,7 @@ func pkix(pub ed25519.PublicKey) []byte {
 }
 
 // add appends a record: s and what all records have are filled in.
-func (f *forger) add(r *evidence.Record, s evidence.Subject, keys ...ed25519.PrivateKey) evidence.Hash {
+func (f *forger) add(r *record.Record, s record.Subject, keys ...ed25519.PrivateKey) record.Hash {
 	f.t.Helper()
 	f.seq++
 	f.now = f.now.Add(250 * time.Millisecond)
@@ -88,10 +91,7 @@ func (f *forger) add(r *evidence.Record, s evidence.Subject, keys ...ed25519.Pri
 		f.spoil(r)
 	}
 	f.seq = r.Seq
-	payload, err := evidence.EncodePayload(s, r)
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	payload := record.AppendPayload(nil, s, r)
 	f.prev = sha256.Sum256(payload)
 	f.put(f.sign(payload, keys...))
 	return f.prev
@@ -107,16 +107,16 @@ func (f *forger) put(env []byte) {
 }
 
 // record appends a record of no run, or of a run, as the session signs it.
-func (f *forger) record(r *evidence.Record, s evidence.Subject) evidence.Hash {
+func (f *forger) record(r *record.Record, s record.Subject) record.Hash {
 	f.t.Helper()
-	if f.signing == evidence.SignCheckpoints && r.Kind != evidence.KindEnd { // a run is a group
+	if f.signing == record.SignCheckpoints && r.Kind != record.KindEnd { // a run is a group
 		return f.add(r, s)
 	}
 	return f.add(r, s, f.session)
 }
 
-func (f *forger) ofLedger() evidence.Subject {
-	return evidence.Subject{Name: evidence.SubjectLedger, Digest: hashOf(f.origin)}
+func (f *forger) ofLedger() record.Subject {
+	return record.Subject{Name: record.SubjectLedger, Digest: hashOf(f.origin)}
 }
 
 // open begins a writer.
@@ -124,24 +124,24 @@ func (f *forger) open() {
 	f.t.Helper()
 	s := f.newSession()
 	if f.seq > 0 {
-		s.Previous = &evidence.Head{Hash: f.prev, Seq: f.seq, Writer: f.writer}
-		s.Tree = &evidence.TreeHead{Records: uint64(f.tree.Size()), Root: evidence.Hash(f.tree.Root())}
+		s.Previous = &record.Head{Hash: f.prev, Seq: f.seq, Writer: f.writer}
+		s.Tree = &record.TreeHead{Records: uint64(f.tree.Size()), Root: record.Hash(f.tree.Root())}
 	}
-	f.writer, f.seq, f.prev, f.elapsed = f.id(), 0, evidence.Hash{}, 0
-	f.add(&evidence.Record{Kind: evidence.KindSession, Session: s}, f.ofLedger(), f.root)
+	f.writer, f.seq, f.prev, f.elapsed = f.id(), 0, record.Hash{}, 0
+	f.add(&record.Record{Kind: record.KindSession, Session: s}, f.ofLedger(), f.root)
 }
 
 // renew has another session key take over.
 func (f *forger) renew() {
 	f.t.Helper()
-	f.add(&evidence.Record{Kind: evidence.KindSession, Session: f.newSession()}, f.ofLedger(), f.root)
+	f.add(&record.Record{Kind: record.KindSession, Session: f.newSession()}, f.ofLedger(), f.root)
 }
 
-func (f *forger) newSession() *evidence.Session {
+func (f *forger) newSession() *record.Session {
 	f.sessions++
 	f.session = testKey(byte(10 + f.sessions))
-	return &evidence.Session{
-		Key: evidence.KeyID(public(f.session)), Public: pkix(public(f.session)), Signing: f.signing,
+	return &record.Session{
+		Key: record.KeyID(public(f.session)), Public: pkix(public(f.session)), Signing: f.signing,
 		NotBefore: f.now.Add(-time.Minute), NotAfter: f.now.Add(24 * time.Hour),
 	}
 }
@@ -149,33 +149,33 @@ func (f *forger) newSession() *evidence.Session {
 // rotate hands over to another root key.
 func (f *forger) rotate(next ed25519.PrivateKey) {
 	f.t.Helper()
-	f.add(&evidence.Record{Kind: evidence.KindRotate, Rotate: &evidence.Rotate{
-		Key: evidence.KeyID(public(next)), Public: pkix(public(next)),
+	f.add(&record.Record{Kind: record.KindRotate, Rotate: &record.Rotate{
+		Key: record.KeyID(public(next)), Public: pkix(public(next)),
 	}}, f.ofLedger(), f.root, next)
 	f.root = next
 }
 
 // deliver says that a sink refused records, and that a breaker opened.
-func (f *forger) deliver(ranges ...evidence.Range) {
+func (f *forger) deliver(ranges ...record.Range) {
 	f.t.Helper()
-	refused := &evidence.Refusal{Exporter: "collector", Ranges: ranges, Error: []string{"http.400"}}
+	refused := &record.Refusal{Exporter: "collector", Ranges: ranges, Error: []string{"http.400"}}
 	for _, r := range ranges {
 		refused.Count += r.To - r.From + 1
 	}
-	f.record(&evidence.Record{Kind: evidence.KindDeliveryFailed, Refused: refused}, f.ofLedger())
-	f.record(&evidence.Record{Kind: evidence.KindBreaker, Breaker: &evidence.Breaker{
+	f.record(&record.Record{Kind: record.KindDeliveryFailed, Refused: refused}, f.ofLedger())
+	f.record(&record.Record{Kind: record.KindBreaker, Breaker: &record.Breaker{
 		Exporter: "collector", State: "open", Changes: 1, Error: []string{"http.503"},
 	}}, f.ofLedger())
 }
 
 func (f *forger) gap(from, to uint64) {
 	f.t.Helper()
-	f.record(&evidence.Record{Kind: evidence.KindGap, Gap: &evidence.Gap{From: from, To: to, Count: to - from + 1, Reason: "the queue was full"}}, f.ofLedger())
+	f.record(&record.Record{Kind: record.KindGap, Gap: &record.Gap{From: from, To: to, Count: to - from + 1, Reason: "the queue was full"}}, f.ofLedger())
 }
 
 func (f *forger) erase() {
 	f.t.Helper()
-	f.record(&evidence.Record{Kind: evidence.KindErased, Erased: &evidence.Erased{
+	f.record(&record.Record{Kind: record.KindErased, Erased: &record.Erased{
 		Authority: "dpo", Commitment: someCommitment, Reason: "asked for",
 	}}, f.ofLedger())
 }
@@ -184,8 +184,8 @@ func (f *forger) erase() {
 type forgedRun struct {
 	f      *forger
 	id     string
-	start  evidence.Hash
-	head   evidence.Hash
+	start  record.Hash
+	head   record.Hash
 	seq    uint64
 	calls  uint64
 	lastID uint32
@@ -194,55 +194,55 @@ type forgedRun struct {
 func (f *forger) begin(id string) *forgedRun {
 	f.t.Helper()
 	run := &forgedRun{f: f, id: id, seq: 1}
-	run.start = f.record(&evidence.Record{
-		Kind: evidence.KindStart, Run: id, RunSeq: 1, Who: &evidence.Who{Subject: "alice"},
-	}, evidence.Subject{Name: evidence.SubjectRunID, Digest: hashOf(id)})
+	run.start = f.record(&record.Record{
+		Kind: record.KindStart, Run: id, RunSeq: 1, Who: &record.Who{Subject: "alice"},
+	}, record.Subject{Name: record.SubjectRunID, Digest: hashOf(id)})
 	run.head = run.start
 	return run
 }
 
-func (run *forgedRun) add(r *evidence.Record) {
+func (run *forgedRun) add(r *record.Record) {
 	run.f.t.Helper()
 	run.seq++
 	r.Run, r.RunSeq = run.id, run.seq
-	run.head = run.f.record(r, evidence.Subject{Name: evidence.SubjectRun, Digest: run.start})
+	run.head = run.f.record(r, record.Subject{Name: record.SubjectRun, Digest: run.start})
 }
 
 const someCommitment = "gTCTiuKqpMpYqMH9WSMDPFIFVzTv5pUSR4BknK_qoI4"
 
-func (run *forgedRun) intent(name string) *evidence.Call {
+func (run *forgedRun) intent(name string) *record.Call {
 	run.f.t.Helper()
 	return run.call("tool", name, 0)
 }
 
-func (run *forgedRun) call(kind, name string, parent uint32) *evidence.Call {
+func (run *forgedRun) call(kind, name string, parent uint32) *record.Call {
 	run.f.t.Helper()
 	run.calls++
 	run.lastID++
-	call := &evidence.Call{ID: run.lastID, Kind: kind, Name: name, Parent: parent}
-	r := &evidence.Record{Kind: evidence.KindIntent, Call: call, Input: &evidence.Content{Commitment: someCommitment, Size: 87}}
+	call := &record.Call{ID: run.lastID, Kind: kind, Name: name, Parent: parent}
+	r := &record.Record{Kind: record.KindIntent, Call: call, Input: &record.Content{Commitment: someCommitment, Size: 87}}
 	if kind == "tool" {
-		r.Effects = evidence.EffectsDurable
+		r.Effects = record.EffectsDurable
 	}
 	run.add(r)
 	return call
 }
 
-func (run *forgedRun) outcome(call *evidence.Call, o evidence.Outcome, ds ...evidence.Decision) {
+func (run *forgedRun) outcome(call *record.Call, o record.Outcome, ds ...record.Decision) {
 	run.f.t.Helper()
 	o.Latency = 698323
-	run.add(&evidence.Record{Kind: evidence.KindOutcome, Call: call, Outcome: &o, Decisions: ds})
+	run.add(&record.Record{Kind: record.KindOutcome, Call: call, Outcome: &o, Decisions: ds})
 }
 
 func (run *forgedRun) end() {
 	run.f.t.Helper()
-	run.add(&evidence.Record{Kind: evidence.KindEnd, RunEnd: &evidence.RunEnd{Calls: run.calls, Head: run.head, Records: run.seq + 1}})
+	run.add(&record.Record{Kind: record.KindEnd, RunEnd: &record.RunEnd{Calls: run.calls, Head: run.head, Records: run.seq + 1}})
 }
 
 var (
-	done   = evidence.Outcome{Result: evidence.ResultDone, Reached: true}
-	denied = evidence.Outcome{Result: evidence.ResultDenied, Gate: "tools", Code: "tool_not_allowed", Reason: "shell is not on the list"}
-	deny   = evidence.Decision{Gate: "tools", Verdict: "deny", Code: "tool_not_allowed", Reason: "shell is not on the list", Elapsed: 6352}
+	done   = record.Outcome{Result: record.ResultDone, Reached: true}
+	denied = record.Outcome{Result: record.ResultDenied, Gate: "tools", Code: "tool_not_allowed", Reason: "shell is not on the list"}
+	deny   = record.Decision{Gate: "tools", Verdict: "deny", Code: "tool_not_allowed", Reason: "shell is not on the list", Elapsed: 6352}
 )
 
 // run appends a run of one call for each name: a shell is denied. Four records

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 // both is a verdict on ledgers of both ways to sign.
@@ -66,7 +67,7 @@ func withoutKey() []attempt {
 		both("a record becomes another writer's", refused("edited at 21"), editAt(20, `"v":1,"writer":"019d`, `"v":1,"writer":"019e`)),
 		{name: "records of another writer's stand for a group", do: without(func(s *scene) {
 			f := s.after(13)
-			f.signing, f.writer, f.seq = evidence.SignCheckpoints, f.id(), 20
+			f.signing, f.writer, f.seq = record.SignCheckpoints, f.id(), 20
 			f.begin("forged-a")
 			f.begin("forged-b")
 			f.begin("forged-c")

@@ -7,6 +7,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 )
 
 // withCheckpoints is what is done to the ledger's checkpoint, which takes no key.
@@ -88,19 +89,19 @@ func withSessionKey() []attempt {
 			records: verdict{"rewritten at 26", "rewritten at 26", ""}, checkpoints: verdict{"rewritten at 26", "rewritten at 26", ""}},
 		both("the key in force changes one record", refused("equivocation at 20"), signed(18, `"id":"019d`, `"id":"019e`)),
 		both("the key in force signs two at one place", refused("equivocation at 27"), bare(26, func(f *forger) {
-			f.seq, f.signing = f.seq-1, evidence.SignRecords
+			f.seq, f.signing = f.seq-1, record.SignRecords
 			f.erase()
 		})),
 		both("the key in force signs what follows from nothing", refused("equivocation at 27"), bare(26, func(f *forger) {
-			f.prev, f.signing = hashOf("nothing"), evidence.SignRecords
+			f.prev, f.signing = hashOf("nothing"), record.SignRecords
 			f.erase()
 		})),
 		both("the key in force leaves records out", refused("removed at 27"), bare(26, func(f *forger) {
-			f.seq, f.signing = f.seq+3, evidence.SignRecords
+			f.seq, f.signing = f.seq+3, record.SignRecords
 			f.erase()
 		})),
 		both("the key in force declares a gap", forged,
-			sealed(26, func(f *forger) { f.seq += 3; f.signing = evidence.SignRecords; f.gap(f.seq-2, f.seq) })),
+			sealed(26, func(f *forger) { f.seq += 3; f.signing = record.SignRecords; f.gap(f.seq-2, f.seq) })),
 		both("the key in force signs for an earlier session", refused("unknown_key at 5"), without(func(s *scene) {
 			s.put(at(s.envs, 4, sealAll(decodePayload(s.t, s.envs[4]), testKey(13)))...)
 		})),
@@ -109,8 +110,8 @@ func withSessionKey() []attempt {
 		both("the key in force begins a writer", refused("unknown_key at 27"),
 			bare(26, func(f *forger) { f.root = f.session; f.open(); run(f) })),
 		both("the key in force rotates", refused("unknown_key at 27"), bare(26, func(f *forger) {
-			f.add(&evidence.Record{Kind: evidence.KindRotate, Rotate: &evidence.Rotate{
-				Key: evidence.KeyID(public(testKey(1))), Public: pkix(public(testKey(1))),
+			f.add(&record.Record{Kind: record.KindRotate, Rotate: &record.Rotate{
+				Key: record.KeyID(public(testKey(1))), Public: pkix(public(testKey(1))),
 			}}, f.ofLedger(), f.session)
 		})),
 		both("the key in force takes its time back", refused("expired_key at 27"),
@@ -131,7 +132,7 @@ func withSessionKey() []attempt {
 		}),
 		both("the key in force writes an overflow", verdict{"intact, 1 waiting", "intact", limitKey}, func(s *scene) {
 			f := s.stolen(26)
-			f.signing = evidence.SignRecords
+			f.signing = record.SignRecords
 			f.begin("forged")
 			s.file("overflow.seg", evidence.Segment(f.envs[26:]...))
 		}),

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 // What FORMAT.md says that a ledger cannot show, as it says it.
@@ -45,7 +46,7 @@ type verdict struct{ before, after, limit string }
 type scene struct {
 	t          testing.TB
 	dir        string
-	signing    evidence.Signing
+	signing    record.Signing
 	honest     *forger
 	checkpoint []byte
 	tile       []byte   // its only one; nil where it has none
@@ -54,7 +55,7 @@ type scene struct {
 
 // honestLedger makes a ledger of two writers, in which all is that can be. With more
 // records than a tile has hashes, where it is long.
-func honestLedger(t testing.TB, signing evidence.Signing, long bool) *forger {
+func honestLedger(t testing.TB, signing record.Signing, long bool) *forger {
 	f := newForger(t)
 	f.signing = signing
 	f.open()
@@ -70,7 +71,7 @@ func honestLedger(t testing.TB, signing evidence.Signing, long bool) *forger {
 	f.open()                        // 13
 	f.run("run-c", "mail", "shell") // 14 to 19
 	f.erase()                       // 20
-	f.deliver(evidence.Range{From: 2, To: 3, Writer: f.writer})
+	f.deliver(record.Range{From: 2, To: 3, Writer: f.writer})
 	f.run("run-d", "mail") // 23 to 26
 	for long && f.tree.Size() < 300 {
 		f.run("run-"+f.id(), "mail")
@@ -78,7 +79,7 @@ func honestLedger(t testing.TB, signing evidence.Signing, long bool) *forger {
 	return f
 }
 
-func newScene(t testing.TB, signing evidence.Signing, long bool) *scene {
+func newScene(t testing.TB, signing record.Signing, long bool) *scene {
 	t.Helper()
 	f := honestLedger(t, signing, long)
 	s := &scene{t: t, dir: newDir(t), signing: signing, honest: f, checkpoint: f.checkpoint()}
@@ -141,7 +142,7 @@ func (s *scene) after(n int) *forger {
 // unsigned is a run of nobody's after the first n records.
 func (s *scene) unsigned(n int) [][]byte {
 	f := s.after(n)
-	f.signing = evidence.SignCheckpoints
+	f.signing = record.SignCheckpoints
 	run := f.begin("forged")
 	run.outcome(run.intent("transfer_money"), done)
 	return f.envs[n:]
@@ -275,7 +276,7 @@ func (s *scene) wantLawful() (before, after, differs string) {
 	switch {
 	case differs == "forged":
 		s.t.Errorf("%s: nobody wrote that", said)
-	case differs == "stripped" && s.signing == evidence.SignRecords:
+	case differs == "stripped" && s.signing == record.SignRecords:
 		s.t.Errorf("%s: each record has its signature", said)
 	case differs == "cut" && claims == len(s.honest.envs) && intact:
 		s.t.Errorf("%s: a checkpoint or a tile covers more", said)
@@ -283,8 +284,8 @@ func (s *scene) wantLawful() (before, after, differs string) {
 		s.t.Errorf("%s: nothing is wrong with it", said)
 	case intact || !strings.HasPrefix(after, "intact"):
 	case waits && differs == "": // what was cut stands in the overflow
-	case strings.HasPrefix(before, string(evidence.DamageTile)):
-	case strings.HasPrefix(before, string(evidence.DamageTruncated)) && strings.Contains(after, "torn"):
+	case strings.HasPrefix(before, string(record.DamageTile)):
+	case strings.HasPrefix(before, string(record.DamageTruncated)) && strings.Contains(after, "torn"):
 	default:
 		s.t.Errorf("%s: the damage is gone", said)
 	}
@@ -335,7 +336,7 @@ func TestForgers(t *testing.T) {
 	}
 	_, limits, _ := strings.Cut(string(format), "## What it cannot show")
 	limits, _, _ = strings.Cut(limits, "\n## ")
-	run := func(t *testing.T, signing evidence.Signing, a attempt, want verdict, long bool) {
+	run := func(t *testing.T, signing record.Signing, a attempt, want verdict, long bool) {
 		t.Run(fmt.Sprintf("%s/%s", a.name, signing), func(t *testing.T) {
 			t.Parallel()
 			s := newScene(t, signing, long)
@@ -360,11 +361,11 @@ func TestForgers(t *testing.T) {
 		})
 	}
 	for _, a := range slices.Concat(withoutKey(), withCheckpoints(), withSessionKey()) {
-		run(t, evidence.SignRecords, a, a.records, false)
-		run(t, evidence.SignCheckpoints, a, a.checkpoints, false)
+		run(t, record.SignRecords, a, a.records, false)
+		run(t, record.SignCheckpoints, a, a.checkpoints, false)
 	}
 	for _, a := range withTiles() {
-		run(t, evidence.SignRecords, a, a.records, true)
-		run(t, evidence.SignCheckpoints, a, a.checkpoints, true)
+		run(t, record.SignRecords, a, a.records, true)
+		run(t, record.SignCheckpoints, a, a.checkpoints, true)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+
+	"example.com/safeconduct/evidence/record"
 )
 
 // A segment file is a line that says what it is, then frames:
@@ -42,7 +44,7 @@ func frameSum(frame []byte) uint32 {
 
 // A frameError reports bytes that are no frame.
 type frameError struct {
-	damage  Damage
+	damage  record.Damage
 	detail  string
 	skipped int64 // bytes up to the next frame, or the end
 }
@@ -59,7 +61,7 @@ type frameReader struct {
 // newFrameReader reads the header line. Where that is damaged it returns a
 // reader that starts at the first frame after it, and a *frameError.
 func newFrameReader(r io.Reader) (*frameReader, error) {
-	fr := &frameReader{r: bufio.NewReaderSize(r, 2*(frameHeader+MaxEnvelope))}
+	fr := &frameReader{r: bufio.NewReaderSize(r, 2*(frameHeader+record.MaxEnvelope))}
 	head, err := fr.r.Peek(len(segmentHeader))
 	switch {
 	case string(head) == segmentHeader:
@@ -70,9 +72,9 @@ func newFrameReader(r io.Reader) (*frameReader, error) {
 	case len(head) == len(segmentHeader) && bytes.HasPrefix(head, []byte(segmentFamily)):
 		return nil, ErrVersion
 	case len(head) < len(segmentHeader):
-		damage := DamageEdited
+		damage := record.DamageEdited
 		if bytes.HasPrefix([]byte(segmentHeader), head) {
-			damage = DamageTruncated
+			damage = record.DamageTruncated
 		}
 		fr.skip(len(head))
 		return fr, &frameError{damage, "the segment ends within its first line", int64(len(head))}
@@ -82,9 +84,9 @@ func newFrameReader(r io.Reader) (*frameReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &frameError{DamageEdited, "the segment's first line is not one", skipped}
+	e := &frameError{record.DamageEdited, "the segment's first line is not one", skipped}
 	if fr.atEOF() && last == 0 && first == 0 {
-		e.damage, e.detail = DamageTruncated, "the segment holds nothing but zeros"
+		e.damage, e.detail = record.DamageTruncated, "the segment holds nothing but zeros"
 	}
 	return fr, e
 }
@@ -97,7 +99,7 @@ func newFrameReaderAt(f io.ReadSeeker, offset int64) (*frameReader, error) {
 	if _, err := f.Seek(offset, io.SeekStart); err != nil {
 		return nil, unwrapPath(err)
 	}
-	return &frameReader{r: bufio.NewReaderSize(f, 2*(frameHeader+MaxEnvelope)), off: offset}, nil
+	return &frameReader{r: bufio.NewReaderSize(f, 2*(frameHeader+record.MaxEnvelope)), off: offset}, nil
 }
 
 // next returns the next envelope, which is valid until the next call, and the
@@ -122,17 +124,17 @@ func (fr *frameReader) next() (env []byte, off int64, err error) {
 	}
 	if whole > 0 && fr.plausibleAt(whole) {
 		fr.skip(whole)
-		return nil, off, &frameError{DamageEdited, "checksum differs", int64(whole)}
+		return nil, off, &frameError{record.DamageEdited, "checksum differs", int64(whole)}
 	}
 	skipped, last, err := fr.resync()
 	if err != nil {
 		return nil, off, err
 	}
-	e := &frameError{DamageEdited, fmt.Sprintf("%d bytes that are no frame", skipped), skipped}
+	e := &frameError{record.DamageEdited, fmt.Sprintf("%d bytes that are no frame", skipped), skipped}
 	// No frame ends in a zero, but file systems leave them in a tail that they
 	// made room for and did not fill.
 	if fr.atEOF() && (whole < 0 || last == 0) {
-		e.damage, e.detail = DamageTruncated, fmt.Sprintf("%d bytes of a frame that was not written to its end", skipped)
+		e.damage, e.detail = record.DamageTruncated, fmt.Sprintf("%d bytes of a frame that was not written to its end", skipped)
 	}
 	return nil, off, e
 }
@@ -146,7 +148,7 @@ func (fr *frameReader) peek() (env []byte, whole int, err error) {
 		return nil, -1, notEOF(err)
 	}
 	n := binary.BigEndian.Uint32(head)
-	if n == 0 || n > MaxEnvelope {
+	if n == 0 || n > record.MaxEnvelope {
 		return nil, 0, nil
 	}
 	frame, err := fr.r.Peek(frameHeader + int(n))
@@ -177,7 +179,7 @@ func (fr *frameReader) plausibleAt(n int) bool {
 		return false
 	}
 	next := binary.BigEndian.Uint32(ahead[n:])
-	return next > 0 && next <= MaxEnvelope
+	return next > 0 && next <= record.MaxEnvelope
 }
 
 // marker is how every envelope begins. Base64 has no brace, so that it stands
@@ -196,7 +198,7 @@ func (fr *frameReader) resync() (skipped int64, last byte, err error) {
 	}
 	skip(1)
 	for {
-		window, err := fr.r.Peek(frameHeader + MaxEnvelope)
+		window, err := fr.r.Peek(frameHeader + record.MaxEnvelope)
 		if err := notEOF(err); err != nil {
 			return fr.off - start, last, err
 		}
@@ -208,7 +210,7 @@ func (fr *frameReader) resync() (skipped int64, last byte, err error) {
 			at = bytes.Index(window[frameHeader:], marker)
 		}
 		switch {
-		case at < 0 && len(window) < frameHeader+MaxEnvelope:
+		case at < 0 && len(window) < frameHeader+record.MaxEnvelope:
 			skip(len(window)) // the end
 		case at < 0:
 			skip(len(window) - frameHeader - len(marker) + 1)

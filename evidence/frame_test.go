@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 // Bytes that look like the beginnings of many long frames take about as long to read
@@ -49,21 +50,21 @@ func TestATailOfZerosIsNoEdit(t *testing.T) {
 	good, zeros := string(evidence.Segment(env)), strings.Repeat("\x00", 40)
 	for name, tt := range map[string]struct {
 		segment string
-		want    []evidence.Damage
+		want    []record.Damage
 	}{
 		"nothing":               {good, nil},
-		"zeros":                 {good + zeros, []evidence.Damage{evidence.DamageTruncated}},
-		"one zero":              {good + "\x00", []evidence.Damage{evidence.DamageTruncated}},
-		"half a frame":          {good[:len(good)-1], []evidence.Damage{evidence.DamageTruncated}},
-		"text":                  {good + "this is no frame", []evidence.Damage{evidence.DamageEdited}},
-		"zeros, and text":       {good + zeros + "text", []evidence.Damage{evidence.DamageEdited}},
-		"text, and zeros":       {good + "this is no frame" + zeros, []evidence.Damage{evidence.DamageTruncated}},
-		"zeros within":          {good + zeros + good[len(evidence.Segment()):], []evidence.Damage{evidence.DamageEdited}},
-		"all zeros":             {zeros, []evidence.Damage{evidence.DamageTruncated}},
-		"zeros, and text alone": {zeros + "text", []evidence.Damage{evidence.DamageEdited}},
-		"text, and zeros alone": {"this is no segment" + zeros, []evidence.Damage{evidence.DamageEdited}},
-		"half a first line":     {good[:5], []evidence.Damage{evidence.DamageTruncated}},
-		"an edited byte":        {good[:len(good)-9] + "#" + good[len(good)-8:], []evidence.Damage{evidence.DamageEdited}},
+		"zeros":                 {good + zeros, []record.Damage{record.DamageTruncated}},
+		"one zero":              {good + "\x00", []record.Damage{record.DamageTruncated}},
+		"half a frame":          {good[:len(good)-1], []record.Damage{record.DamageTruncated}},
+		"text":                  {good + "this is no frame", []record.Damage{record.DamageEdited}},
+		"zeros, and text":       {good + zeros + "text", []record.Damage{record.DamageEdited}},
+		"text, and zeros":       {good + "this is no frame" + zeros, []record.Damage{record.DamageTruncated}},
+		"zeros within":          {good + zeros + good[len(evidence.Segment()):], []record.Damage{record.DamageEdited}},
+		"all zeros":             {zeros, []record.Damage{record.DamageTruncated}},
+		"zeros, and text alone": {zeros + "text", []record.Damage{record.DamageEdited}},
+		"text, and zeros alone": {"this is no segment" + zeros, []record.Damage{record.DamageEdited}},
+		"half a first line":     {good[:5], []record.Damage{record.DamageTruncated}},
+		"an edited byte":        {good[:len(good)-9] + "#" + good[len(good)-8:], []record.Damage{record.DamageEdited}},
 	} {
 		got, err := evidence.FrameDamages(strings.NewReader(tt.segment))
 		if err != nil || !slices.Equal(got, tt.want) {

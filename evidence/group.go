@@ -2,12 +2,12 @@ package evidence
 
 import (
 	"crypto/ed25519"
-	"encoding/base64"
 	"encoding/binary"
 	"runtime"
 	"sync"
 
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 )
 
 const (
@@ -66,7 +66,11 @@ func (b *group) layOut() {
 	at := 0
 	for i := range b.ends {
 		b.starts = append(b.starts, at)
-		at += frameHeader + b.session.envelopeSize(len(b.payload(i)), b.signs(i))
+		signatures := 0
+		if b.signs(i) {
+			signatures = 1
+		}
+		at += frameHeader + record.EnvelopeSize(len(b.payload(i)), signatures)
 	}
 	if cap(b.frames) < at {
 		b.frames = make([]byte, at, at+at/4)
@@ -81,34 +85,25 @@ func (b *group) layOut() {
 // signs reports whether record i carries a signature. The last one of a group
 // always does, and so covers the others: each holds the hash of the one before.
 func (b *group) signs(i int) bool {
-	return b.session.signing == SignRecords || i == b.count()-1
-}
-
-// envelopeSize returns how long the envelope of a payload of n bytes is.
-func (s *sessionKey) envelopeSize(n int, signed bool) int {
-	n = len(beforePayload+beforeType+PayloadType+beforeSignatures+afterSignatures) + base64.StdEncoding.EncodedLen(n)
-	if signed {
-		n += len(beforeKeyID+beforeSig+afterSig) + len(s.id) + base64.StdEncoding.EncodedLen(ed25519.SignatureSize)
-	}
-	return n
+	return b.session.signing == record.SignRecords || i == b.count()-1
 }
 
 // fill signs record i and writes its frame. The scratch is returned for the
 // next.
 func (b *group) fill(i int, scratch []byte) []byte {
 	payload := b.payload(i)
-	var sigs []signature
-	var one [1]signature
+	var sigs []record.Signature
+	var one [1]record.Signature
 	if b.signs(i) {
-		scratch = appendPAE(scratch[:0], payload)
-		one[0] = signature{[]byte(b.session.id), ed25519.Sign(b.session.key, scratch)}
+		scratch = record.AppendPAE(scratch[:0], payload)
+		one[0] = record.Signature{KeyID: []byte(b.session.id), Sig: ed25519.Sign(b.session.key, scratch)}
 		sigs = one[:]
 	}
 	frame := b.frames[b.starts[i]:]
 	if i+1 < len(b.starts) {
 		frame = b.frames[b.starts[i]:b.starts[i+1]]
 	}
-	env := appendSigned(frame[frameHeader:frameHeader], payload, sigs...)
+	env := record.AppendEnvelope(frame[frameHeader:frameHeader], payload, sigs...)
 	if len(env) != len(frame)-frameHeader {
 		panic("evidence: an envelope has another length than was laid out")
 	}
@@ -119,8 +114,8 @@ func (b *group) fill(i int, scratch []byte) []byte {
 }
 
 // single makes the group of one record that others than the session key sign.
-func (b *group) single(payload []byte, sigs ...signature) {
-	env := appendSigned(nil, payload, sigs...)
+func (b *group) single(payload []byte, sigs ...record.Signature) {
+	env := record.AppendEnvelope(nil, payload, sigs...)
 	b.ends = append(b.ends, 0)
 	b.frames = appendFrame(b.frames, env)
 	b.leaves = append(b.leaves, tiles.LeafHash(env))
@@ -174,19 +169,4 @@ func (s *signers) sign(b *group) {
 func (s *signers) stop() {
 	close(s.jobs)
 	s.running.Wait()
-}
-
-// appendSigned appends the envelope of payload with the signatures.
-func appendSigned(dst, payload []byte, sigs ...signature) []byte {
-	dst = append(dst, beforePayload...)
-	dst = base64.StdEncoding.AppendEncode(dst, payload)
-	dst = append(dst, beforeType+PayloadType+beforeSignatures...)
-	for i, sig := range sigs {
-		dst = append(comma(dst, i), beforeKeyID...)
-		dst = append(dst, sig.keyID...)
-		dst = append(dst, beforeSig...)
-		dst = base64.StdEncoding.AppendEncode(dst, sig.sig)
-		dst = append(dst, afterSig...)
-	}
-	return append(dst, afterSignatures...)
 }

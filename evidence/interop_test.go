@@ -22,6 +22,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 	"golang.org/x/mod/sumdb/note"
 
@@ -71,9 +72,9 @@ type recorded struct {
 	published [][]byte
 }
 
-// record makes a ledger with so many runs before a rotation and after it, and
+// recordRuns makes a ledger with so many runs before a rotation and after it, and
 // twice as many in each further opening.
-func record(t *testing.T, runs int, modes ...evidence.Signing) *recorded {
+func recordRuns(t *testing.T, runs int, modes ...record.Signing) *recorded {
 	t.Helper()
 	l := recorded{dir: newDir(t), origin: "interop.example/ledger"}
 	var mu sync.Mutex
@@ -121,7 +122,7 @@ func record(t *testing.T, runs int, modes ...evidence.Signing) *recorded {
 // sessions returns the session keys in their order.
 func (l *recorded) sessions(t *testing.T) (keys []ed25519.PublicKey) {
 	for _, e := range l.entries {
-		if e.Record.Kind == evidence.KindSession {
+		if e.Record.Kind == record.KindSession {
 			keys = append(keys, sessionKey(t, e.Envelope))
 		}
 	}
@@ -139,9 +140,9 @@ func (l *recorded) export(t *testing.T) (dir string) {
 }
 
 // modes are the ways to sign, one after the other.
-var modes = [][]evidence.Signing{
-	{evidence.SignRecords, evidence.SignCheckpoints},
-	{evidence.SignCheckpoints, evidence.SignRecords},
+var modes = [][]record.Signing{
+	{record.SignRecords, record.SignCheckpoints},
+	{record.SignCheckpoints, record.SignRecords},
 }
 
 // TestInteropFsck has Tessera's fsck check the tiles, entries and checkpoint of
@@ -150,7 +151,7 @@ func TestInteropFsck(t *testing.T) {
 	fsck := tool(t, "fsck")
 	for _, mode := range modes {
 		t.Run(string(mode[1]), func(t *testing.T) {
-			l := record(t, 20, mode...)
+			l := recordRuns(t, 20, mode...)
 			if n := len(l.entries); n < 3*256 || n%256 == 0 {
 				t.Fatalf("%d records leave no complete and partial tiles", n)
 			}
@@ -233,40 +234,40 @@ func TestInteropCosign(t *testing.T) {
 		return path
 	}
 	pub := func(key ed25519.PublicKey) string {
-		return file(evidence.KeyID(key), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: pkix(key)}))
+		return file(record.KeyID(key), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: pkix(key)}))
 	}
-	l := record(t, 1, evidence.SignRecords, evidence.SignRecords)
+	l := recordRuns(t, 1, record.SignRecords, record.SignRecords)
 	stranger := pub(public(testKey(9)))
 	var session string
 	roots := []string{pub(public(testKey(1))), pub(public(testKey(2)))}
-	seen := make(map[evidence.RecordKind]int)
+	seen := make(map[record.Kind]int)
 	for i, e := range l.entries {
 		kind := e.Record.Kind
 		var keys []string
 		switch {
-		case kind == evidence.KindSession && seen[evidence.KindRotate] == 0:
+		case kind == record.KindSession && seen[record.KindRotate] == 0:
 			keys = roots[:1]
-		case kind == evidence.KindSession:
+		case kind == record.KindSession:
 			keys = roots[1:]
-		case kind == evidence.KindRotate:
+		case kind == record.KindRotate:
 			keys = roots
 		default:
 			keys = []string{session}
 		}
-		if kind == evidence.KindSession {
+		if kind == record.KindSession {
 			session = pub(sessionKey(t, e.Envelope))
 		}
-		if seen[kind]++; seen[kind] > 1 && kind != evidence.KindSession {
+		if seen[kind]++; seen[kind] > 1 && kind != record.KindSession {
 			continue // one is enough, but for both root keys
 		}
-		record := file(fmt.Sprintf("%d.json", i), e.Envelope)
-		verify := func(record, key, kind, digest string) (string, error) {
-			return run(t, time.Minute, cosign, "verify-blob-attestation", "--key", key, "--signature", record, "--type", kind,
+		signed := file(fmt.Sprintf("%d.json", i), e.Envelope)
+		verify := func(signed, key, kind, digest string) (string, error) {
+			return run(t, time.Minute, cosign, "verify-blob-attestation", "--key", key, "--signature", signed, "--type", kind,
 				"--digest", digest, "--digestAlg", "sha256", "--new-bundle-format=false", "--insecure-ignore-tlog")
 		}
 		digest := e.Subject.Digest.String()
 		for _, key := range keys {
-			if out, err := verify(record, key, evidence.PredicateType, digest); err != nil {
+			if out, err := verify(signed, key, record.PredicateType, digest); err != nil {
 				t.Errorf("%s: %v: %s", kind, err, out)
 			}
 		}
@@ -274,18 +275,18 @@ func TestInteropCosign(t *testing.T) {
 		encoded := func(b []byte) []byte { return []byte(base64.StdEncoding.EncodeToString(b)) }
 		mutated := bytes.Replace(payload, []byte(`"v":1`), []byte(`"v":2`), 1)
 		for _, tc := range []struct{ name, record, key, kind, digest string }{
-			{"mutated", file("mutated", bytes.Replace(e.Envelope, encoded(payload), encoded(mutated), 1)), keys[0], evidence.PredicateType, digest},
-			{"stripped", file("stripped", regexp.MustCompile(`"signatures":.*`).ReplaceAll(e.Envelope, []byte(`"signatures":[]}`))), keys[0], evidence.PredicateType, digest},
-			{"of another key", record, stranger, evidence.PredicateType, digest},
-			{"of another type", record, keys[0], "urn:safeconduct:record:v2", digest},
-			{"of another subject", record, keys[0], evidence.PredicateType, strings.Repeat("0", 64)},
+			{"mutated", file("mutated", bytes.Replace(e.Envelope, encoded(payload), encoded(mutated), 1)), keys[0], record.PredicateType, digest},
+			{"stripped", file("stripped", regexp.MustCompile(`"signatures":.*`).ReplaceAll(e.Envelope, []byte(`"signatures":[]}`))), keys[0], record.PredicateType, digest},
+			{"of another key", signed, stranger, record.PredicateType, digest},
+			{"of another type", signed, keys[0], "urn:safeconduct:record:v2", digest},
+			{"of another subject", signed, keys[0], record.PredicateType, strings.Repeat("0", 64)},
 		} {
 			if out, err := verify(tc.record, tc.key, tc.kind, tc.digest); err == nil {
 				t.Errorf("%s, %s: accepted: %s", kind, tc.name, out)
 			}
 		}
 	}
-	for _, kind := range []evidence.RecordKind{evidence.KindSession, evidence.KindRotate, evidence.KindStart, evidence.KindIntent, evidence.KindOutcome, evidence.KindEnd} {
+	for _, kind := range []record.Kind{record.KindSession, record.KindRotate, record.KindStart, record.KindIntent, record.KindOutcome, record.KindEnd} {
 		if seen[kind] == 0 {
 			t.Errorf("no %s was verified", kind)
 		}
@@ -296,7 +297,7 @@ func TestInteropCosign(t *testing.T) {
 // signed notes.
 func TestInteropNote(t *testing.T) {
 	for _, mode := range modes {
-		l := record(t, 2, mode...)
+		l := recordRuns(t, 2, mode...)
 		var known []note.Verifier
 		for _, key := range l.sessions(t) {
 			vkey, err := note.NewEd25519VerifierKey(l.origin, key)
@@ -370,7 +371,7 @@ func TestInteropPython(t *testing.T) {
 	roots := []string{key(t, pkix(public(testKey(1)))), key(t, pkix(public(testKey(2))))}
 	for _, mode := range modes {
 		t.Run(string(mode[0]), func(t *testing.T) {
-			l := record(t, 1, mode...)
+			l := recordRuns(t, 1, mode...)
 			args := append([]string{l.dir}, roots...)
 			args = append(args, "--ledger", l.origin)
 			for _, signed := range l.published {

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 )
 
 // A judgement says of each envelope of a batch whether it is the next one, known,
@@ -29,7 +30,7 @@ func (j *judgement) take(f *frame) error {
 		return refused(f.err)
 	}
 	if f.record.Ledger != j.next.origin {
-		return &RefusedError{DamageSpliced, "the record is of another ledger"}
+		return &RefusedError{record.DamageSpliced, "the record is of another ledger"}
 	}
 	stands, at := j.next.locate(f.record)
 	switch stands {
@@ -59,7 +60,7 @@ func (j *judgement) take(f *frame) error {
 	case f.signed:
 		j.sure, j.covered = j.next, len(j.fresh)
 	case len(j.fresh)-j.covered > maxUnsigned:
-		return &RefusedError{DamageUnsigned, "no signature covers it nor the records before it"}
+		return &RefusedError{record.DamageUnsigned, "no signature covers it nor the records before it"}
 	}
 	return nil
 }
@@ -89,14 +90,14 @@ func (j *judgement) contradicted(f *frame, at uint64) error {
 		return refused(err)
 	}
 	if at >= j.replica.chain.records+uint64(j.covered) {
-		return &RefusedError{DamageEdited, "what covers it is of another record in its place"}
+		return &RefusedError{record.DamageEdited, "what covers it is of another record in its place"}
 	}
 	held, err := j.envelope(at)
 	if err != nil {
 		return unavailable("replica "+j.replica.dir, err)
 	}
-	var e envelope
-	if err := e.parse(held); err == nil && sha256.Sum256(e.payload) == f.hash {
+	var e record.Envelope
+	if err := e.Parse(held); err == nil && sha256.Sum256(e.Payload) == f.hash {
 		return nil
 	}
 	return &EquivocationError{Writer: f.record.Writer, Seq: f.record.Seq, Held: held, Received: bytes.Clone(f.env)}
@@ -142,7 +143,7 @@ func (r *Replica) envelope(index uint64) (env []byte, err error) {
 
 // refused returns a *recordError as what it is to others.
 func refused(err error) error {
-	var bad *recordError
+	var bad *record.Error
 	errors.As(err, &bad)
-	return &RefusedError{bad.damage, bad.detail}
+	return &RefusedError{bad.Damage, bad.Detail}
 }

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -14,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/osfile"
 )
 
@@ -35,29 +34,6 @@ func GenerateKey() (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
-// KeyID returns the ID under which signatures name a key: the SHA-256 of its
-// PKIX form (RFC 8410) in hexadecimal, which is also what
-//
-//	openssl pkey -pubin -in key.pub -outform DER | sha256sum
-//
-// prints. It is a hint that helps to find the key, and nothing to trust. KeyID
-// panics if pub is not as long as an Ed25519 key is.
-func KeyID(pub ed25519.PublicKey) string {
-	id := sha256.Sum256(marshalPublic(pub))
-	return hex.EncodeToString(id[:])
-}
-
-func marshalPublic(pub ed25519.PublicKey) []byte {
-	if len(pub) != ed25519.PublicKeySize {
-		panic(fmt.Sprintf("evidence: an Ed25519 public key has %d bytes, not %d", ed25519.PublicKeySize, len(pub)))
-	}
-	der, err := x509.MarshalPKIXPublicKey(pub)
-	if err != nil {
-		panic("evidence: " + err.Error()) // cannot be: the length is right
-	}
-	return der
-}
-
 // WriteKey writes a new key: the private half to path (PKCS #8 in PEM, mode
 // 0600), the public half to path + ".pub" (PKIX in PEM, mode 0644), both as
 // openssl and cosign read them. It overwrites neither: where a file exists the
@@ -73,7 +49,7 @@ func WriteKey(path string, key ed25519.PrivateKey) error {
 	private := pem.EncodeToMemory(&pem.Block{Type: pemPrivate, Bytes: der})
 	defer clear(private)
 	defer clear(der)
-	public := pem.EncodeToMemory(&pem.Block{Type: pemPublic, Bytes: marshalPublic(key.Public().(ed25519.PublicKey))})
+	public := pem.EncodeToMemory(&pem.Block{Type: pemPublic, Bytes: record.MarshalKey(key.Public().(ed25519.PublicKey))})
 	if err := writeNew(path, private, 0o600); err != nil {
 		return fmt.Errorf("evidence: write key: %w", err)
 	}
@@ -243,19 +219,7 @@ func parsePublic(data []byte) (ed25519.PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parsePKIX(der)
-}
-
-func parsePKIX(der []byte) (ed25519.PublicKey, error) {
-	key, err := x509.ParsePKIXPublicKey(der)
-	if err != nil {
-		return nil, errors.New("is not a PKIX key")
-	}
-	pub, ok := key.(ed25519.PublicKey)
-	if !ok {
-		return nil, fmt.Errorf("is not an Ed25519 key but %T", key)
-	}
-	return pub, nil
+	return record.ParseKey(der)
 }
 
 // parsePEM returns the content of the one block in data.

@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 
 	"example.com/safeconduct/internal/missing"
 )
@@ -165,7 +166,7 @@ func TestKeyIDPanics(t *testing.T) {
 			t.Error("got no panic")
 		}
 	}()
-	evidence.KeyID(ed25519.PublicKey("short"))
+	record.KeyID(ed25519.PublicKey("short"))
 }
 
 // openssl reads our keys and we read its.

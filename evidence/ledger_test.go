@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
@@ -153,7 +154,7 @@ func agent(ctx context.Context, r *evidence.Recorder) error {
 // sessionKey returns the key that a key.session introduces.
 func sessionKey(t testing.TB, env []byte) ed25519.PublicKey {
 	t.Helper()
-	r, err := evidence.ParseEnvelope(env)
+	r, err := record.Parse(env)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
@@ -58,7 +59,7 @@ func TestACallWhoseErrorCannotBeAskedHasAnOutcome(t *testing.T) {
 			}
 			_ = r.Close(t.Context())
 			o := outcomes(t, dir)
-			if len(o) != 1 || o[0].Result != evidence.ResultFailed && name != "a denial" || !slices.Equal(o[0].Error, tt.want) {
+			if len(o) != 1 || o[0].Result != record.ResultFailed && name != "a denial" || !slices.Equal(o[0].Error, tt.want) {
 				t.Errorf("got outcomes %+v, want one that failed, of %q", o, tt.want)
 			}
 			if report := wantIntact(t, dir); report.Unknown != 0 || report.Interrupted != 0 {
@@ -83,7 +84,7 @@ func TestACallWhoseResultEndsTheGoroutineHasAnOutcome(t *testing.T) {
 			wg.Go(func() { _, _ = call(t, r, shell, say("ok"), inside) })
 			wg.Wait()
 			_ = r.Close(t.Context())
-			if o := outcomes(t, dir); len(o) != 1 || o[0].Result != evidence.ResultFailed || len(o[0].Error) == 0 {
+			if o := outcomes(t, dir); len(o) != 1 || o[0].Result != record.ResultFailed || len(o[0].Error) == 0 {
 				t.Errorf("got outcomes %+v, want one that failed, with a class", o)
 			}
 			wantIntact(t, dir)
@@ -104,7 +105,7 @@ func TestClassesOfErrorsAreBounded(t *testing.T) {
 	}
 }
 
-func outcomes(t testing.TB, dir string) (all []evidence.Outcome) {
+func outcomes(t testing.TB, dir string) (all []record.Outcome) {
 	t.Helper()
 	for _, e := range entries(t, dir) {
 		if e.Record.Outcome != nil {

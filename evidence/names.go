@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
@@ -23,32 +24,32 @@ type names struct{ omit bool }
 
 // toolCall returns the record of a tool call, whose name is known where it is that
 // of a registered tool, or of one that was offered to the model.
-func (n names) toolCall(c *middleware.ToolCall, offered []string) ToolCall {
-	t := ToolCall{Name: c.Name, Registered: clean(c.Registered, maxName), Size: int64(len(c.Input))}
+func (n names) toolCall(c *middleware.ToolCall, offered []string) record.ToolCall {
+	t := record.ToolCall{Name: c.Name, Registered: cleanName(c.Registered), Size: int64(len(c.Input))}
 	if c.Name == "" || c.Name != c.Registered && !slices.Contains(offered, c.Name) {
 		t.Name, t.Digest = n.madeUp(c.Name)
 	} else {
-		t.Name = clean(c.Name, maxName)
+		t.Name = cleanName(c.Name)
 	}
 	return t
 }
 
 // stopReason returns a stop reason as a record holds it, with its digest where it
 // is not a word of letters, "_" and "-", as those of all providers are.
-func (n names) stopReason(s string) (string, Hash) {
+func (n names) stopReason(s string) (string, record.Hash) {
 	known := len(s) <= maxStopReason
 	for i := 0; i < len(s) && known; i++ {
 		c := s[i] | 0x20 // lower case
 		known = 'a' <= c && c <= 'z' || s[i] == '_' || s[i] == '-'
 	}
 	if known {
-		return s, Hash{}
+		return s, record.Hash{}
 	}
 	return n.madeUp(s)
 }
 
 // madeUp returns what stands in a record of what a model made up.
-func (n names) madeUp(s string) (shown string, digest Hash) {
+func (n names) madeUp(s string) (shown string, digest record.Hash) {
 	digest = sha256.Sum256([]byte(s))
 	if n.omit {
 		return "", digest
@@ -69,8 +70,11 @@ func (n names) reason(s string) string {
 	if n.omit {
 		s = unquoted(s)
 	}
-	return clean(printable(s), maxReason)
+	return record.Clean(printable(s), record.MaxReason)
 }
+
+// cleanName returns a name as a record holds it.
+func cleanName(s string) string { return record.Clean(s, record.MaxName) }
 
 // printable returns s with what does not print and bytes that are not UTF-8 in
 // the form that Go writes them in.

@@ -10,13 +10,14 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
 const leaked = "AKIAIOSFODNN7EXAMPLE"
 
 // leak runs a chain in which a model makes up names.
-func leak(t testing.TB, cfg evidence.Config, made string) (dir string, records []*evidence.Record) {
+func leak(t testing.TB, cfg evidence.Config, made string) (dir string, records []*record.Record) {
 	t.Helper()
 	dir = newDir(t)
 	r := open(t, dir, cfg)
@@ -47,7 +48,7 @@ func leak(t testing.TB, cfg evidence.Config, made string) (dir string, records [
 	return dir, records
 }
 
-func digest(s string) evidence.Hash { return sha256.Sum256([]byte(s)) }
+func digest(s string) record.Hash { return sha256.Sum256([]byte(s)) }
 
 // What a model makes up in the place of a name is cut, escaped, and has a digest;
 // names that are registered or offered stand as they are.
@@ -55,8 +56,8 @@ func TestNamesThatAModelMadeUp(t *testing.T) {
 	made := leaked + "\x1b[31m\u202e\xff\n" + strings.Repeat("é", 100)
 	_, records := leak(t, evidence.Config{}, made)
 	shown := leaked + `\x1b[31m\u202e\xff\n` + strings.Repeat("é", 17) + "…"
-	upper := evidence.ToolCall{Name: "Lookup", Digest: digest("Lookup")}
-	want := []evidence.ToolCall{{Name: shown, Digest: digest(made)}, {Name: "lookup"}, upper, upper, {Name: "lookup", Registered: "lookup"}}
+	upper := record.ToolCall{Name: "Lookup", Digest: digest("Lookup")}
+	want := []record.ToolCall{{Name: shown, Digest: digest(made)}, {Name: "lookup"}, upper, upper, {Name: "lookup", Registered: "lookup"}}
 	want[3].Registered = "lookup"
 	choices := records[0].Response.Choices
 	if got := choices[0].ToolCalls; !slices.Equal(got, want) {
@@ -66,7 +67,7 @@ func TestNamesThatAModelMadeUp(t *testing.T) {
 		t.Errorf("got stop reason %q, %s, want %q, %s", choices[0].StopReason, choices[0].StopReasonDigest, shown, digest(made))
 	}
 	for i, reason := range []string{1: "tool_calls", 2: "FinishReasonStop"} {
-		if c := choices[i]; i > 0 && (c.StopReason != reason || c.StopReasonDigest != evidence.Hash{}) {
+		if c := choices[i]; i > 0 && (c.StopReason != reason || c.StopReasonDigest != record.Hash{}) {
 			t.Errorf("got stop reason %q, %s, want %q alone", c.StopReason, c.StopReasonDigest, reason)
 		}
 	}
@@ -85,7 +86,7 @@ func TestNamesThatAModelMadeUp(t *testing.T) {
 func TestMadeUpNamesAreLeftOut(t *testing.T) {
 	dir, records := leak(t, evidence.Config{OmitMadeUp: true}, leaked)
 	choice := records[0].Response.Choices[0]
-	if choice.StopReason != "" || choice.StopReasonDigest != digest(leaked) || choice.ToolCalls[0] != (evidence.ToolCall{Digest: digest(leaked)}) {
+	if choice.StopReason != "" || choice.StopReasonDigest != digest(leaked) || choice.ToolCalls[0] != (record.ToolCall{Digest: digest(leaked)}) {
 		t.Errorf("got %+v, want digests alone", choice)
 	}
 	if got := choice.ToolCalls[1]; got.Name != "lookup" {

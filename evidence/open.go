@@ -11,25 +11,26 @@ import (
 	"path/filepath"
 
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 )
 
 // A found is what a ledger holds when it is opened to be continued.
 type found struct {
 	origin  string
 	records uint64
-	head    *Head // nil in a new ledger
+	head    *record.Head // nil in a new ledger
 	tree    tiles.Tree
 	tiles   *tiles.Writer
 
-	recovered *Recovered // nil where there was nothing to mend
+	recovered *record.Recovered // nil where there was nothing to mend
 }
 
 // treeHead returns the head of the tree, nil in a new ledger.
-func (f *found) treeHead() *TreeHead {
+func (f *found) treeHead() *record.TreeHead {
 	if f.records == 0 {
 		return nil
 	}
-	return &TreeHead{Records: f.records, Root: Hash(f.tree.Root())}
+	return &record.TreeHead{Records: f.records, Root: record.Hash(f.tree.Root())}
 }
 
 // resume makes the store ready to append to what the ledger holds, or begins it.
@@ -87,14 +88,14 @@ type reopening struct {
 	last  uint64 // segment
 	whole int64  // bytes of it, up to an incomplete frame; -1 if there is none
 
-	session *Record // the newest key.session
-	rotate  *Record // a key.rotate since then
-	handed  []byte  // its envelope
-	final   []byte  // the last envelope with a signature
+	session *record.Record // the newest key.session
+	rotate  *record.Record // a key.rotate since then
+	handed  []byte         // its envelope
+	final   []byte         // the last envelope with a signature
 
 	cut       *place // from where on no signature covers the segments; nil if there is no such place
 	spill     spill
-	recovered Recovered
+	recovered record.Recovered
 }
 
 func (r *reopening) read(dir string) error {
@@ -103,7 +104,7 @@ func (r *reopening) read(dir string) error {
 	}
 	var failed error
 	err := scan(dir, nil, func(f *frame, _ int64) bool {
-		if f.bad != nil && f.bad.damage == DamageTruncated && f.at.segment == r.last {
+		if f.bad != nil && f.bad.damage == record.DamageTruncated && f.at.segment == r.last {
 			r.whole = f.at.offset
 			return false // nothing comes after it
 		}
@@ -132,9 +133,9 @@ func (r *reopening) take(f *frame) error {
 	}
 	r.final = append(r.final[:0], f.env...)
 	switch f.record.Kind {
-	case KindSession:
+	case record.KindSession:
 		r.session, r.rotate, r.handed = f.record, nil, nil
-	case KindRotate:
+	case record.KindRotate:
 		r.rotate, r.handed = f.record, bytes.Clone(f.env)
 	}
 	return nil
@@ -144,14 +145,14 @@ func (r *reopening) take(f *frame) error {
 // follows and is signed.
 func (r *reopening) readSpill(dir string) (err error) {
 	c := r.checker
-	after := spillAfterHead{ledger: c.report.Ledger, head: Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}, open: r.openSpilled()}
+	after := spillAfterHead{ledger: c.report.Ledger, head: record.Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}, open: r.openSpilled()}
 	if r.spill, err = after.read(r.overflowDir); err != nil {
 		return err
 	}
 	switch s := &r.spill; {
 	case s.foreign != "" && c.index == 0:
 		return fmt.Errorf("%w: %s holds records of the ledger %q, and its segments hold none: they were cut or removed",
-			ErrDamaged, overflowName, brief(s.foreign))
+			ErrDamaged, overflowName, record.Brief(s.foreign))
 	case s.foreign != "" && !sameDir(r.overflowDir, dir):
 		return foreignOverflow(s.foreign)
 	case s.ahead > 0:
@@ -175,7 +176,7 @@ func (r *reopening) readSpill(dir string) (err error) {
 		return err
 	}
 	r.spill.frames = frames
-	var e envelope
+	var e record.Envelope
 	for len(frames) > 0 && c.report.First == nil {
 		f := frame{at: place{segment: r.last}}
 		f.env, frames = splitFrame(frames)
@@ -193,23 +194,23 @@ func (r *reopening) readSpill(dir string) (err error) {
 // other, and checks who signed them.
 func (r *reopening) openSpilled() func(f *frame) {
 	session := r.session
-	var e envelope
+	var e record.Envelope
 	return func(f *frame) {
 		if f.open(&e); f.err != nil {
 			return
 		}
-		ofRoot := f.record.Kind == KindSession || f.record.Kind == KindRotate
+		ofRoot := f.record.Kind == record.KindSession || f.record.Kind == record.KindRotate
 		switch by := r.root; {
-		case session == nil || !f.signed && (ofRoot || session.Session.Signing == SignRecords):
-			f.err = &recordError{DamageUnsigned, "no signature"}
+		case session == nil || !f.signed && (ofRoot || session.Session.Signing == record.SignRecords):
+			f.err = record.Errorf(record.DamageUnsigned, "no signature")
 		case !f.signed:
 		default:
 			if !ofRoot {
-				by, _ = parsePKIX(session.Session.Public) // was parsed with the record
+				by, _ = record.ParseKey(session.Session.Public) // was parsed with the record
 			}
 			f.err = signedBy(f.env, by)
 		}
-		if f.err == nil && f.record.Kind == KindSession {
+		if f.err == nil && f.record.Kind == record.KindSession {
 			session = f.record
 		}
 	}
@@ -224,7 +225,7 @@ func (r *reopening) cutWindow(dir string, i int) error {
 	}
 	from := window[0].at
 	r.cut = &from
-	u := Unsigned{First: window[0].hash, Last: window[len(window)-1].hash, Records: uint64(len(window))}
+	u := record.Unsigned{First: window[0].hash, Last: window[len(window)-1].hash, Records: uint64(len(window))}
 	sum, left := sha256.New(), len(window)
 	err := walkFrom(dir, from, func(_ place, env []byte, bad error) bool {
 		if bad == nil {
@@ -238,7 +239,7 @@ func (r *reopening) cutWindow(dir string, i int) error {
 	if err == nil && left > 0 {
 		err = errors.New("a record cannot be read any more")
 	}
-	u.Digest = Hash(sum.Sum(nil))
+	u.Digest = record.Hash(sum.Sum(nil))
 	r.recovered.Unsigned = &u
 	r.checker.window = r.checker.window[:i]
 	return err
@@ -254,8 +255,8 @@ func (r *reopening) judge() error {
 		return nil
 	}
 	if r.rotate != nil {
-		if !bytes.Equal(r.rotate.Rotate.Public, marshalPublic(r.root)) {
-			return fmt.Errorf("it was handed over to root key %s, and %s is not that", r.rotate.Rotate.Key, KeyID(r.root))
+		if !bytes.Equal(r.rotate.Rotate.Public, record.MarshalKey(r.root)) {
+			return fmt.Errorf("it was handed over to root key %s, and %s is not that", r.rotate.Rotate.Key, record.KeyID(r.root))
 		}
 		if err := signedBy(r.handed, r.root); err != nil {
 			return fmt.Errorf("its newest rotation is %w", err)
@@ -263,7 +264,7 @@ func (r *reopening) judge() error {
 	} else if err := signedBy(r.checker.lastRoot, r.root); err != nil {
 		return fmt.Errorf("its newest session is %w", err)
 	}
-	key, err := parsePKIX(r.session.Session.Public)
+	key, err := record.ParseKey(r.session.Session.Public)
 	if err != nil {
 		return err
 	}
@@ -278,19 +279,19 @@ func (r *reopening) judge() error {
 
 // signedBy reports whether key signed the envelope.
 func signedBy(env []byte, key ed25519.PublicKey) error {
-	var e envelope
-	if err := e.parse(env); err != nil {
+	var e record.Envelope
+	if err := e.Parse(env); err != nil {
 		return err
 	}
-	for _, sig := range e.signatures {
-		if ed25519.Verify(key, e.pae, sig.sig) {
+	for _, sig := range e.Signatures {
+		if ed25519.Verify(key, e.PAE, sig.Sig) {
 			return nil
 		}
 	}
-	if len(e.signatures) == 0 {
-		return &recordError{DamageUnsigned, "no signature"}
+	if len(e.Signatures) == 0 {
+		return record.Errorf(record.DamageUnsigned, "no signature")
 	}
-	return &recordError{DamageUnknownKey, fmt.Sprintf("signed by key %q, and not by %s", clean(string(e.signatures[0].keyID), 64), KeyID(key))}
+	return record.Errorf(record.DamageUnknownKey, "signed by key %q, and not by %s", record.Clean(string(e.Signatures[0].KeyID), 64), record.KeyID(key))
 }
 
 // mend changes what a crash left: what no signature covers and an incomplete frame
@@ -333,9 +334,9 @@ func (r *reopening) mend(s *store) (*found, error) {
 	r.recovered.Tiles = mended
 	f := &found{origin: c.report.Ledger, records: uint64(tree.Size()), tree: tree, tiles: w}
 	if c.writer != "" {
-		f.head = &Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}
+		f.head = &record.Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}
 	}
-	if r.recovered != (Recovered{}) {
+	if r.recovered != (record.Recovered{}) {
 		f.recovered = &r.recovered
 	}
 	return f, nil
@@ -357,7 +358,7 @@ func (r *reopening) clearSpill(s *store) error {
 }
 
 // measureFile returns how long a file is and what it hashes to.
-func measureFile(path string) (*Aside, error) {
+func measureFile(path string) (*record.Aside, error) {
 	f, _, err := openRegular(path, true)
 	if err != nil {
 		return nil, err
@@ -365,7 +366,7 @@ func measureFile(path string) (*Aside, error) {
 	defer func() { _ = f.Close() }() // only read
 	sum := sha256.New()
 	n, err := io.Copy(sum, f)
-	return &Aside{Bytes: n, Digest: Hash(sum.Sum(nil))}, err
+	return &record.Aside{Bytes: n, Digest: record.Hash(sum.Sum(nil))}, err
 }
 
 // sameDir reports whether two paths are of one directory.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 // A ledger has one writer at a time, and can be verified meanwhile.
@@ -157,7 +158,7 @@ func TestTornTail(t *testing.T) {
 				t.Fatal(err)
 			}
 			if n >= int(all[1].Offset) && !ends[n] && zeros == 0 {
-				if report := verify(t, dir); report.Intact() || report.First.Damage != evidence.DamageTruncated {
+				if report := verify(t, dir); report.Intact() || report.First.Damage != record.DamageTruncated {
 					t.Fatalf("cut at %d: Verify: got %v, want truncated", n, report.First)
 				}
 			}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/delivery"
 	"example.com/safeconduct/middleware"
 )
@@ -53,7 +54,7 @@ func (c *collector) take(ctx context.Context, envs [][]byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, env := range envs {
-		r, err := evidence.ParseEnvelope(env)
+		r, err := record.Parse(env)
 		if err != nil {
 			return err
 		}
@@ -296,7 +297,7 @@ func TestKilledWhileShipping(t *testing.T) {
 			again++
 			continue
 		}
-		rec, err := evidence.ParseEnvelope([]byte(env))
+		rec, err := record.Parse([]byte(env))
 		if err != nil {
 			t.Fatalf("a line that is no record: %v", err)
 		}
@@ -371,7 +372,7 @@ func TestFault58Soak(t *testing.T) {
 		return nil
 	}
 	var disk atomic.Int64
-	cfg := evidence.Config{Key: testKey(1), Signing: evidence.SignCheckpoints, ReadOnly: []string{"shell"}, Queue: 1 << 14, Exporters: []evidence.Exporter{
+	cfg := evidence.Config{Key: testKey(1), Signing: record.SignCheckpoints, ReadOnly: []string{"shell"}, Queue: 1 << 14, Exporters: []evidence.Exporter{
 		{Name: "ordered", Sink: faulty, Timeout: 20 * time.Millisecond, MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond, OpenFor: 20 * time.Millisecond},
 		{Name: "unordered", Sink: faulty, Unordered: true, Timeout: 20 * time.Millisecond, MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond, OpenFor: 20 * time.Millisecond},
 	}}

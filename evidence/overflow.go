@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/osfile"
 )
 
@@ -168,7 +169,7 @@ func (o *overflow) close() {
 
 // foreignOverflow is the error for the overflow file of another ledger.
 func foreignOverflow(ledger string) error {
-	return fmt.Errorf("%s holds records of the ledger %q: each needs a Config.Overflow of its own", overflowName, brief(ledger))
+	return fmt.Errorf("%s holds records of the ledger %q: each needs a Config.Overflow of its own", overflowName, record.Brief(ledger))
 }
 
 // clearOverflow removes what the writer of a new ledger may find in place of its
@@ -176,11 +177,11 @@ func foreignOverflow(ledger string) error {
 func (s *store) clearOverflow(dir string) error {
 	var failed error
 	err := readOverflow(dir, func(env []byte) bool {
-		var e envelope
+		var e record.Envelope
 		f := frame{env: env}
 		if f.open(&e); f.record != nil {
 			failed = fmt.Errorf("%s in %s holds records of the ledger %q, and there is no segment: either these were removed, or it is "+
-				"the overflow of another ledger, and each needs a Config.Overflow of its own", overflowName, dir, brief(f.record.Ledger))
+				"the overflow of another ledger, and each needs a Config.Overflow of its own", overflowName, dir, record.Brief(f.record.Ledger))
 		}
 		return f.record == nil
 	})

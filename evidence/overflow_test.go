@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
@@ -239,7 +240,7 @@ func TestOverflowIsTakenOver(t *testing.T) {
 	}
 }
 
-func overflowIsTakenOver(t *testing.T, signing evidence.Signing) {
+func overflowIsTakenOver(t *testing.T, signing record.Signing) {
 	dir := newDir(t)
 	cfg := evidence.Config{Key: testKey(1), Signing: signing, ReadOnly: []string{"calculator"}}
 	var disk gated
@@ -502,7 +503,7 @@ func TestOverflowThatComesTooLate(t *testing.T) {
 			}
 		}
 		wantIntact(t, dead)
-		aside := filepath.Join(left, fmt.Sprintf("overflow.seg.%.16s", evidence.Hash(sha256.Sum256(want))))
+		aside := filepath.Join(left, fmt.Sprintf("overflow.seg.%.16s", record.Hash(sha256.Sum256(want))))
 		if got, err := os.ReadFile(aside); err != nil || string(got) != string(want) {
 			t.Errorf("got %d bytes, %v, want the %d of the overflow set aside", len(got), err, len(want))
 		}

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/osfile"
 )
 
@@ -25,9 +26,9 @@ import (
 //
 // Errors name the file and hold none of its content. That of a content which was
 // never kept, was erased, or is not written yet wraps fs.ErrNotExist.
-func OpenPayload(dir string, key []byte, commitment string) (Disclosure, error) {
+func OpenPayload(dir string, key []byte, commitment string) (record.Disclosure, error) {
 	if err := checkPayloadKey(key); err != nil {
-		return Disclosure{}, fmt.Errorf("evidence: payload: %w", err)
+		return record.Disclosure{}, fmt.Errorf("evidence: payload: %w", err)
 	}
 	return readPayload(filepath.Join(dir, payloadsName), key, commitment)
 }
@@ -97,8 +98,8 @@ func payloadCipher(key []byte, commitment string) (cipher.AEAD, error) {
 }
 
 // sealPayload appends the content of a file to sealed, by way of plain.
-func sealPayload(plain, sealed, key []byte, commitment string, d Disclosure) (_, _ []byte, err error) {
-	if len(d.Record) > maxName || strings.Contains(d.Record, "\n") {
+func sealPayload(plain, sealed, key []byte, commitment string, d record.Disclosure) (_, _ []byte, err error) {
+	if len(d.Record) > record.MaxName || strings.Contains(d.Record, "\n") {
 		return plain, sealed, errPayloadRecord
 	}
 	aead, err := payloadCipher(key, commitment)
@@ -114,46 +115,46 @@ func sealPayload(plain, sealed, key []byte, commitment string, d Disclosure) (_,
 }
 
 // unsealPayload reads the content of a file.
-func unsealPayload(file, key []byte, commitment string) (Disclosure, error) {
+func unsealPayload(file, key []byte, commitment string) (record.Disclosure, error) {
 	sealed, ok := bytes.CutPrefix(file, []byte(payloadHeader))
 	switch {
 	case len(file) == 0:
-		return Disclosure{}, errors.New("is empty: it was not on the disk when the power failed, perhaps")
+		return record.Disclosure{}, errors.New("is empty: it was not on the disk when the power failed, perhaps")
 	case !ok && strings.HasPrefix(payloadHeader, string(file)), ok && len(sealed) < payloadOverhead:
-		return Disclosure{}, errors.New("is cut off")
+		return record.Disclosure{}, errors.New("is cut off")
 	case !ok && bytes.HasPrefix(file, []byte(payloadMagic)):
-		return Disclosure{}, errors.New("is of a version that is not known")
+		return record.Disclosure{}, errors.New("is of a version that is not known")
 	case !ok:
-		return Disclosure{}, errors.New("is not a payload file")
+		return record.Disclosure{}, errors.New("is not a payload file")
 	}
 	aead, err := payloadCipher(key, commitment)
 	if err != nil {
-		return Disclosure{}, err
+		return record.Disclosure{}, err
 	}
 	plain, err := aead.Open(nil, nil, sealed, []byte(commitment))
 	if err != nil {
-		return Disclosure{}, errors.New("cannot be decrypted: it was edited or cut off, or this is not its key")
+		return record.Disclosure{}, errors.New("cannot be decrypted: it was edited or cut off, or this is not its key")
 	}
-	record, encoded, ok := strings.Cut(string(plain), "\n")
-	d := Disclosure{Record: record, Encoded: encoded}
+	id, encoded, ok := strings.Cut(string(plain), "\n")
+	d := record.Disclosure{Record: id, Encoded: encoded}
 	if !ok || d.Commitment() != commitment {
-		return Disclosure{}, errors.New("holds the disclosure of another commitment, or none")
+		return record.Disclosure{}, errors.New("holds the disclosure of another commitment, or none")
 	}
 	return d, nil
 }
 
-func readPayload(dir string, key []byte, commitment string) (Disclosure, error) {
+func readPayload(dir string, key []byte, commitment string) (record.Disclosure, error) {
 	path, err := payloadPath(dir, commitment)
 	if err != nil {
-		return Disclosure{}, fmt.Errorf("evidence: payload: %w", err)
+		return record.Disclosure{}, fmt.Errorf("evidence: payload: %w", err)
 	}
 	data, err := readPayloadFile(dir, commitment)
 	if err != nil {
-		return Disclosure{}, fmt.Errorf("evidence: payload %s: %w", path, unwrapPath(err))
+		return record.Disclosure{}, fmt.Errorf("evidence: payload %s: %w", path, unwrapPath(err))
 	}
 	d, err := unsealPayload(data, key, commitment)
 	if err != nil {
-		return Disclosure{}, fmt.Errorf("evidence: payload %s: %w", path, err)
+		return record.Disclosure{}, fmt.Errorf("evidence: payload %s: %w", path, err)
 	}
 	return d, nil
 }
@@ -235,7 +236,7 @@ func openRegularIn(dir *os.Root, name string) (*os.File, fs.FileInfo, error) {
 }
 
 // keep writes the file of a commitment and returns by how much the files grew.
-func (s *payloadStore) keep(commitment string, d Disclosure) (grown int64, err error) {
+func (s *payloadStore) keep(commitment string, d record.Disclosure) (grown int64, err error) {
 	path, err := payloadPath(s.dir, commitment)
 	if err != nil {
 		return 0, fmt.Errorf("evidence: payload: %w", err)

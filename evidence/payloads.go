@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/osfile"
 )
 
@@ -126,7 +127,7 @@ func (s payloadSpace) has(dir string, n int64) bool {
 // none.
 type payloadOp struct {
 	commitment string
-	disclosure Disclosure
+	disclosure record.Disclosure
 	done       chan payloadDone // buffered: nobody may be there any more
 }
 
@@ -243,7 +244,7 @@ func blocks(size int64) int64 { return (size + payloadBlock - 1) / payloadBlock 
 
 // put keeps d, which opens the commitment, soon. It never waits for the disk:
 // what does not fit is dropped and counted.
-func (s *payloadStore) put(commitment string, d Disclosure) {
+func (s *payloadStore) put(commitment string, d record.Disclosure) {
 	op := payloadOp{commitment: commitment, disclosure: d}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -269,7 +270,7 @@ func (s *payloadStore) drop(err error) {
 }
 
 // get reads what is on disk of a commitment. What is queued is not yet.
-func (s *payloadStore) get(commitment string) (Disclosure, error) {
+func (s *payloadStore) get(commitment string) (record.Disclosure, error) {
 	return readPayload(s.dir, s.key, commitment)
 }
 

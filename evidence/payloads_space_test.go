@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 // What is left of a disk that is nearly full is for records: contents are dropped
@@ -101,7 +102,7 @@ func TestPayloadsFollowNoLink(t *testing.T) {
 }
 
 // payloadLike returns another disclosure that is kept in the same directory.
-func payloadLike(commitment string) evidence.Disclosure {
+func payloadLike(commitment string) record.Disclosure {
 	for n := 2; ; n++ {
 		if d := payloadOf(n); d.Commitment()[:2] == commitment[:2] {
 			return d

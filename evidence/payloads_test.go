@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 
 	"example.com/safeconduct/internal/missing"
 )
@@ -23,11 +24,11 @@ const payloadSecret = "4111 1111 1111 1111"
 func payloadKey() []byte { return bytes.Repeat([]byte{7}, 32) }
 
 // payloadOf returns a disclosure of its own for each n.
-func payloadOf(n int) evidence.Disclosure { return payloadSized(n, 0) }
+func payloadOf(n int) record.Disclosure { return payloadSized(n, 0) }
 
-func payloadSized(n, size int) evidence.Disclosure {
+func payloadSized(n, size int) record.Disclosure {
 	text := fmt.Sprintf(`["c2FsdC1zYWx0LXNhbHQ%04d","input","%s%s"]`, n, payloadSecret, strings.Repeat("x", size))
-	return evidence.Disclosure{
+	return record.Disclosure{
 		Record:  fmt.Sprintf("019d0c2e-5b1f-7c39-9cc2-%012d", n),
 		Encoded: base64.RawURLEncoding.EncodeToString([]byte(text)),
 	}
@@ -332,7 +333,7 @@ func TestOpenPayloadRefuses(t *testing.T) {
 				return
 			}
 			wantRefused(t, err, path, tt.says)
-			if got != (evidence.Disclosure{}) {
+			if got != (record.Disclosure{}) {
 				t.Errorf("got %+v with an error", got)
 			}
 			if missing := tt.name == "missing"; errors.Is(err, fs.ErrNotExist) != missing {
@@ -358,11 +359,11 @@ func TestPayloadBitFlips(t *testing.T) {
 		for bit := range 8 {
 			bad := bytes.Clone(good)
 			bad[i] ^= 1 << bit
-			if got, err := evidence.UnsealPayload(bad, payloadKey(), d.Commitment()); err == nil || got != (evidence.Disclosure{}) {
+			if got, err := evidence.UnsealPayload(bad, payloadKey(), d.Commitment()); err == nil || got != (record.Disclosure{}) {
 				t.Errorf("byte %d, bit %d: got %+v, %v", i, bit, got, err)
 			}
 		}
-		if got, err := evidence.UnsealPayload(good[:i], payloadKey(), d.Commitment()); err == nil || got != (evidence.Disclosure{}) {
+		if got, err := evidence.UnsealPayload(good[:i], payloadKey(), d.Commitment()); err == nil || got != (record.Disclosure{}) {
 			t.Errorf("%d bytes: got %+v, %v", i, got, err)
 		}
 	}
@@ -402,7 +403,7 @@ func FuzzPayloadFile(f *testing.F) {
 		if err == nil && (got.Commitment() != d.Commitment() || got.Record+"\n"+got.Encoded != string(text)) {
 			t.Errorf("accepted %q as %+v", text, got)
 		}
-		if err != nil && got != (evidence.Disclosure{}) {
+		if err != nil && got != (record.Disclosure{}) {
 			t.Errorf("got %+v with error %v", got, err)
 		}
 	})

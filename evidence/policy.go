@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/safeconduct/evidence/record"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -131,7 +132,7 @@ func (p *TrustPolicy) marshal() ([]byte, error) {
 		entry := trustLedger{Ledger: l.Ledger}
 		for _, r := range l.Roots {
 			root := trustRoot{
-				Key:       base64.StdEncoding.EncodeToString(marshalPublic(r.Key)),
+				Key:       base64.StdEncoding.EncodeToString(record.MarshalKey(r.Key)),
 				NotBefore: formatTrustTime(r.NotBefore),
 				NotAfter:  formatTrustTime(r.NotAfter),
 			}
@@ -168,7 +169,7 @@ func (p *TrustPolicy) roots(ledger string) ([]Root, error) {
 			return l.Roots, nil
 		}
 	}
-	return nil, fmt.Errorf("the policy does not name %q", brief(ledger))
+	return nil, fmt.Errorf("the policy does not name %q", record.Brief(ledger))
 }
 
 // valid returns why the root is not trusted at that time for that record of the
@@ -259,7 +260,7 @@ func refuseNull(data []byte) error {
 			return trustSyntax(err)
 		}
 		if token.Kind() == 'n' {
-			return fmt.Errorf("%q: is null", brief(string(dec.StackPointer())))
+			return fmt.Errorf("%q: is null", record.Brief(string(dec.StackPointer())))
 		}
 	}
 }
@@ -275,13 +276,13 @@ func trustSyntax(err error) error {
 	case errors.As(err, &syntactic) && errors.Is(syntactic.Err, io.ErrUnexpectedEOF):
 		return errors.New("is cut off: the JSON does not end")
 	case errors.As(err, &syntactic) && errors.Is(syntactic.Err, jsontext.ErrDuplicateName):
-		return fmt.Errorf("%q: stands there twice", brief(string(syntactic.JSONPointer)))
+		return fmt.Errorf("%q: stands there twice", record.Brief(string(syntactic.JSONPointer)))
 	case errors.As(err, &syntactic):
 		return fmt.Errorf("is not JSON: offset %d: %w", syntactic.ByteOffset, syntactic.Err)
 	case errors.As(err, &semantic) && errors.Is(semantic.Err, json.ErrUnknownName):
-		return fmt.Errorf("%q: is not a member of the format", brief(string(semantic.JSONPointer)))
+		return fmt.Errorf("%q: is not a member of the format", record.Brief(string(semantic.JSONPointer)))
 	case errors.As(err, &semantic):
-		return fmt.Errorf("%q: is of the wrong type or out of range", brief(string(semantic.JSONPointer)))
+		return fmt.Errorf("%q: is of the wrong type or out of range", record.Brief(string(semantic.JSONPointer)))
 	}
 	return err
 }
@@ -325,7 +326,7 @@ func parseTrustKey(s string) (ed25519.PublicKey, error) {
 	if !ok {
 		return nil, fmt.Errorf("is not an Ed25519 key but %T", key)
 	}
-	if base64.StdEncoding.EncodeToString(marshalPublic(pub)) != s {
+	if base64.StdEncoding.EncodeToString(record.MarshalKey(pub)) != s {
 		return nil, errors.New("is not spelled as in a key file")
 	}
 	return pub, nil
@@ -339,10 +340,10 @@ func parseTrustTime(s *string) (t time.Time, err error) {
 	t, err = time.Parse(time.RFC3339, *s)
 	// Parse is lenient about the hour's digits and the decimal sign.
 	if err != nil || !strings.HasPrefix(*s, t.Format("2006-01-02T15:04:05")) || strings.Contains(*s, ",") {
-		return time.Time{}, fmt.Errorf("%q is not a time in RFC 3339", brief(*s))
+		return time.Time{}, fmt.Errorf("%q is not a time in RFC 3339", record.Brief(*s))
 	}
 	if !strings.HasSuffix(*s, "Z") {
-		return time.Time{}, fmt.Errorf("%q is not in UTC: it must end in Z", brief(*s))
+		return time.Time{}, fmt.Errorf("%q is not in UTC: it must end in Z", record.Brief(*s))
 	}
 	if !validTrustTime(t) { // the zero time would not bound
 		return time.Time{}, errTrustTime
@@ -372,7 +373,7 @@ func (p *TrustPolicy) check() error {
 		switch first, twice := ledgers[l.Ledger]; {
 		case l.Ledger == "":
 			return fmt.Errorf("%q: ledger: is missing or empty", at)
-		case checkOrigin(l.Ledger) != nil:
+		case record.CheckOrigin(l.Ledger) != nil:
 			return fmt.Errorf("%q: ledger: is too long, not valid UTF-8, or holds white space, a control character or a plus sign", at)
 		case twice:
 			return fmt.Errorf("%q: ledger: is that of /ledgers/%d", at, first)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 const (
@@ -178,7 +179,7 @@ func TestTrustPolicyRefuses(t *testing.T) {
 		{"key broken in two lines", withKey(policyKey1[:20] + `\n` + policyKey1[20:]), "not spelled as in a key file"},
 		{"key without padding", withKey(policyKey1[:len(policyKey1)-1]), "not in base64"},
 		{"key with loose bits", withKey(policyKey1[:len(policyKey1)-2] + "x="), "not in base64"},
-		{"key in hexadecimal", withKey(evidence.KeyID(public(testKey(1)))), "not a PKIX key"},
+		{"key in hexadecimal", withKey(record.KeyID(public(testKey(1)))), "not a PKIX key"},
 		{"raw key", withKey(base64.StdEncoding.EncodeToString(public(testKey(1)))), "not a PKIX key"},
 		{"short key", withKey(policyKey1[:40]), "not a PKIX key"},
 		{"private key", withKey("MC4CAQAwBQYDK2VwBCIEIAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), "not a PKIX key"},
@@ -389,7 +390,7 @@ func ExampleParseTrustPolicy() {
 		panic(err)
 	}
 	for _, root := range policy.Ledgers[0].Roots {
-		fmt.Println(evidence.KeyID(root.Key)[:16], "until", root.NotAfter)
+		fmt.Println(record.KeyID(root.Key)[:16], "until", root.NotAfter)
 	}
 	_, err = evidence.ParseTrustPolicy([]byte(`{"version": 1, "ledgers": [{"ledger": "prod-agent", "roots": []}]}`))
 	fmt.Println(err)
@@ -431,7 +432,7 @@ func ExampleTrustPolicy_Marshal() {
 func TestTrustPolicyMadeByHand(t *testing.T) {
 	dir := newDir(t)
 	envs := writeLedger(t, dir, evidence.Config{Ledger: "prod"})
-	record, err := evidence.ParseEnvelope(envs[1])
+	record, err := record.Parse(envs[1])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
@@ -109,7 +110,7 @@ func TestPowerFails(t *testing.T) {
 	}
 }
 
-func powerFails(t *testing.T, signing evidence.Signing) {
+func powerFails(t *testing.T, signing record.Signing) {
 	cuts := 0
 	for n := 1; ; n++ {
 		p := &platter{root: newDir(t), cut: n, content: make(map[string][]byte), names: make(map[string]string)}

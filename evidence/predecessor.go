@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 )
 
 // PredecessorOf describes the ledger in dir as the one that a new ledger succeeds
@@ -15,11 +16,11 @@ import (
 //
 // No signature is checked. The error wraps [ErrNotLedger] where there is nothing
 // to succeed, and a reason must be given, of at most 512 bytes.
-func PredecessorOf(dir, reason string) (*Predecessor, error) {
-	if reason == "" || reason != clean(reason, maxReason) {
-		return nil, fmt.Errorf("evidence: predecessor %s: a reason of at most %d bytes is needed", dir, maxReason)
+func PredecessorOf(dir, reason string) (*record.Predecessor, error) {
+	if reason == "" || reason != record.Clean(reason, record.MaxReason) {
+		return nil, fmt.Errorf("evidence: predecessor %s: a reason of at most %d bytes is needed", dir, record.MaxReason)
 	}
-	p := Predecessor{Reason: reason}
+	p := record.Predecessor{Reason: reason}
 	var tree tiles.Tree
 	err := scan(dir, nil, func(f *frame, _ int64) bool {
 		if f.bad != nil {
@@ -37,6 +38,6 @@ func PredecessorOf(dir, reason string) (*Predecessor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("evidence: predecessor %s: %w", dir, err)
 	}
-	p.Tree = TreeHead{Records: uint64(tree.Size()), Root: Hash(tree.Root())}
+	p.Tree = record.TreeHead{Records: uint64(tree.Size()), Root: record.Hash(tree.Root())}
 	return &p, nil
 }

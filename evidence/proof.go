@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 	"github.com/go-json-experiment/json"
 )
 
@@ -32,12 +33,12 @@ const (
 
 // A Proven is what a proof proves: that the record is in the ledger.
 type Proven struct {
-	Record  *Record
-	Subject Subject
-	Hash    Hash // SHA-256 of the payload: the identity of the record
+	Record  *record.Record
+	Subject record.Subject
+	Hash    record.Hash // SHA-256 of the payload: the identity of the record
 
-	Index      uint64   // of the record in the ledger, from 0
-	Checkpoint TreeHead // of the ledger that is proved to hold it
+	Index      uint64          // of the record in the ledger, from 0
+	Checkpoint record.TreeHead // of the ledger that is proved to hold it
 
 	// Contents are the contents that the proof reveals, each by its name: the
 	// value as JSON, as it was committed to when the record was written. They
@@ -82,7 +83,7 @@ func verifyProof(proof []byte, opts *VerifyOptions) (*Proven, error) {
 		return nil, err
 	}
 	if opts.Ledger != "" && p.head.Origin != opts.Ledger {
-		return nil, fmt.Errorf("%w: it is of the ledger %q", ErrNotProven, brief(p.head.Origin))
+		return nil, fmt.Errorf("%w: it is of the ledger %q", ErrNotProven, record.Brief(p.head.Origin))
 	}
 	proven, err := p.judge(newTrust(p.head.Origin, roots))
 	if err == nil {
@@ -110,13 +111,13 @@ type parsedProof struct {
 	head *anchor
 
 	sessions []proofSession // those that were checked
-	env      envelope
+	env      record.Envelope
 }
 
 // A proofSession is a session and the record that introduces it.
 type proofSession struct {
 	*session
-	record *Record
+	record *record.Record
 }
 
 func parseProof(text []byte) (*parsedProof, error) {
@@ -167,7 +168,7 @@ func (p *parsedProof) parseExtra() error {
 func (p *parsedProof) judge(t *trust) (*Proven, error) {
 	proven := &Proven{
 		Index:      uint64(p.Index),
-		Checkpoint: TreeHead{Records: uint64(p.head.Size), Root: Hash(p.head.Root)},
+		Checkpoint: record.TreeHead{Records: uint64(p.head.Size), Root: record.Hash(p.head.Root)},
 	}
 	for i, env := range p.Sessions {
 		f, err := p.introduce(t, i, []byte(env))
@@ -197,7 +198,7 @@ func (p *parsedProof) judge(t *trust) (*Proven, error) {
 func (p *parsedProof) introduce(t *trust, i int, env []byte) (*frame, error) {
 	f := &frame{env: env}
 	if t == nil {
-		if f.open(&p.env); f.err == nil && f.record.Kind == KindSession {
+		if f.open(&p.env); f.err == nil && f.record.Kind == record.KindSession {
 			f.session = newSession(f.record, f.hash)
 		}
 	} else {
@@ -217,10 +218,10 @@ func (p *parsedProof) introduce(t *trust, i int, env []byte) (*frame, error) {
 	r := f.record
 	switch {
 	case r.Ledger != p.head.Origin:
-		return nil, fmt.Errorf("it is of the ledger %q, and the checkpoint of %q", brief(r.Ledger), brief(p.head.Origin))
-	case r.Kind == KindRotate && i > 0:
+		return nil, fmt.Errorf("it is of the ledger %q, and the checkpoint of %q", record.Brief(r.Ledger), record.Brief(p.head.Origin))
+	case r.Kind == record.KindRotate && i > 0:
 		return f, nil
-	case r.Kind != KindSession:
+	case r.Kind != record.KindSession:
 		return nil, fmt.Errorf("it is a %s", r.Kind)
 	case f.session == nil || f.session.hash != f.hash:
 		return nil, errors.New("no root key that is trusted signed it")
@@ -244,20 +245,20 @@ func (p *parsedProof) open(proven *Proven) error {
 	r := f.record
 	switch {
 	case f.signed:
-	case len(p.env.signatures) > 0:
-		return &recordError{DamageUnknownKey, "its session did not sign it"}
-	case s.signing != SignCheckpoints:
-		return &recordError{DamageUnsigned, "no signature"}
+	case len(p.env.Signatures) > 0:
+		return record.Errorf(record.DamageUnknownKey, "its session did not sign it")
+	case s.signing != record.SignCheckpoints:
+		return record.Errorf(record.DamageUnsigned, "no signature")
 	}
 	switch {
 	case r.Ledger != p.head.Origin:
-		return fmt.Errorf("it is of the ledger %q, and the checkpoint of %q", brief(r.Ledger), brief(p.head.Origin))
+		return fmt.Errorf("it is of the ledger %q, and the checkpoint of %q", record.Brief(r.Ledger), record.Brief(p.head.Origin))
 	case r.Writer != s.record.Writer || r.Seq <= s.record.Seq:
 		return errors.New("it is not of the session")
 	case r.Time.Before(s.notBefore) || r.Time.After(s.notAfter):
-		return &recordError{DamageExpiredKey, "it is not within the time of its session"}
+		return record.Errorf(record.DamageExpiredKey, "it is not within the time of its session")
 	case s.last != 0 && uint64(p.Index) >= s.last:
-		return &recordError{DamageExpiredKey, fmt.Sprintf("the root key of its session is trusted up to record %d, and this is record %d", s.last, p.Index+1)}
+		return record.Errorf(record.DamageExpiredKey, "the root key of its session is trusted up to record %d, and this is record %d", s.last, p.Index+1)
 	}
 	proven.Record, proven.Subject, proven.Hash = r, f.subject, f.hash
 	return nil
@@ -269,11 +270,11 @@ func (p *parsedProof) checkHead() error {
 	_, _, err := tiles.Open(p.head.note, s.key)
 	switch {
 	case errors.Is(err, tiles.ErrUnknownKey):
-		return &recordError{DamageUnknownKey, "the last session did not sign the checkpoint"}
+		return record.Errorf(record.DamageUnknownKey, "the last session did not sign the checkpoint")
 	case err != nil:
 		return fmt.Errorf("the checkpoint: %w", err)
 	case s.last != 0 && uint64(p.head.Size) > s.last:
-		return &recordError{DamageExpiredKey, fmt.Sprintf("the root key of the checkpoint's session is trusted up to record %d, and it covers %d", s.last, p.head.Size)}
+		return record.Errorf(record.DamageExpiredKey, "the root key of the checkpoint's session is trusted up to record %d, and it covers %d", s.last, p.head.Size)
 	}
 	return nil
 }
@@ -286,7 +287,7 @@ func (p *parsedProof) disclose(proven *Proven) error {
 		if _, err := base64.RawURLEncoding.Strict().DecodeString(encoded); err != nil || bytes.ContainsAny([]byte(encoded), "\r\n") {
 			return errors.New("a disclosure is not in base64url")
 		}
-		name, value, err := Disclosure{Encoded: encoded}.opens(proven.Record)
+		name, value, err := record.Disclosure{Encoded: encoded}.OpenIn(proven.Record)
 		if err != nil {
 			return err
 		}
@@ -310,13 +311,13 @@ func (p *parsedProof) agree(outside []*anchor) error {
 	}
 	for _, a := range outside {
 		if a.Origin != p.head.Origin {
-			return fmt.Errorf("%s is of the ledger %q", a.name, brief(a.Origin))
+			return fmt.Errorf("%s is of the ledger %q", a.name, record.Brief(a.Origin))
 		}
 		if _, _, err := tiles.Open(a.note, keys...); err != nil && !errors.Is(err, tiles.ErrUnknownKey) {
 			return fmt.Errorf("%s: %w", a.name, err)
 		}
 		if a.Size == p.head.Size && a.Root != p.head.Root {
-			return &recordError{DamageRewritten, fmt.Sprintf("%s covers %d records as well, and others", a.name, a.Size)}
+			return record.Errorf(record.DamageRewritten, "%s covers %d records as well, and others", a.name, a.Size)
 		}
 	}
 	return nil

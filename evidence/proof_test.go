@@ -16,13 +16,14 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 	"github.com/transparency-dev/formats/proof"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
 // rotatedLedger writes a ledger of three writers: two with the first test key, one of
 // which hands over to the second, and one with that.
-func rotatedLedger(t testing.TB, signing evidence.Signing) (dir string) {
+func rotatedLedger(t testing.TB, signing record.Signing) (dir string) {
 	t.Helper()
 	dir = newDir(t)
 	write := func(cfg evidence.Config, do func(r *evidence.Recorder)) {
@@ -52,7 +53,7 @@ func rotatedLedger(t testing.TB, signing evidence.Signing) (dir string) {
 
 var bothKeys = evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1)), public(testKey(2))}, Ledger: "proofs"}
 
-func mustProve(t testing.TB, dir, id string, ds ...evidence.Disclosure) []byte {
+func mustProve(t testing.TB, dir, id string, ds ...record.Disclosure) []byte {
 	t.Helper()
 	text, err := evidence.Prove(dir, id, ds...)
 	if err != nil {
@@ -63,7 +64,7 @@ func mustProve(t testing.TB, dir, id string, ds ...evidence.Disclosure) []byte {
 
 // Every record can be proved, and tools of other people agree.
 func TestProveEachRecord(t *testing.T) {
-	for _, signing := range []evidence.Signing{evidence.SignRecords, evidence.SignCheckpoints} {
+	for _, signing := range []record.Signing{record.SignRecords, record.SignCheckpoints} {
 		t.Run(string(signing), func(t *testing.T) {
 			dir := rotatedLedger(t, signing)
 			for i, e := range entries(t, dir) {
@@ -94,7 +95,7 @@ func TestProveEachRecord(t *testing.T) {
 
 // The root keys that a proof needs are those that signed its sessions.
 func TestVerifyProofNeedsTheRoots(t *testing.T) {
-	dir := rotatedLedger(t, evidence.SignRecords)
+	dir := rotatedLedger(t, record.SignRecords)
 	all := entries(t, dir)
 	first, last := mustProve(t, dir, all[1].Record.ID), mustProve(t, dir, all[len(all)-2].Record.ID)
 	one := evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1))}}
@@ -152,9 +153,9 @@ func changeProof(t testing.TB, text []byte, f func(p *tiles.Proof, x *extraLine)
 }
 
 func TestVerifyProofRefuses(t *testing.T) {
-	var disclosed []evidence.Disclosure
+	var disclosed []record.Disclosure
 	dir := newDir(t)
-	r := open(t, dir, evidence.Config{Ledger: "proofs", Disclose: func(d evidence.Disclosure) { disclosed = append(disclosed, d) }})
+	r := open(t, dir, evidence.Config{Ledger: "proofs", Disclose: func(d record.Disclosure) { disclosed = append(disclosed, d) }})
 	if err := agent(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +164,7 @@ func TestVerifyProofRefuses(t *testing.T) {
 	}
 	all := entries(t, dir)
 	intent := all[2]
-	var input evidence.Disclosure
+	var input record.Disclosure
 	for _, d := range disclosed {
 		if d.Record == intent.Record.ID {
 			input = d
@@ -183,7 +184,7 @@ func TestVerifyProofRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := rotatedLedger(t, evidence.SignRecords)
+	other := rotatedLedger(t, record.SignRecords)
 	theirs := entries(t, other)
 	unsigned := func(env []byte) string {
 		s := string(env)
@@ -213,7 +214,7 @@ func TestVerifyProofRefuses(t *testing.T) {
 		{"not an envelope as session", "session 1: malformed", func(_ *tiles.Proof, x *extraLine) { x.Sessions[0] = "{" }},
 		{"a session without signature", "session 1: unsigned", func(_ *tiles.Proof, x *extraLine) { x.Sessions[0] = unsigned(all[0].Envelope) }},
 		{"a session that another key signed", "session 1: unknown_key", func(_ *tiles.Proof, x *extraLine) {
-			x.Sessions[0] = string(evidence.Seal(forged, decodePayload(t, all[0].Envelope)))
+			x.Sessions[0] = string(seal(forged, decodePayload(t, all[0].Envelope)))
 		}},
 		{"an edited session", "session 1:", func(_ *tiles.Proof, x *extraLine) { x.Sessions[0] = strings.Replace(x.Sessions[0], "ZX", "ZY", 1) }},
 		{"a session of another writer", "unknown_key", func(_ *tiles.Proof, x *extraLine) { x.Sessions[0] = string(theirs[0].Envelope) }},
@@ -223,7 +224,7 @@ func TestVerifyProofRefuses(t *testing.T) {
 		{"a record of another ledger", "the record: ", func(_ *tiles.Proof, x *extraLine) { x.Record = string(theirs[3].Envelope) }},
 		{"a record without signature", "unsigned", func(_ *tiles.Proof, x *extraLine) { x.Record = unsigned(intent.Envelope) }},
 		{"a record that a root key signed", "unknown_key", func(_ *tiles.Proof, x *extraLine) {
-			x.Record = string(evidence.Seal(testKey(1), decodePayload(t, intent.Envelope)))
+			x.Record = string(seal(testKey(1), decodePayload(t, intent.Envelope)))
 		}},
 		{"no record", "the record: malformed", func(_ *tiles.Proof, x *extraLine) { x.Record = "" }},
 		{"another index", "is not shown to be in a log", func(p *tiles.Proof, _ *extraLine) { p.Index++ }},
@@ -286,7 +287,7 @@ func TestVerifyProofRefuses(t *testing.T) {
 
 // What is wrong with the options says nothing of the proof.
 func TestVerifyProofOptions(t *testing.T) {
-	dir := rotatedLedger(t, evidence.SignRecords)
+	dir := rotatedLedger(t, record.SignRecords)
 	text := mustProve(t, dir, entries(t, dir)[0].Record.ID)
 	for name, opts := range map[string]evidence.VerifyOptions{
 		"no key":                   {},
@@ -302,7 +303,7 @@ func TestVerifyProofOptions(t *testing.T) {
 
 // A policy bounds what a proof proves, as it bounds a ledger.
 func TestVerifyProofWithPolicy(t *testing.T) {
-	dir := rotatedLedger(t, evidence.SignRecords)
+	dir := rotatedLedger(t, record.SignRecords)
 	all := entries(t, dir)
 	size := uint64(len(all))
 	index := 1
@@ -313,7 +314,7 @@ func TestVerifyProofWithPolicy(t *testing.T) {
 		return evidence.VerifyOptions{Policy: &evidence.TrustPolicy{Ledgers: []evidence.LedgerPolicy{{Ledger: "proofs", Roots: roots}}}}
 	}
 	for i, e := range all {
-		if e.Record.Kind == evidence.KindRotate {
+		if e.Record.Kind == record.KindRotate {
 			index = i
 		}
 	}
@@ -345,7 +346,7 @@ func TestVerifyProofWithPolicy(t *testing.T) {
 
 // A checkpoint from elsewhere of the same size must be of the same records.
 func TestVerifyProofWithCheckpoints(t *testing.T) {
-	dir := rotatedLedger(t, evidence.SignRecords)
+	dir := rotatedLedger(t, record.SignRecords)
 	text := mustProve(t, dir, entries(t, dir)[0].Record.ID)
 	own, err := evidence.ReadCheckpoint(dir)
 	if err != nil {
@@ -375,7 +376,7 @@ func TestVerifyProofWithCheckpoints(t *testing.T) {
 
 // Whatever is taken has one form, and is of the ledger and of the keys.
 func FuzzVerifyProof(f *testing.F) {
-	dir := rotatedLedger(f, evidence.SignCheckpoints)
+	dir := rotatedLedger(f, record.SignCheckpoints)
 	all := entries(f, dir)
 	for _, i := range []int{0, 1, len(all) / 2, len(all) - 1} {
 		f.Add(mustProve(f, dir, all[i].Record.ID))

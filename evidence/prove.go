@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 	"github.com/go-json-experiment/json"
 )
 
@@ -70,11 +71,11 @@ type proofExtra struct {
 // which a ledger does not hold. The error wraps [ErrNoRecord] or
 // [ErrNotCovered] where that is the reason, [ErrDamaged] where the records are
 // not those of the checkpoint.
-func Prove(dir, id string, disclosures ...Disclosure) ([]byte, error) {
+func Prove(dir, id string, disclosures ...record.Disclosure) ([]byte, error) {
 	p := newProving(dir, id)
-	proof, err := p.prove(false, func(*Record) ([]Disclosure, error) { return disclosures, nil })
+	proof, err := p.prove(false, func(*record.Record) ([]record.Disclosure, error) { return disclosures, nil })
 	if err != nil {
-		return nil, fmt.Errorf("evidence: prove %q: ledger %s: %w", brief(id), dir, err)
+		return nil, fmt.Errorf("evidence: prove %q: ledger %s: %w", record.Brief(id), dir, err)
 	}
 	return proof, nil
 }
@@ -87,11 +88,11 @@ func Prove(dir, id string, disclosures ...Disclosure) ([]byte, error) {
 // fs.ErrNotExist where it was never kept or is not written yet.
 func Reveal(dir string, payloadKey []byte, id string, names ...string) ([]byte, error) {
 	p := newProving(dir, id)
-	proof, err := p.prove(true, func(r *Record) ([]Disclosure, error) {
+	proof, err := p.prove(true, func(r *record.Record) ([]record.Disclosure, error) {
 		if len(names) == 0 {
 			return nil, errors.New("no content is named")
 		}
-		var ds []Disclosure
+		var ds []record.Disclosure
 		for _, name := range names {
 			d, err := p.reveal(r, payloadKey, name)
 			if err != nil {
@@ -102,7 +103,7 @@ func Reveal(dir string, payloadKey []byte, id string, names ...string) ([]byte, 
 		return ds, nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("evidence: reveal %q: ledger %s: %w", brief(id), dir, err)
+		return nil, fmt.Errorf("evidence: reveal %q: ledger %s: %w", record.Brief(id), dir, err)
 	}
 	return proof, nil
 }
@@ -110,18 +111,18 @@ func Reveal(dir string, payloadKey []byte, id string, names ...string) ([]byte, 
 // A proving makes a proof.
 type proving struct {
 	dir, id string
-	record  *Record // nil until it is found
+	record  *record.Record // nil until it is found
 	index   uint64
 	env     []byte
-	erased  map[string]*Record // by commitment
+	erased  map[string]*record.Record // by commitment
 }
 
 func newProving(dir, id string) *proving {
-	return &proving{dir: dir, id: id, erased: make(map[string]*Record)}
+	return &proving{dir: dir, id: id, erased: make(map[string]*record.Record)}
 }
 
 // prove reads the ledger, all of it if asked for, and makes the proof.
-func (p *proving) prove(all bool, contents func(*Record) ([]Disclosure, error)) ([]byte, error) {
+func (p *proving) prove(all bool, contents func(*record.Record) ([]record.Disclosure, error)) ([]byte, error) {
 	s, err := newSurvey(p.dir)
 	if errors.Is(err, errNoCheckpoint) {
 		return nil, fmt.Errorf("%w: %w", ErrNotCovered, err)
@@ -139,7 +140,7 @@ func (p *proving) prove(all bool, contents func(*Record) ([]Disclosure, error)) 
 			}
 		case r.ID == p.id:
 			return false, fmt.Errorf("%w: two records have that ID", ErrDamaged)
-		case r.Kind == KindErased && p.erased[r.Erased.Commitment] == nil:
+		case r.Kind == record.KindErased && p.erased[r.Erased.Commitment] == nil:
 			p.erased[r.Erased.Commitment] = r
 		}
 		return all || p.record == nil, nil
@@ -159,7 +160,7 @@ func (p *proving) prove(all bool, contents func(*Record) ([]Disclosure, error)) 
 	return p.assemble(s, ds)
 }
 
-func (p *proving) assemble(s *survey, disclosures []Disclosure) ([]byte, error) {
+func (p *proving) assemble(s *survey, disclosures []record.Disclosure) ([]byte, error) {
 	sessions, err := p.sessions(s)
 	if err != nil {
 		return nil, err
@@ -211,17 +212,17 @@ func (p *proving) sessions(s *survey) ([]string, error) {
 }
 
 // order returns the disclosures as they stand in a proof.
-func (p *proving) order(ds []Disclosure) ([]string, error) {
+func (p *proving) order(ds []record.Disclosure) ([]string, error) {
 	names := make(map[string]string)
 	for _, d := range ds {
-		name, _, err := d.opens(p.record)
+		name, _, err := d.OpenIn(p.record)
 		if err != nil {
 			return nil, err
 		}
 		names[d.Encoded] = name
 	}
 	ds = slices.Clone(ds)
-	slices.SortFunc(ds, func(a, b Disclosure) int { return cmp.Compare(names[a.Encoded], names[b.Encoded]) })
+	slices.SortFunc(ds, func(a, b record.Disclosure) int { return cmp.Compare(names[a.Encoded], names[b.Encoded]) })
 	encoded := []string{}
 	for _, d := range ds {
 		encoded = append(encoded, d.Encoded)
@@ -230,48 +231,19 @@ func (p *proving) order(ds []Disclosure) ([]string, error) {
 }
 
 // reveal returns the disclosure of a content from the payload store.
-func (p *proving) reveal(r *Record, key []byte, name string) (Disclosure, error) {
-	c := r.content(name)
+func (p *proving) reveal(r *record.Record, key []byte, name string) (record.Disclosure, error) {
+	c := r.Content(name)
 	if c == nil {
-		return Disclosure{}, fmt.Errorf("the record, which is of the kind %s, has no %q", r.Kind, brief(name))
+		return record.Disclosure{}, fmt.Errorf("the record, which is of the kind %s, has no %q", r.Kind, record.Brief(name))
 	}
 	if e := p.erased[c.Commitment]; e != nil {
-		return Disclosure{}, &ErasedError{
+		return record.Disclosure{}, &ErasedError{
 			Name: name, Commitment: c.Commitment, Time: e.Time, Reason: e.Erased.Reason, Authority: e.Erased.Authority,
 		}
 	}
 	d, err := OpenPayload(p.dir, key, c.Commitment)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Disclosure{}, fmt.Errorf("the %s was not kept, or is not written yet: %w", name, err)
+		return record.Disclosure{}, fmt.Errorf("the %s was not kept, or is not written yet: %w", name, err)
 	}
 	return d, err
-}
-
-// content returns the content of a record by its name, nil where it has none.
-func (r *Record) content(name string) *Content {
-	switch name {
-	case ContentInput:
-		return r.Input
-	case ContentRan:
-		return r.Ran
-	case ContentOutput:
-		return r.Output
-	}
-	return nil
-}
-
-// opens returns the name and value of d, if it opens a commitment of the record.
-func (d Disclosure) opens(r *Record) (name string, value []byte, err error) {
-	name, value, err = d.Open()
-	if err != nil {
-		return "", nil, err
-	}
-	c := r.content(name)
-	if c == nil {
-		return "", nil, fmt.Errorf("a disclosure is of %q, which the record does not have", brief(name))
-	}
-	if c.Commitment != d.Commitment() {
-		return "", nil, fmt.Errorf("a disclosure of %q does not open the commitment of the record", brief(name))
-	}
-	return name, value, nil
 }

@@ -12,12 +12,13 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
 // revealing writes a ledger that keeps contents, and returns the record of a
 // tool's intent.
-func revealing(t testing.TB) (dir string, intent *evidence.Record) {
+func revealing(t testing.TB) (dir string, intent *record.Record) {
 	t.Helper()
 	dir = newDir(t)
 	r := open(t, dir, evidence.Config{Ledger: "proofs", Payloads: &evidence.Payloads{Key: payloadKey}})
@@ -27,11 +28,11 @@ func revealing(t testing.TB) (dir string, intent *evidence.Record) {
 	if err := r.Close(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	return dir, findRecord(t, dir, func(r *evidence.Record) bool { return r.Kind == evidence.KindIntent && r.Call.Kind == "tool" })
+	return dir, findRecord(t, dir, func(r *record.Record) bool { return r.Kind == record.KindIntent && r.Call.Kind == "tool" })
 }
 
 // findRecord returns the first record that is wanted.
-func findRecord(t testing.TB, dir string, want func(r *evidence.Record) bool) *evidence.Record {
+func findRecord(t testing.TB, dir string, want func(r *record.Record) bool) *record.Record {
 	t.Helper()
 	for _, e := range entries(t, dir) {
 		if want(e.Record) {
@@ -45,7 +46,7 @@ func findRecord(t testing.TB, dir string, want func(r *evidence.Record) bool) *e
 func TestReveal(t *testing.T) {
 	dir, intent := revealing(t)
 	opts := evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1))}}
-	text, err := evidence.Reveal(dir, payloadKey(), intent.ID, evidence.ContentInput, evidence.ContentInput)
+	text, err := evidence.Reveal(dir, payloadKey(), intent.ID, record.ContentInput, record.ContentInput)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +54,7 @@ func TestReveal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := `"19*23"`; string(got.Contents[evidence.ContentInput]) != want || len(got.Contents) != 1 {
+	if want := `"19*23"`; string(got.Contents[record.ContentInput]) != want || len(got.Contents) != 1 {
 		t.Errorf("got %s, want %s", got.Contents, want)
 	}
 
@@ -111,10 +112,10 @@ func TestProveRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outcome := findRecord(t, dir, func(r *evidence.Record) bool { return r.Kind == evidence.KindOutcome })
+	outcome := findRecord(t, dir, func(r *record.Record) bool { return r.Kind == record.KindOutcome })
 	for name, f := range map[string]func() ([]byte, error){
 		"a disclosure of another record": func() ([]byte, error) { return evidence.Prove(dir, outcome.ID, d) },
-		"a disclosure of nothing":        func() ([]byte, error) { return evidence.Prove(dir, intent.ID, evidence.Disclosure{}) },
+		"a disclosure of nothing":        func() ([]byte, error) { return evidence.Prove(dir, intent.ID, record.Disclosure{}) },
 	} {
 		if _, err := f(); err == nil || !strings.Contains(err.Error(), "disclosure") {
 			t.Errorf("%s: got %v, want an error about it", name, err)
@@ -286,9 +287,9 @@ func ExampleProve() {
 	defer os.RemoveAll(dir)
 	ctx := context.Background()
 	var id string
-	var input evidence.Disclosure
-	recorder, err := evidence.Open(dir, evidence.Config{Ledger: "billing-agent", Disclose: func(d evidence.Disclosure) {
-		if name, _, _ := d.Open(); name == evidence.ContentInput {
+	var input record.Disclosure
+	recorder, err := evidence.Open(dir, evidence.Config{Ledger: "billing-agent", Disclose: func(d record.Disclosure) {
+		if name, _, _ := d.Open(); name == record.ContentInput {
 			id, input = d.Record, d
 		}
 	}})

@@ -8,13 +8,14 @@ import (
 	"sync"
 	"time"
 
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
 // An event is what the caller leaves for the writer to make a record of. What it
 // points to is a snapshot.
 type event struct {
-	kind RecordKind
+	kind record.Kind
 	seq  uint64
 	at   time.Time     // by the wall clock
 	mono time.Duration // since the queue was made
@@ -24,7 +25,7 @@ type event struct {
 	calls  uint64 // of a run.end
 
 	call     callRef
-	effects  Effects
+	effects  record.Effects
 	input    any // as it came
 	ran      any // where it differs
 	output   any
@@ -33,7 +34,7 @@ type event struct {
 	balances []middleware.Balance
 
 	decisions []middleware.Decision
-	outcome   Outcome
+	outcome   record.Outcome
 	usage     *middleware.Usage
 
 	// Of a record outside of runs: Gap, Erased, Session, handover. Of an outcome:
@@ -64,8 +65,8 @@ type runState struct {
 	id string // that records give it
 
 	// The writer's own.
-	start Hash // of the payload of run.start; zero where that is lost
-	head  Hash // of the payload of the run's last record
+	start record.Hash // of the payload of run.start; zero where that is lost
+	head  record.Hash // of the payload of the run's last record
 }
 
 // claim notes that the call begins. It returns false where it did before.
@@ -109,10 +110,10 @@ type queue struct {
 	alerted bool       // the room got short, and the writer knows
 	cleared chan error // closed when there is some again; nil where nobody waits for it
 	waiters []waiter
-	seq     uint64 // of the last event
-	durable uint64 // up to which all are
-	ended   bool   // no more are made durable
-	lost    Gap    // since the writer last took events
+	seq     uint64     // of the last event
+	durable uint64     // up to which all are
+	ended   bool       // no more are made durable
+	lost    record.Gap // since the writer last took events
 	lostAll uint64
 	wall    func() time.Time
 	began   time.Time
@@ -180,7 +181,7 @@ func (q *queue) begin(wait bool, of *middleware.Run, start, intent *event) (done
 func (q *queue) put(wait bool, a, b *event) (done chan error, err error) {
 	q.enter()
 	defer q.mu.Unlock()
-	if b != nil && b.kind == KindEnd {
+	if b != nil && b.kind == record.KindEnd {
 		if b.run.ended {
 			b = nil // a call that only says that it is the root
 		} else {
@@ -213,11 +214,11 @@ func (q *queue) insert(wait bool, a, b *event) (done chan error, err error) {
 		notify(q.insist)
 		return q.cleared, ErrFull
 	}
-	if last.kind == KindIntent && !last.run.claim(last.call.id) {
+	if last.kind == record.KindIntent && !last.run.claim(last.call.id) {
 		return nil, errTwice
 	}
 	now := q.now() // under the lock: in order
-	if !full && a.kind != KindSession {
+	if !full && a.kind != record.KindSession {
 		q.renew(now)
 	}
 	q.add(a, now, full)
@@ -279,7 +280,7 @@ func (q *queue) add(e *event, now moment, full bool) {
 	if e.run != nil {
 		e.run.seq++
 		e.runSeq = e.run.seq
-		if e.kind == KindIntent {
+		if e.kind == record.KindIntent {
 			e.run.calls++
 		}
 		e.calls = e.run.calls
@@ -288,8 +289,8 @@ func (q *queue) add(e *event, now moment, full bool) {
 		q.lose(e.seq, "the queue was full")
 		return
 	}
-	if e.kind == KindSession {
-		s := e.body.(Session)
+	if e.kind == record.KindSession {
+		s := e.body.(record.Session)
 		s.NotBefore = now.wall.Add(-sessionSlack).Round(0).UTC().Truncate(time.Second)
 		s.NotAfter = s.NotBefore.Add(sessionLife)
 		q.notBefore, q.notAfter = s.NotBefore.Unix(), s.NotAfter.Unix()
@@ -305,14 +306,14 @@ func (q *queue) add(e *event, now moment, full bool) {
 // because that was long enough or because the clock was set. It needs q.mu.
 func (q *queue) renew(now moment) {
 	if t := now.wall.Unix(); t <= q.notBefore || t >= q.notAfter {
-		q.add(&event{kind: KindSession, body: Session{}}, now, false)
+		q.add(&event{kind: record.KindSession, body: record.Session{}}, now, false)
 	}
 }
 
 // lose needs q.mu.
 func (q *queue) lose(seq uint64, reason string) {
 	if q.lost.Count == 0 {
-		q.lost = Gap{From: seq, Reason: reason}
+		q.lost = record.Gap{From: seq, Reason: reason}
 	}
 	q.lost.To = seq
 	q.lost.Count++
@@ -336,12 +337,12 @@ func (q *queue) take(spare []event) []event {
 	if q.lost.Count > 0 {
 		now := q.now()
 		gap := q.lost
-		q.lost = Gap{}
+		q.lost = record.Gap{}
 		if t := now.wall.Unix(); t <= q.notBefore || t >= q.notAfter {
 			now.wall = taken[len(taken)-1].at // the gap must come right after what it declares
 		}
 		q.seq++
-		taken = append(taken, event{kind: KindGap, seq: q.seq, at: now.wall, mono: now.mono, body: gap})
+		taken = append(taken, event{kind: record.KindGap, seq: q.seq, at: now.wall, mono: now.mono, body: gap})
 	}
 	return taken
 }

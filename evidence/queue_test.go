@@ -12,6 +12,7 @@ import (
 	"weak"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
@@ -21,7 +22,7 @@ func TestNothingComesBetweenALossAndItsGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := newDir(t)
 		hang := make(chan struct{})
-		r := open(t, dir, evidence.Config{ReadOnly: []string{"read"}, Disclose: func(evidence.Disclosure) { <-hang }})
+		r := open(t, dir, evidence.Config{ReadOnly: []string{"read"}, Disclose: func(record.Disclosure) { <-hang }})
 		read := middleware.Call{Kind: middleware.KindTool, Name: "read", Input: ""}
 		_, _ = call(t, r, read, say("small"))
 		time.Sleep(time.Second) // the writer takes its records, and hangs
@@ -53,7 +54,7 @@ func TestAWaitThatIsCancelledIsNoDenial(t *testing.T) {
 			hang := make(chan struct{})
 			var hung atomic.Bool
 			cfg := evidence.Config{Patience: time.Hour, Queue: 4, ReadOnly: []string{"read"}}
-			cfg.Disclose = func(evidence.Disclosure) {
+			cfg.Disclose = func(record.Disclosure) {
 				if hung.Load() {
 					<-hang
 				}

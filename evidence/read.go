@@ -4,13 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+
+	"example.com/safeconduct/evidence/record"
 )
 
 // An Entry is a record as it stands in a ledger.
 type Entry struct {
-	Record  *Record
-	Subject Subject
-	Hash    Hash // SHA-256 of the payload: the identity of the record
+	Record  *record.Record
+	Subject record.Subject
+	Hash    record.Hash // SHA-256 of the payload: the identity of the record
 
 	Segment uint64 // where the record is: the number in the file's name
 	Offset  int64  // and bytes into it
@@ -56,22 +58,10 @@ func (f *frame) entry() (Entry, error) {
 }
 
 // newEntry returns what walk found at a place.
-func newEntry(at place, env []byte, bad error, scratch *envelope) (Entry, error) {
+func newEntry(at place, env []byte, bad error, scratch *record.Envelope) (Entry, error) {
 	f := frame{at: at, env: env}
 	if !errors.As(bad, &f.bad) {
 		f.open(scratch)
 	}
 	return f.entry()
-}
-
-// ParseEnvelope parses one record out of its envelope, as a [Sink] gets it. It
-// checks that the record is of this version and in canonical form, and NO
-// signature.
-func ParseEnvelope(data []byte) (*Record, error) {
-	var e envelope
-	f := frame{env: data}
-	if f.open(&e); f.err != nil {
-		return nil, fmt.Errorf("evidence: record: %w", f.err)
-	}
-	return f.record, nil
 }

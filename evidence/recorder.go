@@ -11,8 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode"
 
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 	"github.com/google/uuid"
 )
@@ -43,8 +43,8 @@ const queueMemory = 64 << 20
 // A Recorder writes a ledger. It is safe for concurrent use.
 type Recorder struct {
 	runs     middleware.Local[runState]
-	named    map[string]Effects
-	classify func(middleware.Call) Effects
+	named    map[string]record.Effects
+	classify func(middleware.Call) record.Effects
 	patience time.Duration
 
 	queue    *queue
@@ -78,24 +78,24 @@ type Recorder struct {
 // there is not, a tool that is named twice, or an [Exporter] without a Sink or
 // with a name that it cannot have or that another one has.
 func Open(dir string, cfg Config) (*Recorder, error) {
-	r := &Recorder{named: make(map[string]Effects), classify: cfg.Effects, patience: cfg.Patience}
+	r := &Recorder{named: make(map[string]record.Effects), classify: cfg.Effects, patience: cfg.Patience}
 	switch {
 	case cfg.Patience < 0 || cfg.Queue < 0 || cfg.LowSpace < 0:
 		panic("evidence: Open: negative bound")
-	case cfg.Signing != "" && cfg.Signing != SignRecords && cfg.Signing != SignCheckpoints:
+	case cfg.Signing != "" && cfg.Signing != record.SignRecords && cfg.Signing != record.SignCheckpoints:
 		panic(fmt.Sprintf("evidence: Open: no Signing is called %q", cfg.Signing))
 	}
 	r.patience = cmp.Or(cfg.Patience, 5*time.Second)
 	cfg.Queue = cmp.Or(cfg.Queue, 8192)
-	cfg.Signing = cmp.Or(cfg.Signing, SignRecords)
+	cfg.Signing = cmp.Or(cfg.Signing, record.SignRecords)
 	cfg.LowSpace = cmp.Or(cfg.LowSpace, 256<<20)
 	for i, name := range slices.Concat(cfg.ReadOnly, cfg.BestEffort) {
 		if r.named[name] != "" {
 			panic(fmt.Sprintf("evidence: Open: the tool %q is named twice", name))
 		}
-		r.named[name] = EffectsReadOnly
+		r.named[name] = record.EffectsReadOnly
 		if i >= len(cfg.ReadOnly) {
-			r.named[name] = EffectsBestEffort
+			r.named[name] = record.EffectsBestEffort
 		}
 	}
 	names := make(map[string]bool)
@@ -124,10 +124,10 @@ func (r *Recorder) open(dir string, cfg Config) (err error) {
 	}
 	r.root.Store(&root)
 	r.last = root
-	if err := checkOrigin(cfg.Ledger); err != nil {
-		return err
+	if err := record.CheckOrigin(cfg.Ledger); err != nil {
+		return fmt.Errorf("Config.Ledger %w", err)
 	}
-	if p := cfg.Predecessor; p != nil && (p.Reason != clean(p.Reason, maxReason) || p.Ledger != clean(p.Ledger, maxName)) {
+	if p := cfg.Predecessor; p != nil && (p.Reason != record.Clean(p.Reason, record.MaxReason) || p.Ledger != cleanName(p.Ledger)) {
 		return errors.New("Config.Predecessor is not what PredecessorOf returns")
 	}
 	d := realDisk()
@@ -174,7 +174,7 @@ func (r *Recorder) open(dir string, cfg Config) (err error) {
 	if err := r.assemble(s, cfg, origin, found); err != nil {
 		return r.abandon(err)
 	}
-	return r.begin(Session{Previous: found.head, Tree: found.treeHead(), Recovered: found.recovered, Predecessor: cfg.Predecessor})
+	return r.begin(record.Session{Previous: found.head, Tree: found.treeHead(), Recovered: found.recovered, Predecessor: cfg.Predecessor})
 }
 
 // assemble puts the parts together.
@@ -216,8 +216,8 @@ func (r *Recorder) assemble(s *store, cfg Config, origin string, found *found) e
 }
 
 // begin starts the goroutines with the writer's first record.
-func (r *Recorder) begin(first Session) error {
-	done, _ := r.queue.put(true, &event{kind: KindSession, body: first}, nil) // the queue is empty and open
+func (r *Recorder) begin(first record.Session) error {
+	done, _ := r.queue.put(true, &event{kind: record.KindSession, body: first}, nil) // the queue is empty and open
 	r.writer.start()
 	if err := <-done; err != nil {
 		r.queue.close()
@@ -237,21 +237,6 @@ func (r *Recorder) abandon(err error) error {
 		err = errors.Join(err, r.payloads.close(context.Background()))
 	}
 	return err
-}
-
-// maxOrigin is how long a name in a checkpoint can be.
-const maxOrigin = 255
-
-func checkOrigin(origin string) error {
-	if len(origin) > maxOrigin || origin != clean(origin, maxName) {
-		return errors.New("Config.Ledger is too long or not valid UTF-8")
-	}
-	for _, c := range origin {
-		if unicode.IsSpace(c) || unicode.IsControl(c) || c == '+' { // as in the name of a note's key
-			return errors.New("Config.Ledger holds white space, a control character or a plus sign")
-		}
-	}
-	return nil
 }
 
 // PublicKey returns the public half of the root key in force: that of Config, or

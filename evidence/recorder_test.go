@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
@@ -69,20 +70,20 @@ func TestStructure(t *testing.T) {
 	all := entries(t, dir)
 	start, intent, outcome, denied, end := all[1], all[3].Record, all[4].Record, all[8].Record, all[10].Record
 
-	if who := start.Record.Who; who == nil || *who != (evidence.Who{Session: "s-1", Subject: "alice", Tenant: "acme"}) {
+	if who := start.Record.Who; who == nil || *who != (record.Who{Session: "s-1", Subject: "alice", Tenant: "acme"}) {
 		t.Errorf("run.start: got who %+v", who)
 	}
 	q := intent.Request
-	if q == nil || len(q.Messages) != 1 || q.Messages[0] != (evidence.Message{Role: "human", Size: 16}) ||
+	if q == nil || len(q.Messages) != 1 || q.Messages[0] != (record.Message{Role: "human", Size: 16}) ||
 		!slices.Equal(q.Tools, []string{"calculator", "shell"}) || q.Temperature != "0.2" || q.MaxTokens != 100 {
 		t.Errorf("intent: got request %+v", q)
 	}
 	a := outcome.Response
 	if a == nil || a.Model != "m-1" || len(a.Choices) != 1 || a.Choices[0].StopReason != "tool_calls" ||
-		!slices.Equal(a.Choices[0].ToolCalls, []evidence.ToolCall{{Name: "calculator", Size: 5}}) {
+		!slices.Equal(a.Choices[0].ToolCalls, []record.ToolCall{{Name: "calculator", Size: 5}}) {
 		t.Errorf("outcome: got response %+v", a)
 	}
-	if u := outcome.Usage; u == nil || *u != (evidence.Usage{Input: 120, Output: 8, Total: 128, Reported: true}) {
+	if u := outcome.Usage; u == nil || *u != (record.Usage{Input: 120, Output: 8, Total: 128, Reported: true}) {
 		t.Errorf("outcome: got usage %+v", u)
 	}
 	o := denied.Outcome
@@ -96,7 +97,7 @@ func TestStructure(t *testing.T) {
 		t.Errorf("run.end: got %+v, want 4 calls, 10 records, head %v", e, all[9].Hash)
 	}
 	for _, e := range all[2:] {
-		if e.Subject != (evidence.Subject{Name: evidence.SubjectRun, Digest: start.Hash}) {
+		if e.Subject != (record.Subject{Name: record.SubjectRun, Digest: start.Hash}) {
 			t.Errorf("%s: got subject %+v, want the hash of run.start", e.Record.Kind, e.Subject)
 		}
 	}
@@ -132,35 +133,35 @@ func TestOutcomes(t *testing.T) {
 		name  string
 		h     middleware.Handler
 		gates []middleware.Interceptor
-		want  evidence.Outcome
+		want  record.Outcome
 	}{
-		{"done", say("ok"), nil, evidence.Outcome{Result: evidence.ResultDone, Reached: true}},
-		{"denied", say("ok"), []middleware.Interceptor{deny}, evidence.Outcome{
-			Result: evidence.ResultDenied, Gate: "no", Code: "policy", Reason: "not today"}},
+		{"done", say("ok"), nil, record.Outcome{Result: record.ResultDone, Reached: true}},
+		{"denied", say("ok"), []middleware.Interceptor{deny}, record.Outcome{
+			Result: record.ResultDenied, Gate: "no", Code: "policy", Reason: "not today"}},
 		{"withheld", say("ok"), []middleware.Interceptor{middleware.After("out", func(context.Context, middleware.Call, middleware.Result) error {
 			return middleware.Deny(middleware.CodeBadOutput, "too long")
-		})}, evidence.Outcome{Result: evidence.ResultDenied, Gate: "out", Code: "bad_output", Reason: "too long", Reached: true}},
+		})}, record.Outcome{Result: record.ResultDenied, Gate: "out", Code: "bad_output", Reason: "too long", Reached: true}},
 		{"undecided", say("ok"), []middleware.Interceptor{middleware.Before("db", func(context.Context, middleware.Call) error {
 			return errBackend
-		})}, evidence.Outcome{Result: evidence.ResultDenied, Gate: "db", Code: "indeterminate",
+		})}, record.Outcome{Result: record.ResultDenied, Gate: "db", Code: "indeterminate",
 			Reason: "the gate could not decide", Error: []string{"*errors.errorString"}}},
-		{"shadow", say("ok"), []middleware.Interceptor{middleware.Shadow(deny)}, evidence.Outcome{Result: evidence.ResultDone, Reached: true}},
-		{"failed", fail(fmt.Errorf("read: %w", &quotaError{"bob-the-builder"})), nil, evidence.Outcome{
-			Result: evidence.ResultFailed, Reached: true, Error: []string{"*fmt.wrapError", "*evidence_test.quotaError"}}},
-		{"joined", fail(errors.Join(errBackend, context.DeadlineExceeded)), nil, evidence.Outcome{
-			Result: evidence.ResultFailed, Reached: true,
+		{"shadow", say("ok"), []middleware.Interceptor{middleware.Shadow(deny)}, record.Outcome{Result: record.ResultDone, Reached: true}},
+		{"failed", fail(fmt.Errorf("read: %w", &quotaError{"bob-the-builder"})), nil, record.Outcome{
+			Result: record.ResultFailed, Reached: true, Error: []string{"*fmt.wrapError", "*evidence_test.quotaError"}}},
+		{"joined", fail(errors.Join(errBackend, context.DeadlineExceeded)), nil, record.Outcome{
+			Result: record.ResultFailed, Reached: true,
 			Error: []string{"*errors.joinError", "*errors.errorString", "context.DeadlineExceeded"}}},
-		{"not ours to cancel", fail(context.Canceled), nil, evidence.Outcome{
-			Result: evidence.ResultFailed, Reached: true, Error: []string{"context.Canceled"}}},
-		{"tool panics", func(context.Context, middleware.Call) (middleware.Result, error) { panic("top-secret") }, nil, evidence.Outcome{
-			Result: evidence.ResultFailed, Reached: true, Error: []string{"panic"}}},
+		{"not ours to cancel", fail(context.Canceled), nil, record.Outcome{
+			Result: record.ResultFailed, Reached: true, Error: []string{"context.Canceled"}}},
+		{"tool panics", func(context.Context, middleware.Call) (middleware.Result, error) { panic("top-secret") }, nil, record.Outcome{
+			Result: record.ResultFailed, Reached: true, Error: []string{"panic"}}},
 		{"gate panics", say("ok"), []middleware.Interceptor{middleware.Before("bad", func(context.Context, middleware.Call) error {
 			panic("top-secret")
-		})}, evidence.Outcome{Result: evidence.ResultDenied, Gate: "bad", Code: "indeterminate",
+		})}, record.Outcome{Result: record.ResultDenied, Gate: "bad", Code: "indeterminate",
 			Reason: "the gate panicked", Error: []string{"panic"}}},
 		{"interceptor panics", say("ok"), []middleware.Interceptor{func(next middleware.Handler) middleware.Handler {
 			return func(context.Context, middleware.Call) (middleware.Result, error) { panic("top-secret") }
-		}}, evidence.Outcome{Result: evidence.ResultFailed, Error: []string{"panic"}}},
+		}}, record.Outcome{Result: record.ResultFailed, Error: []string{"panic"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -220,7 +221,7 @@ func TestGoexit(t *testing.T) {
 	wg.Wait()
 	_ = r.Close(t.Context())
 	wantIntact(t, dir)
-	if o := entries(t, dir)[3].Record.Outcome; o == nil || o.Result != evidence.ResultFailed || !slices.Equal(o.Error, []string{"goexit"}) {
+	if o := entries(t, dir)[3].Record.Outcome; o == nil || o.Result != record.ResultFailed || !slices.Equal(o.Error, []string{"goexit"}) {
 		t.Errorf("got outcome %+v, want failed by goexit", o)
 	}
 }
@@ -292,8 +293,8 @@ func TestRanIsLeftOutWhereNothingChanged(t *testing.T) {
 // What a call takes and returns is changed by its owner afterwards.
 func TestSnapshotsAreTakenAtOnce(t *testing.T) {
 	dir := newDir(t)
-	var disclosed []evidence.Disclosure
-	r := open(t, dir, evidence.Config{Disclose: func(d evidence.Disclosure) { disclosed = append(disclosed, d) }})
+	var disclosed []record.Disclosure
+	r := open(t, dir, evidence.Config{Disclose: func(d record.Disclosure) { disclosed = append(disclosed, d) }})
 	in := map[string]any{"q": "before", "n": 1, "list": []string{"before"}}
 	out := &middleware.ModelResponse{Choices: []middleware.Choice{{Text: "before", ToolCalls: []middleware.ToolCall{{Name: "before"}}}}}
 	h := middleware.Wrap(func(context.Context, middleware.Call) (middleware.Result, error) {
@@ -346,7 +347,7 @@ func TestPartialRun(t *testing.T) {
 	if report := wantIntact(t, dir); report.Runs != 1 || report.Partial != 1 || report.Interrupted != 0 || report.Done != 1 {
 		t.Errorf("got report %+v, want 1 partial run", report)
 	}
-	if s := entries(t, dir)[1].Subject; s.Name != evidence.SubjectRunID {
+	if s := entries(t, dir)[1].Subject; s.Name != record.SubjectRunID {
 		t.Errorf("got subject %+v, want the run's ID", s)
 	}
 }
@@ -456,7 +457,7 @@ func TestBalances(t *testing.T) {
 		}
 		_ = r.Close(t.Context())
 		wantIntact(t, dir)
-		want := []evidence.Balance{{Gate: "budget", Scope: "run", Limit: "tool_calls", Max: 5, Used: 1 << 60}}
+		want := []record.Balance{{Gate: "budget", Scope: "run", Limit: "tool_calls", Max: 5, Used: 1 << 60}}
 		if panics {
 			want = nil
 		}
@@ -501,14 +502,14 @@ func TestFault48Released(t *testing.T) {
 		name   string
 		gates  []middleware.Interceptor
 		err    error
-		result evidence.Result
+		result record.Result
 		want   int64
 	}{
-		{"done", nil, nil, evidence.ResultDone, 12},
-		{"denied", []middleware.Interceptor{refuse}, nil, evidence.ResultDenied, 0},
-		{"denied after a part has left", []middleware.Interceptor{middleware.Window(6, refuse)}, nil, evidence.ResultDenied, 4},
-		{"denied after all has left", []middleware.Interceptor{middleware.PassThrough(refuse)}, nil, evidence.ResultDenied, 12},
-		{"failed", nil, broken, evidence.ResultFailed, 12},
+		{"done", nil, nil, record.ResultDone, 12},
+		{"denied", []middleware.Interceptor{refuse}, nil, record.ResultDenied, 0},
+		{"denied after a part has left", []middleware.Interceptor{middleware.Window(6, refuse)}, nil, record.ResultDenied, 4},
+		{"denied after all has left", []middleware.Interceptor{middleware.PassThrough(refuse)}, nil, record.ResultDenied, 12},
+		{"failed", nil, broken, record.ResultFailed, 12},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := newDir(t)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/delivery"
 	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/middleware"
@@ -82,22 +83,22 @@ type recording struct {
 	offered []string // tools, to a model
 }
 
-func (c *recording) event(kind RecordKind) event {
+func (c *recording) event(kind record.Kind) event {
 	return event{kind: kind, run: c.state, call: c.call}
 }
 
 // begin records the intent. The error is of a call that must not be made.
 func (c *recording) begin(ctx context.Context) error {
-	intent := c.event(KindIntent)
+	intent := c.event(record.KindIntent)
 	intent.balances = balances(c.run)
 	intent.input, intent.kept = c.r.snapshot(c.input, nil)
 	c.offered = offered(intent.input)
 	intent.effects = c.r.effectsOf(&c.call, c.input)
-	wait := intent.effects == EffectsDurable || intent.effects == EffectsPreferred
+	wait := intent.effects == record.EffectsDurable || intent.effects == record.EffectsPreferred
 
 	var start *event
 	if c.call.parent == 0 {
-		e := c.event(KindStart)
+		e := c.event(record.KindStart)
 		start = &e
 	}
 	switch err := c.put(ctx, wait, start, &intent); {
@@ -113,11 +114,11 @@ func (c *recording) begin(ctx context.Context) error {
 }
 
 // without decides about a call whose intent is not durable, because of err.
-func (c *recording) without(ctx context.Context, effects Effects, err error) error {
+func (c *recording) without(ctx context.Context, effects record.Effects, err error) error {
 	if ended := ctx.Err(); ended != nil {
 		return ended
 	}
-	if effects == EffectsPreferred {
+	if effects == record.EffectsPreferred {
 		middleware.Note(ctx, middleware.Decision{
 			Gate: gateName, Verdict: middleware.VerdictDeny, Shadow: true, Code: middleware.CodeEvidence,
 			Reason: "no durable record of the call could be made; it is made all the same", Elapsed: c.r.queue.elapsed() - c.began,
@@ -134,7 +135,7 @@ func (c *recording) without(ctx context.Context, effects Effects, err error) err
 }
 
 // effectsOf says how the call is treated.
-func (r *Recorder) effectsOf(call *callRef, input any) (e Effects) {
+func (r *Recorder) effectsOf(call *callRef, input any) (e record.Effects) {
 	if e = r.named[call.name]; e != "" && call.kind == middleware.KindTool {
 		return e
 	}
@@ -144,17 +145,17 @@ func (r *Recorder) effectsOf(call *callRef, input any) (e Effects) {
 		e = ""
 	}
 	if e == "" && call.kind == middleware.KindTool {
-		return EffectsDurable
+		return record.EffectsDurable
 	}
 	return e
 }
 
 // classified asks the user, and takes a panic or a word that it does not know
 // for the strictest answer.
-func (r *Recorder) classified(call middleware.Call) (e Effects) {
+func (r *Recorder) classified(call middleware.Call) (e record.Effects) {
 	defer func() {
-		if recover() != nil || e != "" && !e.known() {
-			e = EffectsDurable
+		if recover() != nil || e != "" && !e.Known() {
+			e = record.EffectsDurable
 		}
 	}()
 	return r.classify(call)
@@ -206,7 +207,7 @@ func (c *recording) end(ctx context.Context, res middleware.Result, err error) {
 	if !c.begun {
 		return
 	}
-	e := c.event(KindOutcome)
+	e := c.event(record.KindOutcome)
 	e.decisions = c.trail.Decisions()
 	e.outcome = outcomeOf(ctx, res, err, e.decisions)
 	c.surround(&e)
@@ -232,9 +233,9 @@ func (c *recording) aborted(class string) {
 	if !c.begun || c.ended {
 		return
 	}
-	e := c.event(KindOutcome)
+	e := c.event(record.KindOutcome)
 	e.decisions = c.trail.Decisions()
-	e.outcome = Outcome{Result: ResultFailed, Error: []string{class}}
+	e.outcome = record.Outcome{Result: record.ResultFailed, Error: []string{class}}
 	defer c.finish(&e) // whatever that code does now
 	c.surround(&e)
 }
@@ -272,7 +273,7 @@ func (c *recording) finish(e *event) {
 	e.outcome.Released = c.trail.Released()
 	e.outcome.Latency = c.r.queue.elapsed() - c.began
 	if c.call.parent == 0 {
-		end := c.event(KindEnd)
+		end := c.event(record.KindEnd)
 		_, _ = c.r.queue.put(false, e, &end)
 		return
 	}
@@ -286,10 +287,10 @@ func balances(run *middleware.Run) (b []middleware.Balance) {
 }
 
 // outcomeOf classifies how a call ended.
-func outcomeOf(ctx context.Context, res middleware.Result, err error, decisions []middleware.Decision) Outcome {
+func outcomeOf(ctx context.Context, res middleware.Result, err error, decisions []middleware.Decision) record.Outcome {
 	if err == nil {
 		if _, told := res.Output.(middleware.Observation); told {
-			o := Outcome{Result: ResultDenied, Told: true}
+			o := record.Outcome{Result: record.ResultDenied, Told: true}
 			for i := len(decisions) - 1; i >= 0; i-- {
 				if d := decisions[i]; d.Verdict == middleware.VerdictDeny && !d.Shadow {
 					o.Gate, o.Code, o.Reason = d.Gate, string(d.Code), d.Reason
@@ -298,20 +299,20 @@ func outcomeOf(ctx context.Context, res middleware.Result, err error, decisions 
 			}
 			return o
 		}
-		return Outcome{Result: ResultDone}
+		return record.Outcome{Result: record.ResultDone}
 	}
 	denied, ok := foreign.As[*middleware.DeniedError](err)
 	switch {
 	case ok && denied != nil:
-		o := Outcome{Result: ResultDenied, Gate: denied.Gate, Code: string(denied.Code), Reason: denied.Reason}
+		o := record.Outcome{Result: record.ResultDenied, Gate: denied.Gate, Code: string(denied.Code), Reason: denied.Reason}
 		if denied.Err != nil {
 			o.Error = classes(denied.Err)
 		}
 		return o
 	case ctx.Err() != nil && foreign.Is(err, ctx.Err()):
-		return Outcome{Result: ResultCancelled, Error: classes(err)}
+		return record.Outcome{Result: record.ResultCancelled, Error: classes(err)}
 	}
-	return Outcome{Result: ResultFailed, Error: classes(err)}
+	return record.Outcome{Result: record.ResultFailed, Error: classes(err)}
 }
 
 // maxClasses bounds the classes of one error.
@@ -373,5 +374,5 @@ func class(err error) string {
 			return fmt.Sprintf("http.%d", e.Status)
 		}
 	}
-	return clean(fmt.Sprintf("%T", err), maxName) // of a type made at run time: any length
+	return cleanName(fmt.Sprintf("%T", err)) // of a type made at run time: any length
 }

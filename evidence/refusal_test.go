@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/delivery"
 )
 
@@ -28,7 +29,7 @@ func wantExact(t *testing.T, dir string, s evidence.ExporterStats) {
 
 // refusals returns what the ledger says of refusals, each record's as the numbers
 // that it names.
-func refusals(t *testing.T, dir string) (all []*evidence.Refusal, seqs []uint64) {
+func refusals(t *testing.T, dir string) (all []*record.Refusal, seqs []uint64) {
 	t.Helper()
 	for _, e := range entries(t, dir) {
 		f := e.Record.Refused
@@ -115,7 +116,7 @@ func TestRefusalsAreRecordedAtABoundedRate(t *testing.T) {
 				return &evidence.SinkError{Err: errSink, Final: true}
 			}
 			for i, env := range envs {
-				if rec, err := evidence.ParseEnvelope(env); err == nil && rec.Seq%2 == 0 {
+				if rec, err := record.Parse(env); err == nil && rec.Seq%2 == 0 {
 					return &evidence.SinkError{Err: errSink, Accepted: i, Final: true, Rejected: 1}
 				}
 			}

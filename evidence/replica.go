@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 )
 
 // A ReplicaConfig says what a [Replica] takes.
@@ -24,7 +25,7 @@ type ReplicaConfig struct {
 	// are there, then each once it is durable. It is called in order, from one
 	// goroutine at a time, must be quick, and must not call the Replica. It may
 	// be nil.
-	Stored func(index uint64, r *Record)
+	Stored func(index uint64, r *record.Record)
 
 	disk    *disk // tests break it
 	segment int64 // and have small ones
@@ -46,7 +47,7 @@ type ReplicaConfig struct {
 type Replica struct {
 	dir    string
 	ledger string
-	stored func(uint64, *Record)
+	stored func(uint64, *record.Record)
 
 	mu     sync.Mutex
 	store  *store
@@ -64,7 +65,7 @@ const markEvery = 1024
 // A RefusedError reports a record, or a checkpoint, that does not verify, so
 // that it was not stored.
 type RefusedError struct {
-	Damage Damage
+	Damage record.Damage
 	Detail string // may quote what the record says; printed by a program it must be escaped
 }
 
@@ -77,8 +78,8 @@ func (e *RefusedError) Error() string {
 // records before it are missing, perhaps because they are still under way, or what
 // covers it is.
 type MissingError struct {
-	Head    *Head  // of the Replica, which goes on after it; nil where it is empty
-	Records uint64 // how many it has
+	Head    *record.Head // of the Replica, which goes on after it; nil where it is empty
+	Records uint64       // how many it has
 
 	// Uncovered says that none is missing before it, but that it is not signed,
 	// and nothing that came with it covers it: it is to come again with the next
@@ -113,7 +114,7 @@ func (e *EquivocationError) Error() string {
 	if e.Writer != "" {
 		what = fmt.Sprintf("record %d of writer %s contradicts", e.Seq, e.Writer)
 	}
-	return fmt.Sprintf("evidence: replica: %s: %s what is there", DamageEquivocation, what)
+	return fmt.Sprintf("evidence: replica: %s: %s what is there", record.DamageEquivocation, what)
 }
 
 // OpenReplica opens the replica in the directory dir, which it makes if there is
@@ -137,8 +138,8 @@ func OpenReplica(dir string, cfg ReplicaConfig) (*Replica, error) {
 }
 
 func (r *Replica) open(cfg ReplicaConfig) (err error) {
-	if err := checkOrigin(cfg.Ledger); err != nil {
-		return err
+	if err := record.CheckOrigin(cfg.Ledger); err != nil {
+		return fmt.Errorf("ReplicaConfig.Ledger %w", err)
 	}
 	opts := VerifyOptions{Policy: cfg.Policy}
 	roots, err := opts.roots(cfg.Ledger)
@@ -224,7 +225,7 @@ func (r *Replica) openFrames(frames []frame) {
 	for w := range n {
 		part := frames[len(frames)*w/n : len(frames)*(w+1)/n]
 		running.Go(func() {
-			var e envelope
+			var e record.Envelope
 			for i := range part {
 				f := &part[i]
 				if f.leaf = tiles.LeafHash(f.env); session.routine(f.env) {
@@ -264,7 +265,7 @@ func (r *Replica) commit(next chain, fresh []frame) error {
 }
 
 // note remembers where a record is, and tells whoever wants to know.
-func (r *Replica) note(index uint64, at place, rec *Record) {
+func (r *Replica) note(index uint64, at place, rec *record.Record) {
 	if index%markEvery == 0 {
 		r.marks = append(r.marks, at)
 	}
@@ -281,7 +282,7 @@ func (r *Replica) Dir() string { return r.dir }
 
 // Head returns where the ledger ends, nil where it is empty, and how many
 // records it has.
-func (r *Replica) Head() (*Head, uint64) {
+func (r *Replica) Head() (*record.Head, uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.chain.head(), r.chain.records
@@ -297,7 +298,7 @@ func (r *Replica) Read(from uint64) iter.Seq2[Entry, error] {
 		if from >= records {
 			return
 		}
-		var scratch envelope
+		var scratch record.Envelope
 		index, stopped := from-from%markEvery, false
 		err := walkFrom(r.dir, marks[from/markEvery], func(at place, env []byte, bad error) bool {
 			if index++; index <= from && bad == nil {

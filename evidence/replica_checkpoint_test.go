@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 func TestReplicaCheckpoints(t *testing.T) {
@@ -88,12 +89,12 @@ func TestReplicaCheckpoints(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		signed []byte
-		want   evidence.Damage
+		want   record.Damage
 	}{
-		"not one":           {[]byte("prod\n9\n"), evidence.DamageMalformed},
-		"too long":          {append(bytes.Clone(nine), make([]byte, 200_000)...), evidence.DamageMalformed},
-		"of another ledger": {bytes.ReplaceAll(nine, []byte("prod"), []byte("test")), evidence.DamageSpliced},
-		"edited":            {bytes.Replace(nine, []byte("\n9\n"), []byte("\n8\n"), 1), evidence.DamageEdited},
+		"not one":           {[]byte("prod\n9\n"), record.DamageMalformed},
+		"too long":          {append(bytes.Clone(nine), make([]byte, 200_000)...), record.DamageMalformed},
+		"of another ledger": {bytes.ReplaceAll(nine, []byte("prod"), []byte("test")), record.DamageSpliced},
+		"edited":            {bytes.Replace(nine, []byte("\n9\n"), []byte("\n8\n"), 1), record.DamageEdited},
 	} {
 		if err := r.PutCheckpoint(tt.signed); !errors.As(err, &refused) || refused.Damage != tt.want {
 			t.Errorf("%s: got %v, want %s", name, err, tt.want)
@@ -106,7 +107,7 @@ func TestReplicaCheckpoints(t *testing.T) {
 	if n, err := r.Append(f.envs); n != len(f.envs) || err != nil {
 		t.Fatal(n, err)
 	}
-	if err := r.PutCheckpoint(f.checkpointBy(stolen)); !errors.As(err, &refused) || refused.Damage != evidence.DamageExpiredKey {
+	if err := r.PutCheckpoint(f.checkpointBy(stolen)); !errors.As(err, &refused) || refused.Damage != record.DamageExpiredKey {
 		t.Errorf("got %v", err)
 	}
 	// So many wait, and no more.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 func TestReplicaRefuses(t *testing.T) {
@@ -18,7 +19,7 @@ func TestReplicaRefuses(t *testing.T) {
 			return errors.As(err, &e) && e.Records == records && (e.Head == nil) == (records == 0)
 		}
 	}
-	refused := func(damage evidence.Damage) func(error) bool {
+	refused := func(damage record.Damage) func(error) bool {
 		return func(err error) bool {
 			var e *evidence.RefusedError
 			return errors.As(err, &e) && e.Damage == damage
@@ -36,7 +37,7 @@ func TestReplicaRefuses(t *testing.T) {
 	for _, env := range f.envs[:5] {
 		restored.put(env)
 	}
-	fifth, err := evidence.ParseEnvelope(f.envs[4])
+	fifth, err := record.Parse(f.envs[4])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,16 +74,16 @@ func TestReplicaRefuses(t *testing.T) {
 		{"a writer that goes on from what is past", 9, restored.envs[5], equivocates(5)},
 		{"a writer that follows another last record", 5, forked.envs[5], equivocates(4)},
 		{"a writer that begins anew", 9, blank.envs[0], equivocates(0)},
-		{"another ledger", 0, other.envs[0], refused(evidence.DamageSpliced)},
-		{"not JSON", 3, []byte("{"), refused(evidence.DamageMalformed)},
-		{"empty", 3, nil, refused(evidence.DamageMalformed)},
-		{"without a signature", 3, strip(f.envs[3]), refused(evidence.DamageUnsigned)},
-		{"edited", 3, edit(t, f.envs[3], `"deny"`, `"okay"`), refused(evidence.DamageEdited)},
-		{"edited, of those that are there", 9, edit(t, f.envs[3], `"deny"`, `"okay"`), refused(evidence.DamageEdited)},
-		{"of a stranger", 3, sealAll(decodePayload(t, f.envs[3]), stranger), refused(evidence.DamageUnknownKey)},
-		{"of a stranger, in place of one that is there", 9, sealAll(decodePayload(t, forgeAnother(t, f, 3)), stranger), refused(evidence.DamageUnknownKey)},
-		{"a session of a stranger", 0, sealAll(decodePayload(t, f.envs[0]), stranger), refused(evidence.DamageUnknownKey)},
-		{"after its session", 9, late.envs[0], refused(evidence.DamageExpiredKey)},
+		{"another ledger", 0, other.envs[0], refused(record.DamageSpliced)},
+		{"not JSON", 3, []byte("{"), refused(record.DamageMalformed)},
+		{"empty", 3, nil, refused(record.DamageMalformed)},
+		{"without a signature", 3, strip(f.envs[3]), refused(record.DamageUnsigned)},
+		{"edited", 3, edit(t, f.envs[3], `"deny"`, `"okay"`), refused(record.DamageEdited)},
+		{"edited, of those that are there", 9, edit(t, f.envs[3], `"deny"`, `"okay"`), refused(record.DamageEdited)},
+		{"of a stranger", 3, sealAll(decodePayload(t, f.envs[3]), stranger), refused(record.DamageUnknownKey)},
+		{"of a stranger, in place of one that is there", 9, sealAll(decodePayload(t, forgeAnother(t, f, 3)), stranger), refused(record.DamageUnknownKey)},
+		{"a session of a stranger", 0, sealAll(decodePayload(t, f.envs[0]), stranger), refused(record.DamageUnknownKey)},
+		{"after its session", 9, late.envs[0], refused(record.DamageExpiredKey)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := newDir(t)
@@ -169,7 +170,7 @@ func TestReplicaOfARecordWithAnotherSignature(t *testing.T) {
 	r := openReplica(t, dir, evidence.ReplicaConfig{})
 	twice := sealAll(decodePayload(t, f.envs[4]), f.session, testKey(66))
 	var refused *evidence.RefusedError
-	if n, err := r.Append(slices.Concat(f.envs[:4], [][]byte{twice})); n != 4 || !errors.As(err, &refused) || refused.Damage != evidence.DamageNotCanonical {
+	if n, err := r.Append(slices.Concat(f.envs[:4], [][]byte{twice})); n != 4 || !errors.As(err, &refused) || refused.Damage != record.DamageNotCanonical {
 		t.Fatal(n, err)
 	}
 	if n, err := r.Append(f.envs); n != 9 || err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"pgregory.net/rapid"
 )
 
@@ -128,8 +129,8 @@ func TestReplicaOfAttacks(t *testing.T) {
 					t.Fatal(err)
 				}
 				switch {
-				case a.want == evidence.DamageReplayed && got.Intact(): // what comes twice is stored once
-				case a.want == evidence.DamageRolledBack && got.First.Damage == a.want: // the checkpoint is from elsewhere now
+				case a.want == record.DamageReplayed && got.Intact(): // what comes twice is stored once
+				case a.want == record.DamageRolledBack && got.First.Damage == a.want: // the checkpoint is from elsewhere now
 				case fmt.Sprint(got.First) != fmt.Sprint(want.First) || got.Root != want.Root:
 					t.Errorf("batches of %d: got %v, want what the original has: %v", batch, got.First, want.First)
 				}
@@ -194,7 +195,7 @@ func TestReplicaGoesOnAfterEachReopening(t *testing.T) {
 	var seen []uint64
 	for at := 0; at < len(f.envs); at += 250 {
 		seen = seen[:0]
-		cfg.Stored = func(i uint64, r *evidence.Record) { seen = append(seen, i) }
+		cfg.Stored = func(i uint64, r *record.Record) { seen = append(seen, i) }
 		r := openReplica(t, dir, cfg)
 		end := min(at+250, len(f.envs))
 		if n, err := r.Append(f.envs[max(0, at-100):end]); err != nil || n != end-max(0, at-100) {
@@ -235,7 +236,7 @@ func TestReplicaKnowsEachRecord(t *testing.T) {
 		}
 	})
 	for _, i := range []int{1, 255, 256, 699, 706, 1023, 1024, len(f.envs) - 1} {
-		record, err := evidence.ParseEnvelope(f.envs[i])
+		record, err := record.Parse(f.envs[i])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -258,21 +259,18 @@ func TestReplicaKnowsEachRecord(t *testing.T) {
 // that signed it.
 func forgeAnother(t testing.TB, f *forger, i int) []byte {
 	t.Helper()
-	s, r, err := evidence.ParsePayload(decodePayload(t, f.envs[i]))
+	s, r, err := record.ParsePayload(decodePayload(t, f.envs[i]))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.ID = "019d0c2e-5b1f-7c39-9cc2-ffff00000000"
-	payload, err := evidence.EncodePayload(s, r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, ids, _, err := evidence.SplitEnvelope(f.envs[i])
-	if err != nil {
+	payload := record.AppendPayload(nil, s, r)
+	var e record.Envelope
+	if err := e.Parse(f.envs[i]); err != nil {
 		t.Fatal(err)
 	}
 	for seed := range byte(40) {
-		if key := testKey(seed); evidence.KeyID(public(key)) == ids[0] {
+		if key := testKey(seed); record.KeyID(public(key)) == string(e.Signatures[0].KeyID) {
 			return sealAll(payload, key)
 		}
 	}

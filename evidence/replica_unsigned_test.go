@@ -15,13 +15,14 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 // Where the session signs only checkpoints, records without a signature are taken
 // with the one that covers them, and not before.
 func TestReplicaOfUnsignedRecords(t *testing.T) {
 	f := newForger(t)
-	f.signing = evidence.SignCheckpoints
+	f.signing = record.SignCheckpoints
 	f.open()
 	f.run("run-a", "mail")
 	f.run("run-b", "mail")
@@ -43,21 +44,18 @@ func TestReplicaOfUnsignedRecords(t *testing.T) {
 	}
 	wantIntact(t, dir)
 	r = reopenReplica(t, r, evidence.ReplicaConfig{})
-	s, record, err := evidence.ParsePayload(decodePayload(t, f.envs[4]))
+	s, another, err := record.ParsePayload(decodePayload(t, f.envs[4]))
 	if err != nil {
 		t.Fatal(err)
 	}
-	record.ID = "019d0c2e-5b1f-7c39-9cc2-ffff00000000"
-	payload, err := evidence.EncodePayload(s, record)
-	if err != nil {
-		t.Fatal(err)
-	}
+	another.ID = "019d0c2e-5b1f-7c39-9cc2-ffff00000000"
+	payload := record.AppendPayload(nil, s, another)
 	var e *evidence.EquivocationError
 	if n, err := r.Append([][]byte{sealAll(payload, f.session)}); n != 0 || !errors.As(err, &e) || !bytes.Equal(e.Held, f.envs[4]) {
 		t.Errorf("signed: got %d, %v", n, err)
 	}
 	var refused *evidence.RefusedError
-	if n, err := r.Append([][]byte{sealAll(payload)}); n != 0 || !errors.As(err, &refused) || refused.Damage != evidence.DamageUnsigned {
+	if n, err := r.Append([][]byte{sealAll(payload)}); n != 0 || !errors.As(err, &refused) || refused.Damage != record.DamageUnsigned {
 		t.Errorf("not signed: got %d, %v", n, err)
 	}
 }
@@ -65,15 +63,12 @@ func TestReplicaOfUnsignedRecords(t *testing.T) {
 // unsignedTwin returns another record, that nobody signed, in the place of one.
 func unsignedTwin(t *testing.T, env []byte) []byte {
 	t.Helper()
-	s, record, err := evidence.ParsePayload(decodePayload(t, env))
+	s, another, err := record.ParsePayload(decodePayload(t, env))
 	if err != nil {
 		t.Fatal(err)
 	}
-	record.ID = "019d0c2e-5b1f-7c39-9cc2-ffff00000000"
-	payload, err := evidence.EncodePayload(s, record)
-	if err != nil {
-		t.Fatal(err)
-	}
+	another.ID = "019d0c2e-5b1f-7c39-9cc2-ffff00000000"
+	payload := record.AppendPayload(nil, s, another)
 	return sealAll(payload)
 }
 
@@ -81,21 +76,21 @@ func unsignedTwin(t *testing.T, env []byte) []byte {
 // half of an equivocation: whoever may send and has no key keeps nobody out.
 func TestWhatNobodySignedTakesNoPlace(t *testing.T) {
 	f := newForger(t)
-	f.signing = evidence.SignCheckpoints
+	f.signing = record.SignCheckpoints
 	f.open()
 	f.run("run-a", "mail")
 	f.run("run-b", "mail")
 	next := unsignedTwin(t, f.envs[5])
 	for name, tt := range map[string]struct {
 		envs [][]byte
-		want evidence.Damage // "" where it may still be covered
+		want record.Damage // "" where it may still be covered
 	}{
 		"alone":                        {[][]byte{next}, ""},
 		"behind what is there":         {slices.Concat(f.envs[:5], [][]byte{next}), ""},
-		"before what is signed":        {[][]byte{next, f.envs[6], f.envs[7], f.envs[8]}, evidence.DamageUnsigned},
-		"in place of the last":         {[][]byte{f.envs[5], f.envs[6], unsignedTwin(t, f.envs[7]), f.envs[8]}, evidence.DamageEdited},
-		"in place of what is there":    {[][]byte{unsignedTwin(t, f.envs[2])}, evidence.DamageUnsigned},
-		"and with what is signed":      {[][]byte{unsignedTwin(t, f.envs[2]), f.envs[4]}, evidence.DamageUnsigned},
+		"before what is signed":        {[][]byte{next, f.envs[6], f.envs[7], f.envs[8]}, record.DamageUnsigned},
+		"in place of the last":         {[][]byte{f.envs[5], f.envs[6], unsignedTwin(t, f.envs[7]), f.envs[8]}, record.DamageEdited},
+		"in place of what is there":    {[][]byte{unsignedTwin(t, f.envs[2])}, record.DamageUnsigned},
+		"and with what is signed":      {[][]byte{unsignedTwin(t, f.envs[2]), f.envs[4]}, record.DamageUnsigned},
 		"in place of one, without end": {[][]byte{f.envs[5], f.envs[6], unsignedTwin(t, f.envs[7])}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -129,7 +124,7 @@ func TestWhatNobodySignedTakesNoPlace(t *testing.T) {
 // without a signature. The first one that has one proves it.
 func TestTwoHistoriesOfOneSessionEquivocate(t *testing.T) {
 	f := newForger(t)
-	f.signing = evidence.SignCheckpoints
+	f.signing = record.SignCheckpoints
 	f.open()
 	f.run("run-a", "mail")
 	other := *f
@@ -150,7 +145,7 @@ func TestTwoHistoriesOfOneSessionEquivocate(t *testing.T) {
 // that it is there.
 func TestReplicaCutsWhatNothingCovers(t *testing.T) {
 	f := newForger(t)
-	f.signing = evidence.SignCheckpoints
+	f.signing = record.SignCheckpoints
 	f.open()
 	f.run("run-a", "mail")
 	f.run("run-b", "mail")
@@ -165,7 +160,7 @@ func TestReplicaCutsWhatNothingCovers(t *testing.T) {
 			t.Fatal(err)
 		}
 		stored := 0
-		r = openReplica(t, dir, evidence.ReplicaConfig{Stored: func(index uint64, _ *evidence.Record) {
+		r = openReplica(t, dir, evidence.ReplicaConfig{Stored: func(index uint64, _ *record.Record) {
 			if index != uint64(stored) {
 				t.Errorf("stored record %d after %d", index, stored)
 			}
@@ -189,7 +184,7 @@ func TestBatchesEndWithASignature(t *testing.T) {
 	dir, copied := newDir(t), newDir(t)
 	replica := openReplica(t, copied, evidence.ReplicaConfig{})
 	rec, err := evidence.Open(dir, evidence.Config{
-		Key: testKey(1), Ledger: "prod", Signing: evidence.SignCheckpoints, ReadOnly: []string{"shell"},
+		Key: testKey(1), Ledger: "prod", Signing: record.SignCheckpoints, ReadOnly: []string{"shell"},
 		Exporters: []evidence.Exporter{{Name: "copy", Sink: func(ctx context.Context, envs [][]byte) error {
 			if !isSigned(envs[len(envs)-1]) {
 				t.Errorf("a batch of %d ends with a record that nothing covers", len(envs))

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 )
 
 // maxAhead bounds the checkpoints that wait for their records.
@@ -37,11 +38,11 @@ var ErrAhead = errors.New("evidence: too many checkpoints wait for their records
 // the disk fails.
 func (r *Replica) PutCheckpoint(signed []byte) error {
 	if len(signed) > maxCheckpoint {
-		return &RefusedError{DamageMalformed, "a checkpoint of " + strconv.Itoa(len(signed)) + " bytes"}
+		return &RefusedError{record.DamageMalformed, "a checkpoint of " + strconv.Itoa(len(signed)) + " bytes"}
 	}
 	a, err := parseAnchor(bytes.Clone(signed), "checkpoint")
 	if err != nil {
-		return &RefusedError{DamageMalformed, "not a checkpoint"}
+		return &RefusedError{record.DamageMalformed, "not a checkpoint"}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -49,7 +50,7 @@ func (r *Replica) PutCheckpoint(signed []byte) error {
 		return errReplicaClosed
 	}
 	if a.Origin != r.chain.origin {
-		return &RefusedError{DamageSpliced, "the checkpoint is of another ledger"}
+		return &RefusedError{record.DamageSpliced, "the checkpoint is of another ledger"}
 	}
 	switch err := r.chain.signer(a); {
 	case errors.Is(err, errNoSession):

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 )
 
 // resume makes the replica ready to go on from what is there, or begins it.
@@ -69,7 +70,7 @@ type rereading struct {
 
 // take takes the next frame, and reports whether to go on.
 func (a *rereading) take(f *frame) (more bool) {
-	if f.bad != nil && f.bad.damage == DamageTruncated && f.at.segment == a.last {
+	if f.bad != nil && f.bad.damage == record.DamageTruncated && f.at.segment == a.last {
 		a.whole = f.at.offset
 		return false // nothing comes after it
 	}
@@ -91,7 +92,7 @@ func (a *rereading) cover(f *frame) error {
 	a.waiting = append(a.waiting, w)
 	if !f.signed {
 		if len(a.waiting) > maxUnsigned {
-			return &recordError{DamageUnsigned, "no signature covers it nor the records before it"}
+			return record.Errorf(record.DamageUnsigned, "no signature covers it nor the records before it")
 		}
 		return nil
 	}
@@ -130,17 +131,17 @@ func (a *rereading) follow(f *frame) error {
 	case f.err != nil:
 		return f.err
 	case f.record.Ledger != c.origin:
-		return &recordError{DamageSpliced, "the record is of another ledger"}
+		return record.Errorf(record.DamageSpliced, "the record is of another ledger")
 	}
 	if stands, _ := c.locate(f.record); stands != standsNext {
-		return &recordError{DamageInconsistent, "the record does not follow from the one before it"}
+		return record.Errorf(record.DamageInconsistent, "the record does not follow from the one before it")
 	}
-	if f.record.Kind == KindSession || f.record.Kind == KindRotate {
+	if f.record.Kind == record.KindSession || f.record.Kind == record.KindRotate {
 		if err := c.introduce(f); err != nil {
 			return err
 		}
-	} else if s := c.trust.session; s == nil || s.signing == SignRecords && !f.signed {
-		return &recordError{DamageUnsigned, "no signature"}
+	} else if s := c.trust.session; s == nil || s.signing == record.SignRecords && !f.signed {
+		return record.Errorf(record.DamageUnsigned, "no signature")
 	}
 	if err := c.bounds(f.record); err != nil {
 		return err
@@ -162,7 +163,7 @@ func (a *rereading) judge(own *anchor) error {
 			return fmt.Errorf("%s: %w", anchor.name, err)
 		}
 	}
-	if a.final.record == nil || a.final.record.Kind == KindSession || a.final.record.Kind == KindRotate {
+	if a.final.record == nil || a.final.record.Kind == record.KindSession || a.final.record.Kind == record.KindRotate {
 		return nil // a root key signed it, or there is none
 	}
 	t := *c.trust

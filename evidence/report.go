@@ -3,36 +3,14 @@ package evidence
 import (
 	"fmt"
 	"strconv"
-)
 
-// A Damage says what is wrong with a ledger.
-type Damage string
-
-// The kinds of damage.
-const (
-	DamageEdited       Damage = "edited"                 // bytes differ from those that were written or signed
-	DamageTruncated    Damage = "truncated"              // the last frame is not whole
-	DamageRemoved      Damage = "removed"                // records are missing and no gap declares them
-	DamageReordered    Damage = "reordered"              // a record stands after ones that followed it
-	DamageReplayed     Damage = "replayed"               // a record stands there again
-	DamageEquivocation Damage = "equivocation"           // two signed records claim one place
-	DamageSpliced      Damage = "spliced"                // a record belongs to another ledger or run
-	DamageUnknownKey   Damage = "unknown_key"            // signed, but by no key that was given
-	DamageUnsigned     Damage = "unsigned"               // not signed at all
-	DamageNotCanonical Damage = "not_canonical"          // signed, but two parsers could read it differently
-	DamageMalformed    Damage = "malformed"              // signed, but not a record of this version
-	DamageOutcome      Damage = "outcome_without_intent" // a call ended that never began
-	DamageInconsistent Damage = "inconsistent"           // signed, but in contradiction to records before it
-	DamageExpiredKey   Damage = "expired_key"            // signed by a key that was not, or no longer, in force
-	DamageRewritten    Damage = "rewritten"              // the records are not those of a tree head that was signed before
-	DamageRolledBack   Damage = "rolled_back"            // a checkpoint or a tile covers more records than there are
-	DamageTile         Damage = "wrong_tile"             // a tile is not that of the records, which are good
+	"example.com/safeconduct/evidence/record"
 )
 
 // A Finding is one damage and its place.
 type Finding struct {
-	Damage Damage `json:"damage"`
-	Detail string `json:"detail"` // may quote what the ledger says; printed by a program it must be escaped
+	Damage record.Damage `json:"damage"`
+	Detail string        `json:"detail"` // may quote what the ledger says; printed by a program it must be escaped
 
 	Record  uint64 `json:"record"`  // from 1, counted over all frames of the ledger, good or bad
 	Segment uint64 `json:"segment"` // the number in the file's name
@@ -101,18 +79,18 @@ type Report struct {
 	Aside uint64 `json:"aside"` // overflow files that openings set aside, as they say
 	Torn  int64  `json:"torn"`  // bytes of incomplete frames that openings cut off, as they say
 
-	Root         Hash      `json:"root"`         // of the Merkle tree over all records
-	Checkpoint   *TreeHead `json:"checkpoint"`   // the ledger's own; nil where it has none that is good
-	MissingTiles int64     `json:"missingTiles"` // they can be made again
-	Overflow     int64     `json:"overflow"`     // bytes of the overflow file in the ledger
-	Waiting      uint64    `json:"waiting"`      // records in it that the next Open takes over
-	Astray       uint64    `json:"astray"`       // others, which it sets aside: they do not follow, or no signature covers them
+	Root         record.Hash      `json:"root"`         // of the Merkle tree over all records
+	Checkpoint   *record.TreeHead `json:"checkpoint"`   // the ledger's own; nil where it has none that is good
+	MissingTiles int64            `json:"missingTiles"` // they can be made again
+	Overflow     int64            `json:"overflow"`     // bytes of the overflow file in the ledger
+	Waiting      uint64           `json:"waiting"`      // records in it that the next Open takes over
+	Astray       uint64           `json:"astray"`       // others, which it sets aside: they do not follow, or no signature covers them
 
 	// Head is where the last writer left off; nil in an empty ledger.
-	Head *Head `json:"head"`
+	Head *record.Head `json:"head"`
 
-	First  *Finding          `json:"first"` // the first damage; nil where there is none
-	Damage map[Damage]uint64 `json:"damage,omitempty"`
+	First  *Finding                 `json:"first"` // the first damage; nil where there is none
+	Damage map[record.Damage]uint64 `json:"damage,omitempty"`
 }
 
 // Intact reports whether no damage was found. Runs that were interrupted, calls

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"example.com/safeconduct/evidence/record"
 )
 
 // maxRewind bounds the rest between two times that a sink has an exporter go back,
@@ -49,8 +51,8 @@ func resend(dir, exporter string) error {
 	if _, err := listSegments(dir); err != nil {
 		return fmt.Errorf("ledger %s: %w", dir, err)
 	}
-	if !isExporterName(exporter) {
-		return fmt.Errorf("an exporter cannot be called %q: its name has %s", brief(exporter), exporterNames)
+	if !record.IsExporterName(exporter) {
+		return fmt.Errorf("an exporter cannot be called %q: its name has %s", record.Brief(exporter), exporterNames)
 	}
 	if _, err := os.Lstat(cursorPath(dir, exporter)); err != nil {
 		return fmt.Errorf("exporter %s: its cursor: %w", exporter, unwrapPath(err))

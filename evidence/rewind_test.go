@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/delivery"
 )
 
@@ -106,7 +107,7 @@ func (f *forgetful) take(_ context.Context, envs [][]byte) error {
 		return f.fail
 	}
 	for i, env := range envs {
-		r, err := evidence.ParseEnvelope(env)
+		r, err := record.Parse(env)
 		if err != nil {
 			return err
 		}
@@ -205,7 +206,7 @@ func TestASinkThatAlwaysMissesSomething(t *testing.T) {
 				var envs, calls atomic.Int64
 				r := openUnfinished(t, dir, func(_ context.Context, batch [][]byte) error {
 					calls.Add(1)
-					if first, err := evidence.ParseEnvelope(batch[0]); err == nil && first.Seq == 1 {
+					if first, err := record.Parse(batch[0]); err == nil && first.Seq == 1 {
 						envs.Add(int64(len(batch)))
 						return nil
 					}

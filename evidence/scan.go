@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 )
 
 // A frame is what stands at one place of a ledger. What it points to, but for
@@ -16,10 +17,10 @@ type frame struct {
 	bad *frameError // what is there is no frame; all else is not set then
 
 	env     []byte
-	leaf    tiles.Hash // of env, in the Merkle tree
-	hash    Hash       // of the payload
-	subject Subject
-	record  *Record
+	leaf    tiles.Hash  // of env, in the Merkle tree
+	hash    record.Hash // of the payload
+	subject record.Subject
+	record  *record.Record
 	signed  bool     // by a key that may
 	session *session // in force, the one that the record begins included
 	err     error    // a *recordError; there is no record then
@@ -152,7 +153,7 @@ func (s *scanner) alive() bool {
 
 // work opens the envelopes of batches.
 func (s *scanner) work() {
-	var e envelope
+	var e record.Envelope
 	for b := range s.todo {
 		for i := range b.frames {
 			if f := &b.frames[i]; f.bad == nil {
@@ -183,8 +184,8 @@ func (t *trust) meet(f *frame, env []byte) {
 
 // open parses the envelope, checks its signatures where there is a session to
 // check them with, and only then parses the payload.
-func (f *frame) open(e *envelope) {
-	if f.err = e.parse(f.env); f.err != nil {
+func (f *frame) open(e *record.Envelope) {
+	if f.err = e.Parse(f.env); f.err != nil {
 		return
 	}
 	if f.session != nil {
@@ -192,13 +193,10 @@ func (f *frame) open(e *envelope) {
 			return
 		}
 	} else {
-		f.signed = len(e.signatures) > 0
+		f.signed = len(e.Signatures) > 0
 	}
-	f.hash = sha256.Sum256(e.payload)
-	if f.subject, f.record, f.err = parseAgain(e.payload, &e.again); f.err != nil {
-		return
-	}
-	if f.canonical(e); f.err != nil || f.session == nil {
+	f.hash = sha256.Sum256(e.Payload)
+	if f.subject, f.record, f.err = e.Record(); f.err != nil || f.session == nil {
 		return
 	}
 	if f.err = f.session.allows(f.record.Kind, f.signed); f.err != nil {

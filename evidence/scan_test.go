@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 // Envelopes are opened in parallel and come in order all the same.
@@ -36,7 +37,7 @@ func TestParallelOrder(t *testing.T) {
 	for _, i := range []int{1, 127, 128, 129, 1500, len(f.envs) - 1} {
 		bare(at(f.envs, i, flipSig(f.envs[i]))...).write(t, dir)
 		report := verify(t, dir)
-		if report.Intact() || report.First.Record != uint64(i+1) || report.First.Damage != evidence.DamageEdited || report.Records != uint64(len(f.envs)-1) || len(report.Damage) != 1 {
+		if report.Intact() || report.First.Record != uint64(i+1) || report.First.Damage != record.DamageEdited || report.Records != uint64(len(f.envs)-1) || len(report.Damage) != 1 {
 			t.Errorf("record %d edited: got %d records, first %v, damage %v", i+1, report.Records, report.First, report.Damage)
 		}
 	}
@@ -104,7 +105,7 @@ func TestVerifyInConstantMemory(t *testing.T) {
 	w := bufio.NewWriter(file)
 	head := len(evidence.Segment())
 	f := newForger(t)
-	f.signing = evidence.SignCheckpoints // one signature each would take longer to make than to check
+	f.signing = record.SignCheckpoints // one signature each would take longer to make than to check
 	f.out = func(env []byte) { _, _ = w.Write(evidence.Segment(env)[head:]) }
 	f.open()
 	for i := 0; f.tree.Size() < records; i++ {
@@ -154,7 +155,7 @@ func TestOpenReadsThrough(t *testing.T) {
 		"two bad":          {bare(at(at(f.envs, 2, strip(f.envs[1])), 3, strip(f.envs[1]))...), 1, "record 3 "},
 		"last edited":      {bare(at(f.envs, 13, flipSig(f.envs[13]))...), 1, "edited"},
 		"last session":     {bare(at(f.envs, 9, flipSig(f.envs[9]))...), 1, "session is "},
-		"by another":       {bare(at(f.envs, 13, evidence.Seal(testKey(66), decodePayload(t, f.envs[13])))...), 1, "unknown_key"},
+		"by another":       {bare(at(f.envs, 13, seal(testKey(66), decodePayload(t, f.envs[13])))...), 1, "unknown_key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := newDir(t)
@@ -228,7 +229,7 @@ func TestVerifyWhileWriting(t *testing.T) {
 	}
 }
 
-func verifyWhileWriting(t *testing.T, signing evidence.Signing, rounds int) (unsigned int) {
+func verifyWhileWriting(t *testing.T, signing record.Signing, rounds int) (unsigned int) {
 	dir := newDir(t)
 	r := open(t, dir, evidence.Config{Signing: signing, ReadOnly: []string{"shell"}})
 	more := make(chan bool)

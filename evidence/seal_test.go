@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"golang.org/x/mod/sumdb/note"
 )
 
@@ -248,9 +249,9 @@ func TestSuccessor(t *testing.T) {
 	if _, err := evidence.Open(dir, evidence.Config{Key: testKey(1), Predecessor: p}); err == nil {
 		t.Error("an old ledger got a predecessor")
 	}
-	for name, f := range map[string]func() (*evidence.Predecessor, error){
-		"no reason": func() (*evidence.Predecessor, error) { return evidence.PredecessorOf(old, "") },
-		"no ledger": func() (*evidence.Predecessor, error) { return evidence.PredecessorOf(t.TempDir(), "why") },
+	for name, f := range map[string]func() (*record.Predecessor, error){
+		"no reason": func() (*record.Predecessor, error) { return evidence.PredecessorOf(old, "") },
+		"no ledger": func() (*record.Predecessor, error) { return evidence.PredecessorOf(t.TempDir(), "why") },
 	} {
 		if _, err := f(); err == nil {
 			t.Errorf("%s: got no error", name)

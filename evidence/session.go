@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"example.com/safeconduct/evidence/record"
 )
 
 const (
@@ -22,20 +24,20 @@ const (
 type sessionKey struct {
 	id      string
 	key     ed25519.PrivateKey
-	signing Signing
+	signing record.Signing
 }
 
 func (s *sessionKey) public() ed25519.PublicKey { return s.key.Public().(ed25519.PublicKey) }
 
 // newSessionKey makes a session key and the statement that introduces it.
-func newSessionKey(signing Signing, statement Session) (*sessionKey, *Session, error) {
+func newSessionKey(signing record.Signing, statement record.Session) (*sessionKey, *record.Session, error) {
 	key, err := GenerateKey()
 	if err != nil {
 		return nil, nil, err
 	}
 	s := &sessionKey{key: key, signing: signing}
-	s.id = KeyID(s.public())
-	statement.Key, statement.Public, statement.Signing = s.id, marshalPublic(s.public()), signing
+	s.id = record.KeyID(s.public())
+	statement.Key, statement.Public, statement.Signing = s.id, record.MarshalKey(s.public()), signing
 	return s, &statement, nil
 }
 
@@ -60,7 +62,7 @@ func signRoot(key crypto.Signer, payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return signWith(key, pub, appendPAE(nil, payload))
+	return signWith(key, pub, record.AppendPAE(nil, payload))
 }
 
 // signWith has a key sign, and checks what it gives: it may be a device, and the
@@ -100,7 +102,7 @@ func (r *Recorder) Rotate(ctx context.Context, next crypto.Signer) error {
 	}
 	r.rotating.Lock()
 	defer r.rotating.Unlock()
-	a, b := &event{kind: KindRotate, body: handover{next}}, &event{kind: KindSession, body: Session{}}
+	a, b := &event{kind: record.KindRotate, body: handover{next}}, &event{kind: record.KindSession, body: record.Session{}}
 	if pub.Equal(r.last) {
 		if pub.Equal(r.PublicKey()) {
 			return errors.New("evidence: rotate: that is the key in force")
@@ -179,14 +181,14 @@ func (w *writer) introduce(b *group, e *event) error {
 	if err != nil {
 		return err
 	}
-	if e.kind == KindRotate {
+	if e.kind == record.KindRotate {
 		next := e.body.(handover).next
 		pub, err := rootOf(next)
 		if err != nil {
 			return err
 		}
 		statement := *e
-		statement.body = Rotate{Key: KeyID(pub), Public: marshalPublic(pub)}
+		statement.body = record.Rotate{Key: record.KeyID(pub), Public: record.MarshalKey(pub)}
 		payload, hash := w.build.statement(&statement)
 		before, err := signRoot(w.root, payload)
 		if err != nil {
@@ -196,12 +198,12 @@ func (w *writer) introduce(b *group, e *event) error {
 		if err != nil {
 			return err
 		}
-		b.single(payload, signature{[]byte(KeyID(root)), before}, signature{[]byte(KeyID(pub)), after})
+		b.single(payload, record.Signature{KeyID: []byte(record.KeyID(root)), Sig: before}, record.Signature{KeyID: []byte(record.KeyID(pub)), Sig: after})
 		b.session = w.session
 		w.build.head, w.root = hash, next
 		return nil
 	}
-	s, intro, err := newSessionKey(w.signing, e.body.(Session))
+	s, intro, err := newSessionKey(w.signing, e.body.(record.Session))
 	if err != nil {
 		return err
 	}
@@ -212,7 +214,7 @@ func (w *writer) introduce(b *group, e *event) error {
 	if err != nil {
 		return err
 	}
-	b.single(payload, signature{[]byte(KeyID(root)), sig})
+	b.single(payload, record.Signature{KeyID: []byte(record.KeyID(root)), Sig: sig})
 	w.build.head, w.session, b.session = hash, s, s
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
@@ -29,7 +30,7 @@ func verifyWith(t testing.TB, dir string, opts evidence.VerifyOptions) *evidence
 	return report
 }
 
-func wantDamage(t testing.TB, report *evidence.Report, damage evidence.Damage) {
+func wantDamage(t testing.TB, report *evidence.Report, damage record.Damage) {
 	t.Helper()
 	if report.First == nil || report.First.Damage != damage {
 		t.Errorf("got %v, want %s", report.First, damage)
@@ -57,9 +58,9 @@ func TestSessionsChangeDaily(t *testing.T) {
 		if report.Sessions != 2 || report.Writers != 1 || report.Interrupted != 0 || report.Unknown != 0 {
 			t.Errorf("got %+v, want 2 sessions of 1 writer and nothing interrupted", report)
 		}
-		var sessions []*evidence.Session
+		var sessions []*record.Session
 		for _, e := range entries(t, dir) {
-			if e.Record.Kind == evidence.KindSession {
+			if e.Record.Kind == record.KindSession {
 				sessions = append(sessions, e.Record.Session)
 			}
 		}
@@ -89,8 +90,8 @@ func TestRotate(t *testing.T) {
 	if !report.Intact() || report.Rotations != 1 || report.Sessions != 2 || report.Writers != 1 {
 		t.Errorf("got %+v, %v, want one rotation, intact", report, report.First)
 	}
-	wantDamage(t, verifyWith(t, dir, evidence.VerifyOptions{Keys: both[:1]}), evidence.DamageUnknownKey)
-	wantDamage(t, verifyWith(t, dir, evidence.VerifyOptions{Keys: both[1:]}), evidence.DamageUnknownKey)
+	wantDamage(t, verifyWith(t, dir, evidence.VerifyOptions{Keys: both[:1]}), record.DamageUnknownKey)
+	wantDamage(t, verifyWith(t, dir, evidence.VerifyOptions{Keys: both[1:]}), record.DamageUnknownKey)
 
 	if _, err := evidence.Open(dir, evidence.Config{Key: testKey(1)}); !errors.Is(err, evidence.ErrDamaged) {
 		t.Errorf("Open with the old key: got error %v, want one that wraps ErrDamaged", err)
@@ -208,7 +209,7 @@ func TestRootKeyRefused(t *testing.T) {
 // Only checkpoints are signed: what one covers is as good as signed.
 func TestSignCheckpoints(t *testing.T) {
 	dir := newDir(t)
-	cfg := evidence.Config{Signing: evidence.SignCheckpoints}
+	cfg := evidence.Config{Signing: record.SignCheckpoints}
 	for range 2 {
 		r := open(t, dir, cfg)
 		if err := agent(t.Context(), r); err != nil {
@@ -241,28 +242,28 @@ func TestEffects(t *testing.T) {
 	dir := newDir(t)
 	r := open(t, dir, evidence.Config{
 		ReadOnly: []string{"calculator"},
-		Effects: func(call middleware.Call) evidence.Effects {
+		Effects: func(call middleware.Call) record.Effects {
 			switch call.Name {
 			case "calculator":
 				t.Error("asked for a tool that a list names")
 			case "search":
-				return evidence.EffectsReadOnly
+				return record.EffectsReadOnly
 			case "mail":
-				return evidence.EffectsPreferred
+				return record.EffectsPreferred
 			case "odd":
 				return "odd"
 			case "panics":
 				panic("no")
 			case "billed":
-				return evidence.EffectsDurable
+				return record.EffectsDurable
 			}
 			return ""
 		},
 	})
-	want := map[string]evidence.Effects{
-		"calculator": evidence.EffectsReadOnly, "search": evidence.EffectsReadOnly, "mail": evidence.EffectsPreferred,
-		"odd": evidence.EffectsDurable, "panics": evidence.EffectsDurable, "shell": evidence.EffectsDurable,
-		"m": "", "billed": evidence.EffectsDurable,
+	want := map[string]record.Effects{
+		"calculator": record.EffectsReadOnly, "search": record.EffectsReadOnly, "mail": record.EffectsPreferred,
+		"odd": record.EffectsDurable, "panics": record.EffectsDurable, "shell": record.EffectsDurable,
+		"m": "", "billed": record.EffectsDurable,
 	}
 	for name := range want {
 		c := middleware.Call{Kind: middleware.KindTool, Name: name, Input: "x"}
@@ -276,9 +277,9 @@ func TestEffects(t *testing.T) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	got := make(map[string]evidence.Effects)
+	got := make(map[string]record.Effects)
 	for _, e := range entries(t, dir) {
-		if e.Record.Kind == evidence.KindIntent {
+		if e.Record.Kind == record.KindIntent {
 			got[e.Record.Call.Name] = e.Record.Effects
 		}
 	}
@@ -294,7 +295,7 @@ func TestEffects(t *testing.T) {
 func TestEffectsPreferred(t *testing.T) {
 	dir := newDir(t)
 	var f fault
-	cfg := evidence.Config{Key: testKey(1), Effects: func(middleware.Call) evidence.Effects { return evidence.EffectsPreferred }}
+	cfg := evidence.Config{Key: testKey(1), Effects: func(middleware.Call) record.Effects { return record.EffectsPreferred }}
 	cfg.Inject(&evidence.Faults{Sync: f.get})
 	r := open(t, dir, cfg)
 	f.set(errors.New("EIO"))
@@ -307,7 +308,7 @@ func TestEffectsPreferred(t *testing.T) {
 	}
 	wantIntact(t, dir)
 	all := entries(t, dir)
-	i := slices.IndexFunc(all, func(e evidence.Entry) bool { return e.Record.Kind == evidence.KindOutcome })
+	i := slices.IndexFunc(all, func(e evidence.Entry) bool { return e.Record.Kind == record.KindOutcome })
 	d := all[i].Record.Decisions
 	if len(d) != 1 || d[0].Gate != "recorder" || !d[0].Shadow || d[0].Code != string(middleware.CodeEvidence) {
 		t.Errorf("got decisions %+v, want the recorder's that was not enforced", d)

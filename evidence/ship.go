@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/delivery"
 )
 
@@ -44,13 +45,13 @@ type shipper struct {
 	more      chan struct{} // something was published, noticed or asked for
 
 	mu     sync.Mutex
-	end    place         // up to which the ledger is durable
-	total  count         // of it
-	cursor shipCursor    // all before it is dealt with
-	asked  uint64        // records that somebody waits for
-	first  time.Time     // when the first record came that was not yet read
-	news   chan struct{} // closed when the cursor moves, or the shipper ends
-	notice *Breaker      // of the breaker, not yet recorded
+	end    place           // up to which the ledger is durable
+	total  count           // of it
+	cursor shipCursor      // all before it is dealt with
+	asked  uint64          // records that somebody waits for
+	first  time.Time       // when the first record came that was not yet read
+	news   chan struct{}   // closed when the cursor moves, or the shipper ends
+	notice *record.Breaker // of the breaker, not yet recorded
 	again  rewinds
 	err    error // of reading the ledger
 	kept   error // of keeping the cursor
@@ -70,12 +71,12 @@ type shipper struct {
 	savedAt time.Time
 	savedOf uint64 // cursor.records() then
 
-	said     time.Time    // the last log line
-	saidOf   uint64       // cursor.records() then
-	tellAt   time.Time    // when a refusal may be recorded, if there is not more than one
-	recordAt time.Time    // when a record may be tried, after one that could not be had
-	telling  *Refusal     // that is being recorded
-	recorded <-chan error // what came of that; nil without one
+	said     time.Time       // the last log line
+	saidOf   uint64          // cursor.records() then
+	tellAt   time.Time       // when a refusal may be recorded, if there is not more than one
+	recordAt time.Time       // when a record may be tried, after one that could not be had
+	telling  *record.Refusal // that is being recorded
+	recorded <-chan error    // what came of that; nil without one
 }
 
 // A count is how much of a ledger.
@@ -289,7 +290,7 @@ func (x *shipper) age() {
 	b := x.flying[0]
 	if !b.dated {
 		b.dated = true
-		if r, err := ParseEnvelope(b.envelopes[0]); err == nil {
+		if r, err := record.Parse(b.envelopes[0]); err == nil {
 			b.time = r.Time
 		}
 	}

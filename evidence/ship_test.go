@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
@@ -82,7 +83,7 @@ func TestBatches(t *testing.T) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if largest < 1<<20 || largest > 1<<20+evidence.MaxEnvelope {
+	if largest < 1<<20 || largest > 1<<20+record.MaxEnvelope {
 		t.Errorf("the largest batch had %d bytes, want 1 MiB and at most a record more", largest)
 	}
 }
@@ -110,7 +111,7 @@ func TestUnordered(t *testing.T) {
 		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: []evidence.Exporter{{Unordered: true, Timeout: time.Hour, Sink: func(ctx context.Context, envs [][]byte) error {
 			most.Store(max(most.Load(), inside.Add(1)))
 			defer inside.Add(-1)
-			if rec, err := evidence.ParseEnvelope(envs[0]); err != nil || rec.Seq == 1 {
+			if rec, err := record.Parse(envs[0]); err != nil || rec.Seq == 1 {
 				<-release
 			}
 			time.Sleep(time.Second)

@@ -2,13 +2,13 @@ package evidence
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/osfile"
 )
 
@@ -89,7 +89,7 @@ type ledgerReader struct {
 }
 
 func newLedgerReader(dir string) *ledgerReader {
-	return &ledgerReader{dir: dir, reader: bufio.NewReaderSize(nil, 2*(frameHeader+MaxEnvelope))}
+	return &ledgerReader{dir: dir, reader: bufio.NewReaderSize(nil, 2*(frameHeader+record.MaxEnvelope))}
 }
 
 // read reads records from a place on into b, at least one, where the ledger is
@@ -135,7 +135,7 @@ func (l *ledgerReader) segment(b *shipment, at, end place) error {
 		if err != nil {
 			return err
 		}
-		signed = !bytes.HasSuffix(env, noSignatures)
+		signed = !record.EndsUnsigned(env)
 		b.data = append(b.data, env...)
 		b.ends = append(b.ends, fr.off)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/delivery"
 )
 
@@ -83,7 +84,7 @@ func (x *shipper) told(ctx context.Context, failing func() error) {
 	for failing() == nil {
 		x.mu.Lock()
 		news := x.news
-		left := slices.ContainsFunc(those, func(f *Refusal) bool { return slices.Contains(x.cursor.Refused, f) })
+		left := slices.ContainsFunc(those, func(f *record.Refusal) bool { return slices.Contains(x.cursor.Refused, f) })
 		x.mu.Unlock()
 		if !left {
 			return
@@ -114,7 +115,7 @@ func (x *shipper) untold() (records uint64) {
 // breaker hears of the breaker's changes.
 func (x *shipper) breaker(n delivery.Notice) {
 	x.mu.Lock()
-	b := Breaker{Exporter: x.Name, State: string(n.State), Changes: uint64(n.Changes), Error: sinkClasses(n.Err)}
+	b := record.Breaker{Exporter: x.Name, State: string(n.State), Changes: uint64(n.Changes), Error: sinkClasses(n.Err)}
 	if x.notice != nil {
 		b.Changes += x.notice.Changes
 	}
@@ -151,7 +152,7 @@ func (x *shipper) tell() {
 const turnedAway = "a sink turns its exporter away: see to the token or certificate, and to what the receiver lets it write; " +
 	"no record is skipped, all wait in the ledger and go out once it is let in"
 
-func (x *shipper) tellBreaker(b *Breaker) {
+func (x *shipper) tellBreaker(b *record.Breaker) {
 	x.mu.Lock()
 	x.notice = nil
 	x.mu.Unlock()
@@ -162,20 +163,20 @@ func (x *shipper) tellBreaker(b *Breaker) {
 	}
 	if !x.queue.isClosed() {
 		// Where there is no room for it the queue declares it lost.
-		_, _ = x.queue.put(false, &event{kind: KindBreaker, body: *b}, nil)
+		_, _ = x.queue.put(false, &event{kind: record.KindBreaker, body: *b}, nil)
 	}
 }
 
 // tellRefusal begins to record a refusal. It stays in the cursor until that is
 // durable.
-func (x *shipper) tellRefusal(f *Refusal) {
+func (x *shipper) tellRefusal(f *record.Refusal) {
 	x.recordAt = time.Now().Add(saveEvery)
 	if x.queue.isClosed() {
 		return // the next Recorder does it
 	}
 	body := *f
 	body.Ranges = slices.Clone(f.Ranges) // f goes on where the record cannot be had at once
-	done, err := x.queue.put(true, &event{kind: KindDeliveryFailed, body: body}, nil)
+	done, err := x.queue.put(true, &event{kind: record.KindDeliveryFailed, body: body}, nil)
 	if err != nil {
 		return
 	}
@@ -195,7 +196,7 @@ func (x *shipper) toldRefusal(err error) {
 		x.recordAt = time.Time{}
 	}
 	x.mu.Lock()
-	x.cursor.Refused = slices.DeleteFunc(x.cursor.Refused, func(other *Refusal) bool { return other == f })
+	x.cursor.Refused = slices.DeleteFunc(x.cursor.Refused, func(other *record.Refusal) bool { return other == f })
 	x.wake()
 	x.mu.Unlock()
 	x.dirty = true

@@ -2,6 +2,8 @@ package evidence
 
 import (
 	"encoding/binary"
+
+	"example.com/safeconduct/evidence/record"
 )
 
 // A spill is what an overflow file holds that the segments do not.
@@ -16,17 +18,17 @@ type spill struct {
 // A spillAfterHead reads an overflow file that goes on from a head.
 type spillAfterHead struct {
 	ledger string
-	head   Head
+	head   record.Head
 	open   func(f *frame) // and checks its signature, if it has one
 
 	found   spill
-	ended   bool   // nothing that comes follows
-	begun   bool   // prev is of a record
-	prev    Hash   // of the last one
-	waiting []byte // frames that no signature covers yet
-	count   uint64 // how many these are, the ones that the segments have included
-	fresh   uint64 // and without them
-	missing uint64 // before them
+	ended   bool        // nothing that comes follows
+	begun   bool        // prev is of a record
+	prev    record.Hash // of the last one
+	waiting []byte      // frames that no signature covers yet
+	count   uint64      // how many these are, the ones that the segments have included
+	fresh   uint64      // and without them
+	missing uint64      // before them
 }
 
 // read reads the overflow file in dir, if there is one.
@@ -72,8 +74,8 @@ func (s *spillAfterHead) take(env []byte) {
 }
 
 // follows reports whether a record is the next one, or one that the segments have.
-func (s *spillAfterHead) follows(r *Record) bool {
-	first := r.first()
+func (s *spillAfterHead) follows(r *record.Record) bool {
+	first := r.First()
 	switch {
 	case r.Ledger != s.ledger || r.Writer != s.head.Writer:
 		return false

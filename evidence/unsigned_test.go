@@ -13,16 +13,17 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
-var signings = []evidence.Signing{evidence.SignRecords, evidence.SignCheckpoints}
+var signings = []record.Signing{record.SignRecords, record.SignCheckpoints}
 
 // followers returns a forger that goes on where the ledger ends, as somebody can
 // who has no key.
 func followers(t testing.TB, dir string) *forger {
 	t.Helper()
 	f := goOn(t, envelopes(t, dir), testKey(66))
-	f.envs, f.signing = nil, evidence.SignCheckpoints
+	f.envs, f.signing = nil, record.SignCheckpoints
 	return f
 }
 
@@ -34,7 +35,7 @@ func goOn(t testing.TB, envs [][]byte, session ed25519.PrivateKey) *forger {
 		f.put(env)
 	}
 	payload := decodePayload(t, envs[len(envs)-1])
-	_, r, err := evidence.ParsePayload(payload)
+	_, r, err := record.ParsePayload(payload)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func closed(t testing.TB, cfg evidence.Config) (dir string) {
 }
 
 // reopen opens and closes a ledger and returns what it says that it found.
-func reopen(t testing.TB, dir string, cfg evidence.Config) *evidence.Recovered {
+func reopen(t testing.TB, dir string, cfg evidence.Config) *record.Recovered {
 	t.Helper()
 	cfg.Key = testKey(1)
 	r, err := evidence.Open(dir, cfg)
@@ -69,7 +70,7 @@ func reopen(t testing.TB, dir string, cfg evidence.Config) *evidence.Recovered {
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	var found *evidence.Recovered
+	var found *record.Recovered
 	for _, e := range entries(t, dir) {
 		if s := e.Record.Session; s != nil && e.Record.Seq == 1 {
 			found = s.Recovered
@@ -82,7 +83,7 @@ func reopen(t testing.TB, dir string, cfg evidence.Config) *evidence.Recovered {
 // said to be unsigned, the next writer cuts it off, and its session says so for
 // ever. Nothing has it signed.
 func TestRecordsThatNobodySignedAreCutOff(t *testing.T) {
-	dir := closed(t, evidence.Config{Signing: evidence.SignCheckpoints})
+	dir := closed(t, evidence.Config{Signing: record.SignCheckpoints})
 	honest := envelopes(t, dir)
 	f := followers(t, dir)
 	run := f.begin("forged")
@@ -94,11 +95,11 @@ func TestRecordsThatNobodySignedAreCutOff(t *testing.T) {
 	if n := uint64(len(honest)); report.Unsigned != 3 || report.Records != n || report.Proven != n || report.Runs != 1 {
 		t.Errorf("before: got %+v, want %d records and 3 that are unsigned", report, n)
 	}
-	want := evidence.Unsigned{
+	want := record.Unsigned{
 		Bytes: int64(len(forged)), Digest: sha256.Sum256(forged), Records: 3,
 		First: sha256.Sum256(decodePayload(t, f.envs[0])), Last: sha256.Sum256(decodePayload(t, f.envs[2])),
 	}
-	got := reopen(t, dir, evidence.Config{Signing: evidence.SignCheckpoints})
+	got := reopen(t, dir, evidence.Config{Signing: record.SignCheckpoints})
 	if got == nil || got.Unsigned == nil || *got.Unsigned != want {
 		t.Errorf("got recovered %+v, want %+v", got, want)
 	}
@@ -121,7 +122,7 @@ func TestRecordsThatNobodySignedAreCutOff(t *testing.T) {
 // Without a key nothing that was acknowledged can be replaced and then be signed by
 // the next writer.
 func TestHistoryIsNotReplacedAndSigned(t *testing.T) {
-	cfg := evidence.Config{Signing: evidence.SignCheckpoints}
+	cfg := evidence.Config{Signing: record.SignCheckpoints}
 	for name, spoil := range map[string]func(t *testing.T, dir string, envs [][]byte) [][]byte{
 		"all but the session": func(t *testing.T, dir string, envs [][]byte) [][]byte {
 			rewrite(t, dir, envs[0])
@@ -177,10 +178,10 @@ func TestEditedRecordsAreNamedThemselves(t *testing.T) {
 				rewrite(t, dir, at(envs, i, changed)...)
 				report := verify(t, dir)
 				n := uint64(i + 1)
-				if report.Intact() || report.First.Damage != evidence.DamageEdited || report.First.Record != n || report.Proven >= n {
+				if report.Intact() || report.First.Damage != record.DamageEdited || report.First.Record != n || report.Proven >= n {
 					t.Errorf("record %d: got %v, %d proven", n, report.First, report.Proven)
 				}
-				if report.Damage[evidence.DamageEquivocation] > 0 {
+				if report.Damage[record.DamageEquivocation] > 0 {
 					t.Errorf("record %d: got %v, and nobody signed two records", n, report.Damage)
 				}
 				if _, err := evidence.Open(dir, cfg); !errors.Is(err, evidence.ErrDamaged) {
@@ -252,7 +253,7 @@ func TestPlantedOverflowIsSetAside(t *testing.T) {
 			},
 			"signed by a stranger": func(dir string) [][]byte {
 				f := followers(t, dir)
-				f.signing = evidence.SignRecords
+				f.signing = record.SignRecords
 				f.begin("forged")
 				return f.envs
 			},
@@ -292,7 +293,7 @@ func TestPlantedOverflowIsSetAside(t *testing.T) {
 				if report := wantIntact(t, dir); report.Astray != 1 || report.Waiting != 0 {
 					t.Errorf("got %d astray and %d waiting, want 1 astray", report.Astray, report.Waiting)
 				}
-				want := evidence.Aside{Bytes: int64(len(planted)), Digest: sha256.Sum256(planted)}
+				want := record.Aside{Bytes: int64(len(planted)), Digest: sha256.Sum256(planted)}
 				if got := reopen(t, dir, cfg); got == nil || got.Aside == nil || *got.Aside != want || got.Overflow != 0 {
 					t.Errorf("got recovered %+v, want %+v set aside", got, want)
 				}
@@ -337,7 +338,7 @@ func TestOverflowShowsThatSegmentsWereCut(t *testing.T) {
 					continue
 				}
 				report := verify(t, dir)
-				if report.Intact() || report.First.Damage != evidence.DamageRemoved || !strings.Contains(report.First.Detail, says) {
+				if report.Intact() || report.First.Damage != record.DamageRemoved || !strings.Contains(report.First.Detail, says) {
 					t.Errorf("%d kept: got %v, want records removed", kept, report.First)
 				}
 			}
@@ -363,7 +364,7 @@ func TestOverflowShowsThatSegmentsWereCut(t *testing.T) {
 // Where the overflow goes on after the last signature of the segments, and so does
 // something else in them that nobody signed, the overflow is taken and the other cut.
 func TestAnOverflowStandsBesideWhatNobodySigned(t *testing.T) {
-	cfg := evidence.Config{Signing: evidence.SignCheckpoints}
+	cfg := evidence.Config{Signing: record.SignCheckpoints}
 	dir := closed(t, cfg)
 	honest := envelopes(t, dir)
 	unsigned := func(env []byte) bool { return bytes.HasSuffix(env, []byte(`"signatures":[]}`)) }
@@ -375,7 +376,7 @@ func TestAnOverflowStandsBesideWhatNobodySigned(t *testing.T) {
 		t.Fatalf("the last group has %d records, want several: the test is void", len(honest)-from)
 	}
 	f := goOn(t, honest[:from], testKey(66))
-	f.envs, f.signing = nil, evidence.SignCheckpoints
+	f.envs, f.signing = nil, record.SignCheckpoints
 	f.begin("forged")
 	for name, beside := range map[string][][]byte{
 		"another record":           f.envs,

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 )
 
 var (
@@ -141,7 +142,7 @@ func (v *verification) run() error {
 		}
 		switch {
 		case failed != nil:
-		case f.bad != nil && f.bad.damage == DamageTruncated:
+		case f.bad != nil && f.bad.damage == record.DamageTruncated:
 			v.torn = &frame{at: f.at, bad: f.bad}
 		default:
 			failed = v.checker.frame(f)
@@ -192,7 +193,7 @@ func (v *verification) origin() (origin string, err error) {
 	if v.opts.Ledger != "" {
 		return v.opts.Ledger, nil
 	}
-	var e envelope
+	var e record.Envelope
 	err = walk(v.dir, func(_ place, env []byte, bad error) bool { // scan would read ahead
 		f := frame{env: env}
 		if bad != nil {
@@ -216,8 +217,8 @@ func (v *verification) wrongTile(path string) {
 // derived.
 func (v *verification) tiles() {
 	if v.wrongTiles > 0 {
-		v.checker.found(nil, DamageTile, "%s is not the tile of these records", v.tile)
-		v.checker.report.Damage[DamageTile] = v.wrongTiles
+		v.checker.found(nil, record.DamageTile, "%s is not the tile of these records", v.tile)
+		v.checker.report.Damage[record.DamageTile] = v.wrongTiles
 	}
 }
 
@@ -259,7 +260,7 @@ func (v *verification) measure() error {
 	}
 	r.Segments, r.Bytes = len(ns), ledgerBytes(v.dir)
 	if n := missingSegment(ns); n != 0 {
-		v.checker.found(nil, DamageRemoved, "segment %d is missing", n)
+		v.checker.found(nil, record.DamageRemoved, "segment %d is missing", n)
 	}
 	return nil
 }
@@ -280,7 +281,7 @@ func (v *verification) spill(t *trust) error {
 		return nil
 	}
 	after := spillAfterHead{
-		ledger: r.Ledger, head: Head{Hash: c.hash, Seq: c.seq, Writer: c.writer},
+		ledger: r.Ledger, head: record.Head{Hash: c.hash, Seq: c.seq, Writer: c.writer},
 		open: func(f *frame) { t.open(f, f.env) },
 	}
 	s, err := after.read(v.dir)
@@ -289,7 +290,7 @@ func (v *verification) spill(t *trust) error {
 	}
 	r.Waiting, r.Astray = s.records, s.rest
 	if s.ahead > 0 {
-		c.found(nil, DamageRemoved, "%s goes on %d records after the end of the segments: these were cut", overflowName, s.ahead)
+		c.found(nil, record.DamageRemoved, "%s goes on %d records after the end of the segments: these were cut", overflowName, s.ahead)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 // writeLedger writes a ledger of one run, with records 0 to 10, and returns its
@@ -70,30 +71,27 @@ func resign(t testing.TB, env []byte, key ed25519.PrivateKey, old, new string) [
 	if changed == string(payload) {
 		t.Fatalf("%q is not in %s", old, payload)
 	}
-	return evidence.Seal(key, []byte(changed))
+	return seal(key, []byte(changed))
 }
 
 // reshape changes the record of an envelope and signs it again.
-func reshape(t testing.TB, env []byte, change func(s *evidence.Subject, r *evidence.Record)) []byte {
+func reshape(t testing.TB, env []byte, change func(s *record.Subject, r *record.Record)) []byte {
 	t.Helper()
-	s, r, err := evidence.ParsePayload(decodePayload(t, env))
+	s, r, err := record.ParsePayload(decodePayload(t, env))
 	if err != nil {
 		t.Fatal(err)
 	}
 	change(&s, r)
-	payload, err := evidence.EncodePayload(s, r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	payload := record.AppendPayload(nil, s, r)
 	return reseal(r, payload)
 }
 
 // reseal has the keys of a forger sign.
-func reseal(r *evidence.Record, payload []byte) []byte {
-	if r.Kind == evidence.KindSession {
-		return evidence.Seal(testKey(1), payload)
+func reseal(r *record.Record, payload []byte) []byte {
+	if r.Kind == record.KindSession {
+		return seal(testKey(1), payload)
 	}
-	return evidence.Seal(testKey(11), payload)
+	return seal(testKey(11), payload)
 }
 
 // edit changes the payload of an envelope and leaves the signature.
@@ -139,11 +137,11 @@ func swap(envs [][]byte, i, k int) [][]byte {
 // forge is what a holder of the key can do: it changes the records of one run as
 // edit and spoil say and signs them all again. Between the two it makes the
 // chain, the numbers, the subjects and the run's end right.
-func forge(t testing.TB, envs [][]byte, edit func([]*evidence.Record) []*evidence.Record, spoil func([]*evidence.Record)) [][]byte {
+func forge(t testing.TB, envs [][]byte, edit func([]*record.Record) []*record.Record, spoil func([]*record.Record)) [][]byte {
 	t.Helper()
-	var rs []*evidence.Record
+	var rs []*record.Record
 	for _, env := range envs {
-		_, r, err := evidence.ParsePayload(decodePayload(t, env))
+		_, r, err := record.ParsePayload(decodePayload(t, env))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,7 +164,7 @@ func forge(t testing.TB, envs [][]byte, edit func([]*evidence.Record) []*evidenc
 			r.RunSeq = runSeq
 		}
 		if r.RunEnd != nil {
-			r.RunEnd.Records, r.RunEnd.Head = r.RunSeq, evidence.Hash{}
+			r.RunEnd.Records, r.RunEnd.Head = r.RunSeq, record.Hash{}
 		}
 	}
 	if spoil != nil {
@@ -174,30 +172,27 @@ func forge(t testing.TB, envs [][]byte, edit func([]*evidence.Record) []*evidenc
 	}
 	// The hashes come last.
 	var out [][]byte
-	var prev, head evidence.Hash
-	var start *evidence.Hash
+	var prev, head record.Hash
+	var start *record.Hash
 	for _, r := range rs {
 		r.Prev = prev
-		s := evidence.Subject{Name: evidence.SubjectLedger, Digest: sha256.Sum256([]byte(r.Ledger))}
+		s := record.Subject{Name: record.SubjectLedger, Digest: sha256.Sum256([]byte(r.Ledger))}
 		switch {
-		case r.Kind == evidence.KindStart, r.Run != "" && start == nil:
-			s = evidence.Subject{Name: evidence.SubjectRunID, Digest: sha256.Sum256([]byte(r.Run))}
+		case r.Kind == record.KindStart, r.Run != "" && start == nil:
+			s = record.Subject{Name: record.SubjectRunID, Digest: sha256.Sum256([]byte(r.Run))}
 		case r.Run != "":
-			s = evidence.Subject{Name: evidence.SubjectRun, Digest: *start}
+			s = record.Subject{Name: record.SubjectRun, Digest: *start}
 		}
-		if r.RunEnd != nil && r.RunEnd.Head == (evidence.Hash{}) {
+		if r.RunEnd != nil && r.RunEnd.Head == (record.Hash{}) {
 			r.RunEnd.Head = head
 		}
-		payload, err := evidence.EncodePayload(s, r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		payload := record.AppendPayload(nil, s, r)
 		prev = sha256.Sum256(payload)
 		if r.Run != "" {
 			head = prev
 		}
-		if r.Kind == evidence.KindStart {
-			start = &evidence.Hash{}
+		if r.Kind == record.KindStart {
+			start = &record.Hash{}
 			*start = prev
 		}
 		out = append(out, reseal(r, payload))
@@ -221,116 +216,116 @@ func TestDamage(t *testing.T) {
 	tests := []struct {
 		name   string
 		ledger [][]byte
-		want   evidence.Damage
+		want   record.Damage
 		record uint64 // the first bad one, from 1
 		alone  bool   // it is the only damage
 	}{
-		{"payload edited", at(envs, 8, edit(t, envs[8], `"deny"`, `"okay"`)), evidence.DamageEdited, 9, true},
-		{"signature edited", at(envs, 4, flipSig(envs[4])), evidence.DamageEdited, 5, true},
-		{"first edited", at(envs, 0, edit(t, envs[0], `"here"`, `"hare"`)), evidence.DamageEdited, 1, false},
-		{"last edited", at(envs, 10, edit(t, envs[10], `"run.end"`, `"run.emd"`)), evidence.DamageEdited, 11, true},
-		{"key ID edited", at(envs, 4, bytes.Replace(envs[4], []byte(evidence.KeyID(public(key))), []byte(evidence.KeyID(public(stranger))), 1)), evidence.DamageEdited, 5, true},
-		{"removed from the middle", slices.Delete(slices.Clone(envs), 4, 5), evidence.DamageRemoved, 5, false},
-		{"removed at the beginning", envs[1:], evidence.DamageUnknownKey, 1, false},
-		{"three removed", slices.Delete(slices.Clone(envs), 4, 7), evidence.DamageRemoved, 5, false},
-		{"reordered", swap(envs, 4, 5), evidence.DamageReordered, 5, true},
-		{"moved to the end", append(slices.Delete(slices.Clone(envs), 4, 5), envs[4]), evidence.DamageReordered, 5, false},
-		{"replayed at once", slices.Insert(slices.Clone(envs), 5, envs[4]), evidence.DamageReplayed, 6, true},
-		{"replayed later", append(slices.Clone(envs), envs[4]), evidence.DamageReplayed, 12, true},
-		{"two at one place", slices.Insert(slices.Clone(envs), 5, reshape(t, envs[4], func(_ *evidence.Subject, r *evidence.Record) {
-			r.Outcome.Result = evidence.ResultFailed
-		})), evidence.DamageEquivocation, 6, true},
-		{"rewritten by the key holder", at(envs, 4, reshape(t, envs[4], func(_ *evidence.Subject, r *evidence.Record) {
-			r.Outcome.Result = evidence.ResultFailed
-		})), evidence.DamageEquivocation, 6, false},
-		{"spliced from another ledger", at(envs, 4, other[4]), evidence.DamageSpliced, 5, false},
-		{"inserted from another ledger", slices.Insert(slices.Clone(envs), 5, other[5]), evidence.DamageSpliced, 6, true},
-		{"a whole writer of another ledger", append(slices.Clone(envs), other...), evidence.DamageSpliced, 12, true},
-		{"a writer of a ledger with this name", append(slices.Clone(envs), sibling...), evidence.DamageEquivocation, 12, true},
-		{"subject of another run", at(envs, 4, reshape(t, envs[4], func(s *evidence.Subject, _ *evidence.Record) { s.Digest[0] ^= 1 })), evidence.DamageSpliced, 5, false},
-		{"unsigned", at(envs, 4, strip(envs[4])), evidence.DamageUnsigned, 5, true},
-		{"all unsigned", each(envs, strip), evidence.DamageUnsigned, 1, false},
-		{"signed by a stranger", at(envs, 4, evidence.Seal(stranger, decodePayload(t, envs[4]))), evidence.DamageUnknownKey, 5, true},
-		{"all signed by a stranger", each(envs, func(env []byte) []byte { return evidence.Seal(stranger, decodePayload(t, env)) }), evidence.DamageUnknownKey, 1, false},
-		{"duplicate member", at(envs, 8, resign(t, envs[8], key, `"verdict":"deny"`, `"verdict":"allow","verdict":"deny"`)), evidence.DamageNotCanonical, 9, true},
-		{"case twin", at(envs, 8, resign(t, envs[8], key, `"verdict":"deny"`, `"Verdict":"allow","verdict":"deny"`)), evidence.DamageNotCanonical, 9, true},
-		{"unknown member", at(envs, 8, resign(t, envs[8], key, `"verdict":"deny"`, `"verdict":"deny","vest":1`)), evidence.DamageNotCanonical, 9, true},
-		{"white space", at(envs, 8, resign(t, envs[8], key, `"seq":9`, `"seq": 9`)), evidence.DamageNotCanonical, 9, true},
-		{"escape", at(envs, 8, resign(t, envs[8], key, `"deny"`, `"den\u0079"`)), evidence.DamageNotCanonical, 9, true},
-		{"number spelled otherwise", at(envs, 8, resign(t, envs[8], key, `"seq":9`, `"seq":9.0`)), evidence.DamageMalformed, 9, true},
-		{"order of members", at(envs, 8, resign(t, envs[8], key, `"seq":9`, `"seq":9`+"\n")), evidence.DamageNotCanonical, 9, true},
-		{"explicit null", at(envs, 8, resign(t, envs[8], key, `"outcome":`, `"omitted":0,"outcome":`)), evidence.DamageNotCanonical, 9, true},
-		{"trailing text", at(envs, 8, evidence.Seal(key, append(decodePayload(t, envs[8]), ' '))), evidence.DamageNotCanonical, 9, true},
-		{"invalid UTF-8", at(envs, 8, resign(t, envs[8], key, `not on`, "not \xff")), evidence.DamageMalformed, 9, true},
-		{"lone surrogate", at(envs, 8, resign(t, envs[8], key, `not on`, `not \ud800`)), evidence.DamageMalformed, 9, true},
-		{"larger than 2^53", at(envs, 8, resign(t, envs[8], key, `"seq":9`, `"seq":9007199254740993`)), evidence.DamageMalformed, 9, true},
-		{"not JSON", at(envs, 8, evidence.Seal(key, []byte("hello"))), evidence.DamageMalformed, 9, true},
-		{"another predicate", at(envs, 8, resign(t, envs[8], key, `urn:safeconduct:record:v1`, `urn:safeconduct:record:v2`)), evidence.DamageMalformed, 9, true},
-		{"a kind without a schema", at(envs, 10, resign(t, envs[10], key, `"run.end"`, `"anchor"`)), evidence.DamageMalformed, 11, true},
-		{"oversize", at(envs, 8, resign(t, envs[8], key, `not on`, strings.Repeat("x", evidence.MaxPayload))), evidence.DamageMalformed, 9, true},
-		{"envelope with white space", at(envs, 8, append([]byte(`{"payload": "`), envs[8][12:]...)), evidence.DamageNotCanonical, 9, true},
-		{"another payload type", at(envs, 8, bytes.Replace(envs[8], []byte("in-toto+json"), []byte("in-toto+yaml"), 1)), evidence.DamageMalformed, 9, true},
-		{"outcome without intent", forge(t, envs, func(rs []*evidence.Record) []*evidence.Record {
+		{"payload edited", at(envs, 8, edit(t, envs[8], `"deny"`, `"okay"`)), record.DamageEdited, 9, true},
+		{"signature edited", at(envs, 4, flipSig(envs[4])), record.DamageEdited, 5, true},
+		{"first edited", at(envs, 0, edit(t, envs[0], `"here"`, `"hare"`)), record.DamageEdited, 1, false},
+		{"last edited", at(envs, 10, edit(t, envs[10], `"run.end"`, `"run.emd"`)), record.DamageEdited, 11, true},
+		{"key ID edited", at(envs, 4, bytes.Replace(envs[4], []byte(record.KeyID(public(key))), []byte(record.KeyID(public(stranger))), 1)), record.DamageEdited, 5, true},
+		{"removed from the middle", slices.Delete(slices.Clone(envs), 4, 5), record.DamageRemoved, 5, false},
+		{"removed at the beginning", envs[1:], record.DamageUnknownKey, 1, false},
+		{"three removed", slices.Delete(slices.Clone(envs), 4, 7), record.DamageRemoved, 5, false},
+		{"reordered", swap(envs, 4, 5), record.DamageReordered, 5, true},
+		{"moved to the end", append(slices.Delete(slices.Clone(envs), 4, 5), envs[4]), record.DamageReordered, 5, false},
+		{"replayed at once", slices.Insert(slices.Clone(envs), 5, envs[4]), record.DamageReplayed, 6, true},
+		{"replayed later", append(slices.Clone(envs), envs[4]), record.DamageReplayed, 12, true},
+		{"two at one place", slices.Insert(slices.Clone(envs), 5, reshape(t, envs[4], func(_ *record.Subject, r *record.Record) {
+			r.Outcome.Result = record.ResultFailed
+		})), record.DamageEquivocation, 6, true},
+		{"rewritten by the key holder", at(envs, 4, reshape(t, envs[4], func(_ *record.Subject, r *record.Record) {
+			r.Outcome.Result = record.ResultFailed
+		})), record.DamageEquivocation, 6, false},
+		{"spliced from another ledger", at(envs, 4, other[4]), record.DamageSpliced, 5, false},
+		{"inserted from another ledger", slices.Insert(slices.Clone(envs), 5, other[5]), record.DamageSpliced, 6, true},
+		{"a whole writer of another ledger", append(slices.Clone(envs), other...), record.DamageSpliced, 12, true},
+		{"a writer of a ledger with this name", append(slices.Clone(envs), sibling...), record.DamageEquivocation, 12, true},
+		{"subject of another run", at(envs, 4, reshape(t, envs[4], func(s *record.Subject, _ *record.Record) { s.Digest[0] ^= 1 })), record.DamageSpliced, 5, false},
+		{"unsigned", at(envs, 4, strip(envs[4])), record.DamageUnsigned, 5, true},
+		{"all unsigned", each(envs, strip), record.DamageUnsigned, 1, false},
+		{"signed by a stranger", at(envs, 4, seal(stranger, decodePayload(t, envs[4]))), record.DamageUnknownKey, 5, true},
+		{"all signed by a stranger", each(envs, func(env []byte) []byte { return seal(stranger, decodePayload(t, env)) }), record.DamageUnknownKey, 1, false},
+		{"duplicate member", at(envs, 8, resign(t, envs[8], key, `"verdict":"deny"`, `"verdict":"allow","verdict":"deny"`)), record.DamageNotCanonical, 9, true},
+		{"case twin", at(envs, 8, resign(t, envs[8], key, `"verdict":"deny"`, `"Verdict":"allow","verdict":"deny"`)), record.DamageNotCanonical, 9, true},
+		{"unknown member", at(envs, 8, resign(t, envs[8], key, `"verdict":"deny"`, `"verdict":"deny","vest":1`)), record.DamageNotCanonical, 9, true},
+		{"white space", at(envs, 8, resign(t, envs[8], key, `"seq":9`, `"seq": 9`)), record.DamageNotCanonical, 9, true},
+		{"escape", at(envs, 8, resign(t, envs[8], key, `"deny"`, `"den\u0079"`)), record.DamageNotCanonical, 9, true},
+		{"number spelled otherwise", at(envs, 8, resign(t, envs[8], key, `"seq":9`, `"seq":9.0`)), record.DamageMalformed, 9, true},
+		{"order of members", at(envs, 8, resign(t, envs[8], key, `"seq":9`, `"seq":9`+"\n")), record.DamageNotCanonical, 9, true},
+		{"explicit null", at(envs, 8, resign(t, envs[8], key, `"outcome":`, `"omitted":0,"outcome":`)), record.DamageNotCanonical, 9, true},
+		{"trailing text", at(envs, 8, seal(key, append(decodePayload(t, envs[8]), ' '))), record.DamageNotCanonical, 9, true},
+		{"invalid UTF-8", at(envs, 8, resign(t, envs[8], key, `not on`, "not \xff")), record.DamageMalformed, 9, true},
+		{"lone surrogate", at(envs, 8, resign(t, envs[8], key, `not on`, `not \ud800`)), record.DamageMalformed, 9, true},
+		{"larger than 2^53", at(envs, 8, resign(t, envs[8], key, `"seq":9`, `"seq":9007199254740993`)), record.DamageMalformed, 9, true},
+		{"not JSON", at(envs, 8, seal(key, []byte("hello"))), record.DamageMalformed, 9, true},
+		{"another predicate", at(envs, 8, resign(t, envs[8], key, `urn:safeconduct:record:v1`, `urn:safeconduct:record:v2`)), record.DamageMalformed, 9, true},
+		{"a kind without a schema", at(envs, 10, resign(t, envs[10], key, `"run.end"`, `"anchor"`)), record.DamageMalformed, 11, true},
+		{"oversize", at(envs, 8, resign(t, envs[8], key, `not on`, strings.Repeat("x", record.MaxPayload))), record.DamageMalformed, 9, true},
+		{"envelope with white space", at(envs, 8, append([]byte(`{"payload": "`), envs[8][12:]...)), record.DamageNotCanonical, 9, true},
+		{"another payload type", at(envs, 8, bytes.Replace(envs[8], []byte("in-toto+json"), []byte("in-toto+yaml"), 1)), record.DamageMalformed, 9, true},
+		{"outcome without intent", forge(t, envs, func(rs []*record.Record) []*record.Record {
 			return slices.Delete(rs, 5, 6)
-		}, nil), evidence.DamageOutcome, 6, false},
-		{"intent twice", forge(t, envs, func(rs []*evidence.Record) []*evidence.Record {
+		}, nil), record.DamageOutcome, 6, false},
+		{"intent twice", forge(t, envs, func(rs []*record.Record) []*record.Record {
 			twin := *rs[5]
 			return slices.Insert(rs, 6, &twin)
-		}, nil), evidence.DamageInconsistent, 7, true},
-		{"run begins twice", forge(t, envs, func(rs []*evidence.Record) []*evidence.Record {
+		}, nil), record.DamageInconsistent, 7, true},
+		{"run begins twice", forge(t, envs, func(rs []*record.Record) []*record.Record {
 			twin := *rs[1]
 			return slices.Insert(rs, 2, &twin)
-		}, nil), evidence.DamageInconsistent, 3, false},
-		{"run ends twice", forge(t, envs, func(rs []*evidence.Record) []*evidence.Record {
+		}, nil), record.DamageInconsistent, 3, false},
+		{"run ends twice", forge(t, envs, func(rs []*record.Record) []*record.Record {
 			twin, end := *rs[10], *rs[10].RunEnd
 			twin.RunEnd = &end
 			return slices.Insert(slices.Delete(rs, 9, 10), 9, &twin)
-		}, nil), evidence.DamageInconsistent, 11, false},
-		{"calls miscounted", forge(t, envs, nil, func(rs []*evidence.Record) { rs[10].RunEnd.Calls = 3 }), evidence.DamageInconsistent, 11, true},
-		{"records miscounted", forge(t, envs, nil, func(rs []*evidence.Record) { rs[10].RunEnd.Records = 9 }), evidence.DamageInconsistent, 11, true},
-		{"run's head", forge(t, envs, nil, func(rs []*evidence.Record) { rs[10].RunEnd.Head[0] ^= 1 }), evidence.DamageInconsistent, 11, true},
-		{"run numbers skip", forge(t, envs, nil, func(rs []*evidence.Record) { rs[9].RunSeq += 5; rs[10].RunSeq += 5; rs[10].RunEnd.Records += 5 }), evidence.DamageInconsistent, 10, true},
-		{"run numbers repeat", forge(t, envs, nil, func(rs []*evidence.Record) { rs[9].RunSeq = rs[8].RunSeq }), evidence.DamageInconsistent, 10, false},
-		{"run without its beginning", forge(t, envs, func(rs []*evidence.Record) []*evidence.Record { return slices.Delete(rs, 1, 2) }, func(rs []*evidence.Record) {
+		}, nil), record.DamageInconsistent, 11, false},
+		{"calls miscounted", forge(t, envs, nil, func(rs []*record.Record) { rs[10].RunEnd.Calls = 3 }), record.DamageInconsistent, 11, true},
+		{"records miscounted", forge(t, envs, nil, func(rs []*record.Record) { rs[10].RunEnd.Records = 9 }), record.DamageInconsistent, 11, true},
+		{"run's head", forge(t, envs, nil, func(rs []*record.Record) { rs[10].RunEnd.Head[0] ^= 1 }), record.DamageInconsistent, 11, true},
+		{"run numbers skip", forge(t, envs, nil, func(rs []*record.Record) { rs[9].RunSeq += 5; rs[10].RunSeq += 5; rs[10].RunEnd.Records += 5 }), record.DamageInconsistent, 10, true},
+		{"run numbers repeat", forge(t, envs, nil, func(rs []*record.Record) { rs[9].RunSeq = rs[8].RunSeq }), record.DamageInconsistent, 10, false},
+		{"run without its beginning", forge(t, envs, func(rs []*record.Record) []*record.Record { return slices.Delete(rs, 1, 2) }, func(rs []*record.Record) {
 			for _, r := range rs[1:] {
 				r.RunSeq++
 			}
 			rs[9].RunEnd.Records++
-		}), evidence.DamageInconsistent, 2, true},
-		{"clock steps back", forge(t, envs, nil, func(rs []*evidence.Record) { rs[5].Mono = 0 }), evidence.DamageInconsistent, 6, true},
-		{"a gap over records that are there", forge(t, envs, func(rs []*evidence.Record) []*evidence.Record {
-			gap := &evidence.Record{Kind: evidence.KindGap, Mono: rs[4].Mono, Gap: &evidence.Gap{Reason: "x"}}
+		}), record.DamageInconsistent, 2, true},
+		{"clock steps back", forge(t, envs, nil, func(rs []*record.Record) { rs[5].Mono = 0 }), record.DamageInconsistent, 6, true},
+		{"a gap over records that are there", forge(t, envs, func(rs []*record.Record) []*record.Record {
+			gap := &record.Record{Kind: record.KindGap, Mono: rs[4].Mono, Gap: &record.Gap{Reason: "x"}}
 			return slices.Insert(rs, 5, gap)
-		}, func(rs []*evidence.Record) { *rs[5].Gap = evidence.Gap{From: 3, To: 5, Count: 3, Reason: "x"} }), evidence.DamageInconsistent, 6, true},
-		{"a gap smaller than the hole", forge(t, envs, func(rs []*evidence.Record) []*evidence.Record {
-			gap := &evidence.Record{Kind: evidence.KindGap, Mono: rs[4].Mono, Gap: &evidence.Gap{Reason: "x"}}
+		}, func(rs []*record.Record) { *rs[5].Gap = record.Gap{From: 3, To: 5, Count: 3, Reason: "x"} }), record.DamageInconsistent, 6, true},
+		{"a gap smaller than the hole", forge(t, envs, func(rs []*record.Record) []*record.Record {
+			gap := &record.Record{Kind: record.KindGap, Mono: rs[4].Mono, Gap: &record.Gap{Reason: "x"}}
 			return slices.Insert(rs, 5, gap)
-		}, func(rs []*evidence.Record) {
+		}, func(rs []*record.Record) {
 			for _, r := range rs[5:] {
 				r.Seq += 4
 			}
-			*rs[5].Gap = evidence.Gap{From: 8, To: 9, Count: 2, Reason: "x"}
-		}), evidence.DamageRemoved, 6, true},
-		{"a writer that ignores the one before", append(slices.Clone(envs), forge(t, envs[:1], nil, func(rs []*evidence.Record) { rs[0].Writer = rs[0].ID })...), evidence.DamageEquivocation, 12, true},
-		{"a writer that follows another record", append(slices.Clone(envs), forge(t, envs[:1], nil, func(rs []*evidence.Record) {
-			rs[0].Session.Previous = &evidence.Head{Writer: rs[0].Writer, Seq: 11}
-			rs[0].Session.Tree = &evidence.TreeHead{Records: 11}
+			*rs[5].Gap = record.Gap{From: 8, To: 9, Count: 2, Reason: "x"}
+		}), record.DamageRemoved, 6, true},
+		{"a writer that ignores the one before", append(slices.Clone(envs), forge(t, envs[:1], nil, func(rs []*record.Record) { rs[0].Writer = rs[0].ID })...), record.DamageEquivocation, 12, true},
+		{"a writer that follows another record", append(slices.Clone(envs), forge(t, envs[:1], nil, func(rs []*record.Record) {
+			rs[0].Session.Previous = &record.Head{Writer: rs[0].Writer, Seq: 11}
+			rs[0].Session.Tree = &record.TreeHead{Records: 11}
 			rs[0].Writer = rs[0].ID
-		})...), evidence.DamageEquivocation, 12, true},
-		{"the end of a writer removed", append(slices.Clone(envs), forge(t, envs[:1], nil, func(rs []*evidence.Record) {
-			rs[0].Session.Previous = &evidence.Head{Writer: rs[0].Writer, Seq: 14}
-			rs[0].Session.Tree = &evidence.TreeHead{Records: 11}
+		})...), record.DamageEquivocation, 12, true},
+		{"the end of a writer removed", append(slices.Clone(envs), forge(t, envs[:1], nil, func(rs []*record.Record) {
+			rs[0].Session.Previous = &record.Head{Writer: rs[0].Writer, Seq: 14}
+			rs[0].Session.Tree = &record.TreeHead{Records: 11}
 			rs[0].Writer = rs[0].ID
-		})...), evidence.DamageRemoved, 12, true},
-		{"a whole writer removed", append(slices.Clone(envs), forge(t, envs[:1], nil, func(rs []*evidence.Record) {
-			rs[0].Session.Previous = &evidence.Head{Writer: rs[0].ID, Seq: 3}
-			rs[0].Session.Tree = &evidence.TreeHead{Records: 11}
+		})...), record.DamageRemoved, 12, true},
+		{"a whole writer removed", append(slices.Clone(envs), forge(t, envs[:1], nil, func(rs []*record.Record) {
+			rs[0].Session.Previous = &record.Head{Writer: rs[0].ID, Seq: 3}
+			rs[0].Session.Tree = &record.TreeHead{Records: 11}
 			rs[0].Writer = rs[0].ID
-		})...), evidence.DamageRemoved, 12, true},
-		{"the first writer removed", forge(t, envs[:1], nil, func(rs []*evidence.Record) {
-			rs[0].Session.Previous = &evidence.Head{Writer: rs[0].ID, Seq: 3}
-			rs[0].Session.Tree = &evidence.TreeHead{Records: 11}
-		}), evidence.DamageRemoved, 1, true},
+		})...), record.DamageRemoved, 12, true},
+		{"the first writer removed", forge(t, envs[:1], nil, func(rs []*record.Record) {
+			rs[0].Session.Previous = &record.Head{Writer: rs[0].ID, Seq: 3}
+			rs[0].Session.Tree = &record.TreeHead{Records: 11}
+		}), record.DamageRemoved, 1, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -420,16 +415,16 @@ func TestTailCutBetweenRecords(t *testing.T) {
 func TestLateAfterGap(t *testing.T) {
 	dir := newDir(t)
 	envs := forgeLedger(t, dir, nil)
-	rewrite(t, dir, forge(t, envs, func(rs []*evidence.Record) []*evidence.Record {
-		gap := &evidence.Record{Kind: evidence.KindGap, Mono: rs[1].Mono, Gap: &evidence.Gap{Reason: "x"}}
+	rewrite(t, dir, forge(t, envs, func(rs []*record.Record) []*record.Record {
+		gap := &record.Record{Kind: record.KindGap, Mono: rs[1].Mono, Gap: &record.Gap{Reason: "x"}}
 		intent, outcome := *rs[5], *rs[6]
 		intent.Mono, outcome.Mono = rs[10].Mono, rs[10].Mono
 		return append(slices.Insert(rs, 1, gap), &intent, &outcome)
-	}, func(rs []*evidence.Record) {
+	}, func(rs []*record.Record) {
 		for _, r := range rs[1:] {
 			r.Seq += 2
 		}
-		*rs[1].Gap = evidence.Gap{From: 2, To: 3, Count: 2, Reason: "x"}
+		*rs[1].Gap = record.Gap{From: 2, To: 3, Count: 2, Reason: "x"}
 	})...)
 	if report := wantIntact(t, dir); report.Late != 2 || report.Lost != 2 || report.Interrupted != 0 {
 		t.Errorf("got report %+v, want 2 late and 2 lost", report)
@@ -451,13 +446,13 @@ func TestVerifyGoesOn(t *testing.T) {
 		flip(t, path, all[i].Offset+100, 0x40)
 		report := verify(t, dir)
 		if i%11 == 0 { // a session: nothing says whose its records are
-			if report.Records != 22 || report.First.Record != uint64(i+1) || report.First.Damage != evidence.DamageEdited || report.Damage[evidence.DamageUnknownKey] != 10 {
+			if report.Records != 22 || report.First.Record != uint64(i+1) || report.First.Damage != record.DamageEdited || report.Damage[record.DamageUnknownKey] != 10 {
 				t.Errorf("session %d edited: got %d records, first %v, damage %v", i+1, report.Records, report.First, report.Damage)
 			}
 			flip(t, path, all[i].Offset+100, 0x40)
 			continue
 		}
-		if report.Records != 32 || report.First.Record != uint64(i+1) || report.First.Offset != all[i].Offset || len(report.Damage) != 1 || report.Damage[evidence.DamageEdited] != 1 {
+		if report.Records != 32 || report.First.Record != uint64(i+1) || report.First.Offset != all[i].Offset || len(report.Damage) != 1 || report.Damage[record.DamageEdited] != 1 {
 			t.Errorf("record %d edited: got %d records, first %v, damage %v", i+1, report.Records, report.First, report.Damage)
 		}
 		flip(t, path, all[i].Offset+100, 0x40)
@@ -465,7 +460,7 @@ func TestVerifyGoesOn(t *testing.T) {
 	// A length that is wrong loses no more than its frame.
 	for _, at := range []int64{0, 2, 3} {
 		flip(t, path, all[5].Offset+at, 0x08)
-		if report := verify(t, dir); report.Records != 32 || report.First.Damage != evidence.DamageEdited {
+		if report := verify(t, dir); report.Records != 32 || report.First.Damage != record.DamageEdited {
 			t.Errorf("length edited: got %d records, first %v", report.Records, report.First)
 		}
 		flip(t, path, all[5].Offset+at, 0x08)
@@ -481,7 +476,7 @@ func TestVerifyKeys(t *testing.T) {
 	if report := verify(t, dir, wrong, right); !report.Intact() {
 		t.Errorf("with the key and another: got %v", report.First)
 	}
-	if report := verify(t, dir, wrong); report.Intact() || report.First.Damage != evidence.DamageUnknownKey || report.Records != 0 {
+	if report := verify(t, dir, wrong); report.Intact() || report.First.Damage != record.DamageUnknownKey || report.Records != 0 {
 		t.Errorf("with another key: got %v", report.First)
 	}
 	if _, err := evidence.Verify(dir, evidence.VerifyOptions{}); err == nil {
@@ -491,13 +486,13 @@ func TestVerifyKeys(t *testing.T) {
 		t.Error("with a key of no length: got no error")
 	}
 	report, err := evidence.Verify(dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{right}, Ledger: "another"})
-	if err != nil || report.Intact() || report.First.Damage != evidence.DamageSpliced {
+	if err != nil || report.Intact() || report.First.Damage != record.DamageSpliced {
 		t.Errorf("with another origin: got %v, %v", report, err)
 	}
 	// A record has one envelope: no signature may stand beside the one that is due.
 	extra := bytes.Replace(envs[4], []byte(`[{`), []byte(`[{"keyid":"x","sig":"AAAA"},{`), 1)
 	rewrite(t, dir, at(envs, 4, extra)...)
-	wantDamage(t, verify(t, dir), evidence.DamageNotCanonical)
+	wantDamage(t, verify(t, dir), record.DamageNotCanonical)
 }
 
 // A ledger without a record is not damaged, unless something says that it had some.
@@ -514,12 +509,12 @@ func TestVerifyOfAnEmptyLedger(t *testing.T) {
 		t.Errorf("with a checkpoint from elsewhere: got %+v, %v", report, err)
 	}
 	forgery{checkpoint: f.checkpoint()}.write(t, dir)
-	wantDamage(t, verify(t, dir), evidence.DamageRemoved)
+	wantDamage(t, verify(t, dir), record.DamageRemoved)
 	bare().write(t, dir)
 	if err := makeTile(dir, "tile/0/000"); err != nil {
 		t.Fatal(err)
 	}
-	wantDamage(t, verify(t, dir), evidence.DamageRemoved)
+	wantDamage(t, verify(t, dir), record.DamageRemoved)
 }
 
 func TestVerifyCannot(t *testing.T) {
@@ -574,7 +569,7 @@ func TestRead(t *testing.T) {
 		if err != nil || e.Record.Seq != uint64(n+1) || e.Hash != sha256.Sum256(decodePayload(t, e.Envelope)) {
 			t.Fatalf("record %d: got %+v, %v", n+1, e.Record, err)
 		}
-		r, err := evidence.ParseEnvelope(e.Envelope)
+		r, err := record.Parse(e.Envelope)
 		if err != nil || r.ID != e.Record.ID {
 			t.Errorf("ParseEnvelope: got %+v, %v", r, err)
 		}
@@ -602,13 +597,13 @@ func TestRead(t *testing.T) {
 			t.Errorf("got %+v, %v, want an error", e, err)
 		}
 	}
-	if _, err := evidence.ParseEnvelope([]byte("{}")); err == nil {
+	if _, err := record.Parse([]byte("{}")); err == nil {
 		t.Error("ParseEnvelope: got no error")
 	}
 }
 
 func TestFindingIsEscaped(t *testing.T) {
-	f := evidence.Finding{Damage: evidence.DamageMalformed, Detail: "kind \x1b[2J\n", Record: 3, Segment: 1, Offset: 99, Seq: 4, Run: time.Now().String()}
+	f := evidence.Finding{Damage: record.DamageMalformed, Detail: "kind \x1b[2J\n", Record: 3, Segment: 1, Offset: 99, Seq: 4, Run: time.Now().String()}
 	if got, want := f.String(), `record 3 (segment 1, offset 99, seq 4): malformed: kind \x1b[2J\n`; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -657,8 +652,8 @@ func TestReplayedRecordsAreNotCountedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := verify(t, dir)
-		if got.First == nil || got.First.Damage != evidence.DamageReplayed {
-			t.Errorf("%s: got %+v, want %s", name, got.First, evidence.DamageReplayed)
+		if got.First == nil || got.First.Damage != record.DamageReplayed {
+			t.Errorf("%s: got %+v, want %s", name, got.First, record.DamageReplayed)
 		}
 		if got, want := counts(got), counts(before); !slices.Equal(got, want) {
 			t.Errorf("%s: got the counts %d, want %d", name, got, want)

@@ -1,6 +1,10 @@
 package evidence
 
-import "slices"
+import (
+	"slices"
+
+	"example.com/safeconduct/evidence/record"
+)
 
 // maxUnsigned is how many records without a signature may follow one another:
 // one less than a group has at most, which ends with one.
@@ -16,7 +20,7 @@ type waiting struct {
 
 // before returns the hash that the record holds of the one before it, which is of
 // another writer where the record is its first.
-func (w *waiting) before() Hash {
+func (w *waiting) before() record.Hash {
 	r := w.record
 	switch {
 	case r.Seq != 1:
@@ -24,15 +28,7 @@ func (w *waiting) before() Hash {
 	case r.Session.Previous != nil:
 		return r.Session.Previous.Hash
 	}
-	return Hash{}
-}
-
-// first returns the lowest sequence number that the record accounts for.
-func (r *Record) first() uint64 {
-	if r.Gap != nil {
-		return r.Gap.From
-	}
-	return r.Seq
+	return record.Hash{}
 }
 
 // wait takes a frame that no signature covers yet. The error is of a tree that
@@ -41,7 +37,7 @@ func (c *checker) wait(f *frame) error {
 	w := waiting{frame: *f, index: c.index, torn: c.loose}
 	w.env, c.loose = nil, 0
 	if len(c.window) == maxUnsigned {
-		c.found(f.record, DamageUnsigned, "no signature covers it nor the %d before it", maxUnsigned)
+		c.found(f.record, record.DamageUnsigned, "no signature covers it nor the %d before it", maxUnsigned)
 		for i := range c.window {
 			c.doubt += c.window[i].torn + 1
 		}
@@ -107,7 +103,7 @@ func (c *checker) walkBack(window []waiting) (order []int, whole bool) {
 		order = append(order, at)
 	}
 	if at > 0 { // it is not as it was written
-		where := make(map[Hash]int)
+		where := make(map[record.Hash]int)
 		for i := at - 1; i >= 0; i-- {
 			if window[i].record != nil {
 				where[window[i].hash] = i
@@ -145,7 +141,7 @@ func (c *checker) broken(window []waiting, order []int) {
 	if q.record == nil {
 		return // which was found before
 	}
-	seq := head.record.first()
+	seq := head.record.First()
 	if head.record.Seq == 1 {
 		seq = q.record.Seq + 1
 		if p := head.record.Session.Previous; p != nil && p.Writer == q.record.Writer {
@@ -158,14 +154,14 @@ func (c *checker) broken(window []waiting, order []int) {
 	switch missing := int64(seq - q.record.Seq - 1); {
 	case missing == 0:
 		c.index, c.at = q.index, q.at
-		c.found(q.record, DamageEdited, "its hash is not the one that the record after it holds, which is signed or covered by a signature")
+		c.found(q.record, record.DamageEdited, "its hash is not the one that the record after it holds, which is signed or covered by a signature")
 	case missing > int64(head.torn):
 		c.index, c.at = head.index, head.at
-		c.found(head.record, DamageRemoved, "%d records before this one are missing", missing)
+		c.found(head.record, record.DamageRemoved, "%d records before this one are missing", missing)
 		c.doubt += uint64(missing)
 	case missing < 0:
 		c.index, c.at = q.index, q.at
-		c.found(q.record, DamageUnsigned, "nothing that is signed follows from it")
+		c.found(q.record, record.DamageUnsigned, "nothing that is signed follows from it")
 	}
 	c.index, c.at = end.index, end.at
 }
@@ -178,7 +174,7 @@ func (c *checker) strays(window []waiting, order []int, whole bool) {
 	}
 	end := mark{c.index, c.at}
 	defer func() { c.index, c.at = end.index, end.at }()
-	places := make(map[Hash]int)
+	places := make(map[record.Hash]int)
 	for _, i := range order {
 		places[window[i].hash] = i
 	}
@@ -194,9 +190,9 @@ func (c *checker) strays(window []waiting, order []int, whole bool) {
 		c.index, c.at = w.index, w.at
 		if k, again := places[w.hash]; again {
 			c.index, c.at = window[max(i, k)].index, window[max(i, k)].at
-			c.found(w.record, DamageReplayed, "the record was there before")
+			c.found(w.record, record.DamageReplayed, "the record was there before")
 		} else {
-			c.found(w.record, DamageUnsigned, "nothing that is signed follows from it")
+			c.found(w.record, record.DamageUnsigned, "nothing that is signed follows from it")
 		}
 	}
 	early := -1
@@ -207,7 +203,7 @@ func (c *checker) strays(window []waiting, order []int, whole bool) {
 	}
 	if early >= 0 {
 		c.index, c.at = window[early].index, window[early].at
-		c.found(window[early].record, DamageReordered, "a record that this one follows comes after it")
+		c.found(window[early].record, record.DamageReordered, "a record that this one follows comes after it")
 	}
 }
 
@@ -257,7 +253,7 @@ func (c *checker) tail() {
 		}
 		if w.before() != hash || w.record.Writer != c.writer || w.torn > 0 {
 			c.index, c.at = w.index, w.at
-			c.found(w.record, DamageUnsigned, "no signature covers it, and it does not follow from the record before it")
+			c.found(w.record, record.DamageUnsigned, "no signature covers it, and it does not follow from the record before it")
 			return
 		}
 		hash = w.hash

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 )
 
 const (
@@ -39,8 +40,8 @@ type writer struct {
 	sealer   *sealer
 	payloads *payloadStore // may be nil
 	build    *builder
-	disclose func(Disclosure)
-	signing  Signing
+	disclose func(record.Disclosure)
+	signing  record.Signing
 	log      logger
 
 	// The encoder's own.
@@ -166,7 +167,7 @@ func (w *writer) encodeAll(events []event) bool {
 	var b *group
 	for i := range events {
 		e := &events[i]
-		if e.kind == KindSession || e.kind == KindRotate {
+		if e.kind == record.KindSession || e.kind == record.KindRotate {
 			if b != nil && !w.deliver(b) {
 				return false
 			}
@@ -184,7 +185,7 @@ func (w *writer) encodeAll(events []event) bool {
 		b.payloads = w.build.build(b.payloads, e)
 		b.ends = append(b.ends, len(b.payloads))
 		b.seq = e.seq
-		b.endsRun = b.endsRun || e.kind == KindEnd
+		b.endsRun = b.endsRun || e.kind == record.KindEnd
 		w.reveal()
 		if b.full() || i == len(events)-1 {
 			if !w.deliver(b) {

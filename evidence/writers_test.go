@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
@@ -29,7 +30,7 @@ const (
 // writeUntilTold prints each call whose tool was reached, whose intent is
 // durable then, the first denial, and what Close returned.
 func writeUntilTold() {
-	cfg := evidence.Config{Key: testKey(1), Ledger: "writers", Signing: evidence.Signing(os.Getenv(writerSign))}
+	cfg := evidence.Config{Key: testKey(1), Ledger: "writers", Signing: record.Signing(os.Getenv(writerSign))}
 	cfg.Small(16 << 10)
 	r, err := evidence.Open(os.Getenv(writerDir), cfg)
 	if err != nil {
@@ -69,7 +70,7 @@ type writing struct {
 }
 
 // startWriting returns once the process has acknowledged a record.
-func startWriting(t *testing.T, dir string, signing evidence.Signing) *writing {
+func startWriting(t *testing.T, dir string, signing record.Signing) *writing {
 	t.Helper()
 	w := &writing{cmd: exec.CommandContext(t.Context(), os.Args[0])}
 	w.cmd.Env = append(os.Environ(), writerDir+"="+dir, writerSign+"="+string(signing))
@@ -143,7 +144,7 @@ func intents(t *testing.T, dirs ...string) map[string]bool {
 		for e, err := range evidence.Read(dir) {
 			if err != nil {
 				t.Error(err)
-			} else if e.Record.Kind == evidence.KindIntent {
+			} else if e.Record.Kind == record.KindIntent {
 				there[fmt.Sprintf("%s %d", e.Record.Run, e.Record.Call.ID)] = true
 			}
 		}
@@ -153,12 +154,12 @@ func intents(t *testing.T, dirs ...string) map[string]bool {
 
 // eachWriterRound runs f as often as the flag crashes says, in both signing
 // modes.
-func eachWriterRound(t *testing.T, f func(t *testing.T, signing evidence.Signing)) {
+func eachWriterRound(t *testing.T, f func(t *testing.T, signing record.Signing)) {
 	rounds := *crashes / 10
 	if testing.Short() {
 		rounds = 1
 	}
-	for _, signing := range []evidence.Signing{evidence.SignRecords, evidence.SignCheckpoints} {
+	for _, signing := range []record.Signing{record.SignRecords, record.SignCheckpoints} {
 		t.Run(string(signing), func(t *testing.T) {
 			for n := range rounds {
 				if f(t, signing); t.Failed() {
@@ -179,7 +180,7 @@ func TestARemovedLockLetsNobodyIn(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachWriterRound(t, func(t *testing.T, signing evidence.Signing) {
+			eachWriterRound(t, func(t *testing.T, signing record.Signing) {
 				dir := newDir(t)
 				first := startWriting(t, dir, signing)
 				if err := take(filepath.Join(dir, "lock")); err != nil {
@@ -224,7 +225,7 @@ func TestARemovedLockLetsNobodyIn(t *testing.T) {
 // its place has a writer of its own. The first notices before it acknowledges
 // anything else, and touches nothing of the second's.
 func TestALedgerMovedUnderItsWriter(t *testing.T) {
-	eachWriterRound(t, func(t *testing.T, signing evidence.Signing) {
+	eachWriterRound(t, func(t *testing.T, signing record.Signing) {
 		dir := newDir(t)
 		moved := dir + ".1"
 		first := startWriting(t, dir, signing)

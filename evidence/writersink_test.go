@@ -13,6 +13,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/evidencetest"
+	"example.com/safeconduct/evidence/record"
 )
 
 // A tape is a writer that can fail after so many bytes.
@@ -156,7 +157,7 @@ func ExampleWriterSink() {
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		r, err := evidence.ParseEnvelope(bytes.TrimSuffix(line, []byte("\n")))
+		r, err := record.Parse(bytes.TrimSuffix(line, []byte("\n")))
 		fmt.Println(r.Kind, err)
 	}
 	// Output:

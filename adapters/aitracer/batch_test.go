@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/adapters/aitracer"
-	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 // A said is what an exporter reads out of a sink's error.
@@ -208,25 +208,25 @@ func TestSpansAreToldApart(t *testing.T) {
 
 // TestSinkWhatIsNoRecord has a broken envelope in the midst of others.
 func TestSinkWhatIsNoRecord(t *testing.T) {
-	outcome := func(change func(*evidence.Record)) []byte {
-		r := evidence.Record{Seq: 9, Kind: evidence.KindOutcome, Run: "r", Call: &evidence.Call{ID: 1, Kind: "tool", Name: "x"},
-			Outcome: &evidence.Outcome{Result: evidence.ResultDone}}
+	outcome := func(change func(*record.Record)) []byte {
+		r := record.Record{Seq: 9, Kind: record.KindOutcome, Run: "r", Call: &record.Call{ID: 1, Kind: "tool", Name: "x"},
+			Outcome: &record.Outcome{Result: record.ResultDone}}
 		change(&r)
 		return seal(t, r)
 	}
-	whole := string(outcome(func(*evidence.Record) {}))
+	whole := string(outcome(func(*record.Record) {}))
 	for name, bad := range map[string][]byte{
 		"empty":                nil,
 		"no JSON":              []byte("hunter2"),
-		"another payload type": []byte(strings.Replace(whole, evidence.PayloadType, "text/plain", 1)),
+		"another payload type": []byte(strings.Replace(whole, record.PayloadType, "text/plain", 1)),
 		"no base64":            []byte(`{"payload":"hunter2!","payloadType":"application/vnd.in-toto+json"}`),
 		"no statement":         []byte(`{"payload":"aHVudGVyMg==","payloadType":"application/vnd.in-toto+json"}`),
 		"no record":            []byte(`{"payload":"e30=","payloadType":"application/vnd.in-toto+json"}`),
 		"too large":            []byte(strings.Repeat(" ", 65_536)),
 		"payload too large":    []byte(`{"payload":"` + strings.Repeat("AAAA", 11_000) + `","payloadType":"application/vnd.in-toto+json"}`),
-		"no call":              outcome(func(r *evidence.Record) { r.Call = nil }),
-		"no result":            outcome(func(r *evidence.Record) { r.Outcome = nil }),
-		"no run":               outcome(func(r *evidence.Record) { r.Run = "" }),
+		"no call":              outcome(func(r *record.Record) { r.Call = nil }),
+		"no result":            outcome(func(r *record.Record) { r.Outcome = nil }),
+		"no run":               outcome(func(r *record.Record) { r.Run = "" }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var v vendor

@@ -16,6 +16,7 @@ import (
 
 	"example.com/safeconduct/adapters/aitracer"
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
@@ -117,7 +118,7 @@ func ExampleNewSink() {
 	})
 	recorder, err := evidence.Open(dir, evidence.Config{
 		Exporters: []evidence.Exporter{{Name: "aitracer", Sink: sink.Take}},
-		Disclose: func(d evidence.Disclosure) {
+		Disclose: func(d record.Disclosure) {
 			var text string // what a tool gets and gives
 			if _, value, err := d.Open(); err == nil && json.Unmarshal(value, &text) == nil {
 				contents.Store(d.Commitment(), text)

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/adapters/aitracer"
-	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 // take has sinks of both forms take an envelope: what they make of it the vendor
@@ -55,7 +55,7 @@ func FuzzPayload(f *testing.F) {
 		f.Add(d.Payload)
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		envelope, err := json.Marshal(dsse{payload, evidence.PayloadType})
+		envelope, err := json.Marshal(dsse{payload, record.PayloadType})
 		if err != nil {
 			t.Fatal(err)
 		}

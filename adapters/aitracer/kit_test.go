@@ -13,6 +13,7 @@ import (
 	"example.com/safeconduct/adapters/aitracer"
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/evidencetest"
+	"example.com/safeconduct/evidence/record"
 )
 
 // A kit has the records of evidencetest, of which the vendor would hear nothing,
@@ -47,9 +48,9 @@ func (k *kit) outcome(envelope []byte) []byte {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.envelopes[id] = append([]byte(nil), envelope...)
-	return seal(k.t, evidence.Record{
-		ID: id, Kind: evidence.KindOutcome, Run: "r",
-		Call: &evidence.Call{ID: 1, Kind: "tool", Name: "x"}, Outcome: &evidence.Outcome{Result: evidence.ResultDone},
+	return seal(k.t, record.Record{
+		ID: id, Kind: record.KindOutcome, Run: "r",
+		Call: &record.Call{ID: 1, Kind: "tool", Name: "x"}, Outcome: &record.Outcome{Result: record.ResultDone},
 	})
 }
 

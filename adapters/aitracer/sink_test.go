@@ -13,11 +13,12 @@ import (
 
 	"example.com/safeconduct/adapters/aitracer"
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
 // seal puts a record into an envelope that nobody signed.
-func seal(t testing.TB, r evidence.Record) []byte {
+func seal(t testing.TB, r record.Record) []byte {
 	t.Helper()
 	r.Version, r.Ledger, r.Writer = 1, "prod", "019d0c2e-5b1c-7ab2-8f36-6a1c8d0e4b21"
 	if r.ID == "" {
@@ -25,10 +26,10 @@ func seal(t testing.TB, r evidence.Record) []byte {
 	}
 	r.Time = time.Date(2026, 3, 20, 14, 5, 41, 723_415_084, time.UTC).Add(time.Duration(r.Seq) * time.Millisecond)
 	payload, err := json.Marshal(struct {
-		Type          string           `json:"_type"`
-		Predicate     *evidence.Record `json:"predicate"`
-		PredicateType string           `json:"predicateType"`
-	}{evidence.StatementType, &r, evidence.PredicateType})
+		Type          string         `json:"_type"`
+		Predicate     *record.Record `json:"predicate"`
+		PredicateType string         `json:"predicateType"`
+	}{record.StatementType, &r, record.PredicateType})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +37,7 @@ func seal(t testing.TB, r evidence.Record) []byte {
 		Payload     []byte     `json:"payload"`
 		PayloadType string     `json:"payloadType"`
 		Signatures  []struct{} `json:"signatures"`
-	}{payload, evidence.PayloadType, []struct{}{}})
+	}{payload, record.PayloadType, []struct{}{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,49 +52,49 @@ func commitment(s string) string {
 // run is a run of an agent, as its ledger has it.
 func run(t testing.TB) [][]byte {
 	const id = "AGXW5INJQKQOVWIHOIHGUVTVY4"
-	chain := &evidence.Call{ID: 1, Kind: "chain", Name: "finance-review"}
-	plan := &evidence.Call{ID: 2, Kind: "plan", Name: "agent", Parent: 1}
-	model := &evidence.Call{ID: 3, Kind: "model", Name: "openai.LLM", Parent: 2}
-	shell := &evidence.Call{ID: 4, Kind: "tool", Name: "shell", Parent: 1}
-	sum := &evidence.Call{ID: 5, Kind: "tool", Name: "calculator", Parent: 1}
-	broken := &evidence.Call{ID: 6, Kind: "model", Name: "openai.LLM", Parent: 2}
-	lost := &evidence.Call{ID: 7, Kind: "tool", Name: "search", Parent: 1}
-	content := func(s string) *evidence.Content { return &evidence.Content{Commitment: commitment(s), Size: 1} }
-	allow := evidence.Decision{Gate: "tools", Verdict: "allow", Elapsed: 1_000}
+	chain := &record.Call{ID: 1, Kind: "chain", Name: "finance-review"}
+	plan := &record.Call{ID: 2, Kind: "plan", Name: "agent", Parent: 1}
+	model := &record.Call{ID: 3, Kind: "model", Name: "openai.LLM", Parent: 2}
+	shell := &record.Call{ID: 4, Kind: "tool", Name: "shell", Parent: 1}
+	sum := &record.Call{ID: 5, Kind: "tool", Name: "calculator", Parent: 1}
+	broken := &record.Call{ID: 6, Kind: "model", Name: "openai.LLM", Parent: 2}
+	lost := &record.Call{ID: 7, Kind: "tool", Name: "search", Parent: 1}
+	content := func(s string) *record.Content { return &record.Content{Commitment: commitment(s), Size: 1} }
+	allow := record.Decision{Gate: "tools", Verdict: "allow", Elapsed: 1_000}
 
 	var all [][]byte
-	for i, r := range []evidence.Record{
-		{Kind: evidence.KindSession, Session: &evidence.Session{Key: "k", Signing: evidence.SignRecords}},
-		{Kind: evidence.KindStart, Run: id},
-		{Kind: evidence.KindIntent, Run: id, Call: chain, Input: content("question")},
-		{Kind: evidence.KindIntent, Run: id, Call: plan, Input: content("turn")},
-		{Kind: evidence.KindIntent, Run: id, Call: model, Input: content("prompt"), Request: &evidence.Request{Model: "gpt-4o"}},
-		{Kind: evidence.KindOutcome, Run: id, Call: model, Output: content("answer"),
-			Outcome:  &evidence.Outcome{Result: evidence.ResultDone, Reached: true, Latency: 830 * time.Millisecond},
-			Response: &evidence.Response{Choices: []evidence.Choice{{StopReason: "stop", Size: 3}}},
-			Usage:    &evidence.Usage{Input: 420, Output: 155, Total: 575, Cost: 4200, Reported: true}},
-		{Kind: evidence.KindOutcome, Run: id, Call: plan, Output: content("actions"),
-			Outcome: &evidence.Outcome{Result: evidence.ResultDone, Reached: true, Latency: 831 * time.Millisecond}},
-		{Kind: evidence.KindIntent, Run: id, Call: shell, Input: content("rm")},
-		{Kind: evidence.KindOutcome, Run: id, Call: shell, Output: content("told"),
-			Outcome: &evidence.Outcome{Result: evidence.ResultDenied, Gate: "tools", Code: "tool_not_allowed",
+	for i, r := range []record.Record{
+		{Kind: record.KindSession, Session: &record.Session{Key: "k", Signing: record.SignRecords}},
+		{Kind: record.KindStart, Run: id},
+		{Kind: record.KindIntent, Run: id, Call: chain, Input: content("question")},
+		{Kind: record.KindIntent, Run: id, Call: plan, Input: content("turn")},
+		{Kind: record.KindIntent, Run: id, Call: model, Input: content("prompt"), Request: &record.Request{Model: "gpt-4o"}},
+		{Kind: record.KindOutcome, Run: id, Call: model, Output: content("answer"),
+			Outcome:  &record.Outcome{Result: record.ResultDone, Reached: true, Latency: 830 * time.Millisecond},
+			Response: &record.Response{Choices: []record.Choice{{StopReason: "stop", Size: 3}}},
+			Usage:    &record.Usage{Input: 420, Output: 155, Total: 575, Cost: 4200, Reported: true}},
+		{Kind: record.KindOutcome, Run: id, Call: plan, Output: content("actions"),
+			Outcome: &record.Outcome{Result: record.ResultDone, Reached: true, Latency: 831 * time.Millisecond}},
+		{Kind: record.KindIntent, Run: id, Call: shell, Input: content("rm")},
+		{Kind: record.KindOutcome, Run: id, Call: shell, Output: content("told"),
+			Outcome: &record.Outcome{Result: record.ResultDenied, Gate: "tools", Code: "tool_not_allowed",
 				Reason: "shell is not on the list", Told: true, Latency: 698_323},
-			Decisions: []evidence.Decision{{Gate: "tools", Verdict: "deny", Code: "tool_not_allowed",
+			Decisions: []record.Decision{{Gate: "tools", Verdict: "deny", Code: "tool_not_allowed",
 				Reason: "shell is not on the list", Elapsed: 6352}}},
-		{Kind: evidence.KindIntent, Run: id, Call: sum, Input: content("2+2")},
-		{Kind: evidence.KindOutcome, Run: id, Call: sum, Ran: content("2 + 2"), Output: content("4"),
-			Outcome: &evidence.Outcome{Result: evidence.ResultDone, Reached: true, Latency: 3 * time.Millisecond},
-			Decisions: []evidence.Decision{allow,
+		{Kind: record.KindIntent, Run: id, Call: sum, Input: content("2+2")},
+		{Kind: record.KindOutcome, Run: id, Call: sum, Ran: content("2 + 2"), Output: content("4"),
+			Outcome: &record.Outcome{Result: record.ResultDone, Reached: true, Latency: 3 * time.Millisecond},
+			Decisions: []record.Decision{allow,
 				{Gate: "spaces", Verdict: "transform", Elapsed: 2_000},
 				{Gate: "strict", Verdict: "deny", Shadow: true, Code: "policy", Reason: "no sums", Elapsed: 3_000}}},
-		{Kind: evidence.KindIntent, Run: id, Call: broken, Input: content("prompt 2")},
-		{Kind: evidence.KindOutcome, Run: id, Call: broken,
-			Outcome: &evidence.Outcome{Result: evidence.ResultFailed, Reached: true, Latency: time.Second, Error: []string{"*net.OpError", "*os.SyscallError"}},
-			Usage:   &evidence.Usage{Input: 7}}, // an estimate
-		{Kind: evidence.KindIntent, Run: id, Call: lost, Input: content("query")},
-		{Kind: evidence.KindOutcome, Run: id, Call: chain, Output: content("final"),
-			Outcome: &evidence.Outcome{Result: evidence.ResultCancelled, Reached: true, Latency: 2 * time.Second, Error: []string{"context.Canceled"}}},
-		{Kind: evidence.KindEnd, Run: id},
+		{Kind: record.KindIntent, Run: id, Call: broken, Input: content("prompt 2")},
+		{Kind: record.KindOutcome, Run: id, Call: broken,
+			Outcome: &record.Outcome{Result: record.ResultFailed, Reached: true, Latency: time.Second, Error: []string{"*net.OpError", "*os.SyscallError"}},
+			Usage:   &record.Usage{Input: 7}}, // an estimate
+		{Kind: record.KindIntent, Run: id, Call: lost, Input: content("query")},
+		{Kind: record.KindOutcome, Run: id, Call: chain, Output: content("final"),
+			Outcome: &record.Outcome{Result: record.ResultCancelled, Reached: true, Latency: 2 * time.Second, Error: []string{"context.Canceled"}}},
+		{Kind: record.KindEnd, Run: id},
 	} {
 		r.Seq = uint64(i + 1)
 		all = append(all, seal(t, r))
@@ -253,12 +254,12 @@ func TestSinkSkips(t *testing.T) {
 	var v vendor
 	c := newClient(t, aitracer.Config{BaseURL: serve(t, &v)})
 	if err := aitracer.NewSink(c, aitracer.SinkConfig{}).Take(t.Context(), [][]byte{
-		seal(t, evidence.Record{Seq: 1, Kind: "something.new"}),
-		seal(t, evidence.Record{Seq: 2, Kind: evidence.KindGap}),
-		seal(t, evidence.Record{Seq: 3, Kind: evidence.KindOutcome, Run: "r", Call: &evidence.Call{ID: 2, Parent: 1, Kind: "retriever"},
-			Outcome: &evidence.Outcome{Result: evidence.ResultDone}}),
-		seal(t, evidence.Record{Seq: 4, Kind: evidence.KindOutcome, Run: "r", Call: &evidence.Call{ID: 3, Parent: 1, Kind: "chain"},
-			Outcome: &evidence.Outcome{Result: evidence.ResultDone}}),
+		seal(t, record.Record{Seq: 1, Kind: "something.new"}),
+		seal(t, record.Record{Seq: 2, Kind: record.KindGap}),
+		seal(t, record.Record{Seq: 3, Kind: record.KindOutcome, Run: "r", Call: &record.Call{ID: 2, Parent: 1, Kind: "retriever"},
+			Outcome: &record.Outcome{Result: record.ResultDone}}),
+		seal(t, record.Record{Seq: 4, Kind: record.KindOutcome, Run: "r", Call: &record.Call{ID: 3, Parent: 1, Kind: "chain"},
+			Outcome: &record.Outcome{Result: record.ResultDone}}),
 	}); err != nil || v.requests() != 0 {
 		t.Errorf("got error %v after %d requests, want none", err, v.requests())
 	}
@@ -269,15 +270,15 @@ func TestSinkOddRecords(t *testing.T) {
 	for _, cfg := range []aitracer.SinkConfig{{}, {OTLP: true}} {
 		var v vendor
 		c := newClient(t, aitracer.Config{BaseURL: serve(t, &v)})
-		year := seal(t, evidence.Record{Seq: 3, Kind: evidence.KindOutcome, Run: "r", Call: &evidence.Call{ID: 3, Kind: "tool"},
-			Outcome: &evidence.Outcome{Result: evidence.ResultCancelled}})
+		year := seal(t, record.Record{Seq: 3, Kind: record.KindOutcome, Run: "r", Call: &record.Call{ID: 3, Kind: "tool"},
+			Outcome: &record.Outcome{Result: record.ResultCancelled}})
 		year = reseal(t, year, `"time":"2026`, `"time":"0001`)
 		if err := aitracer.NewSink(c, cfg).Take(t.Context(), [][]byte{
-			seal(t, evidence.Record{Seq: 1, Kind: evidence.KindOutcome, Run: "r", Call: &evidence.Call{ID: 1, Kind: "model"},
-				Outcome: &evidence.Outcome{Result: evidence.ResultDone, Latency: -time.Hour}, Usage: &evidence.Usage{Input: -1, Cost: -1, Reported: true}}),
-			seal(t, evidence.Record{Seq: 2, Kind: evidence.KindOutcome, Run: "r", Call: &evidence.Call{ID: 2, Kind: "tool"},
-				Outcome:   &evidence.Outcome{Result: evidence.ResultDone, Latency: 1<<63 - 1},
-				Decisions: []evidence.Decision{{Elapsed: -1}}}),
+			seal(t, record.Record{Seq: 1, Kind: record.KindOutcome, Run: "r", Call: &record.Call{ID: 1, Kind: "model"},
+				Outcome: &record.Outcome{Result: record.ResultDone, Latency: -time.Hour}, Usage: &record.Usage{Input: -1, Cost: -1, Reported: true}}),
+			seal(t, record.Record{Seq: 2, Kind: record.KindOutcome, Run: "r", Call: &record.Call{ID: 2, Kind: "tool"},
+				Outcome:   &record.Outcome{Result: record.ResultDone, Latency: 1<<63 - 1},
+				Decisions: []record.Decision{{Elapsed: -1}}}),
 			year,
 		}); err != nil {
 			t.Fatal(err)
@@ -334,12 +335,12 @@ func TestSinkForgetsOldIntents(t *testing.T) {
 	}}})
 	const calls = 4500
 	intent := func(n uint32) []byte {
-		return seal(t, evidence.Record{Seq: uint64(n), Kind: evidence.KindIntent, Run: "r", Call: &evidence.Call{ID: n, Parent: 1, Kind: "model"},
-			Request: &evidence.Request{Model: "m"}})
+		return seal(t, record.Record{Seq: uint64(n), Kind: record.KindIntent, Run: "r", Call: &record.Call{ID: n, Parent: 1, Kind: "model"},
+			Request: &record.Request{Model: "m"}})
 	}
 	outcome := func(n uint32) []byte {
-		return seal(t, evidence.Record{Seq: calls + uint64(n), Kind: evidence.KindOutcome, Run: "r", Call: &evidence.Call{ID: n, Parent: 1, Kind: "model"},
-			Outcome: &evidence.Outcome{Result: evidence.ResultDone}})
+		return seal(t, record.Record{Seq: calls + uint64(n), Kind: record.KindOutcome, Run: "r", Call: &record.Call{ID: n, Parent: 1, Kind: "model"},
+			Outcome: &record.Outcome{Result: record.ResultDone}})
 	}
 	var all [][]byte
 	for n := range uint32(calls) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/gates"
 	"example.com/safeconduct/middleware"
 	"github.com/transparency-dev/tessera"
@@ -46,7 +47,7 @@ func inRun(f func(ctx context.Context)) error {
 	return err
 }
 
-func recorder(signing evidence.Signing) func(string, time.Duration) (int, time.Duration, error) {
+func recorder(signing record.Signing) func(string, time.Duration) (int, time.Duration, error) {
 	return func(dir string, span time.Duration) (int, time.Duration, error) {
 		r, err := evidence.Open(dir, evidence.Config{Signing: signing, ReadOnly: []string{"calculator"}})
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"github.com/spf13/cobra"
 )
 
@@ -78,7 +79,7 @@ func committing(dir, commitment string) (id string, err error) {
 		if err != nil {
 			return "", hinted(err)
 		}
-		for _, c := range []*evidence.Content{e.Record.Input, e.Record.Ran, e.Record.Output} {
+		for _, c := range []*record.Content{e.Record.Input, e.Record.Ran, e.Record.Output} {
 			if c != nil && c.Commitment == commitment {
 				return e.Record.ID, nil
 			}
@@ -143,7 +144,7 @@ safeconduct verify %s --key %s.pub --key %s.pub
 	return cmd
 }
 
-func keyID(key ed25519.PrivateKey) string { return evidence.KeyID(key.Public().(ed25519.PublicKey)) }
+func keyID(key ed25519.PrivateKey) string { return record.KeyID(key.Public().(ed25519.PublicKey)) }
 
 // writing opens a ledger that is there, as its writer, for one statement.
 func writing(ctx context.Context, dir string, root ed25519.PrivateKey, do func(r *evidence.Recorder) error) error {

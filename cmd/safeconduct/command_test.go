@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 
 	"example.com/safeconduct/internal/missing"
 )
@@ -272,7 +273,7 @@ func rewrite(t *testing.T, dir string) (copied string) {
 func intent(t *testing.T, dir string) string {
 	t.Helper()
 	k := kept{dir: dir}
-	return k.record(t, evidence.KindIntent).ID
+	return k.record(t, record.KindIntent).ID
 }
 
 // contents returns all files below directories, but who holds the lock.

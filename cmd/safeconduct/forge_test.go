@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 // The format of ledgers, written a second time: what the recorder never writes,
@@ -95,35 +96,35 @@ type forger struct {
 	key       ed25519.PrivateKey // what it signs with
 	writer    string
 	seq       uint64
-	prev      evidence.Hash
-	starts    map[string]evidence.Hash // of runs
+	prev      record.Hash
+	starts    map[string]record.Hash // of runs
 	runSeq    map[string]uint64
 	envelopes [][]byte
 }
 
 // newForger returns the nth writer, whose key.session the root key has signed.
 func newForger(t *testing.T, root ed25519.PrivateKey, n int) *forger {
-	f := &forger{t: t, key: root, writer: id(n << 16), starts: make(map[string]evidence.Hash), runSeq: make(map[string]uint64)}
+	f := &forger{t: t, key: root, writer: id(n << 16), starts: make(map[string]record.Hash), runSeq: make(map[string]uint64)}
 	key, err := evidence.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
 	session := sessionOf(t, key)
-	f.sign(evidence.Record{Kind: evidence.KindSession, Session: &session})
+	f.sign(record.Record{Kind: record.KindSession, Session: &session})
 	f.key = key
 	return f
 }
 
 // sessionOf returns the statement that introduces a session key.
-func sessionOf(t *testing.T, key ed25519.PrivateKey) evidence.Session {
+func sessionOf(t *testing.T, key ed25519.PrivateKey) record.Session {
 	t.Helper()
 	public := key.Public().(ed25519.PublicKey)
 	der, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return evidence.Session{
-		Key: evidence.KeyID(public), Public: der, Signing: evidence.SignRecords,
+	return record.Session{
+		Key: record.KeyID(public), Public: der, Signing: record.SignRecords,
 		NotBefore: began, NotAfter: began.Add(time.Hour),
 	}
 }
@@ -135,17 +136,17 @@ var began = time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC)
 func id(n int) string { return fmt.Sprintf("019a0000-0000-7000-8000-%012x", n) }
 
 // sign fills in what every record has and appends it.
-func (f *forger) sign(r evidence.Record) {
+func (f *forger) sign(r record.Record) {
 	f.t.Helper()
 	f.seq++
-	subject := evidence.Subject{Name: evidence.SubjectLedger, Digest: sha256.Sum256([]byte("forged"))}
+	subject := record.Subject{Name: record.SubjectLedger, Digest: sha256.Sum256([]byte("forged"))}
 	if r.Run != "" {
 		f.runSeq[r.Run]++
 		r.RunSeq = max(r.RunSeq, f.runSeq[r.Run])
 		f.runSeq[r.Run] = r.RunSeq
-		subject = evidence.Subject{Name: evidence.SubjectRunID, Digest: sha256.Sum256([]byte(r.Run))}
+		subject = record.Subject{Name: record.SubjectRunID, Digest: sha256.Sum256([]byte(r.Run))}
 		if start, ok := f.starts[r.Run]; ok {
-			subject = evidence.Subject{Name: evidence.SubjectRun, Digest: start}
+			subject = record.Subject{Name: record.SubjectRun, Digest: start}
 		}
 	}
 	r.Seq = max(r.Seq, f.seq)
@@ -155,26 +156,26 @@ func (f *forger) sign(r evidence.Record) {
 	r.Mono = time.Duration(r.Seq) * time.Second
 
 	type digest struct {
-		SHA256 evidence.Hash `json:"sha256"`
+		SHA256 record.Hash `json:"sha256"`
 	}
 	type about struct {
 		Digest digest `json:"digest"`
 		Name   string `json:"name"`
 	}
 	payload := encode(f.t, struct {
-		Type          string          `json:"_type"`
-		Predicate     evidence.Record `json:"predicate"`
-		PredicateType string          `json:"predicateType"`
-		Subject       []about         `json:"subject"`
-	}{evidence.StatementType, r, evidence.PredicateType, []about{{digest{subject.Digest}, subject.Name}}})
+		Type          string        `json:"_type"`
+		Predicate     record.Record `json:"predicate"`
+		PredicateType string        `json:"predicateType"`
+		Subject       []about       `json:"subject"`
+	}{record.StatementType, r, record.PredicateType, []about{{digest{subject.Digest}, subject.Name}}})
 	f.prev = sha256.Sum256(payload)
-	if r.Kind == evidence.KindStart {
+	if r.Kind == record.KindStart {
 		f.starts[r.Run] = f.prev
 	}
-	pae := fmt.Appendf(nil, "DSSEv1 %d %s %d %s", len(evidence.PayloadType), evidence.PayloadType, len(payload), payload)
+	pae := fmt.Appendf(nil, "DSSEv1 %d %s %d %s", len(record.PayloadType), record.PayloadType, len(payload), payload)
 	f.envelopes = append(f.envelopes, fmt.Appendf(nil, `{"payload":"%s","payloadType":"%s","signatures":[{"keyid":"%s","sig":"%s"}]}`,
-		base64.StdEncoding.EncodeToString(payload), evidence.PayloadType,
-		evidence.KeyID(f.key.Public().(ed25519.PublicKey)), base64.StdEncoding.EncodeToString(ed25519.Sign(f.key, pae))))
+		base64.StdEncoding.EncodeToString(payload), record.PayloadType,
+		record.KeyID(f.key.Public().(ed25519.PublicKey)), base64.StdEncoding.EncodeToString(ed25519.Sign(f.key, pae))))
 }
 
 // encode returns canonical JSON, as encoding/json gives it of a Record.
@@ -189,34 +190,34 @@ func encode(t *testing.T, v any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-func (f *forger) start(run string) { f.sign(evidence.Record{Kind: evidence.KindStart, Run: run}) }
+func (f *forger) start(run string) { f.sign(record.Record{Kind: record.KindStart, Run: run}) }
 
 func (f *forger) intent(run string, call, parent uint32, kind, name string) {
-	f.sign(evidence.Record{
-		Kind: evidence.KindIntent, Run: run, Call: &evidence.Call{ID: call, Parent: parent, Kind: kind, Name: name},
-		Input: &evidence.Content{Commitment: strings.Repeat("A", 43)},
+	f.sign(record.Record{
+		Kind: record.KindIntent, Run: run, Call: &record.Call{ID: call, Parent: parent, Kind: kind, Name: name},
+		Input: &record.Content{Commitment: strings.Repeat("A", 43)},
 	})
 }
 
 func (f *forger) outcome(run string, call, parent uint32, kind, name string) {
-	f.sign(evidence.Record{
-		Kind: evidence.KindOutcome, Run: run, Call: &evidence.Call{ID: call, Parent: parent, Kind: kind, Name: name},
-		Outcome: &evidence.Outcome{Result: evidence.ResultDone, Reached: true, Latency: 12 * time.Millisecond},
+	f.sign(record.Record{
+		Kind: record.KindOutcome, Run: run, Call: &record.Call{ID: call, Parent: parent, Kind: kind, Name: name},
+		Outcome: &record.Outcome{Result: record.ResultDone, Reached: true, Latency: 12 * time.Millisecond},
 	})
 }
 
 func (f *forger) end(run string, calls uint64) {
-	f.sign(evidence.Record{
-		Kind: evidence.KindEnd, Run: run,
-		RunEnd: &evidence.RunEnd{Calls: calls, Head: f.prev, Records: f.runSeq[run] + 1},
+	f.sign(record.Record{
+		Kind: record.KindEnd, Run: run,
+		RunEnd: &record.RunEnd{Calls: calls, Head: f.prev, Records: f.runSeq[run] + 1},
 	})
 }
 
 // gap declares n records lost.
 func (f *forger) gap(n uint64, reason string) {
 	from := f.seq + 1
-	f.sign(evidence.Record{
-		Kind: evidence.KindGap, Seq: from + n,
-		Gap: &evidence.Gap{Count: n, From: from, To: from + n - 1, Reason: reason},
+	f.sign(record.Record{
+		Kind: record.KindGap, Seq: from + n,
+		Gap: &record.Gap{Count: n, From: from, To: from + n - 1, Reason: reason},
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"github.com/spf13/cobra"
 )
 
@@ -106,17 +107,17 @@ type jsonLines struct{ w io.Writer }
 
 // A line is what jsonLines shows.
 type line struct {
-	Segment uint64           `json:"segment"`
-	Offset  int64            `json:"offset"`
-	Hash    *evidence.Hash   `json:"hash,omitzero"`
-	Subject *subject         `json:"subject,omitzero"`
-	Record  *evidence.Record `json:"record,omitzero"`
-	Error   string           `json:"error,omitzero"` // of bytes that are no record
+	Segment uint64         `json:"segment"`
+	Offset  int64          `json:"offset"`
+	Hash    *record.Hash   `json:"hash,omitzero"`
+	Subject *subject       `json:"subject,omitzero"`
+	Record  *record.Record `json:"record,omitzero"`
+	Error   string         `json:"error,omitzero"` // of bytes that are no record
 }
 
 type subject struct {
-	Name   string        `json:"name"`
-	Digest evidence.Hash `json:"sha256"`
+	Name   string      `json:"name"`
+	Digest record.Hash `json:"sha256"`
 }
 
 func (j jsonLines) entry(e *evidence.Entry) error {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
@@ -133,7 +134,7 @@ func odd(t *testing.T) (dir, public string) {
 	f.end("A", 1)
 	f.intent("A", 2, 1, "tool", "late")
 	f.intent("partial", 3, 0, "tool", "rootless")
-	f.sign(evidence.Record{Kind: evidence.KindEnd, Run: "C", RunSeq: 9, RunEnd: &evidence.RunEnd{Records: 9}})
+	f.sign(record.Record{Kind: record.KindEnd, Run: "C", RunSeq: 9, RunEnd: &record.RunEnd{Records: 9}})
 
 	// A writer that knows nothing of the one before it.
 	g := newForger(t, key, 2)
@@ -156,19 +157,19 @@ func TestInspectOfOddities(t *testing.T) {
 func TestInspectOfDeliveries(t *testing.T) {
 	key, _ := newKey(t)
 	f := newForger(t, key, 1)
-	refused := func(ranges ...evidence.Range) {
-		r := evidence.Refusal{Exporter: "collector", Ranges: ranges, Error: []string{"http.400", "\x1b[31m"}}
+	refused := func(ranges ...record.Range) {
+		r := record.Refusal{Exporter: "collector", Ranges: ranges, Error: []string{"http.400", "\x1b[31m"}}
 		for _, g := range ranges {
 			r.Count += g.To - g.From + 1
 		}
-		f.sign(evidence.Record{Kind: evidence.KindDeliveryFailed, Refused: &r})
+		f.sign(record.Record{Kind: record.KindDeliveryFailed, Refused: &r})
 	}
-	refused(evidence.Range{From: 1, To: 1, Writer: f.writer})
-	f.sign(evidence.Record{Kind: evidence.KindBreaker, Breaker: &evidence.Breaker{Exporter: "collector", State: "open", Changes: 1, Error: []string{"http.503"}}})
-	f.sign(evidence.Record{Kind: evidence.KindBreaker, Breaker: &evidence.Breaker{Exporter: "collector", State: "closed", Changes: 1}})
-	var many []evidence.Range
+	refused(record.Range{From: 1, To: 1, Writer: f.writer})
+	f.sign(record.Record{Kind: record.KindBreaker, Breaker: &record.Breaker{Exporter: "collector", State: "open", Changes: 1, Error: []string{"http.503"}}})
+	f.sign(record.Record{Kind: record.KindBreaker, Breaker: &record.Breaker{Exporter: "collector", State: "closed", Changes: 1}})
+	var many []record.Range
 	for range 6 {
-		many = append(many, evidence.Range{From: 1, To: 2, Writer: f.writer})
+		many = append(many, record.Range{From: 1, To: 2, Writer: f.writer})
 	}
 	refused(many...)
 	dir := writeLedger(t, f.envelopes...)
@@ -180,17 +181,17 @@ func TestInspectOfDeliveries(t *testing.T) {
 }
 
 func TestInspectMarksARecoveredWriter(t *testing.T) {
-	for want, recovered := range map[string]evidence.Recovered{
+	for want, recovered := range map[string]record.Recovered{
 		"UTC  cut 77 B off segment 3\n": {Bytes: 77, Segment: 3},
 		"UTC  took over 2 records of the overflow, wrote 1 tile again, cut off 5 records that nothing signed, set 7 B of the overflow aside\n": {
-			Overflow: 2, Tiles: 1, Unsigned: &evidence.Unsigned{Records: 5}, Aside: &evidence.Aside{Bytes: 7},
+			Overflow: 2, Tiles: 1, Unsigned: &record.Unsigned{Records: 5}, Aside: &record.Aside{Bytes: 7},
 		},
 	} {
 		key, _ := newKey(t)
 		f := &forger{t: t, key: key, writer: id(1)}
 		session := sessionOf(t, key)
 		session.Recovered = &recovered
-		f.sign(evidence.Record{Kind: evidence.KindSession, Session: &session})
+		f.sign(record.Record{Kind: record.KindSession, Session: &session})
 		_, stdout, _ := safeconduct("inspect", writeLedger(t, f.envelopes...))
 		if !strings.Contains(stdout, want) {
 			t.Errorf("got %q, want it to say %q", stdout, want)

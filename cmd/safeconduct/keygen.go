@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"github.com/spf13/cobra"
 )
 
@@ -73,7 +74,7 @@ public key   %s.pub (for whoever verifies)
 key id       %s
 
 Next: safeconduct verify LEDGER --key %s.pub
-`, path, path, evidence.KeyID(key.Public().(ed25519.PublicKey)), path)
+`, path, path, record.KeyID(key.Public().(ed25519.PublicKey)), path)
 	return err
 }
 

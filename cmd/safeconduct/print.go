@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 // The measures of what is printed, in characters.
@@ -53,7 +53,7 @@ func (run *timeline) status() string {
 	return "its beginning is missing, or stands above"
 }
 
-func who(w *evidence.Who) string {
+func who(w *record.Who) string {
 	var s []string
 	for _, f := range [...]struct{ name, value string }{{"subject", w.Subject}, {"session", w.Session}, {"tenant", w.Tenant}} {
 		if f.value != "" {
@@ -90,7 +90,7 @@ func (run *timeline) tree() []*row {
 			roots = append(roots, r)
 		} else {
 			children[parent] = append(children[parent], r)
-			parent.below = parent.below || c.result == evidence.ResultDenied && c.denial == parent.denial
+			parent.below = parent.below || c.result == record.ResultDenied && c.denial == parent.denial
 		}
 		rows[c.id] = r
 	}
@@ -159,7 +159,7 @@ func (c *call) tokens() (in, out string) {
 func (r *row) remarks() []string {
 	var s []string
 	switch r.result {
-	case evidence.ResultDenied:
+	case record.ResultDenied:
 		if r.below && !r.decided {
 			break
 		}
@@ -171,7 +171,7 @@ func (r *row) remarks() []string {
 			how += ", model told"
 		}
 		s = append(s, "denied"+by(r.denial, how))
-	case evidence.ResultFailed, evidence.ResultCancelled:
+	case record.ResultFailed, record.ResultCancelled:
 		how := string(r.result)
 		if !r.reached {
 			how += " before it ran"
@@ -180,15 +180,15 @@ func (r *row) remarks() []string {
 			how += ": " + escape(strings.Join(r.error, ", "))
 		}
 		s = append(s, how)
-	case evidence.ResultDone:
+	case record.ResultDone:
 		if !r.reached {
 			s = append(s, "did not run: an interceptor answered for it")
 		}
 	}
-	if r.result != evidence.ResultDone && r.released > 0 {
+	if r.result != record.ResultDone && r.released > 0 {
 		s = append(s, count(uint64(r.released), "byte")+" of its stream had left before")
 	}
-	if r.effects == evidence.EffectsBestEffort {
+	if r.effects == record.EffectsBestEffort {
 		s = append(s, "on best effort: it did not wait for its intent to be durable")
 	}
 	if r.orphan {

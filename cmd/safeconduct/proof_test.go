@@ -13,13 +13,14 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
 // A kept is a ledger that keeps contents, and the keys to it.
 type kept struct {
 	dir, private, public, payload string
-	intent                        *evidence.Record // of a tool
+	intent                        *record.Record // of a tool
 }
 
 // keeping makes a ledger that keeps contents.
@@ -44,12 +45,12 @@ func keeping(t *testing.T) kept {
 		t.Fatal(err)
 	}
 	shut(t, r)
-	k.intent = k.record(t, evidence.KindIntent)
+	k.intent = k.record(t, record.KindIntent)
 	return k
 }
 
 // record returns the last record of a kind that is about a tool, or of no call.
-func (k *kept) record(t *testing.T, kind evidence.RecordKind) (found *evidence.Record) {
+func (k *kept) record(t *testing.T, kind record.Kind) (found *record.Record) {
 	t.Helper()
 	for e, err := range evidence.Read(k.dir) {
 		if err != nil {
@@ -91,7 +92,7 @@ func TestProveAndVerifyProof(t *testing.T) {
 	golden(t, "verify_proof", succeeds(t, "verify-proof", proof, "--key", k.public, "--ledger", "agents-test"))
 	golden(t, "verify_proof_json", succeeds(t, "verify-proof", proof, "--key", k.public, "--json"))
 
-	outcome := k.record(t, evidence.KindOutcome)
+	outcome := k.record(t, record.KindOutcome)
 	proof = save(t, "record.tlog-proof", succeeds(t, "reveal", k.dir, outcome.ID, "output", "--payload-key", k.payload))
 	stdout := succeeds(t, "verify-proof", proof, "--key", k.public)
 	checkPrintable(t, stdout)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"github.com/spf13/cobra"
 )
 
@@ -61,7 +62,7 @@ Exit codes: 0 printed, 2 not (the content was erased or never kept, ...).`,
 			}
 			for _, name := range args[2:] {
 				switch name {
-				case evidence.ContentInput, evidence.ContentRan, evidence.ContentOutput:
+				case record.ContentInput, record.ContentRan, record.ContentOutput:
 				default:
 					return usagef("no field is called %q, only input, ran and output", name)
 				}

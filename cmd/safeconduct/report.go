@@ -10,44 +10,45 @@ import (
 	"strings"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 // meaning says what a kind of damage is.
-func meaning(d evidence.Damage) string {
+func meaning(d record.Damage) string {
 	switch d {
-	case evidence.DamageEdited:
+	case record.DamageEdited:
 		return "edited: its bytes are not those that were written or signed"
-	case evidence.DamageTruncated:
+	case record.DamageTruncated:
 		return "truncated: it was not written to its end"
-	case evidence.DamageRemoved:
+	case record.DamageRemoved:
 		return "removed: records are missing and no gap declares them"
-	case evidence.DamageReordered:
+	case record.DamageReordered:
 		return "reordered: it stands after records that followed it"
-	case evidence.DamageReplayed:
+	case record.DamageReplayed:
 		return "replayed: it stands there again"
-	case evidence.DamageEquivocation:
+	case record.DamageEquivocation:
 		return "equivocation: two signed records claim one place"
-	case evidence.DamageSpliced:
+	case record.DamageSpliced:
 		return "spliced: it belongs to another ledger or run"
-	case evidence.DamageUnknownKey:
+	case record.DamageUnknownKey:
 		return "unknown_key: it is signed, but by no key that was given"
-	case evidence.DamageUnsigned:
+	case record.DamageUnsigned:
 		return "unsigned: nobody signed it, nor anything that follows from it"
-	case evidence.DamageNotCanonical:
+	case record.DamageNotCanonical:
 		return "not_canonical: two programs could read it differently"
-	case evidence.DamageMalformed:
+	case record.DamageMalformed:
 		return "malformed: it is not a record of this version"
-	case evidence.DamageOutcome:
+	case record.DamageOutcome:
 		return "outcome_without_intent: a call ended that never began"
-	case evidence.DamageInconsistent:
+	case record.DamageInconsistent:
 		return "inconsistent: it contradicts records before it"
-	case evidence.DamageExpiredKey:
+	case record.DamageExpiredKey:
 		return "expired_key: its key was not, or no longer, in force"
-	case evidence.DamageRewritten:
+	case record.DamageRewritten:
 		return "rewritten: the records are not those that were signed before"
-	case evidence.DamageRolledBack:
+	case record.DamageRolledBack:
 		return "rolled_back: a checkpoint or a tile covers more than there is"
-	case evidence.DamageTile:
+	case record.DamageTile:
 		return "wrong_tile: a tile, which is derived from the records, is not theirs"
 	}
 	return escape(string(d))
@@ -56,24 +57,24 @@ func meaning(d evidence.Damage) string {
 // advice says what to do about a ledger that is not intact.
 func advice(r *evidence.Report) string {
 	switch f := r.First; {
-	case f.Damage == evidence.DamageTruncated:
+	case f.Damage == record.DamageTruncated:
 		return "If an agent is writing the ledger, verify again. If one crashed, the next evidence.Open cuts " +
 			"the incomplete end off and records that. Otherwise the end was cut off: compare with a copy."
-	case f.Damage == evidence.DamageRolledBack:
+	case f.Damage == record.DamageRolledBack:
 		return "The end of the ledger is missing, or this is an older copy: compare with what a sink or a backup has."
-	case f.Damage == evidence.DamageTile:
+	case f.Damage == record.DamageTile:
 		return "The records are good, all of them. The next evidence.Open writes the tile again and records that; but " +
 			"somebody wrote to the ledger who should not."
-	case f.Damage == evidence.DamageExpiredKey:
+	case f.Damage == record.DamageExpiredKey:
 		return "Look at the dates in the policy, and at the clock of the machine that wrote the record. If both are " +
 			"right, somebody used a key after its time."
-	case f.Damage == evidence.DamageUnknownKey && r.Records == 0:
+	case f.Damage == record.DamageUnknownKey && r.Records == 0:
 		return "No record is signed by the keys given. Is it the right key? It must come from whoever runs the " +
 			"agent, not from the ledger. Give more keys with more --key."
-	case f.Damage == evidence.DamageUnknownKey:
+	case f.Damage == record.DamageUnknownKey:
 		return "If the agent had more than one key, give each with its own --key. Otherwise somebody else " +
 			"wrote the record."
-	case f.Damage == evidence.DamageSpliced && r.Records == 0:
+	case f.Damage == record.DamageSpliced && r.Records == 0:
 		return "No record is of the ledger " + escape(r.Ledger) + ": check the directory and --ledger."
 	case r.Records == 0:
 		return "Nothing in the ledger can be relied on: compare with what a sink, a backup or a checkpoint " +
@@ -144,9 +145,9 @@ func (w rows) finding(r *evidence.Report, keys []ed25519.PublicKey) {
 	for i, line := range wrap(escape(f.Detail), reportWidth-12) {
 		w.row([]string{"detail", ""}[min(i, 1)], "%s", line)
 	}
-	if f.Damage == evidence.DamageUnknownKey {
+	if f.Damage == record.DamageUnknownKey {
 		for _, key := range keys {
-			w.row("given", "%q", evidence.KeyID(key))
+			w.row("given", "%q", record.KeyID(key))
 		}
 	}
 	w.row("where", "segment %d, offset %d", f.Segment, f.Offset)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 // Timelines gather the records of a ledger into runs, and print each when it is
@@ -34,7 +35,7 @@ func newTimelines(out *bufio.Writer, dir string) *timelines {
 type timeline struct {
 	id    string
 	place int // by when it was first met
-	who   *evidence.Who
+	who   *record.Who
 
 	started, ended bool
 	start          time.Time
@@ -50,12 +51,12 @@ type call struct {
 	id, parent uint32
 	kind, name string
 
-	orphan  bool             // it has no intent
-	effects evidence.Effects // of its intent
+	orphan  bool           // it has no intent
+	effects record.Effects // of its intent
 
-	result   evidence.Result // empty without an outcome
+	result   record.Result // empty without an outcome
 	latency  time.Duration
-	usage    *evidence.Usage
+	usage    *record.Usage
 	allowed  []string // the gates that did, in order
 	notes    []string // what else gates decided
 	denial   denial   // zero if it was not denied
@@ -78,21 +79,21 @@ func (t *timelines) entry(e *evidence.Entry) error {
 		t.writer = r.Writer
 	}
 	switch r.Kind {
-	case evidence.KindSession:
+	case record.KindSession:
 		if r.Seq > 1 {
 			return t.remark("KEY: another session key, until %s", date(r.Session.NotAfter))
 		}
 		t.blank()
 		fmt.Fprintf(t.out, "writer %s  %s%s\n", escape(r.Writer), date(r.Time), recovered(r.Session.Recovered))
 		return t.err()
-	case evidence.KindRotate:
+	case record.KindRotate:
 		return t.remark("KEY: handed over to the root key %s", escape(r.Rotate.Key))
-	case evidence.KindErased:
+	case record.KindErased:
 		return t.remark("ERASED: content %s, by authority of %s: %s",
 			escape(r.Erased.Commitment), escape(r.Erased.Authority), escape(r.Erased.Reason))
-	case evidence.KindGap:
+	case record.KindGap:
 		return t.remark("GAP: %s lost, seq %d to %d: %s", count(r.Gap.Count, "record"), r.Gap.From, r.Gap.To, escape(r.Gap.Reason))
-	case evidence.KindStart, evidence.KindIntent, evidence.KindOutcome, evidence.KindEnd:
+	case record.KindStart, record.KindIntent, record.KindOutcome, record.KindEnd:
 		run := t.runs[r.Run]
 		if run == nil {
 			run = &timeline{id: r.Run, place: t.next, byID: make(map[uint32]*call)}
@@ -104,12 +105,12 @@ func (t *timelines) entry(e *evidence.Entry) error {
 			delete(t.runs, r.Run)
 			return t.print(run)
 		}
-	case evidence.KindDeliveryFailed:
+	case record.KindDeliveryFailed:
 		return t.remark("REFUSED: the sink of %s refused %s for good%s: %s",
 			escape(r.Refused.Exporter), count(r.Refused.Count, "record"), because(r.Refused.Error), ranges(r.Refused.Ranges))
-	case evidence.KindBreaker:
+	case record.KindBreaker:
 		return t.remark("BREAKER: %s is %s%s", escape(r.Breaker.Exporter), escape(r.Breaker.State), because(r.Breaker.Error))
-	case evidence.KindDecision, evidence.KindApproval, evidence.KindAnchor:
+	case record.KindApproval:
 		// Reserved: Read refuses them.
 	}
 	return nil
@@ -124,7 +125,7 @@ func because(classes []string) string {
 }
 
 // ranges names the first few.
-func ranges(all []evidence.Range) string {
+func ranges(all []record.Range) string {
 	const most = 4
 	var s []string
 	for _, r := range all[:min(len(all), most)] {
@@ -137,7 +138,7 @@ func ranges(all []evidence.Range) string {
 }
 
 // recovered says what the writer mended to begin.
-func recovered(r *evidence.Recovered) string {
+func recovered(r *record.Recovered) string {
 	if r == nil {
 		return ""
 	}
@@ -219,19 +220,19 @@ func counted(n uint64, noun string, of uint64, kind string) string {
 }
 
 // add takes the next record of the run.
-func (run *timeline) add(r *evidence.Record) {
+func (run *timeline) add(r *record.Record) {
 	if run.who == nil {
 		run.who = r.Who
 	}
 	switch r.Kind {
-	case evidence.KindStart:
+	case record.KindStart:
 		run.started, run.start, run.from = true, r.Time, r.Mono
-	case evidence.KindIntent:
+	case record.KindIntent:
 		c := run.call(r.Call)
 		c.effects = r.Effects
 		run.byID[c.id] = c
 		run.open++
-	case evidence.KindOutcome:
+	case record.KindOutcome:
 		c := run.byID[r.Call.ID]
 		if c == nil {
 			c = run.call(r.Call)
@@ -241,25 +242,25 @@ func (run *timeline) add(r *evidence.Record) {
 			run.open--
 		}
 		c.outcome(r)
-	case evidence.KindEnd:
+	case record.KindEnd:
 		run.ended, run.to = true, r.Mono
 	default: // not of runs
 	}
 }
 
 // call adds a call.
-func (run *timeline) call(rc *evidence.Call) *call {
+func (run *timeline) call(rc *record.Call) *call {
 	c := &call{id: rc.ID, parent: rc.Parent, kind: escape(rc.Kind), name: escape(rc.Name)}
 	run.calls = append(run.calls, c)
 	return c
 }
 
 // outcome takes what came of the call.
-func (c *call) outcome(r *evidence.Record) {
+func (c *call) outcome(r *record.Record) {
 	o := r.Outcome
 	c.result, c.latency, c.usage = o.Result, o.Latency, r.Usage
 	c.told, c.reached, c.error, c.released = o.Told, o.Reached, o.Error, o.Released
-	if o.Result == evidence.ResultDenied {
+	if o.Result == record.ResultDenied {
 		c.denial = denial{o.Gate, o.Code, o.Reason}
 	}
 	for _, d := range r.Decisions {
@@ -286,7 +287,7 @@ func (c *call) outcome(r *evidence.Record) {
 }
 
 // verdict returns the verdict of a decision as a participle.
-func verdict(d *evidence.Decision) string {
+func verdict(d *record.Decision) string {
 	word := escape(d.Verdict)
 	switch d.Verdict {
 	case "deny":

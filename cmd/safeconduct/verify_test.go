@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 func TestVerifyIntact(t *testing.T) {
@@ -53,18 +54,18 @@ func TestVerifyDamaged(t *testing.T) {
 		name   string
 		dir    string
 		args   []string
-		damage evidence.Damage
+		damage record.Damage
 		record uint64
 	}{
-		{"flipped byte", writeSegment(t, flip(t, dir, 21)), nil, evidence.DamageEdited, 21},
-		{"removed", writeLedger(t, slices.Delete(slices.Clone(envelopes), 4, 7)...), nil, evidence.DamageRemoved, 5},
-		{"reordered", writeLedger(t, swapped...), nil, evidence.DamageReordered, 7},
-		{"replayed", writeLedger(t, slices.Insert(slices.Clone(envelopes), 9, envelopes[3])...), nil, evidence.DamageReplayed, 10},
-		{"truncated", writeSegment(t, segment[:len(segment)-100]), nil, evidence.DamageTruncated, uint64(len(envelopes))},
-		{"unsigned", writeLedger(t, unsigned...), nil, evidence.DamageUnsigned, 5},
-		{"another key's record", writeLedger(t, slices.Insert(slices.Clone(envelopes), 2, otherKey[2])...), nil, evidence.DamageUnknownKey, 3},
-		{"wrong key", dir, []string{"--key", another}, evidence.DamageUnknownKey, 1},
-		{"wrong ledger", dir, []string{"--key", public, "--ledger", "agents-\u202eprod"}, evidence.DamageSpliced, 1},
+		{"flipped byte", writeSegment(t, flip(t, dir, 21)), nil, record.DamageEdited, 21},
+		{"removed", writeLedger(t, slices.Delete(slices.Clone(envelopes), 4, 7)...), nil, record.DamageRemoved, 5},
+		{"reordered", writeLedger(t, swapped...), nil, record.DamageReordered, 7},
+		{"replayed", writeLedger(t, slices.Insert(slices.Clone(envelopes), 9, envelopes[3])...), nil, record.DamageReplayed, 10},
+		{"truncated", writeSegment(t, segment[:len(segment)-100]), nil, record.DamageTruncated, uint64(len(envelopes))},
+		{"unsigned", writeLedger(t, unsigned...), nil, record.DamageUnsigned, 5},
+		{"another key's record", writeLedger(t, slices.Insert(slices.Clone(envelopes), 2, otherKey[2])...), nil, record.DamageUnknownKey, 3},
+		{"wrong key", dir, []string{"--key", another}, record.DamageUnknownKey, 1},
+		{"wrong ledger", dir, []string{"--key", public, "--ledger", "agents-\u202eprod"}, record.DamageSpliced, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.args == nil {
@@ -191,12 +192,12 @@ func TestVerifyOfOddities(t *testing.T) {
 
 // A new kind of damage needs its words here.
 func TestEachDamageHasAMeaning(t *testing.T) {
-	for _, d := range []evidence.Damage{
-		evidence.DamageEdited, evidence.DamageTruncated, evidence.DamageRemoved, evidence.DamageReordered,
-		evidence.DamageReplayed, evidence.DamageEquivocation, evidence.DamageSpliced, evidence.DamageUnknownKey,
-		evidence.DamageUnsigned, evidence.DamageNotCanonical, evidence.DamageMalformed, evidence.DamageOutcome,
-		evidence.DamageInconsistent, evidence.DamageExpiredKey, evidence.DamageRewritten, evidence.DamageRolledBack,
-		evidence.DamageTile,
+	for _, d := range []record.Damage{
+		record.DamageEdited, record.DamageTruncated, record.DamageRemoved, record.DamageReordered,
+		record.DamageReplayed, record.DamageEquivocation, record.DamageSpliced, record.DamageUnknownKey,
+		record.DamageUnsigned, record.DamageNotCanonical, record.DamageMalformed, record.DamageOutcome,
+		record.DamageInconsistent, record.DamageExpiredKey, record.DamageRewritten, record.DamageRolledBack,
+		record.DamageTile,
 	} {
 		if got := meaning(d); !strings.HasPrefix(got, string(d)+": ") {
 			t.Errorf("%s: got %q, want the word and what it means", d, got)

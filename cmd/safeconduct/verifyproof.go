@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"github.com/spf13/cobra"
 )
 
@@ -48,10 +49,10 @@ type provenJSON struct {
 	Proven     bool                       `json:"proven"`
 	Error      string                     `json:"error,omitzero"` // why it is not
 	Index      uint64                     `json:"index"`
-	Checkpoint evidence.TreeHead          `json:"checkpoint,omitzero"`
-	Hash       *evidence.Hash             `json:"hash,omitzero"`
+	Checkpoint record.TreeHead            `json:"checkpoint,omitzero"`
+	Hash       *record.Hash               `json:"hash,omitzero"`
 	Contents   map[string]json.RawMessage `json:"contents,omitempty"`
-	Record     *evidence.Record           `json:"record,omitzero"`
+	Record     *record.Record             `json:"record,omitzero"`
 }
 
 func verifyProof(w io.Writer, path string, trust *trustFlags, opts evidence.VerifyOptions, asJSON bool) error {
@@ -134,7 +135,7 @@ func writeProven(w rows, p *evidence.Proven) {
 }
 
 // summary says in a line what a record says, escaped.
-func summary(r *evidence.Record) string {
+func summary(r *record.Record) string {
 	var s []string
 	add := func(format string, args ...any) { s = append(s, escape(fmt.Sprintf(format, args...))) }
 	if c := r.Call; c != nil {
@@ -142,7 +143,7 @@ func summary(r *evidence.Record) string {
 	}
 	switch o := r.Outcome; {
 	case o == nil:
-	case o.Result == evidence.ResultDenied:
+	case o.Result == record.ResultDenied:
 		s = append(s, "denied"+by(denial{o.Gate, o.Code, o.Reason}, ""))
 	case len(o.Error) > 0:
 		add("%s, %s", o.Result, strings.Join(o.Error, ", "))
@@ -164,7 +165,7 @@ func summary(r *evidence.Record) string {
 	if k := r.Rotate; k != nil {
 		add("to root key %s", k.Key)
 	}
-	if r.Kind == evidence.KindStart && r.Who != nil {
+	if r.Kind == record.KindStart && r.Who != nil {
 		s = append(s, who(r.Who))
 	}
 	return strings.Join(s, ": ")

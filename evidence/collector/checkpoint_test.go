@@ -14,6 +14,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/collector"
+	"example.com/safeconduct/evidence/record"
 )
 
 func (s *site) putCheckpoint(key, ledger string, signed []byte) *answer {
@@ -137,7 +138,7 @@ func TestTruncationAtTheAgentShows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if report.Intact() || report.First.Damage != evidence.DamageRolledBack {
+	if report.Intact() || report.First.Damage != record.DamageRolledBack {
 		t.Errorf("got %v, want it rolled back", report.First)
 	}
 	// Who goes on from there contradicts what the collector has.

@@ -10,17 +10,17 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/collector"
+	"example.com/safeconduct/evidence/record"
 )
 
 // What is read as lines is what was there, in order, in bounded batches.
 func FuzzReadLines(f *testing.F) {
 	f.Add([]byte("a\nb\n"), 10, false)
 	f.Add([]byte("a\n\nb"), 2, true)
-	f.Add(bytes.Repeat([]byte("x"), evidence.MaxEnvelope+2), 1, false)
-	f.Add(bytes.Repeat([]byte("x"), evidence.MaxEnvelope+1), 1, false)
-	f.Add(append(bytes.Repeat([]byte("x"), evidence.MaxEnvelope), '\n'), 1, false)
+	f.Add(bytes.Repeat([]byte("x"), record.MaxEnvelope+2), 1, false)
+	f.Add(bytes.Repeat([]byte("x"), record.MaxEnvelope+1), 1, false)
+	f.Add(append(bytes.Repeat([]byte("x"), record.MaxEnvelope), '\n'), 1, false)
 	f.Add(bytes.Repeat([]byte("\n"), 1000), 900, false)
 	f.Fuzz(func(t *testing.T, body []byte, most int, slow bool) {
 		var got [][]byte
@@ -32,11 +32,11 @@ func FuzzReadLines(f *testing.F) {
 			size := 0
 			for _, line := range lines {
 				size += len(line)
-				if len(line) > evidence.MaxEnvelope || bytes.IndexByte(line, '\n') >= 0 {
+				if len(line) > record.MaxEnvelope || bytes.IndexByte(line, '\n') >= 0 {
 					t.Errorf("a line of %d bytes", len(line))
 				}
 			}
-			if len(lines) == 0 || len(lines) > collector.BatchRecords || size > collector.BatchBytes+evidence.MaxEnvelope {
+			if len(lines) == 0 || len(lines) > collector.BatchRecords || size > collector.BatchBytes+record.MaxEnvelope {
 				t.Errorf("a batch of %d lines, %d bytes", len(lines), size)
 			}
 			got = append(got, lines...)

@@ -27,6 +27,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/collector"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 	"go.uber.org/goleak"
 	"golang.org/x/mod/sumdb/note"
@@ -189,8 +190,8 @@ type answer struct {
 	Type    string
 	Taken   *int
 	Records json.RawMessage
-	Head    *evidence.Head
-	Damage  evidence.Damage
+	Head    *record.Head
+	Damage  record.Damage
 	Runs    []struct{ ID, State string }
 	Before  *uint64
 	From    *uint64
@@ -395,9 +396,9 @@ func payload(t testing.TB, env []byte) []byte {
 
 // seal signs a payload.
 func seal(payload []byte, key ed25519.PrivateKey) []byte {
-	pae := append(fmt.Appendf(nil, "DSSEv1 %d %s %d ", len(evidence.PayloadType), evidence.PayloadType, len(payload)), payload...)
+	pae := append(fmt.Appendf(nil, "DSSEv1 %d %s %d ", len(record.PayloadType), record.PayloadType, len(payload)), payload...)
 	return fmt.Appendf(nil, `{"payload":"%s","payloadType":"%s","signatures":[{"keyid":"%s","sig":"%s"}]}`,
-		base64.StdEncoding.EncodeToString(payload), evidence.PayloadType, evidence.KeyID(public(key)),
+		base64.StdEncoding.EncodeToString(payload), record.PayloadType, record.KeyID(public(key)),
 		base64.StdEncoding.EncodeToString(ed25519.Sign(key, pae)))
 }
 
@@ -405,7 +406,7 @@ func seal(payload []byte, key ed25519.PrivateKey) []byte {
 // which the test has.
 func reforge(t testing.TB, envs [][]byte, root, session ed25519.PrivateKey) (forged [][]byte) {
 	t.Helper()
-	first, err := evidence.ParseEnvelope(envs[0])
+	first, err := record.Parse(envs[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -414,7 +415,7 @@ func reforge(t testing.TB, envs [][]byte, root, session ed25519.PrivateKey) (for
 		t.Fatal(err)
 	}
 	replace := []string{
-		first.Session.Key, evidence.KeyID(public(session)),
+		first.Session.Key, record.KeyID(public(session)),
 		base64.StdEncoding.EncodeToString(first.Session.Public), base64.StdEncoding.EncodeToString(der),
 	}
 	for i, env := range envs {
@@ -434,7 +435,7 @@ func reforge(t testing.TB, envs [][]byte, root, session ed25519.PrivateKey) (for
 // another returns another record with the same writer and number.
 func another(t testing.TB, env []byte, session ed25519.PrivateKey) []byte {
 	t.Helper()
-	r, err := evidence.ParseEnvelope(env)
+	r, err := record.Parse(env)
 	if err != nil {
 		t.Fatal(err)
 	}

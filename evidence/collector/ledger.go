@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/osfile"
 )
 
@@ -131,7 +132,7 @@ func (l *ledger) existing() (*evidence.Replica, error) {
 	return l.replica, nil
 }
 
-func (l *ledger) stored(index uint64, r *evidence.Record) {
+func (l *ledger) stored(index uint64, r *record.Record) {
 	l.runs.stored(index, r)
 	l.metrics.stored.Add(1)
 	l.seen++

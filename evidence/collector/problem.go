@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"github.com/go-json-experiment/json"
 )
 
@@ -20,10 +21,10 @@ type problem struct {
 
 	// Of records: how many from the first on are stored, what is wrong with the
 	// one after these, and where the ledger is.
-	Taken   *int            `json:"taken,omitzero"`
-	Damage  evidence.Damage `json:"damage,omitzero"`
-	Records *uint64         `json:"records,omitzero"`
-	Head    *evidence.Head  `json:"head,omitzero"`
+	Taken   *int          `json:"taken,omitzero"`
+	Damage  record.Damage `json:"damage,omitzero"`
+	Records *uint64       `json:"records,omitzero"`
+	Head    *record.Head  `json:"head,omitzero"`
 
 	kind     string
 	ordinary bool // happens all the time, and is nobody's concern

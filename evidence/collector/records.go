@@ -12,6 +12,7 @@ import (
 	"os"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 // The bounds of what is verified and made durable at a time, whatever the request
@@ -23,10 +24,10 @@ const (
 
 // A receipt says what is stored.
 type receipt struct {
-	Ledger  string         `json:"ledger"`
-	Taken   int            `json:"taken"`   // records of the request, those included that were there before
-	Records uint64         `json:"records"` // of the ledger
-	Head    *evidence.Head `json:"head"`
+	Ledger  string       `json:"ledger"`
+	Taken   int          `json:"taken"`   // records of the request, those included that were there before
+	Records uint64       `json:"records"` // of the ledger
+	Head    *record.Head `json:"head"`
 }
 
 // postRecords takes envelopes, one a line, all of one ledger.
@@ -43,9 +44,9 @@ func (c *Collector) postRecords(w http.ResponseWriter, r *http.Request, cl *clie
 		if l == nil {
 			// The first record says which ledger it wants to be of. Whether it
 			// is, and all others are, its signature and the chain say.
-			first, err := evidence.ParseEnvelope(batch[0])
+			first, err := record.Parse(batch[0])
 			if err != nil {
-				return &evidence.RefusedError{Damage: evidence.DamageMalformed}
+				return &evidence.RefusedError{Damage: record.DamageMalformed}
 			}
 			origin = first.Ledger
 			if l, replica, p = c.toWrite(cl, origin); p != nil {
@@ -194,7 +195,7 @@ var (
 // first error: one of take, or a *bodyError. The newline after the last line may be
 // missing.
 func readLines(r io.Reader, most int, take func(lines [][]byte) error) error {
-	in := bufio.NewReaderSize(r, evidence.MaxEnvelope+1)
+	in := bufio.NewReaderSize(r, record.MaxEnvelope+1)
 	var lines [][]byte
 	size := 0
 	flush := func() error {
@@ -212,7 +213,7 @@ func readLines(r io.Reader, most int, take func(lines [][]byte) error) error {
 			switch {
 			case n >= most:
 				err = errTooManyRecords
-			case len(line) > evidence.MaxEnvelope: // the last one, without a newline
+			case len(line) > record.MaxEnvelope: // the last one, without a newline
 				err = errLongLine
 			default:
 				lines, size = append(lines, bytes.Clone(line)), size+len(line)

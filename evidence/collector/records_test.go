@@ -13,6 +13,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/collector"
+	"example.com/safeconduct/evidence/record"
 )
 
 func TestRecordsAreStored(t *testing.T) {
@@ -220,7 +221,7 @@ func TestEquivocationIsKept(t *testing.T) {
 		if err := json.Unmarshal([]byte(kept[i]), &e); err != nil {
 			t.Fatal(err)
 		}
-		record, err := evidence.ParseEnvelope(other)
+		record, err := record.Parse(other)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,19 +242,19 @@ func TestEquivocationIsKept(t *testing.T) {
 func TestABearerWithoutASigningKeyKeepsNobodyOut(t *testing.T) {
 	s := newSite(t, nil)
 	a := newAgent(t, filepath.Join(t.TempDir(), "ledger"), evidence.Config{
-		Ledger: "prod", Key: prodKey, Signing: evidence.SignCheckpoints, ReadOnly: []string{"calculator", "shell"},
+		Ledger: "prod", Key: prodKey, Signing: record.SignCheckpoints, ReadOnly: []string{"calculator", "shell"},
 	})
 	a.runs(40)
 	a.close()
 	envs := envelopes(t, a.dir)
 	unsigned := func(env []byte, n int) []byte {
-		r, err := evidence.ParseEnvelope(env)
+		r, err := record.Parse(env)
 		if err != nil {
 			t.Fatal(err)
 		}
 		other := fmt.Sprintf("%s%04x", r.ID[:len(r.ID)-4], n)
 		return fmt.Appendf(nil, `{"payload":"%s","payloadType":"%s","signatures":[]}`,
-			base64.StdEncoding.EncodeToString(bytes.Replace(payload(t, env), []byte(r.ID), []byte(other), 1)), evidence.PayloadType)
+			base64.StdEncoding.EncodeToString(bytes.Replace(payload(t, env), []byte(r.ID), []byte(other), 1)), record.PayloadType)
 	}
 	if got := s.post(prodAgent, envs[0]); got.status != http.StatusOK {
 		t.Fatal(got)
@@ -270,7 +271,7 @@ func TestABearerWithoutASigningKeyKeepsNobodyOut(t *testing.T) {
 		t.Errorf("the agent's: got %v", got)
 	}
 	for n := range 50 {
-		if got := s.post(prodAgent, unsigned(envs[1], n)); got.kind() != "refused" || got.Damage != evidence.DamageUnsigned {
+		if got := s.post(prodAgent, unsigned(envs[1], n)); got.kind() != "refused" || got.Damage != record.DamageUnsigned {
 			t.Fatalf("got %v", got)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -47,7 +47,7 @@ type runs struct {
 }
 
 // stored notes a record.
-func (rs *runs) stored(index uint64, r *evidence.Record) {
+func (rs *runs) stored(index uint64, r *record.Record) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	rs.writer = r.Writer
@@ -70,13 +70,13 @@ func (rs *runs) stored(index uint64, r *evidence.Record) {
 	one.Last = index
 	one.Records++
 	switch r.Kind {
-	case evidence.KindIntent:
+	case record.KindIntent:
 		one.Calls++
-	case evidence.KindOutcome:
-		if r.Outcome.Result == evidence.ResultDenied {
+	case record.KindOutcome:
+		if r.Outcome.Result == record.ResultDenied {
 			one.Denied++
 		}
-	case evidence.KindEnd:
+	case record.KindEnd:
 		ended := r.Time // not a pointer into the record, which would live on
 		one.Ended = &ended
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 )
 
 func TestRuns(t *testing.T) {
@@ -58,7 +59,7 @@ func TestRuns(t *testing.T) {
 	id := all.Runs[2].ID
 	var want [][]byte
 	for _, env := range envs {
-		if r, err := evidence.ParseEnvelope(env); err == nil && r.Run == id {
+		if r, err := record.Parse(env); err == nil && r.Run == id {
 			want = append(want, env)
 		}
 	}

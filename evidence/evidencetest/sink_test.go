@@ -15,6 +15,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/evidencetest"
+	"example.com/safeconduct/evidence/record"
 	"go.uber.org/goleak"
 )
 
@@ -95,7 +96,7 @@ func (s *table) insertAll(ctx context.Context, envelopes [][]byte) error {
 		return err
 	}
 	for i, env := range envelopes {
-		r, err := evidence.ParseEnvelope(env)
+		r, err := record.Parse(env)
 		if err == nil {
 			err = s.insert(r.ID, bytes.Clone(env))
 		}
@@ -130,7 +131,7 @@ func TestSinkThatKeepsTheRules(t *testing.T) {
 func TestSinksThatBreakRules(t *testing.T) {
 	records, _ := evidencetest.Records(t, 40)
 	id := func(env []byte) string {
-		r, err := evidence.ParseEnvelope(env)
+		r, err := record.Parse(env)
 		if err != nil {
 			return ""
 		}
@@ -326,13 +327,13 @@ func TestRecords(t *testing.T) {
 		t.Fatalf("got %d records and a key of %d bytes", len(records), len(root))
 	}
 	for i, env := range records {
-		r, err := evidence.ParseEnvelope(env)
+		r, err := record.Parse(env)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := evidence.KindErased
+		want := record.KindErased
 		if i == 0 {
-			want = evidence.KindSession
+			want = record.KindSession
 		}
 		if r.Kind != want || r.Seq != uint64(i+1) || r.Ledger != "evidencetest" {
 			t.Errorf("record %d: got %s, seq %d, ledger %s", i+1, r.Kind, r.Seq, r.Ledger)

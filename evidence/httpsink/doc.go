@@ -19,7 +19,7 @@
 //
 // A POST with the type application/x-ndjson, compressed with gzip: each line is a
 // signed envelope, byte for byte as in the ledger. Records hold no contents, but
-// names and reasons in the clear; see evidence.Record.
+// names and reasons in the clear; see record.Record.
 //
 // # What an answer means
 //

@@ -1,4 +1,4 @@
-package evidence
+package record
 
 import (
 	"bytes"
@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -51,37 +50,20 @@ const (
 
 // Durations are decimal strings of nanoseconds; the option makes them numbers,
 // the tags strings.
-var (
-	encoding = json.JoinOptions(jsonv1.FormatDurationAsNano(true))
-	decoding = json.JoinOptions(jsonv1.FormatDurationAsNano(true), json.RejectUnknownMembers(true))
-)
+var decoding = json.JoinOptions(jsonv1.FormatDurationAsNano(true), json.RejectUnknownMembers(true))
 
-// reflectPayload is what appendPayload appends, as encoding by reflection gives it.
-func reflectPayload(dst []byte, s Subject, r *Record) ([]byte, error) {
-	buf := bytes.NewBuffer(dst)
-	err := json.MarshalWrite(buf, statement{
-		Type:          StatementType,
-		Predicate:     r,
-		PredicateType: PredicateType,
-		Subject:       []subject{{Digest: digest{s.Digest}, Name: s.Name}},
-	}, encoding)
-	if err != nil {
-		return dst, fmt.Errorf("evidence: encode record: %w", err)
-	}
-	return buf.Bytes(), nil
+// ParsePayload parses the payload of an envelope, which has exactly one encoding:
+// no duplicate, unknown or case-twin member, nothing left out or spelled out that
+// this package would not, RFC 8785 throughout. Its errors are [*Error]s.
+func ParsePayload(payload []byte) (Subject, *Record, error) {
+	var scratch []byte
+	return parsePayload(payload, &scratch)
 }
 
-// parsePayload parses a payload that has exactly one encoding: no duplicate,
-// unknown or case-twin member, nothing left out or spelled out that this package
-// would not, RFC 8785 throughout. Its errors are *recordErrors.
-func parsePayload(payload []byte) (Subject, *Record, error) {
-	return parseAgain(payload, nil)
-}
-
-// parseAgain is parsePayload with memory of its caller's, which it may replace.
-func parseAgain(payload []byte, scratch *[]byte) (Subject, *Record, error) {
+// parsePayload is ParsePayload with memory of its caller's, which it may replace.
+func parsePayload(payload []byte, scratch *[]byte) (Subject, *Record, error) {
 	if len(payload) > MaxPayload {
-		return Subject{}, nil, &recordError{DamageMalformed, fmt.Sprintf("payload of %d bytes", len(payload))}
+		return Subject{}, nil, Errorf(DamageMalformed, "payload of %d bytes", len(payload))
 	}
 	var st statement
 	if err := json.Unmarshal(payload, &st, decoding); err != nil {
@@ -89,28 +71,25 @@ func parseAgain(payload []byte, scratch *[]byte) (Subject, *Record, error) {
 		if errors.Is(err, jsontext.ErrDuplicateName) || errors.Is(err, json.ErrUnknownName) {
 			damage = DamageNotCanonical
 		}
-		return Subject{}, nil, &recordError{damage, brief(err.Error())}
+		return Subject{}, nil, Errorf(damage, "%s", Brief(err.Error()))
 	}
 	if st.Predicate == nil || len(st.Subject) != 1 {
-		return Subject{}, nil, &recordError{DamageMalformed, "predicate or subject missing"}
+		return Subject{}, nil, Errorf(DamageMalformed, "predicate or subject missing")
 	}
 	s := Subject{Name: st.Subject[0].Name, Digest: st.Subject[0].Digest.SHA256}
 	switch {
 	case st.Type != StatementType:
-		return s, nil, &recordError{DamageMalformed, "not an in-toto Statement v1"}
+		return s, nil, Errorf(DamageMalformed, "not an in-toto Statement v1")
 	case st.PredicateType != PredicateType:
-		return s, nil, &recordError{DamageMalformed, fmt.Sprintf("predicate type %q", brief(st.PredicateType))}
+		return s, nil, Errorf(DamageMalformed, "predicate type %q", Brief(st.PredicateType))
 	}
 	if err := st.Predicate.validate(s); err != nil {
-		return s, nil, &recordError{DamageMalformed, err.Error()}
+		return s, nil, Errorf(DamageMalformed, "%s", err)
 	}
-	if scratch == nil {
-		scratch = new([]byte)
-	}
-	again := appendPayload(slices.Grow((*scratch)[:0], len(payload)+64), s, st.Predicate)
+	again := AppendPayload(slices.Grow((*scratch)[:0], len(payload)+64), s, st.Predicate)
 	*scratch = again
 	if !bytes.Equal(again, payload) {
-		return s, nil, &recordError{DamageNotCanonical, "the payload is not its own canonical form"}
+		return s, nil, Errorf(DamageNotCanonical, "the payload is not its own canonical form")
 	}
 	return s, st.Predicate, nil
 }
@@ -118,13 +97,13 @@ func parseAgain(payload []byte, scratch *[]byte) (Subject, *Record, error) {
 // validate checks what the types do not say.
 func (r *Record) validate(s Subject) error {
 	switch {
-	case r.Version != schemaVersion:
+	case r.Version != Version:
 		return fmt.Errorf("version %d", r.Version)
 	case r.Ledger == "":
 		return errors.New("no ledger")
 	case !isUUIDv7(r.ID) || !isUUIDv7(r.Writer):
 		return errors.New("id or writer is not a UUIDv7")
-	case r.Seq == 0 || r.Seq > maxInt:
+	case r.Seq == 0 || r.Seq > MaxInt:
 		return errors.New("seq out of range")
 	case r.Seq == 1 && r.Kind != KindSession:
 		return errors.New("the first record of a writer is not key.session")
@@ -139,7 +118,7 @@ func (r *Record) validate(s Subject) error {
 	}
 	inRun := r.Kind == KindStart || r.Kind == KindIntent || r.Kind == KindOutcome || r.Kind == KindEnd
 	if inRun != (r.Run != "") || inRun != (r.RunSeq != 0) {
-		return fmt.Errorf("%s: run or runSeq missing or out of place", brief(string(r.Kind)))
+		return fmt.Errorf("%s: run or runSeq missing or out of place", Brief(string(r.Kind)))
 	}
 	if err := r.validateSubject(s, inRun); err != nil {
 		return err
@@ -190,7 +169,7 @@ func (r *Record) validateBody() error {
 	case KindBreaker:
 		want = hasBreaker
 	default:
-		return fmt.Errorf("kind %q has no schema in this version", brief(string(r.Kind)))
+		return fmt.Errorf("kind %q has no schema in this version", Brief(string(r.Kind)))
 	}
 	has := r.has()
 	if has&want != want || has&^(want|may) != 0 {
@@ -199,8 +178,8 @@ func (r *Record) validateBody() error {
 	switch {
 	case r.Call != nil && r.Call.ID == 0:
 		return errors.New("call without id")
-	case r.Effects != "" && !r.Effects.known():
-		return fmt.Errorf("effects %q", brief(string(r.Effects)))
+	case r.Effects != "" && !r.Effects.Known():
+		return fmt.Errorf("effects %q", Brief(string(r.Effects)))
 	case r.Gap != nil && (r.Gap.From == 0 || r.Gap.To < r.Gap.From || r.Gap.To != r.Seq-1 || r.Gap.Count != r.Gap.To-r.Gap.From+1):
 		return errors.New("gap out of range")
 	}
@@ -208,14 +187,14 @@ func (r *Record) validateBody() error {
 		switch o.Result {
 		case ResultDone, ResultDenied, ResultFailed, ResultCancelled:
 		default:
-			return fmt.Errorf("result %q", brief(string(o.Result)))
+			return fmt.Errorf("result %q", Brief(string(o.Result)))
 		}
 	}
 	if e := r.Erased; e != nil && (!isCommitment(e.Commitment) || e.Reason == "" || e.Authority == "") {
 		return errors.New("erased without commitment, reason or authority")
 	}
 	if r.Refused != nil {
-		return r.Refused.validate()
+		return r.Refused.Validate()
 	}
 	if r.Breaker != nil {
 		return r.Breaker.validate()
@@ -226,9 +205,9 @@ func (r *Record) validateBody() error {
 // inRange reports whether all that stand in the payload as numbers are counts or
 // sizes that every JSON parser reads exactly.
 func (r *Record) inRange() bool {
-	ok := r.RunSeq <= maxInt
-	size := func(n int64) { ok = ok && 0 <= n && n <= maxInt }
-	count := func(n uint64) { ok = ok && n <= maxInt }
+	ok := r.RunSeq <= MaxInt
+	size := func(n int64) { ok = ok && 0 <= n && n <= MaxInt }
+	count := func(n uint64) { ok = ok && n <= MaxInt }
 	toolCalls := func(calls []ToolCall) {
 		for _, c := range calls {
 			size(c.Size)
@@ -308,7 +287,7 @@ func (r *Record) validateKeys() error {
 	}
 	switch {
 	case s.Signing != SignRecords && s.Signing != SignCheckpoints:
-		return fmt.Errorf("signing %q", brief(string(s.Signing)))
+		return fmt.Errorf("signing %q", Brief(string(s.Signing)))
 	case s.NotBefore.Location().String() != "UTC" || s.NotAfter.Location().String() != "UTC":
 		return errors.New("the session's times are not UTC")
 	case !s.NotBefore.Before(s.NotAfter) || s.NotAfter.Sub(s.NotBefore) > maxSession:
@@ -328,11 +307,11 @@ const maxSession = 25 * time.Hour // a day, and what clocks are off by
 
 // checkKey reports whether der is an Ed25519 key with that ID, in its one form.
 func checkKey(der []byte, id string) error {
-	pub, err := parsePKIX(der)
+	pub, err := ParseKey(der)
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(marshalPublic(pub), der) || KeyID(pub) != id {
+	if !bytes.Equal(MarshalKey(pub), der) || KeyID(pub) != id {
 		return errors.New("the key is not the one that its ID names")
 	}
 	return nil
@@ -382,8 +361,8 @@ func (r *Record) has() int {
 	return has
 }
 
-// maxInt is the largest integer that every JSON parser reads exactly.
-const maxInt = 1<<53 - 1
+// MaxInt is the largest integer that every JSON parser reads exactly.
+const MaxInt = 1<<53 - 1
 
 // isUUIDv7 reports whether s is a UUID of version 7 (RFC 9562) in lower case.
 func isUUIDv7(s string) bool {
@@ -402,42 +381,3 @@ func isUUIDv7(s string) bool {
 	}
 	return true
 }
-
-// Bounds on the strings of a record, in bytes. What is longer is cut and ends
-// in an ellipsis.
-const (
-	maxName   = 256
-	maxReason = 512
-)
-
-// clean returns s as a record may hold it: valid UTF-8, each invalid byte
-// sequence replaced by U+FFFD, and at most limit bytes.
-func clean(s string, limit int) string {
-	if len(s) <= limit && utf8.ValidString(s) {
-		return s
-	}
-	if len(s) > limit+utf8.UTFMax {
-		s = s[:limit+utf8.UTFMax] // the rest is cut anyway
-	}
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	if len(s) <= limit {
-		return s
-	}
-	const ellipsis = "…"
-	cut := limit - len(ellipsis)
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + ellipsis
-}
-
-// brief bounds a text that quotes what a verifier reads.
-func brief(s string) string { return clean(s, 200) }
-
-// A recordError says what is wrong with a record.
-type recordError struct {
-	damage Damage
-	detail string
-}
-
-func (e *recordError) Error() string { return string(e.damage) + ": " + e.detail }

@@ -10,18 +10,12 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"math"
-	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
@@ -29,79 +23,6 @@ import (
 )
 
 var update = flag.Bool("update", false, "write the golden files")
-
-// goldenRecord is the record that FORMAT.md shows.
-func goldenRecord() (evidence.Subject, *evidence.Record) {
-	hash := func(s string) evidence.Hash { return sha256.Sum256([]byte(s)) }
-	return evidence.Subject{Name: evidence.SubjectRun, Digest: hash("run.start")}, &evidence.Record{
-		Call:      &evidence.Call{ID: 4, Kind: "tool", Name: "shell", Parent: 1},
-		Decisions: []evidence.Decision{{Gate: "tools", Verdict: "deny", Code: "tool_not_allowed", Reason: "shell is not on the list", Elapsed: 6352}},
-		ID:        "019d0c2e-5b1f-7c39-9cc2-2f1c1d9c7a10",
-		Kind:      evidence.KindOutcome,
-		Ledger:    "ledger-0d2c4f5e-8a53-4f1e-9a57-1f2f1f0c9a11",
-		Mono:      4047223,
-		Outcome: &evidence.Outcome{
-			Code: "tool_not_allowed", Gate: "tools", Latency: 698323, Reason: "shell is not on the list",
-			Result: evidence.ResultDenied, Told: true,
-		},
-		Output: &evidence.Content{Commitment: "gTCTiuKqpMpYqMH9WSMDPFIFVzTv5pUSR4BknK_qoI4", Size: 87},
-		Prev:   hash("the record before"),
-		Run:    "AGXW5INJQKQOVWIHOIHGUVTVY4", RunSeq: 8, Seq: 9,
-		Time:    time.Date(2026, 3, 20, 14, 5, 41, 723415084, time.UTC),
-		Version: 1,
-		Writer:  "019d0c2e-5b1c-7ab2-8f36-6a1c8d0e4b21",
-	}
-}
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(path, got, 0o644)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", path, got, want)
-	}
-}
-
-// The format is what ledgers out there are in: a change of the golden files
-// needs another PredicateType.
-func TestGolden(t *testing.T) {
-	payload, err := evidence.EncodePayload(goldenRecord())
-	if err != nil {
-		t.Fatal(err)
-	}
-	golden(t, "payload.json", payload)
-	golden(t, "envelope.json", evidence.Seal(testKey(1), payload))
-	var pretty bytes.Buffer
-	if err := json.Indent(&pretty, payload, "", "  "); err != nil {
-		t.Fatal(err)
-	}
-	doc, err := os.ReadFile("FORMAT.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Contains(doc, pretty.Bytes()) {
-		t.Errorf("FORMAT.md does not show this record:\n%s", &pretty)
-	}
-	if !bytes.Contains(doc, []byte(evidence.KeyID(public(testKey(1))))) {
-		t.Errorf("FORMAT.md does not show the key ID %s", evidence.KeyID(public(testKey(1))))
-	}
-}
-
-// cosign accepts as a type what net/url's ParseRequestURI does.
-func TestPredicateTypeIsAURI(t *testing.T) {
-	u, err := url.ParseRequestURI(evidence.PredicateType)
-	if err != nil || u.Scheme != "urn" {
-		t.Errorf("got %v, %v, want a URN", u, err)
-	}
-}
 
 // wildText is any string, valid or not.
 func wildText() *rapid.Generator[string] {
@@ -172,7 +93,7 @@ func TestRecordsAreCanonical(t *testing.T) {
 		if err := canonical.Canonicalize(); err != nil || !bytes.Equal(canonical, payload) {
 			t.Fatalf("not canonical (%v):\n%s\nwant\n%s", err, payload, canonical)
 		}
-		if len(payload) > evidence.MaxPayload || !utf8.Valid(payload) {
+		if len(payload) > record.MaxPayload || !utf8.Valid(payload) {
 			t.Fatalf("payload of %d bytes, valid UTF-8: %v", len(payload), utf8.Valid(payload))
 		}
 		n++
@@ -191,41 +112,13 @@ func TestRecordWithEncodingJSON(t *testing.T) {
 		if err := json.Unmarshal(decodePayload(t, env), &st); err != nil {
 			t.Fatal(err)
 		}
-		var r evidence.Record
+		var r record.Record
 		if err := json.Unmarshal(st.Predicate, &r); err != nil {
 			t.Fatal(err)
 		}
 		if again, err := json.Marshal(&r); err != nil || !bytes.Equal(again, st.Predicate) {
 			t.Errorf("got\n%s, %v\nwant\n%s", again, err, st.Predicate)
 		}
-	}
-}
-
-// Integers beyond 2^53 are not rounded.
-func TestTrap29LargeIntegers(t *testing.T) {
-	s, r := goldenRecord()
-	r.Usage = &evidence.Usage{Input: math.MaxInt64, Total: math.MaxInt64 - 1, Cost: math.MinInt64}
-	r.Mono = math.MaxInt64
-	r.Balances = []evidence.Balance{{Max: 1<<53 + 1}}
-	payload, err := evidence.EncodePayload(s, r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	canonical := jsontext.Value(bytes.Clone(payload))
-	if err := canonical.Canonicalize(); err != nil || !bytes.Equal(canonical, payload) {
-		t.Errorf("canonicalizing changes it (%v):\n%s\n%s", err, payload, canonical)
-	}
-	_, got, err := evidence.ParsePayload(payload)
-	if err != nil || !reflect.DeepEqual(got, r) {
-		t.Errorf("got %+v, %v, want %+v", got, err, r)
-	}
-	r.Seq = 1 << 53
-	payload, err = evidence.EncodePayload(s, r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := evidence.ParsePayload(payload); err == nil {
-		t.Error("a seq of 2^53 is accepted")
 	}
 }
 
@@ -269,26 +162,6 @@ func TestLongRecord(t *testing.T) {
 	}
 }
 
-func TestClean(t *testing.T) {
-	for _, tt := range []struct{ in, want string }{
-		{"", ""}, {"abc", "abc"}, {"a\xffb", "a\uFFFDb"}, {"\xff\xfe", "\uFFFD"},
-		{strings.Repeat("a", 20), strings.Repeat("a", 20)},
-		{strings.Repeat("a", 21), strings.Repeat("a", 17) + "…"},
-		{strings.Repeat("é", 11), strings.Repeat("é", 8) + "…"},
-		{strings.Repeat("a", 19) + "\xff", strings.Repeat("a", 17) + "…"},
-	} {
-		if got := evidence.Clean(tt.in, 20); got != tt.want {
-			t.Errorf("Clean(%q): got %q, want %q", tt.in, got, tt.want)
-		}
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		got := evidence.Clean(wildText().Draw(t, "s"), 20)
-		if len(got) > 20 || !utf8.ValidString(got) || evidence.Clean(got, 20) != got {
-			t.Fatalf("got %q", got)
-		}
-	})
-}
-
 // A dsseKey is a key as another implementation of DSSE sees it.
 type dsseKey struct{ pub ed25519.PublicKey }
 
@@ -298,7 +171,7 @@ func (k dsseKey) Verify(_ context.Context, data, sig []byte) error {
 	}
 	return nil
 }
-func (k dsseKey) KeyID() (string, error)   { return evidence.KeyID(k.pub), nil }
+func (k dsseKey) KeyID() (string, error)   { return record.KeyID(k.pub), nil }
 func (k dsseKey) Public() crypto.PublicKey { return k.pub }
 
 // An implementation that is not ours verifies every record, and refuses what was
@@ -321,7 +194,7 @@ func TestDSSEOfOthers(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if !bytes.Equal(dsse.PAE(e.PayloadType, payload), evidence.PAE(payload)) {
+		if !bytes.Equal(dsse.PAE(e.PayloadType, payload), record.AppendPAE(nil, payload)) {
 			return errors.New("another PAE")
 		}
 		return nil
@@ -350,43 +223,12 @@ func TestDSSEOfOthers(t *testing.T) {
 	}
 }
 
-// openssl verifies a record by hand, as FORMAT.md tells.
-func TestRecordWithOpenSSL(t *testing.T) {
-	openssl := needOpenSSL(t)
-	dir := t.TempDir()
-	if err := evidence.WriteKey(filepath.Join(dir, "key"), testKey(1)); err != nil {
-		t.Fatal(err)
-	}
-	payload, err := evidence.EncodePayload(goldenRecord())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var e struct{ Signatures []struct{ Sig []byte } }
-	if err := json.Unmarshal(evidence.Seal(testKey(1), payload), &e); err != nil {
-		t.Fatal(err)
-	}
-	for _, ok := range []bool{true, false} {
-		pae := evidence.PAE(payload)
-		if !ok {
-			pae[len(pae)-1] ^= 1
-		}
-		if err := errors.Join(os.WriteFile(filepath.Join(dir, "pae"), pae, 0o600), os.WriteFile(filepath.Join(dir, "sig"), e.Signatures[0].Sig, 0o600)); err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.Command(openssl, "pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", "key.pub", "-in", "pae", "-sigfile", "sig")
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); (err == nil) != ok {
-			t.Errorf("got %v, %s, want ok %v", err, out, ok)
-		}
-	}
-}
-
 // What a record says of a content cannot be guessed, and is opened by
 // its disclosure only.
 func TestCommitments(t *testing.T) {
 	dir := newDir(t)
-	opens := make(map[string]evidence.Disclosure)
-	r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Disclose: func(d evidence.Disclosure) { opens[d.Commitment()] = d }})
+	opens := make(map[string]record.Disclosure)
+	r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Disclose: func(d record.Disclosure) { opens[d.Commitment()] = d }})
 	for range 50 {
 		c := shell
 		c.Input = "yes"
@@ -398,7 +240,7 @@ func TestCommitments(t *testing.T) {
 	wantIntact(t, dir)
 	seen := make(map[string]bool)
 	for _, e := range entries(t, dir) {
-		for name, c := range map[string]*evidence.Content{evidence.ContentInput: e.Record.Input, evidence.ContentOutput: e.Record.Output} {
+		for name, c := range map[string]*record.Content{record.ContentInput: e.Record.Input, record.ContentOutput: e.Record.Output} {
 			if c == nil {
 				continue
 			}
@@ -411,7 +253,7 @@ func TestCommitments(t *testing.T) {
 				t.Fatalf("no disclosure opens %s of record %s", c.Commitment, e.Record.ID)
 			}
 			want := `"yes"`
-			if name == evidence.ContentOutput {
+			if name == record.ContentOutput {
 				want = `{"base64":"` + base64.StdEncoding.EncodeToString([]byte("no\xff")) + `"}`
 			}
 			if n, v, err := d.Open(); err != nil || n != name || string(v) != want || c.Size != 3 {
@@ -436,47 +278,19 @@ func TestCommitments(t *testing.T) {
 		t.Errorf("got %d commitments and %d disclosures, want 100", len(seen), len(opens))
 	}
 	for _, bad := range []string{"", "!", "eA", base64.RawURLEncoding.EncodeToString([]byte(`["a","b"]`)), base64.RawURLEncoding.EncodeToString([]byte(`["a",1,2]`))} {
-		if _, _, err := (evidence.Disclosure{Encoded: bad}).Open(); err == nil {
+		if _, _, err := (record.Disclosure{Encoded: bad}).Open(); err == nil {
 			t.Errorf("Open(%q): got no error", bad)
 		}
-	}
-}
-
-// RFC 9901, section 4.2.1, gives this disclosure and, in 4.2.3, its digest.
-func TestCommitmentAsRFC9901(t *testing.T) {
-	d := evidence.Disclosure{Encoded: "WyI2cU1RdlJMNWhhaiIsICJmYW1pbHlfbmFtZSIsICJNw7ZiaXVzIl0"}
-	if name, v, err := d.Open(); err != nil || name != "family_name" || string(v) != `"Möbius"` {
-		t.Errorf("got %s %s, %v", name, v, err)
-	}
-	if got, want := d.Commitment(), "uutlBuYeMDyjLLTpf6Jxi7yNkEF35jdyWMn9U7b_RYY"; got != want {
-		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
 // What opens a commitment may panic without harm.
 func TestDisclosePanics(t *testing.T) {
 	dir := newDir(t)
-	r := open(t, dir, evidence.Config{Disclose: func(evidence.Disclosure) { panic("full") }})
+	r := open(t, dir, evidence.Config{Disclose: func(record.Disclosure) { panic("full") }})
 	if _, err := call(t, r, shell, say("ok")); err != nil {
 		t.Fatal(err)
 	}
 	_ = r.Close(t.Context())
 	wantIntact(t, dir)
-}
-
-func TestHash(t *testing.T) {
-	h := evidence.Hash{1, 0xab}
-	b, err := h.MarshalText()
-	if err != nil || string(b) != h.String() || len(b) != 64 {
-		t.Errorf("got %s, %v", b, err)
-	}
-	var again evidence.Hash
-	if err := again.UnmarshalText(b); err != nil || again != h {
-		t.Errorf("got %v, %v", again, err)
-	}
-	for _, bad := range []string{"", "00", strings.Repeat("x", 64)} {
-		if err := again.UnmarshalText([]byte(bad)); err == nil {
-			t.Errorf("UnmarshalText(%q): got no error", bad)
-		}
-	}
 }

@@ -1,4 +1,4 @@
-package evidence
+package record
 
 import (
 	"encoding/base64"
@@ -13,7 +13,7 @@ import (
 // r, whose strings are valid UTF-8. It is what reflection would make of the types
 // in a third of the time: members stand in the order of their names, and those
 // that do not apply are left out.
-func appendPayload(dst []byte, s Subject, r *Record) []byte {
+func AppendPayload(dst []byte, s Subject, r *Record) []byte {
 	e := encoder{dst}
 	e.raw(`{"_type":"` + StatementType + `","predicate":`)
 	e.record(r)

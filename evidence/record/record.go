@@ -1,4 +1,4 @@
-package evidence
+package record
 
 import (
 	"crypto/sha256"
@@ -19,29 +19,27 @@ const (
 	MaxEnvelope   = 65_535                            // bytes of a signed record, as in C2SP entry bundles
 )
 
-const schemaVersion = 1 // Record.Version
+const Version = 1 // Record.Version
 
-// A RecordKind says what a [Record] reports.
-type RecordKind string
+// A Kind says what a [Record] reports.
+type Kind string
 
-// The kinds of records. Those marked as reserved have their name but no schema
-// yet: nothing writes them, and a verifier of this version refuses them.
+// The kinds of records. One that is reserved has its name but no schema yet:
+// nothing writes it, and a verifier of this version refuses it.
 const (
-	KindSession RecordKind = "key.session"    // a session key takes over: a writer's first record, and later ones
-	KindRotate  RecordKind = "key.rotate"     // one root key hands over to the next
-	KindStart   RecordKind = "run.start"      // a run begins
-	KindIntent  RecordKind = "intent"         // a call is about to be made
-	KindOutcome RecordKind = "outcome"        // what came of it
-	KindEnd     RecordKind = "run.end"        // the run's root call returned
-	KindGap     RecordKind = "gap"            // records were lost; it says which
-	KindErased  RecordKind = "payload.erased" // a content can no longer be disclosed
+	KindSession Kind = "key.session"    // a session key takes over: a writer's first record, and later ones
+	KindRotate  Kind = "key.rotate"     // one root key hands over to the next
+	KindStart   Kind = "run.start"      // a run begins
+	KindIntent  Kind = "intent"         // a call is about to be made
+	KindOutcome Kind = "outcome"        // what came of it
+	KindEnd     Kind = "run.end"        // the run's root call returned
+	KindGap     Kind = "gap"            // records were lost; it says which
+	KindErased  Kind = "payload.erased" // a content can no longer be disclosed
 
-	KindDeliveryFailed RecordKind = "delivery.failed"  // a sink refused records for good
-	KindBreaker        RecordKind = "delivery.breaker" // an exporter's breaker opened or closed
+	KindDeliveryFailed Kind = "delivery.failed"  // a sink refused records for good
+	KindBreaker        Kind = "delivery.breaker" // an exporter's breaker opened or closed
 
-	KindDecision RecordKind = "decision" // reserved: decided outside of a call
-	KindApproval RecordKind = "approval" // reserved: somebody said yes or no
-	KindAnchor   RecordKind = "anchor"   // reserved: a checkpoint was left elsewhere
+	KindApproval Kind = "approval" // reserved: somebody said yes or no
 )
 
 // A Record is one entry of a ledger: the predicate of an in-toto Statement. Its
@@ -66,7 +64,7 @@ type Record struct {
 	ID string `json:"id"`
 
 	Input  *Content      `json:"input,omitzero"` // intent: as it came
-	Kind   RecordKind    `json:"kind"`
+	Kind   Kind          `json:"kind"`
 	Ledger string        `json:"ledger"`      // the origin of the ledger
 	Mono   time.Duration `json:"mono,string"` // since the writer began, by a clock that never steps back
 
@@ -104,6 +102,15 @@ type Record struct {
 
 	// Writer is who wrote the record: one opening of the ledger, a UUIDv7.
 	Writer string `json:"writer"`
+}
+
+// First returns the lowest sequence number that the record accounts for: that of
+// a gap is where the gap begins.
+func (r *Record) First() uint64 {
+	if r.Gap != nil {
+		return r.Gap.From
+	}
+	return r.Seq
 }
 
 // A Balance is what was left of one limit; see middleware.Balance.
@@ -155,7 +162,8 @@ const (
 	EffectsReadOnly Effects = "read_only"
 )
 
-func (e Effects) known() bool {
+// Known reports whether e is one of the treatments.
+func (e Effects) Known() bool {
 	switch e {
 	case EffectsDurable, EffectsPreferred, EffectsBestEffort, EffectsReadOnly:
 		return true

@@ -1,4 +1,4 @@
-package evidence
+package record
 
 import (
 	"errors"
@@ -15,18 +15,18 @@ func isCallKind(s string) bool {
 }
 
 // isVerdict reports whether s is the text of a verdict.
-func isVerdict(s string) bool { return s == "allow" || s == verdictDeny || s == "transform" }
+func isVerdict(s string) bool { return s == "allow" || s == "deny" || s == "transform" }
 
 // validateForms checks the texts of a record: that those which are words are known
 // ones, and that all are as short as a writer makes them.
 func (r *Record) validateForms() error {
-	if err := checkOrigin(r.Ledger); err != nil {
+	if err := CheckOrigin(r.Ledger); err != nil {
 		return errors.New("ledger is not an origin")
 	}
 	if c := r.Call; c != nil {
 		switch {
 		case !isCallKind(c.Kind):
-			return fmt.Errorf("call of the kind %q", brief(c.Kind))
+			return fmt.Errorf("call of the kind %q", Brief(c.Kind))
 		case (r.Request != nil || r.Response != nil) && c.Kind != "model":
 			return errors.New("request or response of a call that is of no model")
 		case r.Plan != nil && c.Kind != "plan":
@@ -35,7 +35,7 @@ func (r *Record) validateForms() error {
 	}
 	for i := range r.Decisions {
 		if v := r.Decisions[i].Verdict; !isVerdict(v) {
-			return fmt.Errorf("verdict %q", brief(v))
+			return fmt.Errorf("verdict %q", Brief(v))
 		}
 	}
 	for _, c := range []*Content{r.Input, r.Ran, r.Output} {
@@ -56,11 +56,11 @@ type texts struct{ long bool }
 
 func (t *texts) names(names ...string) {
 	for _, s := range names {
-		t.long = t.long || len(s) > maxName
+		t.long = t.long || len(s) > MaxName
 	}
 }
 
-func (t *texts) reason(s string) { t.long = t.long || len(s) > maxReason }
+func (t *texts) reason(s string) { t.long = t.long || len(s) > MaxReason }
 
 func (t *texts) record(r *Record) {
 	t.names(r.Run)
