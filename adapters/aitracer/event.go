@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"sync"
 	"time"
+
+	"example.com/safeconduct/evidence/record"
 )
 
 // An Event is what a [Sink] knows of a call once its outcome is recorded.
@@ -58,16 +60,18 @@ type Decision struct {
 	Elapsed      time.Duration
 }
 
-func newEvent(r *record) Event {
+func newEvent(r *record.Record) Event {
 	e := Event{
 		RequestID: r.ID,
 		Run:       r.Run, Call: r.Call.ID, Parent: r.Call.Parent, Kind: r.Call.Kind, Name: r.Call.Name,
 		Model: r.Response.Model, Time: r.Time, Latency: max(r.Outcome.Latency, 0),
-		Result: r.Outcome.Result, Gate: r.Outcome.Gate, Code: r.Outcome.Code, Reason: r.Outcome.Reason, Errors: r.Outcome.Error,
+		Result: string(r.Outcome.Result), Gate: r.Outcome.Gate, Code: r.Outcome.Code, Reason: r.Outcome.Reason, Errors: r.Outcome.Error,
 		Ran: r.Ran.Commitment, Output: r.Output.Commitment,
 	}
 	for _, d := range r.Decisions {
-		e.Decisions = append(e.Decisions, Decision(d))
+		e.Decisions = append(e.Decisions, Decision{
+			Gate: d.Gate, Verdict: d.Verdict, Shadow: d.Shadow, Code: d.Code, Reason: d.Reason, Elapsed: d.Elapsed,
+		})
 	}
 	if c := r.Response.Choices; len(c) > 0 {
 		e.FinishReason = c[0].StopReason
@@ -103,7 +107,7 @@ type intents struct {
 }
 
 // see remembers an intent.
-func (s *intents) see(r *record) {
+func (s *intents) see(r *record.Record) {
 	in := intent{r.Call.Name, r.Request.Model, r.Input.Commitment}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"unicode/utf8"
 
+	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/delivery"
 )
 
@@ -160,12 +161,12 @@ const maxSpans = 1 << 20
 
 // parts returns what is to be posted of a record, and has the batch know of what
 // is not, though it should be.
-func (s *Sink) parts(ctx context.Context, r *record, index int, b *batch) (parts []part) {
+func (s *Sink) parts(ctx context.Context, r *record.Record, index int, b *batch) (parts []part) {
 	switch r.Kind {
-	case recordIntent:
+	case record.KindIntent:
 		s.intents.see(r)
 		return nil
-	case recordOutcome:
+	case record.KindOutcome:
 	default:
 		return nil
 	}
