@@ -125,7 +125,7 @@ func (c *chain) locateWriter(r *record.Record) (standing, uint64) {
 
 // verify checks the signatures of a record that is next, and what else decides
 // whether it may stand there. A frame that has been opened with the session in
-// force has its own checked already. The error is a *recordError.
+// force has its own checked already. The error is a *record.Error.
 func (c *chain) verify(f *frame) error {
 	if f.session == nil || f.session != c.trust.session {
 		if f.session = nil; c.trust.session.routine(f.env) {
@@ -208,7 +208,7 @@ func (c *chain) advance(f *frame) error {
 }
 
 // signedBefore checks that a key of this ledger signed a record that is not
-// next: what nobody signed contradicts nobody. The error is a *recordError.
+// next: what nobody signed contradicts nobody. The error is a *record.Error.
 func (c *chain) signedBefore(f *frame) error {
 	if err := c.env.Parse(f.env); err != nil {
 		return err
@@ -251,7 +251,7 @@ func (c *chain) head() *record.Head {
 	return &record.Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}
 }
 
-// signer checks who signed a checkpoint. The error is a *recordError or, where
+// signer checks who signed a checkpoint. The error is a *record.Error or, where
 // no session that is known did, errNoSession.
 func (c *chain) signer(a *anchor) error {
 	var keys []ed25519.PublicKey

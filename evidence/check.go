@@ -116,7 +116,7 @@ func (c *checker) frame(f *frame) error {
 	return c.prove(f)
 }
 
-// acceptable returns a *recordError where a frame holds no record of this ledger
+// acceptable returns a *record.Error where a frame holds no record of this ledger
 // that may stand there at all. Signatures were checked before, or it is only
 // looked at whether there are some.
 func (c *checker) acceptable(f *frame) error {

@@ -206,7 +206,8 @@ func (c *checker) compare(a *anchor, size int64, sound bool) {
 			return // the bad frames may have been these records
 		}
 		if bad == nil && a.Size <= size+int64(len(c.window)) {
-			c.found(nil, record.DamageRewritten, "the first %d records, of which a signature covers %d, are not those that %s covers", a.Size, size, a.name)
+			c.found(nil, record.DamageRewritten, "the first %d records, of which a signature covers %d, are not those that %s covers",
+				a.Size, size, a.name)
 			return
 		}
 		unknown := ""

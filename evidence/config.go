@@ -31,7 +31,7 @@ type Config struct {
 	// one keeps its own; otherwise an existing one must have the same.
 	Ledger string
 
-	// Signing says what the session keys sign. If it is empty, SignRecords.
+	// Signing says what the session keys sign. If it is empty, record.SignRecords.
 	Signing record.Signing
 
 	// ReadOnly names the tools that have no side effects, as they were
@@ -46,7 +46,7 @@ type Config struct {
 	// Effects says how a call is treated that neither list names; "" is as if
 	// it had not been asked. It is called before each call, by any number of
 	// goroutines, and must not keep the call's Input. If it panics, or gives a
-	// word of its own, the call is treated as EffectsDurable. It may be nil.
+	// word of its own, the call is treated as record.EffectsDurable. It may be nil.
 	Effects func(middleware.Call) record.Effects
 
 	// Patience bounds how long a call waits for its intent to be durable. If it

@@ -25,7 +25,7 @@
 // them, and package collector takes them. A [Replica] is a ledger that is received
 // so, verified as it comes.
 //
-// A [Record] is an in-toto Statement in a DSSE envelope, signed with Ed25519, so
+// A [record.Record] is an in-toto Statement in a DSSE envelope, signed with Ed25519, so
 // that cosign, openssl or a short script verifies one as well. The envelopes are
 // the leaves of a Merkle tree, whose head is signed as a C2SP checkpoint: the
 // tools of transparency logs work on what [ExportTiles] writes. Records hold no

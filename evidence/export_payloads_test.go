@@ -2,7 +2,9 @@ package evidence
 
 import (
 	"context"
+	"errors"
 	"os"
+	"strings"
 
 	"example.com/safeconduct/evidence/record"
 )
@@ -27,7 +29,6 @@ func (p *PayloadStore) BreakSync(sync func(dir *os.Root) error) { p.s.sync = syn
 func (p *PayloadStore) Put(d record.Disclosure)                          { p.s.put(d.Commitment(), d) }
 func (p *PayloadStore) PutAs(commitment string, d record.Disclosure)     { p.s.put(commitment, d) }
 func (p *PayloadStore) Get(commitment string) (record.Disclosure, error) { return p.s.get(commitment) }
-func (p *PayloadStore) Flush(ctx context.Context) error                  { return p.s.flush(ctx) }
 func (p *PayloadStore) Close(ctx context.Context) error                  { return p.s.close(ctx) }
 func (p *PayloadStore) Stats() (kept, dropped uint64, bytes int64) {
 	return p.s.stats()
@@ -35,6 +36,15 @@ func (p *PayloadStore) Stats() (kept, dropped uint64, bytes int64) {
 func (p *PayloadStore) Err() error { return p.s.err() }
 func (p *PayloadStore) Erase(ctx context.Context, commitment string) (bool, error) {
 	return p.s.erase(ctx, commitment)
+}
+
+// Flush waits until all that was put before is written or dropped: an erasure, of
+// what was never there, comes after it, whether or not it succeeds.
+func (p *PayloadStore) Flush(ctx context.Context) error {
+	if _, err := p.s.erase(ctx, strings.Repeat("A", commitmentSize)); errors.Is(err, ErrClosed) {
+		return err
+	}
+	return ctx.Err()
 }
 
 // Waiting returns the bytes that wait for the disk.

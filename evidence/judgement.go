@@ -141,7 +141,7 @@ func (r *Replica) envelope(index uint64) (env []byte, err error) {
 	return env, err
 }
 
-// refused returns a *recordError as what it is to others.
+// refused returns a *record.Error as what it is to others.
 func refused(err error) error {
 	var bad *record.Error
 	errors.As(err, &bad)

@@ -291,7 +291,8 @@ func signedBy(env []byte, key ed25519.PublicKey) error {
 	if len(e.Signatures) == 0 {
 		return record.Errorf(record.DamageUnsigned, "no signature")
 	}
-	return record.Errorf(record.DamageUnknownKey, "signed by key %q, and not by %s", record.Clean(string(e.Signatures[0].KeyID), 64), record.KeyID(key))
+	return record.Errorf(record.DamageUnknownKey, "signed by key %q, and not by %s",
+		record.Clean(string(e.Signatures[0].KeyID), 64), record.KeyID(key))
 }
 
 // mend changes what a crash left: what no signature covers and an incomplete frame

@@ -47,7 +47,7 @@ type Payloads struct {
 	// it is zero, 1 GiB.
 	MaxBytes int64
 
-	// MaxContent bounds one content, in bytes of [Disclosure.Encoded], which is
+	// MaxContent bounds one content, in bytes of [record.Disclosure.Encoded], which is
 	// a third longer than the JSON in it. Larger ones are dropped, and counted.
 	// If it is zero, 1 MiB; it must not exceed 64 MiB.
 	MaxContent int
@@ -282,17 +282,7 @@ func (s *payloadStore) erase(ctx context.Context, commitment string) (existed bo
 	if err := checkCommitment(commitment); err != nil {
 		return false, fmt.Errorf("evidence: payload: %w", err)
 	}
-	return s.wait(ctx, payloadOp{commitment: commitment})
-}
-
-// flush waits until all that was put before is written or dropped.
-func (s *payloadStore) flush(ctx context.Context) error {
-	_, err := s.wait(ctx, payloadOp{})
-	return err
-}
-
-func (s *payloadStore) wait(ctx context.Context, op payloadOp) (existed bool, err error) {
-	op.done = make(chan payloadDone, 1)
+	op := payloadOp{commitment: commitment, done: make(chan payloadDone, 1)}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -357,7 +347,7 @@ func (s *payloadStore) run() {
 			d.err = ErrClosed
 		case op.done == nil:
 			size, d.err = s.keep(op.commitment, op.disclosure)
-		case op.commitment != "":
+		default:
 			d.existed, size, d.err = s.remove(op.commitment)
 		}
 		s.mu.Lock()

@@ -60,7 +60,7 @@ type TrustPolicy struct {
 
 // A LedgerPolicy says which root keys are trusted for one ledger.
 type LedgerPolicy struct {
-	Ledger string // its origin, as in [Record.Ledger]; not empty, no two the same
+	Ledger string // its origin, as in [record.Record.Ledger]; not empty, no two the same
 	Roots  []Root // at least one, no two with the same key
 }
 

@@ -258,7 +258,8 @@ func (p *parsedProof) open(proven *Proven) error {
 	case r.Time.Before(s.notBefore) || r.Time.After(s.notAfter):
 		return record.Errorf(record.DamageExpiredKey, "it is not within the time of its session")
 	case s.last != 0 && uint64(p.Index) >= s.last:
-		return record.Errorf(record.DamageExpiredKey, "the root key of its session is trusted up to record %d, and this is record %d", s.last, p.Index+1)
+		return record.Errorf(record.DamageExpiredKey,
+			"the root key of its session is trusted up to record %d, and this is record %d", s.last, p.Index+1)
 	}
 	proven.Record, proven.Subject, proven.Hash = r, f.subject, f.hash
 	return nil
@@ -274,7 +275,8 @@ func (p *parsedProof) checkHead() error {
 	case err != nil:
 		return fmt.Errorf("the checkpoint: %w", err)
 	case s.last != 0 && uint64(p.head.Size) > s.last:
-		return record.Errorf(record.DamageExpiredKey, "the root key of the checkpoint's session is trusted up to record %d, and it covers %d", s.last, p.head.Size)
+		return record.Errorf(record.DamageExpiredKey,
+			"the root key of the checkpoint's session is trusted up to record %d, and it covers %d", s.last, p.head.Size)
 	}
 	return nil
 }

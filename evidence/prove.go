@@ -65,7 +65,7 @@ type proofExtra struct {
 // envelope of the key.session in force where the record stands, which may be the
 // record itself; the last key.session is that of the session which signed the
 // checkpoint, and between stand the key.rotate records that lie between. Those
-// of disclosures are as [Disclosure.Encoded], by the names of their contents.
+// of disclosures are as [record.Disclosure.Encoded], by the names of their contents.
 //
 // The ledger is read through, and the proof is checked but for the root keys,
 // which a ledger does not hold. The error wraps [ErrNoRecord] or
@@ -81,7 +81,7 @@ func Prove(dir, id string, disclosures ...record.Disclosure) ([]byte, error) {
 }
 
 // Reveal returns what [Prove] does, with contents of the record from the
-// ledger's payload store, by their names: [ContentInput] and so on. So one
+// ledger's payload store, by their names: [record.ContentInput] and so on. So one
 // content of one record can be shown to somebody, and nothing else.
 //
 // The error wraps an [*ErasedError] where the content was erased, and
@@ -151,7 +151,8 @@ func (p *proving) prove(all bool, contents func(*record.Record) ([]record.Disclo
 	case p.record == nil:
 		return nil, ErrNoRecord
 	case p.index >= uint64(s.head.Size):
-		return nil, fmt.Errorf("%w: it is number %d, and the newest covers %d; the writer signs one about a second after a record, and when it is closed", ErrNotCovered, p.index+1, s.head.Size)
+		return nil, fmt.Errorf("%w: it is number %d, and the newest covers %d; the writer signs one about a second after a record, "+
+			"and when it is closed", ErrNotCovered, p.index+1, s.head.Size)
 	}
 	ds, err := contents(p.record)
 	if err != nil {

@@ -126,7 +126,10 @@ type queue struct {
 }
 
 func newQueue(limit, memory int) *queue {
-	return &queue{events: make([]event, 0, min(limit, minRoom)), limit: limit, memory: memory, wall: time.Now, began: time.Now(), urgent: make(chan struct{}, 1), insist: make(chan struct{}, 1), ending: make(chan struct{})}
+	return &queue{
+		events: make([]event, 0, min(limit, minRoom)), limit: limit, memory: memory, wall: time.Now, began: time.Now(),
+		urgent: make(chan struct{}, 1), insist: make(chan struct{}, 1), ending: make(chan struct{}),
+	}
 }
 
 // minRoom is for how many events there is room from the beginning. The writer

@@ -67,7 +67,7 @@ type Recorder struct {
 // against the newest checkpoint. What a crash leaves is cut off: an incomplete last
 // frame, and records that no signature covers, which nobody was told are durable.
 // Signed records that had gone to the overflow are taken over, an overflow with
-// others is set aside. The first record says all that; see [Recovered]. What else
+// others is set aside. The first record says all that; see [record.Recovered]. What else
 // is found wrong is an error that wraps [ErrDamaged], and nothing is written; so is
 // a ledger that another root key signed. Only as many signatures are checked as
 // cover all records: [Verify] looks at each. A ledger that cannot be continued can

@@ -32,7 +32,7 @@ func resendPath(dir, exporter string) string {
 
 // Resend has an exporter of the ledger in the directory dir send all records again,
 // from the first one on, those included that its sink refused for good: sinks know
-// by [Record.ID] what they have. It leaves a file beside the exporter's cursor, which
+// by [record.Record.ID] what they have. It leaves a file beside the exporter's cursor, which
 // is taken up within a minute, once what is under way has come to its end, or when
 // the ledger is opened again. So it may be called while the ledger is written, from
 // any process, and needs no key.

@@ -23,7 +23,7 @@ type frame struct {
 	record  *record.Record
 	signed  bool     // by a key that may
 	session *session // in force, the one that the record begins included
-	err     error    // a *recordError; there is no record then
+	err     error    // a *record.Error; there is no record then
 
 	from, to int  // env in its batch
 	done     bool // opened by the reader

@@ -83,6 +83,10 @@ func signWith(key crypto.Signer, pub ed25519.PublicKey, msg []byte) (sig []byte,
 	return sig, nil
 }
 
+func signatureBy(pub ed25519.PublicKey, sig []byte) record.Signature {
+	return record.Signature{KeyID: []byte(record.KeyID(pub)), Sig: sig}
+}
+
 // A handover is the event of one root key's handing over to the next.
 type handover struct{ next crypto.Signer }
 
@@ -198,7 +202,7 @@ func (w *writer) introduce(b *group, e *event) error {
 		if err != nil {
 			return err
 		}
-		b.single(payload, record.Signature{KeyID: []byte(record.KeyID(root)), Sig: before}, record.Signature{KeyID: []byte(record.KeyID(pub)), Sig: after})
+		b.single(payload, signatureBy(root, before), signatureBy(pub, after))
 		b.session = w.session
 		w.build.head, w.root = hash, next
 		return nil
@@ -214,7 +218,7 @@ func (w *writer) introduce(b *group, e *event) error {
 	if err != nil {
 		return err
 	}
-	b.single(payload, record.Signature{KeyID: []byte(record.KeyID(root)), Sig: sig})
+	b.single(payload, signatureBy(root, sig))
 	w.build.head, w.session, b.session = hash, s, s
 	return nil
 }

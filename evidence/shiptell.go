@@ -133,7 +133,8 @@ func (x *shipper) tell() {
 	if notice != nil {
 		x.tellBreaker(notice)
 	}
-	if n := len(x.cursor.Refused); n > 0 && x.telling == nil && !now.Before(x.recordAt) && (n > 1 || !now.Before(x.tellAt) || x.urgent.Load()) {
+	n := len(x.cursor.Refused)
+	if n > 0 && x.telling == nil && !now.Before(x.recordAt) && (n > 1 || !now.Before(x.tellAt) || x.urgent.Load()) {
 		x.tellRefusal(x.cursor.Refused[0])
 	}
 	if done := x.cursor.records(); now.Sub(x.said) >= sayEvery {

@@ -13,7 +13,7 @@ import (
 // taken all of them for good.
 //
 // Any error means that the same envelopes come again, alone or with others, as
-// they do after a restart: a Sink must recognise what it has by [Record.ID], and
+// they do after a restart: a Sink must recognise what it has by [record.Record.ID], and
 // raise an alarm where a writer and seq that it has come with another payload. An
 // error says more by methods that it, or an error that it wraps, has; [SinkError]
 // has them all:

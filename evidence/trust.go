@@ -114,7 +114,7 @@ func (s *session) routine(env []byte) bool {
 }
 
 // check judges the signatures of a routine envelope. It reports whether there is
-// one, and the error is a *recordError.
+// one, and the error is a *record.Error.
 func (s *session) check(e *record.Envelope) (signed bool, err error) {
 	for _, sig := range e.Signatures {
 		if string(sig.KeyID) != s.id {
@@ -129,7 +129,7 @@ func (s *session) check(e *record.Envelope) (signed bool, err error) {
 }
 
 // allows reports whether the session signs records of this kind. The error is a
-// *recordError.
+// *record.Error.
 func (s *session) allows(kind record.Kind, signed bool) error {
 	switch {
 	case kind != record.KindSession && kind != record.KindRotate:
@@ -293,7 +293,7 @@ func (t *trust) rotate(r *record.Record, roots []int) error {
 	return nil
 }
 
-// expired returns a *recordError where a root key may no longer, or not yet,
+// expired returns a *record.Error where a root key may no longer, or not yet,
 // sign r.
 func (t *trust) expired(root int, r *record.Record) error {
 	k := t.roots[root]

@@ -85,7 +85,7 @@ type Progress struct {
 // Report.Unsigned.
 //
 // A ledger may be verified while it is written. An incomplete frame at its end is
-// then no damage; it is [DamageTruncated] where the segments did not grow while
+// then no damage; it is [record.DamageTruncated] where the segments did not grow while
 // Verify looked: a crash left it, or somebody cut the end off.
 func Verify(dir string, opts VerifyOptions) (*Report, error) {
 	outside, err := opts.check()

@@ -571,7 +571,7 @@ func TestRead(t *testing.T) {
 		}
 		r, err := record.Parse(e.Envelope)
 		if err != nil || r.ID != e.Record.ID {
-			t.Errorf("ParseEnvelope: got %+v, %v", r, err)
+			t.Errorf("Parse: got %+v, %v", r, err)
 		}
 		if n++; n == 5 {
 			break
@@ -598,7 +598,7 @@ func TestRead(t *testing.T) {
 		}
 	}
 	if _, err := record.Parse([]byte("{}")); err == nil {
-		t.Error("ParseEnvelope: got no error")
+		t.Error("Parse: got no error")
 	}
 }
 

@@ -154,7 +154,8 @@ func (c *checker) broken(window []waiting, order []int) {
 	switch missing := int64(seq - q.record.Seq - 1); {
 	case missing == 0:
 		c.index, c.at = q.index, q.at
-		c.found(q.record, record.DamageEdited, "its hash is not the one that the record after it holds, which is signed or covered by a signature")
+		c.found(q.record, record.DamageEdited, "its hash is not the one that the record after it holds, "+
+			"which is signed or covered by a signature")
 	case missing > int64(head.torn):
 		c.index, c.at = head.index, head.at
 		c.found(head.record, record.DamageRemoved, "%d records before this one are missing", missing)

@@ -2,7 +2,7 @@ package record
 
 import "fmt"
 
-// A Damage says what is wrong with a ledger.
+// A Damage says what is wrong with a record, or with a ledger of them.
 type Damage string
 
 // The kinds of damage.

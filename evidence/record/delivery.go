@@ -6,7 +6,7 @@ import (
 )
 
 // A Refusal says which records a sink refused for good. They are in the ledger,
-// and are not sent again by themselves: see [Resend].
+// and are not sent again by themselves.
 type Refusal struct {
 	Count    uint64   `json:"count"`           // of the records
 	Error    []string `json:"error,omitempty"` // classes of what the sink returned, outermost first; never messages
@@ -32,7 +32,7 @@ type Breaker struct {
 // MaxRanges bounds the ranges of one [Refusal].
 const MaxRanges = 64
 
-// Validate returns what makes no sense of the refusal, nil if nothing does.
+// Validate returns what makes no sense in the refusal, nil if all does.
 func (f *Refusal) Validate() error {
 	if !IsExporterName(f.Exporter) || f.Count == 0 || len(f.Ranges) == 0 || len(f.Ranges) > MaxRanges {
 		return errors.New("refused without count, exporter or ranges, or with too many")
@@ -57,8 +57,8 @@ func (b *Breaker) validate() error {
 	return nil
 }
 
-// AboutDelivery reports whether records of the kind are about shipping. That they
-// are refused is not recorded: there would be no end to it.
+// AboutDelivery reports whether records of the kind are about shipping records. That
+// a sink refuses those is not recorded: there would be no end to it.
 func (k Kind) AboutDelivery() bool { return k == KindDeliveryFailed || k == KindBreaker }
 
 // IsExporterName reports whether s can name an exporter: lower-case letters,

@@ -41,21 +41,28 @@ func (d Disclosure) Commitment() string {
 // of each kind of call looks like. What d claims is proved only by its
 // Commitment standing in a verified record.
 func (d Disclosure) Open() (name string, value []byte, err error) {
+	if name, value, err = d.open(); err != nil {
+		return "", nil, fmt.Errorf("record: disclosure: %w", err)
+	}
+	return name, value, nil
+}
+
+func (d Disclosure) open() (name string, value []byte, err error) {
 	data, err := base64.RawURLEncoding.Strict().DecodeString(d.Encoded)
 	if err != nil {
-		return "", nil, fmt.Errorf("evidence: disclosure: %w", err)
+		return "", nil, err
 	}
 	var parts []jsontext.Value
 	if err := json.Unmarshal(data, &parts); err != nil || len(parts) != 3 {
-		return "", nil, errors.New("evidence: disclosure: not an array of salt, name and value")
+		return "", nil, errors.New("not an array of salt, name and value")
 	}
 	if err := json.Unmarshal(parts[1], &name); err != nil {
-		return "", nil, errors.New("evidence: disclosure: the name is not a string")
+		return "", nil, errors.New("the name is not a string")
 	}
 	return name, parts[2], nil
 }
 
-// Content returns the content of a record by its name, nil where it has none.
+// Content returns a content by its name, nil where the record has none of that name.
 func (r *Record) Content(name string) *Content {
 	switch name {
 	case ContentInput:
@@ -68,12 +75,12 @@ func (r *Record) Content(name string) *Content {
 	return nil
 }
 
-// OpenIn returns what [Disclosure.Open] does, if d opens a commitment of the
-// record.
+// OpenIn returns what [Disclosure.Open] does, if d opens a commitment of the record.
+// It does not look at d.Record.
 func (d Disclosure) OpenIn(r *Record) (name string, value []byte, err error) {
-	name, value, err = d.Open()
+	name, value, err = d.open()
 	if err != nil {
-		return "", nil, err
+		return "", nil, fmt.Errorf("disclosure: %w", err)
 	}
 	c := r.Content(name)
 	if c == nil {

@@ -9,10 +9,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// appendPayload appends the canonical form (RFC 8785) of the statement about s in
-// r, whose strings are valid UTF-8. It is what reflection would make of the types
-// in a third of the time: members stand in the order of their names, and those
-// that do not apply are left out.
+// AppendPayload appends the payload of a record about s to dst: an in-toto Statement
+// in canonical form (RFC 8785). The strings of r must be valid UTF-8. Members stand
+// in the order of their names, and those that do not apply are left out: it is what
+// reflection makes of the types, in a third of the time.
 func AppendPayload(dst []byte, s Subject, r *Record) []byte {
 	e := encoder{dst}
 	e.raw(`{"_type":"` + StatementType + `","predicate":`)

@@ -11,9 +11,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Parse parses one record out of its envelope, as a sink gets it. It checks that
-// the record is of this version and in canonical form, and NO signature. The
-// error wraps an [*Error].
+// Parse parses the record in an envelope, as a sink gets it. It checks that the
+// record is of this version and in canonical form, and NO signature. Its errors
+// wrap an [*Error].
 func Parse(data []byte) (*Record, error) {
 	var e Envelope
 	err := e.Parse(data)
@@ -26,26 +26,29 @@ func Parse(data []byte) (*Record, error) {
 	return nil, fmt.Errorf("record: %w", err)
 }
 
-// An envelope is a DSSE envelope v1.0.2 in the one form that this package
-// writes: members in this order, no white space, standard base64. It may be
-// parsed into again and again, and keeps its memory.
+// An Envelope is a signed payload: a DSSE envelope v1.0.2 in the one form that
+// [AppendEnvelope] gives it, with the members payload, payloadType and signatures
+// in this order, no white space, and standard base64. One Envelope can parse any
+// number of them, one after the other, and uses its memory again.
 type Envelope struct {
 	Payload    []byte
 	Signatures []Signature
-	PAE        []byte // what is signed; it ends in the payload
-	sigs       []byte // the memory of the signatures
-	again      []byte // that of the payload's canonical form
+	PAE        []byte // what is signed, as [AppendPAE] gives it; it ends in the payload
+
+	sigs  []byte // the memory of the signatures
+	again []byte // that of the payload's canonical form
 }
 
+// A Signature is one signature of an [Envelope].
 type Signature struct {
-	KeyID []byte
+	KeyID []byte // as [KeyID] gives it: a hint
 	Sig   []byte
 }
 
 // maxSignatures bounds the signatures of one record: those of a rotation.
 const maxSignatures = 2
 
-// appendPAE appends what is signed: DSSE's pre-authentication encoding of the
+// AppendPAE appends what is signed to dst: DSSE's pre-authentication encoding of a
 // payload and its type.
 func AppendPAE(dst, payload []byte) []byte {
 	return append(appendPAEHead(dst, len(payload)), payload...)
@@ -61,7 +64,7 @@ func appendPAEHead(dst []byte, payload int) []byte {
 	return append(dst, ' ')
 }
 
-// AppendEnvelope appends the envelope of a payload with the signatures.
+// AppendEnvelope appends the envelope of a payload with the signatures to dst.
 func AppendEnvelope(dst, payload []byte, sigs ...Signature) []byte {
 	dst = append(dst, beforePayload...)
 	dst = base64.StdEncoding.AppendEncode(dst, payload)
@@ -79,28 +82,28 @@ func AppendEnvelope(dst, payload []byte, sigs ...Signature) []byte {
 	return append(dst, afterSignatures...)
 }
 
-// envelopeSize returns how long the envelope of a payload of so many bytes is,
-// with so many signatures under a [KeyID] each.
+// EnvelopeSize returns how many bytes [AppendEnvelope] appends: for the length of a
+// payload and the number of signatures, each of which names its key by a [KeyID].
 func EnvelopeSize(payload, signatures int) int {
 	return len(beforePayload+beforeType+PayloadType+beforeSignatures+afterSignatures) +
 		base64.StdEncoding.EncodedLen(payload) + signatures*sizeOfSignature + max(signatures-1, 0)
 }
 
-// sizeOfSignature is how long a signature is in an envelope.
+// What a signature takes in an envelope, in bytes.
 const (
 	keyIDSize       = 2 * sha256.Size
 	sigSize         = (ed25519.SignatureSize + 2) / 3 * 4 // in base64
 	sizeOfSignature = len(beforeKeyID) + keyIDSize + len(beforeSig) + sigSize + len(afterSig)
 )
 
-// endsUnsigned reports whether an envelope ends as one without signatures does.
-// It is cheap, and looks at nothing else.
+// EndsUnsigned reports whether an envelope ends like one without signatures. It is
+// cheap, and looks at nothing else of it.
 func EndsUnsigned(env []byte) bool {
 	return bytes.HasSuffix(env, []byte(beforeSignatures+afterSignatures))
 }
 
-// endsSignedBy reports whether an envelope ends as one does whose only signature
-// names the key with an ID. It is cheap, and looks at nothing else.
+// EndsSignedBy reports whether an envelope ends like one whose only signature names
+// the key with an ID. It is cheap, and looks at nothing else of it.
 func EndsSignedBy(env []byte, keyID string) bool {
 	const before, after = beforeSignatures + beforeKeyID, sigSize + len(afterSig+afterSignatures)
 	n := len(before) + len(keyID) + len(beforeSig) + after
@@ -122,9 +125,9 @@ const (
 	afterSignatures  = `]}`
 )
 
-// parse parses an envelope, which has exactly one encoding. It looks at no
-// signature. What it leaves in e is valid until data changes or e is parsed into
-// again. Its errors are *recordErrors.
+// Parse parses an envelope, which has exactly one encoding. It looks at no
+// signature, and not into the payload: see [Envelope.Record]. What it leaves in e
+// is valid until data changes or e parses another one. Its errors are [*Error]s.
 func (e *Envelope) Parse(data []byte) error {
 	if len(data) > MaxEnvelope {
 		return Errorf(DamageMalformed, "envelope of %d bytes", len(data))
@@ -143,9 +146,9 @@ func (e *Envelope) Parse(data []byte) error {
 	return Errorf(DamageMalformed, "the envelope is not JSON")
 }
 
-// Record parses the payload as [ParsePayload] does, and refuses more signatures
-// than are due, so that a record has one envelope: two of a key.rotate, one of
-// any other kind. Its errors are [*Error]s.
+// Record parses the payload as [ParsePayload] does. It refuses more signatures than
+// are due, two of a key.rotate and one of any other kind, so that a record has one
+// envelope. Its errors are [*Error]s.
 func (e *Envelope) Record() (Subject, *Record, error) {
 	s, r, err := parsePayload(e.Payload, &e.again)
 	if err != nil {

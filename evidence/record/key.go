@@ -21,17 +21,21 @@ func KeyID(pub ed25519.PublicKey) string {
 	return hex.EncodeToString(id[:])
 }
 
+// MarshalKey returns the PKIX form of a key, as a record holds it. It panics if pub
+// is not as long as an Ed25519 key is.
 func MarshalKey(pub ed25519.PublicKey) []byte {
 	if len(pub) != ed25519.PublicKeySize {
-		panic(fmt.Sprintf("evidence: an Ed25519 public key has %d bytes, not %d", ed25519.PublicKeySize, len(pub)))
+		panic(fmt.Sprintf("record: an Ed25519 public key has %d bytes, not %d", ed25519.PublicKeySize, len(pub)))
 	}
 	der, err := x509.MarshalPKIXPublicKey(pub)
 	if err != nil {
-		panic("evidence: " + err.Error()) // cannot be: the length is right
+		panic("record: " + err.Error()) // cannot be: the length is right
 	}
 	return der
 }
 
+// ParseKey parses the PKIX form of an Ed25519 key. The error reads on from the name
+// of what is parsed: "is not a PKIX key".
 func ParseKey(der []byte) (ed25519.PublicKey, error) {
 	key, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {

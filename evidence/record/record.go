@@ -19,7 +19,8 @@ const (
 	MaxEnvelope   = 65_535                            // bytes of a signed record, as in C2SP entry bundles
 )
 
-const Version = 1 // Record.Version
+// Version is the version of the schema, as in Record.Version.
+const Version = 1
 
 // A Kind says what a [Record] reports.
 type Kind string
@@ -414,7 +415,7 @@ func (h Hash) AppendText(b []byte) ([]byte, error) { return hex.AppendEncode(b, 
 // UnmarshalText sets h from its text.
 func (h *Hash) UnmarshalText(text []byte) error {
 	if len(text) != hex.EncodedLen(len(h)) {
-		return errors.New("evidence: a digest is 64 hexadecimal digits")
+		return errors.New("record: a digest is 64 hexadecimal digits")
 	}
 	_, err := hex.Decode(h[:], text)
 	return err
