@@ -34,22 +34,23 @@ const depsPolicy = `
 	schema/repair: internal/strictjson github.com/go-json-experiment/json
 	schema: middleware internal/foreign internal/strictjson schema/repair schema/internal/phrase github.com/santhosh-tekuri/jsonschema/v5 github.com/google/jsonschema-go
 	evidence/record: github.com/go-json-experiment/json
+	evidence/trust: evidence/record internal/osfile github.com/go-json-experiment/json
 	evidence/internal/tiles: internal/osfile golang.org/x/mod
-	evidence: middleware internal/foreign internal/delivery internal/osfile evidence/record evidence/internal/tiles github.com/go-json-experiment/json github.com/google/uuid
+	evidence: middleware internal/foreign internal/delivery internal/osfile evidence/record evidence/trust evidence/internal/tiles github.com/go-json-experiment/json github.com/google/uuid
 	evidence/evidencetest: evidence
-	evidence/collector: evidence evidence/record internal/osfile github.com/go-json-experiment/json
+	evidence/collector: evidence evidence/record evidence/trust internal/osfile github.com/go-json-experiment/json
 	evidence/httpsink: evidence internal/delivery
 	adapters/adaptertest: middleware
 	adapters/aitracer: evidence/record internal/foreign internal/delivery
 	adapters/langchaingo: middleware internal/foreign internal/strictjson github.com/tmc/langchaingo
-	cmd/safeconduct: evidence evidence/record evidence/collector github.com/spf13/cobra
-	examples/quickstart: middleware gates schema evidence adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
+	cmd/safeconduct: evidence evidence/record evidence/trust evidence/collector github.com/spf13/cobra
+	examples/quickstart: middleware gates schema evidence evidence/trust adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/existing-app: gates adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/custom-gate: middleware
 	examples/own-loop: middleware gates
 	examples/streaming: middleware gates schema adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/structured-output: middleware gates schema adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
-	examples/telemetry: gates evidence evidence/collector evidence/httpsink adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
+	examples/telemetry: gates evidence evidence/trust evidence/collector evidence/httpsink adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 	examples/budget: middleware gates adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
 `
 

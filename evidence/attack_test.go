@@ -10,6 +10,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/trust"
 )
 
 // An attack is what somebody does to a ledger, or a ledger that nobody has done
@@ -21,7 +22,7 @@ type attack struct {
 	roots  []ed25519.PrivateKey // the keys that are trusted; that of the forger if nil
 	origin string               // that is asked for
 	given  [][]byte             // checkpoints from elsewhere
-	policy *evidence.TrustPolicy
+	policy *trust.Policy
 	want   record.Damage // "" if it is intact
 	record uint64        // the first bad one
 	check  func(r *evidence.Report) bool
@@ -409,8 +410,8 @@ func keyAttacks(t testing.TB) []attack {
 	proven := func(n uint64) func(r *evidence.Report) bool {
 		return func(r *evidence.Report) bool { return r.Proven == n }
 	}
-	window := func(roots ...evidence.Root) *evidence.TrustPolicy {
-		return &evidence.TrustPolicy{Ledgers: []evidence.LedgerPolicy{{Ledger: "prod", Roots: roots}}}
+	window := func(roots ...trust.Root) *trust.Policy {
+		return &trust.Policy{Ledgers: []trust.Ledger{{Origin: "prod", Roots: roots}}}
 	}
 	one, two := public(testKey(1)), public(testKey(2))
 	forgedTree := made(func(f *forger) {
@@ -443,11 +444,11 @@ func keyAttacks(t testing.TB) []attack {
 		{name: "renewal-removed", ledger: bare(slices.Delete(slices.Clone(renewed.envs), 5, 6)...), want: record.DamageUnknownKey, record: 6},
 		{name: "tree-of-another-ledger", ledger: forgedTree.ledger(), want: record.DamageRewritten, record: 6},
 		{name: "cut-before-the-session-of-an-anchor", ledger: bare(reopened.envs[:5]...), given: [][]byte{reopened.checkpoint()}, want: record.DamageRolledBack, record: 5},
-		{name: "intact-policy", ledger: rotated.ledger(), policy: window(evidence.Root{Key: one, NotAfter: dayOne.Add(time.Hour)}, evidence.Root{Key: two, NotBefore: dayOne})},
-		{name: "policy-not-after", ledger: rotated.ledger(), policy: window(evidence.Root{Key: one, NotAfter: dayOne.Add(-time.Hour)}, evidence.Root{Key: two}), want: record.DamageExpiredKey, record: 1},
-		{name: "policy-not-before", ledger: rotated.ledger(), policy: window(evidence.Root{Key: one}, evidence.Root{Key: two, NotBefore: dayOne.Add(time.Hour)}), want: record.DamageExpiredKey, record: 6},
-		{name: "policy-revoked-before-a-session", ledger: reopened.ledger(), policy: window(evidence.Root{Key: one, LastRecord: 5}), want: record.DamageExpiredKey, record: 6},
-		{name: "policy-revoked-within-a-session", ledger: reopened.ledger(), policy: window(evidence.Root{Key: one, LastRecord: 8}), want: record.DamageExpiredKey, record: 9},
+		{name: "intact-policy", ledger: rotated.ledger(), policy: window(trust.Root{Key: one, NotAfter: dayOne.Add(time.Hour)}, trust.Root{Key: two, NotBefore: dayOne})},
+		{name: "policy-not-after", ledger: rotated.ledger(), policy: window(trust.Root{Key: one, NotAfter: dayOne.Add(-time.Hour)}, trust.Root{Key: two}), want: record.DamageExpiredKey, record: 1},
+		{name: "policy-not-before", ledger: rotated.ledger(), policy: window(trust.Root{Key: one}, trust.Root{Key: two, NotBefore: dayOne.Add(time.Hour)}), want: record.DamageExpiredKey, record: 6},
+		{name: "policy-revoked-before-a-session", ledger: reopened.ledger(), policy: window(trust.Root{Key: one, LastRecord: 5}), want: record.DamageExpiredKey, record: 6},
+		{name: "policy-revoked-within-a-session", ledger: reopened.ledger(), policy: window(trust.Root{Key: one, LastRecord: 8}), want: record.DamageExpiredKey, record: 9},
 		{name: "intact-checkpoints-only", ledger: plain.ledger(), check: func(r *evidence.Report) bool { return r.Records == 5 }},
 		{name: "intact-checkpoints-then-a-session", ledger: bare(unsigned(func(f *forger) { f.open() }).envs...)},
 		{name: "intact-checkpoints-elsewhere", ledger: bare(plain.envs...), given: [][]byte{before}},

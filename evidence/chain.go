@@ -28,7 +28,7 @@ type chain struct {
 	mono   time.Duration
 
 	spans  map[string]span // of the writers that have ended
-	trust  *trust
+	keys   *keyring
 	reigns []reign
 
 	ahead []*anchor        // checkpoints of more records than there are, in order
@@ -61,7 +61,7 @@ func (s span) index(seq uint64) uint64 {
 }
 
 func newChain(origin string, roots []rootKey) chain {
-	return chain{origin: origin, trust: newTrust(origin, roots), env: new(record.Envelope)}
+	return chain{origin: origin, keys: newKeyring(origin, roots), env: new(record.Envelope)}
 }
 
 // A standing is how a record stands to those that are there.
@@ -127,9 +127,9 @@ func (c *chain) locateWriter(r *record.Record) (standing, uint64) {
 // whether it may stand there. A frame that has been opened with the session in
 // force has its own checked already. The error is a *record.Error.
 func (c *chain) verify(f *frame) error {
-	if f.session == nil || f.session != c.trust.session {
-		if f.session = nil; c.trust.session.routine(f.env) {
-			f.session = c.trust.session
+	if f.session == nil || f.session != c.keys.session {
+		if f.session = nil; c.keys.session.routine(f.env) {
+			f.session = c.keys.session
 			if f.open(c.env); f.err != nil {
 				return f.err
 			}
@@ -143,7 +143,7 @@ func (c *chain) verify(f *frame) error {
 // introduce checks a record that a root key must have signed, and goes on to the
 // session that it begins.
 func (c *chain) introduce(f *frame) error {
-	t := *c.trust
+	t := *c.keys
 	if !c.alone {
 		t.known, c.reigns = maps.Clone(t.known), slices.Clip(c.reigns)
 	}
@@ -154,13 +154,13 @@ func (c *chain) introduce(f *frame) error {
 	if f.record.Kind == record.KindSession {
 		c.reigns = append(c.reigns, reign{t.session, c.records + 1})
 	}
-	c.trust = &t
+	c.keys = &t
 	return nil
 }
 
 // bounds checks the times of a record that is next, and the end of its session.
 func (c *chain) bounds(r *record.Record) error {
-	s := c.trust.session
+	s := c.keys.session
 	switch {
 	case r.Writer == c.writer && r.Mono < c.mono:
 		return record.Errorf(record.DamageInconsistent, "the monotonic clock steps back")
@@ -232,10 +232,10 @@ func (c *chain) signedBefore(f *frame) error {
 // key returns the key with an ID that signs or has signed in this ledger, nil
 // where there is none.
 func (c *chain) key(id string) ed25519.PublicKey {
-	if s := c.trust.known[id]; s != nil && s.refused == "" {
+	if s := c.keys.known[id]; s != nil && s.refused == "" {
 		return s.key
 	}
-	for _, root := range c.trust.roots {
+	for _, root := range c.keys.roots {
 		if root.id == id {
 			return root.Key
 		}

@@ -10,6 +10,7 @@ import (
 
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/internal/osfile"
 )
 
 // A Checkpoint is the newest signed head of a ledger, and what tools that know
@@ -94,8 +95,8 @@ func readCheckpoint(dir string) ([]byte, error) {
 // readSigned reads the file of a checkpoint. One that is too long is cut, and
 // then is none. Errors name the file without its directory.
 func readSigned(path string) ([]byte, error) {
-	f, _, err := openRegular(path, true)
-	if errors.Is(err, errNotRegular) {
+	f, _, err := osfile.OpenRegular(path, true)
+	if errors.Is(err, osfile.ErrNotRegular) {
 		err = fmt.Errorf("%w: move away what is in its place", err)
 	}
 	if err != nil {
@@ -104,7 +105,7 @@ func readSigned(path string) ([]byte, error) {
 	defer func() { _ = f.Close() }() // only read
 	data, err := io.ReadAll(io.LimitReader(f, maxCheckpoint+1))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Base(path), unwrapPath(err))
+		return nil, fmt.Errorf("%s: %w", filepath.Base(path), osfile.WithoutPath(err))
 	}
 	return data, nil
 }

@@ -75,7 +75,7 @@ func (c *claim) take(path string, flag int) (*os.File, error) {
 
 // holder says who has the ledger.
 func (c *claim) holder() string {
-	f, _, err := openRegular(filepath.Join(c.dir, lockName), false)
+	f, _, err := osfile.OpenRegular(filepath.Join(c.dir, lockName), false)
 	if err != nil {
 		return "its file " + lockName + " was removed, and its writer is there"
 	}

@@ -16,6 +16,7 @@ import (
 
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/internal/osfile"
 )
 
 const (
@@ -116,7 +117,7 @@ func parseCursor(b, key []byte) (*shipCursor, error) {
 // error, none that is one of the ledger, which is durable up to end and has so
 // many records.
 func loadCursor(dir, exporter, ledger string, key []byte, end place, records uint64) (*shipCursor, error) {
-	f, info, err := openRegular(cursorPath(dir, exporter), true)
+	f, info, err := osfile.OpenRegular(cursorPath(dir, exporter), true)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -129,7 +130,7 @@ func loadCursor(dir, exporter, ledger string, key []byte, end place, records uin
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxCursor))
 	if err != nil {
-		return nil, unwrapPath(err)
+		return nil, osfile.WithoutPath(err)
 	}
 	c, err := parseCursor(b, key)
 	switch {
@@ -150,7 +151,7 @@ func (c *shipCursor) check(dir string) error {
 		return nil // it went back to the beginning
 	}
 	other := errors.New("the record before it is another")
-	f, _, err := openRegular(segmentPath(dir, c.Segment), true)
+	f, _, err := osfile.OpenRegular(segmentPath(dir, c.Segment), true)
 	if err != nil {
 		return err
 	}
@@ -160,7 +161,7 @@ func (c *shipCursor) check(dir string) error {
 	}
 	frame := make([]byte, c.Offset-c.LastAt)
 	if _, err := f.ReadAt(frame, c.LastAt); err != nil {
-		return unwrapPath(err)
+		return osfile.WithoutPath(err)
 	}
 	if leafOf(frame[frameHeader:]) != c.Last {
 		return other

@@ -13,7 +13,7 @@
 //
 // Without a root key in [Config] a new one is made, which Recorder.PublicKey
 // returns the public half of; a ledger that is to be continued needs one from
-// [LoadKey], or from a device that is a crypto.Signer.
+// [trust.LoadKey], or from a device that is a crypto.Signer.
 //
 // [Verify] checks a ledger against the root keys that the caller trusts, and
 // checkpoints that the caller kept, and says which record is the first bad one

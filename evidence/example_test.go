@@ -12,6 +12,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/trust"
 	"example.com/safeconduct/middleware"
 )
 
@@ -69,10 +70,10 @@ func ExampleOpen() {
 	ctx := context.Background()
 
 	path := filepath.Join(dir, "key")
-	key, err := evidence.LoadKey(path)
+	key, err := trust.LoadKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if key, err = evidence.GenerateKey(); err == nil {
-			err = evidence.WriteKey(path, key)
+		if key, err = trust.GenerateKey(); err == nil {
+			err = trust.WriteKey(path, key)
 		}
 	}
 	if err != nil {
@@ -95,15 +96,6 @@ func ExampleOpen() {
 	// Output:
 	// billing-agent 1
 	// billing-agent 1
-}
-
-func ExampleGenerateKey() {
-	key, err := evidence.GenerateKey()
-	if err != nil {
-		panic(err)
-	}
-	fmt.Println(len(record.KeyID(key.Public().(ed25519.PublicKey))))
-	// Output: 64
 }
 
 // Verify says which record was tampered with, and goes on after it.
@@ -260,8 +252,8 @@ func ExampleOpenReplica() {
 
 	replica, err := evidence.OpenReplica(filepath.Join(tmp, "elsewhere"), evidence.ReplicaConfig{
 		Ledger: "prod",
-		Policy: &evidence.TrustPolicy{Ledgers: []evidence.LedgerPolicy{
-			{Ledger: "prod", Roots: []evidence.Root{{Key: recorder.PublicKey()}}},
+		Policy: &trust.Policy{Ledgers: []trust.Ledger{
+			{Origin: "prod", Roots: []trust.Root{{Key: recorder.PublicKey()}}},
 		}},
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/internal/osfile"
 )
 
 // ExportEnvelopes writes the signed records of the ledger in dir, each as one
@@ -101,7 +102,7 @@ func exportTiles(out, dir string) (_ *Checkpoint, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return cp, writeNew(filepath.Join(out, checkpointName), s.head.note, exportMode)
+	return cp, osfile.WriteNew(filepath.Join(out, checkpointName), s.head.note, exportMode)
 }
 
 const exportMode = 0o644

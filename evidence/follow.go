@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/internal/osfile"
 )
 
 // followEvery is how often Follow looks for more.
@@ -97,7 +98,7 @@ func (f *follower) catchUp(ctx context.Context) error {
 
 // segment yields the rest of a segment. The last one may still grow.
 func (f *follower) segment(ctx context.Context, last bool) error {
-	file, info, err := openRegular(segmentPath(f.dir, f.at.segment), true)
+	file, info, err := osfile.OpenRegular(segmentPath(f.dir, f.at.segment), true)
 	if err != nil {
 		return err
 	}

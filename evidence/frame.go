@@ -10,6 +10,7 @@ import (
 	"io"
 
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/internal/osfile"
 )
 
 // A segment file is a line that says what it is, then frames:
@@ -97,7 +98,7 @@ func newFrameReaderAt(f io.ReadSeeker, offset int64) (*frameReader, error) {
 		return newFrameReader(f)
 	}
 	if _, err := f.Seek(offset, io.SeekStart); err != nil {
-		return nil, unwrapPath(err)
+		return nil, osfile.WithoutPath(err)
 	}
 	return &frameReader{r: bufio.NewReaderSize(f, 2*(frameHeader+record.MaxEnvelope)), off: offset}, nil
 }

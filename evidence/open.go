@@ -12,6 +12,7 @@ import (
 
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/internal/osfile"
 )
 
 // A found is what a ledger holds when it is opened to be continued.
@@ -360,7 +361,7 @@ func (r *reopening) clearSpill(s *store) error {
 
 // measureFile returns how long a file is and what it hashes to.
 func measureFile(path string) (*record.Aside, error) {
-	f, _, err := openRegular(path, true)
+	f, _, err := osfile.OpenRegular(path, true)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/trust"
 	"example.com/safeconduct/internal/osfile"
 )
 
@@ -53,7 +54,6 @@ const (
 	payloadHeader = payloadMagic + "v1\n"
 	payloadTemp   = "new" // the file that is being written, in each XX; no commitment
 
-	payloadKeySize   = 32
 	payloadOverhead  = 12 + 16                   // nonce and tag
 	payloadLimit     = 64 << 20                  // of Payloads.MaxContent
 	payloadFileLimit = payloadLimit + (64 << 10) // of a file that is read
@@ -62,8 +62,8 @@ const (
 )
 
 func checkPayloadKey(key []byte) error {
-	if len(key) != payloadKeySize {
-		return fmt.Errorf("the key has %d bytes, not %d", len(key), payloadKeySize)
+	if len(key) != trust.PayloadKeySize {
+		return fmt.Errorf("the key has %d bytes, not %d", len(key), trust.PayloadKeySize)
 	}
 	return nil
 }
@@ -86,7 +86,7 @@ func payloadPath(dir, commitment string) (string, error) {
 }
 
 func payloadCipher(key []byte, commitment string) (cipher.AEAD, error) {
-	own, err := hkdf.Key(sha256.New, key, nil, payloadHeader+commitment, payloadKeySize)
+	own, err := hkdf.Key(sha256.New, key, nil, payloadHeader+commitment, trust.PayloadKeySize)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func readPayload(dir string, key []byte, commitment string) (record.Disclosure, 
 	}
 	data, err := readPayloadFile(dir, commitment)
 	if err != nil {
-		return record.Disclosure{}, fmt.Errorf("evidence: payload %s: %w", path, unwrapPath(err))
+		return record.Disclosure{}, fmt.Errorf("evidence: payload %s: %w", path, osfile.WithoutPath(err))
 	}
 	d, err := unsealPayload(data, key, commitment)
 	if err != nil {
@@ -243,7 +243,7 @@ func (s *payloadStore) keep(commitment string, d record.Disclosure) (grown int64
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("evidence: payload %s: %w", path, unwrapPath(err))
+			err = fmt.Errorf("evidence: payload %s: %w", path, osfile.WithoutPath(err))
 		}
 	}()
 	plain, sealed, err := sealPayload(s.plain[:0], s.sealed[:0], s.key, commitment, d)
@@ -327,7 +327,7 @@ func (s *payloadStore) remove(commitment string) (existed bool, grown int64, err
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("evidence: payload %s: erase: %w", path, unwrapPath(err))
+			err = fmt.Errorf("evidence: payload %s: erase: %w", path, osfile.WithoutPath(err))
 		}
 	}()
 	root, err := openPayloadRoot(s.dir)
@@ -362,7 +362,7 @@ func (s *payloadStore) remove(commitment string) (existed bool, grown int64, err
 	}
 	// Even where there is nothing: a call before may have failed just here.
 	if err := s.sync(shard); err != nil {
-		return existed, grown, fmt.Errorf("removed, but perhaps not for good: %w", unwrapPath(err))
+		return existed, grown, fmt.Errorf("removed, but perhaps not for good: %w", osfile.WithoutPath(err))
 	}
 	return existed, grown, nil
 }

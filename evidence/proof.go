@@ -85,7 +85,7 @@ func verifyProof(proof []byte, opts *VerifyOptions) (*Proven, error) {
 	if opts.Ledger != "" && p.head.Origin != opts.Ledger {
 		return nil, fmt.Errorf("%w: it is of the ledger %q", ErrNotProven, record.Brief(p.head.Origin))
 	}
-	proven, err := p.judge(newTrust(p.head.Origin, roots))
+	proven, err := p.judge(newKeyring(p.head.Origin, roots))
 	if err == nil {
 		err = p.agree(outside)
 	}
@@ -165,7 +165,7 @@ func (p *parsedProof) parseExtra() error {
 
 // judge checks all that the proof claims. Without a trust it takes the sessions
 // as they are.
-func (p *parsedProof) judge(t *trust) (*Proven, error) {
+func (p *parsedProof) judge(t *keyring) (*Proven, error) {
 	proven := &Proven{
 		Index:      uint64(p.Index),
 		Checkpoint: record.TreeHead{Records: uint64(p.head.Size), Root: record.Hash(p.head.Root)},
@@ -195,7 +195,7 @@ func (p *parsedProof) judge(t *trust) (*Proven, error) {
 }
 
 // introduce checks a statement about keys, and takes its session, if it is one.
-func (p *parsedProof) introduce(t *trust, i int, env []byte) (*frame, error) {
+func (p *parsedProof) introduce(t *keyring, i int, env []byte) (*frame, error) {
 	f := &frame{env: env}
 	if t == nil {
 		if f.open(&p.env); f.err == nil && f.record.Kind == record.KindSession {

@@ -17,6 +17,7 @@ import (
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/trust"
 	"github.com/transparency-dev/formats/proof"
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -180,7 +181,7 @@ func TestVerifyProofRefuses(t *testing.T) {
 		t.Errorf("got %s, want %s", got.Contents, want)
 	}
 
-	forged, err := evidence.GenerateKey()
+	forged, err := trust.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +293,7 @@ func TestVerifyProofOptions(t *testing.T) {
 	for name, opts := range map[string]evidence.VerifyOptions{
 		"no key":                   {},
 		"a short key":              {Keys: []ed25519.PublicKey{{1}}},
-		"a policy of other ledger": {Policy: &evidence.TrustPolicy{Ledgers: []evidence.LedgerPolicy{{Ledger: "other"}}}},
+		"a policy of other ledger": {Policy: &trust.Policy{Ledgers: []trust.Ledger{{Origin: "other"}}}},
 		"no checkpoint":            {Keys: bothKeys.Keys, Checkpoints: [][]byte{[]byte("hello")}},
 	} {
 		if _, err := evidence.VerifyProof(text, opts); err == nil || errors.Is(err, evidence.ErrNotProven) {
@@ -308,10 +309,10 @@ func TestVerifyProofWithPolicy(t *testing.T) {
 	size := uint64(len(all))
 	index := 1
 	now := time.Now()
-	policy := func(change func(one, two *evidence.Root)) evidence.VerifyOptions {
-		roots := []evidence.Root{{Key: public(testKey(1))}, {Key: public(testKey(2))}}
+	policy := func(change func(one, two *trust.Root)) evidence.VerifyOptions {
+		roots := []trust.Root{{Key: public(testKey(1))}, {Key: public(testKey(2))}}
 		change(&roots[0], &roots[1])
-		return evidence.VerifyOptions{Policy: &evidence.TrustPolicy{Ledgers: []evidence.LedgerPolicy{{Ledger: "proofs", Roots: roots}}}}
+		return evidence.VerifyOptions{Policy: &trust.Policy{Ledgers: []trust.Ledger{{Origin: "proofs", Roots: roots}}}}
 	}
 	for i, e := range all {
 		if e.Record.Kind == record.KindRotate {
@@ -325,16 +326,16 @@ func TestVerifyProofWithPolicy(t *testing.T) {
 		says  string // empty if it holds
 		opts  evidence.VerifyOptions
 	}{
-		{"no bounds", before, "", policy(func(_, _ *evidence.Root) {})},
-		{"within its time", before, "", policy(func(one, _ *evidence.Root) { one.NotAfter = now.Add(time.Hour) })},
-		{"too early", before, "session 1: expired_key", policy(func(one, _ *evidence.Root) { one.NotBefore = now.Add(time.Hour) })},
-		{"too late", before, "session 1: expired_key", policy(func(one, _ *evidence.Root) { one.NotAfter = now.Add(-time.Hour) })},
-		{"revoked at the rotation", before, "", policy(func(one, _ *evidence.Root) { one.LastRecord = uint64(index + 1) })},
-		{"revoked before the record", before, "session 2: expired_key", policy(func(one, _ *evidence.Root) { one.LastRecord = 1 })},
-		{"revoked before the rotation", before, "session 2: expired_key", policy(func(one, _ *evidence.Root) { one.LastRecord = 2 })},
-		{"revoked before the record after it", after, "the record: expired_key", policy(func(_, two *evidence.Root) { two.LastRecord = size - 2 })},
-		{"revoked before the checkpoint", after, "the checkpoint's session is trusted up to record", policy(func(_, two *evidence.Root) { two.LastRecord = size - 1 })},
-		{"revoked at the end", after, "", policy(func(_, two *evidence.Root) { two.LastRecord = size })},
+		{"no bounds", before, "", policy(func(_, _ *trust.Root) {})},
+		{"within its time", before, "", policy(func(one, _ *trust.Root) { one.NotAfter = now.Add(time.Hour) })},
+		{"too early", before, "session 1: expired_key", policy(func(one, _ *trust.Root) { one.NotBefore = now.Add(time.Hour) })},
+		{"too late", before, "session 1: expired_key", policy(func(one, _ *trust.Root) { one.NotAfter = now.Add(-time.Hour) })},
+		{"revoked at the rotation", before, "", policy(func(one, _ *trust.Root) { one.LastRecord = uint64(index + 1) })},
+		{"revoked before the record", before, "session 2: expired_key", policy(func(one, _ *trust.Root) { one.LastRecord = 1 })},
+		{"revoked before the rotation", before, "session 2: expired_key", policy(func(one, _ *trust.Root) { one.LastRecord = 2 })},
+		{"revoked before the record after it", after, "the record: expired_key", policy(func(_, two *trust.Root) { two.LastRecord = size - 2 })},
+		{"revoked before the checkpoint", after, "the checkpoint's session is trusted up to record", policy(func(_, two *trust.Root) { two.LastRecord = size - 1 })},
+		{"revoked at the end", after, "", policy(func(_, two *trust.Root) { two.LastRecord = size })},
 	} {
 		if tt.says != "" {
 			wantNotProven(t, tt.name, tt.proof, tt.opts, tt.says)

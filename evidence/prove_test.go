@@ -239,45 +239,6 @@ func TestProveWithoutTiles(t *testing.T) {
 	}
 }
 
-func TestPayloadKey(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "payload.key")
-	if err := evidence.WritePayloadKey(path, payloadKey()); err != nil {
-		t.Fatal(err)
-	}
-	got, err := evidence.LoadPayloadKey(path)
-	if err != nil || string(got) != string(payloadKey()) {
-		t.Errorf("got %x, %v", got, err)
-	}
-	if info, err := os.Stat(path); err != nil || !hasMode(info, 0o600) {
-		t.Errorf("got %v, %v, want mode 600", info.Mode(), err)
-	}
-	if err := evidence.WritePayloadKey(path, make([]byte, 32)); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("again: got %v, want %v", err, fs.ErrExist)
-	}
-	if err := evidence.WritePayloadKey(path+"2", []byte{1}); err == nil {
-		t.Error("a short key was written")
-	}
-	good, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string]string{
-		"empty": "", "short": string(good[:20]), "long": string(good) + "A", "not base64": strings.Repeat("*", 44) + "\n",
-		"a line break": string(good[:20]) + "\n" + string(good[21:]), "PEM": "-----BEGIN PRIVATE KEY-----\n",
-	} {
-		putFile(t, path, []byte(text))
-		if key, err := evidence.LoadPayloadKey(path); err == nil || strings.Contains(err.Error(), "BwcH") {
-			t.Errorf("%s: got %x, %v, want an error without the key", name, key, err)
-		}
-	}
-	if err := os.Chmod(path, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := evidence.LoadPayloadKey(path); err == nil || !strings.Contains(err.Error(), "may be read") {
-		t.Errorf("readable by all: got %v", err)
-	}
-}
-
 // A proof shows one record to somebody who has nothing but the root key.
 func ExampleProve() {
 	dir, err := os.MkdirTemp("", "ledger")

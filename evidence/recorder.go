@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/trust"
 	"example.com/safeconduct/middleware"
 	"github.com/google/uuid"
 )
@@ -114,7 +115,7 @@ func Open(dir string, cfg Config) (*Recorder, error) {
 func (r *Recorder) open(dir string, cfg Config) (err error) {
 	ephemeral := cfg.Key == nil
 	if ephemeral {
-		if cfg.Key, err = GenerateKey(); err != nil {
+		if cfg.Key, err = trust.GenerateKey(); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/trust"
 )
 
 // A ReplicaConfig says what a [Replica] takes.
@@ -19,7 +20,7 @@ type ReplicaConfig struct {
 	Ledger string
 
 	// Policy says which root keys to trust for it. It must name the ledger.
-	Policy *TrustPolicy
+	Policy *trust.Policy
 
 	// Stored gets each record with its index, from 0: in OpenReplica those that
 	// are there, then each once it is durable. It is called in order, from one
@@ -219,7 +220,7 @@ var errReplicaClosed = errors.New("evidence: replica: it is closed")
 // openFrames parses envelopes, and checks those that are the routine of the
 // session in force, in parallel.
 func (r *Replica) openFrames(frames []frame) {
-	session := r.chain.trust.session
+	session := r.chain.keys.session
 	var running sync.WaitGroup
 	n := min(runtime.GOMAXPROCS(0), (len(frames)+signChunk-1)/signChunk)
 	for w := range n {

@@ -11,16 +11,17 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/trust"
 	"pgregory.net/rapid"
 )
 
 // trusting is a policy that trusts keys for a ledger.
-func trusting(ledger string, keys ...ed25519.PublicKey) *evidence.TrustPolicy {
-	p := evidence.LedgerPolicy{Ledger: ledger}
+func trusting(ledger string, keys ...ed25519.PublicKey) *trust.Policy {
+	p := trust.Ledger{Origin: ledger}
 	for _, key := range keys {
-		p.Roots = append(p.Roots, evidence.Root{Key: key})
+		p.Roots = append(p.Roots, trust.Root{Key: key})
 	}
-	return &evidence.TrustPolicy{Ledgers: []evidence.LedgerPolicy{p}}
+	return &trust.Policy{Ledgers: []trust.Ledger{p}}
 }
 
 func openReplica(t testing.TB, dir string, cfg evidence.ReplicaConfig) *evidence.Replica {

@@ -140,7 +140,7 @@ func (a *rereading) follow(f *frame) error {
 		if err := c.introduce(f); err != nil {
 			return err
 		}
-	} else if s := c.trust.session; s == nil || s.signing == record.SignRecords && !f.signed {
+	} else if s := c.keys.session; s == nil || s.signing == record.SignRecords && !f.signed {
 		return record.Errorf(record.DamageUnsigned, "no signature")
 	}
 	if err := c.bounds(f.record); err != nil {
@@ -166,7 +166,7 @@ func (a *rereading) judge(own *anchor) error {
 	if a.final.record == nil || a.final.record.Kind == record.KindSession || a.final.record.Kind == record.KindRotate {
 		return nil // a root key signed it, or there is none
 	}
-	t := *c.trust
+	t := *c.keys
 	t.known = nil // nothing is introduced
 	if t.open(&a.final, a.final.env); a.final.err != nil {
 		return fmt.Errorf("its last record: %w", a.final.err)

@@ -15,6 +15,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/evidencetest"
+	"example.com/safeconduct/evidence/trust"
 )
 
 func TestReplicaIsASink(t *testing.T) {
@@ -87,12 +88,12 @@ func ExampleReplica_Take() {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	key, err := evidence.GenerateKey()
+	key, err := trust.GenerateKey()
 	if err != nil {
 		panic(err)
 	}
 	pub := key.Public().(ed25519.PublicKey)
-	policy := &evidence.TrustPolicy{Ledgers: []evidence.LedgerPolicy{{Ledger: "prod", Roots: []evidence.Root{{Key: pub}}}}}
+	policy := &trust.Policy{Ledgers: []trust.Ledger{{Origin: "prod", Roots: []trust.Root{{Key: pub}}}}}
 	replica, err := evidence.OpenReplica(filepath.Join(dir, "copy"), evidence.ReplicaConfig{Ledger: "prod", Policy: policy})
 	if err != nil {
 		panic(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/internal/osfile"
 )
 
 // maxRewind bounds the rest between two times that a sink has an exporter go back,
@@ -55,7 +56,7 @@ func resend(dir, exporter string) error {
 		return fmt.Errorf("an exporter cannot be called %q: its name has %s", record.Brief(exporter), exporterNames)
 	}
 	if _, err := os.Lstat(cursorPath(dir, exporter)); err != nil {
-		return fmt.Errorf("exporter %s: its cursor: %w", exporter, unwrapPath(err))
+		return fmt.Errorf("exporter %s: its cursor: %w", exporter, osfile.WithoutPath(err))
 	}
 	d := realDisk()
 	return d.replace(resendPath(dir, exporter), nil)

@@ -49,8 +49,8 @@ type batch struct {
 // are signed with, it opens those itself that are not the routine of the session
 // in force, one after the other; all others it leaves to the workers.
 type scanner struct {
-	dir   string
-	trust *trust // nil: signatures are not looked at
+	dir  string
+	keys *keyring // nil: signatures are not looked at
 
 	todo  chan *batch // for the workers
 	order chan *batch // the same, for whoever visits
@@ -66,11 +66,11 @@ type scanner struct {
 //
 // A writer that opens its own ledger again scans it without a trust, which is
 // cheap: see reopening.
-func scan(dir string, t *trust, visit func(f *frame, read int64) bool) error {
+func scan(dir string, t *keyring, visit func(f *frame, read int64) bool) error {
 	workers := runtime.GOMAXPROCS(0)
 	n := 2*workers + 2
 	s := &scanner{
-		dir: dir, trust: t,
+		dir: dir, keys: t,
 		todo: make(chan *batch, n), order: make(chan *batch, n), free: make(chan *batch, n), stop: make(chan struct{}),
 	}
 	for range n {
@@ -125,7 +125,7 @@ func (s *scanner) read() {
 	s.err = walk(s.dir, func(at place, env []byte, err error) bool {
 		f := frame{at: at, from: len(b.data), to: len(b.data) + len(env)}
 		if !errors.As(err, &f.bad) {
-			s.trust.meet(&f, env)
+			s.keys.meet(&f, env)
 		}
 		b.data = append(b.data, env...)
 		b.frames = append(b.frames, f)
@@ -169,7 +169,7 @@ func (s *scanner) work() {
 
 // meet looks at the next envelope of a ledger, and opens it unless the session
 // in force can judge it alone.
-func (t *trust) meet(f *frame, env []byte) {
+func (t *keyring) meet(f *frame, env []byte) {
 	if t == nil {
 		return
 	}

@@ -16,6 +16,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/trust"
 )
 
 // Envelopes are opened in parallel and come in order all the same.
@@ -180,7 +181,7 @@ func TestVerifyRefuses(t *testing.T) {
 		says   string
 	}{
 		"no key":           {func(o *evidence.VerifyOptions) { o.Keys = nil }, "no key"},
-		"another policy":   {func(o *evidence.VerifyOptions) { o.Policy = &evidence.TrustPolicy{} }, `does not name "prod"`},
+		"another policy":   {func(o *evidence.VerifyOptions) { o.Policy = &trust.Policy{} }, `does not name "prod"`},
 		"not a checkpoint": {func(o *evidence.VerifyOptions) { o.Checkpoints = [][]byte{f.checkpoint(), []byte("prod\n9\n")} }, "checkpoint 2: "},
 		"cut checkpoint":   {func(o *evidence.VerifyOptions) { o.Checkpoints = [][]byte{chop(f.checkpoint(), 9)} }, "checkpoint 1: "},
 		"no checkpoint":    {func(o *evidence.VerifyOptions) { o.Checkpoints = [][]byte{nil} }, "checkpoint 1: "},

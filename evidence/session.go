@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/trust"
 )
 
 const (
@@ -31,7 +32,7 @@ func (s *sessionKey) public() ed25519.PublicKey { return s.key.Public().(ed25519
 
 // newSessionKey makes a session key and the statement that introduces it.
 func newSessionKey(signing record.Signing, statement record.Session) (*sessionKey, *record.Session, error) {
-	key, err := GenerateKey()
+	key, err := trust.GenerateKey()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -113,11 +113,11 @@ func (l *ledgerReader) read(b *shipment, at, end place) error {
 func (l *ledgerReader) segment(b *shipment, at, end place) error {
 	f, err := osfile.Open(segmentPath(l.dir, at.segment), os.O_RDONLY, 0)
 	if err != nil {
-		return unwrapPath(err)
+		return osfile.WithoutPath(err)
 	}
 	defer func() { _ = f.Close() }() // only read
 	if _, err := f.Seek(at.offset, io.SeekStart); err != nil {
-		return unwrapPath(err)
+		return osfile.WithoutPath(err)
 	}
 	var r io.Reader = f
 	if at.segment == end.segment {

@@ -11,6 +11,7 @@ import (
 
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/trust"
 )
 
 var (
@@ -34,7 +35,7 @@ type VerifyOptions struct {
 
 	// Policy says which other root keys to trust, for which ledger and how
 	// long, if it is not nil. It must name the ledger.
-	Policy *TrustPolicy
+	Policy *trust.Policy
 
 	// Ledger is the origin that the ledger must have. If it is empty, any
 	// will do, so long as all records have the same. Whoever can replace a
@@ -135,8 +136,8 @@ func (v *verification) run() error {
 		return err
 	}
 	var failed error
-	trust := newTrust(origin, roots)
-	err = scan(v.dir, trust, func(f *frame, read int64) bool {
+	keys := newKeyring(origin, roots)
+	err = scan(v.dir, keys, func(f *frame, read int64) bool {
 		if torn := v.torn; torn != nil { // it was not the end
 			v.torn, failed = nil, v.checker.frame(torn)
 		}
@@ -164,7 +165,7 @@ func (v *verification) run() error {
 	}
 	v.tiles()
 	v.tell(max(v.total, v.progress.Bytes), true)
-	return errors.Join(v.measure(), v.spill(trust))
+	return errors.Join(v.measure(), v.spill(keys))
 }
 
 // isEmpty reports whether there is no record, and nothing that says that there ever
@@ -267,7 +268,7 @@ func (v *verification) measure() error {
 
 // spill says what the next Open does about the overflow file in the ledger, unless
 // a writer was seen to be at work: then it does.
-func (v *verification) spill(t *trust) error {
+func (v *verification) spill(t *keyring) error {
 	c, r := v.checker, v.checker.report
 	info, err := os.Stat(filepath.Join(v.dir, overflowName))
 	if errors.Is(err, fs.ErrNotExist) {

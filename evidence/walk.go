@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+
+	"example.com/safeconduct/internal/osfile"
 )
 
 // A ledger is a directory:
@@ -39,7 +41,7 @@ func listSegments(dir string) ([]uint64, error) {
 	if err != nil {
 		switch info, serr := os.Stat(dir); {
 		case serr != nil:
-			return nil, unwrapPath(serr)
+			return nil, osfile.WithoutPath(serr)
 		case !info.IsDir():
 			return nil, fmt.Errorf("%w: it is not a directory", ErrNotLedger)
 		case errors.Is(err, fs.ErrNotExist):
@@ -118,7 +120,7 @@ func walkFrom(dir string, from place, visit func(at place, env []byte, err error
 
 func walkSegment(dir string, from place, visit func(place, []byte, error) bool, opened func(int64)) (more bool, err error) {
 	n := from.segment
-	f, info, err := openRegular(segmentPath(dir, n), true)
+	f, info, err := osfile.OpenRegular(segmentPath(dir, n), true)
 	if err != nil {
 		return false, err
 	}

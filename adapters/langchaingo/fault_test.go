@@ -17,6 +17,7 @@ import (
 
 	"example.com/safeconduct/adapters/langchaingo"
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/trust"
 	"example.com/safeconduct/middleware"
 	safe "example.com/safeconduct/schema"
 )
@@ -35,7 +36,7 @@ func TestViolationsShowNothingOfWhatWasJudged(t *testing.T) {
 		"properties": {"risk": {"enum": ["low", "high"]}, "items": {"items": {"type": "integer"}}},
 		"additionalProperties": false
 	}`)
-	key, err := evidence.GenerateKey()
+	key, err := trust.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // message returns the one line that says what went wrong in cmd.
 func message(cmd *cobra.Command, err error) string {
 	who := strings.ReplaceAll(cmd.CommandPath(), " ", ": ")
-	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "collector: "), "evidence: ")
+	text := err.Error()
+	for _, pkg := range []string{"collector: ", "evidence: ", "trust: ", "record: "} {
+		text = strings.TrimPrefix(text, pkg)
+	}
 	if what, twice := strings.CutPrefix(text, cmd.Name()); twice && strings.IndexAny(what, ": ") == 0 {
 		text = strings.TrimLeft(what, ": ")
 	}

@@ -17,7 +17,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/record"
-
+	"example.com/safeconduct/evidence/trust"
 	"example.com/safeconduct/internal/missing"
 )
 
@@ -62,7 +62,7 @@ func TestErrors(t *testing.T) {
 	if err := os.Truncate(huge, 40<<20); err != nil {
 		t.Fatal(err)
 	}
-	root, err := evidence.LoadKey(locked.private)
+	root, err := trust.LoadKey(locked.private)
 	if err != nil {
 		t.Fatal(err)
 	}

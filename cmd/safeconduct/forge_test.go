@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/trust"
 )
 
 // The format of ledgers, written a second time: what the recorder never writes,
@@ -105,7 +105,7 @@ type forger struct {
 // newForger returns the nth writer, whose key.session the root key has signed.
 func newForger(t *testing.T, root ed25519.PrivateKey, n int) *forger {
 	f := &forger{t: t, key: root, writer: id(n << 16), starts: make(map[string]record.Hash), runSeq: make(map[string]uint64)}
-	key, err := evidence.GenerateKey()
+	key, err := trust.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,8 +8,8 @@ import (
 	"io/fs"
 	"strings"
 
-	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/trust"
 	"github.com/spf13/cobra"
 )
 
@@ -26,7 +26,7 @@ needs the public half, from a place that the agent cannot change.
 
 With --payload it makes a key that encrypts contents instead, 32 random bytes,
 and writes it to FILE in base64, readable by its owner only: for
-evidence.LoadPayloadKey and safeconduct reveal.`,
+trust.LoadPayloadKey and safeconduct reveal.`,
 		Example: `  safeconduct keygen agent.key
   safeconduct keygen --payload payload.key`,
 		DisableFlagsInUseLine: true,
@@ -46,7 +46,7 @@ func keygenPayload(cmd *cobra.Command, path string) error {
 	key := make([]byte, 32)
 	defer clear(key)
 	_, _ = rand.Read(key) // never fails
-	if err := evidence.WritePayloadKey(path, key); err != nil {
+	if err := trust.WritePayloadKey(path, key); err != nil {
 		return keygenError(err)
 	}
 	_, err := fmt.Fprintf(cmd.OutOrStdout(), `payload key  %s (for the agent, and whoever may read contents: keep it secret)
@@ -60,12 +60,12 @@ func keygen(cmd *cobra.Command, path string) error {
 	if strings.HasSuffix(path, ".pub") {
 		return usagef("%s would hold the private key, and .pub says public: leave it out", path)
 	}
-	key, err := evidence.GenerateKey()
+	key, err := trust.GenerateKey()
 	if err != nil {
 		return err
 	}
 	defer clear(key)
-	if err := evidence.WriteKey(path, key); err != nil {
+	if err := trust.WriteKey(path, key); err != nil {
 		return keygenError(err)
 	}
 	path = escape(path)

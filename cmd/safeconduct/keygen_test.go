@@ -7,7 +7,7 @@ import (
 	"runtime"
 	"testing"
 
-	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/trust"
 )
 
 func TestKeygen(t *testing.T) {
@@ -17,11 +17,11 @@ func TestKeygen(t *testing.T) {
 		t.Fatalf("got %d, %q", code, stderr)
 	}
 	golden(t, "keygen", stdout, path)
-	key, err := evidence.LoadKey(path)
+	key, err := trust.LoadKey(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	public, err := evidence.LoadPublicKey(path + ".pub")
+	public, err := trust.LoadPublicKey(path + ".pub")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestKeygen(t *testing.T) {
 func TestKeygenPayload(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "payload.key")
 	golden(t, "keygen_payload", succeeds(t, "keygen", "--payload", path), path)
-	key, err := evidence.LoadPayloadKey(path)
+	key, err := trust.LoadPayloadKey(path)
 	if err != nil || len(key) != 32 {
 		t.Errorf("got a key of %d bytes, %v, want 32", len(key), err)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/trust"
 	"example.com/safeconduct/middleware"
 )
 
@@ -18,7 +19,7 @@ func newKey(t *testing.T) (key ed25519.PrivateKey, public string) {
 	if code, _, stderr := safeconduct("keygen", path); code != 0 {
 		t.Fatalf("keygen: %s", stderr)
 	}
-	key, err := evidence.LoadKey(path)
+	key, err := trust.LoadKey(path)
 	if err != nil {
 		t.Fatal(err)
 	}

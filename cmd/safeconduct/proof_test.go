@@ -14,6 +14,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/trust"
 	"example.com/safeconduct/middleware"
 )
 
@@ -32,7 +33,7 @@ func keeping(t *testing.T) kept {
 	if code, _, stderr := safeconduct("keygen", "--payload", k.payload); code != exitDone {
 		t.Fatalf("keygen: %s", stderr)
 	}
-	secret, err := evidence.LoadPayloadKey(k.payload)
+	secret, err := trust.LoadPayloadKey(k.payload)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +159,7 @@ func TestCheckpoint(t *testing.T) {
 	k := keeping(t)
 	old := save(t, "monday.checkpoint", succeeds(t, "checkpoint", k.dir))
 	before := readSegment(t, k.dir)
-	key, err := evidence.LoadKey(k.private)
+	key, err := trust.LoadKey(k.private)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,21 +188,21 @@ func TestCheckpoint(t *testing.T) {
 
 func TestVerifyWithPolicy(t *testing.T) {
 	k := keeping(t)
-	key, err := evidence.LoadPublicKey(k.public)
+	key, err := trust.LoadPublicKey(k.public)
 	if err != nil {
 		t.Fatal(err)
 	}
-	policy := func(root evidence.Root) string {
+	policy := func(root trust.Root) string {
 		root.Key = key
-		p := evidence.TrustPolicy{Ledgers: []evidence.LedgerPolicy{{Ledger: "agents-test", Roots: []evidence.Root{root}}}}
+		p := trust.Policy{Ledgers: []trust.Ledger{{Origin: "agents-test", Roots: []trust.Root{root}}}}
 		text, err := p.Marshal()
 		if err != nil {
 			t.Fatal(err)
 		}
 		return save(t, "trust.json", string(text))
 	}
-	succeeds(t, "verify", k.dir, "--policy", policy(evidence.Root{}))
-	code, stdout, _ := safeconduct("verify", k.dir, "--policy", policy(evidence.Root{NotAfter: time.Now().Add(-time.Hour)}))
+	succeeds(t, "verify", k.dir, "--policy", policy(trust.Root{}))
+	code, stdout, _ := safeconduct("verify", k.dir, "--policy", policy(trust.Root{NotAfter: time.Now().Add(-time.Hour)}))
 	if code != exitDamaged || !strings.HasPrefix(stdout, "NOT INTACT: record 1: expired_key") {
 		t.Errorf("got %d, %q, want %d", code, stdout, exitDamaged)
 	}
@@ -267,7 +268,7 @@ func TestTail(t *testing.T) {
 // What comes is shown until the context ends.
 func TestTailFollows(t *testing.T) {
 	k := keeping(t)
-	key, err := evidence.LoadKey(k.private)
+	key, err := trust.LoadKey(k.private)
 	if err != nil {
 		t.Fatal(err)
 	}

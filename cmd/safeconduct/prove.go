@@ -7,6 +7,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/trust"
 	"github.com/spf13/cobra"
 )
 
@@ -67,7 +68,7 @@ Exit codes: 0 printed, 2 not (the content was erased or never kept, ...).`,
 					return usagef("no field is called %q, only input, ran and output", name)
 				}
 			}
-			key, err := evidence.LoadPayloadKey(keyFile)
+			key, err := trust.LoadPayloadKey(keyFile)
 			if err != nil {
 				return fmt.Errorf("%w: give the file that keygen --payload wrote", err)
 			}

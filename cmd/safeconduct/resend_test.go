@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/trust"
 )
 
 // A resend is taken up by the agent that opens the ledger next, and one of what is
 // not there says what to look at.
 func TestResend(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ledger")
-	key, err := evidence.GenerateKey()
+	key, err := trust.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}

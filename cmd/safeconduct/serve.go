@@ -15,6 +15,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/collector"
+	"example.com/safeconduct/evidence/trust"
 	"github.com/spf13/cobra"
 )
 
@@ -37,7 +38,7 @@ also while they are written. What contradicts them is kept in DIR/equivocations.
 DIR is made if there is none.
 
 The policy names the ledgers that are taken and the root keys that are trusted
-for each; evidence.TrustPolicy says what else it can have:
+for each; trust.Policy says what else it can have:
 
   {
     "version": 1,
@@ -108,7 +109,7 @@ func (f *serveFlags) config() (cfg collector.Config, _ *tls.Config, err error) {
 	case f.tlsCert == "" && !f.noTLS && !isLoopback(f.listen):
 		return cfg, nil, usagef("others could read the keys that come to %s: give --tls-cert and --tls-key, or --no-tls behind something that has TLS", f.listen)
 	}
-	if cfg.Policy, err = evidence.LoadTrustPolicy(f.policy); err != nil {
+	if cfg.Policy, err = trust.LoadPolicy(f.policy); err != nil {
 		return cfg, nil, fmt.Errorf("%w: see --policy", err)
 	}
 	if cfg.Clients, err = collector.LoadClients(f.keys); err != nil {

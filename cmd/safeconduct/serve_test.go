@@ -21,8 +21,8 @@ import (
 	"testing"
 	"time"
 
-	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/collector"
+	"example.com/safeconduct/evidence/trust"
 )
 
 const serveKey = "what-only-the-agent-has"
@@ -30,11 +30,11 @@ const serveKey = "what-only-the-agent-has"
 // trustText returns a policy that trusts a public key file for a ledger.
 func trustText(t *testing.T, ledger, public string) string {
 	t.Helper()
-	key, err := evidence.LoadPublicKey(public)
+	key, err := trust.LoadPublicKey(public)
 	if err != nil {
 		t.Fatal(err)
 	}
-	policy := evidence.TrustPolicy{Ledgers: []evidence.LedgerPolicy{{Ledger: ledger, Roots: []evidence.Root{{Key: key}}}}}
+	policy := trust.Policy{Ledgers: []trust.Ledger{{Origin: ledger, Roots: []trust.Root{{Key: key}}}}}
 	text, err := policy.Marshal()
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/trust"
 	"github.com/spf13/cobra"
 )
 
@@ -46,7 +47,7 @@ func (t *trustFlags) options(cmd *cobra.Command) (opts evidence.VerifyOptions, e
 		opts.Keys = append(opts.Keys, key)
 	}
 	if cmd.Flags().Changed("policy") {
-		if opts.Policy, err = evidence.LoadTrustPolicy(t.policy); err != nil {
+		if opts.Policy, err = trust.LoadPolicy(t.policy); err != nil {
 			return opts, fmt.Errorf("%w: see --policy", err)
 		}
 	}
@@ -129,7 +130,7 @@ func loadPublic(path string) (ed25519.PublicKey, error) {
 	if path == "" {
 		return nil, usagef("--key is empty")
 	}
-	key, err := evidence.LoadPublicKey(path)
+	key, err := trust.LoadPublicKey(path)
 	if err == nil {
 		return key, nil
 	}
@@ -147,10 +148,10 @@ func loadPrivate(flag, path string) (ed25519.PrivateKey, error) {
 	if path == "" {
 		return nil, usagef("no key to sign with: give --%s FILE, the private key that keygen wrote", flag)
 	}
-	if _, err := evidence.LoadPublicKey(path); err == nil {
+	if _, err := trust.LoadPublicKey(path); err == nil {
 		return nil, fmt.Errorf("%s: is a public key: --%s wants the private key that keygen wrote", path, flag)
 	}
-	key, err := evidence.LoadKey(path)
+	key, err := trust.LoadKey(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: --%s wants the private key that keygen wrote", err, flag)
 	}

@@ -21,7 +21,7 @@ and that the beginnings and ends of calls and runs agree. It names the first bad
 record and what is wrong with it.
 
 Keys are trusted because they are given, never because the ledger names them. A
-policy bounds them, in time and in records; evidence.TrustPolicy says how it
+policy bounds them, in time and in records; trust.Policy says how it
 looks.
 
 An intact ledger can hold runs that did not end (interrupted, or still under

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/trust"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -36,7 +36,7 @@ func HashKey(key string) KeyHash { return sha256.Sum256([]byte(key)) }
 // whoever can change it decides who may write. Errors name the file and hold
 // none of its content; that of a missing file wraps fs.ErrNotExist.
 func LoadClients(path string) ([]Client, error) {
-	data, err := evidence.LoadSecret(path)
+	data, err := trust.LoadSecret(path)
 	if err != nil {
 		return nil, err
 	}

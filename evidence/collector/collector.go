@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/trust"
 )
 
 // A Config says what a [Collector] takes, and from whom.
 type Config struct {
 	// Policy names the ledgers that are taken, and says which root keys are
 	// trusted for each. It must not be nil.
-	Policy *evidence.TrustPolicy
+	Policy *trust.Policy
 
 	// Clients are those who may write and read. Without any nobody may.
 	Clients []Client
@@ -99,7 +100,7 @@ func New(dir string, cfg Config) (*Collector, error) {
 	}
 	c.entrance = newEntrance(c.limits.Connections, &c.log, &c.metrics)
 	for _, l := range cfg.Policy.Ledgers {
-		c.ledgers[l.Ledger] = newLedger(dir, l.Ledger, cfg.Policy, &c.metrics)
+		c.ledgers[l.Origin] = newLedger(dir, l.Origin, cfg.Policy, &c.metrics)
 	}
 	for _, cl := range cfg.Clients {
 		for _, origin := range cl.Write {

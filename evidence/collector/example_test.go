@@ -11,6 +11,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/collector"
+	"example.com/safeconduct/evidence/trust"
 )
 
 // A Collector is an http.Handler. An agent's ledger is posted to it, and is there
@@ -34,8 +35,8 @@ func ExampleNew() {
 	}
 
 	c, err := collector.New(filepath.Join(tmp, "collected"), collector.Config{
-		Policy: &evidence.TrustPolicy{Ledgers: []evidence.LedgerPolicy{
-			{Ledger: "prod", Roots: []evidence.Root{{Key: recorder.PublicKey()}}},
+		Policy: &trust.Policy{Ledgers: []trust.Ledger{
+			{Origin: "prod", Roots: []trust.Root{{Key: recorder.PublicKey()}}},
 		}},
 		Clients: []collector.Client{
 			{Name: "agent", Key: collector.HashKey("what only the agent has"), Write: []string{"prod"}},

@@ -28,6 +28,7 @@ import (
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/collector"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/trust"
 	"example.com/safeconduct/middleware"
 	"go.uber.org/goleak"
 	"golang.org/x/mod/sumdb/note"
@@ -74,10 +75,10 @@ func public(key ed25519.PrivateKey) ed25519.PublicKey { return key.Public().(ed2
 // The ledgers that the tests' policy names, and their root keys.
 var (
 	prodKey, testLedgerKey = testKey(1), testKey(2)
-	policy                 = &evidence.TrustPolicy{Ledgers: []evidence.LedgerPolicy{
-		{Ledger: "prod", Roots: []evidence.Root{{Key: public(prodKey)}}},
-		{Ledger: "test", Roots: []evidence.Root{{Key: public(testLedgerKey)}}},
-		{Ledger: "a/b c", Roots: []evidence.Root{{Key: public(testKey(3))}}},
+	policy                 = &trust.Policy{Ledgers: []trust.Ledger{
+		{Origin: "prod", Roots: []trust.Root{{Key: public(prodKey)}}},
+		{Origin: "test", Roots: []trust.Root{{Key: public(testLedgerKey)}}},
+		{Origin: "a/b c", Roots: []trust.Root{{Key: public(testKey(3))}}},
 	}}
 )
 

@@ -13,6 +13,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/trust"
 	"example.com/safeconduct/internal/osfile"
 )
 
@@ -57,7 +58,7 @@ func dirName(origin string) string {
 // A ledger is one that is collected.
 type ledger struct {
 	origin, dir   string
-	policy        *evidence.TrustPolicy
+	policy        *trust.Policy
 	metrics       *metrics
 	runs          runs
 	equivocations equivocations
@@ -73,7 +74,7 @@ type ledger struct {
 // The rest after a first opening that failed, which doubles, and after any.
 const minRest, maxRest = time.Second, time.Minute
 
-func newLedger(dir, origin string, policy *evidence.TrustPolicy, m *metrics) *ledger {
+func newLedger(dir, origin string, policy *trust.Policy, m *metrics) *ledger {
 	name := dirName(origin)
 	return &ledger{
 		origin: origin, dir: filepath.Join(dir, ledgersName, name), policy: policy, metrics: m,

@@ -19,6 +19,7 @@ import (
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/evidencetest"
 	"example.com/safeconduct/evidence/httpsink"
+	"example.com/safeconduct/evidence/trust"
 	"example.com/safeconduct/middleware"
 )
 
@@ -148,7 +149,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 // An agent's records and checkpoints come to a collector; at the end it has the
 // same ledger, byte for byte, and the newest checkpoint.
 func TestARecorderWithASink(t *testing.T) {
-	root, err := evidence.GenerateKey()
+	root, err := trust.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +199,7 @@ func TestARecorderWithASink(t *testing.T) {
 // While a token is wrong nothing is parked, and with the right one all arrives, in the
 // next process too.
 func TestAWrongTokenThatIsMended(t *testing.T) {
-	root, err := evidence.GenerateKey()
+	root, err := trust.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +238,7 @@ func TestAWrongTokenThatIsMended(t *testing.T) {
 // What was parked, because something between refused it say, goes to a collector when
 // it says that it misses it.
 func TestACollectorGetsWhatWasParked(t *testing.T) {
-	root, err := evidence.GenerateKey()
+	root, err := trust.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}

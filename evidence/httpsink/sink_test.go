@@ -25,6 +25,7 @@ import (
 	"example.com/safeconduct/evidence/collector"
 	"example.com/safeconduct/evidence/evidencetest"
 	"example.com/safeconduct/evidence/httpsink"
+	"example.com/safeconduct/evidence/trust"
 	"go.uber.org/goleak"
 )
 
@@ -163,7 +164,7 @@ func newCollection(t testing.TB, ledger string, root ed25519.PublicKey) *collect
 	c := &collection{dir: filepath.Join(t.TempDir(), "collected")}
 	var err error
 	c.c, err = collector.New(c.dir, collector.Config{
-		Policy:  &evidence.TrustPolicy{Ledgers: []evidence.LedgerPolicy{{Ledger: ledger, Roots: []evidence.Root{{Key: root}}}}},
+		Policy:  &trust.Policy{Ledgers: []trust.Ledger{{Origin: ledger, Roots: []trust.Root{{Key: root}}}}},
 		Clients: []collector.Client{{Name: "agent", Key: collector.HashKey(token), Write: []string{ledger}, Read: []string{ledger}}},
 	})
 	if err != nil {

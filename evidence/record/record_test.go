@@ -15,8 +15,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/trust"
 	"example.com/safeconduct/internal/missing"
 	"github.com/go-json-experiment/json/jsontext"
 	"pgregory.net/rapid"
@@ -118,7 +118,7 @@ func TestRecordWithOpenSSL(t *testing.T) {
 		missing.Skip(t, "openssl", "%v", err)
 	}
 	dir := t.TempDir()
-	if err := evidence.WriteKey(filepath.Join(dir, "key"), goldenKey()); err != nil {
+	if err := trust.WriteKey(filepath.Join(dir, "key"), goldenKey()); err != nil {
 		t.Fatal(err)
 	}
 	payload := goldenPayload()
@@ -168,4 +168,13 @@ func TestHash(t *testing.T) {
 			t.Errorf("UnmarshalText(%q): got no error", bad)
 		}
 	}
+}
+
+func TestKeyIDPanics(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("got no panic")
+		}
+	}()
+	record.KeyID(ed25519.PublicKey("short"))
 }

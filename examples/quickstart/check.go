@@ -9,12 +9,13 @@ import (
 	"path/filepath"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/trust"
 )
 
 // check verifies the ledger with the public key, then flips one bit in a copy
 // and has the verifier find it.
 func check(w io.Writer, dir string) error {
-	key, err := evidence.LoadPublicKey(filepath.Join(dir, "key.pub"))
+	key, err := trust.LoadPublicKey(filepath.Join(dir, "key.pub"))
 	if err != nil {
 		return err
 	}

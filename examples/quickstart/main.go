@@ -24,6 +24,7 @@ import (
 
 	"example.com/safeconduct/adapters/langchaingo"
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/trust"
 	"example.com/safeconduct/gates"
 	"example.com/safeconduct/middleware"
 	"example.com/safeconduct/schema"
@@ -88,15 +89,15 @@ func run(ctx context.Context, w io.Writer, dir string) error {
 // openRecorder opens the ledger in dir, with the key there or a new one.
 func openRecorder(dir string) (*evidence.Recorder, error) {
 	path := filepath.Join(dir, "key")
-	key, err := evidence.LoadKey(path)
+	key, err := trust.LoadKey(path)
 	if errors.Is(err, os.ErrNotExist) {
-		if key, err = evidence.GenerateKey(); err != nil {
+		if key, err = trust.GenerateKey(); err != nil {
 			return nil, err
 		}
 		if err = os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
 		}
-		err = evidence.WriteKey(path, key)
+		err = trust.WriteKey(path, key)
 	}
 	if err != nil {
 		return nil, err

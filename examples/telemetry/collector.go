@@ -10,8 +10,8 @@ import (
 	"net/http"
 	"path/filepath"
 
-	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/collector"
+	"example.com/safeconduct/evidence/trust"
 )
 
 const (
@@ -31,8 +31,8 @@ type site struct {
 // newCollector starts a collector of one ledger.
 func newCollector(dir string, root ed25519.PublicKey) (*site, error) {
 	s := &site{dir: dir, addr: "127.0.0.1:0", cfg: collector.Config{
-		Policy: &evidence.TrustPolicy{Ledgers: []evidence.LedgerPolicy{
-			{Ledger: ledger, Roots: []evidence.Root{{Key: root}}},
+		Policy: &trust.Policy{Ledgers: []trust.Ledger{
+			{Origin: ledger, Roots: []trust.Root{{Key: root}}},
 		}},
 		Clients: []collector.Client{
 			{Name: "agent", Key: collector.HashKey(token), Write: []string{ledger}, Read: []string{ledger}},

@@ -21,6 +21,7 @@ import (
 	"example.com/safeconduct/adapters/langchaingo"
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/httpsink"
+	"example.com/safeconduct/evidence/trust"
 	"example.com/safeconduct/gates"
 )
 
@@ -41,7 +42,7 @@ func run(ctx context.Context, w io.Writer) (err error) {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // the system empties it else
-	key, err := evidence.GenerateKey()
+	key, err := trust.GenerateKey()
 	if err != nil {
 		return err
 	}

@@ -13,24 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Opening a FIFO waits for somebody to write to it, unless asked not
-// to.
-func TestKeyFIFO(t *testing.T) {
-	for name, load := range map[string]func(path string) error{
-		"private": func(path string) error { _, err := evidence.LoadKey(path); return err },
-		"public":  func(path string) error { _, err := evidence.LoadPublicKey(path); return err },
-	} {
-		t.Run(name, func(t *testing.T) { refusesFIFO(t, filepath.Join(t.TempDir(), "key"), load) })
-	}
-}
-
-func TestTrustPolicyFIFO(t *testing.T) {
-	refusesFIFO(t, filepath.Join(t.TempDir(), "trust.json"), func(path string) error {
-		_, err := evidence.LoadTrustPolicy(path)
-		return err
-	})
-}
-
 func TestPayloadFIFO(t *testing.T) {
 	dir, name := t.TempDir(), payloadOf(1).Commitment()
 	path := payloadFile(dir, name)

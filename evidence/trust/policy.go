@@ -1,9 +1,8 @@
-package evidence
+package trust
 
 import (
 	"bytes"
 	"crypto/ed25519"
-	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -12,17 +11,18 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/internal/osfile"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxTrustPolicy bounds what is read of a trust policy, in bytes.
-const maxTrustPolicy = 1 << 20
+// maxPolicy bounds what is read of a policy, in bytes.
+const maxPolicy = 1 << 20
 
-// trustVersion is the version of the format.
-const trustVersion = 1
+// policyVersion is the version of the format of policies.
+const policyVersion = 1
 
-// A TrustPolicy says which root keys a verifier trusts, for which ledger, and
+// A Policy says which root keys a verifier trusts, for which ledger, and
 // from when to when. It comes from anywhere but the ledger: whoever can change
 // it decides what verifies. As a file it looks like this:
 //
@@ -52,15 +52,15 @@ const trustVersion = 1
 // UTC. The members notBefore, notAfter and lastRecord may be left out, and
 // nothing else may: what is left out does not bound.
 //
-// A TrustPolicy is not changed by its methods, and is safe for concurrent use
+// A Policy is not changed by its methods, and is safe for concurrent use
 // as long as nobody else changes it.
-type TrustPolicy struct {
-	Ledgers []LedgerPolicy // at least one
+type Policy struct {
+	Ledgers []Ledger // at least one
 }
 
-// A LedgerPolicy says which root keys are trusted for one ledger.
-type LedgerPolicy struct {
-	Ledger string // its origin, as in [record.Record.Ledger]; not empty, no two the same
+// A Ledger says which root keys are trusted for one ledger.
+type Ledger struct {
+	Origin string // as in [record.Record.Ledger]; not empty, no two the same
 	Roots  []Root // at least one, no two with the same key
 }
 
@@ -77,64 +77,64 @@ type Root struct {
 	LastRecord uint64
 }
 
-// LoadTrustPolicy reads a [TrustPolicy] from a regular file, or a symbolic link
-// to one. Errors are as for [ParseTrustPolicy] and name the file; that of a
+// LoadPolicy reads a [Policy] from a regular file, or a symbolic link
+// to one. Errors are as for [ParsePolicy] and name the file; that of a
 // missing file wraps fs.ErrNotExist.
-func LoadTrustPolicy(path string) (*TrustPolicy, error) {
-	p, err := loadTrustPolicy(path)
+func LoadPolicy(path string) (*Policy, error) {
+	p, err := loadPolicy(path)
 	if err != nil {
-		return nil, fmt.Errorf("evidence: trust policy %s: %w", path, err)
+		return nil, fmt.Errorf("trust policy %s: %w", path, err)
 	}
 	return p, nil
 }
 
-func loadTrustPolicy(path string) (*TrustPolicy, error) {
-	f, _, err := openRegular(path, true)
+func loadPolicy(path string) (*Policy, error) {
+	f, _, err := osfile.OpenRegular(path, true)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // only read
-	data, err := io.ReadAll(io.LimitReader(f, maxTrustPolicy+1))
+	data, err := io.ReadAll(io.LimitReader(f, maxPolicy+1))
 	if err != nil {
-		return nil, unwrapPath(err)
+		return nil, osfile.WithoutPath(err)
 	}
-	return parseTrustPolicy(data)
+	return parsePolicy(data)
 }
 
-// ParseTrustPolicy reads a [TrustPolicy] of at most 1 MiB. It takes strict JSON
+// ParsePolicy reads a [Policy] of at most 1 MiB. It takes strict JSON
 // only: no member that it does not know, none twice, no null, nothing after the
 // end. Errors say what is wrong and, as a JSON Pointer (RFC 6901), where: that
 // of the second key of the first ledger is "/ledgers/0/roots/1".
-func ParseTrustPolicy(data []byte) (*TrustPolicy, error) {
-	p, err := parseTrustPolicy(data)
+func ParsePolicy(data []byte) (*Policy, error) {
+	p, err := parsePolicy(data)
 	if err != nil {
-		return nil, fmt.Errorf("evidence: trust policy: %w", err)
+		return nil, fmt.Errorf("trust policy: %w", err)
 	}
 	return p, nil
 }
 
-// Marshal returns the policy as [ParseTrustPolicy] reads it. It fails where that
+// Marshal returns the policy as [ParsePolicy] reads it. It fails where that
 // would, with the same errors.
-func (p *TrustPolicy) Marshal() ([]byte, error) {
+func (p *Policy) Marshal() ([]byte, error) {
 	data, err := p.marshal()
 	if err != nil {
-		return nil, fmt.Errorf("evidence: trust policy: %w", err)
+		return nil, fmt.Errorf("trust policy: %w", err)
 	}
 	return data, nil
 }
 
-func (p *TrustPolicy) marshal() ([]byte, error) {
+func (p *Policy) marshal() ([]byte, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	out := trustFile{Version: trustVersion}
+	out := policyJSON{Version: policyVersion}
 	for _, l := range p.Ledgers {
-		entry := trustLedger{Ledger: l.Ledger}
+		entry := ledgerJSON{Ledger: l.Origin}
 		for _, r := range l.Roots {
-			root := trustRoot{
+			root := rootJSON{
 				Key:       base64.StdEncoding.EncodeToString(record.MarshalKey(r.Key)),
-				NotBefore: formatTrustTime(r.NotBefore),
-				NotAfter:  formatTrustTime(r.NotAfter),
+				NotBefore: formatTime(r.NotBefore),
+				NotAfter:  formatTime(r.NotAfter),
 			}
 			if r.LastRecord != 0 {
 				root.LastRecord = &r.LastRecord
@@ -147,34 +147,35 @@ func (p *TrustPolicy) marshal() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if data = append(data, '\n'); len(data) > maxTrustPolicy {
-		return nil, errTrustTooLarge
+	if data = append(data, '\n'); len(data) > maxPolicy {
+		return nil, errTooLarge
 	}
 	return data, nil
 }
 
-// roots returns the roots that are trusted for a ledger, of which there is one at
-// least. A policy need not have been parsed: they are checked here.
-func (p *TrustPolicy) roots(ledger string) ([]Root, error) {
+// Roots returns the roots that are trusted for the ledger of an origin, at least one.
+// It checks them, since a policy need not have been parsed. The error reads on from
+// what was to be done.
+func (p *Policy) Roots(origin string) ([]Root, error) {
 	for i, l := range p.Ledgers {
-		if l.Ledger != ledger {
+		if l.Origin != origin {
 			continue
 		}
 		for k, r := range l.Roots {
 			if err := r.check(); err != nil {
-				return nil, fmt.Errorf("the policy: %q: %w", trustPath(i, k), err)
+				return nil, fmt.Errorf("the policy: %q: %w", rootPath(i, k), err)
 			}
 		}
 		if len(l.Roots) > 0 {
 			return l.Roots, nil
 		}
 	}
-	return nil, fmt.Errorf("the policy does not name %q", record.Brief(ledger))
+	return nil, fmt.Errorf("the policy does not name %q", record.Brief(origin))
 }
 
-// valid returns why the root is not trusted at that time for that record of the
+// Valid returns why the root is not trusted at that time for that record of the
 // ledger, counted from 1, or nil if it is.
-func (r Root) valid(at time.Time, record uint64) error {
+func (r Root) Valid(at time.Time, record uint64) error {
 	switch {
 	case !r.NotBefore.IsZero() && at.Before(r.NotBefore):
 		return fmt.Errorf("%s is before its notBefore %s", rfc3339(at), rfc3339(r.NotBefore))
@@ -191,15 +192,15 @@ func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 // The JSON of a trust policy. What may be left out is a pointer: to leave a
 // bound out and to give the one that is zero are not the same.
 type (
-	trustFile struct {
-		Version uint64        `json:"version"`
-		Ledgers []trustLedger `json:"ledgers"`
+	policyJSON struct {
+		Version uint64       `json:"version"`
+		Ledgers []ledgerJSON `json:"ledgers"`
 	}
-	trustLedger struct {
-		Ledger string      `json:"ledger"`
-		Roots  []trustRoot `json:"roots"`
+	ledgerJSON struct {
+		Ledger string     `json:"ledger"`
+		Roots  []rootJSON `json:"roots"`
 	}
-	trustRoot struct {
+	rootJSON struct {
 		Key        string  `json:"key"`
 		NotBefore  *string `json:"notBefore,omitzero"`
 		NotAfter   *string `json:"notAfter,omitzero"`
@@ -207,34 +208,34 @@ type (
 	}
 )
 
-var errTrustTooLarge = errors.New("is larger than 1 MiB")
+var errTooLarge = errors.New("is larger than 1 MiB")
 
-func parseTrustPolicy(data []byte) (*TrustPolicy, error) {
+func parsePolicy(data []byte) (*Policy, error) {
 	switch {
-	case len(data) > maxTrustPolicy:
-		return nil, errTrustTooLarge
+	case len(data) > maxPolicy:
+		return nil, errTooLarge
 	case len(bytes.TrimSpace(data)) == 0:
 		return nil, errors.New("is empty")
 	case bytes.HasPrefix(data, []byte("\ufeff")):
 		return nil, errors.New("begins with a byte order mark")
 	}
-	var in trustFile
+	var in policyJSON
 	if err := json.Unmarshal(data, &in, json.RejectUnknownMembers(true)); err != nil {
-		return nil, trustSyntax(err)
+		return nil, syntaxError(err)
 	}
 	if err := refuseNull(data); err != nil {
 		return nil, err
 	}
-	if in.Version != trustVersion {
-		return nil, fmt.Errorf("%q: version %d is not known, only %d", "/version", in.Version, trustVersion)
+	if in.Version != policyVersion {
+		return nil, fmt.Errorf("%q: version %d is not known, only %d", "/version", in.Version, policyVersion)
 	}
-	p := &TrustPolicy{}
+	p := &Policy{}
 	for i, l := range in.Ledgers {
-		entry := LedgerPolicy{Ledger: l.Ledger}
+		entry := Ledger{Origin: l.Ledger}
 		for k, r := range l.Roots {
 			root, err := r.root()
 			if err != nil {
-				return nil, fmt.Errorf("%q: %w", trustPath(i, k), err)
+				return nil, fmt.Errorf("%q: %w", rootPath(i, k), err)
 			}
 			entry.Roots = append(entry.Roots, root)
 		}
@@ -257,7 +258,7 @@ func refuseNull(data []byte) error {
 			return nil
 		}
 		if err != nil {
-			return trustSyntax(err)
+			return syntaxError(err)
 		}
 		if token.Kind() == 'n' {
 			return fmt.Errorf("%q: is null", record.Brief(string(dec.StackPointer())))
@@ -265,11 +266,11 @@ func refuseNull(data []byte) error {
 	}
 }
 
-func trustPath(ledger, root int) string { return fmt.Sprintf("/ledgers/%d/roots/%d", ledger, root) }
+func rootPath(ledger, root int) string { return fmt.Sprintf("/ledgers/%d/roots/%d", ledger, root) }
 
-// trustSyntax says in words of its own what the decoder found: the decoder's
+// syntaxError says in words of its own what the decoder found: the decoder's
 // speak of Go types.
-func trustSyntax(err error) error {
+func syntaxError(err error) error {
 	var syntactic *jsontext.SyntacticError
 	var semantic *json.SemanticError
 	switch {
@@ -287,15 +288,15 @@ func trustSyntax(err error) error {
 	return err
 }
 
-func (r *trustRoot) root() (_ Root, err error) {
+func (r *rootJSON) root() (_ Root, err error) {
 	var out Root
-	if out.Key, err = parseTrustKey(r.Key); err != nil {
+	if out.Key, err = parsePolicyKey(r.Key); err != nil {
 		return Root{}, fmt.Errorf("key: %w", err)
 	}
-	if out.NotBefore, err = parseTrustTime(r.NotBefore); err != nil {
+	if out.NotBefore, err = parseTime(r.NotBefore); err != nil {
 		return Root{}, fmt.Errorf("notBefore: %w", err)
 	}
-	if out.NotAfter, err = parseTrustTime(r.NotAfter); err != nil {
+	if out.NotAfter, err = parseTime(r.NotAfter); err != nil {
 		return Root{}, fmt.Errorf("notAfter: %w", err)
 	}
 	if r.LastRecord != nil {
@@ -306,8 +307,8 @@ func (r *trustRoot) root() (_ Root, err error) {
 	return out, nil
 }
 
-// parseTrustKey takes the one spelling that keys are written in.
-func parseTrustKey(s string) (ed25519.PublicKey, error) {
+// parsePolicyKey takes the one spelling that keys are written in.
+func parsePolicyKey(s string) (ed25519.PublicKey, error) {
 	if s == "" {
 		return nil, errors.New("is missing or empty")
 	}
@@ -318,13 +319,9 @@ func parseTrustKey(s string) (ed25519.PublicKey, error) {
 	if err != nil {
 		return nil, errors.New("is not in base64")
 	}
-	key, err := x509.ParsePKIXPublicKey(der)
+	pub, err := record.ParseKey(der)
 	if err != nil {
-		return nil, errors.New("is not a PKIX key")
-	}
-	pub, ok := key.(ed25519.PublicKey)
-	if !ok {
-		return nil, fmt.Errorf("is not an Ed25519 key but %T", key)
+		return nil, err
 	}
 	if base64.StdEncoding.EncodeToString(record.MarshalKey(pub)) != s {
 		return nil, errors.New("is not spelled as in a key file")
@@ -332,8 +329,8 @@ func parseTrustKey(s string) (ed25519.PublicKey, error) {
 	return pub, nil
 }
 
-// parseTrustTime returns the zero time for what is left out, and only for that.
-func parseTrustTime(s *string) (t time.Time, err error) {
+// parseTime returns the zero time for what is left out, and only for that.
+func parseTime(s *string) (t time.Time, err error) {
 	if s == nil {
 		return time.Time{}, nil
 	}
@@ -345,49 +342,49 @@ func parseTrustTime(s *string) (t time.Time, err error) {
 	if !strings.HasSuffix(*s, "Z") {
 		return time.Time{}, fmt.Errorf("%q is not in UTC: it must end in Z", record.Brief(*s))
 	}
-	if !validTrustTime(t) { // the zero time would not bound
-		return time.Time{}, errTrustTime
+	if !validTime(t) { // the zero time would not bound
+		return time.Time{}, errTime
 	}
 	return t, nil
 }
 
-func formatTrustTime(t time.Time) *string {
+func formatTime(t time.Time) *string {
 	if t.IsZero() {
 		return nil
 	}
 	return new(rfc3339(t))
 }
 
-var errTrustTime = errors.New("is not between the years 1970 and 9999")
+var errTime = errors.New("is not between the years 1970 and 9999")
 
-func validTrustTime(t time.Time) bool { y := t.UTC().Year(); return y >= 1970 && y <= 9999 }
+func validTime(t time.Time) bool { y := t.UTC().Year(); return y >= 1970 && y <= 9999 }
 
 // check checks what the types do not say.
-func (p *TrustPolicy) check() error {
+func (p *Policy) check() error {
 	if len(p.Ledgers) == 0 {
 		return errors.New("names no ledger")
 	}
 	ledgers := make(map[string]int, len(p.Ledgers))
 	for i, l := range p.Ledgers {
 		at := fmt.Sprintf("/ledgers/%d", i)
-		switch first, twice := ledgers[l.Ledger]; {
-		case l.Ledger == "":
+		switch first, twice := ledgers[l.Origin]; {
+		case l.Origin == "":
 			return fmt.Errorf("%q: ledger: is missing or empty", at)
-		case record.CheckOrigin(l.Ledger) != nil:
+		case record.CheckOrigin(l.Origin) != nil:
 			return fmt.Errorf("%q: ledger: is too long, not valid UTF-8, or holds white space, a control character or a plus sign", at)
 		case twice:
 			return fmt.Errorf("%q: ledger: is that of /ledgers/%d", at, first)
 		case len(l.Roots) == 0:
 			return fmt.Errorf("%q: roots: there are none", at)
 		}
-		ledgers[l.Ledger] = i
+		ledgers[l.Origin] = i
 		keys := make(map[string]int, len(l.Roots))
 		for k, r := range l.Roots {
 			if err := r.check(); err != nil {
-				return fmt.Errorf("%q: %w", trustPath(i, k), err)
+				return fmt.Errorf("%q: %w", rootPath(i, k), err)
 			}
 			if first, twice := keys[string(r.Key)]; twice {
-				return fmt.Errorf("%q: key: is that of %s", trustPath(i, k), trustPath(i, first))
+				return fmt.Errorf("%q: key: is that of %s", rootPath(i, k), rootPath(i, first))
 			}
 			keys[string(r.Key)] = k
 		}
@@ -399,10 +396,10 @@ func (r *Root) check() error {
 	switch {
 	case len(r.Key) != ed25519.PublicKeySize:
 		return errors.New("key: is not an Ed25519 key")
-	case !r.NotBefore.IsZero() && !validTrustTime(r.NotBefore):
-		return fmt.Errorf("notBefore: %w", errTrustTime)
-	case !r.NotAfter.IsZero() && !validTrustTime(r.NotAfter):
-		return fmt.Errorf("notAfter: %w", errTrustTime)
+	case !r.NotBefore.IsZero() && !validTime(r.NotBefore):
+		return fmt.Errorf("notBefore: %w", errTime)
+	case !r.NotAfter.IsZero() && !validTime(r.NotAfter):
+		return fmt.Errorf("notAfter: %w", errTime)
 	case !r.NotAfter.IsZero() && !r.NotAfter.After(r.NotBefore):
 		return errors.New("notAfter: is not after notBefore")
 	}

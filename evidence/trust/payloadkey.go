@@ -1,23 +1,28 @@
-package evidence
+package trust
 
 import (
 	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
+
+	"example.com/safeconduct/internal/osfile"
 )
 
-// WritePayloadKey writes a key for [Payloads] to a new file, as one line of
-// base64, readable by its owner only. It does not overwrite: where the file
-// exists the error wraps fs.ErrExist and nothing has changed.
+// PayloadKeySize is how many bytes the key of a payload store has.
+const PayloadKeySize = 32
+
+// WritePayloadKey writes a key for the payload store of a ledger to a new file, as
+// one line of base64, readable by its owner only. It does not overwrite: where the
+// file exists the error wraps fs.ErrExist and nothing has changed.
 func WritePayloadKey(path string, key []byte) error {
-	if err := checkPayloadKey(key); err != nil {
-		return fmt.Errorf("evidence: write payload key %s: %w", path, err)
+	if len(key) != PayloadKeySize {
+		return fmt.Errorf("trust: write payload key %s: the key has %d bytes, not %d", path, len(key), PayloadKeySize)
 	}
 	text := append(base64.StdEncoding.AppendEncode(nil, key), '\n')
 	defer clear(text)
-	if err := writeNew(path, text, 0o600); err != nil {
-		return fmt.Errorf("evidence: write payload key: %w", err)
+	if err := osfile.WriteNew(path, text, 0o600); err != nil {
+		return fmt.Errorf("trust: write payload key: %w", err)
 	}
 	return nil
 }
@@ -27,7 +32,7 @@ func WritePayloadKey(path string, key []byte) error {
 func LoadPayloadKey(path string) ([]byte, error) {
 	key, err := loadPayloadKey(path)
 	if err != nil {
-		return nil, fmt.Errorf("evidence: payload key %s: %w", path, err)
+		return nil, fmt.Errorf("trust: payload key %s: %w", path, err)
 	}
 	return key, nil
 }
@@ -42,11 +47,11 @@ func loadPayloadKey(path string) ([]byte, error) {
 	switch {
 	case bytes.Contains(text, []byte("-----BEGIN")):
 		return nil, errors.New("is in PEM: that is another kind of key")
-	case len(text) != base64.StdEncoding.EncodedLen(payloadKeySize):
-		return nil, fmt.Errorf("is not a line of %d characters of base64", base64.StdEncoding.EncodedLen(payloadKeySize))
+	case len(text) != base64.StdEncoding.EncodedLen(PayloadKeySize):
+		return nil, fmt.Errorf("is not a line of %d characters of base64", base64.StdEncoding.EncodedLen(PayloadKeySize))
 	}
 	key, err := base64.StdEncoding.Strict().DecodeString(string(text))
-	if err != nil || len(key) != payloadKeySize {
+	if err != nil || len(key) != PayloadKeySize {
 		return nil, errors.New("is not in base64") // the cause may quote it
 	}
 	return key, nil

@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/trust"
 )
 
-// A trust says which keys may sign what, as a ledger goes on. It begins with the
+// A keyring says which keys may sign what, as a ledger goes on. It begins with the
 // root keys that a verifier was given: nothing in a ledger adds to them. Those
 // sign the sessions, whose keys sign the rest. It is used by one goroutine, in
 // the order of the records.
-type trust struct {
+type keyring struct {
 	roots   []rootKey
 	root    int // the index of the one in force; -1 before the first session
 	origin  string
@@ -29,7 +30,7 @@ type trust struct {
 // A rootKey is a key that the verifier was given.
 type rootKey struct {
 	id string
-	Root
+	trust.Root
 }
 
 // A session is a session key and what it may sign. It does not change.
@@ -52,8 +53,8 @@ func newSession(r *record.Record, hash record.Hash) *session {
 	return s
 }
 
-func newTrust(origin string, roots []rootKey) *trust {
-	return &trust{roots: roots, root: -1, origin: origin, known: make(map[string]*session)}
+func newKeyring(origin string, roots []rootKey) *keyring {
+	return &keyring{roots: roots, root: -1, origin: origin, known: make(map[string]*session)}
 }
 
 // check refuses options that trust nobody, and parses the checkpoints from
@@ -94,12 +95,12 @@ func (e *CheckpointError) Unwrap() error { return e.Err }
 // record can be read.
 func (o *VerifyOptions) roots(origin string) (roots []rootKey, err error) {
 	for _, key := range o.Keys {
-		roots = append(roots, rootKey{record.KeyID(key), Root{Key: key}})
+		roots = append(roots, rootKey{record.KeyID(key), trust.Root{Key: key}})
 	}
 	if o.Policy == nil || origin == "" {
 		return roots, nil
 	}
-	named, err := o.Policy.roots(origin)
+	named, err := o.Policy.Roots(origin)
 	for _, root := range named {
 		roots = append(roots, rootKey{record.KeyID(root.Key), root})
 	}
@@ -144,7 +145,7 @@ var errEdited = record.Errorf(record.DamageEdited, "the signature is not of this
 
 // open opens an envelope that is not routine: one that a root key signed, or one
 // that something is wrong with. Signatures come before the payload.
-func (t *trust) open(f *frame, env []byte) {
+func (t *keyring) open(f *frame, env []byte) {
 	f.session = t.session
 	if f.err = t.env.Parse(env); f.err != nil {
 		return
@@ -178,7 +179,7 @@ func (t *trust) open(f *frame, env []byte) {
 
 // signers returns which trusted keys signed e. A signature that names a trusted
 // key must be by that key.
-func (t *trust) signers(e *record.Envelope) (session bool, roots []int, err error) {
+func (t *keyring) signers(e *record.Envelope) (session bool, roots []int, err error) {
 	for _, sig := range e.Signatures {
 		i := slices.IndexFunc(t.roots, func(k rootKey) bool { return k.id == string(sig.KeyID) })
 		switch {
@@ -207,7 +208,7 @@ func (t *trust) signers(e *record.Envelope) (session bool, roots []int, err erro
 
 // stranger says what is wrong with signatures that name no key that may sign
 // here.
-func (t *trust) stranger(e *record.Envelope) error {
+func (t *keyring) stranger(e *record.Envelope) error {
 	for _, sig := range e.Signatures {
 		s := t.known[string(sig.KeyID)]
 		switch {
@@ -239,7 +240,7 @@ func (t *trust) stranger(e *record.Envelope) error {
 }
 
 // begin takes a key.session that the root keys signed.
-func (t *trust) begin(r *record.Record, hash record.Hash, roots []int) error {
+func (t *keyring) begin(r *record.Record, hash record.Hash, roots []int) error {
 	if old := t.known[r.Session.Key]; r.Ledger != t.origin || old != nil && old.hash == hash {
 		return nil // of another ledger, or there before: whoever checks the chain says so
 	}
@@ -265,7 +266,7 @@ func (t *trust) begin(r *record.Record, hash record.Hash, roots []int) error {
 }
 
 // rotate takes a key.rotate that the root keys signed.
-func (t *trust) rotate(r *record.Record, roots []int) error {
+func (t *keyring) rotate(r *record.Record, roots []int) error {
 	if r.Ledger != t.origin {
 		return nil
 	}
@@ -295,9 +296,9 @@ func (t *trust) rotate(r *record.Record, roots []int) error {
 
 // expired returns a *record.Error where a root key may no longer, or not yet,
 // sign r.
-func (t *trust) expired(root int, r *record.Record) error {
+func (t *keyring) expired(root int, r *record.Record) error {
 	k := t.roots[root]
-	if err := k.valid(r.Time, t.records+1); err != nil {
+	if err := k.Valid(r.Time, t.records+1); err != nil {
 		return record.Errorf(record.DamageExpiredKey, "%s", record.Brief(fmt.Sprintf("the root key %.16s: %v", k.id, err)))
 	}
 	return nil

@@ -1,4 +1,4 @@
-package evidence
+package trust
 
 import (
 	"bytes"
@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	"example.com/safeconduct/evidence/record"
@@ -29,7 +28,7 @@ const (
 func GenerateKey() (ed25519.PrivateKey, error) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("evidence: generate key: %w", err)
+		return nil, fmt.Errorf("trust: generate key: %w", err)
 	}
 	return key, nil
 }
@@ -40,39 +39,24 @@ func GenerateKey() (ed25519.PrivateKey, error) {
 // error wraps fs.ErrExist and nothing has changed.
 func WriteKey(path string, key ed25519.PrivateKey) error {
 	if len(key) != ed25519.PrivateKeySize {
-		return fmt.Errorf("evidence: write key %s: not an Ed25519 private key", path)
+		return fmt.Errorf("trust: write key %s: not an Ed25519 private key", path)
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return fmt.Errorf("evidence: write key %s: %w", path, err)
+		return fmt.Errorf("trust: write key %s: %w", path, err)
 	}
 	private := pem.EncodeToMemory(&pem.Block{Type: pemPrivate, Bytes: der})
 	defer clear(private)
 	defer clear(der)
 	public := pem.EncodeToMemory(&pem.Block{Type: pemPublic, Bytes: record.MarshalKey(key.Public().(ed25519.PublicKey))})
-	if err := writeNew(path, private, 0o600); err != nil {
-		return fmt.Errorf("evidence: write key: %w", err)
+	if err := osfile.WriteNew(path, private, 0o600); err != nil {
+		return fmt.Errorf("trust: write key: %w", err)
 	}
-	if err := writeNew(path+".pub", public, 0o644); err != nil {
+	if err := osfile.WriteNew(path+".pub", public, 0o644); err != nil {
 		_ = os.Remove(path) // ours, and useless by itself
-		return fmt.Errorf("evidence: write key: %w", err)
+		return fmt.Errorf("trust: write key: %w", err)
 	}
 	return nil
-}
-
-// writeNew writes a file that must not exist, and removes it if it cannot.
-func writeNew(path string, data []byte, perm fs.FileMode) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(path)
-		}
-	}()
-	_, err = f.Write(data)
-	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // LoadKey reads a private key that [WriteKey] or openssl wrote. Like ssh it
@@ -87,12 +71,12 @@ func writeNew(path string, data []byte, perm fs.FileMode) (err error) {
 func LoadKey(path string) (ed25519.PrivateKey, error) {
 	data, err := readKeyFile(path, true)
 	if err != nil {
-		return nil, fmt.Errorf("evidence: private key %s: %w", path, err)
+		return nil, fmt.Errorf("trust: private key %s: %w", path, err)
 	}
 	defer clear(data)
 	key, err := parsePrivate(data)
 	if err != nil {
-		return nil, fmt.Errorf("evidence: private key %s: %w", path, err)
+		return nil, fmt.Errorf("trust: private key %s: %w", path, err)
 	}
 	return key, nil
 }
@@ -101,7 +85,7 @@ func LoadKey(path string) (ed25519.PrivateKey, error) {
 func ParseKey(data []byte) (ed25519.PrivateKey, error) {
 	key, err := parsePrivate(data)
 	if err != nil {
-		return nil, fmt.Errorf("evidence: private key: %w", err)
+		return nil, fmt.Errorf("trust: private key: %w", err)
 	}
 	return key, nil
 }
@@ -112,7 +96,7 @@ func ParseKey(data []byte) (ed25519.PrivateKey, error) {
 func LoadSecret(path string) ([]byte, error) {
 	data, err := readKeyFile(path, true)
 	if err != nil {
-		return nil, fmt.Errorf("evidence: secret %s: %w", path, err)
+		return nil, fmt.Errorf("trust: secret %s: %w", path, err)
 	}
 	return data, nil
 }
@@ -122,11 +106,11 @@ func LoadSecret(path string) ([]byte, error) {
 func LoadPublicKey(path string) (ed25519.PublicKey, error) {
 	data, err := readKeyFile(path, false)
 	if err != nil {
-		return nil, fmt.Errorf("evidence: public key %s: %w", path, err)
+		return nil, fmt.Errorf("trust: public key %s: %w", path, err)
 	}
 	pub, err := parsePublic(data)
 	if err != nil {
-		return nil, fmt.Errorf("evidence: public key %s: %w", path, err)
+		return nil, fmt.Errorf("trust: public key %s: %w", path, err)
 	}
 	return pub, nil
 }
@@ -135,13 +119,13 @@ func LoadPublicKey(path string) (ed25519.PublicKey, error) {
 func ParsePublicKey(data []byte) (ed25519.PublicKey, error) {
 	pub, err := parsePublic(data)
 	if err != nil {
-		return nil, fmt.Errorf("evidence: public key: %w", err)
+		return nil, fmt.Errorf("trust: public key: %w", err)
 	}
 	return pub, nil
 }
 
 func readKeyFile(path string, private bool) ([]byte, error) {
-	f, info, err := openRegular(path, !private)
+	f, info, err := osfile.OpenRegular(path, !private)
 	if err != nil {
 		return nil, err
 	}
@@ -156,45 +140,9 @@ func readKeyFile(path string, private bool) ([]byte, error) {
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
 	if err != nil {
-		return nil, unwrapPath(err)
+		return nil, osfile.WithoutPath(err)
 	}
 	return data, nil
-}
-
-// openRegular opens a regular file to read it. It never waits, as opening a
-// FIFO does, and checks the file that it has open, not one that may by now bear
-// the same name. Unless links is set it refuses a symbolic link. Its errors do
-// not name the file.
-func openRegular(path string, links bool) (*os.File, fs.FileInfo, error) {
-	open := osfile.Open
-	if !links {
-		open = osfile.OpenDirect
-	}
-	f, err := open(path, os.O_RDONLY, 0)
-	if err != nil {
-		if info, lerr := os.Lstat(path); !links && lerr == nil && info.Mode()&fs.ModeSymlink != 0 {
-			return nil, nil, errors.New("is a symbolic link")
-		}
-		return nil, nil, unwrapPath(err)
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errNotRegular
-	}
-	if err != nil {
-		_ = f.Close() // only read
-		return nil, nil, unwrapPath(err)
-	}
-	return f, info, nil
-}
-
-// unwrapPath drops the name of the file, which the caller gives.
-func unwrapPath(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
 }
 
 func parsePrivate(data []byte) (ed25519.PrivateKey, error) {
@@ -239,5 +187,3 @@ func parsePEM(data []byte, want string) ([]byte, error) {
 	}
 	return block.Bytes, nil
 }
-
-var errNotRegular = errors.New("is not a regular file")

@@ -1,9 +1,8 @@
-package evidence_test
+package trust_test
 
 import (
 	"bytes"
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
@@ -17,29 +16,27 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/safeconduct/evidence"
-	"example.com/safeconduct/evidence/record"
-
+	"example.com/safeconduct/evidence/trust"
 	"example.com/safeconduct/internal/missing"
 )
 
 func TestKeyRoundTrip(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")
-	key, err := evidence.GenerateKey()
+	key, err := trust.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := evidence.WriteKey(path, key); err != nil {
+	if err := trust.WriteKey(path, key); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(path); err != nil || !hasMode(info, 0o600) {
 		t.Errorf("got %v, %v, want mode 0600", info.Mode(), err)
 	}
-	got, err := evidence.LoadKey(path)
+	got, err := trust.LoadKey(path)
 	if err != nil || !got.Equal(key) {
 		t.Errorf("LoadKey: got another key, %v", err)
 	}
-	pub, err := evidence.LoadPublicKey(path + ".pub")
+	pub, err := trust.LoadPublicKey(path + ".pub")
 	if err != nil || !pub.Equal(key.Public()) {
 		t.Errorf("LoadPublicKey: got another key, %v", err)
 	}
@@ -47,10 +44,10 @@ func TestKeyRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := evidence.ParseKey(data); err != nil || !got.Equal(key) {
+	if got, err := trust.ParseKey(data); err != nil || !got.Equal(key) {
 		t.Errorf("ParseKey: got another key, %v", err)
 	}
-	if err := evidence.WriteKey(path, testKey(1)); !errors.Is(err, fs.ErrExist) {
+	if err := trust.WriteKey(path, testKey(1)); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("WriteKey over a key: got %v, want fs.ErrExist", err)
 	}
 	if again, _ := os.ReadFile(path); !bytes.Equal(again, data) {
@@ -61,13 +58,13 @@ func TestKeyRoundTrip(t *testing.T) {
 	if err := os.WriteFile(lone+".pub", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := evidence.WriteKey(lone, key); !errors.Is(err, fs.ErrExist) {
+	if err := trust.WriteKey(lone, key); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("got %v, want fs.ErrExist", err)
 	}
 	if _, err := os.Stat(lone); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the private half was left: %v", err)
 	}
-	if err := evidence.WriteKey(lone, nil); err == nil {
+	if err := trust.WriteKey(lone, nil); err == nil {
 		t.Error("WriteKey(nil): got no error")
 	}
 }
@@ -120,7 +117,7 @@ func TestLoadKeyRefuses(t *testing.T) {
 			if err := tt.make(path); err != nil {
 				t.Fatal(err)
 			}
-			_, err := evidence.LoadKey(path)
+			_, err := trust.LoadKey(path)
 			if err == nil || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), path) {
 				t.Fatalf("got error %v, want one with the path and %q", err, tt.says)
 			}
@@ -131,13 +128,13 @@ func TestLoadKeyRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := evidence.LoadSecret(filepath.Join(t.TempDir(), "x")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := trust.LoadSecret(filepath.Join(t.TempDir(), "x")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("LoadSecret: got %v, want fs.ErrNotExist", err)
 	}
-	if _, err := evidence.LoadKey(filepath.Join(t.TempDir(), "x")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := trust.LoadKey(filepath.Join(t.TempDir(), "x")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v, want fs.ErrNotExist", err)
 	}
-	if _, err := evidence.ParsePublicKey(good); err == nil || !strings.Contains(err.Error(), "holds a private key") {
+	if _, err := trust.ParsePublicKey(good); err == nil || !strings.Contains(err.Error(), "holds a private key") {
 		t.Errorf("ParsePublicKey of a private key: got %v", err)
 	}
 	ecPub, err := x509.MarshalPKIXPublicKey(&ec.PublicKey)
@@ -145,11 +142,11 @@ func TestLoadKeyRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, data := range [][]byte{nil, encode("PUBLIC KEY", ecPub), encode("PUBLIC KEY", pub[:10])} {
-		if _, err := evidence.ParsePublicKey(data); err == nil {
+		if _, err := trust.ParsePublicKey(data); err == nil {
 			t.Errorf("ParsePublicKey(%q): got no error", data)
 		}
 	}
-	if _, err := evidence.ParseKey(nil); err == nil {
+	if _, err := trust.ParseKey(nil); err == nil {
 		t.Error("ParseKey(nil): got no error")
 	}
 }
@@ -160,21 +157,12 @@ func write(data []byte, mode fs.FileMode) func(path string) error {
 	}
 }
 
-func TestKeyIDPanics(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("got no panic")
-		}
-	}()
-	record.KeyID(ed25519.PublicKey("short"))
-}
-
 // openssl reads our keys and we read its.
 func TestKeysAsOpenSSL(t *testing.T) {
 	openssl := needOpenSSL(t)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "key")
-	if err := evidence.WriteKey(path, testKey(1)); err != nil {
+	if err := trust.WriteKey(path, testKey(1)); err != nil {
 		t.Fatal(err)
 	}
 	der, err := exec.Command(openssl, "pkey", "-in", path, "-pubout", "-outform", "DER").Output()
@@ -195,11 +183,11 @@ func TestKeysAsOpenSSL(t *testing.T) {
 	if err := os.Chmod(theirs, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	key, err := evidence.LoadKey(theirs)
+	key, err := trust.LoadKey(theirs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if pub, err := evidence.LoadPublicKey(theirs + ".pub"); err != nil || !pub.Equal(key.Public()) {
+	if pub, err := trust.LoadPublicKey(theirs + ".pub"); err != nil || !pub.Equal(key.Public()) {
 		t.Errorf("LoadPublicKey: got another key, %v", err)
 	}
 }
@@ -218,13 +206,52 @@ func TestLoadSecret(t *testing.T) {
 	if err := os.WriteFile(path, []byte("what only the agent has"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := evidence.LoadSecret(path); err != nil || string(got) != "what only the agent has" {
+	if got, err := trust.LoadSecret(path); err != nil || string(got) != "what only the agent has" {
 		t.Errorf("got %q, %v", got, err)
 	}
 	if err := os.Chmod(path, 0o604); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := evidence.LoadSecret(path); err == nil || !strings.Contains(err.Error(), path+": may be read or written by others") {
+	if _, err := trust.LoadSecret(path); err == nil || !strings.Contains(err.Error(), path+": may be read or written by others") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestPayloadKey(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "payload.key")
+	if err := trust.WritePayloadKey(path, payloadKey()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := trust.LoadPayloadKey(path)
+	if err != nil || string(got) != string(payloadKey()) {
+		t.Errorf("got %x, %v", got, err)
+	}
+	if info, err := os.Stat(path); err != nil || !hasMode(info, 0o600) {
+		t.Errorf("got %v, %v, want mode 600", info.Mode(), err)
+	}
+	if err := trust.WritePayloadKey(path, make([]byte, 32)); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("again: got %v, want %v", err, fs.ErrExist)
+	}
+	if err := trust.WritePayloadKey(path+"2", []byte{1}); err == nil {
+		t.Error("a short key was written")
+	}
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"empty": "", "short": string(good[:20]), "long": string(good) + "A", "not base64": strings.Repeat("*", 44) + "\n",
+		"a line break": string(good[:20]) + "\n" + string(good[21:]), "PEM": "-----BEGIN PRIVATE KEY-----\n",
+	} {
+		putFile(t, path, []byte(text))
+		if key, err := trust.LoadPayloadKey(path); err == nil || strings.Contains(err.Error(), "BwcH") {
+			t.Errorf("%s: got %x, %v, want an error without the key", name, key, err)
+		}
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := trust.LoadPayloadKey(path); err == nil || !strings.Contains(err.Error(), "may be read") {
+		t.Errorf("readable by all: got %v", err)
 	}
 }
