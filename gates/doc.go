@@ -18,8 +18,8 @@
 // Gates fail closed. One that cannot decide denies, an allowlist without names
 // allows nothing, and the zero value of a field is a documented default or no
 // limit, whichever it says. Nonsense in what the programmer writes panics when
-// the gate is made. All gates are safe for concurrent use, and what a call pays does
-// not depend on how many tools, rules or limits for others there are.
+// the gate is made. All gates are safe for concurrent use, and what a call costs does
+// not depend on how many tools are listed or have rules.
 //
 // Reasons say what is wrong, and never quote what was judged. The name of a tool, a
 // model or an input, which a model or a user may have made up, stands in them quoted,

@@ -372,9 +372,7 @@ func (l *loop) countDenials(ctx context.Context, call middleware.Call, st *loopS
 // refuse notes a denial, and returns it or what tells the model of it.
 func (l *loop) refuse(
 	ctx context.Context, call middleware.Call, res middleware.Result, ruling *middleware.Ruling, reason string, hard bool,
-) (
-	middleware.Result, error,
-) {
+) (middleware.Result, error) {
 	err := ruling.Deny(ctx, call, &middleware.DeniedError{
 		Gate: loopName, Call: call.Name, Code: middleware.CodeLoop, Reason: reason,
 	})
