@@ -151,7 +151,7 @@ func (a *agent) Plan(
 	if err != nil {
 		return nil, nil, err
 	}
-	turn := find[chainCall](ctx)
+	chain := find[chainCall](ctx)
 	switch out := res.Output.(type) {
 	case *middleware.Plan:
 		if out == nil {
@@ -163,18 +163,18 @@ func (a *agent) Plan(
 				return nil, nil, err
 			}
 		}
-		if turn != nil {
-			turn.turn(actions, out.ToolCalls, nil)
+		if chain != nil {
+			chain.expect(actions, out.ToolCalls, nil)
 		}
 		return actions, finish, nil
 	case middleware.Observation:
 		denial := f.call.denial(a.name, out)
-		if turn == nil || len(f.call.actions) == 0 || !a.listed.Load() {
+		if chain == nil || len(f.call.actions) == 0 || !a.listed.Load() {
 			// A final answer, or an executor that is not guarded or has not
 			// got its tools from here: no tool call could be answered.
 			return nil, nil, denial
 		}
-		turn.turn(f.call.actions, f.call.calls, &refusal{out, denial})
+		chain.expect(f.call.actions, f.call.calls, &refusal{out, denial})
 		return f.call.actions, nil, nil
 	}
 	return nil, nil, wrongOutput(middleware.KindPlan, a.name, res.Output)

@@ -126,12 +126,12 @@ type chainCall struct {
 	streams bool
 	partial map[string]any // what came with an error
 
-	mu    sync.Mutex
-	asked []asked // and not yet claimed
+	mu       sync.Mutex
+	expected []expectedCall // and not yet claimed
 }
 
-// An asked is one call of a registered tool that a turn of an agent asked for.
-type asked struct {
+// An expectedCall is one call of a registered tool that a turn of an agent asked for.
+type expectedCall struct {
 	tool   string // as it is registered
 	action schema.AgentAction
 	denied *refusal // of the whole turn; nil if it was allowed
@@ -143,14 +143,14 @@ type refusal struct {
 	denial *middleware.DeniedError
 }
 
-// turn keeps what a turn of an agent asks for, of which calls are the same, except
-// for tools that are not registered: the executor answers those itself.
-func (c *chainCall) turn(actions []schema.AgentAction, calls []middleware.ToolCall, denied *refusal) {
+// expect keeps the actions that a turn of an agent asks for, of which calls are the
+// same, except for tools that are not registered: the executor answers those itself.
+func (c *chainCall) expect(actions []schema.AgentAction, calls []middleware.ToolCall, denied *refusal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, act := range actions {
 		if tool := calls[i].Registered; tool != "" {
-			c.asked = append(c.asked, asked{tool, act, denied})
+			c.expected = append(c.expected, expectedCall{tool, act, denied})
 		}
 	}
 }
@@ -163,19 +163,19 @@ func (c *chainCall) claim(name, input string) (id string, refused *refusal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	found := -1
-	for i, a := range c.asked {
+	for i, a := range c.expected {
 		if a.tool != name || toolInput(a.action) != input {
 			continue
 		}
-		if found < 0 || a.denied != nil && c.asked[found].denied == nil {
+		if found < 0 || a.denied != nil && c.expected[found].denied == nil {
 			found = i
 		}
 	}
 	if found < 0 {
 		return "", nil
 	}
-	a := c.asked[found]
-	c.asked = slices.Delete(c.asked, found, found+1)
+	a := c.expected[found]
+	c.expected = slices.Delete(c.expected, found, found+1)
 	return a.action.ToolID, a.denied
 }
 
@@ -185,7 +185,7 @@ func (c *chainCall) claim(name, input string) (id string, refused *refusal) {
 func (c *chainCall) unanswered() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, a := range c.asked {
+	for _, a := range c.expected {
 		if a.denied != nil {
 			return fmt.Errorf("langchaingo: a denied call of the tool %s was not answered by its guard, and may have been made: %w",
 				a.tool, a.denied.denial)

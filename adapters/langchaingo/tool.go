@@ -65,13 +65,13 @@ func (t *tool) String() string { return onion(middleware.KindTool, t.name, t.is)
 // Call runs the guarded tool, unless the turn of the agent that asked for it was
 // refused as a whole.
 func (t *tool) Call(ctx context.Context, input string) (string, error) {
-	if turn := find[chainCall](ctx); turn != nil {
-		asked, refused := turn.claim(t.name, input)
+	if chain := find[chainCall](ctx); chain != nil {
+		id, refused := chain.claim(t.name, input)
 		if refused != nil {
 			return string(refused.said), nil
 		}
-		if asked != "" {
-			ctx = middleware.WithToolCall(ctx, asked)
+		if id != "" {
+			ctx = middleware.WithToolCall(ctx, id)
 		}
 	}
 	res, err := t.handler(ctx, middleware.Call{Kind: middleware.KindTool, Name: t.name, Input: input})
