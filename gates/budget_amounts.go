@@ -32,7 +32,7 @@ func (d Dim) String() string {
 	}[d]
 }
 
-// Amounts are so many of each [Dim]. They are never negative, and saturate at
+// Amounts are an amount of each [Dim]. They are never negative, and saturate at
 // math.MaxInt64. The zero Amounts are nothing.
 type Amounts [Dims]int64
 

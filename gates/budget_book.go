@@ -138,42 +138,42 @@ func findShortage(postings []posting) (shortage, bool) {
 
 // reserve reserves what the postings ask, in all accounts or in none. It needs the
 // lock.
-func (b *book) reserve(h *bookReservation, ttl time.Duration) (shortage, bool) {
+func (b *book) reserve(r *bookReservation, ttl time.Duration) (shortage, bool) {
 	now := b.now()
 	b.expire(now)
-	for i := range h.postings {
-		h.postings[i].of.beginWindow(now)
+	for i := range r.postings {
+		r.postings[i].of.beginWindow(now)
 	}
-	if m, ok := findShortage(h.postings); !ok {
+	if m, ok := findShortage(r.postings); !ok {
 		return m, false
 	}
-	for i := range h.postings {
-		p := &h.postings[i]
+	for i := range r.postings {
+		p := &r.postings[i]
 		p.of.open++
 		for d, n := range p.ask {
 			p.of.reserved[d] = sum(p.of.reserved[d], n)
 		}
 	}
-	h.at, h.expires = now, time.Duration(sum(int64(now), int64(ttl)))
-	b.insert(h)
+	r.at, r.expires = now, time.Duration(sum(int64(now), int64(ttl)))
+	b.insert(r)
 	return shortage{}, true
 }
 
 // grow reserves what the postings of a reservation ask beyond what they have, in all
 // accounts or in none. Of one that has expired it finds out only whether all would
 // fit. It needs the lock.
-func (b *book) grow(h *bookReservation, ask func(i int) Amounts) (shortage, bool) {
+func (b *book) grow(r *bookReservation, ask func(i int) Amounts) (shortage, bool) {
 	b.expire(b.now())
-	all := make([]Amounts, len(h.postings))
-	for i := range h.postings {
-		p := &h.postings[i]
-		if !p.of.counts(h.at) {
+	all := make([]Amounts, len(r.postings))
+	for i := range r.postings {
+		p := &r.postings[i]
+		if !p.of.counts(r.at) {
 			continue // the window is over: its successor owes nothing
 		}
 		all[i] = ask(i)
 		for d, n := range all[i] {
 			have := p.ask[d]
-			if h.state != reservationOpen {
+			if r.state != reservationOpen {
 				have = 0
 			}
 			if left := p.of.left(p.max[d], Dim(d)); n-have > left {
@@ -181,10 +181,10 @@ func (b *book) grow(h *bookReservation, ask func(i int) Amounts) (shortage, bool
 			}
 		}
 	}
-	for i := range h.postings {
-		p := &h.postings[i]
+	for i := range r.postings {
+		p := &r.postings[i]
 		for d, n := range all[i] {
-			if more := n - p.ask[d]; more > 0 && h.state == reservationOpen {
+			if more := n - p.ask[d]; more > 0 && r.state == reservationOpen {
 				p.of.reserved[d] = sum(p.of.reserved[d], more)
 				p.ask[d] = n
 			}
@@ -195,16 +195,16 @@ func (b *book) grow(h *bookReservation, ask func(i int) Amounts) (shortage, bool
 
 // settle charges what was used in place of what was reserved. What expired before is
 // charged all the same, once. It needs the lock.
-func (b *book) settle(h *bookReservation, used []Amounts) {
+func (b *book) settle(r *bookReservation, used []Amounts) {
 	b.lapse()
-	b.end(h)
-	if h.state == reservationEnded {
+	b.end(r)
+	if r.state == reservationEnded {
 		return
 	}
-	defer h.close()
-	for i := range h.postings {
-		of := h.postings[i].of
-		if !of.counts(h.at) {
+	defer r.close()
+	for i := range r.postings {
+		of := r.postings[i].of
+		if !of.counts(r.at) {
 			continue // the window is over: its successor owes nothing
 		}
 		for d, n := range used[i] {
@@ -214,28 +214,28 @@ func (b *book) settle(h *bookReservation, used []Amounts) {
 }
 
 // release gives back what was reserved. It needs the lock.
-func (b *book) release(h *bookReservation) {
-	b.end(h)
-	h.close()
+func (b *book) release(r *bookReservation) {
+	b.end(r)
+	r.close()
 }
 
 // close keeps of a reservation no more than that it has ended.
-func (h *bookReservation) close() {
-	for i := range h.postings {
-		h.postings[i].of.open--
+func (r *bookReservation) close() {
+	for i := range r.postings {
+		r.postings[i].of.open--
 	}
-	h.state, h.postings = reservationEnded, nil
+	r.state, r.postings = reservationEnded, nil
 }
 
 // end gives back what was reserved, if it still is.
-func (b *book) end(h *bookReservation) {
-	if h.state != reservationOpen {
+func (b *book) end(r *bookReservation) {
+	if r.state != reservationOpen {
 		return
 	}
-	b.unlink(h)
-	for i := range h.postings {
-		p := &h.postings[i]
-		if !p.of.counts(h.at) {
+	b.unlink(r)
+	for i := range r.postings {
+		p := &r.postings[i]
+		if !p.of.counts(r.at) {
 			continue
 		}
 		for d, n := range p.ask {
@@ -246,9 +246,9 @@ func (b *book) end(h *bookReservation) {
 
 // expire gives back what has been reserved for too long. It needs the lock.
 func (b *book) expire(now time.Duration) {
-	for h := b.oldest; h != nil && h.expires <= now; h = b.oldest {
-		b.end(h)
-		h.state = reservationExpired
+	for r := b.oldest; r != nil && r.expires <= now; r = b.oldest {
+		b.end(r)
+		r.state = reservationExpired
 	}
 }
 
@@ -262,36 +262,36 @@ func (b *book) lapse() {
 
 // insert puts a reservation in its place in the list, which is at the end where all
 // live equally long.
-func (b *book) insert(h *bookReservation) {
+func (b *book) insert(r *bookReservation) {
 	older := b.newest
-	for older != nil && older.expires > h.expires {
+	for older != nil && older.expires > r.expires {
 		older = older.older
 	}
-	h.older = older
+	r.older = older
 	if older == nil {
-		h.newer, b.oldest = b.oldest, h
+		r.newer, b.oldest = b.oldest, r
 	} else {
-		h.newer, older.newer = older.newer, h
+		r.newer, older.newer = older.newer, r
 	}
-	if h.newer == nil {
-		b.newest = h
+	if r.newer == nil {
+		b.newest = r
 	} else {
-		h.newer.older = h
+		r.newer.older = r
 	}
 }
 
-func (b *book) unlink(h *bookReservation) {
-	if h.older == nil {
-		b.oldest = h.newer
+func (b *book) unlink(r *bookReservation) {
+	if r.older == nil {
+		b.oldest = r.newer
 	} else {
-		h.older.newer = h.newer
+		r.older.newer = r.newer
 	}
-	if h.newer == nil {
-		b.newest = h.older
+	if r.newer == nil {
+		b.newest = r.older
 	} else {
-		h.newer.older = h.older
+		r.newer.older = r.older
 	}
-	h.older, h.newer = nil, nil
+	r.older, r.newer = nil, nil
 }
 
 const (

@@ -72,7 +72,7 @@ const DefaultEstimate = 1024
 type Limits struct {
 	Scope Scope
 
-	// Window makes the limits hold for each window of so much time, such as
+	// Window makes the limits hold for each window of that length, such as
 	// time.Minute or 24*time.Hour, and not for as long as the scope lives,
 	// which zero means. A window begins with the first call that is counted in
 	// it and the next one with the first call after its end: windows follow
@@ -119,7 +119,7 @@ type Limits struct {
 	Clamp bool
 
 	// Soft is a share of each of these limits in percent, from 1 to 100. Once
-	// so much is used or reserved, requests to models end with one more message
+	// that is used or reserved, requests to models end with one more message
 	// of the human that says what is left. Zero means never. Limits on time are
 	// left out.
 	Soft int

@@ -51,13 +51,13 @@ func (m *Memory) Reserve(ctx context.Context, r Reservation) ([]Standing, error)
 	if m.reservations[r.ID] != nil {
 		return standing(postings), nil
 	}
-	h := &bookReservation{id: r.ID, postings: postings}
-	if x, ok := b.reserve(h, r.TTL); !ok {
+	booked := &bookReservation{id: r.ID, postings: postings}
+	if x, ok := b.reserve(booked, r.TTL); !ok {
 		return nil, &LimitError{Charge: x.i, Dim: x.dim, Asked: x.asked, Left: x.left}
 	}
-	h.forget = time.Duration(sum(int64(h.expires), int64(r.TTL)))
-	m.reservations[r.ID] = h
-	m.inOrder = append(m.inOrder, h)
+	booked.forget = time.Duration(sum(int64(booked.expires), int64(r.TTL)))
+	m.reservations[r.ID] = booked
+	m.inOrder = append(m.inOrder, booked)
 	return standing(postings), nil
 }
 
@@ -89,14 +89,14 @@ func (m *Memory) Settle(ctx context.Context, id string, used []Amounts) error {
 	m.book.mu.Lock()
 	defer m.book.mu.Unlock()
 	m.forget()
-	h := m.reservations[id]
-	if h == nil {
+	booked := m.reservations[id]
+	if booked == nil {
 		return ErrNoReservation
 	}
-	if h.state != reservationEnded && len(used) != len(h.postings) {
-		return fmt.Errorf("gates: budget: settled %d of %d charges", len(used), len(h.postings))
+	if booked.state != reservationEnded && len(used) != len(booked.postings) {
+		return fmt.Errorf("gates: budget: settled %d of %d charges", len(used), len(booked.postings))
 	}
-	m.book.settle(h, used)
+	m.book.settle(booked, used)
 	return nil
 }
 
@@ -108,8 +108,8 @@ func (m *Memory) Release(ctx context.Context, id string) error {
 	m.book.mu.Lock()
 	defer m.book.mu.Unlock()
 	m.forget()
-	if h := m.reservations[id]; h != nil {
-		m.book.release(h)
+	if booked := m.reservations[id]; booked != nil {
+		m.book.release(booked)
 	}
 	return nil
 }

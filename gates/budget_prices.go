@@ -158,7 +158,7 @@ func (p *Price) cost(m meter) int64 {
 	return int64(min(cost, maxAmount))
 }
 
-// most returns the most that so many tokens may cost: the input is all written
+// most returns the most that input and output tokens may cost: the input is all written
 // to the cache, where that costs more, and the output is the dearer kind.
 func (p *Price) most(input, output int64) int64 {
 	r := p.rate(input)
@@ -172,7 +172,7 @@ func (p *Price) most(input, output int64) int64 {
 	return p.cost(m)
 }
 
-// rate returns the Rates of a request with so large a prompt.
+// rate returns the Rates of a request whose prompt has input tokens.
 func (p *Price) rate(input int64) *Rates {
 	r := &p.Rates
 	for i := range p.Tiers {

@@ -42,10 +42,10 @@ type boundShortage struct {
 	bound int
 }
 
-// reserveStored reserves in the Store. It returns nil where no limit there is
-// for what is asked, what does not fit, or why it cannot tell.
+// reserveStored reserves in the Store. It returns nil where no limit that is kept
+// there is for what is asked, what does not fit, or why it cannot tell.
 func (b *budget) reserveStored(ctx context.Context, st *runState, ask func(bound int) Amounts) (*storeReservation, *boundShortage, error) {
-	h := &storeReservation{}
+	r := &storeReservation{}
 	for i := range b.bounds {
 		bd := &b.bounds[i]
 		amounts := ask(i)
@@ -58,52 +58,52 @@ func (b *budget) reserveStored(ctx context.Context, st *runState, ask func(bound
 			}
 			continue
 		}
-		h.bounds = append(h.bounds, i)
-		h.charges = append(h.charges, Charge{Account: st.names[i], Window: bd.Window, Max: bd.max, Ask: amounts})
+		r.bounds = append(r.bounds, i)
+		r.charges = append(r.charges, Charge{Account: st.names[i], Window: bd.Window, Max: bd.max, Ask: amounts})
 	}
-	if len(h.charges) == 0 {
+	if len(r.charges) == 0 {
 		return nil, nil, nil
 	}
-	h.id = b.prefix + strconv.FormatUint(b.serial.Add(1), 36)
+	r.id = b.prefix + strconv.FormatUint(b.serial.Add(1), 36)
 	var standing []Standing
 	err := b.askStore(ctx, func(ctx context.Context) (err error) {
-		standing, err = b.Store.Reserve(ctx, Reservation{ID: h.id, Charges: h.charges, TTL: b.Lease})
-		if err == nil && len(standing) != len(h.charges) {
-			err = fmt.Errorf("gates: budget: the store answered %d of %d charges", len(standing), len(h.charges))
+		standing, err = b.Store.Reserve(ctx, Reservation{ID: r.id, Charges: r.charges, TTL: b.Lease})
+		if err == nil && len(standing) != len(r.charges) {
+			err = fmt.Errorf("gates: budget: the store answered %d of %d charges", len(standing), len(r.charges))
 		}
 		return err
 	})
 	over, isOver := foreign.As[*LimitError](err)
 	switch {
 	case err == nil:
-		b.keepStanding(st, h, standing)
-		return h, nil, nil
-	case isOver && over != nil && over.Charge >= 0 && over.Charge < len(h.charges) && over.Dim < Dims:
-		return nil, &boundShortage{shortage{over.Charge, over.Dim, over.Asked, over.Left}, h.bounds[over.Charge]}, nil
+		b.keepStanding(st, r, standing)
+		return r, nil, nil
+	case isOver && over != nil && over.Charge >= 0 && over.Charge < len(r.charges) && over.Dim < Dims:
+		return nil, &boundShortage{shortage{over.Charge, over.Dim, over.Asked, over.Left}, r.bounds[over.Charge]}, nil
 	}
 	// Nobody knows whether it is reserved. If this fails too it expires.
-	_ = b.askStore(context.WithoutCancel(ctx), func(ctx context.Context) error { return b.Store.Release(ctx, h.id) })
+	_ = b.askStore(context.WithoutCancel(ctx), func(ctx context.Context) error { return b.Store.Release(ctx, r.id) })
 	if done := ctx.Err(); done != nil {
 		return nil, nil, done
 	}
 	if b.LocalShare > 0 {
-		x, failed := b.reserveLocal(h)
+		x, failed := b.reserveLocal(r)
 		if x != nil || failed != nil {
 			return nil, x, failed
 		}
 		note(ctx, middleware.VerdictAllow, "the store of the budget failed: this process allows its share")
-		return h, nil, nil
+		return r, nil, nil
 	}
 	return nil, nil, &middleware.DeniedError{Code: middleware.CodeIndeterminate, Err: err, Reason: "the store of the budget failed"}
 }
 
 // reserveLocal reserves in the gate's own book, under this process's share of
 // the limits.
-func (b *budget) reserveLocal(h *storeReservation) (*boundShortage, error) {
+func (b *budget) reserveLocal(r *storeReservation) (*boundShortage, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	local := &bookReservation{}
-	for _, c := range h.charges {
+	for _, c := range r.charges {
 		a, err := b.account(c.Account, c.Window)
 		if err != nil {
 			return nil, &middleware.DeniedError{Code: middleware.CodeIndeterminate, Err: err,
@@ -118,64 +118,64 @@ func (b *budget) reserveLocal(h *storeReservation) (*boundShortage, error) {
 		local.postings = append(local.postings, posting{of: a, max: &share, ask: c.Ask})
 	}
 	if x, ok := b.reserve(local, b.Lease); !ok {
-		return &boundShortage{x, h.bounds[x.i]}, nil
+		return &boundShortage{x, r.bounds[x.i]}, nil
 	}
-	h.local = local
+	r.local = local
 	return nil, nil
 }
 
 // keepStanding keeps what the Store says of its accounts.
-func (b *budget) keepStanding(st *runState, h *storeReservation, standing []Standing) {
+func (b *budget) keepStanding(st *runState, r *storeReservation, standing []Standing) {
 	bk := b.lock(st)
 	defer bk.mu.Unlock()
-	for i, bound := range h.bounds {
-		st.standing[bound], st.standingFrom[bound] = standing[i], h
+	for i, bound := range r.bounds {
+		st.standing[bound], st.standingFrom[bound] = standing[i], r
 	}
 }
 
 // settleStored charges what was used.
-func (b *budget) settleStored(ctx context.Context, st *runState, h *storeReservation, used []Amounts) {
-	if h.local != nil {
+func (b *budget) settleStored(ctx context.Context, st *runState, r *storeReservation, used []Amounts) {
+	if r.local != nil {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.settle(h.local, used)
+		b.settle(r.local, used)
 		return
 	}
-	err := b.endInStore(ctx, func(ctx context.Context) error { return b.Store.Settle(ctx, h.id, used) })
+	err := b.endInStore(ctx, func(ctx context.Context) error { return b.Store.Settle(ctx, r.id, used) })
 	if err != nil {
 		note(ctx, middleware.VerdictAllow, "the store of the budget failed: the call is not charged there")
 		return
 	}
-	b.adjustStanding(st, h, used)
+	b.adjustStanding(st, r, used)
 }
 
 // releaseStored gives back what was reserved, if anything was.
-func (b *budget) releaseStored(ctx context.Context, st *runState, h *storeReservation) {
-	if h == nil {
+func (b *budget) releaseStored(ctx context.Context, st *runState, r *storeReservation) {
+	if r == nil {
 		return
 	}
-	if h.local != nil {
+	if r.local != nil {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.release(h.local)
+		b.release(r.local)
 		return
 	}
-	_ = b.endInStore(ctx, func(ctx context.Context) error { return b.Store.Release(ctx, h.id) }) // else it expires
-	b.adjustStanding(st, h, make([]Amounts, len(h.charges)))
+	_ = b.endInStore(ctx, func(ctx context.Context) error { return b.Store.Release(ctx, r.id) }) // else it expires
+	b.adjustStanding(st, r, make([]Amounts, len(r.charges)))
 }
 
 // adjustStanding keeps what became of a reservation, until the Store says more. Where
 // it has done so in the meantime, that holds.
-func (b *budget) adjustStanding(st *runState, h *storeReservation, used []Amounts) {
+func (b *budget) adjustStanding(st *runState, r *storeReservation, used []Amounts) {
 	bk := b.lock(st)
 	defer bk.mu.Unlock()
-	for i, bound := range h.bounds {
-		if st.standingFrom[bound] != h {
+	for i, bound := range r.bounds {
+		if st.standingFrom[bound] != r {
 			continue
 		}
 		st.standingFrom[bound] = nil
 		s := &st.standing[bound]
-		for d, n := range h.charges[i].Ask {
+		for d, n := range r.charges[i].Ask {
 			s.Held[d] = max(s.Held[d]-n, 0)
 			s.Used[d] = sum(s.Used[d], used[i][d])
 		}

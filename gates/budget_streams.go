@@ -88,8 +88,8 @@ const trusted = 2
 // asked for every chunk.
 const spareTokens = 64
 
-// extend reserves more for a call whose output has come to so many tokens. The
-// error is of one that there is no room for.
+// extend reserves more for a call whose output has come to this many tokens. The
+// error is that of one for which there is no room.
 func (b *budget) extend(ctx context.Context, st *runState, m *modelReservation, tokens int64) error {
 	if tokens <= m.streamed {
 		return nil

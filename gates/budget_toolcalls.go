@@ -88,8 +88,8 @@ func unused(ctx context.Context, res middleware.Result, err error) bool {
 	return (err != nil || isObservation(res)) && !ran(ctx)
 }
 
-// takeTool charges a tool call, out of what is reserved for its chain where that is
-// something. A tool call takes one, whatever comes of it: here there is nothing
+// takeTool charges a tool call, out of what is reserved for its chain, if anything
+// is. A tool call takes one, whatever comes of it: here there is nothing
 // to settle. In the Store it is reserved.
 func (b *budget) takeTool(ctx context.Context, st *runState, chain middleware.CallID) (taken, error) {
 	at, err := b.takeToolHere(st, chain)

@@ -42,10 +42,10 @@ func Concurrency(n int, full Full) middleware.Interceptor {
 
 // places are those for calls under way.
 type places struct {
-	n    int
-	full Full
-	gate *middleware.Gate
-	held middleware.Within[place]
+	n      int
+	full   Full
+	gate   *middleware.Gate
+	ofCall middleware.Within[place]
 
 	mu      sync.Mutex // guards what follows, and all places
 	free    int
@@ -82,8 +82,8 @@ func (p *places) intercept(next middleware.Handler) middleware.Handler {
 			return next(ctx, call)
 		}
 		ruling := p.gate.Begin(ctx)
-		around := p.held.Find(ctx)
-		mine := p.held.New(ctx)
+		around := p.ofCall.Find(ctx)
+		mine := p.ofCall.New(ctx)
 		mine.around = around
 		if err := p.take(ctx, mine); err != nil {
 			return middleware.Result{}, ruling.Deny(ctx, call, err)

@@ -59,12 +59,12 @@ func Rate(rules RateRules) middleware.Interceptor {
 // A pacer is RateRules made ready.
 type pacer struct {
 	RateRules
-	ahead time.Duration // of its time, as which a call may come
+	ahead time.Duration // how long before its time a call may come, by the burst
 	all   bucket
 	runs  middleware.Local[bucket]
 }
 
-// take returns how long so many calls take at the pace, rounded up.
+// take returns how long this many calls take at the pace, rounded up.
 func (p *pacer) take(calls uint64) time.Duration {
 	hi, lo := bits.Mul64(calls, uint64(p.Per))
 	lo, carry := bits.Add64(lo, uint64(p.Calls-1), 0)
@@ -86,9 +86,8 @@ func (p *pacer) judge(ctx context.Context, call middleware.Call) error {
 	return b.pass(ctx, p)
 }
 
-// A bucket is the pace that is kept, for one run or for all. Full, it is zero. It
-// holds the time at which the next call would come if calls came evenly: at since,
-// and the time that n calls take.
+// A bucket keeps the pace, for one run or for all. If calls came evenly the next one
+// would come at since, plus the time that n calls take. A zero bucket is full.
 type bucket struct {
 	mu      sync.Mutex
 	since   time.Time
@@ -96,8 +95,8 @@ type bucket struct {
 	waiting list.List // of chan struct{}, each closed when its call is the first
 }
 
-// delay returns how long it is until a call may pass that so many others go ahead
-// of. It takes nothing. It needs the lock.
+// delay returns how long it is until a call may pass after this many others. It takes
+// nothing. It needs the lock.
 func (b *bucket) delay(p *pacer, now time.Time, others int) time.Duration {
 	if b.since.Add(p.take(uint64(b.n))).Before(now) {
 		b.since, b.n = now, 0 // the bucket is full

@@ -197,9 +197,8 @@ func (e *PanicError) Unwrap() error {
 	return nil
 }
 
-// sound returns err, which others made, or in the place of one with methods that
-// panic one that says so: callers ask errors where nothing is caught. Of a denial
-// it replaces the cause.
+// sound returns err, or an error that says so where a method of it panics: callers ask
+// errors of others where nothing catches a panic. Of a denial it replaces the cause.
 func sound(call *Call, err error) error {
 	if isSound(err) {
 		return err

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// Named gives a hand-written Interceptor a gate's name: on its denials, on the
-// trail, and where it panics, which denies. A denial that i returns and that came
-// neither from next nor from the call's Stream is i's own; so is any other error where
-// neither failed. When i lets next's result through, it allowed. What next spent comes
-// back where i forgets it or panics. Named panics if the name is empty or i is nil.
+// Named gives an Interceptor that is written by hand a gate's name, on its denials and
+// on the trail, and denies where it panics. A denial that i returns and that came neither
+// from next nor from the call's Stream is i's own; so is any other error where neither
+// failed. Where i returns what next did, it allowed. What next spent comes back even if i
+// forgets it or panics. Named panics if the name is empty or i is nil.
 func Named(gate string, i Interceptor) Interceptor {
 	mustGate("Named", gate, i == nil)
 	return named(NewGate(gate), i)
 }
 
-// named is Named for a Gate that there is.
+// named is Named for a Gate that was made before.
 func named(g *Gate, i Interceptor) Interceptor {
 	return func(next Handler) Handler {
 		if next == nil {
@@ -74,8 +74,8 @@ func named(g *Gate, i Interceptor) Interceptor {
 	}
 }
 
-// passedOn reports whether err is what others failed with, or at least no denial of
-// its own.
+// passedOn reports whether err is the failure of others that was passed on: it is no
+// denial, or the same one.
 func passedOn(err, others error) bool {
 	return others != nil && (!isDenied(err) || sameDenial(err, others))
 }

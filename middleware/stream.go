@@ -71,8 +71,8 @@ func Buffer(maxBytes int, i Interceptor) Interceptor {
 }
 
 // Window is like [Buffer], but its gates hold only the last bytes of a stream:
-// what is older is released before the verdict, and cannot be taken back. At
-// least so many bytes are held, and released by the chunk. A gate that denies
+// what is older is released before the verdict, and cannot be taken back. At least
+// that many bytes are held, and whole chunks are released. A gate that denies
 // releases nothing more; what had left the call by then is [Trail.Released].
 //
 // [TransformResult] denies a call whose Output it changed after a part of the

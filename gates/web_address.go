@@ -4,11 +4,11 @@ import (
 	"net/netip"
 )
 
-// reserved are the addresses that are not out on the Internet, by the registries
+// notPublic are the addresses that are not out on the Internet, by the registries
 // of special-purpose addresses of IANA (RFC 6890), and the metadata services of
 // clouds that are not among them. What is not listed and is IPv4, or in
 // 2000::/3, is public.
-func reserved() []netip.Prefix {
+func notPublic() []netip.Prefix {
 	list := []string{
 		"0.0.0.0/8",         // this network, unspecified
 		"10.0.0.0/8",        // private
@@ -45,18 +45,18 @@ func reserved() []netip.Prefix {
 
 // A screen tells public addresses from all others.
 type screen struct {
-	reserved []netip.Prefix
-	global   netip.Prefix // of IPv6, all that is given out
-	nat64    netip.Prefix // holds an IPv4 address in its last 32 bits
-	allowed  []netip.Prefix
+	notPublic []netip.Prefix
+	global    netip.Prefix // of IPv6, all that is given out
+	nat64     netip.Prefix // holds an IPv4 address in its last 32 bits
+	allowed   []netip.Prefix
 }
 
 func newScreen(allowed []netip.Prefix) *screen {
 	return &screen{
-		reserved: reserved(),
-		global:   netip.MustParsePrefix("2000::/3"),
-		nat64:    netip.MustParsePrefix("64:ff9b::/96"),
-		allowed:  allowed,
+		notPublic: notPublic(),
+		global:    netip.MustParsePrefix("2000::/3"),
+		nat64:     netip.MustParsePrefix("64:ff9b::/96"),
+		allowed:   allowed,
 	}
 }
 
@@ -87,9 +87,9 @@ func (s *screen) allows(ip netip.Addr) bool {
 	return s.public(ip)
 }
 
-// public reports whether ip is not reserved.
+// public reports whether ip is none of those that are not.
 func (s *screen) public(ip netip.Addr) bool {
-	for _, p := range s.reserved {
+	for _, p := range s.notPublic {
 		if p.Contains(ip) {
 			return false
 		}
