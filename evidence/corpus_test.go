@@ -221,6 +221,25 @@ func TestTilesBeyondTheTree(t *testing.T) {
 	}
 }
 
+// A frame that cannot be read was a record: where one is spoiled, tiles that go as far
+// as the ledger with it are not taken for a sign that the ledger was cut as well.
+func TestASpoiledFrameIsNotAlsoCutOff(t *testing.T) {
+	f := newForger(t)
+	f.open()
+	for f.tree.Size() < 512 {
+		f.run("run-"+f.id(), "mail")
+	}
+	l := forgery{envs: f.envs[:512]}
+	dir := newDir(t)
+	l.write(t, dir)
+	l.writeTiles(t, dir)
+	flip(t, evidence.SegmentPath(dir, 1), int64(len(evidence.Segment(f.envs[:300]...))+100), 1)
+	report := verify(t, dir)
+	if report.Intact() || report.First.Damage != record.DamageEdited || report.Damage[evidence.DamageRolledBack] > 0 {
+		t.Errorf("got %v of %v, want a record that was edited, and nothing rolled back", report.First, report.Damage)
+	}
+}
+
 func makeTile(dir, name string) error {
 	path := filepath.Join(dir, filepath.FromSlash(name))
 	return errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, make([]byte, 8192), 0o600))

@@ -158,37 +158,47 @@ func TestOverflowFails(t *testing.T) {
 // A gap is declared within the session of what it declares, also where the clock was
 // set meanwhile.
 func TestGapIsDatedWithinItsSession(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
-		cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}, Queue: 100}
-		var disk gated
-		cfg.Each(func(op evidence.Op) error {
-			if strings.Contains(op.Path, "overflow") && op.Name == "create" {
-				return syscall.ENOSPC
-			}
-			return disk.do(op)
+	for name, now := range map[string]func(s *record.Session) time.Time{
+		"in ten years":        func(*record.Session) time.Time { return time.Now().Round(0).AddDate(10, 0, 0) },
+		"when it is over":     func(s *record.Session) time.Time { return s.NotAfter.Add(time.Second / 2) },
+		"just before":         func(s *record.Session) time.Time { return s.NotAfter.Add(-time.Second / 2) },
+		"at its first second": func(s *record.Session) time.Time { return s.NotBefore },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dir := newDir(t)
+				cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}, Queue: 100}
+				var disk gated
+				cfg.Each(func(op evidence.Op) error {
+					if strings.Contains(op.Path, "overflow") && op.Name == "create" {
+						return syscall.ENOSPC
+					}
+					return disk.do(op)
+				})
+				r, err := evidence.Open(dir, cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				disk.hang(syncsOfSegments)
+				for r.Stats().Lost < 20 {
+					if _, err := call(t, r, calculator, say("437")); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(10 * time.Millisecond)
+				}
+				then := now(entries(t, dir)[0].Record.Session)
+				r.SetClock(func() time.Time { return then })
+				disk.release()
+				time.Sleep(time.Minute)
+				if err := r.Close(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if report := wantIntact(t, dir); report.Gaps == 0 || report.Lost != r.Stats().Lost {
+					t.Errorf("got %+v, want %d lost, in gaps", report, r.Stats().Lost)
+				}
+			})
 		})
-		r, err := evidence.Open(dir, cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		disk.hang(syncsOfSegments)
-		for r.Stats().Lost < 20 {
-			if _, err := call(t, r, calculator, say("437")); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		r.SetClock(func() time.Time { return time.Now().Round(0).AddDate(10, 0, 0) })
-		disk.release()
-		time.Sleep(time.Minute)
-		if err := r.Close(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if report := wantIntact(t, dir); report.Gaps == 0 || report.Lost != r.Stats().Lost {
-			t.Errorf("got %+v, want %d lost, in gaps", report, r.Stats().Lost)
-		}
-	})
+	}
 }
 
 // A disk that hangs and recovers again and again, while records come and the
