@@ -240,6 +240,27 @@ func TestASpoiledFrameIsNotAlsoCutOff(t *testing.T) {
 	}
 }
 
+// Where one checkpoint is of what is there and a later one is not, no more is proven
+// than the first one covers.
+func TestProvenUpToTheLastCheckpointThatAgrees(t *testing.T) {
+	f := base(t)
+	at := func(n int) []byte {
+		c := newForger(t)
+		for _, env := range f.envs[:n] {
+			c.put(env)
+		}
+		c.session = testKey(11)
+		return c.checkpoint()
+	}
+	rewritten := rewriteAll(t, func(f *forger) { f.run("run-a", "mail"); f.run("run-b", "mail") })
+	dir := newDir(t)
+	bare(rewritten.envs...).write(t, dir)
+	report := verifyWith(t, dir, evidence.VerifyOptions{Checkpoints: [][]byte{at(1), at(5)}})
+	if report.First == nil || report.First.Damage != evidence.DamageRewritten || report.Proven != 1 {
+		t.Errorf("got %v and %d proven, want what came after record 1 rewritten", report.First, report.Proven)
+	}
+}
+
 func makeTile(dir, name string) error {
 	path := filepath.Join(dir, filepath.FromSlash(name))
 	return errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, make([]byte, 8192), 0o600))
