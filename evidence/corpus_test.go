@@ -2,6 +2,7 @@ package evidence_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -255,7 +256,7 @@ func TestProvenUpToTheLastCheckpointThatAgrees(t *testing.T) {
 	rewritten := rewriteAll(t, func(f *forger) { f.run("run-a", "mail"); f.run("run-b", "mail") })
 	dir := newDir(t)
 	bare(rewritten.envs...).write(t, dir)
-	report := verifyWith(t, dir, evidence.VerifyOptions{Checkpoints: [][]byte{at(1), at(5)}})
+	report := verifyWith(t, dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1))}, Checkpoints: [][]byte{at(1), at(5)}})
 	if report.First == nil || report.First.Damage != evidence.DamageRewritten || report.Proven != 1 {
 		t.Errorf("got %v and %d proven, want what came after record 1 rewritten", report.First, report.Proven)
 	}
