@@ -236,7 +236,7 @@ func TestASpoiledFrameIsNotAlsoCutOff(t *testing.T) {
 	l.writeTiles(t, dir)
 	flip(t, evidence.SegmentPath(dir, 1), int64(len(evidence.Segment(f.envs[:300]...))+100), 1)
 	report := verify(t, dir)
-	if report.Intact() || report.First.Damage != record.DamageEdited || report.Damage[evidence.DamageRolledBack] > 0 {
+	if report.Intact() || report.First.Damage != record.DamageEdited || report.Damage[record.DamageRolledBack] > 0 {
 		t.Errorf("got %v of %v, want a record that was edited, and nothing rolled back", report.First, report.Damage)
 	}
 }
@@ -257,7 +257,7 @@ func TestProvenUpToTheLastCheckpointThatAgrees(t *testing.T) {
 	dir := newDir(t)
 	bare(rewritten.envs...).write(t, dir)
 	report := verifyWith(t, dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1))}, Checkpoints: [][]byte{at(1), at(5)}})
-	if report.First == nil || report.First.Damage != evidence.DamageRewritten || report.Proven != 1 {
+	if report.First == nil || report.First.Damage != record.DamageRewritten || report.Proven != 1 {
 		t.Errorf("got %v and %d proven, want what came after record 1 rewritten", report.First, report.Proven)
 	}
 }

@@ -291,18 +291,18 @@ func TestDamage(t *testing.T) {
 				r.RunSeq++
 			}
 			rs[9].RunEnd.Records++
-		}), evidence.DamageInconsistent, 2, true},
-		{"commitment of another length", forge(t, envs, nil, func(rs []*record.Record) { rs[5].Input.Commitment = "AAAA" }), evidence.DamageMalformed, 6, false},
+		}), record.DamageInconsistent, 2, true},
+		{"commitment of another length", forge(t, envs, nil, func(rs []*record.Record) { rs[5].Input.Commitment = "AAAA" }), record.DamageMalformed, 6, false},
 		{"commitment with a line break", forge(t, envs, nil, func(rs []*record.Record) {
 			c := &rs[5].Input.Commitment
 			*c = (*c)[:20] + "\n" + (*c)[20:]
-		}), evidence.DamageMalformed, 6, false},
+		}), record.DamageMalformed, 6, false},
 		{"reason too long", forge(t, envs, nil, func(rs []*record.Record) {
 			rs[8].Decisions[0].Reason = strings.Repeat("x", 513)
-		}), evidence.DamageMalformed, 9, false},
-		{"clock steps back", forge(t, envs, nil, func(rs []*record.Record) { rs[5].Mono = 0 }), evidence.DamageInconsistent, 6, true},
+		}), record.DamageMalformed, 9, false},
+		{"clock steps back", forge(t, envs, nil, func(rs []*record.Record) { rs[5].Mono = 0 }), record.DamageInconsistent, 6, true},
 		{"a gap over records that are there", forge(t, envs, func(rs []*record.Record) []*record.Record {
-			gap := &record.Record{Kind: evidence.KindGap, Mono: rs[4].Mono, Gap: &record.Gap{Reason: "x"}}
+			gap := &record.Record{Kind: record.KindGap, Mono: rs[4].Mono, Gap: &record.Gap{Reason: "x"}}
 			return slices.Insert(rs, 5, gap)
 		}, func(rs []*record.Record) { *rs[5].Gap = record.Gap{From: 3, To: 5, Count: 3, Reason: "x"} }), record.DamageInconsistent, 6, true},
 		{"a gap smaller than the hole", forge(t, envs, func(rs []*record.Record) []*record.Record {
