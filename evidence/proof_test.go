@@ -286,6 +286,23 @@ func TestVerifyProofRefuses(t *testing.T) {
 	}
 }
 
+// A session that another session signed, and no root key, proves nothing: who has a
+// session key makes no other.
+func TestASessionThatASessionSigned(t *testing.T) {
+	f := base(t)
+	dir := newDir(t)
+	f.ledger().write(t, dir)
+	another := newForger(t)
+	another.origin, another.salt = f.origin, 5
+	another.open()
+	bySession := seal(testKey(11), decodePayload(t, another.envs[0]))
+	text := changeProof(t, mustProve(t, dir, entries(t, dir)[2].Record.ID), func(_ *tiles.Proof, x *extraLine) {
+		x.Sessions = append(x.Sessions, string(bySession))
+	})
+	opts := evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1))}}
+	wantNotProven(t, "signed by the session before", text, opts, "session 2: unknown_key: a session key signed this key.session")
+}
+
 // What is wrong with the options says nothing of the proof.
 func TestVerifyProofOptions(t *testing.T) {
 	dir := rotatedLedger(t, record.SignRecords)

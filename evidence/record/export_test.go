@@ -15,3 +15,6 @@ func ReflectPayload(s Subject, r *Record) ([]byte, error) {
 		Subject:       []subject{{Digest: digest{s.Digest}, Name: s.Name}},
 	}, jsonv1.FormatDurationAsNano(true))
 }
+
+// InRange reports whether all numbers of a record are within their bounds.
+func InRange(r *Record) bool { return r.inRange() }

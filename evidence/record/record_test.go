@@ -11,8 +11,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"example.com/safeconduct/evidence/record"
@@ -177,4 +179,58 @@ func TestKeyIDPanics(t *testing.T) {
 		}
 	}()
 	record.KeyID(ed25519.PublicKey("short"))
+}
+
+// Each number that stands in a record as one is a count or a size that every parser
+// of JSON reads exactly: none is beyond 2^53, and no size is negative.
+func TestNumbersThatNotEveryParserReads(t *testing.T) {
+	stricter := []string{ // have a rule of their own, which says more
+		"Record.Breaker.Changes", "Record.Gap.Count", "Record.Gap.From", "Record.Refused.Count", "Record.Refused.Ranges.From", "Record.Refused.Ranges.To",
+		"Record.Seq", "Record.Version",
+	}
+	seen := 0
+	var visit func(r *record.Record, v reflect.Value, at string)
+	try := func(r *record.Record, at string, set func(), reset func()) {
+		seen++
+		set()
+		if record.InRange(r) != slices.Contains(stricter, at) {
+			t.Errorf("%s: got in range: %v, want the opposite", at, record.InRange(r))
+		}
+		reset()
+	}
+	visit = func(r *record.Record, v reflect.Value, at string) {
+		switch v.Kind() {
+		case reflect.Int64:
+			try(r, at, func() { v.SetInt(1 << 53) }, func() { v.SetInt(1) })
+			try(r, at, func() { v.SetInt(-1) }, func() { v.SetInt(1) })
+		case reflect.Int:
+			try(r, at, func() { v.SetInt(-1) }, func() { v.SetInt(1) })
+		case reflect.Uint64:
+			try(r, at, func() { v.SetUint(1 << 53) }, func() { v.SetUint(1) })
+		case reflect.Pointer:
+			visit(r, v.Elem(), at)
+		case reflect.Slice:
+			if v.Len() > 0 && v.Index(0).Kind() != reflect.Uint8 {
+				visit(r, v.Index(v.Len()-1), at)
+			}
+		case reflect.Struct:
+			if _, ok := v.Interface().(time.Time); ok {
+				return
+			}
+			for i := range v.NumField() {
+				if f := v.Type().Field(i); f.IsExported() && !strings.Contains(f.Tag.Get("json"), ",string") {
+					visit(r, v.Field(i), at+"."+f.Name)
+				}
+			}
+		}
+	}
+	var r record.Record
+	fill(reflect.ValueOf(&r).Elem())
+	if !record.InRange(&r) {
+		t.Fatal("a record of ones is out of range: the test is void")
+	}
+	visit(&r, reflect.ValueOf(&r).Elem(), "Record")
+	if seen < 20 {
+		t.Errorf("got %d numbers, want more: the test is void", seen)
+	}
 }

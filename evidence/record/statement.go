@@ -214,6 +214,9 @@ func (r *Record) inRange() bool {
 		}
 	}
 	size(int64(r.Omitted))
+	if o := r.Outcome; o != nil {
+		size(o.Released)
+	}
 	for _, c := range []*Content{r.Input, r.Ran, r.Output} {
 		if c != nil {
 			size(c.Size)
