@@ -531,3 +531,34 @@ func TestFault48Released(t *testing.T) {
 		})
 	}
 }
+
+// A call that failed for a reason of its own is not cancelled because its context
+// ended in the meantime.
+func TestAFailureUnderAnEndedContextIsAFailure(t *testing.T) {
+	dir := newDir(t)
+	r := open(t, dir, evidence.Config{})
+	for _, why := range []error{errors.New("the disk is full"), context.Canceled} {
+		ctx, cancel := context.WithCancel(t.Context())
+		h := middleware.Wrap(say("ok"), r.Intercept, func(middleware.Handler) middleware.Handler {
+			return func(context.Context, middleware.Call) (middleware.Result, error) {
+				cancel()
+				return middleware.Result{}, why
+			}
+		})
+		if _, err := h(ctx, shell); !errors.Is(err, why) {
+			t.Errorf("got %v, want %v", err, why)
+		}
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var got []record.Result
+	for _, e := range entries(t, dir) {
+		if o := e.Record.Outcome; o != nil {
+			got = append(got, o.Result)
+		}
+	}
+	if want := []record.Result{record.ResultFailed, record.ResultCancelled}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}

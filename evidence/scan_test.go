@@ -199,7 +199,7 @@ func TestVerifyRefuses(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "checkpoint"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := evidence.Verify(dir, attack{}.options()); err == nil || !strings.Contains(err.Error(), "checkpoint: is not a regular file") {
+	if _, err := evidence.Verify(dir, attack{}.options()); err == nil || !strings.Contains(err.Error(), "checkpoint: is not a regular file: move away what is in its place") {
 		t.Errorf("with a directory as checkpoint: got error %v", err)
 	}
 	f.ledger().write(t, dir)
