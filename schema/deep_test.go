@@ -119,6 +119,19 @@ func TestWorkCountsEachJudgement(t *testing.T) {
 	}
 }
 
+// What jsonschema came through to a judgement makes it dearer: a way of twice as many
+// schemas from one value to the next costs more than twice as much deep within one.
+func TestALongWayToAJudgementCostsMore(t *testing.T) {
+	way := func(n int) *schema.Schema {
+		return mustCompile(t, strings.Repeat(`{"allOf":[`, n)+`{"items":{"$ref":"#"}}`+strings.Repeat("]}", n))
+	}
+	instance := []byte(strings.Repeat("[", 30) + strings.Repeat("]", 30))
+	short, long := way(16).ExactWork(instance), way(32).ExactWork(instance)
+	if short <= 0 || long < 4*short {
+		t.Errorf("got %v and %v, want at least 4 times as much", short, long)
+	}
+}
+
 func numbers(n int) string {
 	var b strings.Builder
 	for i := range n {
