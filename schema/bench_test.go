@@ -9,6 +9,7 @@ import (
 	"example.com/safeconduct/internal/sample"
 	"example.com/safeconduct/middleware"
 	"example.com/safeconduct/schema"
+	"example.com/safeconduct/schema/internal/schematest"
 )
 
 // BenchmarkTargetValidate holds Validate to a fifteenth of what jsonschema takes
@@ -16,7 +17,7 @@ import (
 func BenchmarkTargetValidate(b *testing.B) {
 	for _, l := range sample.Loads() {
 		b.Run(l.Name, func(b *testing.B) {
-			s, raw, text := schema.MustCompile("bench", l.Schema), mustUpstream(b, l.Schema), []byte(l.Valid)
+			s, raw, text := schema.MustCompile("bench", l.Schema), schematest.MustUpstream(b, l.Schema), []byte(l.Valid)
 			validate := func() {
 				if err := s.Validate(text); err != nil {
 					b.Fatal(err)
@@ -25,7 +26,7 @@ func BenchmarkTargetValidate(b *testing.B) {
 			pair.WantAllocs(b, 0, validate)
 			pair.Target(b, 1.0/15, func(n int) {
 				for range n {
-					if err := raw.Validate(decode(b, l.Valid)); err != nil {
+					if err := raw.Validate(schematest.Decode(b, l.Valid)); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -44,10 +45,10 @@ func BenchmarkTargetValidate(b *testing.B) {
 func BenchmarkTargetRefuse(b *testing.B) {
 	for _, l := range sample.Loads() {
 		b.Run(l.Name, func(b *testing.B) {
-			s, raw, text := schema.MustCompile("bench", l.Schema), mustUpstream(b, l.Schema), []byte(l.Invalid)
+			s, raw, text := schema.MustCompile("bench", l.Schema), schematest.MustUpstream(b, l.Schema), []byte(l.Invalid)
 			pair.Target(b, 1.3, func(n int) {
 				for range n {
-					if err := raw.Validate(decode(b, l.Invalid)); err == nil {
+					if err := raw.Validate(schematest.Decode(b, l.Invalid)); err == nil {
 						b.Fatal("got no error, want one")
 					}
 				}

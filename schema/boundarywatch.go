@@ -5,13 +5,15 @@ import (
 	"sync"
 
 	"example.com/safeconduct/middleware"
+	"example.com/safeconduct/schema/internal/plan"
 )
 
 // A watchedStream is a model's answer that is judged while it is streamed. Nil is an
 // answer of which nothing can be told before it is whole.
 type watchedStream struct {
 	mu      sync.Mutex // guards what follows
-	watch   *watch
+	watch   *plan.Watch
+	schema  *Schema
 	said    []byte // the beginning of the answer
 	refused error
 }
@@ -27,7 +29,7 @@ func (b *boundary) watchStream(call middleware.Call) *watchedStream {
 	if !ok || req == nil || req.Candidates > 1 {
 		return nil
 	}
-	return &watchedStream{watch: b.Schema.watch()}
+	return &watchedStream{watch: plan.NewWatch(b.Schema.plan), schema: b.Schema}
 }
 
 // over returns a Handler that makes the call and judges what it streams, before
@@ -58,7 +60,9 @@ func (w *watchedStream) take(chunk middleware.Chunk) error {
 	if room := maxPrevious - len(w.said); room > 0 {
 		w.said = append(w.said, chunk.Text[:min(room, len(chunk.Text))]...)
 	}
-	w.refused = deny(middleware.CodeBadOutput, "what is streamed", w.watch.write(chunk.Text))
+	if f := w.watch.Write(chunk.Text); f != nil {
+		w.refused = deny(middleware.CodeBadOutput, "what is streamed", w.schema.violated(f))
+	}
 	return w.refused
 }
 

@@ -1,6 +1,10 @@
 package schema
 
-import "slices"
+import (
+	"slices"
+
+	"example.com/safeconduct/schema/internal/graph"
+)
 
 // closeArguments returns the root of a schema that refuses properties which it
 // does not declare, if the root or what applies in its place declares some and
@@ -12,10 +16,10 @@ import "slices"
 // what the others declare. And closing one never lets more through: so none is
 // closed within a not, an if or a dependency, or beside another alternative of a
 // oneOf that it would give way to.
-func closeArguments(root *node) *node {
-	var only *node
-	seen := make(map[*node]bool)
-	for todo := []*node{root}; len(todo) > 0; {
+func closeArguments(root *graph.Node) *graph.Node {
+	var only *graph.Node
+	seen := make(map[*graph.Node]bool)
+	for todo := []*graph.Node{root}; len(todo) > 0; {
 		n := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		if seen[n] {
@@ -28,16 +32,16 @@ func closeArguments(root *node) *node {
 		if describesObject(n) {
 			only = n
 		}
-		todo = append(todo, inPlace(n)...)
+		todo = append(todo, graph.InPlace(n)...)
 	}
 	if only == nil || only.Properties == nil || saysAboutOthers(only) {
 		return root
 	}
-	return (&closer{only, make(map[*node]*node)}).copy(root)
+	return (&closer{only, make(map[*graph.Node]*graph.Node)}).copy(root)
 }
 
 // alwaysDemands reports whether whatever n applies to a value says what that must be.
-func alwaysDemands(n *node) bool {
+func alwaysDemands(n *graph.Node) bool {
 	// What a not or an if holds is no demand, what a dependency holds is one
 	// on some values, and what a dynamic reference finds is not known. One that
 	// stands below would find the closed schema by its $recursiveAnchor.
@@ -46,7 +50,7 @@ func alwaysDemands(n *node) bool {
 		return false
 	}
 	for _, d := range n.Dependencies {
-		if _, ok := d.(*node); ok {
+		if _, ok := d.(*graph.Node); ok {
 			return false
 		}
 	}
@@ -61,23 +65,23 @@ func alwaysDemands(n *node) bool {
 }
 
 // describesObject reports whether a schema says what an object holds.
-func describesObject(n *node) bool {
+func describesObject(n *graph.Node) bool {
 	return n.Properties != nil || saysAboutOthers(n)
 }
 
 // saysAboutOthers reports whether a schema says something about properties that it
 // does not declare.
-func saysAboutOthers(n *node) bool {
+func saysAboutOthers(n *graph.Node) bool {
 	return n.AdditionalProperties != nil || len(n.PatternProperties) > 0 || n.UnevaluatedProperties != nil
 }
 
 // A closer copies the schemas that lead to the one to be closed.
 type closer struct {
-	target *node
-	copies map[*node]*node
+	target *graph.Node
+	copies map[*graph.Node]*graph.Node
 }
 
-func (c *closer) copy(n *node) *node {
+func (c *closer) copy(n *graph.Node) *graph.Node {
 	if n == nil {
 		return nil
 	}
@@ -94,7 +98,7 @@ func (c *closer) copy(n *node) *node {
 	return &same
 }
 
-func (c *closer) copyAll(all []*node) []*node {
+func (c *closer) copyAll(all []*graph.Node) []*graph.Node {
 	copies := slices.Clone(all)
 	for i, n := range copies {
 		copies[i] = c.copy(n)

@@ -15,6 +15,7 @@ import (
 	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/middleware"
 	"example.com/safeconduct/schema"
+	"example.com/safeconduct/schema/internal/schematest"
 )
 
 // Arguments that a tool does not declare are refused, unless its schema says
@@ -123,7 +124,7 @@ func TestClosedLeavesMetaschemasAlone(t *testing.T) {
 func TestClosedIsStricter(t *testing.T) {
 	stricter := 0
 	rapid.Check(t, func(t *rapid.T) {
-		text := drawSchemaText(t)
+		text := schematest.DrawSchema(t)
 		if rapid.Bool().Draw(t, "within") {
 			text = `{"properties":{"a":` + strings.ReplaceAll(text, "#/", "#/properties/a/") + `}}`
 		}

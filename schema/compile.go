@@ -10,6 +10,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 
+	"example.com/safeconduct/schema/internal/graph"
 	"example.com/safeconduct/schema/internal/phrase"
 )
 
@@ -55,7 +56,7 @@ func compile(
 	// jsonschema would decode it with none of the limits of this package.
 	c.Decoders["base64"] = nil
 	c.MediaTypes["application/json"] = nil
-	c.RegisterExtension("twins", nil, twinsCompiler{found.draft})
+	c.RegisterExtension(graph.Extension, nil, graph.Twins{KeepsContent: found.draft >= Draft7})
 	if err := c.AddResource(rootURL, bytes.NewReader(text)); err != nil {
 		return nil, nil, compileError(err)
 	}
@@ -79,9 +80,9 @@ func compile(
 
 // forgetFormats takes from the schemas the formats that are not asserted, so that
 // nobody else does. The metaschemas, which are everybody's, keep theirs.
-func forgetFormats(nodes map[string]*node) {
+func forgetFormats(nodes map[string]*graph.Node) {
 	for location, n := range nodes {
-		if !builtin(location) {
+		if !graph.IsMetaschema(location) {
 			n.Format = ""
 		}
 	}
@@ -108,7 +109,7 @@ func compileError(err error) error {
 	}
 	var loop jsonschema.InfiniteLoopError
 	if errors.As(err, &loop) {
-		return fmt.Errorf("refers to itself at the same place, by way of %s", location(string(loop)))
+		return fmt.Errorf("refers to itself at the same place, by way of %s", graph.Location(string(loop)))
 	}
 	var wrapped *jsonschema.SchemaError
 	if errors.As(err, &wrapped) {
@@ -117,13 +118,4 @@ func compileError(err error) error {
 	reason := strings.TrimPrefix(err.Error(), "jsonschema: ")
 	reason = strings.NewReplacer(rootURL, "", baseURL, "").Replace(reason)
 	return errors.New(phrase.Visible(phrase.Clip(reason, MaxReason)))
-}
-
-// location shortens one of jsonschema's locations to the place in the schema.
-func location(loc string) string {
-	_, pointer, _ := strings.Cut(loc, "#")
-	if pointer == "" {
-		return "its root"
-	}
-	return phrase.Visible(phrase.Clip(pointer, MaxReason))
 }

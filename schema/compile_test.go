@@ -9,6 +9,7 @@ import (
 	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/internal/pair"
 	"example.com/safeconduct/schema"
+	"example.com/safeconduct/schema/internal/schematest"
 )
 
 func TestCompileErrors(t *testing.T) {
@@ -55,7 +56,7 @@ func TestCompileErrors(t *testing.T) {
 		{wide(998), `schema: test: its schemas refer to one another in too many ways`},
 		{many(schema.MaxSubschemas + 1), `schema: test: holds more than 5000 schemas`},
 		{chain(40), `schema: test: more than 32 schemas refer to one another at one place, at /`},
-		{`{"enum":` + array("1", 10_001) + `}`, `schema: test: costs more than 10000 at one place, at its root`},
+		{`{"enum":` + schematest.Array("1", 10_001) + `}`, `schema: test: costs more than 10000 at one place, at its root`},
 	} {
 		var s *schema.Schema
 		var err error

@@ -7,6 +7,7 @@ import (
 
 	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/schema"
+	"example.com/safeconduct/schema/internal/schematest"
 )
 
 // An example is an instance of a schema.
@@ -57,7 +58,7 @@ func suiteSamples(t *testing.T) []example {
 					if err != nil {
 						continue
 					}
-					c := contract{string(g.Schema), s, mustUpstream(t, string(g.Schema))}
+					c := contract{string(g.Schema), s, schematest.MustUpstream(t, string(g.Schema))}
 					for _, tc := range g.Tests {
 						all = append(all, example{c, string(tc.Data)})
 					}
@@ -94,7 +95,7 @@ func TestCorpusRefusesFewSchemas(t *testing.T) {
 	}
 	compiled, refused := 0, 0
 	for text := range texts {
-		if _, err := upstream(text); err != nil {
+		if _, err := schematest.Upstream(text); err != nil {
 			continue
 		}
 		compiled++

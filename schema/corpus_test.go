@@ -17,6 +17,7 @@ import (
 
 	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/schema"
+	"example.com/safeconduct/schema/internal/schematest"
 )
 
 // A suiteGroup is a schema of the JSON Schema Test Suite with its tests.
@@ -146,9 +147,9 @@ func TestCorpusSuiteOptional(t *testing.T) {
 					if err != nil {
 						continue
 					}
-					raw := mustUpstream(t, string(g.Schema))
+					raw := schematest.MustUpstream(t, string(g.Schema))
 					for _, tc := range g.Tests {
-						got, want := s.Validate(tc.Data), raw.Validate(decode(t, string(tc.Data)))
+						got, want := s.Validate(tc.Data), raw.Validate(schematest.Decode(t, string(tc.Data)))
 						if format := strings.TrimSuffix(filepath.Base(file), ".json"); dir == "optional/format" && want == nil && !tc.Valid && jsonschema.Formats[format] != nil {
 							if punycode := format == "hostname" && strings.Contains(strings.ToLower(string(tc.Data)), "xn--"); got == nil && !punycode {
 								t.Errorf("%s: %s: %s: got no error, want it refused", file, tc.Description, tc.Data)

@@ -8,6 +8,7 @@ import (
 
 	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/schema"
+	"example.com/safeconduct/schema/internal/schematest"
 )
 
 // operators is a schema of what is asked of models: a tree whose nodes are one of
@@ -54,7 +55,7 @@ func TestDeepInstancesAreRefusedNotTheSchema(t *testing.T) {
 				wantViolation(t, fmt.Sprintf("%s, %d levels", tc.name, depth), err, "", schema.KeywordWork)
 			default:
 				c.sound(t, instance)
-				if err := c.raw.Validate(decode(t, instance)); err != nil {
+				if err := c.raw.Validate(schematest.Decode(t, instance)); err != nil {
 					t.Errorf("%s: %d levels: got accepted, but jsonschema says %v", tc.name, depth, err)
 				}
 			}
@@ -74,70 +75,11 @@ func TestOneDearPropertyCostsNoOther(t *testing.T) {
 		fmt.Fprintf(&alternatives, `{"properties":{"p%d":{"const":%d}}},`, i, i)
 	}
 	s := mustCompile(t, `{"properties":{"dear":{"items":{"allOf":[`+alternatives.String()+`true]}},"cheap":{"items":{"type":"object","minProperties":1,"not":{"required":["x"]}}}}}`)
-	cheap := []byte(`{"cheap":` + array(`{"a":1}`, 1000) + `}`)
-	if work := s.Work(cheap); work < schema.MaxWork {
-		t.Errorf("got %v for the worst instance like it, want more than MaxWork: the test is void", work)
-	}
-	if work := s.ExactWork(cheap); work > 20_000 {
-		t.Errorf("got %v, want at most some of each value", work)
-	}
+	cheap := []byte(`{"cheap":` + schematest.Array(`{"a":1}`, 1000) + `}`)
 	if err := s.Validate(cheap); err != nil {
 		t.Errorf("got %v, want no error", err)
 	}
-	wantViolation(t, "the dear property", s.Validate([]byte(`{"dear":`+array(`{"a":1}`, 1000)+`}`)), "", schema.KeywordWork)
-}
-
-// What judges a value twice costs twice, and what a reference may find when it runs
-// costs as if it did.
-func TestWorkCountsEachJudgement(t *testing.T) {
-	const draft2019 = `"$schema":"https://json-schema.org/draft/2019-09/schema",`
-	dear := `"enum":` + array("7", 500)
-	anchors := ""
-	for i := range 200 {
-		anchors += fmt.Sprintf(`"a%d":{"$dynamicAnchor":"a%d"},`, i, i)
-	}
-	for _, tc := range []struct {
-		name, cheap, dear string
-		instance          string
-		times             float64
-	}{
-		{"a schema, twice", `{"properties":{"a":{"$ref":"#/$defs/n"}},"$defs":{"n":{"items":{` + dear + `}}}}`,
-			`{"properties":{"a":{"allOf":[{"$ref":"#/$defs/n"},{"$ref":"#/$defs/n"}]}},"$defs":{"n":{"items":{` + dear + `}}}}`, `{"a":[7,7,7]}`, 1.9},
-		{"and that twice", `{"properties":{"a":{"$ref":"#/$defs/n"}},"$defs":{"n":{"items":{"$ref":"#/$defs/m"}},"m":{"items":{` + dear + `}}}}`,
-			`{"properties":{"a":{"allOf":[{"$ref":"#/$defs/n"},{"$ref":"#/$defs/n"}]}},"$defs":{"n":{"items":{"allOf":[{"$ref":"#/$defs/m"},{"$ref":"#/$defs/m"}]}},"m":{"items":{` + dear + `}}}}`, `{"a":[[7,7],[7]]}`, 3.8},
-		{"unique items, twice", `{"properties":{"a":{"$ref":"#/$defs/n"}},"$defs":{"n":{"uniqueItems":true}}}`,
-			`{"properties":{"a":{"allOf":[{"$ref":"#/$defs/n"},{"$ref":"#/$defs/n"},{"$ref":"#/$defs/n"},{"$ref":"#/$defs/n"}]}},"$defs":{"n":{"uniqueItems":true}}}`, `{"a":` + numbers(1000) + `}`, 3},
-		{"what a dynamic reference looks through", `{"$ref":"#/$defs/a0","$defs":{` + anchors + `"x":true}}`,
-			`{"$dynamicRef":"#a0","$defs":{` + anchors + `"x":true}}`, `1`, 5},
-		{"what a recursive reference finds", `{` + draft2019 + `"$recursiveAnchor":true,"$ref":"tree",` + dear + `,"$defs":{"tree":{"$id":"tree","properties":{"x":{"$recursiveRef":"#"}}}}}`,
-			`{` + draft2019 + `"$recursiveAnchor":true,"$ref":"tree",` + dear + `,"$defs":{"tree":{"$id":"tree","$recursiveAnchor":true,"properties":{"x":{"$recursiveRef":"#"}}}}}`, `{"x":{"x":{"x":{}}}}`, 3},
-	} {
-		cheap, dear := mustCompile(t, tc.cheap).ExactWork([]byte(tc.instance)), mustCompile(t, tc.dear).ExactWork([]byte(tc.instance))
-		if cheap <= 0 || dear < tc.times*cheap {
-			t.Errorf("%s: got %v and %v, want at least %v times as much", tc.name, cheap, dear, tc.times)
-		}
-	}
-}
-
-// What jsonschema came through to a judgement makes it dearer: a way of three times as many
-// schemas from one value to the next costs more than three times as much deep within one.
-func TestALongWayToAJudgementCostsMore(t *testing.T) {
-	way := func(n int) *schema.Schema {
-		return mustCompile(t, strings.Repeat(`{"allOf":[`, n)+`{"items":{"$ref":"#"}}`+strings.Repeat("]}", n))
-	}
-	instance := []byte(strings.Repeat("[", 30) + strings.Repeat("]", 30))
-	short, long := way(8).ExactWork(instance), way(24).ExactWork(instance)
-	if short <= 0 || long < 5*short {
-		t.Errorf("got %v and %v, want at least 5 times as much", short, long)
-	}
-}
-
-func numbers(n int) string {
-	var b strings.Builder
-	for i := range n {
-		fmt.Fprintf(&b, ",%d", i)
-	}
-	return "[" + b.String()[1:] + "]"
+	wantViolation(t, "the dear property", s.Validate([]byte(`{"dear":`+schematest.Array(`{"a":1}`, 1000)+`}`)), "", schema.KeywordWork)
 }
 
 // Any value may have a long property called pattern, unless a metaschema says what it

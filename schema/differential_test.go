@@ -9,6 +9,7 @@ import (
 
 	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/schema"
+	"example.com/safeconduct/schema/internal/schematest"
 )
 
 var (
@@ -234,7 +235,7 @@ func TestDifferential(t *testing.T) {
 	var compiled, refused, tried, strict, accepted, atOnce, early, work int
 	for tried < *pairs {
 		text := d.draw()
-		raw, rawErr := upstream(text)
+		raw, rawErr := schematest.Upstream(text)
 		s, err := schema.Compile("drawn", []byte(text))
 		switch {
 		case rawErr != nil && err == nil:

@@ -35,9 +35,3 @@ func draftOf(u string) (Draft, bool) {
 	}
 	return 0, false
 }
-
-// builtin reports whether a URL is within the metaschemas, which jsonschema brings
-// compiled.
-func builtin(u string) bool {
-	return strings.HasPrefix(u, "http://json-schema.org/draft-0") || strings.HasPrefix(u, "https://json-schema.org/draft/")
-}

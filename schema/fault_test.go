@@ -13,6 +13,7 @@ import (
 	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/internal/pair"
 	"example.com/safeconduct/schema"
+	"example.com/safeconduct/schema/internal/schematest"
 )
 
 func TestDeepNesting(t *testing.T) {
@@ -244,21 +245,21 @@ func TestRegularExpressions(t *testing.T) {
 
 // An instance that would take too long is refused before it does.
 func TestWork(t *testing.T) {
-	enum := strings.Replace(array("1", 500), "1,", "0.5,", 1)
+	enum := strings.Replace(schematest.Array("1", 500), "1,", "0.5,", 1)
 	for _, tc := range []struct {
 		name, schema, instance string
 		refused                bool
 	}{
-		{"many values", `{"items":{"type":"integer"}}`, array("1", 100_000), false},
-		{"many values for alternatives", `{"items":{"anyOf":[` + strings.TrimSuffix(strings.Repeat(`{"type":"integer"},`, 20), ",") + `]}}`, array("1", 100_000), true},
-		{"many values for an enum", `{"items":{"enum":` + enum + `}}`, array("3", 10_000), true},
-		{"few values for an enum", `{"items":{"enum":` + enum + `}}`, array("0.5", 1000), false},
+		{"many values", `{"items":{"type":"integer"}}`, schematest.Array("1", 100_000), false},
+		{"many values for alternatives", `{"items":{"anyOf":[` + strings.TrimSuffix(strings.Repeat(`{"type":"integer"},`, 20), ",") + `]}}`, schematest.Array("1", 100_000), true},
+		{"many values for an enum", `{"items":{"enum":` + enum + `}}`, schematest.Array("3", 10_000), true},
+		{"few values for an enum", `{"items":{"enum":` + enum + `}}`, schematest.Array("0.5", 1000), false},
 		{"a large regular expression", `{"pattern":"^[xy]{900}[ab]"}`, `"` + strings.Repeat("x", 500_000) + `"`, true},
 		{"a small regular expression", `{"pattern":"^x+$"}`, `"` + strings.Repeat("x", 500_000) + `"`, false},
-		{"long numbers", `{"items":{"multipleOf":3}}`, array(strings.Repeat("7", 100)+"e308", 9000), false},
-		{"long numbers for alternatives", `{"items":{"anyOf":[` + strings.TrimSuffix(strings.Repeat(`{"multipleOf":3},`, 10), ",") + `]}}`, array(strings.Repeat("7", 100)+"e308", 9000), true},
-		{"equal items", `{"uniqueItems":true}`, array(array("1", 5000), 19), true},
-		{"values that no schema applies to", `{"properties":{"a":{"type":"string"}}}`, `{"b":` + array("1", 400_000) + `}`, false},
+		{"long numbers", `{"items":{"multipleOf":3}}`, schematest.Array(strings.Repeat("7", 100)+"e308", 9000), false},
+		{"long numbers for alternatives", `{"items":{"anyOf":[` + strings.TrimSuffix(strings.Repeat(`{"multipleOf":3},`, 10), ",") + `]}}`, schematest.Array(strings.Repeat("7", 100)+"e308", 9000), true},
+		{"equal items", `{"uniqueItems":true}`, schematest.Array(schematest.Array("1", 5000), 19), true},
+		{"values that no schema applies to", `{"properties":{"a":{"type":"string"}}}`, `{"b":` + schematest.Array("1", 400_000) + `}`, false},
 	} {
 		err := mustCompile(t, tc.schema).Validate([]byte(tc.instance))
 		v := violations(err)

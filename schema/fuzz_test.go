@@ -11,26 +11,15 @@ import (
 
 	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/schema"
+	"example.com/safeconduct/schema/internal/schematest"
 )
-
-var fuzzSchemas = []string{
-	`true`,
-	`{"type":"object","required":["to","amount"],"properties":{"to":{"type":"string","format":"email"},"amount":{"type":"number","maximum":100,"multipleOf":0.01}},"additionalProperties":false}`,
-	`{"type":"array","uniqueItems":true,"contains":{"type":"null"},"prefixItems":[{"enum":["a",1]}],"items":{"$ref":"#"}}`,
-	`{"anyOf":[{"type":"string","pattern":"^a+$","minLength":2},{"type":["integer","null"]}],"not":{"const":5}}`,
-	`{"$schema":"http://json-schema.org/draft-07/schema#","dependencies":{"a":["b"]},"if":{"required":["a"]},"then":{"minProperties":2},"propertyNames":{"maxLength":3}}`,
-	`{"$schema":"https://json-schema.org/draft/2019-09/schema","$recursiveAnchor":true,"properties":{"x":{"$recursiveRef":"#"}},"unevaluatedProperties":false}`,
-	`{"$dynamicAnchor":"n","properties":{"next":{"$dynamicRef":"#n"}},"patternProperties":{"^x-":{"oneOf":[{"type":"string"},{"maxLength":3}]}},"unevaluatedProperties":{"type":"boolean"}}`,
-	`{"$ref":"#/$defs/a","$defs":{"a":{"allOf":[{"$ref":"item"},{"format":"date-time"}]},"b":{"$id":"item","$anchor":"c","maxLength":40}}}`,
-	`{"$ref":"https://json-schema.org/draft/2020-12/schema"}`,
-}
 
 // Compile neither panics nor takes long, and what it accepts it can use.
 func FuzzCompile(f *testing.F) {
-	for _, s := range fuzzSchemas {
+	for _, s := range schematest.Schemas() {
 		f.Add([]byte(s))
 	}
-	f.Add([]byte(doubling(20)))
+	f.Add([]byte(schematest.Doubling(20)))
 	f.Add([]byte(chain(40)))
 	f.Add([]byte(`{"$id":"urn:a","$ref":"#/x/0","x":[{"$ref":"../b"}]}`))
 	f.Add([]byte(`{"$id":"http://a/b#","properties":{"":{"$ref":"#/properties/~0/~1"}}}`))
@@ -75,7 +64,7 @@ func FuzzCompile(f *testing.F) {
 // Validate accepts nothing that jsonschema does not, and says nothing of what it
 // was given.
 func FuzzValidate(f *testing.F) {
-	for _, s := range fuzzSchemas {
+	for _, s := range schematest.Schemas() {
 		for _, instance := range jsontest.Instances() {
 			f.Add([]byte(s), []byte(instance))
 		}
@@ -120,7 +109,7 @@ func agree(t *testing.T, s *schema.Schema, text string, instance []byte) {
 	if more, err := s.Normalize(normal); err != nil || !bytes.Equal(more, normal) {
 		t.Errorf("%s: became %s, %v the second time", normal, more, err)
 	}
-	raw, err := upstream(text)
+	raw, err := schematest.Upstream(text)
 	if err != nil {
 		t.Errorf("%s: got accepted, but jsonschema says %v", text, err)
 		return
@@ -203,13 +192,13 @@ var trapInstances = []string{
 
 // The fast path accepts nothing that the judge refuses, or jsonschema by itself.
 func FuzzAccepts(f *testing.F) {
-	for _, s := range fuzzSchemas {
+	for _, s := range schematest.Schemas() {
 		for _, instance := range append(jsontest.Instances(), trapInstances...) {
 			f.Add(s, instance)
 		}
 	}
 	for _, s := range []string{
-		`{"enum":["a",1,null,true]}`, `{"pattern":"^(a+)+$"}`, `{"pattern":"^[A-Z]{2}[0-9]*$","maxLength":9}`, doubling(4),
+		`{"enum":["a",1,null,true]}`, `{"pattern":"^(a+)+$"}`, `{"pattern":"^[A-Z]{2}[0-9]*$","maxLength":9}`, schematest.Doubling(4),
 		`{"anyOf":[{"type":"object","properties":{"a":{"const":1},"b":{"properties":{"c":{}}}},"required":["a"]},{"properties":{"A":{}}},{"type":["string","null"]}]}`,
 		`{"oneOf":[{"const":"a"},{"type":"object","required":["k"],"properties":{"k":{"enum":["x"]}}},{"type":"object","required":["k"],"properties":{"k":{"enum":["y","z"]}}}]}`,
 		`{"$schema":"http://json-schema.org/draft-07/schema#","items":[{"type":"integer"}],"additionalItems":{"multipleOf":0.01,"exclusiveMinimum":0}}`,
@@ -226,7 +215,7 @@ func FuzzAccepts(f *testing.F) {
 		if !s.Accepts(instance) {
 			return
 		}
-		contract{text, s, mustUpstream(t, text)}.sound(t, instance)
+		contract{text, s, schematest.MustUpstream(t, text)}.sound(t, instance)
 		normal, err := s.Normalize([]byte(instance))
 		if err != nil || !s.Accepts(string(normal)) {
 			t.Errorf("%s: %s: became %s, %v, which is not accepted", text, instance, normal, err)

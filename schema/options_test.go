@@ -12,6 +12,7 @@ import (
 
 	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/schema"
+	"example.com/safeconduct/schema/internal/schematest"
 )
 
 // resources makes Resources of pairs of a URI and a text.
@@ -45,8 +46,8 @@ func TestCompileWithResources(t *testing.T) {
 		{`{"$ref":"t","$defs":{"n":{"$dynamicAnchor":"n","type":"string"}}}`, resources("t", `{"items":{"$dynamicRef":"#n"},"$defs":{"n":{"$dynamicAnchor":"n"}}}`), `["x"]`, `[1]`},
 		{`{"$schema":"http://json-schema.org/draft-07/schema#","$ref":"a"}`, resources("a", `{"items":[{"type":"string"}]}`), `["x"]`, `[1]`}, // in the same draft
 		{`{}`, resources("unused", `{}`), `1`, ``},
-		{`{"$ref":"large#/$defs/n"}`, resources("large", `{"$defs":{"n":{"enum":`+array("7", 5000)+`}}}`), `7`, ``},
-		{`{"$ref":"large"}`, resources("large", `{"enum":`+array("7", 5000)+`}`), `7`, ``},
+		{`{"$ref":"large#/$defs/n"}`, resources("large", `{"$defs":{"n":{"enum":`+schematest.Array("7", 5000)+`}}}`), `7`, ``},
+		{`{"$ref":"large"}`, resources("large", `{"enum":`+schematest.Array("7", 5000)+`}`), `7`, ``},
 	} {
 		s, err := schema.CompileWith("test", []byte(tc.text), schema.Options{Resources: tc.resources})
 		if err != nil {

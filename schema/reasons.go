@@ -7,13 +7,14 @@ import (
 	"strconv"
 	"strings"
 
+	"example.com/safeconduct/schema/internal/graph"
 	"example.com/safeconduct/schema/internal/phrase"
 )
 
 // reasonFor says what the keyword of n demands of the value v; rest is what follows
 // the keyword in its location, and none whether no alternative held. Where the
 // location is not understood n is nil.
-func reasonFor(n *node, keyword, rest string, none bool, v any) string {
+func reasonFor(n *graph.Node, keyword, rest string, none bool, v any) string {
 	if n == nil {
 		return "must satisfy " + keyword
 	}
@@ -50,7 +51,7 @@ func reasonFor(n *node, keyword, rest string, none bool, v any) string {
 	case "maxItems":
 		return phrase.MaxItems(n.MaxItems)
 	case "additionalItems":
-		items, _ := n.Items.([]*node)
+		items, _ := n.Items.([]*graph.Node)
 		return phrase.MaxItems(len(items))
 	case "uniqueItems":
 		return "must not have two equal items"
@@ -94,7 +95,7 @@ func missing(required []string, v any) []string {
 }
 
 // dependent says what one entry of dependentRequired demands.
-func dependent(n *node, keyword, rest string) string {
+func dependent(n *graph.Node, keyword, rest string) string {
 	token, index, _ := strings.Cut(rest, "/")
 	token = unescapeToken(token)
 	required := n.DependentRequired[token]
@@ -109,7 +110,7 @@ func dependent(n *node, keyword, rest string) string {
 }
 
 // noOthers says which properties a schema allows alone.
-func noOthers(n *node) string {
+func noOthers(n *graph.Node) string {
 	declared := slices.Sorted(maps.Keys(n.Properties))
 	reason := phrase.NoOtherProperties(declared)
 	if len(n.PatternProperties) > 0 {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"example.com/safeconduct/schema/internal/cost"
+	"example.com/safeconduct/schema/internal/graph"
 	"example.com/safeconduct/schema/internal/phrase"
 )
 
@@ -26,7 +28,7 @@ func (s *survey) resource(uri, base string, doc any) error {
 	if err != nil || uri == "" || strings.HasPrefix(uri, "/") || strings.Contains(uri, "#") {
 		return fmt.Errorf("the resource %s has no URI that begins with a name and has no fragment", phrase.Quote(uri))
 	}
-	if _, ok := draftOf(u); ok || builtin(u) || s.resources[u] != nil || u == rootURL {
+	if _, ok := draftOf(u); ok || graph.IsMetaschema(u) || s.resources[u] != nil || u == rootURL {
 		return fmt.Errorf("the resource %s has the URI of another schema", phrase.Quote(uri))
 	}
 	s.urls[uri] = u
@@ -70,7 +72,7 @@ func (s *survey) follow(ref reference) error {
 	}
 	if !s.targets[pointer] {
 		s.targets[pointer] = true
-		s.size += size(v)
+		s.size += cost.Size(v)
 	}
 	return s.walk(v, pointer, u)
 }

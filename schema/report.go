@@ -9,6 +9,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v5"
 
 	"example.com/safeconduct/internal/strictjson"
+	"example.com/safeconduct/schema/internal/graph"
 	"example.com/safeconduct/schema/internal/phrase"
 )
 
@@ -38,8 +39,8 @@ func (s *Schema) report(invalid *jsonschema.ValidationError, v any) error {
 }
 
 // twin makes a ValidationError of what the twins extension found.
-func (s *Schema) twin(t twinError, v any) error {
-	path, _ := follow(v, t.at.InstanceLocation)
+func (s *Schema) twin(t graph.TwinError, v any) error {
+	path, _ := follow(v, t.In.InstanceLocation)
 	return s.violated(&strictjson.Fault{
 		Keyword: KeywordTwin, Path: path, Offset: -1,
 		Reason: "must not have a property whose name differs in case alone from one of the schema's",
@@ -141,7 +142,7 @@ func unescapeToken(token string) string {
 
 // find returns the schema that an error comes from, the keyword, and what follows
 // the keyword in the location.
-func (s *Schema) find(e *jsonschema.ValidationError) (n *node, keyword, rest string) {
+func (s *Schema) find(e *jsonschema.ValidationError) (n *graph.Node, keyword, rest string) {
 	loc := e.AbsoluteKeywordLocation
 	if n = s.nodes[loc]; n != nil { // false
 		return n, applied(e.KeywordLocation), ""

@@ -10,6 +10,10 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v5"
 
 	"example.com/safeconduct/internal/strictjson"
+	"example.com/safeconduct/schema/internal/cost"
+	"example.com/safeconduct/schema/internal/format"
+	"example.com/safeconduct/schema/internal/graph"
+	"example.com/safeconduct/schema/internal/plan"
 )
 
 // A Schema is a compiled JSON Schema. It is immutable and safe for concurrent
@@ -20,10 +24,10 @@ type Schema struct {
 	opts    Options
 	root    *jsonschema.Schema
 	lenient *jsonschema.Schema // with the formats of jsonschema; nil where root accepts no more
-	bill    *bill
-	plan    *plan               // nil where jsonschema must judge everything
-	nodes   map[string]*node    // by their locations
-	names   map[string]struct{} // of all properties that the schema mentions
+	bill    *cost.Bill
+	plan    *plan.Plan             // nil where jsonschema must judge everything
+	nodes   map[string]*graph.Node // by their locations
+	names   map[string]struct{}    // of all properties that the schema mentions
 
 	metaschema bool // the schema refers to one, which judges regular expressions
 
@@ -60,11 +64,11 @@ func (s *Schema) compile() error {
 	if err != nil {
 		return err
 	}
-	root, dynamic, err := compile(s.text, found, s.opts, formats)
+	root, dynamic, err := compile(s.text, found, s.opts, format.Strict)
 	if err != nil {
 		return err
 	}
-	if s.bill, s.nodes, err = analyse(root, dynamic, found.programs); err != nil {
+	if s.bill, s.nodes, err = cost.Analyse(root, dynamic, found.programs); err != nil {
 		return err
 	}
 	if s.opts.FormatIsAnnotation {
@@ -72,15 +76,15 @@ func (s *Schema) compile() error {
 	}
 	s.root, s.names, s.metaschema = root, mentioned(s.nodes), judgesPatterns(s.nodes)
 	if negatesFormats(s.nodes) {
-		if s.lenient, _, err = compile(s.text, found, s.opts, linearFormats); err != nil {
+		if s.lenient, _, err = compile(s.text, found, s.opts, format.Linear); err != nil {
 			return err
 		}
 	}
-	s.plan = lower(root, found.programs)
+	s.plan = plan.Lower(root, found.programs)
 	s.closed = sync.OnceValue(func() *Schema {
 		c := *s
 		if c.root = closeArguments(root); c.root != root { // which costs no more
-			c.plan = lower(c.root, found.programs)
+			c.plan = plan.Lower(c.root, found.programs)
 		}
 		if s.lenient != nil {
 			c.lenient = closeArguments(s.lenient)
@@ -99,7 +103,7 @@ func (s *Schema) asArguments() *Schema {
 }
 
 // mentioned returns the names of all properties that the schemas mention.
-func mentioned(nodes map[string]*node) map[string]struct{} {
+func mentioned(nodes map[string]*graph.Node) map[string]struct{} {
 	names := make(map[string]struct{})
 	add := func(list ...string) {
 		for _, name := range list {
@@ -236,7 +240,7 @@ func (s *Schema) judgeSlowly(text string) error {
 	if f != nil {
 		return s.violated(f)
 	}
-	if !s.bill.affords(doc) {
+	if !s.bill.Affords(doc) {
 		return s.violated(&strictjson.Fault{Keyword: KeywordWork, Reason: "has too many values for this schema", Offset: -1})
 	}
 	if s.metaschema && holdsLongPattern(doc.Value) {
@@ -253,7 +257,7 @@ func (s *Schema) validate(by *jsonschema.Schema, v any) (err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
-		case twinError:
+		case graph.TwinError:
 			err = s.twin(r, v)
 		default:
 			// The panic's value may hold part of the instance.
@@ -273,4 +277,14 @@ func (s *Schema) validate(by *jsonschema.Schema, v any) (err error) {
 
 func (s *Schema) indeterminate(why error) error {
 	return fmt.Errorf("schema: %s: %w: %w", s.name, ErrIndeterminate, why)
+}
+
+// accepts reports whether the fast path accepts the text, and then whether it is
+// in the form that Normalize returns already.
+func (s *Schema) accepts(text string) (normal, ok bool) {
+	if s.plan == nil || len(text) > MaxBytes {
+		return false, false
+	}
+	read, ok := s.plan.Accept(text)
+	return read.Normal, ok && s.bill.Covers(len(text), read.Values, read.Depth)
 }

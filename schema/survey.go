@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"example.com/safeconduct/schema/internal/cost"
+	"example.com/safeconduct/schema/internal/graph"
 	"example.com/safeconduct/schema/internal/phrase"
 )
 
@@ -76,12 +78,12 @@ func takeSurvey(src *source, want Draft) (*survey, error) {
 	if err != nil {
 		return nil, err
 	}
-	total := size(src.doc)
+	total := cost.Size(src.doc)
 	for _, uri := range slices.Sorted(maps.Keys(src.resources)) {
 		if err := s.resource(uri, base, src.resources[uri]); err != nil {
 			return nil, err
 		}
-		total += size(src.resources[uri])
+		total += cost.Size(src.resources[uri])
 	}
 	for i := 0; i < len(s.refs); i++ { // following one may find more
 		if err := s.follow(s.refs[i]); err != nil {
@@ -231,7 +233,7 @@ func (s *survey) noteResource(m map[string]any, pointer, base string) (string, e
 		if err != nil {
 			return "", errorAt(pointer+"/"+s.idKeyword(), "%s is no URI reference", phrase.Quote(id))
 		}
-		if _, ok := draftOf(u); ok || builtin(u) {
+		if _, ok := draftOf(u); ok || graph.IsMetaschema(u) {
 			return "", errorAt(pointer+"/"+s.idKeyword(), "%s is a metaschema's", phrase.Quote(id))
 		}
 		if s.resources[u] != nil {

@@ -14,6 +14,7 @@ import (
 
 	"example.com/safeconduct/internal/jsontest"
 	"example.com/safeconduct/schema"
+	"example.com/safeconduct/schema/internal/schematest"
 )
 
 // The tests in this file are about what jsonschema and encoding/json do that
@@ -35,7 +36,7 @@ func TestTrap20NumbersThatPanicOrStall(t *testing.T) {
 		{`{"type":"number"}`, "1e" + strings.Repeat("0", 1000) + "309", false},
 	} {
 		if tc.panics {
-			s := mustUpstream(t, tc.schema)
+			s := schematest.MustUpstream(t, tc.schema)
 			if !panics(func() { _ = s.Validate(json.Number(tc.number)) }) {
 				t.Errorf("jsonschema: %s against %s: got no panic, want one", tc.number, tc.schema)
 			}
@@ -82,14 +83,14 @@ func TestTrap20NumbersThatPanicOrStall(t *testing.T) {
 // A short schema can cost 2^n.
 func TestTrap21SchemasThatCostTwoToTheN(t *testing.T) {
 	price := func(n int) float64 {
-		s := mustUpstream(t, doubling(n))
+		s := schematest.MustUpstream(t, schematest.Doubling(n))
 		return testing.AllocsPerRun(3, func() { _ = s.Validate(json.Number("1")) })
 	}
 	if six, eight := price(6), price(8); eight < 3*six {
 		t.Errorf("jsonschema: got %v allocations for 6 levels and %v for 8, want four times as many", six, eight)
 	}
 
-	for _, text := range []string{doubling(14), doubling(30), doubling(300)} {
+	for _, text := range []string{schematest.Doubling(14), schematest.Doubling(30), schematest.Doubling(300)} {
 		var err error
 		took := jsontest.Fastest(func() { _, err = schema.Compile("bomb", []byte(text)) })
 		if err == nil || !strings.Contains(err.Error(), "costs more than 10000") {
@@ -100,7 +101,7 @@ func TestTrap21SchemasThatCostTwoToTheN(t *testing.T) {
 		}
 	}
 	// Fewer levels are not worth a refusal.
-	if err := mustCompile(t, doubling(8)).Validate([]byte("1")); err != nil {
+	if err := mustCompile(t, schematest.Doubling(8)).Validate([]byte("1")); err != nil {
 		t.Errorf("8 levels: got %v, want no error", err)
 	}
 }
@@ -167,7 +168,7 @@ func TestTrap24ErrorsThatQuoteAndGrow(t *testing.T) {
 		{`{"patternProperties":{"^4":{"type":"string"}}}`, `{"` + secret + `":1}`},
 		{`{"unevaluatedProperties":false}`, `{"` + secret + `":1}`},
 	} {
-		if err := mustUpstream(t, tc.schema).Validate(decode(t, tc.instance)); err == nil || !strings.Contains(deep(err), secret) {
+		if err := schematest.MustUpstream(t, tc.schema).Validate(schematest.Decode(t, tc.instance)); err == nil || !strings.Contains(deep(err), secret) {
 			t.Errorf("jsonschema: %s: got %v, want an error that quotes the instance", tc.schema, err)
 		}
 		err := mustCompile(t, tc.schema).Validate([]byte(tc.instance))
@@ -177,8 +178,8 @@ func TestTrap24ErrorsThatQuoteAndGrow(t *testing.T) {
 	}
 
 	const many = 100_000
-	text := array("1", many)
-	raw := mustUpstream(t, `{"items":{"type":"string"}}`).Validate(decode(t, text))
+	text := schematest.Array("1", many)
+	raw := schematest.MustUpstream(t, `{"items":{"type":"string"}}`).Validate(schematest.Decode(t, text))
 	if n := len(deep(raw)); n < 1<<20 {
 		t.Errorf("jsonschema: got an error of %d bytes, want megabytes", n)
 	}
@@ -237,7 +238,7 @@ func TestTrap25PropertiesThatOnlyTheToolSees(t *testing.T) {
 	}
 
 	const twins = `{"amount":50,"Amount":5000}`
-	if err := mustUpstream(t, text).Validate(decode(t, twins)); err != nil {
+	if err := schematest.MustUpstream(t, text).Validate(schematest.Decode(t, twins)); err != nil {
 		t.Errorf("jsonschema: got %v, want that it accepts %s", err, twins)
 	}
 	var tool struct{ Amount int }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/schema"
+	"example.com/safeconduct/schema/internal/schematest"
 )
 
 // Every keyword has a sentence that says what it demands, in the schema's words.
@@ -26,7 +27,7 @@ func TestViolations(t *testing.T) {
 		{`{"const":"usd"}`, `"eur"`, "const", `the value must be "usd"`},
 		{`{"const":{"a":[1.50]}}`, `1`, "const", `the value must be {"a":[1.50]}`},
 		{`{"enum":["a",1,null]}`, `2`, "enum", `the value must be one of "a", 1, null`},
-		{`{"enum":` + array("1", 5) + `}`, `2`, "enum", `the value must be one of 1, 1, 1, 1, 1`},
+		{`{"enum":` + schematest.Array("1", 5) + `}`, `2`, "enum", `the value must be one of 1, 1, 1, 1, 1`},
 		{`{"enum":[1,2,3,4,5,6,7,8,9,10,11,12]}`, `0`, "enum", `the value must be one of 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ...`},
 		{`{"format":"uuid"}`, `"x"`, "format", `the value must have the format "uuid"`},
 		{`{"pattern":"^[a-z]+$"}`, `"X"`, "pattern", `the value must match the pattern "^[a-z]+$"`},
@@ -134,7 +135,7 @@ func TestErrorLength(t *testing.T) {
 	}
 
 	s = mustCompile(t, `{"items":{"properties":{"`+name+`":{"type":"string"}}}}`)
-	err = s.Validate([]byte(array(`{"`+name+`":1}`, 50)))
+	err = s.Validate([]byte(schematest.Array(`{"`+name+`":1}`, 50)))
 	if n := len(err.Error()); n > 1200 || !strings.HasSuffix(err.Error(), "; and 46 more") {
 		t.Errorf("got %d bytes: %s, want at most 1200 that end with 46 more", n, err)
 	}

@@ -204,3 +204,17 @@ func (m Mutator) quote(b *strings.Builder, s string, style int) {
 	}
 	b.WriteByte('"')
 }
+
+// Respell changes one byte of an ASCII string.
+func (m Mutator) Respell(s string) string {
+	const bytes = "0123456789azAZ.-+:@/%#?[]_~TtZz "
+	i := m.IntN(len(s) + 1)
+	c := string(bytes[m.IntN(len(bytes))])
+	switch {
+	case m.IntN(3) == 0 || i == len(s):
+		return s[:i] + c + s[i:]
+	case m.IntN(2) == 0:
+		return s[:i] + s[i+1:]
+	}
+	return s[:i] + c + s[i+1:]
+}

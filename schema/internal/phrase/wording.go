@@ -71,6 +71,9 @@ func Quote(v any) string {
 	return Visible(Clip(string(b), 100))
 }
 
+// MaxReason is how long a sentence about a value may be, in bytes.
+const MaxReason = 256
+
 // Clip cuts s to at most n bytes, between characters.
 func Clip(s string, n int) string {
 	if len(s) <= n {

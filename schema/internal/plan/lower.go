@@ -1,4 +1,4 @@
-package schema
+package plan
 
 import (
 	"cmp"
@@ -10,6 +10,8 @@ import (
 	"strconv"
 
 	"example.com/safeconduct/internal/strictjson"
+	"example.com/safeconduct/schema/internal/cost"
+	"example.com/safeconduct/schema/internal/graph"
 )
 
 // maxLowering bounds the work of making a plan, in steps of a third of a
@@ -19,10 +21,10 @@ const maxLowering = 50_000
 
 // A lowering makes plans of compiled schemas.
 type lowering struct {
-	ids     map[*node]int
-	names   map[*node]bool // whether a schema or one that it leads to may declare properties
-	plans   map[string]*plan
-	choices []*plan // whose alternatives are those of a oneOf
+	ids     map[*graph.Node]int
+	names   map[*graph.Node]bool // whether a schema or one that it leads to may declare properties
+	plans   map[string]*Plan
+	choices []*Plan // whose alternatives are those of a oneOf
 	steps   int
 
 	programs map[string]int // instructions of regular expressions
@@ -30,11 +32,11 @@ type lowering struct {
 
 // A group is the anyOf or the oneOf of a schema.
 type group struct {
-	of  *node
+	of  *graph.Node
 	one bool
 }
 
-func (g group) members() []*node {
+func (g group) members() []*graph.Node {
 	if g.one {
 		return g.of.OneOf
 	}
@@ -45,16 +47,16 @@ func (g group) members() []*node {
 // but they refuse twins: an object within it must have no property whose name differs
 // in case alone from one that any of them declares.
 type site struct {
-	apply    []*node // must be satisfied
-	optional []*node // need not be satisfied
-	chosen   []group // have their choice in apply already
+	apply    []*graph.Node // must be satisfied
+	optional []*graph.Node // need not be satisfied
+	chosen   []group       // have their choice in apply already
 }
 
-// lower returns the plan of a compiled schema, or nil where that would be too
+// Lower returns the plan of a compiled schema, or nil where that would be too
 // large.
-func lower(root *node, programs map[string]int) *plan {
-	l := &lowering{ids: make(map[*node]int), names: make(map[*node]bool), plans: make(map[string]*plan), programs: programs}
-	p := l.plan(site{apply: []*node{root}})
+func Lower(root *graph.Node, programs map[string]int) *Plan {
+	l := &lowering{ids: make(map[*graph.Node]int), names: make(map[*graph.Node]bool), plans: make(map[string]*Plan), programs: programs}
+	p := l.plan(site{apply: []*graph.Node{root}})
 	if l.exhausted() {
 		return nil
 	}
@@ -75,13 +77,13 @@ func (l *lowering) spend(n int) bool {
 }
 
 // plan returns the plan of all schemas that apply at a site.
-func (l *lowering) plan(at site) *plan {
-	at.apply, at.optional = closure(at.apply, mustApply), closure(at.optional, mayApply)
+func (l *lowering) plan(at site) *Plan {
+	at.apply, at.optional = graph.Closure(at.apply, graph.MustApply), graph.Closure(at.optional, graph.MayApply)
 	if !l.spend(1 + len(at.apply) + len(at.optional)) {
 		return l.nothing()
 	}
 	at.apply = l.sorted(at.apply)
-	at.optional = slices.DeleteFunc(l.sorted(at.optional), func(s *node) bool {
+	at.optional = slices.DeleteFunc(l.sorted(at.optional), func(s *graph.Node) bool {
 		_, applies := slices.BinarySearchFunc(at.apply, s, l.compare)
 		return applies || !l.declares(s)
 	})
@@ -89,7 +91,7 @@ func (l *lowering) plan(at site) *plan {
 	if p := l.plans[key]; p != nil {
 		return p
 	}
-	p := &plan{
+	p := &Plan{
 		kinds:  anyKind,
 		text:   textPlan{max: math.MaxInt},
 		array:  arrayPlan{max: math.MaxInt},
@@ -97,7 +99,7 @@ func (l *lowering) plan(at site) *plan {
 	}
 	l.plans[key] = p
 	unknown := kinds(0)
-	if slices.ContainsFunc(at.optional, isDynamic) {
+	if slices.ContainsFunc(at.optional, graph.IsDynamic) {
 		unknown = anyKind
 	}
 	for _, s := range at.apply {
@@ -122,7 +124,7 @@ func (l *lowering) plan(at site) *plan {
 // key tells sites apart.
 func (l *lowering) key(at site) string {
 	var b []byte
-	for _, list := range [][]*node{at.apply, at.optional} {
+	for _, list := range [][]*graph.Node{at.apply, at.optional} {
 		for _, s := range list {
 			b = strconv.AppendInt(b, int64(l.id(s)), 36)
 			b = append(b, ' ')
@@ -136,7 +138,7 @@ func (l *lowering) key(at site) string {
 	return string(b)
 }
 
-func (l *lowering) id(s *node) int {
+func (l *lowering) id(s *graph.Node) int {
 	id, ok := l.ids[s]
 	if !ok {
 		id = len(l.ids)
@@ -145,7 +147,7 @@ func (l *lowering) id(s *node) int {
 	return id
 }
 
-func (l *lowering) sorted(list []*node) []*node {
+func (l *lowering) sorted(list []*graph.Node) []*graph.Node {
 	for _, s := range list {
 		l.id(s)
 	}
@@ -153,10 +155,10 @@ func (l *lowering) sorted(list []*node) []*node {
 	return list
 }
 
-func (l *lowering) compare(a, b *node) int { return cmp.Compare(l.id(a), l.id(b)) }
+func (l *lowering) compare(a, b *graph.Node) int { return cmp.Compare(l.id(a), l.id(b)) }
 
 // stepsOf returns the steps that [plan.demand] takes.
-func (l *lowering) stepsOf(s *node) int {
+func (l *lowering) stepsOf(s *graph.Node) int {
 	steps := len(s.Properties) + len(s.Required)
 	for _, list := range [][]any{s.Enum, s.Constant} {
 		for _, v := range list {
@@ -184,13 +186,13 @@ func (l *lowering) program(re *regexp.Regexp) int {
 }
 
 // declares reports whether s or any schema that it leads to may declare properties.
-func (l *lowering) declares(s *node) bool {
+func (l *lowering) declares(s *graph.Node) bool {
 	if is, ok := l.names[s]; ok || l.exhausted() {
 		return is
 	}
-	all := closure([]*node{s}, reaches)
+	all := graph.Closure([]*graph.Node{s}, graph.Reaches)
 	l.steps += len(all)
-	l.names[s] = slices.ContainsFunc(all, func(s *node) bool { return len(s.Properties) > 0 || isDynamic(s) })
+	l.names[s] = slices.ContainsFunc(all, func(s *graph.Node) bool { return len(s.Properties) > 0 || graph.IsDynamic(s) })
 	return l.names[s]
 }
 
@@ -235,7 +237,7 @@ func (l *lowering) object(p *objectPlan, at site) (unknown kinds) {
 }
 
 // property returns the plan of the property with the given name.
-func (l *lowering) property(at site, name string) *plan {
+func (l *lowering) property(at site, name string) *Plan {
 	if !l.spend(len(at.apply) + len(at.optional)) {
 		return l.nothing()
 	}
@@ -246,7 +248,7 @@ func (l *lowering) property(at site, name string) *plan {
 			next.apply = append(next.apply, sub)
 		}
 		for re, sub := range s.PatternProperties {
-			if l.spend(1+2*len(name)*l.program(re)/scanPrice) && re.MatchString(name) {
+			if l.spend(1+2*len(name)*l.program(re)/cost.ScanPrice) && re.MatchString(name) {
 				known = true
 				next.apply = append(next.apply, sub)
 			}
@@ -256,13 +258,13 @@ func (l *lowering) property(at site, name string) *plan {
 		}
 	}
 	for _, s := range at.optional {
-		next.optional = append(next.optional, ofProperty(s, s.Properties[name])...)
+		next.optional = append(next.optional, graph.OfProperty(s, s.Properties[name])...)
 	}
 	return l.plan(next)
 }
 
 // extra returns the plan of the properties that no schema mentions.
-func (l *lowering) extra(at site) *plan {
+func (l *lowering) extra(at site) *Plan {
 	var next site
 	for _, s := range at.apply {
 		if len(s.PatternProperties) > 0 {
@@ -273,7 +275,7 @@ func (l *lowering) extra(at site) *plan {
 		}
 	}
 	for _, s := range at.optional {
-		next.optional = append(next.optional, ofProperty(s, nil)...)
+		next.optional = append(next.optional, graph.OfProperty(s, nil)...)
 	}
 	return l.plan(next)
 }
@@ -284,7 +286,7 @@ func (at *site) add(additional any) bool {
 	switch v := additional.(type) {
 	case bool:
 		return v
-	case *node:
+	case *graph.Node:
 		at.apply = append(at.apply, v)
 	}
 	return true
@@ -295,11 +297,11 @@ func (l *lowering) array(p *arrayPlan, at site) {
 	prefix := 0
 	for _, s := range at.apply {
 		p.min, p.max = within(p.min, p.max, s.MinItems, s.MaxItems)
-		items, _ := s.Items.([]*node)
+		items, _ := s.Items.([]*graph.Node)
 		prefix = max(prefix, len(s.PrefixItems), len(items))
 	}
 	for _, s := range at.optional {
-		items, _ := s.Items.([]*node)
+		items, _ := s.Items.([]*graph.Node)
 		prefix = max(prefix, len(s.PrefixItems), len(items))
 	}
 	for i := range prefix {
@@ -309,7 +311,7 @@ func (l *lowering) array(p *arrayPlan, at site) {
 }
 
 // item returns the plan of item i.
-func (l *lowering) item(at site, i int) *plan {
+func (l *lowering) item(at site, i int) *Plan {
 	if !l.spend(len(at.apply) + len(at.optional)) {
 		return l.nothing()
 	}
@@ -321,9 +323,9 @@ func (l *lowering) item(at site, i int) *plan {
 			next.apply = append(next.apply, s.Items2020)
 		}
 		switch items := s.Items.(type) {
-		case *node:
+		case *graph.Node:
 			next.apply = append(next.apply, items)
-		case []*node:
+		case []*graph.Node:
 			if i < len(items) {
 				next.apply = append(next.apply, items[i])
 			} else if !next.add(s.AdditionalItems) {
@@ -332,14 +334,14 @@ func (l *lowering) item(at site, i int) *plan {
 		}
 	}
 	for _, s := range at.optional {
-		next.optional = append(next.optional, ofItem(s, i)...)
+		next.optional = append(next.optional, graph.OfItem(s, i)...)
 	}
 	return l.plan(next)
 }
 
 // chooseGroup plans the first anyOf or oneOf at a site that has none chosen yet; the
 // plans of its alternatives go on with the others.
-func (l *lowering) chooseGroup(p *plan, at site) {
+func (l *lowering) chooseGroup(p *Plan, at site) {
 	for _, s := range at.apply {
 		for _, g := range []group{{s, false}, {s, true}} {
 			if len(g.members()) == 0 || slices.Contains(at.chosen, g) {
@@ -351,7 +353,7 @@ func (l *lowering) chooseGroup(p *plan, at site) {
 	}
 }
 
-func (l *lowering) alternatives(p *plan, at site, g group) {
+func (l *lowering) alternatives(p *Plan, at site, g group) {
 	members := g.members()
 	allowed := kinds(0)
 	for i, member := range members {
@@ -375,20 +377,20 @@ func (l *lowering) alternatives(p *plan, at site, g group) {
 }
 
 // nothing returns the plan that no value satisfies.
-func (l *lowering) nothing() *plan {
-	return l.special("nothing", &plan{})
+func (l *lowering) nothing() *Plan {
+	return l.special("nothing", &Plan{})
 }
 
 // anything returns a plan that makes no demands, and knows nothing of values of
 // the given kinds.
-func (l *lowering) anything(unknown kinds) *plan {
-	p := &plan{kinds: anyKind, accepts: anyKind &^ unknown, text: textPlan{max: math.MaxInt}}
+func (l *lowering) anything(unknown kinds) *Plan {
+	p := &Plan{kinds: anyKind, accepts: anyKind &^ unknown, text: textPlan{max: math.MaxInt}}
 	p.array = arrayPlan{max: math.MaxInt, items: p}
 	p.object = objectPlan{max: math.MaxInt, extra: p}
 	return l.special("anything "+strconv.Itoa(int(unknown)), p)
 }
 
-func (l *lowering) special(key string, p *plan) *plan {
+func (l *lowering) special(key string, p *Plan) *Plan {
 	if have := l.plans[key]; have != nil {
 		return have
 	}

@@ -1,9 +1,11 @@
-package schema
+package format
 
 import (
 	"net/netip"
 	"strings"
 	"unicode/utf8"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // URIs as RFC 3986 has them, IRIs as RFC 3987 does, and templates of RFC 6570. What is
@@ -110,7 +112,7 @@ func consists(s, other string, iri bool) bool {
 		case isAlphanumeric(c) || strings.IndexByte(other, c) >= 0:
 			i++
 		case c == '%':
-			if i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
+			if i+2 >= len(s) || !strictjson.IsHex(s[i+1]) || !strictjson.IsHex(s[i+2]) {
 				return false
 			}
 			i += 3

@@ -1,4 +1,4 @@
-package schema
+package plan
 
 import (
 	"math/bits"

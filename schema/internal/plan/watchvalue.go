@@ -1,4 +1,4 @@
-package schema
+package plan
 
 import (
 	"slices"
@@ -11,13 +11,13 @@ import (
 // What a watch says of strings, numbers and listed values.
 
 // judgeText judges a string that has ended.
-func (w *watch) judgeText(s string) *strictjson.Fault {
+func (w *Watch) judgeText(s string) *strictjson.Fault {
 	f := w.settle(func(c *candidate) (keyword, reason string) { return w.refusesText(c.plan, s) })
 	w.agree(w.live)
 	return f
 }
 
-func (w *watch) refusesText(p *plan, s string) (keyword, reason string) {
+func (w *Watch) refusesText(p *Plan, s string) (keyword, reason string) {
 	switch {
 	case w.chars < p.text.min:
 		return "minLength", phrase.MinLength(p.text.min)
@@ -44,12 +44,12 @@ func (p *textPlan) tooLong() (keyword, reason string) {
 }
 
 // judgeNumber judges a number that has ended.
-func (w *watch) judgeNumber(text string) *strictjson.Fault {
+func (w *Watch) judgeNumber(text string) *strictjson.Fault {
 	d, digits, end := strictjson.ReadDigits(text, 0)
 	if end < len(text) {
 		exponent, _ := strictjson.ReadExponent(text, end+1)
 		if !strictjson.ExponentFits(exponent) {
-			return w.faultHere(KeywordNumber, strictjson.ReasonExponent)
+			return w.faultHere(strictjson.KeywordNumber, strictjson.ReasonExponent)
 		}
 		d.Exponent += exponent
 	}
@@ -61,7 +61,7 @@ func (w *watch) judgeNumber(text string) *strictjson.Fault {
 	return f
 }
 
-func (p *plan) refusesNumber(d strictjson.Decimal) (keyword, reason string) {
+func (p *Plan) refusesNumber(d strictjson.Decimal) (keyword, reason string) {
 	kind := kindInteger
 	if !d.IsInteger() {
 		kind = kindFraction
@@ -102,7 +102,7 @@ const maxBegun = 256
 
 // pending judges what has come of a string or of a property's name that has not
 // ended.
-func (w *watch) pending() *strictjson.Fault {
+func (w *Watch) pending() *strictjson.Fault {
 	if w.state < inText || w.state == inNumber || w.state == inWord {
 		return nil
 	}
@@ -128,7 +128,7 @@ func (w *watch) pending() *strictjson.Fault {
 
 // begins reports whether any of the strings begins with the one that is being
 // read, or that it has not looked.
-func (w *watch) begins(all []string) bool {
+func (w *Watch) begins(all []string) bool {
 	if len(w.token) > maxBegun || !w.spend(len(all)) {
 		return true
 	}

@@ -1,7 +1,8 @@
-package schema
+package cost
 
 import (
 	"encoding/json"
+	"math"
 
 	"example.com/safeconduct/internal/strictjson"
 )
@@ -10,7 +11,7 @@ import (
 // each of its values. It takes less time than the judgement, of which each of its
 // steps stands for a part.
 type tally struct {
-	bill *bill
+	bill *Bill
 	work float64
 }
 
@@ -18,13 +19,19 @@ type tally struct {
 // how often.
 type judging map[*entry]float64
 
-// affords reports whether judging a document takes at most MaxWork.
-func (b *bill) affords(doc *strictjson.Document) bool {
-	if b.total(doc) <= MaxWork {
-		return true
-	}
+// Affords reports whether judging a document takes at most MaxWork.
+func (b *Bill) Affords(doc *strictjson.Document) bool {
+	return b.Total(doc) <= MaxWork || b.Exact(doc) <= MaxWork
+}
+
+// Exact returns the work that a document takes by the schemas that apply to each of
+// its values, or an infinite number where that is more than MaxWork.
+func (b *Bill) Exact(doc *strictjson.Document) float64 {
 	t := &tally{bill: b}
-	return t.value(doc.Value, "", judging{b.root: 1}, 0, 0, 0)
+	if !t.value(doc.Value, "", judging{b.root: 1}, 0, 0, 0) {
+		return math.Inf(1)
+	}
+	return t.work
 }
 
 // value adds the work for a value, which has a name if it is a property: that is judged
@@ -49,7 +56,7 @@ func (t *tally) value(v any, name string, at judging, depth int, above, equal fl
 		}
 	}
 	t.work += float64(values) * (p.keywords + above + equal) * t.bill.scope(depth)
-	t.work += p.program * float64(chars) / scanPrice
+	t.work += p.program * float64(chars) / ScanPrice
 	if !(t.work <= MaxWork) {
 		return false
 	}

@@ -1,4 +1,4 @@
-package schema_test
+package plan_test
 
 import (
 	"encoding/json"
@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/internal/jsontest"
-	"example.com/safeconduct/schema"
+	"example.com/safeconduct/schema/internal/plan"
 )
 
 // A pattern that is matched as runs of characters matches what the regular
@@ -52,7 +52,7 @@ func TestPatternsAsRuns(t *testing.T) {
 		{`^(a+)+$`, false},
 		{`^[a-b]+\.c$`, true},
 	} {
-		matches, runs := schema.Pattern(tc.pattern)
+		matches, runs := plan.Pattern(tc.pattern)
 		if runs != tc.runs {
 			t.Errorf("%s: got runs = %v, want %v", tc.pattern, runs, tc.runs)
 		}
@@ -103,7 +103,7 @@ func TestNumbersAreExact(t *testing.T) {
 			if keyword == "multipleOf" {
 				bound = strconv.FormatFloat(float64(1+m.IntN(500))/[]float64{1, 10, 100, 8}[m.IntN(4)], 'f', -1, 64)
 			}
-			c := newContract(t, fmt.Sprintf(`{%q:%s}`, keyword, bound))
+			c := compile(t, fmt.Sprintf(`{%q:%s}`, keyword, bound))
 			near := json.Number(bound)
 			f, err := near.Float64()
 			if err != nil {
@@ -116,7 +116,7 @@ func TestNumbersAreExact(t *testing.T) {
 				if strings.Contains(bound, "e") && n == bound+"0" || digits(n) > 18 {
 					continue
 				}
-				got, want := c.sound(t, n), c.s.ValidateSlowly([]byte(n)) == nil
+				got, want := c.sound(t, n), c.judge(n) == nil
 				if want {
 					valid++
 				}
@@ -141,25 +141,25 @@ func TestMultiplesBeyondAWord(t *testing.T) {
 		{fmt.Sprint(wraps), "3072e-10"},
 		{fmt.Sprint(2 * wraps), "2048e-10"},
 	} {
-		c := newContract(t, `{"multipleOf":`+tc.by+`}`)
-		if c.sound(t, tc.number) || c.s.Validate([]byte(tc.number)) == nil {
+		c := compile(t, `{"multipleOf":`+tc.by+`}`)
+		if c.sound(t, tc.number) || c.judge(tc.number) == nil {
 			t.Errorf("%s: %s: got accepted, want refused", c.text, tc.number)
 		}
 	}
 	m, multiples := jsontest.NewMutator(3), 0
 	for range 2000 / jsontest.Slack {
-		c := newContract(t, fmt.Sprintf(`{"multipleOf":%d}`, []int{3, 7, 11, 13, 17, 9973, 65537}[m.IntN(7)]))
+		c := compile(t, fmt.Sprintf(`{"multipleOf":%d}`, []int{3, 7, 11, 13, 17, 9973, 65537}[m.IntN(7)]))
 		for range 20 {
 			number := fmt.Sprintf("%d%se%d", 1+m.Int64N(9e16), []string{"", ".0", "0"}[m.IntN(3)], m.IntN(18))
-			got, want := c.sound(t, number), c.s.ValidateSlowly([]byte(number)) == nil
+			got, want := c.sound(t, number), c.judge(number) == nil
 			if want {
 				multiples++
 			}
 			if got != want {
 				t.Errorf("%s: %s: got accepted at once = %v, want %v", c.text, number, got, want)
 			}
-			if _, err := c.s.Early(number, []int{len(number)}); err != nil && want {
-				t.Errorf("%s: %s: got %v while it arrives, want no error", c.text, number, err)
+			if _, f := c.watch(number, len(number)); f != nil && want {
+				t.Errorf("%s: %s: got %v while it arrives, want no fault", c.text, number, f)
 			}
 		}
 	}
@@ -182,13 +182,13 @@ func TestFormatsAreSound(t *testing.T) {
 		"uri":       {"https://example.com/a/b?c=d#e", "ftp://x", "urn:a:b", "http://a.b/%20%zz", "http://[::1]/"},
 		"iri":       {"https://example.com/ä", "http://a-b.c/~d;e=(f)?g=*#h!"},
 	} {
-		c := newContract(t, fmt.Sprintf(`{"format":%q}`, format))
+		c := compile(t, fmt.Sprintf(`{"format":%q}`, format))
 		m, accepted := jsontest.NewMutator(5), 0
 		for _, seed := range seeds {
 			for i := range 2000 {
 				s := seed
 				for range i % 4 {
-					s = respell(m, s)
+					s = m.Respell(s)
 				}
 				text, err := json.Marshal(s)
 				if err != nil {
@@ -203,20 +203,6 @@ func TestFormatsAreSound(t *testing.T) {
 			t.Errorf("%s: got %d accepted at once, want many", format, accepted)
 		}
 	}
-}
-
-// respell changes one byte of an ASCII string.
-func respell(m jsontest.Mutator, s string) string {
-	const bytes = "0123456789azAZ.-+:@/%#?[]_~TtZz "
-	i := m.IntN(len(s) + 1)
-	c := string(bytes[m.IntN(len(bytes))])
-	switch {
-	case m.IntN(3) == 0 || i == len(s):
-		return s[:i] + c + s[i:]
-	case m.IntN(2) == 0:
-		return s[:i] + s[i+1:]
-	}
-	return s[:i] + c + s[i+1:]
 }
 
 // Names and values of an enum are told apart however alike they are, and however
@@ -243,13 +229,13 @@ func TestManyAlike(t *testing.T) {
 			texts = append(texts, `{"properties":{`+strings.Join(properties, ",")+`},"additionalProperties":false}`)
 		}
 		for i, text := range texts {
-			c := newContract(t, text)
+			c := compile(t, text)
 			for _, name := range append([]string{"property60property", "v1000", "w1", "v", "property", ""}, names...) {
 				instance := fmt.Sprintf("%q", name)
 				if i == 1 {
 					instance = fmt.Sprintf(`{%q:1}`, name)
 				}
-				if got, want := c.sound(t, instance), c.s.ValidateSlowly([]byte(instance)) == nil; got != want {
+				if got, want := c.sound(t, instance), c.judge(instance) == nil; got != want {
 					t.Errorf("%.60s: %s: got accepted at once = %v, want %v", text, instance, got, want)
 				}
 			}

@@ -1,8 +1,18 @@
-package schema
+// Package plan accepts most texts that satisfy a schema while it reads them, and
+// refuses most others while they arrive.
+//
+// [Lower] makes a [Plan] of a schema that jsonschema compiled. [Plan.Accept] reads a
+// whole text by it, without decoding and without an allocation, and accepts or gives
+// up. A [Watch] reads a text in pieces, and refuses or goes on. These two readers
+// share the plan and nothing else: each errs on its own side.
+package plan
 
-import "example.com/safeconduct/internal/strictjson"
+import (
+	"example.com/safeconduct/internal/strictjson"
+	"example.com/safeconduct/schema/internal/format"
+)
 
-// A plan is what a value must satisfy, in a form that is checked while the value
+// A Plan is what a value must satisfy, in a form that is checked while the value
 // is read. It is lowered from the schemas that jsonschema compiled, once, at
 // Compile; jsonschema stays the judge.
 //
@@ -15,7 +25,7 @@ import "example.com/safeconduct/internal/strictjson"
 // will be refused, and can accept a value where it knows all.
 //
 // Plans refer to one another in cycles where schemas do. They are immutable.
-type plan struct {
+type Plan struct {
 	kinds   kinds // that are allowed
 	accepts kinds // of those, the ones of which the plan knows all
 	values  *values
@@ -27,7 +37,7 @@ type plan struct {
 	// alternatives are nil, or the value must satisfy one of them. Each makes
 	// all demands of this plan and those of one member of an anyOf or oneOf.
 	// Those of a oneOf exclude one another, or accepts is empty.
-	alternatives []*plan
+	alternatives []*Plan
 }
 
 // kinds are a set of the kinds of values that plans tell apart.
@@ -83,7 +93,7 @@ type values struct {
 type textPlan struct {
 	min, max int // max is math.MaxInt where there is none
 	patterns []*pattern
-	formats  []format
+	formats  []format.Func
 	asserted []asserted // all formats; those in formats are here too
 }
 
@@ -121,12 +131,12 @@ type bound struct {
 // An arrayPlan is what an array must satisfy.
 type arrayPlan struct {
 	min, max int     // how many items; max is math.MaxInt where there is none
-	prefix   []*plan // of the first items, each its own
-	items    *plan   // of those that follow; it allows no kind where there must be none
+	prefix   []*Plan // of the first items, each its own
+	items    *Plan   // of those that follow; it allows no kind where there must be none
 }
 
 // item returns the plan of the item with the given index.
-func (p *arrayPlan) item(i int) *plan {
+func (p *arrayPlan) item(i int) *Plan {
 	if i < len(p.prefix) {
 		return p.prefix[i]
 	}
@@ -137,9 +147,9 @@ func (p *arrayPlan) item(i int) *plan {
 type objectPlan struct {
 	min, max int     // how many properties; max is math.MaxInt where there is none
 	names    table   // of the properties that schemas mention, at most maxNames
-	children []*plan // of these properties, by their index in names
+	children []*Plan // of these properties, by their index in names
 	required uint64  // bit i is for the property with index i
-	extra    *plan   // of all other properties; it allows no kind where there must be none
+	extra    *Plan   // of all other properties; it allows no kind where there must be none
 
 	// The hashes, as of hashName, of the declared names. A name that is not
 	// declared and has the hash of one may differ from it in case alone.
@@ -150,7 +160,7 @@ type objectPlan struct {
 const maxNames = 64
 
 // property returns the plan of the property with the given name.
-func (p *objectPlan) property(name string) *plan {
+func (p *objectPlan) property(name string) *Plan {
 	if i := p.names.find(name, 0, len(name)); i >= 0 {
 		return p.children[i]
 	}

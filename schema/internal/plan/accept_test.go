@@ -1,47 +1,14 @@
-package schema_test
+package plan_test
 
 import (
-	"github.com/santhosh-tekuri/jsonschema/v5"
-
 	"strconv"
 	"strings"
 	"testing"
 
 	"example.com/safeconduct/internal/jsontest"
-	"example.com/safeconduct/schema"
+	"example.com/safeconduct/internal/strictjson"
+	"example.com/safeconduct/schema/internal/schematest"
 )
-
-// A contract is a schema, compiled by package schema and by jsonschema alone.
-type contract struct {
-	text string
-	s    *schema.Schema
-	raw  *jsonschema.Schema
-}
-
-func newContract(t testing.TB, text string) contract {
-	t.Helper()
-	return contract{text, mustCompile(t, text), mustUpstream(t, text)}
-}
-
-// sound fails where the fast path accepts an instance that somebody else refuses:
-// the strict parse with jsonschema, or encoding/json with jsonschema alone. It
-// reports whether the fast path accepts.
-func (c contract) sound(t testing.TB, instance string) bool {
-	t.Helper()
-	if !c.s.Accepts(instance) {
-		return false
-	}
-	if err := c.s.ValidateSlowly([]byte(instance)); err != nil {
-		t.Errorf("%s: %.2000s: got accepted at once, but the judge says %v", c.text, instance, err)
-	}
-	var v any
-	if err := jsontest.DecodeStrictly([]byte(instance), &v); err != nil {
-		t.Errorf("%s: %.2000s: got accepted at once, but encoding/json says %v", c.text, instance, err)
-	} else if err := c.raw.Validate(v); err != nil {
-		t.Errorf("%s: %.2000s: got accepted at once, but jsonschema says %v", c.text, instance, err)
-	}
-	return true
-}
 
 // What the fast path accepts by itself, and what it leaves to the judge.
 func TestAccepts(t *testing.T) {
@@ -52,7 +19,7 @@ func TestAccepts(t *testing.T) {
 	}{
 		{`true`, []string{`1`, `"a"`, `null`, `{"a":[{}]}`, ` [1 , 2 ] `}, []string{``, `1 2`, `{"a":1,"a":2}`, `{"a":1,"A":2}`, `[1,]`}},
 		{`{"type":"integer","minimum":0,"maximum":100}`, []string{`0`, `-0`, `100`, `1.0`, `1e2`, `0.5e1`}, []string{`101`, `-1`, `0.5`, `1e3`, `100.00000000000000001`, `"5"`}},
-		{`{"type":"integer"}`, []string{`123456789012345678901234567890`}, []string{`1234567890123456789012.5`, strings.Repeat("7", schema.MaxDigits+1)}},
+		{`{"type":"integer"}`, []string{`123456789012345678901234567890`}, []string{`1234567890123456789012.5`, strings.Repeat("7", strictjson.MaxDigits+1)}},
 		{`{"type":"number","exclusiveMinimum":0,"exclusiveMaximum":0.3}`, []string{`0.1`, `1e-300`, `0.299999999999999`}, []string{`0`, `0.3`, `0.30`, `3e-1`, `-0.1`, `0.2999999999999999999999`}},
 		{`{"multipleOf":0.01}`, []string{`19.99`, `0`, `5`, `1e5`}, []string{`19.999`, `0.001`, `1e300`}},
 		{`{"minimum":1,"exclusiveMinimum":1,"maximum":2,"exclusiveMaximum":2}`, []string{`1.5`}, []string{`1`, `2`, `1.0`, `20e-1`}},
@@ -103,11 +70,11 @@ func TestAccepts(t *testing.T) {
 		{`{"properties":{"a":false}}`, []string{`{"b":1}`}, []string{`{"a":1}`}},
 		{`{"properties":{"\"":{"type":"integer"},"":{"type":"integer"},"é":{"type":"integer"}}}`, []string{`{"é":1,"":2}`}, []string{`{"\"":1}`, `{"é":""}`}},
 		{`{"properties":{"k":{}}}`, []string{`{"k":1}`}, []string{"{\"\u212a\":1}", `{"K":1}`}},
-		{`{}`, []string{strings.Repeat("[", schema.MaxDepth) + strings.Repeat("]", schema.MaxDepth)}, []string{strings.Repeat("[", schema.MaxDepth+1) + strings.Repeat("]", schema.MaxDepth+1)}},
+		{`{}`, []string{strings.Repeat("[", strictjson.MaxDepth) + strings.Repeat("]", strictjson.MaxDepth)}, []string{strings.Repeat("[", strictjson.MaxDepth+1) + strings.Repeat("]", strictjson.MaxDepth+1)}},
 		{broad(64), []string{`{"p0":1,"p63":1}`}, []string{`{"p63":"1"}`}},
 		{broad(65), nil, []string{`{"p0":1}`}},
 	} {
-		c := newContract(t, tc.schema)
+		c := compile(t, tc.schema)
 		for _, instance := range tc.accepted {
 			if !c.sound(t, instance) {
 				t.Errorf("%.200s: %.100s: got left to the judge, want accepted", tc.schema, instance)
@@ -128,12 +95,12 @@ func TestAlternativesAreLinear(t *testing.T) {
 	for i := range 300 {
 		several.WriteString(`{"type":"number","minimum":` + strconv.Itoa(i+1) + `},`)
 	}
-	s := mustCompile(t, `{"items":{"anyOf":[`+several.String()+`{"type":"integer"}]}}`)
-	text := "[" + strings.Repeat("0,", schema.MaxBytes/jsontest.Slack/2-2) + "0]"
-	jsontest.Within(t, "at once", text, func() { s.Accepts(text) })
+	s := compile(t, `{"items":{"anyOf":[`+several.String()+`{"type":"integer"}]}}`)
+	text := "[" + strings.Repeat("0,", strictjson.MaxBytes/jsontest.Slack/2-2) + "0]"
+	jsontest.Within(t, "at once", text, func() { s.accepts(text) })
 	jsontest.Within(t, "while it arrives", text, func() {
-		if _, err := s.Early(text, []int{100}); err != nil {
-			t.Error(err)
+		if _, f := s.watch(text, 100); f != nil {
+			t.Error(f)
 		}
 	})
 }
@@ -150,8 +117,8 @@ func broad(n int) string {
 // The fast path is as strict as the judge about whatever comes out of mutations.
 func TestAcceptsSoundly(t *testing.T) {
 	m, tried, accepted := jsontest.NewMutator(1), 0, 0
-	for _, text := range fuzzSchemas {
-		c := newContract(t, text)
+	for _, text := range schematest.Schemas() {
+		c := compile(t, text)
 		for _, instance := range jsontest.Instances() {
 			if jsontest.DecodeValue([]byte(instance)) == nil {
 				continue
@@ -172,7 +139,7 @@ func TestAcceptsSoundly(t *testing.T) {
 
 // The fast path lets nothing through that the strict parse does not.
 func TestAcceptsStrictTextsAlone(t *testing.T) {
-	c, m, accepted := newContract(t, `true`), jsontest.NewMutator(3), 0
+	c, m, accepted := compile(t, `true`), jsontest.NewMutator(3), 0
 	for _, seed := range jsontest.StrictTexts() {
 		for i := range 100 {
 			text := seed

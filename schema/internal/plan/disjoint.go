@@ -1,7 +1,7 @@
-package schema
+package plan
 
 // exclusive reports whether certainly no value satisfies two of the plans.
-func (l *lowering) exclusive(plans []*plan) bool {
+func (l *lowering) exclusive(plans []*Plan) bool {
 	for i, p := range plans {
 		for _, q := range plans[:i] {
 			if !l.disjoint(p, q, 4) {
@@ -14,7 +14,7 @@ func (l *lowering) exclusive(plans []*plan) bool {
 
 // disjoint reports whether certainly no value satisfies both plans, looking so many
 // levels deep.
-func (l *lowering) disjoint(p, q *plan, levels int) bool {
+func (l *lowering) disjoint(p, q *Plan, levels int) bool {
 	if !l.spend(1) {
 		return false
 	}

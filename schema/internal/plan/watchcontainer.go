@@ -1,4 +1,4 @@
-package schema
+package plan
 
 import (
 	"example.com/safeconduct/internal/strictjson"
@@ -19,7 +19,7 @@ type level struct {
 // left, the text is refused. Alternatives make several candidates, of which each
 // stands for those of the value around it that ask for it.
 type candidate struct {
-	plan *plan  // nil where anything will do, as far as is known
+	plan *Plan  // nil where anything will do, as far as is known
 	of   uint64 // bit i is for the candidate with index i of the level around
 	seen uint64 // bit i is for the property with index i of the plan
 }
@@ -29,7 +29,7 @@ type candidate struct {
 const maxLive = 64
 
 // withPlan adds the candidates that a plan stands for.
-func (w *watch) withPlan(live []candidate, p *plan, of uint64) []candidate {
+func (w *Watch) withPlan(live []candidate, p *Plan, of uint64) []candidate {
 	if p != nil && !w.spend(1+len(p.alternatives)) {
 		p = nil
 	}
@@ -54,7 +54,7 @@ func (w *watch) withPlan(live []candidate, p *plan, of uint64) []candidate {
 
 // spend takes n steps of what a watch may do besides reading, which grows with
 // what it reads. Where that is not enough, something is not looked at.
-func (w *watch) spend(n int) bool {
+func (w *Watch) spend(n int) bool {
 	if w.spent+n > spareTimes*w.at+spareBytes {
 		return false
 	}
@@ -63,10 +63,10 @@ func (w *watch) spend(n int) bool {
 }
 
 // expect finds out what a value of a kind, with its first byte, may satisfy.
-func (w *watch) expect(kind kinds, first byte) *strictjson.Fault {
+func (w *Watch) expect(kind kinds, first byte) *strictjson.Fault {
 	live := w.live[:0]
 	if len(w.levels) == 0 {
-		live = w.withPlan(live, w.s.plan, 1)
+		live = w.withPlan(live, w.plan, 1)
 	} else {
 		l := w.top()
 		for i := range l.live {
@@ -96,7 +96,7 @@ func (w *watch) expect(kind kinds, first byte) *strictjson.Fault {
 }
 
 // child returns the plan of the property or the item that is being read.
-func (c *candidate) child(l *level) *plan {
+func (c *candidate) child(l *level) *Plan {
 	switch {
 	case c.plan == nil:
 		return nil
@@ -108,7 +108,7 @@ func (c *candidate) child(l *level) *plan {
 
 // settle drops the candidates of the value being read that refused gives a keyword
 // for.
-func (w *watch) settle(refused func(c *candidate) (keyword, reason string)) *strictjson.Fault {
+func (w *Watch) settle(refused func(c *candidate) (keyword, reason string)) *strictjson.Fault {
 	left, keyword, reason := drop(w.live, refused)
 	if w.live = left; keyword != "" {
 		return w.faultHere(keyword, reason)
@@ -117,7 +117,7 @@ func (w *watch) settle(refused func(c *candidate) (keyword, reason string)) *str
 }
 
 // settleLevel is settle for the object or the array that is being read.
-func (w *watch) settleLevel(refused func(c *candidate) (keyword, reason string)) *strictjson.Fault {
+func (w *Watch) settleLevel(refused func(c *candidate) (keyword, reason string)) *strictjson.Fault {
 	l := w.top()
 	left, keyword, reason := drop(l.live, refused)
 	if l.live = left; keyword != "" {
@@ -152,7 +152,7 @@ func drop(live []candidate, refused func(c *candidate) (keyword, reason string))
 
 // agree drops those candidates of the level around a value that no candidate that
 // is left of the value stands for.
-func (w *watch) agree(live []candidate) {
+func (w *Watch) agree(live []candidate) {
 	if len(w.levels) == 0 {
 		return
 	}
@@ -171,13 +171,13 @@ func (w *watch) agree(live []candidate) {
 }
 
 // takeName takes the name of a property.
-func (w *watch) takeName(name string) *strictjson.Fault {
+func (w *Watch) takeName(name string) *strictjson.Fault {
 	l := w.top()
 	switch {
 	case !l.exact.Add(name):
-		return w.faultAround(KeywordDuplicate, strictjson.ReasonDuplicate)
+		return w.faultAround(strictjson.KeywordDuplicate, strictjson.ReasonDuplicate)
 	case !l.folded.Add(strictjson.Fold(name)):
-		return w.faultAround(KeywordTwin, strictjson.ReasonTwin)
+		return w.faultAround(strictjson.KeywordTwin, strictjson.ReasonTwin)
 	}
 	l.n++
 	l.name = name
@@ -207,7 +207,7 @@ func (p *objectPlan) noOthers() string {
 }
 
 // nextItem begins another item of an array.
-func (w *watch) nextItem() *strictjson.Fault {
+func (w *Watch) nextItem() *strictjson.Fault {
 	l := w.top()
 	l.n++
 	return w.settleLevel(func(c *candidate) (keyword, reason string) {
@@ -219,7 +219,7 @@ func (w *watch) nextItem() *strictjson.Fault {
 }
 
 // close ends an object or an array.
-func (w *watch) close() *strictjson.Fault {
+func (w *Watch) close() *strictjson.Fault {
 	l := w.top()
 	if f := w.settleLevel(func(c *candidate) (keyword, reason string) { return c.refusesEnd(l) }); f != nil {
 		return f

@@ -1,4 +1,4 @@
-package schema
+package cost
 
 import (
 	"errors"
@@ -7,30 +7,27 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/santhosh-tekuri/jsonschema/v5"
+	"example.com/safeconduct/schema/internal/graph"
 )
-
-// A node is a compiled schema.
-type node = jsonschema.Schema
 
 // An analysis works out the costs of a schema.
 type analysis struct {
 	programs map[string]int
-	nodes    map[string]*node   // by location
-	dynamic  map[string][]*node // by $dynamicAnchor
-	anchors  int                // all of dynamic
-	anchored []*node            // with $recursiveAnchor
+	nodes    map[string]*graph.Node   // by location
+	dynamic  map[string][]*graph.Node // by $dynamicAnchor
+	anchors  int                      // all of dynamic
+	anchored []*graph.Node            // with $recursiveAnchor
 
-	clusters map[*node]*cluster // nil while one is being worked out
+	clusters map[*graph.Node]*cluster // nil while one is being worked out
 	steps    int
 	entries  []*entry
-	byNode   map[*node]*entry
+	byNode   map[*graph.Node]*entry
 }
 
 // A cluster is a schema and all those that judge the same value because it does, with
 // how often each of them does.
 type cluster struct {
-	times map[*node]float64
+	times map[*graph.Node]float64
 	total float64 // of times
 	chain int     // the longest chain of them, of which each applies the next
 }
@@ -71,17 +68,17 @@ type application struct {
 	times float64
 }
 
-// analyse returns the costs of a compiled schema, and all schemas in it by their
+// Analyse returns the costs of a compiled schema, and all schemas in it by their
 // locations.
-func analyse(root *node, dynamic []*node, programs map[string]int) (*bill, map[string]*node, error) {
+func Analyse(root *graph.Node, dynamic []*graph.Node, programs map[string]int) (*Bill, map[string]*graph.Node, error) {
 	a := &analysis{
 		programs: programs,
-		nodes:    make(map[string]*node),
-		dynamic:  make(map[string][]*node),
-		clusters: make(map[*node]*cluster),
-		byNode:   make(map[*node]*entry),
+		nodes:    make(map[string]*graph.Node),
+		dynamic:  make(map[string][]*graph.Node),
+		clusters: make(map[*graph.Node]*cluster),
+		byNode:   make(map[*graph.Node]*entry),
 	}
-	a.collect(append([]*node{root}, dynamic...))
+	a.collect(append([]*graph.Node{root}, dynamic...))
 	if err := a.loops(); err != nil {
 		return nil, nil, err
 	}
@@ -99,8 +96,8 @@ func analyse(root *node, dynamic []*node, programs map[string]int) (*bill, map[s
 }
 
 // collect finds every schema that the given ones lead to.
-func (a *analysis) collect(from []*node) {
-	for _, s := range closure(from, reaches) {
+func (a *analysis) collect(from []*graph.Node) {
+	for _, s := range graph.Closure(from, graph.Reaches) {
 		a.nodes[s.Location] = s
 		if s.DynamicAnchor != "" {
 			a.dynamic[s.DynamicAnchor] = append(a.dynamic[s.DynamicAnchor], s)
@@ -117,9 +114,9 @@ func (a *analysis) collect(from []*node) {
 // not, by the order in which it comes through the schemas.
 func (a *analysis) loops() error {
 	const open, done = 1, 2
-	state := make(map[*node]int, len(a.nodes))
-	var visit func(s *node) error
-	visit = func(s *node) error {
+	state := make(map[*graph.Node]int, len(a.nodes))
+	var visit func(s *graph.Node) error
+	visit = func(s *graph.Node) error {
 		switch state[s] {
 		case open:
 			return loopError(s)
@@ -127,7 +124,7 @@ func (a *analysis) loops() error {
 			return nil
 		}
 		state[s] = open
-		for _, to := range compiledInPlace(s) {
+		for _, to := range graph.CompiledInPlace(s) {
 			if err := visit(to); err != nil {
 				return err
 			}
@@ -143,12 +140,12 @@ func (a *analysis) loops() error {
 	return nil
 }
 
-func loopError(s *node) error {
-	return fmt.Errorf("refers to itself at the same place, by way of %s", location(s.Location))
+func loopError(s *graph.Node) error {
+	return fmt.Errorf("refers to itself at the same place, by way of %s", graph.Location(s.Location))
 }
 
 // cluster works out what applies where s does.
-func (a *analysis) cluster(s *node) (*cluster, error) {
+func (a *analysis) cluster(s *graph.Node) (*cluster, error) {
 	if p, ok := a.clusters[s]; ok {
 		if p == nil {
 			return nil, loopError(s)
@@ -156,9 +153,9 @@ func (a *analysis) cluster(s *node) (*cluster, error) {
 		return p, nil
 	}
 	a.clusters[s] = nil
-	p := &cluster{times: map[*node]float64{s: 1}, total: 1}
-	for _, to := range inPlace(s) {
-		if err := a.merge(p, []*node{to}); err != nil {
+	p := &cluster{times: map[*graph.Node]float64{s: 1}, total: 1}
+	for _, to := range graph.InPlace(s) {
+		if err := a.merge(p, []*graph.Node{to}); err != nil {
 			return nil, err
 		}
 	}
@@ -171,15 +168,15 @@ func (a *analysis) cluster(s *node) (*cluster, error) {
 		return nil, tooMuch(s)
 	}
 	if p.chain++; p.chain > maxChain {
-		return nil, fmt.Errorf("more than %d schemas refer to one another at one place, at %s", maxChain, location(s.Location))
+		return nil, fmt.Errorf("more than %d schemas refer to one another at one place, at %s", maxChain, graph.Location(s.Location))
 	}
 	a.clusters[s] = p
 	return p, nil
 }
 
 // merge adds to p what applies where one of the schemas does.
-func (a *analysis) merge(p *cluster, anyOf []*node) error {
-	most := make(map[*node]float64)
+func (a *analysis) merge(p *cluster, anyOf []*graph.Node) error {
+	most := make(map[*graph.Node]float64)
 	for _, to := range anyOf {
 		q, err := a.cluster(to)
 		if err != nil {
@@ -218,23 +215,24 @@ func (a *analysis) findWithin(e *entry) error {
 			names[name] = true
 		}
 		prefix = max(prefix, len(s.PrefixItems))
-		if items, ok := s.Items.([]*node); ok {
+		if items, ok := s.Items.([]*graph.Node); ok {
 			prefix = max(prefix, len(items))
 		}
 	}
 	e.properties = make(map[string][]application, len(names))
 	var err error
 	for name := range names {
-		if e.properties[name], err = a.applied(e, func(s *node) []*node { return ofProperty(s, s.Properties[name]) }); err != nil {
+		declared := func(s *graph.Node) []*graph.Node { return graph.OfProperty(s, s.Properties[name]) }
+		if e.properties[name], err = a.applied(e, declared); err != nil {
 			return err
 		}
 	}
-	if e.extra, err = a.applied(e, func(s *node) []*node { return ofProperty(s, nil) }); err != nil {
+	if e.extra, err = a.applied(e, func(s *graph.Node) []*graph.Node { return graph.OfProperty(s, nil) }); err != nil {
 		return err
 	}
 	e.items = make([][]application, prefix+1)
 	for i := range e.items {
-		if e.items[i], err = a.applied(e, func(s *node) []*node { return ofItem(s, i) }); err != nil {
+		if e.items[i], err = a.applied(e, func(s *graph.Node) []*graph.Node { return graph.OfItem(s, i) }); err != nil {
 			return err
 		}
 	}
@@ -242,7 +240,7 @@ func (a *analysis) findWithin(e *entry) error {
 }
 
 // applied returns what the schemas of e apply in one place within the value.
-func (a *analysis) applied(e *entry, schemas func(*node) []*node) (applied []application, err error) {
+func (a *analysis) applied(e *entry, schemas func(*graph.Node) []*graph.Node) (applied []application, err error) {
 	for s, times := range e.cluster.times {
 		for _, to := range schemas(s) {
 			if to == nil {
@@ -259,7 +257,7 @@ func (a *analysis) applied(e *entry, schemas func(*node) []*node) (applied []app
 }
 
 // entry returns the entry of s.
-func (a *analysis) entry(s *node) (*entry, error) {
+func (a *analysis) entry(s *graph.Node) (*entry, error) {
 	if e, ok := a.byNode[s]; ok {
 		return e, nil
 	}
@@ -282,6 +280,27 @@ func (a *analysis) entry(s *node) (*entry, error) {
 	return e, nil
 }
 
-func tooMuch(s *node) error {
-	return fmt.Errorf("costs more than %d at one place, at %s", MaxCost, location(s.Location))
+func tooMuch(s *graph.Node) error {
+	return fmt.Errorf("costs more than %d at one place, at %s", MaxCost, graph.Location(s.Location))
+}
+
+// dynamicTargets returns, for each dynamic reference of s, the schemas that it may
+// find, of which it applies one.
+func (a *analysis) dynamicTargets(s *graph.Node) [][]*graph.Node {
+	var all [][]*graph.Node
+	if r := s.RecursiveRef; r != nil {
+		to := []*graph.Node{r}
+		if r.RecursiveAnchor {
+			to = append(to, a.anchored...)
+		}
+		all = append(all, to)
+	}
+	if r := s.DynamicRef; r != nil {
+		to := []*graph.Node{r}
+		if r.DynamicAnchor != "" {
+			to = append(to, a.dynamic[r.DynamicAnchor]...)
+		}
+		all = append(all, to)
+	}
+	return all
 }

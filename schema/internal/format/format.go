@@ -1,20 +1,23 @@
-package schema
+// Package format knows the formats of strings that schemas ask for: by which each is
+// checked, and which of them the fast path can be certain of.
+package format
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
+
+	"example.com/safeconduct/internal/strictjson"
 )
 
-// formats take the place of those of jsonschema's formats that take what has not the
+// Strict take the place of those of jsonschema's formats that take what has not the
 // format, and of those that cost more than linear time in the length of a string:
 // longer strings do not have the format. None takes a string that jsonschema refuses.
-var formats = map[string]func(any) bool{
-	"duration": linearFormats["duration"],
-	"regex":    linearFormats["regex"],
+var Strict = map[string]func(any) bool{
+	"duration": Linear["duration"],
+	"regex":    Linear["regex"],
 
 	"email":         stricter("email", hasHostname),
 	"hostname":      stricter("hostname", isHostname),
@@ -29,23 +32,14 @@ var formats = map[string]func(any) bool{
 	"uri-template":  stricter("uri-template", isTemplate),
 }
 
-// linearFormats are those that cost too much.
-var linearFormats = map[string]func(any) bool{
+// Linear are those that cost too much.
+var Linear = map[string]func(any) bool{
 	"duration": atMost(MaxPattern, jsonschema.Formats["duration"]),
 	"regex":    atMost(MaxPattern, jsonschema.Formats["regex"]),
 }
 
-// negatesFormats reports whether a string that has not a format may be what makes a
-// value satisfy the schemas: then one that is more strict than jsonschema's could let
-// more through.
-func negatesFormats(nodes map[string]*node) bool {
-	strict, turns := false, false
-	for location, n := range nodes {
-		strict = strict || formats[n.Format] != nil && linearFormats[n.Format] == nil && !builtin(location)
-		turns = turns || n.Not != nil || n.If != nil || len(n.OneOf) > 0 || n.MaxContains >= 0
-	}
-	return strict && turns
-}
+// MaxPattern is how long a regular expression may be, in bytes.
+const MaxPattern = 1000
 
 func atMost(n int, format func(any) bool) func(any) bool {
 	return func(v any) bool {
@@ -63,49 +57,12 @@ func stricter(name string, is func(string) bool) func(any) bool {
 	}
 }
 
-// judgesPatterns reports whether a metaschema is among the schemas. Those are
-// everybody's, and keep the format regex of jsonschema.
-func judgesPatterns(nodes map[string]*node) bool {
-	for location, n := range nodes {
-		if (n.Format == "regex" || n.RegexProperties) && builtin(location) {
-			return true
-		}
-	}
-	return false
-}
-
-// holdsLongPattern reports whether there is anything in v that a metaschema could
-// take for a regular expression of more than MaxPattern bytes.
-func holdsLongPattern(v any) bool {
-	switch v := v.(type) {
-	case []any:
-		return slices.ContainsFunc(v, holdsLongPattern)
-	case map[string]any:
-		pattern, _ := v["pattern"].(string)
-		patterns, _ := v["patternProperties"].(map[string]any)
-		for name := range patterns {
-			if len(name) > len(pattern) {
-				pattern = name
-			}
-		}
-		if len(pattern) > MaxPattern {
-			return true
-		}
-		for _, sub := range v {
-			if holdsLongPattern(sub) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// A format reports whether a string certainly has a format: where it says so,
+// A Func reports whether a string certainly has a format: where it says so,
 // jsonschema does as well. Of unusual strings it does not say so.
-type format func(s string) bool
+type Func func(s string) bool
 
-// certainFormats are the formats that the fast path knows.
-var certainFormats = map[string]format{
+// Certain are the formats that the fast path knows.
+var Certain = map[string]Func{
 	"date":      isDate,
 	"date-time": isDateTime,
 	"time":      isTime,
@@ -269,16 +226,12 @@ func isUUID(s string) bool {
 				return false
 			}
 		default:
-			if !isHex(s[i]) {
+			if !strictjson.IsHex(s[i]) {
 				return false
 			}
 		}
 	}
 	return true
-}
-
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
 }
 
 // isURI knows URIs of RFC 3986 that have the name of a host, without user and
@@ -308,7 +261,7 @@ func isURI(s string) bool {
 		case isAlphanumeric(c), strings.IndexByte(other, c) >= 0:
 		case c == '#' && !fragment:
 			fragment = true
-		case c == '%' && len(rest) > 2 && isHex(rest[1]) && isHex(rest[2]):
+		case c == '%' && len(rest) > 2 && strictjson.IsHex(rest[1]) && strictjson.IsHex(rest[2]):
 		default:
 			return false
 		}

@@ -1,4 +1,4 @@
-package schema
+package plan
 
 import (
 	"unicode/utf16"
@@ -7,19 +7,18 @@ import (
 	"example.com/safeconduct/internal/strictjson"
 )
 
-// A watch reads a JSON text as it arrives, and tells as soon as no text that
-// begins so can satisfy the schema. What it refuses, the whole judgement refuses;
-// what it does not refuse it has not accepted: the plan may not say all that the
-// schemas demand. It reads each byte once, and keeps the names of properties and
+// A Watch reads a JSON text as it arrives, and tells as soon as no text that
+// begins like that can satisfy the schema. What it refuses, the whole judgement
+// refuses; what it does not refuse it has not accepted: the plan may not say all that
+// the schemas demand. It reads each byte once, and keeps the names of properties and
 // the value that it is at.
 //
-// This file is its parser. What the plan says of objects and arrays is in
-// watchplan.go, and of other values in watchvalue.go; boundarywatch.go has the
-// boundary watch a stream. The parser is strict as [strictjson.Parse] is, for bytes that are
-// cut anywhere.
-type watch struct {
-	s     *Schema
-	at    int // how many bytes were read
+// This file is its parser, which is strict as [strictjson.Parse] is, for bytes that are
+// cut anywhere. What the plan says of objects and arrays is in watchcontainer.go, and
+// of other values in watchvalue.go.
+type Watch struct {
+	plan  *Plan // nil where nothing is known
+	at    int   // how many bytes were read
 	state watchState
 	fault *strictjson.Fault // that was found, for good
 
@@ -74,18 +73,18 @@ const (
 	endsExponent
 )
 
-// watch returns a watch for one text.
-func (s *Schema) watch() *watch { return &watch{s: s} }
+// NewWatch returns a watch for one text. The plan may be nil: then it looks for faults
+// of the text alone.
+func NewWatch(p *Plan) *Watch { return &Watch{plan: p} }
 
-// write takes the next bytes. Once it has returned an error, a [*ValidationError],
-// it goes on to.
-func (w *watch) write(p []byte) error {
+// Write takes the next bytes. Once it has returned a fault it goes on to.
+func (w *Watch) Write(p []byte) *strictjson.Fault {
 	for _, c := range p {
 		if w.fault != nil {
 			break
 		}
-		if w.at == MaxBytes {
-			w.fault = strictjson.TooLong(MaxBytes)
+		if w.at == strictjson.MaxBytes {
+			w.fault = strictjson.TooLong(strictjson.MaxBytes)
 			break
 		}
 		if w.fault = w.read(c); w.fault == nil {
@@ -95,40 +94,37 @@ func (w *watch) write(p []byte) error {
 	if w.fault == nil {
 		w.fault = w.pending()
 	}
-	if w.fault != nil {
-		return w.s.violated(w.fault)
-	}
-	return nil
+	return w.fault
 }
 
 // syntaxFault makes a fault of the byte that is next.
-func (w *watch) syntaxFault() *strictjson.Fault {
+func (w *Watch) syntaxFault() *strictjson.Fault {
 	reason := strictjson.ReasonSyntax
 	if w.state == wantEnd {
 		reason = strictjson.ReasonTrailing
 	}
-	return &strictjson.Fault{Keyword: KeywordSyntax, Reason: reason, Offset: w.at}
+	return &strictjson.Fault{Keyword: strictjson.KeywordSyntax, Reason: reason, Offset: w.at}
 }
 
 // textFault makes a fault of a string that cannot be.
-func (w *watch) textFault(reason string) *strictjson.Fault {
-	return &strictjson.Fault{Keyword: KeywordEncoding, Reason: reason, Path: w.path(), Offset: w.at}
+func (w *Watch) textFault(reason string) *strictjson.Fault {
+	return &strictjson.Fault{Keyword: strictjson.KeywordEncoding, Reason: reason, Path: w.path(), Offset: w.at}
 }
 
 // faultHere makes a fault of the value that is being read.
-func (w *watch) faultHere(keyword, reason string) *strictjson.Fault {
+func (w *Watch) faultHere(keyword, reason string) *strictjson.Fault {
 	return &strictjson.Fault{Keyword: keyword, Reason: reason, Path: w.path(), Offset: -1}
 }
 
 // faultAround makes a fault of the object or the array that is being read.
-func (w *watch) faultAround(keyword, reason string) *strictjson.Fault {
+func (w *Watch) faultAround(keyword, reason string) *strictjson.Fault {
 	f := w.faultHere(keyword, reason)
 	f.Path = f.Path[:len(f.Path)-1]
 	return f
 }
 
 // path returns the way to the value that is being read.
-func (w *watch) path() []strictjson.Step {
+func (w *Watch) path() []strictjson.Step {
 	path := make([]strictjson.Step, len(w.levels))
 	for i := range w.levels {
 		l := &w.levels[i]
@@ -141,7 +137,7 @@ func (w *watch) path() []strictjson.Step {
 }
 
 // read takes the next byte.
-func (w *watch) read(c byte) *strictjson.Fault {
+func (w *Watch) read(c byte) *strictjson.Fault {
 	switch w.state {
 	case inText:
 		return w.inText(c)
@@ -181,7 +177,7 @@ func (w *watch) read(c byte) *strictjson.Fault {
 }
 
 // between takes a byte that is within no string, number or literal.
-func (w *watch) between(c byte) *strictjson.Fault {
+func (w *Watch) between(c byte) *strictjson.Fault {
 	switch {
 	case w.state == wantValue:
 		return w.begin(c)
@@ -209,10 +205,10 @@ func (w *watch) between(c byte) *strictjson.Fault {
 	return w.syntaxFault()
 }
 
-func (w *watch) top() *level { return &w.levels[len(w.levels)-1] }
+func (w *Watch) top() *level { return &w.levels[len(w.levels)-1] }
 
 // item begins the first item of an array.
-func (w *watch) item(c byte) *strictjson.Fault {
+func (w *Watch) item(c byte) *strictjson.Fault {
 	if f := w.nextItem(); f != nil {
 		return f
 	}
@@ -220,7 +216,7 @@ func (w *watch) item(c byte) *strictjson.Fault {
 }
 
 // begin begins a value with its first byte.
-func (w *watch) begin(c byte) *strictjson.Fault {
+func (w *Watch) begin(c byte) *strictjson.Fault {
 	kind := kindsOf(c)
 	if kind == 0 {
 		return w.syntaxFault()
@@ -253,9 +249,9 @@ func (w *watch) begin(c byte) *strictjson.Fault {
 	return nil
 }
 
-func (w *watch) open(object bool) *strictjson.Fault {
-	if len(w.levels) == MaxDepth {
-		return w.faultHere(KeywordDepth, strictjson.ReasonDepth)
+func (w *Watch) open(object bool) *strictjson.Fault {
+	if len(w.levels) == strictjson.MaxDepth {
+		return w.faultHere(strictjson.KeywordDepth, strictjson.ReasonDepth)
 	}
 	w.levels = append(w.levels, level{object: object, live: w.live})
 	w.live = nil
@@ -267,7 +263,7 @@ func (w *watch) open(object bool) *strictjson.Fault {
 }
 
 // ended goes on after a value that has ended.
-func (w *watch) ended() {
+func (w *Watch) ended() {
 	w.state = wantMore
 	if len(w.levels) == 0 {
 		w.state = wantEnd
@@ -275,11 +271,11 @@ func (w *watch) ended() {
 }
 
 // text begins a string.
-func (w *watch) text(name bool) {
+func (w *Watch) text(name bool) {
 	w.state, w.token, w.chars, w.name, w.high = inText, w.token[:0], 0, name, 0
 }
 
-func (w *watch) inText(c byte) *strictjson.Fault {
+func (w *Watch) inText(c byte) *strictjson.Fault {
 	switch {
 	case c == '"':
 		if w.name {
@@ -304,13 +300,13 @@ func (w *watch) inText(c byte) *strictjson.Fault {
 }
 
 // inRune takes another byte of a character; digits is how many there are.
-func (w *watch) inRune(c byte) *strictjson.Fault {
+func (w *Watch) inRune(c byte) *strictjson.Fault {
 	w.token = append(w.token, c)
 	w.digits++
 	return w.checkRune()
 }
 
-func (w *watch) checkRune() *strictjson.Fault {
+func (w *Watch) checkRune() *strictjson.Fault {
 	r := w.token[len(w.token)-w.digits:]
 	if !utf8.FullRune(r) {
 		return nil
@@ -322,7 +318,7 @@ func (w *watch) checkRune() *strictjson.Fault {
 	return nil
 }
 
-func (w *watch) inEscape(c byte) *strictjson.Fault {
+func (w *Watch) inEscape(c byte) *strictjson.Fault {
 	switch c {
 	case '"', '\\', '/':
 	case 'b':
@@ -347,8 +343,8 @@ func (w *watch) inEscape(c byte) *strictjson.Fault {
 	return nil
 }
 
-func (w *watch) inUnit(c byte) *strictjson.Fault {
-	if !isHex(c) {
+func (w *Watch) inUnit(c byte) *strictjson.Fault {
+	if !strictjson.IsHex(c) {
 		return w.syntaxFault()
 	}
 	d := c - '0'
@@ -379,7 +375,7 @@ func (w *watch) inUnit(c byte) *strictjson.Fault {
 	return nil
 }
 
-func (w *watch) inNumber(c byte) *strictjson.Fault {
+func (w *Watch) inNumber(c byte) *strictjson.Fault {
 	digit := c-'0' <= 9
 	var next numberState
 	switch n := w.number; {
@@ -409,8 +405,8 @@ func (w *watch) inNumber(c byte) *strictjson.Fault {
 	if digit && next != endsExponent {
 		w.digits++
 	}
-	if w.digits > MaxDigits {
-		return w.faultHere(KeywordNumber, strictjson.ReasonDigits)
+	if w.digits > strictjson.MaxDigits {
+		return w.faultHere(strictjson.KeywordNumber, strictjson.ReasonDigits)
 	}
 	w.number = next
 	w.token = append(w.token, c)

@@ -1,4 +1,4 @@
-package schema
+package plan
 
 import "unicode/utf8"
 

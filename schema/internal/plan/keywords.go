@@ -1,4 +1,4 @@
-package schema
+package plan
 
 import (
 	"math/big"
@@ -6,16 +6,18 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v5"
 
 	"example.com/safeconduct/internal/strictjson"
+	"example.com/safeconduct/schema/internal/format"
+	"example.com/safeconduct/schema/internal/graph"
 )
 
 // unplanned returns of which kinds s demands what no plan says.
-func unplanned(s *node) kinds {
+func unplanned(s *graph.Node) kinds {
 	unknown := kinds(0)
-	if s.Not != nil || s.If != nil || isDynamic(s) {
+	if s.Not != nil || s.If != nil || graph.IsDynamic(s) {
 		unknown = anyKind
 	}
 	for name := range s.Extensions {
-		if name != "twins" {
+		if name != graph.Extension {
 			unknown = anyKind
 		}
 	}
@@ -31,7 +33,7 @@ func unplanned(s *node) kinds {
 
 // require adds what s demands of a value alone, without what is within it. It
 // returns the kinds for which there was no place in the plan.
-func (p *plan) require(s *node) kinds {
+func (p *Plan) require(s *graph.Node) kinds {
 	unknown := kinds(0)
 	if len(s.Types) > 0 {
 		allowed := kinds(0)
@@ -49,13 +51,13 @@ func (p *plan) require(s *node) kinds {
 	if s.Pattern != nil {
 		p.text.patterns = append(p.text.patterns, newPattern(s.Pattern))
 	}
-	is := formats[s.Format]
-	if is == nil || builtin(s.Location) {
+	is := format.Strict[s.Format]
+	if is == nil || graph.IsMetaschema(s.Location) {
 		is = jsonschema.Formats[s.Format]
 	}
 	if is != nil {
 		p.text.asserted = append(p.text.asserted, asserted{s.Format, is})
-		if has := certainFormats[s.Format]; has != nil {
+		if has := format.Certain[s.Format]; has != nil {
 			p.text.formats = append(p.text.formats, has)
 		} else {
 			unknown |= kindString
@@ -78,7 +80,7 @@ func within(least, most, minimum, maximum int) (int, int) {
 	return max(least, minimum), most
 }
 
-func (p *numberPlan) require(s *node) kinds {
+func (p *numberPlan) require(s *graph.Node) kinds {
 	unknown := kinds(0)
 	for _, b := range []struct {
 		at        **bound

@@ -1,10 +1,13 @@
-package schema
+// Package cost works out what judging an instance with a schema may cost, before
+// anything is judged.
+package cost
 
 import (
 	"math"
 	"slices"
 
 	"example.com/safeconduct/internal/strictjson"
+	"example.com/safeconduct/schema/internal/graph"
 )
 
 // Validation is a walk over an instance with a schema in hand. At one place of
@@ -23,10 +26,18 @@ import (
 // instance is. Costs are float64: sums too large for one are refused whether they are
 // infinite or not.
 
+// Limits. Package schema says what they mean to its users.
+const (
+	MaxCost     = 10_000    // of a schema at its own place
+	MaxWork     = 1_000_000 // of a whole judgement
+	maxChain    = 32        // schemas that refer to one another at one place
+	maxAnalysis = 1_000_000 // steps of the analysis itself
+)
+
 // Prices, in the unit of MaxCost. They were measured.
 const (
 	equalsPrice = 20  // of a value within an array with uniqueItems
-	scanPrice   = 128 // bytes times instructions of a regular expression for a unit
+	ScanPrice   = 128 // bytes times instructions of a regular expression for a unit
 	scopePrice  = 16  // schemas on the way to a judgement that double its price
 )
 
@@ -45,11 +56,11 @@ func (p price) max(q price) price {
 	return price{max(p.schemas, q.schemas), max(p.keywords, q.keywords), max(p.program, q.program)}
 }
 
-// A bill is what judging an instance costs at most.
-type bill struct {
-	value   [MaxDepth + 1]float64 // for each value at a depth
-	program [MaxDepth + 1]float64 // instructions per byte of text at a depth
-	upTo    [MaxDepth + 1]expense // the most of both down to a depth
+// A Bill is what judging an instance costs at most.
+type Bill struct {
+	value   [strictjson.MaxDepth + 1]float64 // for each value at a depth
+	program [strictjson.MaxDepth + 1]float64 // instructions per byte of text at a depth
+	upTo    [strictjson.MaxDepth + 1]expense // the most of both down to a depth
 	root    *entry
 	chain   int // schemas on the way from one value to the next
 }
@@ -57,29 +68,29 @@ type bill struct {
 // An expense is the most that a value costs, and a byte of it.
 type expense struct{ value, program float64 }
 
-// total returns the work that a document takes.
-func (b *bill) total(doc *strictjson.Document) float64 {
+// Total returns the work that a document takes.
+func (b *Bill) Total(doc *strictjson.Document) float64 {
 	work := 0.0
 	for depth, n := range doc.Values {
 		if n > 0 {
 			work += float64(n) * b.value[depth]
 		}
 		if chars := doc.Chars[depth]; chars > 0 {
-			work += b.program[depth] * float64(chars) / scanPrice
+			work += b.program[depth] * float64(chars) / ScanPrice
 		}
 	}
 	return work
 }
 
-// covers reports whether the work is certainly within MaxWork for a text of so
+// Covers reports whether the work is certainly within maxWork for a text of so
 // many bytes, of which all may be names, and values of which none is deeper than depth.
-func (b *bill) covers(size, values, depth int) bool {
+func (b *Bill) Covers(size, values, depth int) bool {
 	most := &b.upTo[depth]
-	return most.program*float64(2*size)/scanPrice+float64(values)*most.value <= MaxWork
+	return most.program*float64(2*size)/ScanPrice+float64(values)*most.value <= MaxWork
 }
 
 // price returns what s costs alone.
-func (a *analysis) price(s *node) price {
+func (a *analysis) price(s *graph.Node) price {
 	n := 1 + len(s.Properties) + len(s.PatternProperties) + len(s.Required) + len(s.Dependencies)
 	if s.DynamicRef != nil {
 		n += a.anchors // which are looked for in each schema on the way
@@ -93,10 +104,10 @@ func (a *analysis) price(s *node) price {
 		}
 	}
 	for _, v := range s.Enum {
-		n += size(v)
+		n += Size(v)
 	}
 	for _, v := range s.Constant {
-		n += size(v)
+		n += Size(v)
 	}
 	program := 0
 	if s.Pattern != nil {
@@ -117,24 +128,24 @@ func (a *analysis) program(pattern string) int {
 	return len(pattern)
 }
 
-// size returns the number of values within v.
-func size(v any) int {
+// Size returns the number of values within v.
+func Size(v any) int {
 	n := 1
 	switch v := v.(type) {
 	case []any:
 		for _, v := range v {
-			n += size(v)
+			n += Size(v)
 		}
 	case map[string]any:
 		for _, v := range v {
-			n += size(v)
+			n += Size(v)
 		}
 	}
 	return n
 }
 
 // total adds up what the worst instance costs at each depth.
-func (a *analysis) total(root *entry) (*bill, error) {
+func (a *analysis) total(root *entry) (*Bill, error) {
 	terms, chain := 0, 0
 	at := make([]price, len(a.entries)) // that many levels below each entry
 	for i, e := range a.entries {
@@ -144,7 +155,7 @@ func (a *analysis) total(root *entry) (*bill, error) {
 			terms += 1 + len(applied)
 		}
 	}
-	b := &bill{root: root, chain: chain}
+	b := &Bill{root: root, chain: chain}
 	above := 0.0
 	for depth := range b.value {
 		p := at[root.index]
@@ -157,7 +168,7 @@ func (a *analysis) total(root *entry) (*bill, error) {
 		}
 		above = p.schemas
 		if !(b.value[depth] <= MaxWork) { // as all that is deeper is
-			for deep := depth + 1; deep <= MaxDepth; deep++ {
+			for deep := depth + 1; deep <= strictjson.MaxDepth; deep++ {
 				b.value[deep], b.program[deep], b.upTo[deep] = math.Inf(1), math.Inf(1), expense{math.Inf(1), math.Inf(1)}
 			}
 			break
@@ -174,7 +185,7 @@ func (a *analysis) total(root *entry) (*bill, error) {
 
 // scope returns how many times its price a judgement at a depth costs. Each looks at
 // what jsonschema came through to it, and an error is as long as that.
-func (b *bill) scope(depth int) float64 {
+func (b *Bill) scope(depth int) float64 {
 	scope := float64((depth + 1) * b.chain)
 	return 1 + math.Floor(scope/scopePrice) + scope*scope/(scopePrice*scopePrice*scopePrice)
 }

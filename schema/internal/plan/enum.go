@@ -1,4 +1,4 @@
-package schema
+package plan
 
 import (
 	"encoding/json"
@@ -13,7 +13,7 @@ const maxNumbers = 64
 
 // restrict allows the values of a const or an enum alone, of those that the plan
 // allows already.
-func (p *plan) restrict(list []any) (unknown kinds) {
+func (p *Plan) restrict(list []any) (unknown kinds) {
 	next, kinds := valuesOf(list)
 	if was := p.values; was != nil {
 		next.null, next.yes, next.no = next.null && was.null, next.yes && was.yes, next.no && was.no

@@ -1,4 +1,4 @@
-package schema
+package plan
 
 import (
 	"unicode/utf8"
@@ -38,22 +38,26 @@ const (
 	spareBytes = 1 << 10
 )
 
-// accepts reports whether the fast path accepts the text, and then whether it is
-// in the form that Normalize returns already.
-func (s *Schema) accepts(text string) (normal, ok bool) {
-	if s.plan == nil || len(text) > MaxBytes {
-		return false, false
+// A Reading is what was seen of a text that was accepted.
+type Reading struct {
+	Normal bool // serialised again, the text would be the same
+	Values int  // how many there are, with what long numbers count
+	Depth  int  // of objects and arrays within one another
+}
+
+// Accept reports whether the text certainly satisfies the plan. A text that it does
+// not accept may satisfy it all the same.
+func (p *Plan) Accept(text string) (Reading, bool) {
+	s := scanner{src: text, spare: spareTimes*len(text) + spareBytes}
+	end := s.value(p, s.space(0))
+	if end < 0 || s.space(end) != len(text) {
+		return Reading{}, false
 	}
-	sc := scanner{src: text, spare: spareTimes*len(text) + spareBytes}
-	end := sc.value(s.plan, sc.space(0))
-	if end < 0 || sc.space(end) != len(text) {
-		return false, false
-	}
-	return !sc.notNormal, s.bill.covers(len(text), sc.values, sc.most)
+	return Reading{!s.notNormal, s.values, s.most}, true
 }
 
 // value reads one value.
-func (s *scanner) value(p *plan, i int) int {
+func (s *scanner) value(p *Plan, i int) int {
 	s.values++
 	s.at = i
 	if i >= len(s.src) {
@@ -96,7 +100,7 @@ func (s *scanner) value(p *plan, i int) int {
 }
 
 // choose reads a value that must satisfy one of the alternatives.
-func (s *scanner) choose(p *plan, i int) int {
+func (s *scanner) choose(p *Plan, i int) int {
 	kind := p.accepts & kindsOf(s.src[i])
 	depth, marks := s.depth, s.marks
 	for _, alternative := range p.alternatives {
@@ -115,7 +119,7 @@ func (s *scanner) choose(p *plan, i int) int {
 }
 
 func (s *scanner) object(p *objectPlan, i int) int {
-	if s.depth == MaxDepth {
+	if s.depth == strictjson.MaxDepth {
 		return -1
 	}
 	s.depth++
@@ -195,7 +199,7 @@ func (s *scanner) name(i int) int {
 }
 
 func (s *scanner) array(p *arrayPlan, i int) int {
-	if s.depth == MaxDepth {
+	if s.depth == strictjson.MaxDepth {
 		return -1
 	}
 	s.depth++
@@ -242,9 +246,9 @@ func (s *scanner) literal(word string, i int) int {
 	return -1
 }
 
-func (s *scanner) number(p *plan, i int) int {
+func (s *scanner) number(p *Plan, i int) int {
 	d, digits, end := strictjson.ReadDigits(s.src, i)
-	if end < 0 || digits > MaxDigits {
+	if end < 0 || digits > strictjson.MaxDigits {
 		return -1
 	}
 	whole, size := d.Exponent == 0, digits
@@ -273,7 +277,7 @@ func (s *scanner) number(p *plan, i int) int {
 	return end
 }
 
-func (s *scanner) text(p *plan, i int) int {
+func (s *scanner) text(p *Plan, i int) int {
 	start := i + 1
 	end := strictjson.SkipPlain(s.src, start)
 	if end >= len(s.src) {
@@ -297,7 +301,7 @@ func (s *scanner) text(p *plan, i int) int {
 
 // longText reads a string that began at start, from i, where an escape or a
 // character is that is not ASCII.
-func (s *scanner) longText(p *plan, start, i int) int {
+func (s *scanner) longText(p *Plan, start, i int) int {
 	length := i - start
 	escaped := false
 	for {

@@ -1,4 +1,4 @@
-package schema
+package graph
 
 import (
 	"github.com/santhosh-tekuri/jsonschema/v5"
@@ -6,22 +6,25 @@ import (
 	"example.com/safeconduct/internal/strictjson"
 )
 
-// Twins are properties of one object whose names are the same but for case, as
-// [strictjson.Fold] tells. This file finds those of properties that a schema declares, for
-// jsonschema and for the fast path.
+// Extension is the name by which jsonschema knows [Twins].
+const Extension = "twins"
 
-// A twinsCompiler looks for properties in every schema that jsonschema compiles.
-type twinsCompiler struct{ draft Draft }
+// Twins is an extension of jsonschema, which refuses twins: properties of one object
+// whose names are equal but for case, as [strictjson.Fold] tells, if a schema declares
+// one of them.
+type Twins struct {
+	KeepsContent bool // in the draft of the schemas contentSchema has a meaning
+}
 
 // Compile returns nil for a schema without properties. It keeps the schema of
 // contentSchema, which jsonschema compiles and forgets.
-func (c twinsCompiler) Compile(ctx jsonschema.CompilerContext, m map[string]any) (jsonschema.ExtSchema, error) {
+func (c Twins) Compile(ctx jsonschema.CompilerContext, m map[string]any) (jsonschema.ExtSchema, error) {
 	properties, _ := m["properties"].(map[string]any)
-	hasContent := c.draft >= Draft7 && m["contentMediaType"] != nil && m["contentSchema"] != nil
+	hasContent := c.KeepsContent && m["contentMediaType"] != nil && m["contentSchema"] != nil
 	if len(properties) == 0 && !hasContent {
 		return nil, nil
 	}
-	t := &twins{alone: make(map[string]string, len(properties))}
+	t := &declared{alone: make(map[string]string, len(properties))}
 	if hasContent {
 		var err error
 		if t.content, err = ctx.Compile("contentSchema", true); err != nil {
@@ -38,27 +41,27 @@ func (c twinsCompiler) Compile(ctx jsonschema.CompilerContext, m map[string]any)
 	return t, nil
 }
 
-// twins are the properties that a schema declares, as fold maps them: none of those
+// declared are the properties that a schema declares, as Fold maps them: none of those
 // that are twins of one another.
-type twins struct {
+type declared struct {
 	alone   map[string]string
-	content *node
+	content *Node
 }
 
-// A twinError is what Validate panics with, so that neither a not nor an if nor
+// A TwinError is what Validate panics with, so that neither a not nor an if nor
 // an alternative can make something else of it.
-type twinError struct{ at *jsonschema.ValidationError }
+type TwinError struct{ In *jsonschema.ValidationError }
 
 // Validate refuses an object with a property whose name differs in case alone
 // from another one that is declared. Many programs would take it for that one.
-func (t *twins) Validate(ctx jsonschema.ValidationContext, v any) error {
+func (t *declared) Validate(ctx jsonschema.ValidationContext, v any) error {
 	m, ok := v.(map[string]any)
 	if !ok {
 		return nil
 	}
 	for name := range m {
 		if declared, ok := t.alone[strictjson.Fold(name)]; ok && declared != name {
-			panic(twinError{ctx.Error("properties", "twin")})
+			panic(TwinError{ctx.Error("properties", "twin")})
 		}
 	}
 	return nil
