@@ -18,9 +18,9 @@ type watchedStream struct {
 	refused error
 }
 
-// watchStream returns a watched for the stream of a call that is judged, if what is
-// streamed is the answer that will be judged: the text of a model's only choice,
-// that leaves as it is or not at all.
+// watchStream returns a watchedStream for a call that is judged, if what it streams is
+// the answer that will be judged: the text of a model's only choice, that leaves as it
+// is or not at all.
 func (b *boundary) watchStream(call middleware.Call) *watchedStream {
 	if call.Stream == nil || b.Extract || b.Repair || b.byDefault != nil {
 		return nil

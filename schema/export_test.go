@@ -37,10 +37,6 @@ func (s *Schema) Early(text string, sizes []int) (read int, err error) {
 	return read, nil
 }
 
-// Lower makes the plan of the schema again. It takes regular expressions to be
-// cheaper than they are.
-func (s *Schema) Lower() { plan.Lower(s.root, nil) }
-
 // Fields returns the types of the fields of a struct by the names of their
 // properties.
 func Fields(t reflect.Type) map[string]reflect.Type { return fieldTypes(t) }

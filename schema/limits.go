@@ -14,8 +14,8 @@ const (
 	MaxSubschemas  = 5000              // the schemas within a schema
 	MaxPattern     = format.MaxPattern // the length of a regular expression in bytes: 1000
 
-	// MaxCost bounds what a schema may ask for at its own place of an instance,
-	// counted in keywords to look at: how often the place is judged, times
+	// MaxCost, 10,000, bounds what a schema may ask for at its own place of an
+	// instance, counted in keywords to look at: how often the place is judged, times
 	// what each schema that judges it asks. A chain of n schemas that each
 	// refer to the next one twice costs 2^n. What a recursive schema asks for
 	// n levels down is a matter of the instance, and of MaxWork.
@@ -34,7 +34,8 @@ const (
 	MinExponent = strictjson.MinExponent
 	MaxExponent = strictjson.MaxExponent
 
-	// MaxWork bounds a whole judgement, in the unit of MaxCost: about a second.
+	// MaxWork, 1,000,000, bounds a whole judgement, in the unit of MaxCost: about a
+	// second.
 	// What an instance takes at most is worked out before any of its values is
 	// judged, from the schemas that apply to each.
 	MaxWork = cost.MaxWork
@@ -43,7 +44,7 @@ const (
 // The limits of what an error says.
 const (
 	MaxViolations = 16               // in a [ValidationError]
-	MaxReason     = phrase.MaxReason // the length of the Reason of a [Violation] in bytes
+	MaxReason     = phrase.MaxReason // the length of the Reason of a [Violation] in bytes: 256
 )
 
 // Limits that nobody needs to know.

@@ -16,7 +16,7 @@ import (
 // author is likely to mean.
 type Warning struct {
 	Pointer string // to the keyword, as a JSON Pointer; into a resource after its URI and #
-	Reason  string // what is odd about it
+	Reason  string // what is likely to be wrong with it
 }
 
 // String returns a sentence, such as "/requierd is no keyword: required is one".
