@@ -96,3 +96,8 @@ func readUnit(src string, i int) (r rune, end int) {
 	}
 	return r, end
 }
+
+// IsHex reports whether c is a hexadecimal digit.
+func IsHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
+}
