@@ -28,6 +28,7 @@ func TestAccepts(t *testing.T) {
 		{`{"type":["string","null"],"maxLength":3}`, []string{`"abc"`, `"äöü"`, `"\u00e4\n\ud83d\ude00"`, `null`}, []string{`"abcd"`, `"äöüß"`, `"\ud83d"`, "\"\xff\"", `1`}},
 		{`{"enum":["a","é",1,null,true,[1]]}`, []string{`"a"`, `"é"`, `1.0`, `null`, `true`}, []string{`"b"`, `2`, `false`, `[1]`, `"\u0061"`}},
 		{`{"const":5,"enum":[4,5]}`, []string{`5`}, []string{`4`}},
+		{`{"enum":[55340232221128654849]}`, nil, []string{`1`, `55340232221128654849`}}, // three times 2^64, and 1
 		{`{"const":{"a":1}}`, nil, []string{`{"a":1}`}},
 		{`{"items":{"type":"integer"},"minItems":1,"maxItems":2}`, []string{`[1]`, `[1,2]`, `{}`}, []string{`[]`, `[1,2,3]`, `["1"]`}},
 		{`{"prefixItems":[{"type":"string"}],"items":false}`, []string{`["a"]`, `[]`}, []string{`["a",1]`, `[1]`}},
