@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"example.com/safeconduct/middleware"
 )
@@ -285,4 +287,42 @@ func TestGateNotesWhatItDecides(t *testing.T) {
 	}
 	wantPanic(t, "stands twice", func() { middleware.Wrap(echo, i, i) })
 	wantPanic(t, "NewGate needs", func() { middleware.NewGate("") })
+}
+
+func TestElapsedIsTheTimeThatTheGateTook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := middleware.NewGate("gate")
+		for verdict, rule := range map[middleware.Verdict]func(ctx context.Context, ruling *middleware.Ruling, call middleware.Call){
+			middleware.VerdictAllow: func(_ context.Context, ruling *middleware.Ruling, _ middleware.Call) { ruling.Allow() },
+			middleware.VerdictDeny: func(ctx context.Context, ruling *middleware.Ruling, call middleware.Call) {
+				_ = ruling.Deny(ctx, call, errors.New("no"))
+			},
+			middleware.VerdictTransform: func(_ context.Context, ruling *middleware.Ruling, _ middleware.Call) {
+				ruling.Note(middleware.Decision{Verdict: middleware.VerdictTransform})
+			},
+		} {
+			observer := func(next middleware.Handler) middleware.Handler {
+				return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+					trail := middleware.Observe(ctx)
+					time.Sleep(time.Second)
+					res, err := next(ctx, call)
+					if ds := trail.Decisions(); len(ds) != 1 || ds[0].Verdict != verdict || ds[0].Elapsed != 2*time.Second {
+						t.Errorf("%v: got %+v, want 2s", verdict, ds)
+					}
+					return res, err
+				}
+			}
+			slow := func(next middleware.Handler) middleware.Handler {
+				return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+					ruling := gate.Begin(ctx)
+					time.Sleep(2 * time.Second)
+					rule(ctx, &ruling, call)
+					return next(ctx, call)
+				}
+			}
+			if _, err := middleware.Wrap(echo, observer, slow)(t.Context(), tool("ls")); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }

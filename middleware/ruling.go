@@ -45,7 +45,7 @@ func (g *Gate) begin(ctx context.Context) Ruling {
 	if r.s == nil {
 		return r
 	}
-	if s, ok := ctx.(*scope); !ok || s != r.s {
+	if _, ok := ctx.(*scope); !ok {
 		r.shadow = inShadow(ctx)
 	}
 	if r.s.state.observed() {
