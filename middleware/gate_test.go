@@ -326,3 +326,42 @@ func TestElapsedIsTheTimeThatTheGateTook(t *testing.T) {
 		}
 	})
 }
+
+func TestAGateOutsideOfAnyCall(t *testing.T) {
+	gate := middleware.NewGate("gate")
+	allows, notes, denies := gate.Begin(t.Context()), gate.Begin(t.Context()), gate.Begin(t.Context())
+	allows.Allow()
+	notes.Note(middleware.Decision{Verdict: middleware.VerdictTransform})
+	err := denies.Deny(t.Context(), tool("ls"), middleware.Deny(middleware.CodeLoop, "no"))
+	if d := wantDenied(t, err, "gate", middleware.CodeLoop); d.Call != "shell" || d.Reason != "no" {
+		t.Errorf("got %q of %q", d.Reason, d.Call)
+	}
+}
+
+func TestAGateWhoseContextEndedDidNotDecide(t *testing.T) {
+	gate := middleware.NewGate("gate")
+	var decisions []middleware.Decision
+	observer := func(next middleware.Handler) middleware.Handler {
+		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			trail := middleware.Observe(ctx)
+			res, err := next(ctx, call)
+			decisions = trail.Decisions()
+			return res, err
+		}
+	}
+	asks := func(middleware.Handler) middleware.Handler {
+		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			ruling := gate.Begin(ctx)
+			ctx, cancel := context.WithCancel(ctx)
+			cancel()
+			return middleware.Result{}, ruling.Deny(ctx, call, ctx.Err())
+		}
+	}
+	_, err := middleware.Wrap(echo, observer, asks)(t.Context(), tool("ls"))
+	if err != context.Canceled {
+		t.Errorf("got %v, want the context's error as it is", err)
+	}
+	if len(decisions) != 1 || decisions[0].Code != middleware.CodeIndeterminate || decisions[0].Reason != "context canceled" {
+		t.Errorf("got %+v, want one denial that could not be decided", decisions)
+	}
+}

@@ -57,10 +57,10 @@ func (g *Gate) Plans(check func(ctx context.Context, call Call, plan *Plan) erro
 	mustGate("Plans", g.name, check == nil)
 	f := func(ctx context.Context, call Call, res Result) (Result, bool, error) {
 		plan, err := res.Plan()
-		if err != nil {
-			return res, false, err
+		if err == nil {
+			err = check(ctx, call, plan)
 		}
-		return res, false, check(ctx, call, plan)
+		return res, false, err
 	}
 	judged := PassThrough(func(next Handler) Handler { return g.result(next, f) })
 	return func(next Handler) Handler {
