@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"example.com/safeconduct/middleware"
 )
 
 // A Scope says who shares what [Limits] allow.
@@ -210,4 +213,27 @@ func (l *Limits) limit(d Dim) string {
 		window = strings.TrimSuffix(window, "0m")
 	}
 	return d.String() + " per " + window
+}
+
+// account returns the name of the account that a run has under the limits, and
+// whether the run names who it is of. Names of different scopes, windows and
+// tenants differ.
+func (l *Limits) account(run *middleware.Run) (name string, named bool) {
+	var id middleware.Identity
+	if run != nil {
+		id = run.Identity
+	}
+	name = l.Scope.String() + "?window=" + strconv.FormatInt(int64(l.Window), 10)
+	who := ""
+	switch l.Scope {
+	case ScopeSession:
+		who = id.Session
+	case ScopeSubject:
+		who = id.Subject
+	case ScopeTenant:
+		return name + "&tenant=" + url.QueryEscape(id.Tenant), id.Tenant != ""
+	case ScopeRun, ScopeProcess:
+		return name, true
+	}
+	return name + "&tenant=" + url.QueryEscape(id.Tenant) + "&id=" + url.QueryEscape(who), who != ""
 }

@@ -2,7 +2,6 @@ package gates
 
 import (
 	"context"
-	"net/url"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -126,29 +125,6 @@ func (b *budget) introduce(run *middleware.Run, st *runState) {
 func (b *budget) findAccount(st *runState, i int) {
 	a, err := b.account(st.names[i], b.bounds[i].Window)
 	st.accounts[i], st.full[i] = a, err != nil
-}
-
-// account returns the name of the account that a run has under the limits, and
-// whether the run names who it is of. Names of different scopes, windows and
-// tenants differ.
-func (l *Limits) account(run *middleware.Run) (name string, named bool) {
-	var id middleware.Identity
-	if run != nil {
-		id = run.Identity
-	}
-	name = l.Scope.String() + "?window=" + strconv.FormatInt(int64(l.Window), 10)
-	who := ""
-	switch l.Scope {
-	case ScopeSession:
-		who = id.Session
-	case ScopeSubject:
-		who = id.Subject
-	case ScopeTenant:
-		return name + "&tenant=" + url.QueryEscape(id.Tenant), id.Tenant != ""
-	case ScopeRun, ScopeProcess:
-		return name, true
-	}
-	return name + "&tenant=" + url.QueryEscape(id.Tenant) + "&id=" + url.QueryEscape(who), who != ""
 }
 
 // at returns a run's account under a bound as it is now, nil where it has none

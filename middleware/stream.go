@@ -190,18 +190,3 @@ func (o *outlet) end(ctx context.Context) {
 		o.chunk.unlock()
 	}
 }
-
-// Released returns how many bytes of the call's stream its caller has got so
-// far; zero where nothing is streamed. Of a call that was denied these are what
-// was released before the verdict.
-func (t Trail) Released() int64 {
-	if t.s == nil {
-		return 0
-	}
-	t.s.mu.Lock()
-	defer t.s.mu.Unlock()
-	if t.s.log == nil || t.s.log.out == nil {
-		return 0
-	}
-	return t.s.log.out.sum.Load()
-}
