@@ -167,7 +167,7 @@ func enterStream(chain Handler, s *scope, call Call) (Result, error) {
 	defer out.end(s)
 	call.Stream = out.pass
 	s.mu.Lock()
-	s.decisionLog().out = out
+	s.decisionLog().outlet = out
 	s.mu.Unlock()
 	res, err := enter(chain, s, call)
 	if p := out.panicked.Load(); p != nil && err == nil {

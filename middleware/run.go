@@ -142,7 +142,7 @@ func (l *Local[T]) In(run *Run) *T {
 		return v
 	}
 	v := new(T)
-	add(&run.locals, localEntry{l, v})
+	appendShared(&run.locals, localEntry{l, v})
 	return v
 }
 
@@ -159,9 +159,9 @@ func (l *Local[T]) find(run *Run) *T {
 	return nil
 }
 
-// add replaces the slice at p by one that also holds v, so that readers need no
+// appendShared replaces the slice at p by one that also holds v, so that readers need no
 // lock. Writers must hold one.
-func add[T any](p *atomic.Pointer[[]T], v T) {
+func appendShared[T any](p *atomic.Pointer[[]T], v T) {
 	var old []T
 	if s := p.Load(); s != nil {
 		old = *s
@@ -197,7 +197,7 @@ func (r *Run) Attach(m Meter) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.attached(m) {
-		add(&r.meters, m)
+		appendShared(&r.meters, m)
 	}
 }
 

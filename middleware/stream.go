@@ -153,7 +153,7 @@ type outlet struct {
 	kind Kind // of the call
 	name string
 
-	sum      atomic.Int64 // bytes that have left
+	passed   atomic.Int64 // bytes that have left
 	ended    atomic.Bool
 	chunk    ctxMutex // held while a chunk leaves
 	panicked atomic.Pointer[PanicError]
@@ -179,7 +179,7 @@ func (o *outlet) pass(ctx context.Context, chunk Chunk) (err error) {
 	if p := o.panicked.Load(); p != nil {
 		return p
 	}
-	o.sum.Add(int64(chunk.Len()))
+	o.passed.Add(int64(chunk.Len()))
 	return o.to(ctx, chunk)
 }
 

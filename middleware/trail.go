@@ -46,7 +46,7 @@ type scope struct {
 	run    *Run
 	parent *scope
 	chain  Handler // all interceptors, and what they guard
-	kept   atomic.Pointer[kept]
+	kept   atomic.Pointer[withinEntry]
 
 	id       CallID
 	depth    uint16
@@ -70,7 +70,7 @@ type scope struct {
 type decisionLog struct {
 	began     time.Duration // of the observation, in the run
 	decisions []Decision
-	out       *outlet // of the call's stream; nil where nothing is streamed
+	outlet    *outlet // of the call's stream; nil where nothing is streamed
 	told      *DeniedError
 	room      [6]Decision // for the first of them
 }
@@ -284,8 +284,8 @@ func (t Trail) Released() int64 {
 	}
 	t.s.mu.Lock()
 	defer t.s.mu.Unlock()
-	if t.s.log == nil || t.s.log.out == nil {
+	if t.s.log == nil || t.s.log.outlet == nil {
 		return 0
 	}
-	return t.s.log.out.sum.Load()
+	return t.s.log.outlet.passed.Load()
 }

@@ -10,29 +10,29 @@ import "context"
 // concurrent use; what it holds is as safe as T is.
 type Within[T any] struct{ _ byte } // not of size zero: its address is its key
 
-// kept is what one call keeps in one Within.
-type kept struct {
+// A withinEntry is what one call keeps in one Within.
+type withinEntry struct {
 	key, value any
-	next       *kept
+	next       *withinEntry
 }
 
-type keptValue[T any] struct {
-	kept
+type withinValue[T any] struct {
+	withinEntry
 	value T
 }
 
 // New returns a new T, zero, that the call that ctx belongs to keeps from now on,
 // in the place of what it kept before. Outside of a wrapped call nobody finds it.
 func (w *Within[T]) New(ctx context.Context) *T {
-	v := new(keptValue[T])
+	v := new(withinValue[T])
 	s := scopeOf(ctx)
 	if s == nil {
 		return &v.value
 	}
-	v.key, v.kept.value = w, &v.value
+	v.key, v.withinEntry.value = w, &v.value
 	for {
 		v.next = s.kept.Load()
-		if s.kept.CompareAndSwap(v.next, &v.kept) {
+		if s.kept.CompareAndSwap(v.next, &v.withinEntry) {
 			return &v.value
 		}
 	}
