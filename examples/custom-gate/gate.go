@@ -11,11 +11,10 @@ import (
 
 // gate begins
 
-// NoSudo denies shell commands that ask for root.
+// NoSudo denies shell commands that ask for root, and a plan with one before it runs.
 func NoSudo() middleware.Interceptor {
-	return middleware.Before("no-sudo", func(_ context.Context, call middleware.Call) error {
-		command, ok := call.Input.(string)
-		if call.Name == "shell" && (!ok || strings.Contains(command, "sudo")) {
+	return middleware.ToolCalls("no-sudo", func(_ context.Context, call middleware.ToolCall) error {
+		if call.Tool() == "shell" && strings.Contains(call.Input, "sudo") {
 			return middleware.Deny(middleware.CodePolicy, "agents do not get root")
 		}
 		return nil
