@@ -3,7 +3,6 @@ package evidence
 import (
 	"bytes"
 	"crypto/ed25519"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -29,7 +28,7 @@ type chain struct {
 
 	spans  map[string]span // of the writers that have ended
 	keys   *keyring
-	reigns []reign
+	reigns reigns
 
 	ahead []*anchor        // checkpoints of more records than there are, in order
 	env   *record.Envelope // scratch
@@ -160,14 +159,11 @@ func (c *chain) introduce(f *frame) error {
 
 // bounds checks the times of a record that is next, and the end of its session.
 func (c *chain) bounds(r *record.Record) error {
-	s := c.keys.session
-	switch {
-	case r.Writer == c.writer && r.Mono < c.mono:
+	if r.Writer == c.writer && r.Mono < c.mono {
 		return record.Errorf(record.DamageInconsistent, "the monotonic clock steps back")
-	case r.Time.Before(s.notBefore) || r.Time.After(s.notAfter):
-		return record.Errorf(record.DamageExpiredKey, "it is not within the time of its session")
-	case s.last != 0 && c.records+1 > s.last:
-		return record.Errorf(record.DamageExpiredKey, "the root key of its session is trusted up to record %d", s.last)
+	}
+	if bad := c.keys.session.covers(r, c.records+1); bad != nil {
+		return bad
 	}
 	return nil
 }
@@ -251,31 +247,16 @@ func (c *chain) head() *record.Head {
 	return &record.Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}
 }
 
-// signer checks who signed a checkpoint. The error is a *record.Error or, where
-// no session that is known did, errNoSession.
+// signer checks that a session signed a checkpoint that was in force then, and whose
+// root key was trusted so far. The error is a *record.Error or, where no session
+// that is known signed it, errNoSession.
 func (c *chain) signer(a *anchor) error {
-	var keys []ed25519.PublicKey
-	for _, r := range c.reigns {
-		keys = append(keys, r.session.key)
+	s, err := c.reigns.signer(a)
+	if err != nil {
+		return err
 	}
-	_, key, err := tiles.Open(a.note, keys...)
-	switch {
-	case errors.Is(err, tiles.ErrUnknownKey):
-		return errNoSession
-	case err != nil: // it was parsed before: what is wrong is a signature
-		return record.Errorf(record.DamageEdited, "the signature is not of this checkpoint")
+	if s.last != 0 && uint64(a.Size) > s.last {
+		return record.Errorf(record.DamageExpiredKey, "the root key of the session that signed %s is trusted up to record %d", a.name, s.last)
 	}
-	n := uint64(a.Size)
-	for i, r := range c.reigns {
-		switch {
-		case !r.session.key.Equal(key) || n < r.first:
-		case i+1 < len(c.reigns) && n > c.reigns[i+1].first:
-		case r.session.last != 0 && n > r.session.last:
-		default:
-			return nil
-		}
-	}
-	return record.Errorf(record.DamageExpiredKey, "the session that signed it was not in force then")
+	return nil
 }
-
-var errNoSession = errors.New("no session that is known signed it")

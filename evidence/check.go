@@ -37,7 +37,7 @@ type checker struct {
 	// What signs, see window.go and checktree.go.
 	window   []waiting // what no signature covers yet
 	session  *session  // in force
-	reigns   []reign   // of all sessions so far
+	reigns   reigns    // of all sessions so far
 	anchors  []*anchor
 	next     int    // of the anchors that the tree has not reached
 	torn     uint64 // records that all bad frames may have been

@@ -1,12 +1,12 @@
 package evidence
 
 import (
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
@@ -157,25 +157,20 @@ func (s *survey) check() error {
 	if s.head.Size > 0 && s.prover.Root() != s.head.Root {
 		return fmt.Errorf("%w: its first %d records are not those that its checkpoint covers", ErrDamaged, s.head.Size)
 	}
-	var keys []ed25519.PublicKey
+	var sessions []*session
 	for _, r := range s.roots {
 		if r.session != nil {
-			keys = append(keys, r.session.key)
+			sessions = append(sessions, r.session)
 		}
 	}
-	_, key, err := tiles.Open(s.head.note, keys...)
-	if errors.Is(err, tiles.ErrUnknownKey) {
+	by, err := s.head.signedBy(sessions)
+	if errors.Is(err, errNoSession) {
 		return fmt.Errorf("%w: no session of it signed its checkpoint", ErrDamaged)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	for i, r := range s.roots {
-		if r.session != nil && r.session.key.Equal(key) {
-			s.signer = i
-			break
-		}
-	}
+	s.signer = slices.IndexFunc(s.roots, func(r statedByRoot) bool { return r.session == by })
 	return nil
 }
 

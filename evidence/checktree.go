@@ -1,8 +1,6 @@
 package evidence
 
 import (
-	"bytes"
-	"crypto/ed25519"
 	"errors"
 	"slices"
 
@@ -14,12 +12,6 @@ import (
 type mark struct {
 	index uint64
 	at    place
-}
-
-// A reign is a session and the number of the first record of it.
-type reign struct {
-	session *session
-	first   uint64
 }
 
 // signed notes what signs record n, and checks its time.
@@ -37,14 +29,11 @@ func (c *checker) signed(f *frame, n uint64) {
 		c.reigns = append(c.reigns, reign{s, n})
 		c.report.Sessions++
 	}
-	switch s := c.session; {
-	case s == nil:
-	case r.Time.Before(s.notBefore):
-		c.found(r, record.DamageExpiredKey, "the record is %v older than its session", s.notBefore.Sub(r.Time))
-	case r.Time.After(s.notAfter):
-		c.found(r, record.DamageExpiredKey, "the record is %v younger than its session may be", r.Time.Sub(s.notAfter))
-	case s.last != 0 && n > s.last:
-		c.found(r, record.DamageExpiredKey, "the root key of its session is trusted up to record %d", s.last)
+	if c.session == nil {
+		return
+	}
+	if bad := c.session.covers(r, n); bad != nil {
+		c.found(r, bad.Damage, "%s", bad.Detail)
 	}
 }
 
@@ -75,43 +64,11 @@ func (c *checker) sameTree(r *record.Record) {
 	}
 }
 
-// An anchor is a checkpoint that the ledger is compared with.
-type anchor struct {
-	tiles.Checkpoint
-	note []byte
-	name string
-	own  bool // it is the ledger's, which can be newer than those from elsewhere, and as old as the ledger is
-
-	// What the ledger has at its size.
-	root tiles.Hash
-	last mark // of the records that it covers
-}
-
-// parseAnchor parses a checkpoint and looks at no signature.
-func parseAnchor(signed []byte, name string) (*anchor, error) {
-	text, _, ok := bytes.Cut(signed, []byte("\n\n"))
-	if !ok {
-		return nil, errors.New("not a signed note")
-	}
-	cp, err := tiles.ParseCheckpoint(string(text) + "\n")
-	if err != nil {
-		return nil, err
-	}
-	if _, _, err := tiles.Open(signed); !errors.Is(err, tiles.ErrUnknownKey) {
-		return nil, err // there is no key that it could know
-	}
-	return &anchor{Checkpoint: cp, note: signed, name: name}, nil
-}
-
 // expect has the ledger compared with checkpoints, when it is through.
 func (c *checker) expect(anchors ...*anchor) {
 	c.anchors = append(c.anchors, anchors...)
 	slices.SortStableFunc(c.anchors, func(a, b *anchor) int { return int(a.Size - b.Size) })
 }
-
-// maxCheckpoint bounds a checkpoint, in bytes: far more than its own signature
-// and those of witnesses take.
-const maxCheckpoint = 128 << 10
 
 // expectOwn has the ledger in dir compared with its own checkpoint, if there is
 // one. It must be read before the records: a writer adds to those first.
@@ -237,30 +194,10 @@ func (c *checker) compare(a *anchor, size int64, sound bool) {
 // signer returns nil where a session of the ledger that was in force signed a
 // checkpoint, and else what is wrong.
 func (c *checker) signer(a *anchor) *record.Error {
-	var keys []ed25519.PublicKey
-	for _, r := range c.reigns {
-		keys = append(keys, r.session.key)
-	}
-	_, key, err := tiles.Open(a.note, keys...)
-	switch {
-	case errors.Is(err, tiles.ErrUnknownKey):
+	_, err := c.reigns.signer(a)
+	if errors.Is(err, errNoSession) {
 		return record.Errorf(record.DamageUnknownKey, "%s covers %d records, and no session of the ledger signed it", a.name, a.Size)
-	case err != nil: // it was parsed before: what is wrong is a signature
-		return record.Errorf(record.DamageEdited, "the signature of %s is not of its text", a.name)
-	case !c.reigned(key, uint64(a.Size)):
-		return record.Errorf(record.DamageExpiredKey, "the session that signed %s does not reach record %d", a.name, a.Size)
 	}
-	return nil
-}
-
-// reigned reports whether a session key was in force when the ledger had n
-// records: the checkpoint may come before or with the record that ends it. A key
-// that was stolen later signs no more than its own time.
-func (c *checker) reigned(key ed25519.PublicKey, n uint64) bool {
-	for i, r := range c.reigns {
-		if r.session.key.Equal(key) && r.first <= n && (i+1 == len(c.reigns) || n <= c.reigns[i+1].first) {
-			return true
-		}
-	}
-	return false
+	bad, _ := errors.AsType[*record.Error](err)
+	return bad
 }

@@ -129,6 +129,20 @@ func (s *session) check(e *record.Envelope) (signed bool, err error) {
 	return signed, nil
 }
 
+// covers returns what is wrong where record n of the ledger, from 1, is not within
+// the session: by the times of both, and as far as its root key is trusted.
+func (s *session) covers(r *record.Record, n uint64) *record.Error {
+	switch {
+	case r.Time.Before(s.notBefore):
+		return record.Errorf(record.DamageExpiredKey, "the record is %v older than its session", s.notBefore.Sub(r.Time))
+	case r.Time.After(s.notAfter):
+		return record.Errorf(record.DamageExpiredKey, "the record is %v younger than its session may be", r.Time.Sub(s.notAfter))
+	case s.last != 0 && n > s.last:
+		return record.Errorf(record.DamageExpiredKey, "the root key of its session is trusted up to record %d", s.last)
+	}
+	return nil
+}
+
 // allows reports whether the session signs records of this kind. The error is a
 // *record.Error.
 func (s *session) allows(kind record.Kind, signed bool) error {

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -255,11 +254,9 @@ func (p *parsedProof) open(proven *Proven) error {
 		return fmt.Errorf("it is of the ledger %q, and the checkpoint of %q", record.Brief(r.Ledger), record.Brief(p.head.Origin))
 	case r.Writer != s.record.Writer || r.Seq <= s.record.Seq:
 		return errors.New("it is not of the session")
-	case r.Time.Before(s.notBefore) || r.Time.After(s.notAfter):
-		return record.Errorf(record.DamageExpiredKey, "it is not within the time of its session")
-	case s.last != 0 && uint64(p.Index) >= s.last:
-		return record.Errorf(record.DamageExpiredKey,
-			"the root key of its session is trusted up to record %d, and this is record %d", s.last, p.Index+1)
+	}
+	if bad := s.covers(r, uint64(p.Index)+1); bad != nil {
+		return bad
 	}
 	proven.Record, proven.Subject, proven.Hash = r, f.subject, f.hash
 	return nil
@@ -268,9 +265,9 @@ func (p *parsedProof) open(proven *Proven) error {
 // checkHead checks the checkpoint, which the last session signs.
 func (p *parsedProof) checkHead() error {
 	s := p.sessions[len(p.sessions)-1]
-	_, _, err := tiles.Open(p.head.note, s.key)
+	_, err := p.head.signedBy([]*session{s.session})
 	switch {
-	case errors.Is(err, tiles.ErrUnknownKey):
+	case errors.Is(err, errNoSession):
 		return record.Errorf(record.DamageUnknownKey, "the last session did not sign the checkpoint")
 	case err != nil:
 		return fmt.Errorf("the checkpoint: %w", err)
@@ -307,15 +304,15 @@ func (p *parsedProof) disclose(proven *Proven) error {
 
 // agree compares the checkpoint with others of the same ledger.
 func (p *parsedProof) agree(outside []*anchor) error {
-	var keys []ed25519.PublicKey
+	var sessions []*session
 	for _, s := range p.sessions {
-		keys = append(keys, s.key)
+		sessions = append(sessions, s.session)
 	}
 	for _, a := range outside {
 		if a.Origin != p.head.Origin {
 			return fmt.Errorf("%s is of the ledger %q", a.name, record.Brief(a.Origin))
 		}
-		if _, _, err := tiles.Open(a.note, keys...); err != nil && !errors.Is(err, tiles.ErrUnknownKey) {
+		if _, err := a.signedBy(sessions); err != nil && !errors.Is(err, errNoSession) {
 			return fmt.Errorf("%s: %w", a.name, err)
 		}
 		if a.Size == p.head.Size && a.Root != p.head.Root {

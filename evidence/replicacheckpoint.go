@@ -40,7 +40,7 @@ func (r *Replica) PutCheckpoint(signed []byte) error {
 	if len(signed) > maxCheckpoint {
 		return &RefusedError{record.DamageMalformed, "a checkpoint of " + strconv.Itoa(len(signed)) + " bytes"}
 	}
-	a, err := parseAnchor(bytes.Clone(signed), "checkpoint")
+	a, err := parseAnchor(bytes.Clone(signed), "the checkpoint")
 	if err != nil {
 		return &RefusedError{record.DamageMalformed, "not a checkpoint"}
 	}

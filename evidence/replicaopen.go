@@ -159,8 +159,11 @@ func (a *rereading) judge(own *anchor) error {
 		return fmt.Errorf("its checkpoint covers %d records, and %d are there", own.Size, c.records)
 	}
 	for _, anchor := range c.ahead {
-		if err := c.signer(anchor); err != nil {
+		switch err := c.signer(anchor); {
+		case errors.Is(err, errNoSession):
 			return fmt.Errorf("%s: %w", anchor.name, err)
+		case err != nil:
+			return err
 		}
 	}
 	if a.final.record == nil || a.final.record.Kind == record.KindSession || a.final.record.Kind == record.KindRotate {
