@@ -3,7 +3,9 @@ package evidence
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"example.com/safeconduct/evidence/record"
@@ -15,7 +17,7 @@ type PayloadStore struct{ s *payloadStore }
 // OpenPayloads opens the store of the ledger in dir.
 func OpenPayloads(dir string, p Payloads) (*PayloadStore, error) {
 	s, err := openPayloads(dir, p, payloadSpace{})
-	return &PayloadStore{s}, err
+	return &PayloadStore{s}, ours(err)
 }
 
 // Break replaces what writes files. It must be called before anything is put.
@@ -25,17 +27,30 @@ func (p *PayloadStore) Break(write func(f *os.File, b []byte) (int, error)) { p.
 // anything is erased.
 func (p *PayloadStore) BreakSync(sync func(dir *os.Root) error) { p.s.sync = sync }
 
+// ours says whose error it is, as the exported funcs do.
+func ours(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("evidence: %w", err)
+}
+
 // These are the methods of the store.
-func (p *PayloadStore) Put(d record.Disclosure)                          { p.s.put(d.Commitment(), d) }
-func (p *PayloadStore) PutAs(commitment string, d record.Disclosure)     { p.s.put(commitment, d) }
-func (p *PayloadStore) Get(commitment string) (record.Disclosure, error) { return p.s.get(commitment) }
-func (p *PayloadStore) Close(ctx context.Context) error                  { return p.s.close(ctx) }
+func (p *PayloadStore) Put(d record.Disclosure)                      { p.s.put(d.Commitment(), d) }
+func (p *PayloadStore) PutAs(commitment string, d record.Disclosure) { p.s.put(commitment, d) }
+func (p *PayloadStore) Close(ctx context.Context) error              { return p.s.close(ctx) }
 func (p *PayloadStore) Stats() (kept, dropped uint64, bytes int64) {
 	return p.s.stats()
 }
-func (p *PayloadStore) Err() error { return p.s.err() }
+func (p *PayloadStore) Err() error { return ours(p.s.err()) }
 func (p *PayloadStore) Erase(ctx context.Context, commitment string) (bool, error) {
-	return p.s.erase(ctx, commitment)
+	existed, err := p.s.erase(ctx, commitment)
+	return existed, ours(err)
+}
+
+// Get reads what is on disk of a commitment. What is queued is not yet.
+func (p *PayloadStore) Get(commitment string) (record.Disclosure, error) {
+	return OpenPayload(filepath.Dir(p.s.dir), p.s.key, commitment)
 }
 
 // Flush waits until all that was put before is written or dropped: an erasure, of
@@ -81,4 +96,4 @@ const (
 )
 
 // ErasePayload removes a content where no Recorder keeps any.
-func ErasePayload(dir, commitment string) error { return erasePayload(dir, commitment) }
+func ErasePayload(dir, commitment string) error { return ours(erasePayload(dir, commitment)) }

@@ -28,8 +28,16 @@ import (
 // Errors name the file and hold none of its content. That of a content which was
 // never kept, was erased, or is not written yet wraps fs.ErrNotExist.
 func OpenPayload(dir string, key []byte, commitment string) (record.Disclosure, error) {
+	d, err := openPayload(dir, key, commitment)
+	if err != nil {
+		return record.Disclosure{}, fmt.Errorf("evidence: %w", err)
+	}
+	return d, nil
+}
+
+func openPayload(dir string, key []byte, commitment string) (record.Disclosure, error) {
 	if err := checkPayloadKey(key); err != nil {
-		return record.Disclosure{}, fmt.Errorf("evidence: payload: %w", err)
+		return record.Disclosure{}, fmt.Errorf("payload: %w", err)
 	}
 	return readPayload(filepath.Join(dir, payloadsName), key, commitment)
 }
@@ -146,15 +154,15 @@ func unsealPayload(file, key []byte, commitment string) (record.Disclosure, erro
 func readPayload(dir string, key []byte, commitment string) (record.Disclosure, error) {
 	path, err := payloadPath(dir, commitment)
 	if err != nil {
-		return record.Disclosure{}, fmt.Errorf("evidence: payload: %w", err)
+		return record.Disclosure{}, fmt.Errorf("payload: %w", err)
 	}
 	data, err := readPayloadFile(dir, commitment)
 	if err != nil {
-		return record.Disclosure{}, fmt.Errorf("evidence: payload %s: %w", path, osfile.WithoutPath(err))
+		return record.Disclosure{}, fmt.Errorf("payload %s: %w", path, osfile.WithoutPath(err))
 	}
 	d, err := unsealPayload(data, key, commitment)
 	if err != nil {
-		return record.Disclosure{}, fmt.Errorf("evidence: payload %s: %w", path, err)
+		return record.Disclosure{}, fmt.Errorf("payload %s: %w", path, err)
 	}
 	return d, nil
 }
@@ -239,11 +247,11 @@ func openRegularIn(dir *os.Root, name string) (*os.File, fs.FileInfo, error) {
 func (s *payloadStore) keep(commitment string, d record.Disclosure) (grown int64, err error) {
 	path, err := payloadPath(s.dir, commitment)
 	if err != nil {
-		return 0, fmt.Errorf("evidence: payload: %w", err)
+		return 0, fmt.Errorf("payload: %w", err)
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("evidence: payload %s: %w", path, osfile.WithoutPath(err))
+			err = fmt.Errorf("payload %s: %w", path, osfile.WithoutPath(err))
 		}
 	}()
 	plain, sealed, err := sealPayload(s.plain[:0], s.sealed[:0], s.key, commitment, d)
@@ -323,11 +331,11 @@ func createTemp(dir *os.Root) (*os.File, error) {
 func (s *payloadStore) remove(commitment string) (existed bool, grown int64, err error) {
 	path, err := payloadPath(s.dir, commitment)
 	if err != nil {
-		return false, 0, fmt.Errorf("evidence: payload: %w", err)
+		return false, 0, fmt.Errorf("payload: %w", err)
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("evidence: payload %s: erase: %w", path, osfile.WithoutPath(err))
+			err = fmt.Errorf("payload %s: erase: %w", path, osfile.WithoutPath(err))
 		}
 	}()
 	root, err := openPayloadRoot(s.dir)

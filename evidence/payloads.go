@@ -72,8 +72,8 @@ const (
 
 // Why a content was not kept, where the disk is not the reason.
 var (
-	errPayloadLarge  = errors.New("evidence: payload: is larger than Payloads.MaxContent")
-	errPayloadQueue  = errors.New("evidence: payload: too many wait for the disk")
+	errPayloadLarge  = errors.New("payload: is larger than Payloads.MaxContent")
+	errPayloadQueue  = errors.New("payload: too many wait for the disk")
 	errPayloadFull   = errors.New("Payloads.MaxBytes is reached")
 	errPayloadSpace  = errors.New("the disk is nearly full, and what is left is for records")
 	errPayloadRecord = errors.New("the ID of its record is not one")
@@ -166,7 +166,7 @@ func openPayloads(dir string, p Payloads, space payloadSpace) (*payloadStore, er
 		err = s.prepare(dir)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("evidence: payloads: %w", err)
+		return nil, fmt.Errorf("payloads: %w", err)
 	}
 	go s.run()
 	return s, nil
@@ -269,18 +269,13 @@ func (s *payloadStore) drop(err error) {
 	s.last = err
 }
 
-// get reads what is on disk of a commitment. What is queued is not yet.
-func (s *payloadStore) get(commitment string) (record.Disclosure, error) {
-	return readPayload(s.dir, s.key, commitment)
-}
-
 // erase removes what is kept of a commitment, or queued to be, and reports
 // whether anything was. When it returns without an error, no power failure
 // brings it back. If ctx ends first, it is not known what came of it, and erase
 // can be called again.
 func (s *payloadStore) erase(ctx context.Context, commitment string) (existed bool, err error) {
 	if err := checkCommitment(commitment); err != nil {
-		return false, fmt.Errorf("evidence: payload: %w", err)
+		return false, fmt.Errorf("payload: %w", err)
 	}
 	op := payloadOp{commitment: commitment, done: make(chan payloadDone, 1)}
 	s.mu.Lock()
@@ -295,7 +290,7 @@ func (s *payloadStore) erase(ctx context.Context, commitment string) (existed bo
 	case d := <-op.done:
 		return d.existed, d.err
 	case <-ctx.Done():
-		return false, fmt.Errorf("evidence: payloads: %w", ctx.Err())
+		return false, fmt.Errorf("payloads: %w", ctx.Err())
 	}
 }
 
@@ -314,7 +309,7 @@ func (s *payloadStore) close(ctx context.Context) error {
 		s.mu.Lock()
 		s.stopped = true
 		s.mu.Unlock()
-		return fmt.Errorf("evidence: payloads: the last contents were dropped: %w", ctx.Err())
+		return fmt.Errorf("payloads: the last contents were dropped: %w", ctx.Err())
 	}
 }
 

@@ -242,7 +242,7 @@ func (p *proving) reveal(r *record.Record, key []byte, name string) (record.Disc
 			Name: name, Commitment: c.Commitment, Time: e.Time, Reason: e.Erased.Reason, Authority: e.Erased.Authority,
 		}
 	}
-	d, err := OpenPayload(p.dir, key, c.Commitment)
+	d, err := openPayload(p.dir, key, c.Commitment)
 	if errors.Is(err, fs.ErrNotExist) {
 		return record.Disclosure{}, fmt.Errorf("the %s was not kept, or is not written yet: %w", name, err)
 	}

@@ -29,13 +29,13 @@ var (
 
 	// ErrUnavailable is the cause of a denial with middleware.CodeEvidence: no
 	// durable record of the call could be had. It comes wrapped with the reason.
-	ErrUnavailable = errors.New("evidence: no durable record")
+	ErrUnavailable = errors.New("no durable record")
 
 	// ErrFull means that records come faster than they can be written.
-	ErrFull = errors.New("evidence: the queue is full")
+	ErrFull = errors.New("the queue is full")
 
 	// ErrClosed means that the Recorder was closed.
-	ErrClosed = errors.New("evidence: the recorder is closed")
+	ErrClosed = errors.New("the recorder is closed")
 )
 
 // queueMemory bounds the bytes of content that queued records keep alive.

@@ -20,7 +20,7 @@ const maxAhead = 64
 
 // ErrAhead means that too many checkpoints wait for records that are not there
 // yet.
-var ErrAhead = errors.New("evidence: too many checkpoints wait for their records")
+var ErrAhead = errors.New("too many checkpoints wait for their records")
 
 // PutCheckpoint takes a signed checkpoint of the ledger, as Config.Publish gets
 // it. It is durable when PutCheckpoint returns nil.
@@ -100,7 +100,7 @@ func (r *Replica) await(a *anchor) error {
 	case there:
 		return &EquivocationError{Held: r.chain.ahead[i].note, Received: a.note}
 	case len(r.chain.ahead) >= maxAhead:
-		return ErrAhead
+		return fmt.Errorf("evidence: replica %s: %w", r.dir, ErrAhead)
 	}
 	dir := filepath.Join(r.dir, aheadName)
 	err := os.Mkdir(dir, 0o700)
