@@ -25,13 +25,15 @@
 // them, and package collector takes them. A [Replica] is a ledger that is received
 // so, verified as it comes.
 //
-// A [record.Record] is an in-toto Statement in a DSSE envelope, signed with Ed25519, so
-// that cosign, openssl or a short script verifies one as well. The envelopes are
-// the leaves of a Merkle tree, whose head is signed as a C2SP checkpoint: the
-// tools of transparency logs work on what [ExportTiles] writes. Records hold no
-// prompts, arguments or outputs: these stand in them as salted commitments and
-// sizes, and errors as their classes. Names, roles, the reasons of denials and
-// on whose behalf a run happens are in the clear. FORMAT.md describes every byte.
+// A record is an in-toto Statement in a DSSE envelope, signed with Ed25519, so that
+// cosign, openssl or a short script verifies one as well. The envelopes are the
+// leaves of a Merkle tree, whose head is signed as a C2SP checkpoint: the tools of
+// transparency logs work on what [ExportTiles] writes. Records hold no prompts,
+// arguments or outputs: these stand in them as salted commitments and sizes, and
+// errors as their classes. Names, roles, the reasons of denials and on whose behalf
+// a run happens are in the clear. FORMAT.md describes every byte. Package record is
+// that format in Go, and package trust has the keys and the policies that say which
+// of them to trust.
 //
 // # What a call waits for
 //
