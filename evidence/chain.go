@@ -142,18 +142,18 @@ func (c *chain) verify(f *frame) error {
 // introduce checks a record that a root key must have signed, and goes on to the
 // session that it begins.
 func (c *chain) introduce(f *frame) error {
-	t := *c.keys
+	ring := *c.keys
 	if !c.alone {
-		t.known, c.reigns = maps.Clone(t.known), slices.Clip(c.reigns)
+		ring.known, c.reigns = maps.Clone(ring.known), slices.Clip(c.reigns)
 	}
-	t.records = c.records
-	if t.open(f, f.env); f.err != nil {
+	ring.records = c.records
+	if ring.open(f, f.env); f.err != nil {
 		return f.err
 	}
 	if f.record.Kind == record.KindSession {
-		c.reigns = append(c.reigns, reign{t.session, c.records + 1})
+		c.reigns = append(c.reigns, reign{ring.session, c.records + 1})
 	}
-	c.keys = &t
+	c.keys = &ring
 	return nil
 }
 

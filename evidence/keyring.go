@@ -159,32 +159,32 @@ var errEdited = record.Errorf(record.DamageEdited, "the signature is not of this
 
 // open opens an envelope that is not routine: one that a root key signed, or one
 // that something is wrong with. Signatures come before the payload.
-func (t *keyring) open(f *frame, env []byte) {
-	f.session = t.session
-	if f.err = t.env.Parse(env); f.err != nil {
+func (ring *keyring) open(f *frame, env []byte) {
+	f.session = ring.session
+	if f.err = ring.env.Parse(env); f.err != nil {
 		return
 	}
-	s, roots, err := t.signers(&t.env)
+	s, roots, err := ring.signers(&ring.env)
 	if f.err = err; err != nil {
 		return
 	}
-	f.hash = sha256.Sum256(t.env.Payload)
-	if f.subject, f.record, f.err = t.env.Record(); f.err != nil {
+	f.hash = sha256.Sum256(ring.env.Payload)
+	if f.subject, f.record, f.err = ring.env.Record(); f.err != nil {
 		return
 	}
 	f.signed = s || len(roots) > 0
 	switch r := f.record; {
 	case r.Kind == record.KindSession && len(roots) > 0:
-		f.err = t.begin(r, f.hash, roots)
-		f.session = t.session
+		f.err = ring.begin(r, f.hash, roots)
+		f.session = ring.session
 	case r.Kind == record.KindRotate && len(roots) > 0:
-		f.err = t.rotate(r, roots)
-	case t.session == nil:
+		f.err = ring.rotate(r, roots)
+	case ring.session == nil:
 		f.err = record.Errorf(record.DamageInconsistent, "a root key signed it, and root keys sign only sessions and rotations")
 	case !s && f.signed:
 		f.err = record.Errorf(record.DamageInconsistent, "a root key signed it, where the session's is due")
 	default:
-		f.err = t.session.allows(r.Kind, f.signed)
+		f.err = ring.session.allows(r.Kind, f.signed)
 	}
 	if f.err != nil {
 		f.record = nil
@@ -193,17 +193,17 @@ func (t *keyring) open(f *frame, env []byte) {
 
 // signers returns which trusted keys signed e. A signature that names a trusted
 // key must be by that key.
-func (t *keyring) signers(e *record.Envelope) (session bool, roots []int, err error) {
+func (ring *keyring) signers(e *record.Envelope) (session bool, roots []int, err error) {
 	for _, sig := range e.Signatures {
-		i := slices.IndexFunc(t.roots, func(k rootKey) bool { return k.id == string(sig.KeyID) })
+		i := slices.IndexFunc(ring.roots, func(k rootKey) bool { return k.id == string(sig.KeyID) })
 		switch {
 		case i >= 0:
-			if !ed25519.Verify(t.roots[i].Key, e.PAE, sig.Sig) {
+			if !ed25519.Verify(ring.roots[i].Key, e.PAE, sig.Sig) {
 				return false, nil, errEdited
 			}
 			roots = append(roots, i)
-		case t.session != nil && t.session.id == string(sig.KeyID):
-			if !ed25519.Verify(t.session.key, e.PAE, sig.Sig) {
+		case ring.session != nil && ring.session.id == string(sig.KeyID):
+			if !ed25519.Verify(ring.session.key, e.PAE, sig.Sig) {
 				return false, nil, errEdited
 			}
 			session = true
@@ -213,8 +213,8 @@ func (t *keyring) signers(e *record.Envelope) (session bool, roots []int, err er
 	case session || len(roots) > 0:
 		return session, roots, nil
 	case len(e.Signatures) > 0:
-		return false, nil, t.stranger(e)
-	case t.session != nil && t.session.signing == record.SignCheckpoints:
+		return false, nil, ring.stranger(e)
+	case ring.session != nil && ring.session.signing == record.SignCheckpoints:
 		return false, nil, nil
 	}
 	return false, nil, record.Errorf(record.DamageUnsigned, "no signature")
@@ -222,9 +222,9 @@ func (t *keyring) signers(e *record.Envelope) (session bool, roots []int, err er
 
 // stranger says what is wrong with signatures that name no key that may sign
 // here.
-func (t *keyring) stranger(e *record.Envelope) error {
+func (ring *keyring) stranger(e *record.Envelope) error {
 	for _, sig := range e.Signatures {
-		s := t.known[string(sig.KeyID)]
+		s := ring.known[string(sig.KeyID)]
 		switch {
 		case s == nil:
 		case !ed25519.Verify(s.key, e.PAE, sig.Sig):
@@ -235,12 +235,12 @@ func (t *keyring) stranger(e *record.Envelope) error {
 			return record.Errorf(record.DamageExpiredKey, "the session of its key had ended")
 		}
 	}
-	keys := make([]ed25519.PublicKey, 0, len(t.roots)+1)
-	for _, root := range t.roots {
+	keys := make([]ed25519.PublicKey, 0, len(ring.roots)+1)
+	for _, root := range ring.roots {
 		keys = append(keys, root.Key)
 	}
-	if t.session != nil {
-		keys = append(keys, t.session.key)
+	if ring.session != nil {
+		keys = append(keys, ring.session.key)
 	}
 	for _, key := range keys {
 		for _, sig := range e.Signatures {
@@ -254,65 +254,65 @@ func (t *keyring) stranger(e *record.Envelope) error {
 }
 
 // begin takes a key.session that the root keys signed.
-func (t *keyring) begin(r *record.Record, hash record.Hash, roots []int) error {
-	if old := t.known[r.Session.Key]; r.Ledger != t.origin || old != nil && old.hash == hash {
+func (ring *keyring) begin(r *record.Record, hash record.Hash, roots []int) error {
+	if old := ring.known[r.Session.Key]; r.Ledger != ring.origin || old != nil && old.hash == hash {
 		return nil // of another ledger, or there before: whoever checks the chain says so
 	}
 	root := roots[0]
-	if t.root >= 0 {
-		root = t.root
+	if ring.root >= 0 {
+		root = ring.root
 	}
 	s := newSession(r, hash)
-	s.last = t.roots[root].LastRecord
-	t.known[s.id] = s
+	s.last = ring.roots[root].LastRecord
+	ring.known[s.id] = s
 	var err error
 	if !slices.Contains(roots, root) {
 		s.refused = record.DamageInconsistent
 		err = record.Errorf(s.refused, "another root key signed the session than the one before, and no rotation says so")
-	} else if expired := t.expired(root, r); expired != nil {
+	} else if expired := ring.expired(root, r); expired != nil {
 		s.refused = record.DamageExpiredKey
 		err = expired
 	}
 	if err == nil {
-		t.root, t.session = root, s
+		ring.root, ring.session = root, s
 	}
 	return err
 }
 
 // rotate takes a key.rotate that the root keys signed.
-func (t *keyring) rotate(r *record.Record, roots []int) error {
-	if r.Ledger != t.origin {
+func (ring *keyring) rotate(r *record.Record, roots []int) error {
+	if r.Ledger != ring.origin {
 		return nil
 	}
-	next := slices.IndexFunc(t.roots, func(k rootKey) bool { return bytes.Equal(record.MarshalKey(k.Key), r.Rotate.Public) })
+	next := slices.IndexFunc(ring.roots, func(k rootKey) bool { return bytes.Equal(record.MarshalKey(k.Key), r.Rotate.Public) })
 	switch {
-	case t.root < 0:
+	case ring.root < 0:
 		return record.Errorf(record.DamageInconsistent, "a rotation before the first session")
 	case next < 0:
 		return record.Errorf(record.DamageUnknownKey, "it rotates to key %s, which was not given", r.Rotate.Key)
-	case next == t.root:
+	case next == ring.root:
 		return record.Errorf(record.DamageInconsistent, "it rotates to the root key that is in force")
-	case !slices.Contains(roots, t.root):
+	case !slices.Contains(roots, ring.root):
 		return record.Errorf(record.DamageUnsigned, "the root key that it replaces did not sign the rotation")
 	case !slices.Contains(roots, next):
 		return record.Errorf(record.DamageUnsigned, "the next root key did not sign the rotation")
-	case roots[0] != t.root:
+	case roots[0] != ring.root:
 		return record.Errorf(record.DamageNotCanonical, "the signature of the next root key comes first")
 	}
-	for _, root := range []int{t.root, next} {
-		if err := t.expired(root, r); err != nil {
+	for _, root := range []int{ring.root, next} {
+		if err := ring.expired(root, r); err != nil {
 			return err
 		}
 	}
-	t.root = next
+	ring.root = next
 	return nil
 }
 
 // expired returns a *record.Error where a root key may no longer, or not yet,
 // sign r.
-func (t *keyring) expired(root int, r *record.Record) error {
-	k := t.roots[root]
-	if err := k.Valid(r.Time, t.records+1); err != nil {
+func (ring *keyring) expired(root int, r *record.Record) error {
+	k := ring.roots[root]
+	if err := k.Valid(r.Time, ring.records+1); err != nil {
 		return record.Errorf(record.DamageExpiredKey, "%s", record.Brief(fmt.Sprintf("the root key %.16s: %v", k.id, err)))
 	}
 	return nil

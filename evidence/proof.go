@@ -162,15 +162,15 @@ func (p *parsedProof) parseExtra() error {
 	return nil
 }
 
-// judge checks all that the proof claims. Without a trust it takes the sessions
+// judge checks all that the proof claims. Without a keyring it takes the sessions
 // as they are.
-func (p *parsedProof) judge(t *keyring) (*Proven, error) {
+func (p *parsedProof) judge(ring *keyring) (*Proven, error) {
 	proven := &Proven{
 		Index:      uint64(p.Index),
 		Checkpoint: record.TreeHead{Records: uint64(p.head.Size), Root: record.Hash(p.head.Root)},
 	}
 	for i, env := range p.Sessions {
-		f, err := p.introduce(t, i, []byte(env))
+		f, err := p.introduce(ring, i, []byte(env))
 		if err != nil {
 			return nil, fmt.Errorf("session %d: %w", i+1, err)
 		}
@@ -194,9 +194,9 @@ func (p *parsedProof) judge(t *keyring) (*Proven, error) {
 }
 
 // introduce checks a statement about keys, and takes its session, if it is one.
-func (p *parsedProof) introduce(t *keyring, i int, env []byte) (*frame, error) {
+func (p *parsedProof) introduce(ring *keyring, i int, env []byte) (*frame, error) {
 	f := &frame{env: env}
-	if t == nil {
+	if ring == nil {
 		if f.open(&p.env); f.err == nil && f.record.Kind == record.KindSession {
 			f.session = newSession(f.record, f.hash)
 		}
@@ -205,11 +205,11 @@ func (p *parsedProof) introduce(t *keyring, i int, env []byte) (*frame, error) {
 		// so many for those after the record.
 		switch {
 		case string(env) == p.Record:
-			t.records = uint64(p.Index)
+			ring.records = uint64(p.Index)
 		case i > 0:
-			t.records = uint64(p.Index) + 1
+			ring.records = uint64(p.Index) + 1
 		}
-		t.open(f, env)
+		ring.open(f, env)
 	}
 	if f.err != nil {
 		return nil, f.err

@@ -169,9 +169,9 @@ func (a *rereading) judge(own *anchor) error {
 	if a.final.record == nil || a.final.record.Kind == record.KindSession || a.final.record.Kind == record.KindRotate {
 		return nil // a root key signed it, or there is none
 	}
-	t := *c.keys
-	t.known = nil // nothing is introduced
-	if t.open(&a.final, a.final.env); a.final.err != nil {
+	ring := *c.keys
+	ring.known = nil // nothing is introduced
+	if ring.open(&a.final, a.final.env); a.final.err != nil {
 		return fmt.Errorf("its last record: %w", a.final.err)
 	}
 	return nil

@@ -64,13 +64,13 @@ type scanner struct {
 // ledger that cannot be read any further; what was read before it has been
 // visited.
 //
-// A writer that opens its own ledger again scans it without a trust, which is
+// A writer that opens its own ledger again scans it without a keyring, which is
 // cheap: see reopening.
-func scan(dir string, t *keyring, visit func(f *frame, read int64) bool) error {
+func scan(dir string, ring *keyring, visit func(f *frame, read int64) bool) error {
 	workers := runtime.GOMAXPROCS(0)
 	n := 2*workers + 2
 	s := &scanner{
-		dir: dir, keys: t,
+		dir: dir, keys: ring,
 		todo: make(chan *batch, n), order: make(chan *batch, n), free: make(chan *batch, n), stop: make(chan struct{}),
 	}
 	for range n {
@@ -169,17 +169,17 @@ func (s *scanner) work() {
 
 // meet looks at the next envelope of a ledger, and opens it unless the session
 // in force can judge it alone.
-func (t *keyring) meet(f *frame, env []byte) {
-	if t == nil {
+func (ring *keyring) meet(f *frame, env []byte) {
+	if ring == nil {
 		return
 	}
-	if t.session.routine(env) {
-		f.session = t.session
+	if ring.session.routine(env) {
+		f.session = ring.session
 	} else {
-		t.open(f, env)
+		ring.open(f, env)
 		f.done = true
 	}
-	t.records++
+	ring.records++
 }
 
 // open parses the envelope, checks its signatures where there is a session to

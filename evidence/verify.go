@@ -268,7 +268,7 @@ func (v *verification) measure() error {
 
 // spill says what the next Open does about the overflow file in the ledger, unless
 // a writer was seen to be at work: then it does.
-func (v *verification) spill(t *keyring) error {
+func (v *verification) spill(ring *keyring) error {
 	c, r := v.checker, v.checker.report
 	info, err := os.Stat(filepath.Join(v.dir, overflowName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -283,7 +283,7 @@ func (v *verification) spill(t *keyring) error {
 	}
 	after := spillAfterHead{
 		ledger: r.Ledger, head: record.Head{Hash: c.hash, Seq: c.seq, Writer: c.writer},
-		open: func(f *frame) { t.open(f, f.env) },
+		open: func(f *frame) { ring.open(f, f.env) },
 	}
 	s, err := after.read(v.dir)
 	if err != nil {

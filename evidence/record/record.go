@@ -146,7 +146,7 @@ type Decision struct {
 type Effects string
 
 // The treatments. A tool call is treated as EffectsDurable, and any other call
-// as one without effects, unless a [Config] says otherwise.
+// as one without effects, unless the evidence.Config says otherwise.
 const (
 	// EffectsDurable: the call waits for its intent to be durable, and is
 	// denied where that cannot be had.
