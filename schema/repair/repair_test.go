@@ -190,7 +190,7 @@ func (s *sloppy) value(v any) {
 			s.value(v)
 			s.space()
 		}
-		s.shut(len(v), "]")
+		s.closeBracket(len(v), "]")
 	case map[string]any:
 		s.b.WriteByte('{')
 		for i, name := range slices.Sorted(maps.Keys(v)) {
@@ -212,7 +212,7 @@ func (s *sloppy) value(v any) {
 			s.value(v[name])
 			s.space()
 		}
-		s.shut(len(v), "}")
+		s.closeBracket(len(v), "}")
 	case string:
 		s.text(v)
 	case nil:
@@ -224,7 +224,7 @@ func (s *sloppy) value(v any) {
 	}
 }
 
-func (s *sloppy) shut(n int, bracket string) {
+func (s *sloppy) closeBracket(n int, bracket string) {
 	if n > 0 && s.maybe("trailing comma") {
 		s.b.WriteByte(',')
 	}
