@@ -26,6 +26,8 @@ func TestAccepts(t *testing.T) {
 		{`{"allOf":[{"exclusiveMinimum":1},{"minimum":1}]}`, []string{`2`}, []string{`1`}},
 		{`{"maximum":1e308}`, []string{`1e308`, `-5`, `99e306`}, []string{`1.1e308`}},
 		{`{"type":["string","null"],"maxLength":3}`, []string{`"abc"`, `"äöü"`, `"\u00e4\n\ud83d\ude00"`, `null`}, []string{`"abcd"`, `"äöüß"`, `"\ud83d"`, "\"\xff\"", `1`}},
+		{`{"minLength":3,"maxLength":4}`, []string{`"abc"`, `"abcd"`, `"äöü"`, `"äöüß"`, `"\u00e4bc"`}, []string{`"ab"`, `"abcde"`, `"äö"`, `"äöüßx"`, `"\u00e4b"`}},
+		{`{"minItems":1,"maxItems":1,"minProperties":1,"maxProperties":1}`, []string{`[1]`, `{"a":1}`}, []string{`[]`, `[1,1]`, `{}`, `{"a":1,"b":1}`}},
 		{`{"enum":["a","é",1,null,true,[1]]}`, []string{`"a"`, `"é"`, `1.0`, `null`, `true`}, []string{`"b"`, `2`, `false`, `[1]`, `"\u0061"`}},
 		{`{"const":5,"enum":[4,5]}`, []string{`5`}, []string{`4`}},
 		{`{"enum":[55340232221128654849]}`, nil, []string{`1`, `55340232221128654849`}}, // three times 2^64, and 1
