@@ -159,6 +159,7 @@ func TestExtractErrorsAreDiscreet(t *testing.T) {
 		{`hunter2`, "repair: there is no JSON in the text"},
 		{strings.Repeat(" ", repair.MaxBytes+1), "repair: there is no JSON in the text: it must be at most 1048576 bytes long"},
 		{`ab {"hunter2":1 `, "repair: the JSON in the text is broken (byte 3)"},
+		{`ab [see [also {"hunter2":1}`, "repair: the JSON in the text is broken (byte 3)"},
 		{`{"hunter2":1,"hunter2":2}`, "repair: the JSON in the text is broken: it must not have a property twice"},
 		{`[1] ["hunter2"]`, "repair: there are several JSON values in the text"},
 	} {

@@ -57,6 +57,7 @@ func TestAClosingMarkOpensNoFence(t *testing.T) {
 		{"    ```sh\n    ls\n```\n{'n':2}\n```\n{'n':1}", ``, ambiguous},
 		{"```sh\nls\n    ```\n{'n':2}\n```\n{'n':1}\n```\n", ``, ambiguous},
 		{"```\n{'n':2}\n```json\n{'n':1}\n```", ``, ambiguous},
+		{"```json\n{'n':1}\n```\n```\nx\n```json {'n':2}\n```", ``, ambiguous},
 		{"{'n':1}\n\n    ```\n    {'n': oops}\n    ```\n", ``, broken},
 	} {
 		text, want := strings.ReplaceAll(tc.text, "'", `"`), strings.ReplaceAll(tc.want, "'", `"`)

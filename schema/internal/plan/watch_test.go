@@ -24,6 +24,8 @@ func TestEarly(t *testing.T) {
 		{`{"type":"number","maximum":100}`, `101 |`, "", "maximum"},
 		{`{"exclusiveMinimum":0}`, `[0,0.0] |`, "", ""},
 		{`{"items":{"exclusiveMinimum":0,"multipleOf":0.5}}`, `[1,0.0,|`, "/1", "exclusiveMinimum"},
+		{`{"maximum":5}`, `123456789012345678 |`, "", "maximum"},
+		{`{"maximum":5}`, `1234567890123456789 |`, "", ""}, // the whole judgement says
 		{`{"items":{"multipleOf":0.5}}`, `[1,0.75]|`, "/1", "multipleOf"},
 		{`{"properties":{"a":{"type":"string"}},"additionalProperties":false}`, `{"a":"x","ab|c":1}`, "", "additionalProperties"},
 		{`{"properties":{"a":{"type":"string"}},"additionalProperties":false}`, `{"a":"x","\u0041|":1}`, "", "additionalProperties"},
