@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"testing"
 
@@ -165,6 +166,32 @@ func TestALongWayToAJudgementCostsMore(t *testing.T) {
 	short, long := way(8).Exact(doc), way(24).Exact(doc)
 	if short <= 0 || long < 5*short {
 		t.Errorf("got %v and %v, want at least 5 times as much", short, long)
+	}
+}
+
+// A schema costs a keyword of its own, and one for all that it looks at.
+func TestWhatASchemaCosts(t *testing.T) {
+	work := func(text, instance string) float64 { return analyse(t, text).Exact(parse(t, []byte(instance))) }
+	long := `"` + strings.Repeat("x", cost.ScanPrice) + `"`
+	for _, tc := range []struct {
+		text, instance string
+		keywords       float64
+	}{
+		{`{}`, `1`, 1},
+		{`{"required":["a","b"]}`, `1`, 3},
+		{`{"dependentRequired":{"a":["b","c"]}}`, `1`, 4},
+		{`{"$schema":"http://json-schema.org/draft-07/schema#","dependencies":{"a":["b","c"]}}`, `1`, 4},
+		{`{"enum":[1,[2,3]]}`, `1`, 5},
+		{`{"const":{"a":1}}`, `1`, 3},
+		{`{"properties":{"a":{}}}`, `1`, 2},
+		{`{"patternProperties":{"a":{}}}`, `1`, 2},
+		{`{}`, `1e96`, 4},
+		{`{"pattern":"abcd"}`, long, 1 + 4},
+		{`{"patternProperties":{"abcd":true,"ab":true}}`, `{` + long + `:1}`, 3 + 6 + 2 + 1},
+	} {
+		if got := work(tc.text, tc.instance) / work(`{}`, `1`); math.Abs(got-tc.keywords) > 0.1 {
+			t.Errorf("%s: %.20s: got %v times as much as by an empty schema, want %v", tc.text, tc.instance, got, tc.keywords)
+		}
 	}
 }
 

@@ -55,6 +55,7 @@ func TestAccepts(t *testing.T) {
 		{`{"anyOf":[{"type":"string"},{"type":"null"}]}`, []string{`"a"`, `null`}, []string{`1`}},
 		{`{"anyOf":[{"maxLength":2},{"type":"integer"}],"minimum":3}`, []string{`"a"`, `3`, `null`}, []string{`"abc"`, `2`}},
 		{`{"oneOf":[{"type":"integer"},{"type":"number"}]}`, nil, []string{`1`, `1.5`}},
+		{`{"oneOf":[{"enum":["a","b"]},{"enum":["a","c"]}]}`, nil, []string{`"a"`, `"b"`, `"c"`}},
 		{`{"oneOf":[{"const":"a"},{"const":"b"},{"type":"integer"}]}`, []string{`"a"`, `"b"`, `5`}, []string{`"c"`}},
 		{`{"required":["kind"],"oneOf":[{"type":"object","properties":{"kind":{"const":"a"},"x":{"type":"integer"}},"required":["x"]},{"type":"object","properties":{"kind":{"enum":["b","c"]},"y":{"type":"string"}}}]}`,
 			[]string{`{"kind":"a","x":1}`, `{"y":"s","kind":"c"}`, `{"kind":"a","x":1,"y":2}`},
