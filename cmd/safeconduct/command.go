@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -41,7 +44,7 @@ func usagef(format string, args ...any) error {
 // run carries out the command line args and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := newRoot(stdout, stderr)
-	root.SetArgs(append([]string{}, args...)) // cobra takes nil for os.Args
+	root.SetArgs(behindFlags(args))
 	cmd, err := root.ExecuteContextC(ctx)
 	switch {
 	case err == nil:
@@ -58,6 +61,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitEmpty
 	}
 	return exitFailed
+}
+
+// behindFlags returns the arguments, never nil, with a commitment that begins with a
+// dash, as one of 64 does, behind the double dash that ends the flags.
+func behindFlags(args []string) []string {
+	flags, behind := []string{}, []string{}
+	for i, arg := range args {
+		value := i > 0 && strings.HasPrefix(args[i-1], "--") && !strings.Contains(args[i-1], "=")
+		if hash, err := base64.RawURLEncoding.DecodeString(arg); strings.HasPrefix(arg, "-") && !value && err == nil && len(hash) == sha256.Size {
+			behind = append(behind, arg)
+			continue
+		}
+		flags = append(flags, arg)
+	}
+	if len(behind) == 0 || slices.Contains(flags, "--") {
+		return append([]string{}, args...)
+	}
+	return append(append(flags, "--"), behind...)
 }
 
 // message returns the one line that says what went wrong in cmd.

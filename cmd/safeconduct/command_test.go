@@ -171,6 +171,10 @@ func TestErrors(t *testing.T) {
 		{"erase no key", []string{"erase", dir, "x", "--authority", "a", "--reason", "r"}, "give --key FILE, the private key"},
 		{"erase public key", []string{"erase", dir, "x", "--key", public, "--authority", "a", "--reason", "r"}, "--key wants the private key that keygen wrote"},
 		{"erase unknown", []string{"erase", dir, "x", "--key", private, "--authority", "a", "--reason", "r"}, "holds the commitment x: safeconduct inspect"},
+		{"erase a dash", []string{"erase", dir, "-" + strings.Repeat("A", 42), "--key", private, "--authority", "a", "--reason", "r"}, "holds the commitment -AAA"},
+		{"erase two dashes, last", []string{"erase", "--key", private, "--authority", "a", "--reason", "r", dir, "--" + strings.Repeat("A", 41)}, "holds the commitment --AAA"},
+		{"erase a misspelt flag", []string{"erase", dir, "x", "--" + strings.Repeat("A", 40)}, "unknown flag"},
+		{"erase a reason with a dash", []string{"erase", dir, "x", "--key", private, "--authority", "a", "--reason", "-" + strings.Repeat("A", 42)}, "holds the commitment x"},
 		{"erase missing dir", []string{"erase", missing, "x", "--key", private, "--authority", "a", "--reason", "r"}, "check the path"},
 		{"erase another key", []string{"erase", kept.dir, kept.intent.Input.Commitment, "--key", private, "--authority", "a", "--reason", "r"}, "is --key the root key in force?"},
 
