@@ -99,11 +99,12 @@ func introducesValue(before []byte) bool {
 
 // findsOthers reports whether there is another value before one, up to which the
 // finder has searched, or after it, or around it: in a code fence if the one is
-// certainly in a fence, and else anywhere.
+// certainly in a fence, and else anywhere. A bracket before it that nothing closes is
+// around it, as it is for Extract.
 func (s *finder) findsOthers(end int, fence fencing) bool {
 	certain := fence == surelyFenced
-	before := s.inProse.first >= 0 || s.fenced.first >= 0
-	if s.maybeFenced.first >= 0 || certain && s.brokenBrackets > 0 || !certain && before {
+	before := s.inProse.first >= 0 || s.fenced.first >= 0 || s.proseBrackets > 0
+	if s.maybeFenced.first >= 0 || s.brokenBrackets > 0 || !certain && before {
 		return true
 	}
 	s.proseBrackets, s.brokenBrackets, s.lastEnd, s.searchedFrom = 0, 0, end, end

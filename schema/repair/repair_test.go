@@ -132,6 +132,8 @@ func TestRepairRefuses(t *testing.T) {
 		{"{'a':1}{'a':2}", "repair: there are several JSON values in the text"},
 		{"Given {\"a\":1}:\n{'a':2}", "repair: there are several JSON values in the text"},
 		{"{'a':1} or {\"a\":2}", "repair: there are several JSON values in the text"},
+		{"Take [it:\n[1, \"x\"]", "repair: there are several JSON values in the text"}, // it may be in the bracket before it
+		{"Take {it:\n{'a':1}", "repair: there are several JSON values in the text"},
 		{`{'a': {'b': 1}}, 'c': 2}`, "repair: there are several JSON values in the text"},
 		{`{"a": {"b": 1}}, "c": 2}`, "repair: there are several JSON values in the text"},
 		{"{'a':'b'c ```json\n{'d':1}\n```'}", "repair: there are several JSON values in the text"},
