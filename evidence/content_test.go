@@ -182,6 +182,25 @@ func TestAContentIsBoundedWhateverItsType(t *testing.T) {
 	}
 }
 
+// A content of any size is committed to as it is: what opens the commitment says it.
+func TestWhatIsCommittedToOpensAtAnySize(t *testing.T) {
+	for _, size := range []int{0, 1, 30_000, 40_000, 70_000, 1 << 20, 3<<20 + 1} {
+		text := strings.Repeat("0123456789abcdef", size/16+1)[:size]
+		intent, outcome, opens := contentsOf(t, middleware.Call{Kind: middleware.KindTool, Name: "shell", Input: text}, text+"!")
+		for _, tt := range []struct {
+			content *record.Content
+			want    string
+		}{{intent.Input, text}, {outcome.Output, text + "!"}} {
+			var got string
+			if _, ok := opens[tt.content.Commitment]; !ok {
+				t.Errorf("%d bytes: nothing opens the commitment", size)
+			} else if err := json.Unmarshal([]byte(opened(t, tt.content, opens)), &got); err != nil || got != tt.want {
+				t.Errorf("%d bytes: got %.40q of %d bytes, %v", size, got, len(got), err)
+			}
+		}
+	}
+}
+
 // What a queued record keeps alive counts against the queue's memory, all of it.
 func TestEverythingThatARecordKeepsAliveCounts(t *testing.T) {
 	calls := []middleware.ToolCall{{Name: "a", Input: "12345"}, {Name: "b", Input: "123456"}}
