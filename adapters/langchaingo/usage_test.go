@@ -176,7 +176,10 @@ func TestHollowAnswersPanicNowhere(t *testing.T) {
 		for mode, options := range map[string][]llms.CallOption{"whole": nil, "streamed": {ignore}} {
 			seen := new(spy)
 			messages := slices.Repeat([]llms.MessageContent{llms.TextParts(llms.ChatMessageTypeHuman, "q")}, 2)
-			_, err := langchaingo.Model(hollow{answer}, seen.intercept).GenerateContent(t.Context(), messages, options...)
+			got, err := langchaingo.Model(hollow{answer}, seen.intercept).GenerateContent(t.Context(), messages, options...)
+			if err == nil && got != answer {
+				t.Errorf("%s, %s: got %+v, want what the client gave", name, mode, got)
+			}
 			var panicked *middleware.PanicError
 			if errors.As(err, &panicked) {
 				t.Errorf("%s, %s: got the panic %v\n%s", name, mode, panicked.Value, panicked.Stack)
