@@ -37,7 +37,7 @@ type event struct {
 	outcome   record.Outcome
 	usage     *middleware.Usage
 
-	// Of a record outside of runs: Gap, Erased, Session, handover. Of an outcome:
+	// Of a record outside of runs, what it says: Gap, Session, Refusal and so on. Of an outcome:
 	// the names of the tools that a model was offered, a []string, or nil.
 	body any
 

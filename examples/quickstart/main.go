@@ -125,7 +125,6 @@ func (s *shower) allowed(ctx context.Context) error {
 		agents.NewOpenAIOption().WithSystemMessage("You are a helpful assistant that can perform calculations.")))
 	recorder, meter := s.recorder, new(meter)
 
-	// README begins
 	agent := langchaingo.Executor(executor, // its run, its turns, its model, its tools
 		recorder.Intercept, // signs a record of every call and decision
 		middleware.Tell,    // a denied tool call is told to the model
@@ -135,7 +134,6 @@ func (s *shower) allowed(ctx context.Context) error {
 		meter.Intercept, // a gate or meter of your own is one func
 	)
 	answer, err := chains.Run(ctx, agent, "What is 15 multiplied by 4?")
-	// README ends
 	if err != nil {
 		return err
 	}

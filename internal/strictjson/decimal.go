@@ -71,7 +71,7 @@ func DecimalOf(r *big.Rat) (Decimal, bool) {
 }
 
 // ReadDigits reads a JSON number that begins at src[i], up to its exponent. The
-// mantissa is right only if the number of digits is at most decimalDigits. The end
+// mantissa is right only if the number of digits is at most [DecimalDigits]. The end
 // is -1 where there is no number.
 func ReadDigits(src string, i int) (d Decimal, digits, end int) {
 	if i < len(src) && src[i] == '-' {
