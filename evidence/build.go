@@ -236,7 +236,8 @@ func (b *builder) answered(r *record.Record, snap any, offered []string) {
 		r.Response = &record.Response{
 			Model: cleanName(v.Model),
 			Choices: limited(b, r, nil, v.Choices, func(c *middleware.Choice) record.Choice {
-				answer := record.Choice{Size: int64(len(c.Text)), Reasoning: int64(len(c.Reasoning)), ToolCalls: b.toolCalls(r, c.ToolCalls, offered)}
+				answer := record.Choice{Size: int64(len(c.Text)), Reasoning: int64(len(c.Reasoning))}
+				answer.ToolCalls = b.toolCalls(r, c.ToolCalls, offered)
 				answer.StopReason, answer.StopReasonDigest = b.names.stopReason(c.StopReason)
 				return answer
 			}),

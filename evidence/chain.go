@@ -256,7 +256,8 @@ func (c *chain) signer(a *anchor) error {
 		return err
 	}
 	if s.last != 0 && uint64(a.Size) > s.last {
-		return record.Errorf(record.DamageExpiredKey, "the root key of the session that signed %s is trusted up to record %d", a.name, s.last)
+		return record.Errorf(record.DamageExpiredKey,
+			"the root key of the session that signed %s is trusted up to record %d", a.name, s.last)
 	}
 	return nil
 }

@@ -59,7 +59,8 @@ func (c *checker) sameTree(r *record.Record) {
 	case *r.Session.Tree == have:
 		c.agreed = have.Records
 	case c.report.First == nil:
-		c.found(r, record.DamageRewritten, "the %d records before it are not the %d that the writer found", have.Records, r.Session.Tree.Records)
+		c.found(r, record.DamageRewritten,
+			"the %d records before it are not the %d that the writer found", have.Records, r.Session.Tree.Records)
 		c.report.Proven = c.agreed
 	}
 }

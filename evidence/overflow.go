@@ -180,8 +180,9 @@ func (s *store) clearOverflow(dir string) error {
 		var e record.Envelope
 		f := frame{env: env}
 		if f.open(&e); f.record != nil {
-			failed = fmt.Errorf("%s in %s holds records of the ledger %q, and there is no segment: either these were removed, or it is "+
-				"the overflow of another ledger, and each needs a Config.Overflow of its own", overflowName, dir, record.Brief(f.record.Ledger))
+			failed = fmt.Errorf("%s in %s holds records of the ledger %q, and there is no segment: "+
+				"either these were removed, or it is the overflow of another ledger, and each needs a Config.Overflow of its own",
+				overflowName, dir, record.Brief(f.record.Ledger))
 		}
 		return f.record == nil
 	})

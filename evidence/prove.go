@@ -37,7 +37,8 @@ type ErasedError struct {
 
 // Error says when the content was erased, by whose authority, and why.
 func (e *ErasedError) Error() string {
-	return fmt.Sprintf("the %s was erased on %s, by authority of %q: %q", e.Name, e.Time.UTC().Format(time.RFC3339Nano), e.Authority, e.Reason)
+	date := e.Time.UTC().Format(time.RFC3339Nano)
+	return fmt.Sprintf("the %s was erased on %s, by authority of %q: %q", e.Name, date, e.Authority, e.Reason)
 }
 
 // A proofExtra is what the extra line of a proof holds, in canonical form.

@@ -266,11 +266,17 @@ func (r *Recorder) Checkpoint() []byte {
 type Stats struct {
 	Durable uint64 `json:"durable"` // records that are on disk
 	Waiting int    `json:"waiting"` // records that are not yet
-	Lost    uint64 `json:"lost"`    // records for which there was no room, each declared in a gap, and those that came after Close
 
-	Overflowed int   `json:"overflowed"` // of those waiting, the ones in the overflow file
-	FreeSpace  int64 `json:"freeSpace"`  // bytes that the ledger's disk had left when last looked at, about once a second while records come
-	LowSpace   bool  `json:"lowSpace"`   // these are too few
+	// Lost counts records that there was no room for, each declared in a gap, and
+	// those that came after Close.
+	Lost uint64 `json:"lost"`
+
+	Overflowed int `json:"overflowed"` // of those waiting, the ones in the overflow file
+
+	// FreeSpace is how many bytes the ledger's disk had left when last looked at,
+	// about once a second while records come. LowSpace says that these are too few.
+	FreeSpace int64 `json:"freeSpace"`
+	LowSpace  bool  `json:"lowSpace"`
 
 	// Of the payload store; zero without Config.Payloads.
 	Kept    uint64 `json:"kept"`    // contents

@@ -78,7 +78,8 @@ func meantBy(e *jsonschema.ValidationError) *jsonschema.ValidationError {
 		for len(leaf.Causes) == 1 {
 			leaf = leaf.Causes[0]
 		}
-		if len(leaf.Causes) == 0 && leaf.InstanceLocation == e.InstanceLocation && strings.HasSuffix(leaf.AbsoluteKeywordLocation, "/type") {
+		ofType := leaf.InstanceLocation == e.InstanceLocation && strings.HasSuffix(leaf.AbsoluteKeywordLocation, "/type")
+		if len(leaf.Causes) == 0 && ofType {
 			continue
 		}
 		if meant != nil {

@@ -81,9 +81,7 @@ func testAgent(t *testing.T, guard func(Agent, ...middleware.Interceptor) ToolFu
 		_, err := guard(Agent{
 			Turns: []Turn{{Final: "done"}},
 			Tools: map[string]ToolFunc{"echo": echo},
-		}, middleware.Tell, middleware.On(middleware.KindPlan, middleware.Before("adaptertest", func(context.Context, middleware.Call) error {
-			return errReason
-		})))(t.Context(), "go")
+		}, middleware.Tell, middleware.On(middleware.KindPlan, deny))(t.Context(), "go")
 		wantDenied(t, err, "adaptertest")
 	})
 	t.Run("tools that the model made up are seen", func(t *testing.T) {

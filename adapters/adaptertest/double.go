@@ -60,6 +60,23 @@ func denyTool(name string) middleware.Interceptor {
 	})
 }
 
+// changeCall is an interceptor that changes each call.
+func changeCall(change func(*middleware.Call)) middleware.Interceptor {
+	return middleware.Transform("t", func(_ context.Context, c middleware.Call) (middleware.Call, bool, error) {
+		change(&c)
+		return c, true, nil
+	})
+}
+
+// changeResult is an interceptor that changes each result.
+func changeResult(change func(*middleware.Result)) middleware.Interceptor {
+	after := func(_ context.Context, _ middleware.Call, r middleware.Result) (middleware.Result, bool, error) {
+		change(&r)
+		return r, true, nil
+	}
+	return middleware.TransformResult("t", after)
+}
+
 // A spy is an Interceptor that keeps what it saw.
 type spy struct {
 	mu      sync.Mutex

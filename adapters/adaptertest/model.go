@@ -24,7 +24,8 @@ func testModel(t *testing.T, guard func(Model, ...middleware.Interceptor) ModelF
 			t.Error("the call has a Stream although nobody asked for one")
 		}
 		req, ok := spy.calls[0].Input.(*middleware.ModelRequest)
-		if !ok || len(req.Messages) == 0 || len(req.Messages[0].Parts) == 0 || !strings.Contains(req.Messages[0].Parts[0].Text, "What is it?") {
+		if !ok || len(req.Messages) == 0 || len(req.Messages[0].Parts) == 0 ||
+			!strings.Contains(req.Messages[0].Parts[0].Text, "What is it?") {
 			t.Errorf("got input %+v without the prompt", spy.calls[0].Input)
 		}
 		res, ok := spy.results[0].Output.(*middleware.ModelResponse)
@@ -46,7 +47,8 @@ func testModel(t *testing.T, guard func(Model, ...middleware.Interceptor) ModelF
 		}
 	})
 	t.Run("usage that cannot be is not believed", func(t *testing.T) {
-		for _, m := range []Model{{Chunks: answer.Chunks}, {Chunks: answer.Chunks, Input: -5, Output: 7}, {Chunks: answer.Chunks, Input: 1 << 62, Output: 1}} {
+		for _, counts := range [][2]int64{{0, 0}, {-5, 7}, {1 << 62, 1}} {
+			m := Model{Chunks: answer.Chunks, Input: counts[0], Output: counts[1]}
 			spy := new(spy)
 			if _, err := guard(m, spy.intercept)(t.Context(), "", nil); err != nil {
 				t.Fatal(err)
@@ -97,8 +99,8 @@ func testModel(t *testing.T, guard func(Model, ...middleware.Interceptor) ModelF
 		if len(got) > 0 {
 			t.Errorf("got chunks %q of an answer that is withheld", got)
 		}
-		change := middleware.TransformResult("t", func(_ context.Context, _ middleware.Call, r middleware.Result) (middleware.Result, bool, error) {
-			return middleware.Result{Output: &middleware.ModelResponse{Choices: []middleware.Choice{{Text: "changed"}}}}, true, nil
+		change := changeResult(func(r *middleware.Result) {
+			*r = middleware.Result{Output: &middleware.ModelResponse{Choices: []middleware.Choice{{Text: "changed"}}}}
 		})
 		out, err := guard(answer, change)(t.Context(), "", func(c string) error { got = append(got, c); return nil })
 		wantOutput(t, out, err, "changed")
@@ -127,29 +129,26 @@ func testModel(t *testing.T, guard func(Model, ...middleware.Interceptor) ModelF
 		var asked string
 		m := answer
 		m.Before = func(_ context.Context, prompt string) error { asked = prompt; return nil }
-		_, err := guard(m, middleware.Transform("t", func(_ context.Context, c middleware.Call) (middleware.Call, bool, error) {
+		_, err := guard(m, changeCall(func(c *middleware.Call) {
 			req := *c.Input.(*middleware.ModelRequest)
 			req.Messages = []middleware.Message{{Role: req.Messages[0].Role, Parts: []middleware.Part{{Text: "changed"}}}}
 			c.Input = &req
-			return c, true, nil
 		}))(t.Context(), "as it came", nil)
 		if err != nil || asked != "changed" {
 			t.Errorf("the model was asked %q, %v, want %q", asked, err, "changed")
 		}
 	})
 	t.Run("a changed answer is what comes back", func(t *testing.T) {
-		out, err := guard(answer, middleware.TransformResult("t", func(_ context.Context, _ middleware.Call, r middleware.Result) (middleware.Result, bool, error) {
+		out, err := guard(answer, changeResult(func(r *middleware.Result) {
 			res := *r.Output.(*middleware.ModelResponse)
 			res.Choices = []middleware.Choice{{Text: "changed"}}
 			r.Output = &res
-			return r, true, nil
 		}))(t.Context(), "", nil)
 		wantOutput(t, out, err, "changed")
 	})
 	t.Run("an answer that was changed in place is what comes back, or the call fails", func(t *testing.T) {
-		out, err := guard(answer, middleware.TransformResult("t", func(_ context.Context, _ middleware.Call, r middleware.Result) (middleware.Result, bool, error) {
+		out, err := guard(answer, changeResult(func(r *middleware.Result) {
 			r.Output.(*middleware.ModelResponse).Choices[0].Text = "changed"
-			return r, true, nil
 		}))(t.Context(), "", nil)
 		if err == nil && out != "changed" {
 			t.Errorf("got %q, want the changed answer or an error", out)
@@ -160,7 +159,7 @@ func testModel(t *testing.T, guard func(Model, ...middleware.Interceptor) ModelF
 			asked := "changed" // where nothing is asked
 			m := answer
 			m.Before = func(_ context.Context, prompt string) error { asked = prompt; return nil }
-			_, _ = guard(m, middleware.Transform("t", func(_ context.Context, c middleware.Call) (middleware.Call, bool, error) {
+			_, _ = guard(m, changeCall(func(c *middleware.Call) {
 				req := c.Input.(*middleware.ModelRequest)
 				if shallow {
 					other := *req
@@ -168,7 +167,6 @@ func testModel(t *testing.T, guard func(Model, ...middleware.Interceptor) ModelF
 				}
 				req.Messages[0].Parts[0].Text = "changed"
 				c.Input = req
-				return c, true, nil
 			}))(t.Context(), "as it came", nil) // an error will do
 			if asked != "changed" {
 				t.Errorf("%s: the model was asked %q", name, asked)

@@ -64,17 +64,13 @@ func testTool(t *testing.T, guard func(string, ToolFunc, ...middleware.Intercept
 		}
 	})
 	t.Run("what was judged is what ran", func(t *testing.T) {
-		out, err := guard("echo", echo, middleware.Transform("t", func(_ context.Context, c middleware.Call) (middleware.Call, bool, error) {
-			c.Input = "changed"
-			return c, true, nil
-		}))(t.Context(), "as it came")
+		change := changeCall(func(c *middleware.Call) { c.Input = "changed" })
+		out, err := guard("echo", echo, change)(t.Context(), "as it came")
 		wantOutput(t, out, err, "changed")
 	})
 	t.Run("a changed output is what comes back", func(t *testing.T) {
-		out, err := guard("echo", echo, middleware.TransformResult("t", func(_ context.Context, _ middleware.Call, r middleware.Result) (middleware.Result, bool, error) {
-			r.Output = "changed"
-			return r, true, nil
-		}))(t.Context(), "as it came")
+		change := changeResult(func(r *middleware.Result) { r.Output = "changed" })
+		out, err := guard("echo", echo, change)(t.Context(), "as it came")
 		wantOutput(t, out, err, "changed")
 	})
 	t.Run("nonsense in place of input or output is an error", func(t *testing.T) {

@@ -2,7 +2,10 @@
 // a ledger's records, as a client for those who want the API alone, and as both
 // ends of its signed webhooks.
 //
-//	client, err := aitracer.New(aitracer.Config{BaseURL: "https://aitracer.example.com", Key: func() string { return os.Getenv("AITRACER_KEY") }})
+//	client, err := aitracer.New(aitracer.Config{
+//		BaseURL: "https://aitracer.example.com",
+//		Key:     func() string { return os.Getenv("AITRACER_KEY") },
+//	})
 //	...
 //	sink := aitracer.NewSink(client, aitracer.SinkConfig{Workflow: "finance-review"})
 //	recorder, err := evidence.Open("ledger", evidence.Config{Exporters: []evidence.Exporter{{Sink: sink.Take}}})

@@ -35,7 +35,8 @@ func parseRecord(data []byte) (*record.Record, error) {
 		return nil, refusal("aitracer: the payload of the envelope is not a statement")
 	}
 	r := &statement.Predicate
-	r.Call, r.Outcome, r.Usage = cmp.Or(r.Call, new(record.Call)), cmp.Or(r.Outcome, new(record.Outcome)), cmp.Or(r.Usage, new(record.Usage))
+	r.Call, r.Outcome = cmp.Or(r.Call, new(record.Call)), cmp.Or(r.Outcome, new(record.Outcome))
+	r.Usage = cmp.Or(r.Usage, new(record.Usage))
 	r.Request, r.Response = cmp.Or(r.Request, new(record.Request)), cmp.Or(r.Response, new(record.Response))
 	for _, c := range []**record.Content{&r.Input, &r.Ran, &r.Output} {
 		*c = cmp.Or(*c, new(record.Content))

@@ -40,7 +40,8 @@ var errForeignContext = errors.New("langchaingo: an interceptor passed on a cont
 func input[T any](call middleware.Call) (T, error) {
 	in, ok := call.Input.(T)
 	if !ok {
-		return in, fmt.Errorf("langchaingo: %s %s: an interceptor put a %T in place of the input, want %T", call.Kind, call.Name, call.Input, in)
+		return in, fmt.Errorf("langchaingo: %s %s: an interceptor put a %T in place of the input, want %T",
+			call.Kind, call.Name, call.Input, in)
 	}
 	return in, nil
 }

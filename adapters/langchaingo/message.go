@@ -135,7 +135,8 @@ func (f *modelCall) changed(req *middleware.ModelRequest) ([]llms.MessageContent
 	sent := request(nil, &opts).Tools
 	missing := func(name string) bool { return !slices.Contains(sent, name) }
 	if !sameParameters(req, f.opts) || slices.ContainsFunc(req.Tools, missing) {
-		return nil, nil, errors.New("langchaingo: an interceptor changed what it cannot change of a request: Candidates, JSON, or Tools to more")
+		return nil, nil, errors.New("langchaingo: an interceptor changed what it cannot change of a request: " +
+			"Candidates, JSON, or Tools to more")
 	}
 	return messages, options, nil
 }

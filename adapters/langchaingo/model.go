@@ -106,7 +106,9 @@ func (m *model) Call(ctx context.Context, prompt string, options ...llms.CallOpt
 }
 
 // GenerateContent asks the guarded model.
-func (m *model) GenerateContent(ctx context.Context, messages []llms.MessageContent, options ...llms.CallOption) (*llms.ContentResponse, error) {
+func (m *model) GenerateContent(
+	ctx context.Context, messages []llms.MessageContent, options ...llms.CallOption,
+) (*llms.ContentResponse, error) {
 	var opts llms.CallOptions
 	for _, o := range options {
 		o(&opts)

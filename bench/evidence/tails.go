@@ -39,7 +39,8 @@ func tails(runs int) error {
 		h := guarded(nil)
 		return func(ctx context.Context) {
 			_, span := tracer.Start(ctx, "calculator", trace.WithAttributes(
-				attribute.String("tool", "calculator"), attribute.String("input", "19*23"), attribute.String("run", "AGXW5INJQKQOVWIHOIHGUVTVY4"),
+				attribute.String("tool", "calculator"), attribute.String("input", "19*23"),
+				attribute.String("run", "AGXW5INJQKQOVWIHOIHGUVTVY4"),
 				attribute.String("subject", "alice"), attribute.String("tenant", "acme"), attribute.String("verdict", "allow"),
 				attribute.Int("id", 4), attribute.Int("parent", 1),
 			))
@@ -52,7 +53,10 @@ func tails(runs int) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	r, err := evidence.Open(filepath.Join(dir, "ledger"), evidence.Config{ReadOnly: []string{"calculator"}, Exporters: []evidence.Exporter{{Sink: hang}}})
+	r, err := evidence.Open(filepath.Join(dir, "ledger"), evidence.Config{
+		ReadOnly:  []string{"calculator"},
+		Exporters: []evidence.Exporter{{Sink: hang}},
+	})
 	if err != nil {
 		return err
 	}
@@ -78,7 +82,8 @@ func tails(runs int) error {
 			fmt.Fprintf(t, "%s\t0\t\t\t\t\t\t%d\t\n", s.name, o.stuck)
 			continue
 		}
-		fmt.Fprintf(t, "%s\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t\n", s.name, len(o.took), us(0.5), us(0.99), us(0.999), us(0.9999), us(1), o.stuck)
+		fmt.Fprintf(t, "%s\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t\n",
+			s.name, len(o.took), us(0.5), us(0.99), us(0.999), us(0.9999), us(1), o.stuck)
 	}
 	if err := t.Flush(); err != nil {
 		return err

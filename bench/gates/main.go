@@ -107,7 +107,8 @@ func oursGuarded(ctx context.Context) func() bool {
 func celPolicy(args map[string]any) func() bool {
 	env, err := cel.NewEnv(cel.Variable("tool", cel.StringType), cel.Variable("args", cel.MapType(cel.StringType, cel.DynType)))
 	check(err)
-	ast, iss := env.Compile(`tool == "book" && args.cabin in ["basic_economy", "economy", "business"] && args.passengers >= 1.0 && args.passengers <= 5.0`)
+	ast, iss := env.Compile(`tool == "book" && args.cabin in ["basic_economy", "economy", "business"] ` +
+		`&& args.passengers >= 1.0 && args.passengers <= 5.0`)
 	check(iss.Err())
 	prg, err := env.Program(ast, cel.EvalOptions(cel.OptOptimize))
 	check(err)
@@ -127,7 +128,9 @@ when {
 };`))
 	check(err)
 	req := cedar.Request{
-		Principal: cedar.NewEntityUID("Agent", "a"), Action: cedar.NewEntityUID("Action", "call"), Resource: cedar.NewEntityUID("Tool", "book"),
+		Principal: cedar.NewEntityUID("Agent", "a"),
+		Action:    cedar.NewEntityUID("Action", "call"),
+		Resource:  cedar.NewEntityUID("Tool", "book"),
 		Context: cedar.NewRecord(cedar.RecordMap{
 			"cabin": cedar.String(args["cabin"].(string)), "passengers": cedar.Long(int64(args["passengers"].(float64))),
 		}),

@@ -85,7 +85,8 @@ func committing(dir, commitment string) (id string, err error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("no record of the ledger %s holds the commitment %s: safeconduct inspect %s --json shows them all", dir, commitment, dir)
+	return "", fmt.Errorf("no record of the ledger %s holds the commitment %s: safeconduct inspect %s --json shows them all",
+		dir, commitment, dir)
 }
 
 func newRotate() *cobra.Command {

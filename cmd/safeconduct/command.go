@@ -68,12 +68,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func behindFlags(args []string) []string {
 	flags, behind := []string{}, []string{}
 	for i, arg := range args {
-		value := i > 0 && strings.HasPrefix(args[i-1], "--") && !strings.Contains(args[i-1], "=")
-		if hash, err := base64.RawURLEncoding.DecodeString(arg); strings.HasPrefix(arg, "-") && !value && err == nil && len(hash) == sha256.Size {
+		ofFlag := i > 0 && strings.HasPrefix(args[i-1], "--") && !strings.Contains(args[i-1], "=")
+		hash, err := base64.RawURLEncoding.DecodeString(arg)
+		isCommitment := err == nil && len(hash) == sha256.Size
+		if isCommitment && arg[0] == '-' && !ofFlag {
 			behind = append(behind, arg)
-			continue
+		} else {
+			flags = append(flags, arg)
 		}
-		flags = append(flags, arg)
 	}
 	if len(behind) == 0 || slices.Contains(flags, "--") {
 		return append([]string{}, args...)

@@ -107,7 +107,8 @@ func (f *serveFlags) config() (cfg collector.Config, _ *tls.Config, err error) {
 	case f.noTLS && f.tlsCert != "":
 		return cfg, nil, usagef("--no-tls and --tls-cert exclude each other")
 	case f.tlsCert == "" && !f.noTLS && !isLoopback(f.listen):
-		return cfg, nil, usagef("others could read the keys that come to %s: give --tls-cert and --tls-key, or --no-tls behind something that has TLS", f.listen)
+		return cfg, nil, usagef("others could read the keys that come to %s: "+
+			"give --tls-cert and --tls-key, or --no-tls behind something that has TLS", f.listen)
 	}
 	if cfg.Policy, err = trust.LoadPolicy(f.policy); err != nil {
 		return cfg, nil, fmt.Errorf("%w: see --policy", err)

@@ -116,6 +116,7 @@ func tailOf(e *evidence.Entry, err error) tailLine {
 		return tailLine{"DAMAGE: " + escape(strings.TrimPrefix(err.Error(), "evidence: ")), true}
 	}
 	r := e.Record
-	line := fmt.Sprintf("%s  %4d  %s  %-14s  %s", r.Time.UTC().Format("2006-01-02 15:04:05.000"), r.Seq, escape(r.ID), escape(string(r.Kind)), summary(r))
+	at := r.Time.UTC().Format("2006-01-02 15:04:05.000")
+	line := fmt.Sprintf("%s  %4d  %s  %-14s  %s", at, r.Seq, escape(r.ID), escape(string(r.Kind)), summary(r))
 	return tailLine{strings.TrimRight(line, " "), false}
 }

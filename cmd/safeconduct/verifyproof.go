@@ -64,7 +64,8 @@ func verifyProof(w io.Writer, path string, trust *trustFlags, opts evidence.Veri
 	failed := errors.Is(err, evidence.ErrNotProven)
 	switch {
 	case errors.Is(err, evidence.ErrNotProof):
-		return fmt.Errorf("%s: %s: give a file that safeconduct prove or reveal printed", path, strings.TrimPrefix(err.Error(), "evidence: proof: "))
+		why := strings.TrimPrefix(err.Error(), "evidence: proof: ")
+		return fmt.Errorf("%s: %s: give a file that safeconduct prove or reveal printed", path, why)
 	case err != nil && !failed:
 		return trust.named(err)
 	}

@@ -128,7 +128,8 @@ func (c *Collector) open(dir string) error {
 			return err
 		}
 		if err != nil {
-			c.log.always(slog.LevelError, "a ledger is unavailable", "ledger", l.origin, "again", !errors.Is(err, evidence.ErrDamaged), "error", err)
+			again := !errors.Is(err, evidence.ErrDamaged)
+			c.log.always(slog.LevelError, "a ledger is unavailable", "ledger", l.origin, "again", again, "error", err)
 		}
 	}
 	return nil

@@ -72,7 +72,8 @@ func (e *entrance) cut(g *guest) {
 	}
 	_ = conn.Close() // whoever reads from it hears of it
 	e.metrics.problem("crowded")
-	e.log.bounded("crowded", slog.LevelWarn, "too many connections without a key: the oldest is cut off", "remote", conn.RemoteAddr().String())
+	e.log.bounded("crowded", slog.LevelWarn, "too many connections without a key: the oldest is cut off",
+		"remote", conn.RemoteAddr().String())
 }
 
 // connKey is where the context of a request has its connection.

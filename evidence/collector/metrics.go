@@ -47,14 +47,16 @@ func (c *Collector) getMetrics(w http.ResponseWriter, _ *http.Request, cl *clien
 	}
 	var b strings.Builder
 	one := func(name, kind, help string, value uint64) {
-		fmt.Fprintf(&b, "# HELP safeconduct_collector_%[1]s %[2]s\n# TYPE safeconduct_collector_%[1]s %[3]s\nsafeconduct_collector_%[1]s %[4]d\n", name, help, kind, value)
+		name = "safeconduct_collector_" + name
+		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n%s %d\n", name, help, name, kind, name, value)
 	}
 	one("records_taken_total", "counter", "Records acknowledged, repeated ones included.", c.metrics.taken.Load())
 	one("records", "gauge", "Records in the ledgers.", c.metrics.stored.Load())
 	one("equivocations_total", "counter", "Signed records and checkpoints that contradicted a ledger.", c.metrics.equivocations.Load())
 	one("ledgers", "gauge", "Ledgers that are served.", uint64(ledgers))
 	one("ledgers_unavailable", "gauge", "Ledgers that cannot be served.", uint64(unavailable))
-	b.WriteString("# HELP safeconduct_collector_refused_total Requests that were not a success, by problem.\n# TYPE safeconduct_collector_refused_total counter\n")
+	b.WriteString("# HELP safeconduct_collector_refused_total Requests that were not a success, by problem.\n" +
+		"# TYPE safeconduct_collector_refused_total counter\n")
 	c.metrics.mu.Lock()
 	for _, kind := range slices.Sorted(maps.Keys(c.metrics.problems)) {
 		fmt.Fprintf(&b, "safeconduct_collector_refused_total{problem=%q} %d\n", kind, c.metrics.problems[kind])

@@ -47,8 +47,9 @@ const patience = 2 * time.Second
 
 // A rule is something that each sink must do.
 type rule struct {
-	name, text string
-	check      func(s *Subject, records [][]byte) error
+	name  string
+	check func(s *Subject, records [][]byte) error
+	text  string
 }
 
 // TestSink checks in subtests that a sink keeps the rules of evidence.Sink. It
@@ -75,16 +76,19 @@ func TestSink(t *testing.T, make func(t *testing.T, root ed25519.PublicKey) Subj
 var errSkip = errors.New("the Subject has nothing to try this with")
 
 var rules = []rule{
-	{"takes", "a sink that returns nil has taken all envelopes of the call for good, byte for byte.", takes},
-	{"order", "records that come in order are stored in order.", order},
-	{"retry", "after an error, or a restart of the agent, the same records come again, alone or with others: a sink knows by Record.ID what it has.", retry},
-	{"restart", "a sink knows what it has after a restart of its own.", restart},
-	{"partial", "Taken() of an error says how many envelopes from the front were taken for good, and no more: these do not come again.", partial},
-	{"cancelled", "a sink that returns nil has taken all, also if its context had ended; if it returns an error the same records come again.", cancelled},
-	{"hangs", "a sink returns when its context ends: until then no other call is made.", hangs},
-	{"retention", "a sink must not keep the envelopes after it returned: their memory is used again.", retention},
-	{"modification", "a sink must not modify the envelopes: they are sent again if it fails.", modification},
-	{"overlap", "calls of a sink may overlap where its exporter is Unordered.", overlap},
+	{"takes", takes, "a sink that returns nil has taken all envelopes of the call for good, byte for byte."},
+	{"order", order, "records that come in order are stored in order."},
+	{"retry", retry, "after an error, or a restart of the agent, the same records come again, alone or with others: " +
+		"a sink knows by Record.ID what it has."},
+	{"restart", restart, "a sink knows what it has after a restart of its own."},
+	{"partial", partial, "Taken() of an error says how many envelopes from the front were taken for good, and no more: " +
+		"these do not come again."},
+	{"cancelled", cancelled, "a sink that returns nil has taken all, also if its context had ended; " +
+		"if it returns an error the same records come again."},
+	{"hangs", hangs, "a sink returns when its context ends: until then no other call is made."},
+	{"retention", retention, "a sink must not keep the envelopes after it returned: their memory is used again."},
+	{"modification", modification, "a sink must not modify the envelopes: they are sent again if it fails."},
+	{"overlap", overlap, "calls of a sink may overlap where its exporter is Unordered."},
 }
 
 // batch is a copy of records, as a sink gets them.

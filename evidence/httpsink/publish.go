@@ -37,7 +37,10 @@ type publisher struct {
 }
 
 func newPublisher(template string, post func(context.Context, *url.URL, string, string, []byte) (*answer, error)) *publisher {
-	p := &publisher{template: template, post: post, line: delivery.New(delivery.Config{}), more: make(chan struct{}, 1), done: make(chan struct{})}
+	p := &publisher{
+		template: template, post: post, line: delivery.New(delivery.Config{}),
+		more: make(chan struct{}, 1), done: make(chan struct{}),
+	}
 	p.ending, p.end = context.WithCancel(context.Background())
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	return p

@@ -355,7 +355,8 @@ func (r *Record) has() int {
 	for i, there := range [...]bool{
 		len(r.Balances) > 0, r.Breaker != nil, r.Call != nil, len(r.Decisions) > 0, r.Effects != "", r.Erased != nil, r.Gap != nil,
 		r.Input != nil, r.Outcome != nil, r.Output != nil, r.Plan != nil, r.Policy != nil, r.Ran != nil,
-		r.Refused != nil, r.Request != nil, r.Response != nil, r.Rotate != nil, r.RunEnd != nil, r.Session != nil, r.Usage != nil, r.Who != nil,
+		r.Refused != nil, r.Request != nil, r.Response != nil, r.Rotate != nil, r.RunEnd != nil, r.Session != nil,
+		r.Usage != nil, r.Who != nil,
 	} {
 		if there {
 			has |= 1 << i

@@ -29,7 +29,8 @@ func check(w io.Writer, dir string) error {
 	if !report.Intact() {
 		return fmt.Errorf("the ledger is not intact: %s", report.First)
 	}
-	fmt.Fprintf(w, "  %-8s %d signed records of %d runs: %d calls done, %d denied\n", "intact", report.Records, report.Runs, report.Done, report.Denied)
+	fmt.Fprintf(w, "  %-8s %d signed records of %d runs: %d calls done, %d denied\n",
+		"intact", report.Records, report.Runs, report.Done, report.Denied)
 
 	forged, err := os.MkdirTemp("", "forged-")
 	if err != nil {

@@ -134,7 +134,8 @@ func (p *provider) freeText() (chains.Chain, error) {
 	return ask(m, []llms.MessageContent{
 		llms.TextParts(llms.ChatMessageTypeSystem, "You are a helpful math assistant."),
 		llms.TextParts(llms.ChatMessageTypeHuman, "Please show your work step by step."),
-		llms.TextParts(llms.ChatMessageTypeHuman, "If I have 3 groups of 7 items, and I add 9 more items, how many items do I have in total?"),
+		llms.TextParts(llms.ChatMessageTypeHuman,
+			"If I have 3 groups of 7 items, and I add 9 more items, how many items do I have in total?"),
 	}, llms.WithFunctions([]llms.FunctionDefinition{{
 		Name: calculator.Name(), Description: calculator.Description(),
 		Parameters: map[string]any{

@@ -55,8 +55,8 @@ func run(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	for _, scene := range scenes {
-		provider := langchaingo.StrictSSE(httpreplay.New(recording...))
-		model, err := openai.New(openai.WithToken("none"), openai.WithModel("gpt-3.5-turbo"), openai.WithHTTPClient(&http.Client{Transport: provider}))
+		client := &http.Client{Transport: langchaingo.StrictSSE(httpreplay.New(recording...))}
+		model, err := openai.New(openai.WithToken("none"), openai.WithModel("gpt-3.5-turbo"), openai.WithHTTPClient(client))
 		if err != nil {
 			return err
 		}

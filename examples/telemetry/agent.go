@@ -20,7 +20,8 @@ func newExecutor(ctx context.Context) (*agents.Executor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot find langchaingo's recordings (%w): use go run in this module", err)
 	}
-	t, err := httpreplay.Open(filepath.Join(strings.TrimSpace(string(out)), "agents", "testdata", "TestOpenAIFunctionsAgentWithHTTPRR.httprr"))
+	recordings := filepath.Join(strings.TrimSpace(string(out)), "agents", "testdata")
+	t, err := httpreplay.Open(filepath.Join(recordings, "TestOpenAIFunctionsAgentWithHTTPRR.httprr"))
 	if err != nil {
 		return nil, err
 	}

@@ -110,7 +110,7 @@ const minTrip = 5
 
 // New returns a Line whose breaker is closed. It panics on a negative bound.
 func New(cfg Config) *Line {
-	if cfg.Timeout < 0 || cfg.MinBackoff < 0 || cfg.MaxBackoff < 0 || cfg.Attempts < 0 || cfg.Concurrency < 0 || cfg.OpenFor < 0 || cfg.NotifyEvery < 0 {
+	if min(cfg.Timeout, cfg.MinBackoff, cfg.MaxBackoff, cfg.OpenFor, cfg.NotifyEvery) < 0 || min(cfg.Attempts, cfg.Concurrency) < 0 {
 		panic("delivery: New: negative bound")
 	}
 	cfg.Timeout = cmp.Or(cfg.Timeout, 30*time.Second)

@@ -99,7 +99,8 @@ func (m Mutator) change(v any) any {
 		}
 	case json.Number:
 		if m.IntN(2) == 0 {
-			return raw([]string{string(v) + ".0", string(v) + "e0", "-" + string(v), string(v) + "00", string(v) + ".5", string(v) + "e1", string(v)}[m.IntN(7)])
+			n := string(v)
+			return raw([]string{n + ".0", n + "e0", "-" + n, n + "00", n + ".5", n + "e1", n}[m.IntN(7)])
 		}
 	}
 	return raw(m.odd())

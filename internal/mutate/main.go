@@ -35,7 +35,7 @@ func main() {
 	flag.IntVar(&c.jobs, "jobs", 2, "how many are tried at a time")
 	flag.StringVar(&c.root, "root", "../..", "the module whose packages are mutated")
 	flag.StringVar(&c.list, "survivors", "", "a file of survivors that may live, each with a reason")
-	packages := flag.String("packages", "middleware,gates,schema,schema/repair,schema/internal/phrase,schema/internal/graph,schema/internal/format,schema/internal/cost,schema/internal/plan,evidence,evidence/record,evidence/trust,adapters/langchaingo,internal/strictjson,internal/shown", "whose code is changed")
+	packages := flag.String("packages", strings.Join(mutated(), ","), "whose code is changed")
 	flag.Parse()
 	if flag.NArg() > 0 || c.n < 1 || c.jobs < 1 {
 		flag.Usage()
@@ -50,6 +50,18 @@ func main() {
 	}
 	if !ok {
 		os.Exit(1)
+	}
+}
+
+// mutated returns the packages whose code is changed by default.
+func mutated() []string {
+	return []string{
+		"middleware", "gates",
+		"schema", "schema/repair", "schema/internal/phrase", "schema/internal/graph",
+		"schema/internal/format", "schema/internal/cost", "schema/internal/plan",
+		"evidence", "evidence/record", "evidence/trust",
+		"adapters/langchaingo",
+		"internal/strictjson", "internal/shown",
 	}
 }
 

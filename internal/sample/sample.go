@@ -50,7 +50,8 @@ const paymentContract = `{
 	"additionalProperties": false
 }`
 
-const payment = `{"account":"DE89370400440532013000","amount":129.95,"currency":"EUR","reference":"Invoice 2024-0815 for advice","urgent":false,"copies":3,"tags":["travel","approved"],"note":"pay before the 5th"}`
+const payment = `{"account":"DE89370400440532013000","amount":129.95,"currency":"EUR",` +
+	`"reference":"Invoice 2024-0815 for advice","urgent":false,"copies":3,"tags":["travel","approved"],"note":"pay before the 5th"}`
 
 const receiptContract = `{
 	"type": "object",
@@ -69,7 +70,8 @@ const receiptContract = `{
 	"additionalProperties": false
 }`
 
-const receipt = `{"id":"pay-000815","state":"booked","amount":129.95,"fee":0.35,"currency":"EUR","balance":1870.05,"retries":0,"final":true,"memo":"x"}`
+const receipt = `{"id":"pay-000815","state":"booked","amount":129.95,"fee":0.35,"currency":"EUR",` +
+	`"balance":1870.05,"retries":0,"final":true,"memo":"x"}`
 
 const person = `{
 	"type": "object",
@@ -104,7 +106,8 @@ const order = `{
 		"lines": {"type": "array", "minItems": 1, "maxItems": 20, "items": {
 			"type": "object",
 			"required": ["item", "count", "price"],
-			"properties": {"item": {"type": "string"}, "count": {"type": "integer", "minimum": 1, "maximum": 1000}, "price": {"type": "number", "minimum": 0}, "discount": {"anyOf": [{"type": "number", "maximum": 1}, {"type": "null"}]}},
+			"properties": {"item": {"type": "string"}, "count": {"type": "integer", "minimum": 1, "maximum": 1000},
+				"price": {"type": "number", "minimum": 0}, "discount": {"anyOf": [{"type": "number", "maximum": 1}, {"type": "null"}]}},
 			"additionalProperties": false
 		}},
 		"total": {"type": "number", "minimum": 0},
@@ -113,6 +116,8 @@ const order = `{
 	"additionalProperties": false,
 	"$defs": {"person": ` + person + `}
 }`
-const someone = `{"name":"Ada Lovelace","email":"ada@example.com","phone":"+4930123456","born":"1985-12-10","member":true,"address":{"street":"Unter den Linden","number":7,"city":"Berlin","zip":"10117","country":"DE"}}`
+const someone = `{"name":"Ada Lovelace","email":"ada@example.com","phone":"+4930123456","born":"1985-12-10","member":true,` +
+	`"address":{"street":"Unter den Linden","number":7,"city":"Berlin","zip":"10117","country":"DE"}}`
 const line = `{"item":"Paper, A4, 80 g, 500 sheets","count":12,"price":4.95,"discount":null}`
-const placed = `{"id":"7f2c1f0e-9a51-4d6c-8b1e-2f6f5d1c0a3b","placed":"2026-11-22T09:30:00Z","buyer":` + someone + `,"seller":` + someone + `,"lines":[` + line + `,` + line + `,` + line + `],"total":178.2,"note":"Leave it at the door"}`
+const placed = `{"id":"7f2c1f0e-9a51-4d6c-8b1e-2f6f5d1c0a3b","placed":"2026-11-22T09:30:00Z","buyer":` + someone + `,"seller":` + someone +
+	`,"lines":[` + line + `,` + line + `,` + line + `],"total":178.2,"note":"Leave it at the door"}`

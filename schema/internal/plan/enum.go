@@ -17,7 +17,8 @@ func (p *Plan) restrict(list []any) (unknown kinds) {
 	next, kinds := valuesOf(list)
 	if was := p.values; was != nil {
 		next.null, next.yes, next.no = next.null && was.null, next.yes && was.yes, next.no && was.no
-		next.texts = newTable(slices.DeleteFunc(slices.Clone(next.texts.all), func(s string) bool { return was.texts.find(s, 0, len(s)) < 0 }))
+		missing := func(s string) bool { return was.texts.find(s, 0, len(s)) < 0 }
+		next.texts = newTable(slices.DeleteFunc(slices.Clone(next.texts.all), missing))
 		next.numbers = slices.DeleteFunc(next.numbers, func(d strictjson.Decimal) bool { return !was.lists(d) })
 		next.unlisted |= was.unlisted
 	}

@@ -129,7 +129,8 @@ func draw(t *rapid.T, depth int) any {
 	case 0:
 		return true
 	case 1:
-		return map[string]any{"type": rapid.SampledFrom([]any{"integer", "string", "object", "array", []string{"null", "object"}}).Draw(t, "type")}
+		types := []any{"integer", "string", "object", "array", []string{"null", "object"}}
+		return map[string]any{"type": rapid.SampledFrom(types).Draw(t, "type")}
 	case 2:
 		return map[string]any{"$ref": "#/$defs/" + rapid.SampledFrom(jsontest.Names()).Draw(t, "def")}
 	case 3:
@@ -141,10 +142,14 @@ func draw(t *rapid.T, depth int) any {
 	case 5:
 		return map[string]any{"properties": map[string]any{"a": sub(), "b": sub()}, "required": []string{"a"}}
 	case 6:
-		kw := rapid.SampledFrom([]string{"items", "additionalProperties", "not", "contains", "unevaluatedProperties", "unevaluatedItems", "propertyNames"}).Draw(t, "keyword")
+		kw := rapid.SampledFrom([]string{
+			"items", "additionalProperties", "not", "contains", "unevaluatedProperties", "unevaluatedItems", "propertyNames",
+		}).Draw(t, "keyword")
 		return map[string]any{kw: sub(), "uniqueItems": true}
 	case 7:
-		return map[string]any{"if": sub(), "then": sub(), "else": sub(), "properties": map[string]any{"c": sub()}, "additionalProperties": sub()}
+		return map[string]any{
+			"if": sub(), "then": sub(), "else": sub(), "properties": map[string]any{"c": sub()}, "additionalProperties": sub(),
+		}
 	}
 	return map[string]any{"patternProperties": map[string]any{"^[ab]": sub()}, "dependentSchemas": map[string]any{"a": sub()}}
 }
@@ -165,13 +170,18 @@ func DrawSchema(t *rapid.T) string {
 func Schemas() []string {
 	return []string{
 		`true`,
-		`{"type":"object","required":["to","amount"],"properties":{"to":{"type":"string","format":"email"},"amount":{"type":"number","maximum":100,"multipleOf":0.01}},"additionalProperties":false}`,
+		`{"type":"object","required":["to","amount"],"properties":{"to":{"type":"string","format":"email"},` +
+			`"amount":{"type":"number","maximum":100,"multipleOf":0.01}},"additionalProperties":false}`,
 		`{"type":"array","uniqueItems":true,"contains":{"type":"null"},"prefixItems":[{"enum":["a",1]}],"items":{"$ref":"#"}}`,
 		`{"anyOf":[{"type":"string","pattern":"^a+$","minLength":2},{"type":["integer","null"]}],"not":{"const":5}}`,
-		`{"$schema":"http://json-schema.org/draft-07/schema#","dependencies":{"a":["b"]},"if":{"required":["a"]},"then":{"minProperties":2},"propertyNames":{"maxLength":3}}`,
-		`{"$schema":"https://json-schema.org/draft/2019-09/schema","$recursiveAnchor":true,"properties":{"x":{"$recursiveRef":"#"}},"unevaluatedProperties":false}`,
-		`{"$dynamicAnchor":"n","properties":{"next":{"$dynamicRef":"#n"}},"patternProperties":{"^x-":{"oneOf":[{"type":"string"},{"maxLength":3}]}},"unevaluatedProperties":{"type":"boolean"}}`,
-		`{"$ref":"#/$defs/a","$defs":{"a":{"allOf":[{"$ref":"item"},{"format":"date-time"}]},"b":{"$id":"item","$anchor":"c","maxLength":40}}}`,
+		`{"$schema":"http://json-schema.org/draft-07/schema#","dependencies":{"a":["b"]},` +
+			`"if":{"required":["a"]},"then":{"minProperties":2},"propertyNames":{"maxLength":3}}`,
+		`{"$schema":"https://json-schema.org/draft/2019-09/schema","$recursiveAnchor":true,` +
+			`"properties":{"x":{"$recursiveRef":"#"}},"unevaluatedProperties":false}`,
+		`{"$dynamicAnchor":"n","properties":{"next":{"$dynamicRef":"#n"}},` +
+			`"patternProperties":{"^x-":{"oneOf":[{"type":"string"},{"maxLength":3}]}},"unevaluatedProperties":{"type":"boolean"}}`,
+		`{"$ref":"#/$defs/a","$defs":{"a":{"allOf":[{"$ref":"item"},{"format":"date-time"}]},` +
+			`"b":{"$id":"item","$anchor":"c","maxLength":40}}}`,
 		`{"$ref":"https://json-schema.org/draft/2020-12/schema"}`,
 	}
 }
