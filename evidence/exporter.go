@@ -128,10 +128,10 @@ func (s ExporterStats) LogValue() slog.Value {
 		attrs = append(attrs, slog.Bool("unauthorized", true))
 	}
 	if s.Err != nil {
-		attrs = append(attrs, slog.Any("error", sinkClasses(s.Err)))
+		attrs = append(attrs, slog.Any("error", classes(s.Err)))
 	}
 	if s.CursorErr != nil {
-		attrs = append(attrs, slog.Any("cursor_error", sinkClasses(s.CursorErr)))
+		attrs = append(attrs, slog.Any("cursor_error", classes(s.CursorErr)))
 	}
 	return slog.GroupValue(attrs...)
 }

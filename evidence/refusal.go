@@ -10,16 +10,6 @@ import (
 // many nothing more is shipped.
 const maxRefusals = 16
 
-// sinkClasses returns the classes of what a sink returned, each as long as a
-// record takes a name: a sink names its own types.
-func sinkClasses(err error) []string {
-	all := classes(err)
-	for i, c := range all {
-		all[i] = cleanName(c)
-	}
-	return all
-}
-
 // refuse notes that records were parked, for a record to say so. It leaves the
 // refusal alone that is being recorded.
 func (c *shipCursor) refuse(r *refusal, telling *record.Refusal) {

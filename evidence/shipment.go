@@ -65,7 +65,7 @@ func (b *shipment) refuse(n int, err error) {
 	if n == 0 {
 		return
 	}
-	b.refusals = append(b.refusals, refusal{b.envelopes[b.done : b.done+n], sinkClasses(err)})
+	b.refusals = append(b.refusals, refusal{b.envelopes[b.done : b.done+n], classes(err)})
 	b.refused += n
 	b.done += n
 }

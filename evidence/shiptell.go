@@ -115,7 +115,7 @@ func (x *shipper) untold() (records uint64) {
 // breaker hears of the breaker's changes.
 func (x *shipper) breaker(n delivery.Notice) {
 	x.mu.Lock()
-	b := record.Breaker{Exporter: x.Name, State: string(n.State), Changes: uint64(n.Changes), Error: sinkClasses(n.Err)}
+	b := record.Breaker{Exporter: x.Name, State: string(n.State), Changes: uint64(n.Changes), Error: classes(n.Err)}
 	if x.notice != nil {
 		b.Changes += x.notice.Changes
 	}

@@ -31,7 +31,7 @@ func (v vars) String() string {
 		Exporters []exporterVars `json:"exporters,omitempty"`
 	}{Stats: s, Error: classes(v.recorder.Err())}
 	for _, x := range s.Exporters {
-		out.Exporters = append(out.Exporters, exporterVars{x, sinkClasses(x.Err), sinkClasses(x.CursorErr)})
+		out.Exporters = append(out.Exporters, exporterVars{x, classes(x.Err), classes(x.CursorErr)})
 	}
 	b, err := json.Marshal(out)
 	if err != nil {
