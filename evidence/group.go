@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// maxGroup bounds the records of one write and sync, groupMemory their
-	// bytes.
-	maxGroup    = 256
+	// maxGroup bounds the records of one write and sync, of which the last one is
+	// always signed, and groupMemory their bytes.
+	maxGroup    = record.MaxUnsigned + 1
 	groupMemory = 1 << 20
 
 	// groupCount is how many there are: one is being encoded, one signed, one

@@ -59,7 +59,7 @@ func (j *judgement) take(f *frame) error {
 	switch {
 	case f.signed:
 		j.sure, j.covered = j.next, len(j.fresh)
-	case len(j.fresh)-j.covered > maxUnsigned:
+	case len(j.fresh)-j.covered > record.MaxUnsigned:
 		return &RefusedError{record.DamageUnsigned, "no signature covers it nor the records before it"}
 	}
 	return nil

@@ -91,7 +91,7 @@ func (a *rereading) cover(f *frame) error {
 	w.env = nil
 	a.waiting = append(a.waiting, w)
 	if !f.signed {
-		if len(a.waiting) > maxUnsigned {
+		if len(a.waiting) > record.MaxUnsigned {
 			return record.Errorf(record.DamageUnsigned, "no signature covers it nor the records before it")
 		}
 		return nil

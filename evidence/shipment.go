@@ -127,7 +127,7 @@ func (l *ledgerReader) segment(b *shipment, at, end place) error {
 	fr := &frameReader{r: l.reader, off: at.offset}
 	b.segment, b.begin = at.segment, at.offset
 	// Where only checkpoints are signed, a batch goes on to the record that covers it.
-	for signed := true; len(b.ends) < batchRecords && len(b.data) < batchBytes || !signed && len(b.ends) < batchRecords+maxUnsigned; {
+	for signed := true; len(b.ends) < batchRecords && len(b.data) < batchBytes || !signed && len(b.ends) < batchRecords+record.MaxUnsigned; {
 		env, _, err := fr.next()
 		if errors.Is(err, io.EOF) || err != nil && len(b.ends) > 0 {
 			break // what comes before the damage goes

@@ -6,10 +6,6 @@ import (
 	"example.com/safeconduct/evidence/record"
 )
 
-// maxUnsigned is how many records without a signature may follow one another:
-// one less than a group has at most, which ends with one.
-const maxUnsigned = maxGroup - 1
-
 // A waiting is what stands in a ledger after the last record that is known to be
 // signed, or covered by one that is.
 type waiting struct {
@@ -36,8 +32,8 @@ func (w *waiting) before() record.Hash {
 func (c *checker) wait(f *frame) error {
 	w := waiting{frame: *f, index: c.index, torn: c.loose}
 	w.env, c.loose = nil, 0
-	if len(c.window) == maxUnsigned {
-		c.found(f.record, record.DamageUnsigned, "no signature covers it nor the %d before it", maxUnsigned)
+	if len(c.window) == record.MaxUnsigned {
+		c.found(f.record, record.DamageUnsigned, "no signature covers it nor the %d before it", record.MaxUnsigned)
 		for i := range c.window {
 			c.doubt += c.window[i].torn + 1
 		}

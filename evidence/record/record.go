@@ -17,6 +17,7 @@ const (
 	PayloadType   = "application/vnd.in-toto+json"    // DSSE envelopes of in-toto
 	MaxPayload    = 32 << 10                          // bytes of a record's payload
 	MaxEnvelope   = 65_535                            // bytes of a signed record, as in C2SP entry bundles
+	MaxUnsigned   = 255                               // records without a signature that may follow one another
 )
 
 // Version is the version of the schema, as in Record.Version.
