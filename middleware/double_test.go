@@ -3,7 +3,9 @@ package middleware_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"example.com/safeconduct/middleware"
@@ -59,3 +61,83 @@ func wantPanic(t *testing.T, part string, f func()) {
 	}()
 	f()
 }
+
+// client streams the chunks out of one buffer, as a client may, and answers with
+// their text. It goes on whatever the Stream says if it is deaf.
+type client struct {
+	chunks []middleware.Chunk
+	deaf   bool
+	err    error // at the end
+}
+
+func (c client) do(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+	var whole []byte
+	buf := []byte{}
+	for _, chunk := range c.chunks {
+		whole = append(whole, chunk.Text...)
+		buf = buf[:0]
+		for _, part := range []*[]byte{&chunk.Text, &chunk.Reasoning, &chunk.ToolCall} {
+			if *part != nil {
+				n := len(buf)
+				buf = append(buf, *part...)
+				*part = buf[n:]
+			}
+		}
+		err := call.Stream(ctx, chunk)
+		clear(buf)
+		if err != nil && !c.deaf {
+			return middleware.Result{}, fmt.Errorf("client: %w", err)
+		}
+	}
+	return middleware.Result{Output: string(whole), Usage: &middleware.Usage{OutputTokens: 3}}, c.err
+}
+
+// sink is a caller's Stream that keeps what it gets.
+type sink struct {
+	mu     sync.Mutex
+	chunks []middleware.Chunk
+	err    error // what it answers
+}
+
+func (s *sink) take(_ context.Context, chunk middleware.Chunk) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.chunks = append(s.chunks, middleware.Chunk{Text: clone(chunk.Text), Reasoning: clone(chunk.Reasoning), ToolCall: clone(chunk.ToolCall), Repeats: chunk.Repeats})
+	return s.err
+}
+
+func clone(b []byte) []byte {
+	if b == nil {
+		return nil
+	}
+	return append([]byte{}, b...)
+}
+
+func (s *sink) texts() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var texts []string
+	for _, c := range s.chunks {
+		texts = append(texts, string(c.Text))
+	}
+	return strings.Join(texts, "|")
+}
+
+// text makes chunks of "a|b|c".
+func text(s string) (chunks []middleware.Chunk) {
+	for _, t := range strings.Split(s, "|") {
+		chunks = append(chunks, middleware.Chunk{Text: []byte(t)})
+	}
+	return chunks
+}
+
+func streamed(to *sink) middleware.Call {
+	call := tool("")
+	call.Stream = to.take
+	return call
+}
+
+// refuses is a gate that judges results and lets none out.
+var refuses = middleware.After("refuses", func(context.Context, middleware.Call, middleware.Result) error {
+	return middleware.Deny(middleware.CodeBadOutput, "not that")
+})

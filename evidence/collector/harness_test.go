@@ -5,11 +5,6 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/ed25519"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -25,14 +20,10 @@ import (
 	"testing"
 	"time"
 
-	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/collector"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/evidence/trust"
-	"example.com/safeconduct/middleware"
 	"go.uber.org/goleak"
-	"golang.org/x/mod/sumdb/note"
-	"golang.org/x/mod/sumdb/tlog"
 )
 
 // After all tests, each answer that the document says there can be was given.
@@ -276,174 +267,6 @@ func (s *site) ledger(origin string) string {
 	return found[0]
 }
 
-// An agent writes a ledger.
-type agent struct {
-	t   testing.TB
-	dir string
-	r   *evidence.Recorder
-	run middleware.Handler
-}
-
-func newAgent(t testing.TB, dir string, cfg evidence.Config) *agent {
-	t.Helper()
-	r, err := evidence.Open(dir, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	deny := middleware.On(middleware.KindTool, middleware.Before("tools", func(_ context.Context, call middleware.Call) error {
-		if call.Name == "shell" {
-			return middleware.Deny(middleware.CodeToolNotAllowed, "shell is not on the list")
-		}
-		return nil
-	}))
-	tool := middleware.Wrap(func(context.Context, middleware.Call) (middleware.Result, error) {
-		return middleware.Result{Output: "437"}, nil
-	}, r.Intercept, middleware.Tell, deny)
-	chain := middleware.Wrap(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-		for _, name := range []string{"calculator", "shell"} {
-			if _, err := tool(ctx, middleware.Call{Kind: middleware.KindTool, Name: name, Input: "19*23"}); err != nil {
-				return middleware.Result{}, err
-			}
-		}
-		return middleware.Result{Output: map[string]any{"output": "437"}}, nil
-	}, r.Intercept)
-	return &agent{t: t, dir: dir, r: r, run: chain}
-}
-
-// runs makes runs of eight records each.
-func (a *agent) runs(n int) {
-	a.t.Helper()
-	for range n {
-		if _, err := a.run(context.Background(), middleware.Call{Kind: middleware.KindChain, Name: "agent", Input: map[string]any{"input": "?"}}); err != nil {
-			a.t.Error(err)
-		}
-	}
-}
-
-// interrupted begins a run that the Recorder is closed before the end of.
-func (a *agent) interrupted() {
-	a.t.Helper()
-	chain := middleware.Wrap(func(context.Context, middleware.Call) (middleware.Result, error) {
-		a.close()
-		return middleware.Result{Output: map[string]any{}}, nil
-	}, a.r.Intercept)
-	if _, err := chain(context.Background(), middleware.Call{Kind: middleware.KindChain, Name: "agent", Input: map[string]any{}}); err != nil {
-		a.t.Error(err)
-	}
-}
-
-func (a *agent) close() {
-	a.t.Helper()
-	if err := a.r.Close(context.Background()); err != nil {
-		a.t.Error(err)
-	}
-}
-
-// written returns the records of a ledger with so many runs.
-func written(t testing.TB, origin string, key ed25519.PrivateKey, runs int) [][]byte {
-	t.Helper()
-	a := newAgent(t, filepath.Join(t.TempDir(), "ledger"), evidence.Config{Ledger: origin, Key: key, ReadOnly: []string{"calculator", "shell"}})
-	a.runs(runs)
-	a.close()
-	return envelopes(t, a.dir)
-}
-
-func envelopes(t testing.TB, dir string) (envs [][]byte) {
-	t.Helper()
-	for e, err := range evidence.Read(dir) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		envs = append(envs, e.Envelope)
-	}
-	return envs
-}
-
-func wantSame(t testing.TB, dir string, want [][]byte) {
-	t.Helper()
-	got := envelopes(t, dir)
-	if len(got) != len(want) {
-		t.Errorf("%s: got %d records, want %d", dir, len(got), len(want))
-		return
-	}
-	for i := range got {
-		if !bytes.Equal(got[i], want[i]) {
-			t.Fatalf("%s: record %d differs", dir, i)
-		}
-	}
-}
-
-func wantIntact(t testing.TB, dir string, key ed25519.PrivateKey) *evidence.Report {
-	t.Helper()
-	report, err := evidence.Verify(dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(key)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !report.Intact() {
-		t.Fatalf("%s: %v", dir, report.First)
-	}
-	return report
-}
-
-// payload returns the payload of an envelope.
-func payload(t testing.TB, env []byte) []byte {
-	t.Helper()
-	var e struct{ Payload []byte }
-	if err := json.Unmarshal(env, &e); err != nil {
-		t.Fatal(err)
-	}
-	return e.Payload
-}
-
-// seal signs a payload.
-func seal(payload []byte, key ed25519.PrivateKey) []byte {
-	pae := append(fmt.Appendf(nil, "DSSEv1 %d %s %d ", len(record.PayloadType), record.PayloadType, len(payload)), payload...)
-	return fmt.Appendf(nil, `{"payload":"%s","payloadType":"%s","signatures":[{"keyid":"%s","sig":"%s"}]}`,
-		base64.StdEncoding.EncodeToString(payload), record.PayloadType, record.KeyID(public(key)),
-		base64.StdEncoding.EncodeToString(ed25519.Sign(key, pae)))
-}
-
-// reforge returns the records of one writer as if its session key had been another,
-// which the test has.
-func reforge(t testing.TB, envs [][]byte, root, session ed25519.PrivateKey) (forged [][]byte) {
-	t.Helper()
-	first, err := record.Parse(envs[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKIXPublicKey(public(session))
-	if err != nil {
-		t.Fatal(err)
-	}
-	replace := []string{
-		first.Session.Key, record.KeyID(public(session)),
-		base64.StdEncoding.EncodeToString(first.Session.Public), base64.StdEncoding.EncodeToString(der),
-	}
-	for i, env := range envs {
-		old := payload(t, env)
-		now := []byte(strings.NewReplacer(replace...).Replace(string(old)))
-		key := session
-		if i == 0 {
-			key = root
-		}
-		forged = append(forged, seal(now, key))
-		before, after := sha256.Sum256(old), sha256.Sum256(now)
-		replace = append(replace, hex.EncodeToString(before[:]), hex.EncodeToString(after[:]))
-	}
-	return forged
-}
-
-// another returns another record with the same writer and number.
-func another(t testing.TB, env []byte, session ed25519.PrivateKey) []byte {
-	t.Helper()
-	r, err := record.Parse(env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	other := r.ID[:len(r.ID)-4] + "ffff"
-	return seal(bytes.Replace(payload(t, env), []byte(r.ID), []byte(other), 1), session)
-}
-
 // eventually waits until something is so: for what happens on other goroutines of
 // real connections.
 func eventually(t testing.TB, what string, so func() bool) {
@@ -460,47 +283,3 @@ func eventually(t testing.TB, what string, so func() bool) {
 		}
 	}
 }
-
-// checkpoint returns the signed head of a tree of so many records.
-func checkpoint(t testing.TB, envs [][]byte, session ed25519.PrivateKey) []byte {
-	t.Helper()
-	hashes := make([]tlog.Hash, 0, 2*len(envs))
-	read := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
-		var found []tlog.Hash
-		for _, i := range indexes {
-			found = append(found, hashes[i])
-		}
-		return found, nil
-	})
-	for i, env := range envs {
-		more, err := tlog.StoredHashes(int64(i), env, read)
-		if err != nil {
-			t.Fatal(err)
-		}
-		hashes = append(hashes, more...)
-	}
-	root, err := tlog.TreeHash(int64(len(envs)), read)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signed, err := note.Sign(
-		&note.Note{Text: fmt.Sprintf("prod\n%d\n%s\n", len(envs), base64.StdEncoding.EncodeToString(root[:]))},
-		noteSigner{session},
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signed
-}
-
-// A noteSigner signs notes as a session of the ledger "prod" does.
-type noteSigner struct{ key ed25519.PrivateKey }
-
-func (noteSigner) Name() string { return "prod" }
-
-func (s noteSigner) KeyHash() uint32 {
-	sum := sha256.Sum256(append([]byte("prod\n\x01"), public(s.key)...))
-	return binary.BigEndian.Uint32(sum[:])
-}
-
-func (s noteSigner) Sign(msg []byte) ([]byte, error) { return ed25519.Sign(s.key, msg), nil }

@@ -2,126 +2,24 @@ package httpsink_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/ed25519"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"example.com/safeconduct/evidence"
-	"example.com/safeconduct/evidence/collector"
 	"example.com/safeconduct/evidence/evidencetest"
 	"example.com/safeconduct/evidence/httpsink"
-	"example.com/safeconduct/evidence/trust"
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-const token = "what.only-the_agent~has/4711+x="
-
-// bear is a Token.
-func bear(token string) func() string { return func() string { return token } }
-
-func newSink(t testing.TB, cfg httpsink.Config) *httpsink.Sink {
-	t.Helper()
-	s, err := httpsink.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close(t.Context()) }) // what it says is a test's to look at
-	return s
-}
-
-// A store is a receiver of lines of JSON that is no collector: it keeps the lines
-// that it does not have.
-type store struct {
-	mu    sync.Mutex
-	lines [][]byte
-	left  int // that it takes; negative: all
-}
-
-func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Authorization") != "Bearer "+token || r.Header.Get("X-Team") != "blue" || r.Header.Get("Content-Type") != "application/x-ndjson" {
-		http.Error(w, "no", http.StatusUnauthorized)
-		return
-	}
-	body := io.Reader(r.Body)
-	if r.Header.Get("Content-Encoding") == "gzip" {
-		unpacked, err := gzip.NewReader(r.Body)
-		if err != nil {
-			http.Error(w, "no", http.StatusBadRequest)
-			return
-		}
-		body = unpacked
-	}
-	data, err := io.ReadAll(body)
-	if err != nil {
-		http.Error(w, "no", http.StatusBadRequest)
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for line := range bytes.Lines(data) {
-		line = bytes.TrimSuffix(line, []byte("\n"))
-		if s.has(line) {
-			continue
-		}
-		if s.left == 0 {
-			http.Error(w, "full", http.StatusServiceUnavailable)
-			return
-		}
-		s.left--
-		s.lines = append(s.lines, line)
-	}
-	w.WriteHeader(http.StatusAccepted)
-}
-
-func (s *store) has(line []byte) bool {
-	for _, l := range s.lines {
-		if bytes.Equal(l, line) {
-			return true
-		}
-	}
-	return false
-}
-
-// hangs is a handler that can be made to hang.
-type hangs struct {
-	next http.Handler
-	now  atomic.Pointer[chan struct{}]
-}
-
-func (h *hangs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if wait := h.now.Load(); wait != nil {
-		_, _ = io.Copy(io.Discard, r.Body) // the end of the connection is seen behind it
-		select {
-		case <-*wait:
-		case <-r.Context().Done():
-			return
-		}
-	}
-	h.next.ServeHTTP(w, r)
-}
-
-func (h *hangs) hang() (release func()) {
-	wait := make(chan struct{})
-	h.now.Store(&wait)
-	return func() { h.now.Store(nil); close(wait) }
-}
 
 func TestSinkOfAnyReceiver(t *testing.T) {
 	for name, plain := range map[string]bool{"compressed": false, "plain": true} {
@@ -149,57 +47,6 @@ func TestSinkOfAnyReceiver(t *testing.T) {
 			})
 		})
 	}
-}
-
-// A collection is a collector behind a server with faults.
-type collection struct {
-	dir    string
-	c      *collector.Collector
-	hangs  hangs
-	server *evidencetest.Server
-}
-
-func newCollection(t testing.TB, ledger string, root ed25519.PublicKey) *collection {
-	t.Helper()
-	c := &collection{dir: filepath.Join(t.TempDir(), "collected")}
-	var err error
-	c.c, err = collector.New(c.dir, collector.Config{
-		Policy:  &trust.Policy{Ledgers: []trust.Ledger{{Origin: ledger, Roots: []trust.Root{{Key: root}}}}},
-		Clients: []collector.Client{{Name: "agent", Key: collector.HashKey(token), Write: []string{ledger}, Read: []string{ledger}}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.c.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	c.hangs.next = c.c
-	c.server = evidencetest.NewServer(t, &c.hangs)
-	return c
-}
-
-func (c *collection) config() httpsink.Config {
-	return httpsink.Config{URL: c.server.URL + "/v1/records", CheckpointURL: c.server.URL + "/v1/checkpoints/{ledger}", Token: bear(token)}
-}
-
-// stored returns what the collector has.
-func (c *collection) stored(t testing.TB) (envs [][]byte) {
-	t.Helper()
-	dirs, err := filepath.Glob(filepath.Join(c.dir, "ledgers", "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, dir := range dirs {
-		for e, err := range evidence.Read(dir) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			envs = append(envs, e.Envelope)
-		}
-	}
-	return envs
 }
 
 func TestSinkOfACollector(t *testing.T) {
@@ -374,92 +221,6 @@ func TestOverTLS(t *testing.T) {
 	}
 	if err := sink.Close(t.Context()); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestNewRefuses(t *testing.T) {
-	for name, tt := range map[string]struct {
-		cfg  httpsink.Config
-		want string
-	}{
-		"no URL":                 {httpsink.Config{}, "Config.URL: is not an http or https URL"},
-		"not a URL":              {httpsink.Config{URL: "http://[::secret"}, "Config.URL: is not a URL"},
-		"another scheme":         {httpsink.Config{URL: "file:///etc/passwd"}, "Config.URL: is not an http or https URL"},
-		"no host":                {httpsink.Config{URL: "https:///v1/records"}, "Config.URL: is not an http or https URL"},
-		"a user":                 {httpsink.Config{URL: "https://me:secret@collector/v1/records"}, "Config.URL: holds a user"},
-		"a token in the clear":   {httpsink.Config{URL: "http://collector/v1/records", Token: bear("secret")}, "Config.URL: is http, over which others can read the token"},
-		"a checkpoint URL":       {httpsink.Config{URL: "https://collector", CheckpointURL: "v1/{ledger}"}, "Config.CheckpointURL: is not an http or https URL"},
-		"a token that breaks":    {httpsink.Config{URL: "https://collector", Token: bear("secret\r\nX: y")}, "Config.Token holds what a bearer token cannot"},
-		"a token and another":    {httpsink.Config{URL: "https://collector", Token: bear("secret"), Header: func() http.Header { return http.Header{"Authorization": {"secret"}} }}, "Config.Header has Authorization"},
-		"the same, spelled so":   {httpsink.Config{URL: "https://collector", Header: func() http.Header { return http.Header{"content-type": {"secret"}} }}, "Config.Header has Content-Type"},
-		"a header that is ours":  {httpsink.Config{URL: "https://collector", Header: func() http.Header { return http.Header{"Content-Type": {"secret"}} }}, "Config.Header has Content-Type"},
-		"the encoding of others": {httpsink.Config{URL: "https://collector", Header: func() http.Header { return http.Header{"Content-Encoding": {"secret"}} }}, "Config.Header has Content-Encoding"},
-	} {
-		_, err := httpsink.New(tt.cfg)
-		if err == nil || !strings.HasPrefix(err.Error(), "httpsink: "+tt.want) || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%s: got %v, want %q", name, err, tt.want)
-		}
-	}
-	for _, url := range []string{"http://127.0.0.1:1/", "http://[::1]:1/", "http://localhost/", "https://collector/"} {
-		if s, err := httpsink.New(httpsink.Config{URL: url, Token: bear("secret")}); err != nil {
-			t.Errorf("%s: got %v", url, err)
-		} else if err := s.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-// TestTheTokenIsNotShown looks for what is secret in all that can be printed or
-// logged.
-func TestTheTokenIsNotShown(t *testing.T) {
-	cfg := httpsink.Config{
-		URL: "https://collector.example.com/v1/records?key=hidden-in-the-query", Token: bear(token),
-		Header: func() http.Header { return http.Header{"X-Key": {"hidden-in-a-header"}} },
-	}
-	sink := newSink(t, cfg)
-	var said bytes.Buffer
-	text, lines := slog.New(slog.NewTextHandler(&said, nil)), slog.New(slog.NewJSONHandler(&said, nil))
-	for _, v := range []any{cfg, &cfg, sink, struct{ C httpsink.Config }{cfg}, struct{ c httpsink.Config }{cfg}, &struct{ c *httpsink.Config }{&cfg}, struct{ s *httpsink.Sink }{sink}} {
-		_, _ = fmt.Fprintf(&said, "%v %+v %#v %s %q\n", v, v, v, v, v)
-		text.Info("x", "v", v)
-		lines.Info("x", "v", v)
-	}
-	for _, secret := range []string{token, "hidden-in-a-header"} {
-		if strings.Contains(said.String(), secret) {
-			t.Errorf("%s is shown by\n%s", secret, said.String())
-		}
-	}
-	if got, want := cfg.String(), "httpsink.Config for https://collector.example.com"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	if got, want := (httpsink.Config{URL: "%zz"}).String(), "httpsink.Config for no URL"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	if got, want := sink.String(), "httpsink.Sink to https://collector.example.com"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-// A token that changed is used without a restart, and one that cannot be sent is
-// waited for as one that is wrong.
-func TestATokenThatChanges(t *testing.T) {
-	records, root := evidencetest.Records(t, 5)
-	c := newCollection(t, "evidencetest", root)
-	current := "wrong"
-	cfg := c.config()
-	cfg.Token = func() string { return current }
-	sink := newSink(t, cfg)
-	for _, wrong := range []string{"wrong", "", "a\nb"} {
-		current = wrong
-		err := sink.Send(t.Context(), records)
-		var e *evidence.SinkError
-		if !errors.As(err, &e) || !e.Unauthorized() || e.Permanent() {
-			t.Errorf("%q: got %v, want it to be about the token", wrong, err)
-		}
-	}
-	current = token
-	if err := sink.Send(t.Context(), records); err != nil {
-		t.Errorf("got %v with the right one", err)
 	}
 }
 
