@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"bytes"
-	"crypto"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -34,14 +33,11 @@ func cursorPath(dir, exporter string) string {
 	return filepath.Join(dir, cursorsName, exporter+cursorSuffix)
 }
 
-// cursorKey returns the key that cursors of a ledger are authenticated with. A
-// device can make it as well as a key in memory, and nobody without either.
-func cursorKey(root crypto.Signer, ledger string) ([]byte, error) {
-	pub, err := rootOf(root)
-	if err != nil {
-		return nil, err
-	}
-	sig, err := signWith(root, pub, []byte(cursorFamily+"2 key for "+ledger))
+// deriveCursorKey returns the key that cursors of a ledger are authenticated with,
+// from what sign returns, the signature of a root key. A device can make it as well
+// as a key in memory, and nobody without either.
+func deriveCursorKey(ledger string, sign func(message []byte) ([]byte, error)) ([]byte, error) {
+	sig, err := sign([]byte(cursorFamily + "2 key for " + ledger))
 	if err != nil {
 		return nil, err
 	}

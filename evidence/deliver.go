@@ -47,7 +47,7 @@ func (x *shipper) activation(b *shipment) error {
 			if n == 0 {
 				n = len(rest)
 			}
-			b.refuse(n, err)
+			b.refuse(n, x.Classes(err))
 			a = x.line.Begin()
 			continue
 		}

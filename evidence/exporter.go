@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"cmp"
+	"crypto"
 	"fmt"
 	"log/slog"
 	"time"
@@ -64,9 +65,6 @@ type Exporter struct {
 	OpenFor time.Duration
 }
 
-// exporterNames says which names exporters can have.
-const exporterNames = "lower-case letters, digits, - and _, and at most 64 of them"
-
 // complete returns e with its documented defaults. It panics where e makes no
 // sense.
 func (e Exporter) complete() Exporter {
@@ -85,6 +83,32 @@ func (e Exporter) complete() Exporter {
 		e.Concurrency = 1
 	}
 	return e
+}
+
+// cursorKey returns the key of the exporters' cursors under a root key.
+func cursorKey(root crypto.Signer, ledger string) ([]byte, error) {
+	pub, err := rootOf(root)
+	if err != nil {
+		return nil, err
+	}
+	return deriveCursorKey(ledger, func(message []byte) ([]byte, error) { return signWith(root, pub, message) })
+}
+
+// Resend has an exporter of the ledger in the directory dir send all records again,
+// from the first one on, those included that its sink refused for good: sinks know
+// by [record.Record.ID] what they have. It leaves a file beside the exporter's cursor, which
+// is taken up within a minute, once what is under way has come to its end, or when
+// the ledger is opened again. So it may be called while the ledger is written, from
+// any process, and needs no key.
+//
+// A sink that misses records says so by itself, and needs no Resend: see [Sink]. The
+// error wraps [ErrNotLedger], or fs.ErrNotExist where no exporter of that name has
+// shipped anything.
+func Resend(dir, exporter string) error {
+	if err := resend(dir, exporter); err != nil {
+		return fmt.Errorf("evidence: resend: %w", err)
+	}
+	return nil
 }
 
 // ExporterStats are the counts of an [Exporter]. Shipped, Parked and Lag are of

@@ -9,11 +9,10 @@ import (
 // a slog.Logger, and with one that panics.
 type logger struct{ to *slog.Logger }
 
-func (l logger) error(msg string, args ...any) { l.say(slog.LevelError, msg, args) }
-func (l logger) warn(msg string, args ...any)  { l.say(slog.LevelWarn, msg, args) }
-func (l logger) info(msg string, args ...any)  { l.say(slog.LevelInfo, msg, args) }
+func (l logger) warn(msg string, args ...any) { l.say(slog.LevelWarn, msg, args...) }
+func (l logger) info(msg string, args ...any) { l.say(slog.LevelInfo, msg, args...) }
 
-func (l logger) say(level slog.Level, msg string, args []any) {
+func (l logger) say(level slog.Level, msg string, args ...any) {
 	if l.to == nil {
 		return
 	}

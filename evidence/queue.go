@@ -194,6 +194,15 @@ func (q *queue) put(wait bool, a, b *event) (done chan error, err error) {
 	return q.insert(wait, a, b)
 }
 
+// tell puts a record of what somebody else than a caller has to say, unless the
+// queue is closed.
+func (q *queue) tell(kind record.Kind, body any, wait bool) (<-chan error, error) {
+	if q.isClosed() {
+		return nil, ErrClosed // and nothing is lost by it
+	}
+	return q.put(wait, &event{kind: kind, body: body}, nil)
+}
+
 // insert needs q.mu.
 func (q *queue) insert(wait bool, a, b *event) (done chan error, err error) {
 	n, kept, last := 1, a.kept, a

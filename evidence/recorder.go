@@ -192,7 +192,11 @@ func (r *Recorder) assemble(s *store, cfg Config, origin string, found *found) e
 	}
 	for _, e := range cfg.Exporters {
 		e = e.complete()
-		x, err := newShipper(e, s, r.queue, log, origin, key, found.records)
+		x, err := newShipper(shipperConfig{
+			Name: e.Name, Sink: e.Sink, Unordered: e.Unordered, Concurrency: e.Concurrency, Attempts: e.Attempts,
+			Timeout: e.Timeout, MinBackoff: e.MinBackoff, MaxBackoff: e.MaxBackoff, OpenFor: e.OpenFor,
+			Dir: s.dir, Ledger: origin, Disk: s.disk, Record: r.queue.tell, Classes: classes, Log: log.say,
+		}, key, place{s.segment, s.size}, found.records)
 		if err != nil {
 			return fmt.Errorf("exporter %s: %w", e.Name, err)
 		}

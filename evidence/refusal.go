@@ -18,19 +18,19 @@ func (c *shipCursor) refuse(r *refusal, telling *record.Refusal) {
 		if err != nil || rec.Kind.AboutDelivery() {
 			continue
 		}
-		extend(c.refusalOf(r.err, telling), rec)
+		extend(c.refusalOf(r.classes, telling), rec)
 	}
 }
 
-// refusalOf returns the refusal, with room for another range, that such an error
-// belongs to.
-func (c *shipCursor) refusalOf(err []string, telling *record.Refusal) *record.Refusal {
+// refusalOf returns the refusal, with room for another range, that an error of such
+// classes belongs to.
+func (c *shipCursor) refusalOf(classes []string, telling *record.Refusal) *record.Refusal {
 	for _, f := range c.Refused {
-		if f != telling && len(f.Ranges) < record.MaxRanges && slices.Equal(f.Error, err) {
+		if f != telling && len(f.Ranges) < record.MaxRanges && slices.Equal(f.Error, classes) {
 			return f
 		}
 	}
-	f := &record.Refusal{Error: err, Exporter: c.Exporter}
+	f := &record.Refusal{Error: classes, Exporter: c.Exporter}
 	c.Refused = append(c.Refused, f)
 	return f
 }

@@ -31,29 +31,14 @@ func resendPath(dir, exporter string) string {
 	return filepath.Join(dir, cursorsName, exporter+resendSuffix)
 }
 
-// Resend has an exporter of the ledger in the directory dir send all records again,
-// from the first one on, those included that its sink refused for good: sinks know
-// by [record.Record.ID] what they have. It leaves a file beside the exporter's cursor, which
-// is taken up within a minute, once what is under way has come to its end, or when
-// the ledger is opened again. So it may be called while the ledger is written, from
-// any process, and needs no key.
-//
-// A sink that misses records says so by itself, and needs no Resend: see [Sink]. The
-// error wraps [ErrNotLedger], or fs.ErrNotExist where no exporter of that name has
-// shipped anything.
-func Resend(dir, exporter string) error {
-	if err := resend(dir, exporter); err != nil {
-		return fmt.Errorf("evidence: resend: %w", err)
-	}
-	return nil
-}
-
+// resend is Resend.
 func resend(dir, exporter string) error {
 	if _, err := listSegments(dir); err != nil {
 		return fmt.Errorf("ledger %s: %w", dir, err)
 	}
 	if !record.IsExporterName(exporter) {
-		return fmt.Errorf("an exporter cannot be called %q: its name has %s", record.Brief(exporter), exporterNames)
+		return fmt.Errorf("an exporter cannot be called %q: its name has lower-case letters, digits, - and _, and at most 64 of them",
+			record.Brief(exporter))
 	}
 	if _, err := os.Lstat(cursorPath(dir, exporter)); err != nil {
 		return fmt.Errorf("exporter %s: its cursor: %w", exporter, osfile.WithoutPath(err))
@@ -64,12 +49,12 @@ func resend(dir, exporter string) error {
 
 // heed takes up what Resend left.
 func (x *shipper) heed() {
-	path := resendPath(x.dir, x.Name)
+	path := resendPath(x.Dir, x.Name)
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	if err := x.disk.remove(path); err != nil {
-		x.log.warn("an exporter cannot take up what it was asked to send again", "exporter", x.Name, "error", err)
+	if err := x.Disk.remove(path); err != nil {
+		x.warn("an exporter cannot take up what it was asked to send again", "error", err)
 		return // else it would be sent over and over
 	}
 	x.goBack(0)
@@ -97,12 +82,12 @@ func (x *shipper) goBack(records uint64) {
 func (x *shipper) rewind() {
 	c := x.cursor
 	if to := *x.again.to; to < c.records() {
-		earlier, err := c.rewound(x.dir, to)
+		earlier, err := c.rewound(x.Dir, to)
 		if err != nil {
-			x.log.warn("an exporter cannot go back", "exporter", x.Name, "record", to, "error", err)
+			x.warn("an exporter cannot go back", "record", to, "error", err)
 		} else {
 			c, x.dirty = *earlier, true
-			x.log.warn("an exporter sends records again", "exporter", x.Name, "from", to, "of", x.cursor.records())
+			x.warn("an exporter sends records again", "from", to, "of", x.cursor.records())
 		}
 	}
 	x.at, x.read = c.place(), count{c.records(), c.Bytes}

@@ -3,6 +3,7 @@ package evidence
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,17 +25,39 @@ const (
 	closePoll = 50 * time.Millisecond
 )
 
+// A shipperConfig says what is shipped where. Nothing in it may be zero but what
+// package delivery has defaults for, and Unordered.
+type shipperConfig struct {
+	Name      string // of the exporter
+	Sink      func(ctx context.Context, envelopes [][]byte) error
+	Unordered bool
+
+	Concurrency, Attempts                    int
+	Timeout, MinBackoff, MaxBackoff, OpenFor time.Duration
+
+	Dir    string // of the ledger
+	Ledger string // its origin
+	Disk   disk
+
+	// Record has a record written about the shipping. Where wait is set the
+	// channel says when that is durable, or why it is not. It returns at once,
+	// and an error where there is no room for it or nothing is written any more.
+	Record func(kind record.Kind, body any, wait bool) (<-chan error, error)
+
+	// Classes returns what kinds of errors an error is made of, for a record.
+	Classes func(error) []string
+
+	// Log is told what a person should know of, without content.
+	Log func(level slog.Level, msg string, args ...any)
+}
+
 // A shipper is an Exporter at work. One goroutine reads batches off the ledger,
 // has others deliver them, and moves the cursor up to the first that is not dealt
 // with.
 type shipper struct {
-	Exporter
+	shipperConfig
 	reader *ledgerReader
 	line   *delivery.Line
-	queue  *queue // for the records about the shipping
-	log    logger
-	dir    string
-	disk   disk
 	key    atomic.Pointer[[]byte] // of the cursor
 
 	ctx       context.Context // of the calls
@@ -85,49 +108,54 @@ type count struct {
 	bytes   int64
 }
 
-// newShipper returns the shipper of a ledger that has so many records. The
-// Exporter is complete.
-func newShipper(e Exporter, s *store, q *queue, log logger, ledger string, key []byte, records uint64) (*shipper, error) {
+// newShipper returns the shipper of a ledger that is durable up to end and has so
+// many records. The key is that of the cursor.
+func newShipper(cfg shipperConfig, key []byte, end place, records uint64) (*shipper, error) {
 	x := &shipper{
-		Exporter: e, queue: q, log: log, dir: s.dir, disk: s.disk,
-		reader:    newLedgerReader(s.dir),
-		finishing: make(chan struct{}), done: make(chan struct{}), more: make(chan struct{}, 1), news: make(chan struct{}),
-		back: make(chan *shipment, e.Concurrency),
+		shipperConfig: cfg,
+		reader:        newLedgerReader(cfg.Dir),
+		finishing:     make(chan struct{}), done: make(chan struct{}), more: make(chan struct{}, 1), news: make(chan struct{}),
+		end: end, back: make(chan *shipment, cfg.Concurrency),
 	}
 	x.key.Store(&key)
 	x.ctx, x.stop = context.WithCancel(context.Background())
-	x.end = place{s.segment, s.size}
-	bytes, err := bytesBefore(s.dir, x.end)
+	bytes, err := bytesBefore(x.Dir, end)
 	if err != nil {
 		return nil, err
 	}
 	x.total = count{records, bytes}
-	switch c, err := loadCursor(s.dir, e.Name, ledger, key, x.end, records); {
+	switch c, err := loadCursor(x.Dir, x.Name, x.Ledger, key, end, records); {
 	case err != nil:
-		log.warn("an exporter begins anew, as its cursor cannot be used", "exporter", e.Name, "error", err)
+		x.warn("an exporter begins anew, as its cursor cannot be used", "error", err)
 		fallthrough
 	case c == nil:
-		x.cursor = newCursor(e.Name, ledger)
+		x.cursor = newCursor(x.Name, x.Ledger)
 	default:
 		x.cursor = *c
 	}
 	x.at, x.read = x.cursor.place(), count{x.cursor.records(), x.cursor.Bytes}
 	x.line = delivery.New(delivery.Config{
-		Timeout: e.Timeout, MinBackoff: e.MinBackoff, MaxBackoff: e.MaxBackoff, Attempts: e.Attempts,
-		Concurrency: e.Concurrency, OpenFor: e.OpenFor, NotifyEvery: sayEvery, Notify: x.breaker,
+		Timeout: x.Timeout, MinBackoff: x.MinBackoff, MaxBackoff: x.MaxBackoff, Attempts: x.Attempts,
+		Concurrency: x.Concurrency, OpenFor: x.OpenFor, NotifyEvery: sayEvery, Notify: x.breaker,
 	})
 	return x, nil
 }
 
-// publish says that the ledger is durable up to end, with so much more.
-func (x *shipper) publish(end place, more count) {
+// warn logs what a person may have to see to.
+func (x *shipper) warn(msg string, args ...any) {
+	x.Log(slog.LevelWarn, msg, append([]any{"exporter", x.Name}, args...)...)
+}
+
+// extend says that the ledger is durable up to end, which is so much more than
+// before.
+func (x *shipper) extend(end place, records uint64, bytes int64) {
 	x.mu.Lock()
 	if x.first.IsZero() {
 		x.first = time.Now()
 	}
 	x.end = end
-	x.total.records += more.records
-	x.total.bytes += more.bytes
+	x.total.records += records
+	x.total.bytes += bytes
 	x.mu.Unlock()
 	notify(x.more)
 }
@@ -258,7 +286,7 @@ func (x *shipper) dispatch() {
 		}
 		x.mu.Unlock()
 		if err != nil {
-			x.log.warn("an exporter cannot read the ledger", "exporter", x.Name, "error", err)
+			x.warn("an exporter cannot read the ledger", "error", err)
 			x.retryAt = time.Now().Add(x.MaxBackoff)
 			x.spare = append(x.spare, b)
 			return
@@ -358,14 +386,14 @@ func (x *shipper) save() {
 	if !x.dirty {
 		return
 	}
-	err := x.cursor.save(&x.disk, x.dir, *x.key.Load())
+	err := x.cursor.save(&x.Disk, x.Dir, *x.key.Load())
 	x.savedAt, x.savedOf = time.Now(), x.cursor.records()
 	x.dirty = err != nil
 	if err != nil {
 		err = fmt.Errorf("evidence: exporter %s: cursor: %w", x.Name, err)
 	}
 	if err != nil && x.kept == nil {
-		x.log.warn("an exporter's cursor cannot be kept: the sink will get records again after a restart", "exporter", x.Name, "error", err)
+		x.warn("an exporter's cursor cannot be kept: the sink will get records again after a restart", "error", err)
 	}
 	x.mu.Lock()
 	x.kept = err

@@ -36,7 +36,7 @@ type shipment struct {
 // A refusal is records of a shipment that a sink refused.
 type refusal struct {
 	envelopes [][]byte
-	err       []string // classes
+	classes   []string // of the error
 }
 
 func (b *shipment) reset() {
@@ -59,13 +59,14 @@ func (b *shipment) bytes(n int) int64 { return b.at(n).offset - b.begin }
 // take notes that n more records were taken.
 func (b *shipment) take(n int) { b.done += n }
 
-// refuse notes that n more records were refused for good, or all that are left.
-func (b *shipment) refuse(n int, err error) {
+// refuse notes that n more records were refused for good, or all that are left,
+// by an error of some classes.
+func (b *shipment) refuse(n int, classes []string) {
 	n = min(n, b.left())
 	if n == 0 {
 		return
 	}
-	b.refusals = append(b.refusals, refusal{b.envelopes[b.done : b.done+n], classes(err)})
+	b.refusals = append(b.refusals, refusal{b.envelopes[b.done : b.done+n], classes})
 	b.refused += n
 	b.done += n
 }

@@ -115,7 +115,7 @@ func (x *shipper) untold() (records uint64) {
 // breaker hears of the breaker's changes.
 func (x *shipper) breaker(n delivery.Notice) {
 	x.mu.Lock()
-	b := record.Breaker{Exporter: x.Name, State: string(n.State), Changes: uint64(n.Changes), Error: classes(n.Err)}
+	b := record.Breaker{Exporter: x.Name, State: string(n.State), Changes: uint64(n.Changes), Error: x.Classes(n.Err)}
 	if x.notice != nil {
 		b.Changes += x.notice.Changes
 	}
@@ -140,9 +140,9 @@ func (x *shipper) tell() {
 	if done := x.cursor.records(); now.Sub(x.said) >= sayEvery {
 		switch s := x.stats(); {
 		case s.Unauthorized:
-			x.log.error(turnedAway, slog.Any("", s))
+			x.Log(slog.LevelError, turnedAway, slog.Any("", s))
 		case s.Lag > 0 || done != x.saidOf:
-			x.log.info("shipping", slog.Any("", s))
+			x.Log(slog.LevelInfo, "shipping", slog.Any("", s))
 		}
 		x.said, x.saidOf = now, done
 		x.heed()
@@ -157,31 +157,25 @@ func (x *shipper) tellBreaker(b *record.Breaker) {
 	x.mu.Lock()
 	x.notice = nil
 	x.mu.Unlock()
-	if args := []any{"exporter", x.Name, "changes", b.Changes, "error", b.Error}; x.stats().Unauthorized {
-		x.log.error(turnedAway, args...)
-	} else {
-		x.log.warn("an exporter's breaker is "+b.State, args...)
+	level, msg := slog.LevelWarn, "an exporter's breaker is "+b.State
+	if x.stats().Unauthorized {
+		level, msg = slog.LevelError, turnedAway
 	}
-	if !x.queue.isClosed() {
-		// Where there is no room for it the queue declares it lost.
-		_, _ = x.queue.put(false, &event{kind: record.KindBreaker, body: *b}, nil)
-	}
+	x.Log(level, msg, "exporter", x.Name, "changes", b.Changes, "error", b.Error)
+	_, _ = x.Record(record.KindBreaker, *b, false) // where there is no room for it, a gap says so
 }
 
 // tellRefusal begins to record a refusal. It stays in the cursor until that is
 // durable.
 func (x *shipper) tellRefusal(f *record.Refusal) {
 	x.recordAt = time.Now().Add(saveEvery)
-	if x.queue.isClosed() {
-		return // the next Recorder does it
-	}
 	body := *f
 	body.Ranges = slices.Clone(f.Ranges) // f goes on where the record cannot be had at once
-	done, err := x.queue.put(true, &event{kind: record.KindDeliveryFailed, body: body}, nil)
+	done, err := x.Record(record.KindDeliveryFailed, body, true)
 	if err != nil {
-		return
+		return // where nothing is written any more, the next Recorder does it
 	}
-	x.log.warn("a sink refused records for good", "exporter", x.Name, "records", f.Count, "error", f.Error)
+	x.warn("a sink refused records for good", "records", f.Count, "error", f.Error)
 	x.telling, x.recorded = f, done
 }
 

@@ -413,7 +413,7 @@ func (w *writer) commit(frames []byte, m spilled, leaves []tiles.Hash) bool {
 	w.queue.acknowledge(m.seq, nil)
 	w.sealer.add(leaves, m.session, m.ends)
 	for _, x := range w.shippers {
-		x.publish(place{w.store.segment, w.store.size}, count{uint64(m.count), int64(len(frames))})
+		x.extend(place{w.store.segment, w.store.size}, uint64(m.count), int64(len(frames)))
 	}
 	return true
 }
