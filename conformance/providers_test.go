@@ -54,7 +54,8 @@ var providers = []*provider{
 	{name: "huggingface", host: "router.huggingface.co", suffix: "/chat/completions", request: openaiRequest, model: openaiModel, usage: openaiUsage},
 	{name: "anthropic", host: "api.anthropic.com", suffix: "/v1/messages", request: anthropicRequest, model: anthropicModel, usage: anthropicUsage},
 	{name: "googleai", host: "generativelanguage.googleapis.com", suffix: ":generateContent", request: googleRequest, model: googleModel, usage: googleUsage},
-	{name: "googleai", host: "generativelanguage.googleapis.com", suffix: ":streamGenerateContent", request: googleRequest, model: googleModel, usage: googleUsage},
+	{name: "googleai", host: "generativelanguage.googleapis.com", suffix: ":streamGenerateContent", request: googleRequest, model: googleModel,
+		usage: googleUsage},
 	{name: "ollama", host: "localhost:11434", suffix: "/api/chat", request: ollamaRequest, model: ollamaModel, usage: ollamaUsage},
 	// The client of llms/ollama only ever asks /api/chat. It finds no message
 	// in this answer, but the usage.

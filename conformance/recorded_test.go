@@ -271,7 +271,9 @@ func run(t *testing.T, p *provider, r recorded, stream bool, guards ...middlewar
 }
 
 // runThrough is run with another transport around that of the recording.
-func runThrough(t *testing.T, p *provider, r recorded, stream bool, around func(http.RoundTripper) http.RoundTripper, guards ...middleware.Interceptor) outcome {
+func runThrough(
+	t *testing.T, p *provider, r recorded, stream bool, around func(http.RoundTripper) http.RoundTripper, guards ...middleware.Interceptor,
+) outcome {
 	t.Helper()
 	a := &answerer{r: r, path: p.path(r)}
 	req := p.request(t, r)

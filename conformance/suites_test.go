@@ -56,13 +56,18 @@ func after(file, line, text string) edit { return edit{file, line, line + text, 
 
 var edits = []edit{
 	// Call the hooks of testdata/langchaingo.
-	after("chains/chains.go", "\nfunc Call(ctx context.Context, c Chain, inputValues map[string]any, options ...ChainCallOption) (map[string]any, error) { // nolint: lll\n", "\tc = hookChain(c)\n"),
-	after("chains/llm.go", "\nfunc NewLLMChain(llm llms.Model, prompt prompts.FormatPrompter, opts ...ChainCallOption) *LLMChain {\n", "\tllm = hookModel(llm)\n"),
+	after("chains/chains.go",
+		"\nfunc Call(ctx context.Context, c Chain, inputValues map[string]any, options ...ChainCallOption) (map[string]any, error) { // nolint: lll\n", "\tc = hookChain(c)\n"),
+	after("chains/llm.go", "\nfunc NewLLMChain(llm llms.Model, prompt prompts.FormatPrompter, opts ...ChainCallOption) *LLMChain {\n",
+		"\tllm = hookModel(llm)\n"),
 	after("chains/conversation.go", "\nfunc NewConversation(llm llms.Model, memory schema.Memory) LLMChain {\n", "\tllm = hookModel(llm)\n"),
 	after("agents/executor.go", "\nfunc NewExecutor(agent Agent, opts ...Option) *Executor {\n", "\tagent = hookAgent(agent)\n"),
 	after("agents/mrkl.go", "\nfunc NewOneShotAgent(llm llms.Model, tools []tools.Tool, opts ...Option) *OneShotZeroAgent {\n", "\ttools = hookTools(tools)\n"),
-	after("agents/conversational.go", "\nfunc NewConversationalAgent(llm llms.Model, tools []tools.Tool, opts ...Option) *ConversationalAgent {\n", "\ttools = hookTools(tools)\n"),
-	after("agents/openai_functions_agent.go", "\nfunc NewOpenAIFunctionsAgent(llm llms.Model, tools []tools.Tool, opts ...Option) *OpenAIFunctionsAgent {\n", "\tllm, tools = hookModel(llm), hookTools(tools)\n"),
+	after("agents/conversational.go", "\nfunc NewConversationalAgent(llm llms.Model, tools []tools.Tool, opts ...Option) *ConversationalAgent {\n",
+		"\ttools = hookTools(tools)\n"),
+	after("agents/openai_functions_agent.go",
+		"\nfunc NewOpenAIFunctionsAgent(llm llms.Model, tools []tools.Tool, opts ...Option) *OpenAIFunctionsAgent {\n",
+		"\tllm, tools = hookModel(llm), hookTools(tools)\n"),
 
 	// Compare recorded requests by value: five recordings of agents are older
 	// than a change in the order of a request's keys.

@@ -37,7 +37,8 @@ func TestStreamedOrNot(t *testing.T) {
 		code   middleware.Code // of the denial; empty where it is allowed
 	}{
 		{"Ingress", func() middleware.Interceptor { return gates.Ingress(gates.IngressRules{}) }, chain, map[string]any{"text": "done"}, ""},
-		{"Ingress denies", func() middleware.Interceptor { return gates.Ingress(gates.IngressRules{MaxBytes: 3}) }, chain, map[string]any{"text": "done"}, middleware.CodeBadInput},
+		{"Ingress denies", func() middleware.Interceptor { return gates.Ingress(gates.IngressRules{MaxBytes: 3}) }, chain,
+			map[string]any{"text": "done"}, middleware.CodeBadInput},
 		{"Tools", func() middleware.Interceptor { return gates.Tools("shell") }, plan, asks, ""},
 		{"Tools, a final answer", func() middleware.Interceptor { return gates.Tools("shell") }, plan, final, ""},
 		{"Tools, a model", func() middleware.Interceptor { return gates.Tools("shell") }, model, says, ""},

@@ -277,7 +277,8 @@ func TestStoreAgainstReference(t *testing.T) {
 				all, inWindow := held()
 				fits := p.ask == 0 || used+all+p.ask <= limit && usedNow+inWindow+p.ask <= perWindow
 				if (err == nil) != fits {
-					t.Fatalf("got error %v with %d used, %d held, and %d used and %d held in the window; want that %d fits: %v", err, used, all, usedNow, inWindow, p.ask, fits)
+					t.Fatalf("got error %v with %d used, %d held, and %d used and %d held in the window; want that %d fits: %v", err, used, all,
+						usedNow, inWindow, p.ask, fits)
 				}
 				if err != nil {
 					continue

@@ -63,7 +63,8 @@ type script struct {
 func (s *script) calls(ctx context.Context, chain middleware.CallID, depth int) {
 	for s.left > 0 && rapid.IntRange(0, 4).Draw(s.t, "more") > 0 {
 		s.left--
-		switch kind := rapid.SampledFrom([]middleware.Kind{middleware.KindTool, middleware.KindTool, middleware.KindModel, middleware.KindPlan, middleware.KindChain}).Draw(s.t, "kind"); {
+		switch kind := rapid.SampledFrom([]middleware.Kind{middleware.KindTool, middleware.KindTool, middleware.KindModel, middleware.KindPlan,
+			middleware.KindChain}).Draw(s.t, "kind"); {
 		case kind == middleware.KindTool:
 			s.tool(ctx, chain, depth)
 		case kind == middleware.KindModel:

@@ -151,7 +151,8 @@ func TestBudgetNameless(t *testing.T) {
 					if store {
 						o.Store = gates.NewMemory()
 					}
-					gate := gates.BudgetWith(o, gates.Limits{Scope: scope, ToolCalls: 1, ModelCalls: 1, Nameless: nameless}, gates.Limits{ToolCalls: 5, ModelCalls: 5, Tokens: 10_000})
+					gate := gates.BudgetWith(o, gates.Limits{Scope: scope, ToolCalls: 1, ModelCalls: 1, Nameless: nameless},
+						gates.Limits{ToolCalls: 5, ModelCalls: 5, Tokens: 10_000})
 					named, passed := 0, 0
 					for range 3 { // runs
 						as(t, middleware.Identity{}, func(ctx context.Context) {

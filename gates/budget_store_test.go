@@ -168,7 +168,8 @@ func TestBudgetNoRoom(t *testing.T) {
 	}{
 		"the gate's own": {gates.BudgetWithRoom(3, gates.BudgetOptions{}, limits), "there is no room to count for another session"},
 		"a Store":        {gates.BudgetWith(gates.BudgetOptions{Store: memory}, limits), "the store of the budget failed"},
-		"a share":        {gates.BudgetWithRoom(3, gates.BudgetOptions{Store: down, LocalShare: 1}, limits), "there is no room to count while the store of the budget fails"},
+		"a share": {gates.BudgetWithRoom(3, gates.BudgetOptions{Store: down, LocalShare: 1}, limits),
+			"there is no room to count while the store of the budget fails"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for i := range 5 {

@@ -55,17 +55,26 @@ func TestBudgetCutsAStream(t *testing.T) {
 		denied    string
 	}{
 		{"what fits passes", gates.Limits{Tokens: 102, Estimate: 10}, 0, 10, text, nil, "run/tokens", 10, 102, ""},
-		{"as reported in the end", gates.Limits{Tokens: 102, Estimate: 10}, 0, 10, text, &middleware.Usage{InputTokens: 2, OutputTokens: 70, Reported: true}, "run/tokens", 10, 72, ""},
-		{"the limit is reached", gates.Limits{Tokens: 101, Estimate: 10}, 0, 20, text, nil, "run/tokens", 9, 102, "limit tokens of the run: asked 102, left 101 of 101"},
-		{"of output", gates.Limits{OutputTokens: 55, Estimate: 10}, 0, 20, text, nil, "run/output_tokens", 5, 60, "limit output_tokens of the run: asked 60, left 55 of 55"},
+		{"as reported in the end", gates.Limits{Tokens: 102, Estimate: 10}, 0, 10, text,
+			&middleware.Usage{InputTokens: 2, OutputTokens: 70, Reported: true}, "run/tokens", 10, 72, ""},
+		{"the limit is reached", gates.Limits{Tokens: 101, Estimate: 10}, 0, 20, text, nil, "run/tokens", 9, 102,
+			"limit tokens of the run: asked 102, left 101 of 101"},
+		{"of output", gates.Limits{OutputTokens: 55, Estimate: 10}, 0, 20, text, nil, "run/output_tokens", 5, 60,
+			"limit output_tokens of the run: asked 60, left 55 of 55"},
 		{"within what was reserved", gates.Limits{Tokens: 102, Estimate: 100}, 0, 3, text, nil, "run/tokens", 3, 102, ""},
-		{"beyond what was reserved", gates.Limits{Tokens: 102, Estimate: 100}, 0, 11, text, nil, "run/tokens", 10, 112, "limit tokens of the run: asked 112, left 102 of 102"},
-		{"the provider keeps to a bound", gates.Limits{Tokens: 52, Estimate: 10}, 50, 9, text, &middleware.Usage{InputTokens: 2, OutputTokens: 50, Reported: true}, "run/tokens", 9, 52, ""},
-		{"the provider does not", gates.Limits{Tokens: 52, Estimate: 10}, 50, 20, text, nil, "run/tokens", 10, 112, "limit tokens of the run: asked 57, left 52 of 52"},
+		{"beyond what was reserved", gates.Limits{Tokens: 102, Estimate: 100}, 0, 11, text, nil, "run/tokens", 10, 112,
+			"limit tokens of the run: asked 112, left 102 of 102"},
+		{"the provider keeps to a bound", gates.Limits{Tokens: 52, Estimate: 10}, 50, 9, text,
+			&middleware.Usage{InputTokens: 2, OutputTokens: 50, Reported: true}, "run/tokens", 9, 52, ""},
+		{"the provider does not", gates.Limits{Tokens: 52, Estimate: 10}, 50, 20, text, nil, "run/tokens", 10, 112,
+			"limit tokens of the run: asked 57, left 52 of 52"},
 		{"clamped", gates.Limits{Tokens: 52, Estimate: 10, Clamp: true}, 0, 9, text, nil, "run/tokens", 9, 92, ""},
-		{"reasoning counts", gates.Limits{Tokens: 21, Estimate: 10}, 0, 20, middleware.Chunk{Reasoning: text.Text}, nil, "run/tokens", 1, 22, "limit tokens of the run: asked 22, left 21 of 21"},
-		{"tool calls count", gates.Limits{Tokens: 21, Estimate: 10}, 0, 20, middleware.Chunk{ToolCall: text.Text}, nil, "run/tokens", 1, 22, "limit tokens of the run: asked 22, left 21 of 21"},
-		{"what came before does not", gates.Limits{Tokens: 21, Estimate: 10}, 0, 20, middleware.Chunk{Text: text.Text, Reasoning: []byte{}, Repeats: true}, nil, "run/tokens", 20, 12, ""},
+		{"reasoning counts", gates.Limits{Tokens: 21, Estimate: 10}, 0, 20, middleware.Chunk{Reasoning: text.Text}, nil, "run/tokens", 1, 22,
+			"limit tokens of the run: asked 22, left 21 of 21"},
+		{"tool calls count", gates.Limits{Tokens: 21, Estimate: 10}, 0, 20, middleware.Chunk{ToolCall: text.Text}, nil, "run/tokens", 1, 22,
+			"limit tokens of the run: asked 22, left 21 of 21"},
+		{"what came before does not", gates.Limits{Tokens: 21, Estimate: 10}, 0, 20,
+			middleware.Chunk{Text: text.Text, Reasoning: []byte{}, Repeats: true}, nil, "run/tokens", 20, 12, ""},
 		{"nothing is metered", gates.Limits{ModelCalls: 5}, 0, 20, text, nil, "run/model_calls", 20, 1, ""},
 		{"input alone is limited", gates.Limits{InputTokens: 5}, 0, 20, text, nil, "run/input_tokens", 20, 2, ""},
 	} {
@@ -163,7 +172,8 @@ func TestBudgetStreamInAStore(t *testing.T) {
 	memory := gates.NewMemory()
 	ask := func(store gates.Store, chunks int) (got int, err error) {
 		gate := gates.BudgetWith(gates.BudgetOptions{Store: store}, limits)
-		_, err = middleware.Wrap(streams(chunks, chunk, &middleware.Usage{InputTokens: 2, OutputTokens: 298, Reported: true}, false), gate)(ctx, streamedModel(0, &got))
+		usage := &middleware.Usage{InputTokens: 2, OutputTokens: 298, Reported: true}
+		_, err = middleware.Wrap(streams(chunks, chunk, usage, false), gate)(ctx, streamedModel(0, &got))
 		return got, err
 	}
 	for i := range 3 { // 300 each
@@ -200,7 +210,8 @@ func TestBudgetStreamOutlivesItsLease(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				return streams(4, middleware.Chunk{Text: []byte(strings.Repeat("x", 40))}, &middleware.Usage{InputTokens: 2, OutputTokens: 3, Reported: true}, false)(ctx, call)
+				return streams(4, middleware.Chunk{Text: []byte(strings.Repeat("x", 40))},
+					&middleware.Usage{InputTokens: 2, OutputTokens: 3, Reported: true}, false)(ctx, call)
 			}, gate)(t.Context(), streamedModel(0, &got))
 			return got, err
 		}

@@ -138,12 +138,15 @@ func TestBudgetTrail(t *testing.T) {
 				call middleware.Call
 				want middleware.Decision
 			}{
-				{kit.Planner(asks(2)...), kit.Plan(), middleware.Decision{Gate: "budget", Code: middleware.CodeOverBudget, Reason: "limit tool_calls of the run: asked 2, left 1 of 1"}},
+				{kit.Planner(asks(2)...), kit.Plan(),
+					middleware.Decision{Gate: "budget", Code: middleware.CodeOverBudget, Reason: "limit tool_calls of the run: asked 2, left 1 of 1"}},
 				{kit.Planner(asks(1)...), kit.Plan(), middleware.Decision{Gate: "budget", Verdict: middleware.VerdictAllow}},
 				{kit.Echo, kit.Tool("shell", "ls"), middleware.Decision{Gate: "budget", Verdict: middleware.VerdictAllow}},
 				{kit.Fail(errTool), kit.Model("hi"), middleware.Decision{Gate: "budget", Verdict: middleware.VerdictAllow}},
-				{kit.Echo, kit.Tool("shell", "ls"), middleware.Decision{Gate: "budget", Code: middleware.CodeOverBudget, Reason: "limit tool_calls of the run: asked 1, left 0 of 1"}},
-				{kit.Echo, kit.Model("hi"), middleware.Decision{Gate: "budget", Code: middleware.CodeOverBudget, Reason: "limit model_calls of the run: asked 1, left 0 of 1"}},
+				{kit.Echo, kit.Tool("shell", "ls"),
+					middleware.Decision{Gate: "budget", Code: middleware.CodeOverBudget, Reason: "limit tool_calls of the run: asked 1, left 0 of 1"}},
+				{kit.Echo, kit.Model("hi"),
+					middleware.Decision{Gate: "budget", Code: middleware.CodeOverBudget, Reason: "limit model_calls of the run: asked 1, left 0 of 1"}},
 			}
 			for _, tt := range tests {
 				var got []middleware.Decision

@@ -50,7 +50,8 @@ func TestBudgetTokens(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			gate := gates.Budget(gates.Limits{ModelCalls: 10, Tokens: 10_000, Estimate: 100}, gates.Limits{Scope: gates.ScopeProcess, Tokens: 10_000, Estimate: 100})
+			gate := gates.Budget(gates.Limits{ModelCalls: 10, Tokens: 10_000, Estimate: 100},
+				gates.Limits{Scope: gates.ScopeProcess, Tokens: 10_000, Estimate: 100})
 			mustRun(t, func(ctx context.Context) {
 				err := do(ctx, gate, func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 					wantSpent(t, ctx, "run/tokens", 0, estimate)
@@ -152,7 +153,8 @@ func TestBudgetEstimate(t *testing.T) {
 		{"an image", request(10, 0, middleware.Part{Size: 4_000_000, Media: true}), 1610, ""},
 		{"an image by its URL", request(10, 0, middleware.Part{Text: "https://example.com/a.png", Size: 25, Media: true, Native: 1}), 1610, ""},
 		{"an image in its URL", request(10, 0, middleware.Part{Text: "data:image/png;base64," + strings.Repeat("A", 9_000_000), Media: true}), 1610, ""},
-		{"text with images", request(10, 0, middleware.Part{Text: "abcd", Size: 4}, middleware.Part{Size: 9, Media: true}, middleware.Part{Size: 9, Media: true}), 3211, ""},
+		{"text with images",
+			request(10, 0, middleware.Part{Text: "abcd", Size: 4}, middleware.Part{Size: 9, Media: true}, middleware.Part{Size: 9, Media: true}), 3211, ""},
 		{"a tool's answer", request(10, 0, middleware.Part{Text: "https://example.com is up", Size: 25, Native: 1}), 17, ""},
 		{"a tool's answer like a URL", request(10, 0, middleware.Part{Text: "https://" + strings.Repeat("a", 39_992), Size: 40_000, Native: 1}), 10_010, ""},
 		{"a tool's answer like an image", request(10, 0, middleware.Part{Text: "data:image/png;base64," + strings.Repeat("A", 39_978), Native: 1}), 10_010, ""},

@@ -14,7 +14,9 @@ import (
 
 // sent sends a request through the gate and returns what came to the model, and
 // what the gate noted.
-func sent(ctx context.Context, gate middleware.Interceptor, req *middleware.ModelRequest, usage *middleware.Usage) (*middleware.ModelRequest, []middleware.Decision, error) {
+func sent(
+	ctx context.Context, gate middleware.Interceptor, req *middleware.ModelRequest, usage *middleware.Usage,
+) (*middleware.ModelRequest, []middleware.Decision, error) {
 	var got *middleware.ModelRequest
 	var decisions []middleware.Decision
 	err := do(ctx, middleware.Compose(trail(&decisions), gate), func(_ context.Context, call middleware.Call) (middleware.Result, error) {
@@ -59,9 +61,11 @@ func TestBudgetClamp(t *testing.T) {
 		{"input", limits(gates.Limits{InputTokens: 1}), 1000, 0, 0},
 		{"cost less than the prompt", limits(gates.Limits{Cost: 4}), 1000, 0, 0},
 		{"limits near the end of numbers", limits(gates.Limits{Tokens: math.MaxInt64, Estimate: math.MaxInt64}), 0, 0, math.MaxInt}, // the sum saturates
-		{"several", []gates.Limits{{Tokens: 500, Clamp: true}, {Scope: gates.ScopeTenant, Tokens: 300, Clamp: true}, {Scope: gates.ScopeProcess, Cost: 2005, Clamp: true}}, 1000, 0, 200},
+		{"several", []gates.Limits{{Tokens: 500, Clamp: true}, {Scope: gates.ScopeTenant, Tokens: 300, Clamp: true},
+			{Scope: gates.ScopeProcess, Cost: 2005, Clamp: true}}, 1000, 0, 200},
 		{"the smallest estimate", []gates.Limits{{Tokens: 5000, Estimate: 90, Clamp: true}, {Scope: gates.ScopeTenant, Tokens: 5000, Clamp: true}}, 0, 0, 90},
-		{"the smallest estimate, last", []gates.Limits{{Tokens: 5000, Clamp: true}, {Scope: gates.ScopeTenant, Tokens: 5000, Estimate: 90, Clamp: true}}, 0, 0, 90},
+		{"the smallest estimate, last",
+			[]gates.Limits{{Tokens: 5000, Clamp: true}, {Scope: gates.ScopeTenant, Tokens: 5000, Estimate: 90, Clamp: true}}, 0, 0, 90},
 		{"not this limit", []gates.Limits{{Tokens: 500, Clamp: true}, {Scope: gates.ScopeTenant, Tokens: 300}}, 1000, 0, 0},
 		{"not this limit, and it fits", []gates.Limits{{Tokens: 200, Clamp: true}, {Scope: gates.ScopeTenant, Tokens: 300}}, 250, 0, 198},
 	}
@@ -196,7 +200,8 @@ func TestBudgetSoft(t *testing.T) {
 	gate = gates.Budget(gates.Limits{Scope: gates.ScopeProcess, Tokens: 10_000, Soft: 50, FinalAnswer: 90, Estimate: 10})
 	mustRun(t, func(ctx context.Context) {
 		_, _, _ = sent(ctx, gate, hello(10, 0), &middleware.Usage{InputTokens: 6000, Reported: true})
-		if got, _, _ := sent(ctx, gate, hello(10, 0), &middleware.Usage{InputTokens: 3000, Reported: true}); got.Messages[1].Parts[0].Text != soft2 || len(got.Tools) != 2 {
+		if got, _, _ := sent(ctx, gate, hello(10, 0),
+			&middleware.Usage{InputTokens: 3000, Reported: true}); got.Messages[1].Parts[0].Text != soft2 || len(got.Tools) != 2 {
 			t.Errorf("got %+v, want %q", got, soft2)
 		}
 		if got, _, _ := sent(ctx, gate, hello(10, 0), nil); got.Messages[1].Parts[0].Text != last || got.Tools != nil {
@@ -215,7 +220,8 @@ func TestBudgetSoftOfStore(t *testing.T) {
 			t.Errorf("got %+v and error %v", got, err)
 		}
 		_ = tool(ctx, gate)
-		if got, _, _ := sent(ctx, gate, hello(10, 0), nil); got.Tools != nil || !strings.HasPrefix(got.Messages[1].Parts[0].Text, "[budget] limit tool_calls of the tenant: left 1 of 2.") {
+		if got, _, _ := sent(ctx, gate, hello(10, 0), nil); got.Tools != nil ||
+			!strings.HasPrefix(got.Messages[1].Parts[0].Text, "[budget] limit tool_calls of the tenant: left 1 of 2.") {
 			t.Errorf("got %+v, want the tools withheld", got)
 		}
 	})

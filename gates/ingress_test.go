@@ -66,7 +66,8 @@ func TestIngress(t *testing.T) {
 		{"too large", gates.IngressRules{MaxBytes: 100}, kit.Chain("qa", inputs{"a": strings.Repeat("x", 100)}), "the input is larger than 100 bytes"},
 		{"large enough", gates.IngressRules{MaxBytes: 200}, kit.Chain("qa", inputs{"a": strings.Repeat("x", 100)}), ""},
 		{"keys count", gates.IngressRules{MaxBytes: 100}, kit.Chain("qa", inputs{strings.Repeat("k", 100): ""}), "the input is larger than 100 bytes"},
-		{"the default size", gates.IngressRules{}, kit.Chain("qa", inputs{"a": strings.Repeat("x", gates.DefaultMaxBytes)}), "the input is larger than 1048576 bytes"},
+		{"the default size", gates.IngressRules{}, kit.Chain("qa", inputs{"a": strings.Repeat("x", gates.DefaultMaxBytes)}),
+			"the input is larger than 1048576 bytes"},
 		{"bytes", gates.IngressRules{MaxBytes: 1000}, kit.Chain("qa", inputs{"a": make([]byte, 1000)}), "the input is larger than 1000 bytes"},
 		{"many small values", gates.IngressRules{MaxBytes: 1000}, kit.Chain("qa", inputs{"a": make([]any, 1000)}), "the input is larger than 1000 bytes"},
 		{"many empty strings", gates.IngressRules{MaxBytes: 1000}, kit.Chain("qa", inputs{"a": make([]string, 1000)}), "the input is larger than 1000 bytes"},
@@ -117,26 +118,38 @@ func TestIngress(t *testing.T) {
 
 		{"allowed", gates.IngressRules{Allow: map[string][]any{"env": {"dev", "prod"}}}, kit.Chain("qa", inputs{"env": "prod"}), ""},
 		{"allowed, of another type", gates.IngressRules{Allow: map[string][]any{"env": {"prod"}}}, kit.Chain("qa", inputs{"env": env("prod")}), ""},
-		{"not allowed", gates.IngressRules{Allow: map[string][]any{"env": {"prod"}}}, kit.Chain("qa", inputs{"env": "PROD"}), `input "env" has a value that is not allowed`},
-		{"not allowed, missing", gates.IngressRules{Allow: map[string][]any{"env": {"prod"}}}, kit.Chain("qa", nil), `input "env" has a value that is not allowed`},
+		{"not allowed", gates.IngressRules{Allow: map[string][]any{"env": {"prod"}}}, kit.Chain("qa", inputs{"env": "PROD"}),
+			`input "env" has a value that is not allowed`},
+		{"not allowed, missing", gates.IngressRules{Allow: map[string][]any{"env": {"prod"}}}, kit.Chain("qa", nil),
+			`input "env" has a value that is not allowed`},
 		{"allowed, missing", gates.IngressRules{Allow: map[string][]any{"env": {"prod", nil}}}, kit.Chain("qa", nil), ""},
-		{"nothing allowed", gates.IngressRules{Allow: map[string][]any{"env": {}}}, kit.Chain("qa", inputs{"env": "x"}), `input "env" has a value that is not allowed`},
-		{"not allowed, a list", gates.IngressRules{Allow: map[string][]any{"env": {"prod"}}}, kit.Chain("qa", inputs{"env": []string{"prod"}}), `input "env" has a value that is not allowed`},
-		{"denied", gates.IngressRules{Deny: map[string][]any{"role": {"root"}}}, kit.Chain("qa", inputs{"role": "root"}), `input "role" has a value that is denied`},
+		{"nothing allowed", gates.IngressRules{Allow: map[string][]any{"env": {}}}, kit.Chain("qa", inputs{"env": "x"}),
+			`input "env" has a value that is not allowed`},
+		{"not allowed, a list", gates.IngressRules{Allow: map[string][]any{"env": {"prod"}}}, kit.Chain("qa", inputs{"env": []string{"prod"}}),
+			`input "env" has a value that is not allowed`},
+		{"denied", gates.IngressRules{Deny: map[string][]any{"role": {"root"}}}, kit.Chain("qa", inputs{"role": "root"}),
+			`input "role" has a value that is denied`},
 		{"not denied", gates.IngressRules{Deny: map[string][]any{"role": {"root"}}}, kit.Chain("qa", inputs{"role": "user"}), ""},
 		{"not denied, missing", gates.IngressRules{Deny: map[string][]any{"role": {"root"}}}, kit.Tool("shell", "ls"), ""},
 		{"denied, missing", gates.IngressRules{Deny: map[string][]any{"role": {nil}}}, kit.Chain("qa", nil), `input "role" has a value that is denied`},
-		{"denied, hidden in a list", gates.IngressRules{Deny: map[string][]any{"role": {"root"}}}, kit.Chain("qa", inputs{"role": []any{"root"}}), `input "role" has a value that is denied`},
+		{"denied, hidden in a list", gates.IngressRules{Deny: map[string][]any{"role": {"root"}}}, kit.Chain("qa", inputs{"role": []any{"root"}}),
+			`input "role" has a value that is denied`},
 
 		{"numbers are numbers", gates.IngressRules{Allow: map[string][]any{"n": {3}}}, kit.Chain("qa", inputs{"n": 3.0}), ""},
 		{"also json's", gates.IngressRules{Allow: map[string][]any{"n": {uint8(3)}}}, kit.Chain("qa", inputs{"n": json.Number("3.0")}), ""},
-		{"also large ones", gates.IngressRules{Allow: map[string][]any{"n": {uint64(math.MaxUint64)}}}, kit.Chain("qa", inputs{"n": uint64(math.MaxUint64)}), ""},
-		{"but not nearly", gates.IngressRules{Allow: map[string][]any{"n": {int64(1<<53 + 1)}}}, kit.Chain("qa", inputs{"n": json.Number("9007199254740992")}), `input "n" has a value that is not allowed`},
-		{"nor too large for a float", gates.IngressRules{Deny: map[string][]any{"n": {3}}}, kit.Chain("qa", inputs{"n": json.Number("1e400")}), `input "n" has a value that is denied`},
+		{"also large ones", gates.IngressRules{Allow: map[string][]any{"n": {uint64(math.MaxUint64)}}},
+			kit.Chain("qa", inputs{"n": uint64(math.MaxUint64)}), ""},
+		{"but not nearly", gates.IngressRules{Allow: map[string][]any{"n": {int64(1<<53 + 1)}}},
+			kit.Chain("qa", inputs{"n": json.Number("9007199254740992")}), `input "n" has a value that is not allowed`},
+		{"nor too large for a float", gates.IngressRules{Deny: map[string][]any{"n": {3}}}, kit.Chain("qa", inputs{"n": json.Number("1e400")}),
+			`input "n" has a value that is denied`},
 		{"nor strings", gates.IngressRules{Allow: map[string][]any{"n": {3}}}, kit.Chain("qa", inputs{"n": "3"}), `input "n" has a value that is not allowed`},
-		{"floats of any size", gates.IngressRules{Deny: map[string][]any{"n": {float32(0.5)}}}, kit.Chain("qa", inputs{"n": 0.5}), `input "n" has a value that is denied`},
-		{"not a number", gates.IngressRules{Allow: map[string][]any{"n": {3}}}, kit.Chain("qa", inputs{"n": math.NaN()}), `input "n" has a value that is not allowed`},
-		{"bools", gates.IngressRules{Deny: map[string][]any{"admin": {true}}}, kit.Chain("qa", inputs{"admin": true}), `input "admin" has a value that is denied`},
+		{"floats of any size", gates.IngressRules{Deny: map[string][]any{"n": {float32(0.5)}}}, kit.Chain("qa", inputs{"n": 0.5}),
+			`input "n" has a value that is denied`},
+		{"not a number", gates.IngressRules{Allow: map[string][]any{"n": {3}}}, kit.Chain("qa", inputs{"n": math.NaN()}),
+			`input "n" has a value that is not allowed`},
+		{"bools", gates.IngressRules{Deny: map[string][]any{"admin": {true}}}, kit.Chain("qa", inputs{"admin": true}),
+			`input "admin" has a value that is denied`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -251,7 +264,8 @@ func TestIngressShowsNoValue(t *testing.T) {
 func TestIngressLongKey(t *testing.T) {
 	key := "\n" + strings.Repeat("é", 10_000)
 	_, err := middleware.Wrap(kit.Echo, gates.Ingress(gates.IngressRules{}))(t.Context(), kit.Chain("qa", map[string]any{key: "\xff"}))
-	if d := kit.WantDenied(t, err, middleware.CodeBadInput); len(d.Reason) > 400 || strings.ContainsFunc(d.Reason, func(r rune) bool { return r < ' ' || r > '~' }) {
+	if d := kit.WantDenied(t, err, middleware.CodeBadInput); len(d.Reason) > 400 ||
+		strings.ContainsFunc(d.Reason, func(r rune) bool { return r < ' ' || r > '~' }) {
 		t.Errorf("got a reason of %d bytes, %.80q, want a short one in ASCII", len(d.Reason), d.Reason)
 	}
 }

@@ -49,14 +49,21 @@ func TestDeadline(t *testing.T) {
 		reason string
 	}{
 		{"in time", gates.DeadlineRules{Call: time.Second}, 0, kit.Tool("a", ""), slow(999 * time.Millisecond), 999 * time.Millisecond, nil, ""},
-		{"the call's", gates.DeadlineRules{Call: time.Second, Run: time.Minute}, 0, kit.Tool("a", ""), slow(time.Hour), time.Second, nil, "the call's 1s are over"},
-		{"the run's", gates.DeadlineRules{Call: time.Minute, Run: time.Second}, 0, kit.Tool("a", ""), slow(time.Hour), time.Second, nil, "the run's 1s are over"},
-		{"the caller's is shorter", gates.DeadlineRules{Call: time.Minute}, time.Second, kit.Tool("a", ""), slow(time.Hour), time.Second, context.DeadlineExceeded, ""},
-		{"the caller's is as long", gates.DeadlineRules{Call: time.Second}, time.Second, kit.Tool("a", ""), slow(time.Hour), time.Second, context.DeadlineExceeded, ""},
-		{"the caller's is longer", gates.DeadlineRules{Call: time.Second}, time.Minute, kit.Tool("a", ""), slow(time.Hour), time.Second, nil, "the call's 1s are over"},
-		{"a tool that takes no notice", gates.DeadlineRules{Call: time.Second}, 0, kit.Tool("a", ""), stubborn(time.Minute), time.Minute, nil, "the call's 1s are over"},
+		{"the call's", gates.DeadlineRules{Call: time.Second, Run: time.Minute}, 0, kit.Tool("a", ""), slow(time.Hour), time.Second, nil,
+			"the call's 1s are over"},
+		{"the run's", gates.DeadlineRules{Call: time.Minute, Run: time.Second}, 0, kit.Tool("a", ""), slow(time.Hour), time.Second, nil,
+			"the run's 1s are over"},
+		{"the caller's is shorter", gates.DeadlineRules{Call: time.Minute}, time.Second, kit.Tool("a", ""), slow(time.Hour), time.Second,
+			context.DeadlineExceeded, ""},
+		{"the caller's is as long", gates.DeadlineRules{Call: time.Second}, time.Second, kit.Tool("a", ""), slow(time.Hour), time.Second,
+			context.DeadlineExceeded, ""},
+		{"the caller's is longer", gates.DeadlineRules{Call: time.Second}, time.Minute, kit.Tool("a", ""), slow(time.Hour), time.Second, nil,
+			"the call's 1s are over"},
+		{"a tool that takes no notice", gates.DeadlineRules{Call: time.Second}, 0, kit.Tool("a", ""), stubborn(time.Minute), time.Minute, nil,
+			"the call's 1s are over"},
 		{"a chain has no time of a call", gates.DeadlineRules{Call: time.Second}, 0, kit.Chain("c", nil), slow(time.Hour), time.Hour, nil, ""},
-		{"a chain has that of the run", gates.DeadlineRules{Run: time.Second}, 0, kit.Chain("c", nil), slow(time.Hour), time.Second, nil, "the run's 1s are over"},
+		{"a chain has that of the run", gates.DeadlineRules{Run: time.Second}, 0, kit.Chain("c", nil), slow(time.Hour), time.Second, nil,
+			"the run's 1s are over"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -405,7 +412,8 @@ func TestCancelledDuringAStream(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 			return middleware.Result{Output: &middleware.ModelResponse{}, Usage: &middleware.Usage{OutputTokens: 3}}, nil
-		}, gates.Size(gates.SizeRules{}), gates.Deadline(gates.DeadlineRules{Call: time.Hour}), gates.Concurrency(1, gates.WaitWhenFull), gates.Rate(gates.RateRules{Calls: 1, Per: time.Hour}))
+		}, gates.Size(gates.SizeRules{}), gates.Deadline(gates.DeadlineRules{Call: time.Hour}), gates.Concurrency(1, gates.WaitWhenFull),
+			gates.Rate(gates.RateRules{Calls: 1, Per: time.Hour}))
 		call := kit.Model("hello")
 		chunks := 0
 		call.Stream = func(context.Context, middleware.Chunk) error {

@@ -206,7 +206,8 @@ func TestMadeUpNamesInReasons(t *testing.T) {
 		"budget":    func() middleware.Interceptor { return gates.Budget(gates.Limits{ToolCalls: 1}) },
 	} {
 		for _, made := range []string{
-			strings.Repeat("x", 64) + secret, "a\nDenied: no\x1b[2J", "\u202eexe.txt", "\xff\xfe", strings.Repeat("\u20ac", 21) + "\u20ac" + secret, "\u017f", "",
+			strings.Repeat("x", 64) + secret, "a\nDenied: no\x1b[2J", "\u202eexe.txt", "\xff\xfe", strings.Repeat("\u20ac", 21) + "\u20ac" + secret,
+			"\u017f", "",
 		} {
 			for _, order := range [][]middleware.Interceptor{{}, {middleware.Tell}} {
 				var decisions []middleware.Decision

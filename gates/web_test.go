@@ -29,7 +29,8 @@ var notPublic = []string{
 	"198.51.100.1", "203.0.113.1", "192.88.99.1", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
 	"::", "::1", "::ffff:127.0.0.1", "::ffff:7f00:1", "::ffff:169.254.169.254", "::ffff:a9fe:a9fe", "::ffff:10.0.0.1",
 	"::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b::127.0.0.1", "64:ff9b::a9fe:a9fe", "64:ff9b::10.0.0.1", "64:ff9b:1::1",
-	"2002:7f00:1::", "2002:a9fe:a9fe::", "2002:808:808::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:db8::1", "2001:10::1", "3fff::1", "2606:4700::5efe:10.0.0.1", "2606:4700::200:5efe:7f00:1", "2a00:1450::5efe:a9fe:a9fe",
+	"2002:7f00:1::", "2002:a9fe:a9fe::", "2002:808:808::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:db8::1", "2001:10::1", "3fff::1",
+	"2606:4700::5efe:10.0.0.1", "2606:4700::200:5efe:7f00:1", "2a00:1450::5efe:a9fe:a9fe",
 	"fe80::1", "fec0::1", "fc00::1", "fd00:ec2::254", "fd20:ce::254", "ff02::1", "100::1", "5f00::1", "4000::1", "fe80::1%eth0",
 }
 
@@ -53,7 +54,8 @@ func TestAddressesThatAreNotPublic(t *testing.T) {
 			t.Errorf("%s was dialled: %v", ip, err)
 		}
 	}
-	for _, ip := range []string{"8.8.8.8", "1.1.1.1", "172.32.0.1", "100.128.0.1", "[2606:4700:4700::1111]", "[64:ff9b::8.8.8.8]", "[::ffff:8.8.8.8]", "[2a00:1450::1]", "[2a00:1450::5efe:8.8.8.8]"} {
+	for _, ip := range []string{"8.8.8.8", "1.1.1.1", "172.32.0.1", "100.128.0.1", "[2606:4700:4700::1111]", "[64:ff9b::8.8.8.8]",
+		"[::ffff:8.8.8.8]", "[2a00:1450::1]", "[2a00:1450::5efe:8.8.8.8]"} {
 		if err := judged(t, `{"url":"https://`+ip+`/"}`, rule); err != nil {
 			t.Errorf("%s: got %v, want it allowed", ip, err)
 		}
@@ -68,24 +70,35 @@ func TestURL(t *testing.T) {
 		allow, deny []string
 	}{
 		{"by default https alone", gates.WebRules{Hosts: hosts}, []string{
-			"https://example.com", "https://example.com/a/../b?q=%2e%2e#f", "https://example.com:443/", "https://example.com/@a?b=c@d", "https://a.example.org/", "https://a.b.example.org", "https://8.8.8.8/",
+			"https://example.com", "https://example.com/a/../b?q=%2e%2e#f", "https://example.com:443/", "https://example.com/@a?b=c@d",
+			"https://a.example.org/", "https://a.b.example.org", "https://8.8.8.8/",
 		}, []string{
 			"http://example.com/", "https://example.com:444/", "https://example.com:80/", "https://example.com:0443/", "https://example.com:/",
 			"https://example.org/", "https://evil-example.com/", "https://example.com.evil.com/", "https://aexample.org/", "https://sub.example.com/",
 			"https://evil.com/example.com", "https://evil.com?example.com", "https://evil.com#example.com", "https://evil.com/.example.org",
-			"https://user@example.com/", "https://user:pw@example.com/", "https://example.com@evil.com/", "https://example.com:443@evil.com/", "https://@example.com/", "https://example.com?@evil.com/", "https://example.com#@evil.com/", "https://example.com?a@evil.com",
-			"https://evil.com\\\\@example.com/", "https://example.com\\\\.evil.com/", "https:\\\\\\\\example.com/", "https:/example.com/", "https:example.com", "https:///example.com/",
-			"//example.com/", "/example.com", "example.com", "", " https://example.com/", "https://example.com/ ", "https://example.com/a b", "https://exa\\tmple.com/", "https://example.com/\\n", "https://example.com\\u0000.evil.com/",
-			"HTTPS://example.com/", "https://EXAMPLE.com/", "https://example.com./", "https://example%2ecom/", "https://example。com/", "https://exаmple.com/", "https://ⓔxample.com/",
+			"https://user@example.com/", "https://user:pw@example.com/", "https://example.com@evil.com/", "https://example.com:443@evil.com/",
+			"https://@example.com/", "https://example.com?@evil.com/", "https://example.com#@evil.com/", "https://example.com?a@evil.com",
+			"https://evil.com\\\\@example.com/", "https://example.com\\\\.evil.com/", "https:\\\\\\\\example.com/", "https:/example.com/",
+			"https:example.com", "https:///example.com/",
+			"//example.com/", "/example.com", "example.com", "", " https://example.com/", "https://example.com/ ", "https://example.com/a b",
+			"https://exa\\tmple.com/", "https://example.com/\\n", "https://example.com\\u0000.evil.com/",
+			"HTTPS://example.com/", "https://EXAMPLE.com/", "https://example.com./", "https://example%2ecom/", "https://example。com/",
+			"https://exаmple.com/", "https://ⓔxample.com/",
 			"ftp://example.com/", "file:///etc/passwd", "gopher://example.com/", "javascript:alert(1)", "data:text/plain,x", "unix:///x",
-			"https://8.8.4.4/", "https://134744072/", "https://0x08080808/", "https://010.010.010.010/", "https://8.8.2056/", "https://8.8.8.8./", "https://08.8.8.8/", "https://[::ffff:8.8.8.8]/",
-			"https://[::1", "https://]/", "https://*.example.org/", "https://.example.org/", "https://" + strings.Repeat("a.", 130) + "example.org/", "https://example.com/" + strings.Repeat("a", 4096),
+			"https://8.8.4.4/", "https://134744072/", "https://0x08080808/", "https://010.010.010.010/", "https://8.8.2056/", "https://8.8.8.8./",
+			"https://08.8.8.8/", "https://[::ffff:8.8.8.8]/",
+			"https://[::1", "https://]/", "https://*.example.org/", "https://.example.org/",
+			"https://" + strings.Repeat("a.", 130) + "example.org/", "https://example.com/" + strings.Repeat("a", 4096),
 		}},
 		{"http, and a port", gates.WebRules{Hosts: hosts, PlainHTTP: true, Ports: []int{8080}},
-			[]string{"http://example.com:8080/", "https://example.com:8080/"}, []string{"http://example.com/", "https://example.com/", "http://example.com:65536/", "http://example.com:-1/"}},
+			[]string{"http://example.com:8080/", "https://example.com:8080/"},
+			[]string{"http://example.com/", "https://example.com/", "http://example.com:65536/", "http://example.com:-1/"}},
 		{"every host", gates.WebRules{Hosts: []string{"*"}, PlainHTTP: true},
 			[]string{"http://example.com/", "https://a.b.c.museum/"},
-			[]string{"http://localhost/", "http://metadata/", "http://127.1/", "http://0x7f000001/", "http://0x7f.1/", "http://0177.0.0.1/", "http://2130706433/", "http://127.0.0.0x1/", "http://1.2.3.4.5/", "http://x.localhost/", "http://metadata.google.internal/computeMetadata/v1/", "http://printer.local/", "http://a.b.home.arpa/", "http://router.lan/", "http://[0:0:0:0:0:ffff:7f00:1]/"}},
+			[]string{"http://localhost/", "http://metadata/", "http://127.1/", "http://0x7f000001/", "http://0x7f.1/", "http://0177.0.0.1/",
+				"http://2130706433/", "http://127.0.0.0x1/", "http://1.2.3.4.5/", "http://x.localhost/",
+				"http://metadata.google.internal/computeMetadata/v1/", "http://printer.local/", "http://a.b.home.arpa/", "http://router.lan/",
+				"http://[0:0:0:0:0:ffff:7f00:1]/"}},
 		{"names for special use that are listed", gates.WebRules{Hosts: []string{"*", "x.internal", "*.corp"}},
 			[]string{"https://x.internal/", "https://a.corp/", "https://internal.example.com/"}, []string{"https://y.internal/", "https://corp/"}},
 		{"no host", gates.WebRules{}, nil, []string{"https://example.com/", "https://8.8.8.8/"}},
@@ -300,7 +313,8 @@ func nameserver(conn net.Conn, answer *atomic.Pointer[[4]byte]) {
 }
 
 func TestNewWebPanics(t *testing.T) {
-	for _, host := range []string{"", "Example.com", "example.com:80", "https://example.com", "example.com/", "a.*.com", "*.", "**", "127.1", "example.com.", "*.127.0.0.1"} {
+	for _, host := range []string{"", "Example.com", "example.com:80", "https://example.com", "example.com/", "a.*.com", "*.", "**", "127.1",
+		"example.com.", "*.127.0.0.1"} {
 		wantPanic(t, host, fmt.Sprintf("gates: NewWeb: %q is no host", host), func() { gates.NewWeb(gates.WebRules{Hosts: []string{host}}) })
 	}
 	for says, rules := range map[string]gates.WebRules{

@@ -102,7 +102,8 @@ type sink struct {
 func (s *sink) take(_ context.Context, chunk middleware.Chunk) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.chunks = append(s.chunks, middleware.Chunk{Text: clone(chunk.Text), Reasoning: clone(chunk.Reasoning), ToolCall: clone(chunk.ToolCall), Repeats: chunk.Repeats})
+	s.chunks = append(s.chunks,
+		middleware.Chunk{Text: clone(chunk.Text), Reasoning: clone(chunk.Reasoning), ToolCall: clone(chunk.ToolCall), Repeats: chunk.Repeats})
 	return s.err
 }
 

@@ -169,7 +169,8 @@ func TestAContextThatIsNotTheCallsRunsNothing(t *testing.T) {
 				t.Errorf("it ran %d times, and the trail says %v", ran, reached)
 			}
 			for _, err := range errs {
-				if err == nil || !strings.Contains(err.Error(), "middleware: tool shell: an interceptor passed on a context that is not derived from the call's") {
+				if err == nil ||
+					!strings.Contains(err.Error(), "middleware: tool shell: an interceptor passed on a context that is not derived from the call's") {
 					t.Errorf("got %v", err)
 				}
 			}

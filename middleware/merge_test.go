@@ -20,15 +20,17 @@ func TestMerge(t *testing.T) {
 		outer, own list
 		want       string
 	}{
-		"nothing is shared":            {list{a}, list{b}, "a; b"},
-		"one is shared":                {list{w.Intercept, a}, list{w.Intercept, a, b}, "watch; a; b"},
-		"parts of stacks are shared":   {list{middleware.Compose(a, middleware.Compose(b))}, list{middleware.Compose(c, a, pass)}, "a; b; c; middleware_test.pass"},
-		"a shadow outside":             {list{middleware.Shadow(middleware.Compose(a, b))}, list{a}, "b, shadow; a"},
-		"a shadow inside":              {list{a}, list{middleware.Shadow(middleware.Compose(a, b))}, "a; b, shadow"},
-		"two shadows":                  {list{middleware.Shadow(a)}, list{middleware.Shadow(a), b}, "a, shadow; b"},
-		"for models outside":           {list{middleware.On(middleware.KindModel, a), b}, list{a}, "b; a"},
-		"for models inside":            {list{a}, list{b, middleware.On(middleware.KindModel, a)}, "a; b"},
-		"for nothing outside":          {list{middleware.On(middleware.KindModel, middleware.Compose(middleware.On(middleware.KindTool, a), b))}, list{a}, "b, model calls only; a"},
+		"nothing is shared": {list{a}, list{b}, "a; b"},
+		"one is shared":     {list{w.Intercept, a}, list{w.Intercept, a, b}, "watch; a; b"},
+		"parts of stacks are shared": {list{middleware.Compose(a, middleware.Compose(b))}, list{middleware.Compose(c, a, pass)},
+			"a; b; c; middleware_test.pass"},
+		"a shadow outside":   {list{middleware.Shadow(middleware.Compose(a, b))}, list{a}, "b, shadow; a"},
+		"a shadow inside":    {list{a}, list{middleware.Shadow(middleware.Compose(a, b))}, "a; b, shadow"},
+		"two shadows":        {list{middleware.Shadow(a)}, list{middleware.Shadow(a), b}, "a, shadow; b"},
+		"for models outside": {list{middleware.On(middleware.KindModel, a), b}, list{a}, "b; a"},
+		"for models inside":  {list{a}, list{b, middleware.On(middleware.KindModel, a)}, "a; b"},
+		"for nothing outside": {list{middleware.On(middleware.KindModel, middleware.Compose(middleware.On(middleware.KindTool, a), b))},
+			list{a}, "b, model calls only; a"},
 		"for tools outside":            {list{middleware.On(middleware.KindTool, a)}, list{a, b}, "a, tool calls only; b"},
 		"for models, and for a shadow": {list{middleware.On(middleware.KindModel, a)}, list{middleware.Shadow(a)}, "a, shadow"},
 		"it lets streams pass outside": {list{middleware.PassThrough(middleware.Compose(c, b))}, list{c}, "b, stream passed through; c"},
@@ -44,7 +46,8 @@ func TestMerge(t *testing.T) {
 		"Tell is shared":                {list{middleware.Tell, a}, list{middleware.Tell, b}, "tell; a; b"},
 		"Tell has nothing to tell":      {list{a, b}, list{middleware.Compose(middleware.Tell, a), b}, "a; b"},
 		"Tell is for plans outside":     {list{middleware.On(middleware.KindPlan, middleware.Tell), a}, list{middleware.Tell, b}, "a; tell; b"},
-		"what says nothing is kept":     {list{pass}, list{pass, middleware.On(middleware.KindTool, pass)}, "middleware_test.pass; middleware_test.pass; middleware_test.pass, tool calls only"},
+		"what says nothing is kept": {list{pass}, list{pass, middleware.On(middleware.KindTool, pass)},
+			"middleware_test.pass; middleware_test.pass; middleware_test.pass, tool calls only"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			merged := middleware.Merge(middleware.KindTool, tt.outer, tt.own)

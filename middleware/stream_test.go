@@ -106,11 +106,12 @@ func TestStreamFails(t *testing.T) {
 		{"an inner gate denies", client{chunks: text("a|b")}.do, []middleware.Interceptor{refuses}, func(t *testing.T, err error) {
 			wantDenied(t, err, "refuses", middleware.CodeBadOutput)
 		}},
-		{"an inner denial is told", client{chunks: text("a|b")}.do, []middleware.Interceptor{middleware.Tell, middleware.PassThrough(refuses)}, func(t *testing.T, err error) {
-			if err != nil {
-				t.Error(err)
-			}
-		}},
+		{"an inner denial is told", client{chunks: text("a|b")}.do, []middleware.Interceptor{middleware.Tell, middleware.PassThrough(refuses)},
+			func(t *testing.T, err error) {
+				if err != nil {
+					t.Error(err)
+				}
+			}},
 		{"the client panics", func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 			_ = call.Stream(ctx, middleware.Chunk{Text: []byte("a")})
 			panic("client")

@@ -73,7 +73,8 @@ func TestAStuckConsumerDoesNotHoldUpACallThatWasCancelled(t *testing.T) {
 // other: nothing leaves after it.
 func TestACallWaitsForTheChunkThatLeaves(t *testing.T) {
 	gate := middleware.After("gate", allowResult)
-	for name, i := range map[string]middleware.Interceptor{"no gate": pass, "window": middleware.Window(1, gate), "pass-through": middleware.PassThrough(gate)} {
+	for name, i := range map[string]middleware.Interceptor{"no gate": pass, "window": middleware.Window(1, gate),
+		"pass-through": middleware.PassThrough(gate)} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				leaves, goOn, taken := make(chan struct{}), make(chan struct{}), 0

@@ -35,7 +35,8 @@ func TestBoundaryJudgesWhatOthersCarryOutAgain(t *testing.T) {
 		"good in the end":  {1, []string{prose, goodVerdict, badVerdict, goodVerdict}, false},
 	} {
 		s := &speaker{answers: tc.answers}
-		_, err := s.chain(twice, schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Reasks: tc.reasks}))(t.Context(), middleware.Call{Kind: middleware.KindChain, Name: "run"})
+		_, err := s.chain(twice, schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Reasks: tc.reasks}))(t.Context(),
+			middleware.Call{Kind: middleware.KindChain, Name: "run"})
 		if d, denied := errors.AsType[*middleware.DeniedError](err); denied != tc.fails || denied && d.Code != middleware.CodeBadOutput {
 			t.Errorf("%s: got %v, want denied: %v", name, err, tc.fails)
 		}
@@ -105,7 +106,8 @@ func TestBoundaryDefault(t *testing.T) {
 
 	// It comes after the model was asked for something better.
 	s := &speaker{answers: []string{"Final:" + prose, "Final:" + prose}}
-	res, err = s.agent(schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Reasks: 1, Default: json.RawMessage(goodVerdict)}))(t.Context(), middleware.Call{Kind: middleware.KindChain, Name: "run"})
+	res, err = s.agent(schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Reasks: 1, Default: json.RawMessage(goodVerdict)}))(t.Context(),
+		middleware.Call{Kind: middleware.KindChain, Name: "run"})
 	if err != nil || answerOf(res.Output) != goodVerdict || len(s.requests) != 2 {
 		t.Errorf("got %v, %v after %d requests, want the default after 2", res.Output, err, len(s.requests))
 	}
@@ -117,7 +119,8 @@ func TestBoundaryExtract(t *testing.T) {
 		{"fence", "```json\n{ \"risk\" : \"low\" }\n```", goodVerdict, ""},
 		{"prose", "I think " + goodVerdict + " is right.", goodVerdict, ""},
 		{"prose alone", prose, "", "the output does not satisfy the schema verdict: the value must be JSON: there is no JSON in the text"},
-		{"two", goodVerdict + ` or {"risk":"high"}`, "", "the output does not satisfy the schema verdict: the value must be JSON: there are several JSON values in the text"},
+		{"two", goodVerdict + ` or {"risk":"high"}`, "",
+			"the output does not satisfy the schema verdict: the value must be JSON: there are several JSON values in the text"},
 		{"not it", "Well: " + badVerdict, "", "the output " + badRisk},
 		{"too long", strings.Repeat(" ", schema.MaxBytes+1), "", "the output does not satisfy the schema verdict: the value must be at most"},
 	} {
@@ -191,10 +194,12 @@ func TestBoundaryCheck(t *testing.T) {
 		{"good", []string{` {"risk" : "low"}`}, goodVerdict, "", "", 1},
 		{"refused, then good", []string{`{"risk":"high"}`, "So: " + goodVerdict}, `{"risk":"high"} ` + goodVerdict, "", "", 2},
 		{"the schema comes first", []string{badVerdict, goodVerdict}, goodVerdict, "", "", 2},
-		{"refused for good", []string{`{"risk":"high"}`, `{"risk":"high"}`, `{"risk":"high"}`}, `{"risk":"high"} {"risk":"high"} {"risk":"high"}`, "too_risky", "a risk that is high needs a reason", 3},
+		{"refused for good", []string{`{"risk":"high"}`, `{"risk":"high"}`, `{"risk":"high"}`}, `{"risk":"high"} {"risk":"high"} {"risk":"high"}`,
+			"too_risky", "a risk that is high needs a reason", 3},
 		{"undecided", []string{`{"risk":"low","why":"fail"}`}, `{"risk":"low","why":"fail"}`, middleware.CodeIndeterminate, "the gate could not decide", 1},
 		{"panics", []string{`{"risk":"low","why":"panic"}`}, `{"risk":"low","why":"panic"}`, middleware.CodeIndeterminate, "the check panicked", 1},
-		{"undecided, then", []string{prose, `{"risk":"low","why":"fail"}`}, `{"risk":"low","why":"fail"}`, middleware.CodeIndeterminate, "the gate could not decide", 2},
+		{"undecided, then", []string{prose, `{"risk":"low","why":"fail"}`}, `{"risk":"low","why":"fail"}`, middleware.CodeIndeterminate,
+			"the gate could not decide", 2},
 	} {
 		got = nil
 		s := &speaker{answers: tc.answers}
@@ -248,7 +253,8 @@ func TestBoundaryPanics(t *testing.T) {
 		"schema: Boundary: nil Schema":                                         {Key: "output"},
 		"schema: Boundary: Reasks of -1":                                       {Schema: verdictSchema, Reasks: -1},
 		"schema: Boundary: the Default: schema: verdict: /risk must be one of": {Schema: verdictSchema, Default: json.RawMessage(badVerdict)},
-		"schema: Boundary: the Default: schema: verdict: the schema could not decide: no JSON can be made of a func()": {Schema: verdictSchema, Default: func() {}},
+		"schema: Boundary: the Default: schema: verdict: the schema could not decide: no JSON can be made of a func()": {Schema: verdictSchema,
+			Default: func() {}},
 	} {
 		wantPanic(t, "Boundary", want, func() { schema.Boundary(rules) })
 	}

@@ -31,27 +31,37 @@ func TestReask(t *testing.T) {
 		{"model, good then", model, []string{prose, goodVerdict},
 			[]string{"1/2 model: allow, done", "0/1 model: transform bad_output, done"}, goodVerdict, ""},
 		{"model, good in the end", model, []string{prose, badVerdict, goodVerdict},
-			[]string{"1/2 model: deny bad_output, denied by schema.output", "1/3 model: allow, done", "0/1 model: transform bad_output, done"}, goodVerdict, ""},
+			[]string{"1/2 model: deny bad_output, denied by schema.output", "1/3 model: allow, done", "0/1 model: transform bad_output, done"},
+			goodVerdict, ""},
 		{"model, never good", model, []string{prose, prose, badVerdict},
-			[]string{"1/2 model: deny bad_output, denied by schema.output", "1/3 model: deny bad_output, denied by schema.output", "0/1 model: transform bad_output, deny bad_output, denied by schema.output"}, "", "choice 1 " + badRisk},
+			[]string{"1/2 model: deny bad_output, denied by schema.output", "1/3 model: deny bad_output, denied by schema.output",
+				"0/1 model: transform bad_output, deny bad_output, denied by schema.output"}, "", "choice 1 " + badRisk},
 
 		{"chain, good at once", chain, []string{goodVerdict},
 			[]string{"1/2 model: done", "0/1 chain: allow, done"}, goodVerdict, ""},
 		{"chain, good then", chain, []string{prose, goodVerdict},
 			[]string{"1/2 model: done", "3/4 model: transform, done", "1/3 chain: allow, done", "0/1 chain: transform bad_output, done"}, goodVerdict, ""},
 		{"chain, never good", chain, []string{prose, prose, prose},
-			[]string{"1/2 model: done", "3/4 model: transform, done", "1/3 chain: deny bad_output, denied by schema.output", "5/6 model: transform, done", "1/5 chain: deny bad_output, denied by schema.output", "0/1 chain: transform bad_output, deny bad_output, denied by schema.output"}, "", "the output " + notJSON},
+			[]string{"1/2 model: done", "3/4 model: transform, done", "1/3 chain: deny bad_output, denied by schema.output",
+				"5/6 model: transform, done", "1/5 chain: deny bad_output, denied by schema.output",
+				"0/1 chain: transform bad_output, deny bad_output, denied by schema.output"}, "", "the output " + notJSON},
 
 		{"agent, good at once", agent, []string{"Final:" + goodVerdict},
 			[]string{"2/3 model: done", "1/2 plan: allow, done", "0/1 chain: allow, done"}, goodVerdict, ""},
 		{"agent, good after a tool", agent, []string{"tool", "Final:" + prose, "Final:" + goodVerdict},
-			[]string{"2/3 model: done", "1/2 plan: done", "1/4 tool: done", "5/6 model: done", "7/8 model: transform, done", "5/7 plan: allow, done", "1/5 plan: transform bad_output, done", "0/1 chain: allow, done"}, goodVerdict, ""},
+			[]string{"2/3 model: done", "1/2 plan: done", "1/4 tool: done", "5/6 model: done", "7/8 model: transform, done",
+				"5/7 plan: allow, done", "1/5 plan: transform bad_output, done", "0/1 chain: allow, done"}, goodVerdict, ""},
 		{"agent, goes on with tools", agent, []string{"Final:" + prose, "tool", "Final:" + goodVerdict},
-			[]string{"2/3 model: done", "4/5 model: transform, done", "2/4 plan: done", "1/2 plan: transform bad_output, done", "1/6 tool: done", "7/8 model: done", "1/7 plan: allow, done", "0/1 chain: allow, done"}, goodVerdict, ""},
+			[]string{"2/3 model: done", "4/5 model: transform, done", "2/4 plan: done", "1/2 plan: transform bad_output, done", "1/6 tool: done",
+				"7/8 model: done", "1/7 plan: allow, done", "0/1 chain: allow, done"}, goodVerdict, ""},
 		{"agent, never good", agent, []string{"Final:" + prose, "Final:" + prose, "Final:" + badVerdict},
-			[]string{"2/3 model: done", "4/5 model: transform, done", "2/4 plan: deny bad_output, denied by schema.output", "6/7 model: transform, done", "2/6 plan: deny bad_output, denied by schema.output", "1/2 plan: transform bad_output, done", "0/1 chain: deny bad_output, denied by schema.output"}, "", "the output " + badRisk},
+			[]string{"2/3 model: done", "4/5 model: transform, done", "2/4 plan: deny bad_output, denied by schema.output",
+				"6/7 model: transform, done", "2/6 plan: deny bad_output, denied by schema.output", "1/2 plan: transform bad_output, done",
+				"0/1 chain: deny bad_output, denied by schema.output"}, "", "the output " + badRisk},
 		{"agent, twice in a run", agent, []string{"Final:" + prose, "tool", "Final:" + prose, "Final:" + prose},
-			[]string{"2/3 model: done", "4/5 model: transform, done", "2/4 plan: done", "1/2 plan: transform bad_output, done", "1/6 tool: done", "7/8 model: done", "9/10 model: transform, done", "7/9 plan: deny bad_output, denied by schema.output", "1/7 plan: transform bad_output, done", "0/1 chain: deny bad_output, denied by schema.output"}, "", "the output " + notJSON},
+			[]string{"2/3 model: done", "4/5 model: transform, done", "2/4 plan: done", "1/2 plan: transform bad_output, done", "1/6 tool: done",
+				"7/8 model: done", "9/10 model: transform, done", "7/9 plan: deny bad_output, denied by schema.output",
+				"1/7 plan: transform bad_output, done", "0/1 chain: deny bad_output, denied by schema.output"}, "", "the output " + notJSON},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s, l := &speaker{answers: tc.answers}, new(ledger)
@@ -99,9 +109,12 @@ func TestReaskMessages(t *testing.T) {
 		whole   int      // bytes of the second at most
 	}{
 		{"model", (*speaker).model, middlewaretest.Model("What is the risk?"), []string{badVerdict, goodVerdict},
-			[]string{"human: What is the risk?", "ai: " + badVerdict, "human: Your answer was refused: choice 1 " + badRisk + ". Answer again with nothing but JSON that satisfies the schema. The schema: {\"type\":\"object\",\"required\":[\"risk\"],"}, 100},
+			[]string{"human: What is the risk?", "ai: " + badVerdict,
+				"human: Your answer was refused: choice 1 " + badRisk +
+					". Answer again with nothing but JSON that satisfies the schema. The schema: {\"type\":\"object\",\"required\":[\"risk\"],"}, 100},
 		{"model that says nothing", (*speaker).model, middlewaretest.Model("What is the risk?"), []string{"", goodVerdict},
-			[]string{"human: What is the risk?", "human: Your answer was refused: choice 1 does not satisfy the schema verdict: the value must be JSON, and ends too early"}, 1000},
+			[]string{"human: What is the risk?",
+				"human: Your answer was refused: choice 1 does not satisfy the schema verdict: the value must be JSON, and ends too early"}, 1000},
 		{"long", (*speaker).model, middlewaretest.Model("What is the risk?"), []string{long, goodVerdict},
 			[]string{"human: What is the risk?", "ai: éé", "human: Your answer was refused: choice 1 " + notJSON}, 8<<10 + 4},
 		{"chain", (*speaker).chain, run, []string{prose, goodVerdict},
@@ -184,7 +197,8 @@ func TestReaskOverBudget(t *testing.T) {
 func TestReaskFails(t *testing.T) {
 	s := &speaker{answers: []string{"Final:" + prose, "unparsable"}}
 	l := new(ledger)
-	_, err := s.agent(l.Intercept, schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Reasks: 3}))(t.Context(), middleware.Call{Kind: middleware.KindChain, Name: "run"})
+	_, err := s.agent(l.Intercept, schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Reasks: 3}))(t.Context(),
+		middleware.Call{Kind: middleware.KindChain, Name: "run"})
 	if err == nil || err.Error() != "the answer cannot be parsed" {
 		t.Errorf("got %v, want the plan's own error", err)
 	}
@@ -245,9 +259,10 @@ func TestReaskNobody(t *testing.T) {
 		}, 1},
 		{"a stream of which a part has left", streamed, func(s *speaker, _ middleware.Interceptor) middleware.Handler {
 			s.answers[0] = goodVerdict
-			return s.model(middleware.PassThrough(schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Reasks: 2, Check: func(context.Context, []byte) error {
-				return middleware.Deny(middleware.CodeBadOutput, "too good")
-			}})))
+			return s.model(middleware.PassThrough(schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Reasks: 2,
+				Check: func(context.Context, []byte) error {
+					return middleware.Deny(middleware.CodeBadOutput, "too good")
+				}})))
 		}, 1},
 	} {
 		s := &speaker{answers: []string{prose, prose, prose, prose}}
@@ -317,7 +332,8 @@ func TestReaskLeavesRequestsOfInterceptorsAlone(t *testing.T) {
 // Whatever a model says, what leaves satisfies the schema, and no more is asked
 // than the rules allow.
 func TestReaskWhateverIsSaid(t *testing.T) {
-	said := []string{goodVerdict, badVerdict, prose, "", "tool", "Final:" + goodVerdict, "Final:" + badVerdict, "Final:" + prose, "Final:", "So: " + goodVerdict}
+	said := []string{goodVerdict, badVerdict, prose, "", "tool", "Final:" + goodVerdict, "Final:" + badVerdict, "Final:" + prose, "Final:",
+		"So: " + goodVerdict}
 	speakers := []func(*speaker, ...middleware.Interceptor) middleware.Handler{(*speaker).model, (*speaker).chain, (*speaker).agent}
 	seed := uint64(time.Now().UnixNano())
 	r := rand.New(rand.NewPCG(seed, 0))

@@ -112,7 +112,8 @@ func TestClosedSaysTheSame(t *testing.T) {
 
 // Metaschemas belong to everybody.
 func TestClosedLeavesMetaschemasAlone(t *testing.T) {
-	for _, draft := range []string{"http://json-schema.org/draft-07/schema#", "https://json-schema.org/draft/2019-09/schema", "https://json-schema.org/draft/2020-12/schema"} {
+	for _, draft := range []string{"http://json-schema.org/draft-07/schema#", "https://json-schema.org/draft/2019-09/schema",
+		"https://json-schema.org/draft/2020-12/schema"} {
 		schema.Input(schema.Tools{"compile": mustCompile(t, `{"$ref":"`+draft+`"}`)})
 		if _, err := jsonschema.CompileString("mem:///s", `{"$schema":"`+draft+`","x-unknown":1}`); err != nil {
 			t.Errorf("%s: got %v from jsonschema, want no error", draft, err)

@@ -150,7 +150,8 @@ func TestCorpusSuiteOptional(t *testing.T) {
 					raw := schematest.MustUpstream(t, string(g.Schema))
 					for _, tc := range g.Tests {
 						got, want := s.Validate(tc.Data), raw.Validate(schematest.Decode(t, string(tc.Data)))
-						if format := strings.TrimSuffix(filepath.Base(file), ".json"); dir == "optional/format" && want == nil && !tc.Valid && jsonschema.Formats[format] != nil {
+						if format := strings.TrimSuffix(filepath.Base(file), ".json"); dir == "optional/format" && want == nil && !tc.Valid &&
+							jsonschema.Formats[format] != nil {
 							if punycode := format == "hostname" && strings.Contains(strings.ToLower(string(tc.Data)), "xn--"); got == nil && !punycode {
 								t.Errorf("%s: %s: %s: got no error, want it refused", file, tc.Description, tc.Data)
 							}

@@ -74,7 +74,8 @@ func TestOneDearPropertyCostsNoOther(t *testing.T) {
 	for i := range 400 {
 		fmt.Fprintf(&alternatives, `{"properties":{"p%d":{"const":%d}}},`, i, i)
 	}
-	s := mustCompile(t, `{"properties":{"dear":{"items":{"allOf":[`+alternatives.String()+`true]}},"cheap":{"items":{"type":"object","minProperties":1,"not":{"required":["x"]}}}}}`)
+	s := mustCompile(t, `{"properties":{"dear":{"items":{"allOf":[`+alternatives.String()+
+		`true]}},"cheap":{"items":{"type":"object","minProperties":1,"not":{"required":["x"]}}}}}`)
 	cheap := []byte(`{"cheap":` + schematest.Array(`{"a":1}`, 1000) + `}`)
 	if err := s.Validate(cheap); err != nil {
 		t.Errorf("got %v, want no error", err)

@@ -233,7 +233,8 @@ func TestRegularExpressions(t *testing.T) {
 		{`{"pattern":"a{1001}"}`, `at /pattern: "a{1001}" is no regular expression of RE2`},
 		{`{"pattern":"(a)\\1"}`, "at /pattern: "},
 		{`{"patternProperties":{"(":{}}}`, "at /patternProperties: "},
-		{`{"$defs":{"a":{"pattern":"` + strings.Repeat("x", schema.MaxPattern+1) + `"}}}`, "at /$defs/a/pattern: a regular expression of 1001 bytes is longer than 1000"},
+		{`{"$defs":{"a":{"pattern":"` + strings.Repeat("x", schema.MaxPattern+1) + `"}}}`,
+			"at /$defs/a/pattern: a regular expression of 1001 bytes is longer than 1000"},
 		{`{"pattern":"` + strings.Repeat("x{1000}", 140) + `"}`, "repeat too much"},
 		{`{"allOf":[` + strings.TrimSuffix(strings.Repeat(`{"pattern":"x{1000}"},`, 120), ",") + `]}`, "repeat too much"},
 	} {
@@ -251,13 +252,15 @@ func TestWork(t *testing.T) {
 		refused                bool
 	}{
 		{"many values", `{"items":{"type":"integer"}}`, schematest.Array("1", 100_000), false},
-		{"many values for alternatives", `{"items":{"anyOf":[` + strings.TrimSuffix(strings.Repeat(`{"type":"integer"},`, 20), ",") + `]}}`, schematest.Array("1", 100_000), true},
+		{"many values for alternatives", `{"items":{"anyOf":[` + strings.TrimSuffix(strings.Repeat(`{"type":"integer"},`, 20), ",") + `]}}`,
+			schematest.Array("1", 100_000), true},
 		{"many values for an enum", `{"items":{"enum":` + enum + `}}`, schematest.Array("3", 10_000), true},
 		{"few values for an enum", `{"items":{"enum":` + enum + `}}`, schematest.Array("0.5", 1000), false},
 		{"a large regular expression", `{"pattern":"^[xy]{900}[ab]"}`, `"` + strings.Repeat("x", 500_000) + `"`, true},
 		{"a small regular expression", `{"pattern":"^x+$"}`, `"` + strings.Repeat("x", 500_000) + `"`, false},
 		{"long numbers", `{"items":{"multipleOf":3}}`, schematest.Array(strings.Repeat("7", 100)+"e308", 9000), false},
-		{"long numbers for alternatives", `{"items":{"anyOf":[` + strings.TrimSuffix(strings.Repeat(`{"multipleOf":3},`, 10), ",") + `]}}`, schematest.Array(strings.Repeat("7", 100)+"e308", 9000), true},
+		{"long numbers for alternatives", `{"items":{"anyOf":[` + strings.TrimSuffix(strings.Repeat(`{"multipleOf":3},`, 10), ",") + `]}}`,
+			schematest.Array(strings.Repeat("7", 100)+"e308", 9000), true},
 		{"equal items", `{"uniqueItems":true}`, schematest.Array(schematest.Array("1", 5000), 19), true},
 		{"values that no schema applies to", `{"properties":{"a":{"type":"string"}}}`, `{"b":` + schematest.Array("1", 400_000) + `}`, false},
 	} {

@@ -109,7 +109,8 @@ func TestForAndDecode(t *testing.T) {
 			}
 			continue
 		}
-		if got := violations(err); len(got) != 1 || got[0].Keyword != tc.keyword || tc.keyword != schema.KeywordFit && got[0].Pointer != tc.pointer || tc.pointer != "" && got[0].Pointer != tc.pointer {
+		if got := violations(err); len(got) != 1 || got[0].Keyword != tc.keyword ||
+			tc.keyword != schema.KeywordFit && got[0].Pointer != tc.pointer || tc.pointer != "" && got[0].Pointer != tc.pointer {
 			t.Errorf("%s: got %v, want a violation of %s at %q", tc.new, err, tc.keyword, tc.pointer)
 		}
 		if !reflect.DeepEqual(v, everything{}) {
@@ -168,7 +169,8 @@ func TestForTakesWhatEncodingJSONMakes(t *testing.T) {
 		Own int `json:"own"`
 	}
 	s := schema.MustFor[own]()
-	for text, keyword := range map[string]string{`{"own":1}`: "", `{}`: "required", `{"own":1,"count":-1}`: "minimum", `{"own":1,"x":1}`: "additionalProperties"} {
+	for text, keyword := range map[string]string{`{"own":1}`: "", `{}`: "required", `{"own":1,"count":-1}`: "minimum",
+		`{"own":1,"x":1}`: "additionalProperties"} {
 		if v := violations(s.Validate([]byte(text))); keyword == "" && len(v) > 0 || keyword != "" && (len(v) != 1 || v[0].Keyword != keyword) {
 			t.Errorf("%s: got %v, want a violation of %q", text, v, keyword)
 		}

@@ -61,7 +61,8 @@ func TestLint(t *testing.T) {
 		{`{"then":false,"else":false,"minContains":1}`, []string{
 			"/else has no effect without if", "/minContains has no effect without contains", "/then has no effect without if",
 		}},
-		{`{` + draft7 + `"$ref":"#/definitions/a","maxLength":1,"description":"x","definitions":{"a":{}}}`, []string{"/maxLength has no effect beside a $ref in drafts up to 7"}},
+		{`{` + draft7 + `"$ref":"#/definitions/a","maxLength":1,"description":"x","definitions":{"a":{}}}`,
+			[]string{"/maxLength has no effect beside a $ref in drafts up to 7"}},
 		{`{"$ref":"#/$defs/a","maxLength":1,"$defs":{"a":{}}}`, nil},
 
 		// Of another draft.
@@ -70,7 +71,8 @@ func TestLint(t *testing.T) {
 			"/prefixItems has no effect: the draft of the schema does not have it",
 			"/unevaluatedProperties has no effect: the draft of the schema does not have it",
 		}},
-		{`{` + draft2019 + `"prefixItems":[{}],"items":[{}],"additionalItems":false}`, []string{"/prefixItems has no effect: the draft of the schema does not have it"}},
+		{`{` + draft2019 + `"prefixItems":[{}],"items":[{}],"additionalItems":false}`,
+			[]string{"/prefixItems has no effect: the draft of the schema does not have it"}},
 		{`{"items":{},"additionalItems":false}`, []string{"/additionalItems has no effect: the draft of the schema does not have it any more"}},
 
 		{`{"$schema":"http://json-schema.org/draft-04/schema#","const":1,"if":{},"then":{},"contains":{},"$id":"x","items":{"exclusiveMinimum":true,"minimum":1}}`, []string{
@@ -81,7 +83,8 @@ func TestLint(t *testing.T) {
 			"/then has no effect: the draft of the schema does not have it",
 		}},
 		{`{"$defs":{"a":{"$schema":"http://json-schema.org/draft-07/schema#"},"b":{"$id":"b","$schema":"https://json-schema.org/draft/2020-12/schema"}}}`, []string{"/$defs/a/$schema has no effect within a schema"}},
-		{`{"properties":{"id":{},"Id":{},"a":{}}}`, []string{`/properties has "Id" and "id", which differ in case alone: an object with one of them is refused`}},
+		{`{"properties":{"id":{},"Id":{},"a":{}}}`,
+			[]string{`/properties has "Id" and "id", which differ in case alone: an object with one of them is refused`}},
 
 		// Formats.
 		{`{"format":"e-mail"}`, []string{`/format is not checked: "e-mail" is none of the formats that are`}},
@@ -109,7 +112,8 @@ func TestLint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := fmt.Sprint(s.Lint()), "[a#/minlenght is no keyword: minLength is one a#/prefixItems has no effect: the draft of the schema does not have it]"; got != want {
+	if got, want := fmt.Sprint(s.Lint()),
+		"[a#/minlenght is no keyword: minLength is one a#/prefixItems has no effect: the draft of the schema does not have it]"; got != want {
 		t.Errorf("a resource: got %s, want %s", got, want)
 	}
 	if got := new(schema.Schema).Lint(); got != nil {

@@ -37,13 +37,16 @@ func TestCompileWithResources(t *testing.T) {
 		{`{"$ref":"https://example.com/a"}`, resources("https://example.com/a", `{"type":"string"}`), `"x"`, `1`},
 		{`{"$ref":"https://example.com/a"}`, resources("https://example.com/a", `{"$id":"https://example.com/a","type":"string"}`), `"x"`, `1`},
 		{`{"$id":"https://example.com/s/root","$ref":"a"}`, resources("a", `{"$ref":"b"}`, "https://example.com/s/b", `{"type":"string"}`), `"x"`, `1`},
-		{`{"$ref":"a"}`, resources("a", `{"$id":"https://example.com/b/c","$ref":"d"}`, "https://example.com/b/d", `{"$id":"urn:e","$ref":"#/$defs/s","$defs":{"s":{"type":"string"}}}`), `"x"`, `1`},
+		{`{"$ref":"a"}`, resources("a", `{"$id":"https://example.com/b/c","$ref":"d"}`, "https://example.com/b/d",
+			`{"$id":"urn:e","$ref":"#/$defs/s","$defs":{"s":{"type":"string"}}}`), `"x"`, `1`},
 		{`{"$ref":"urn:example:a"}`, resources("urn:example:a", `{"type":"string"}`), `"x"`, `1`},
 		{`{"$ref":"a","$defs":{"s":{"type":"string"}}}`, resources("a", `{"$ref":"schema#/$defs/s"}`), `"x"`, `1`}, // back to the schema
-		{`{"$ref":"tree.json"}`, resources("tree.json", `{"properties":{"next":{"$ref":"#"}},"additionalProperties":false}`), `{"next":{"next":{}}}`, `{"next":{"x":1}}`},
+		{`{"$ref":"tree.json"}`, resources("tree.json", `{"properties":{"next":{"$ref":"#"}},"additionalProperties":false}`),
+			`{"next":{"next":{}}}`, `{"next":{"x":1}}`},
 		{`{"$ref":"a"}`, resources("a", `true`), `1`, ``},
 		{`{"$ref":"a"}`, resources("a", `false`), ``, `1`},
-		{`{"$ref":"t","$defs":{"n":{"$dynamicAnchor":"n","type":"string"}}}`, resources("t", `{"items":{"$dynamicRef":"#n"},"$defs":{"n":{"$dynamicAnchor":"n"}}}`), `["x"]`, `[1]`},
+		{`{"$ref":"t","$defs":{"n":{"$dynamicAnchor":"n","type":"string"}}}`,
+			resources("t", `{"items":{"$dynamicRef":"#n"},"$defs":{"n":{"$dynamicAnchor":"n"}}}`), `["x"]`, `[1]`},
 		{`{"$schema":"http://json-schema.org/draft-07/schema#","$ref":"a"}`, resources("a", `{"items":[{"type":"string"}]}`), `["x"]`, `[1]`}, // in the same draft
 		{`{}`, resources("unused", `{}`), `1`, ``},
 		{`{"$ref":"large#/$defs/n"}`, resources("large", `{"$defs":{"n":{"enum":`+schematest.Array("7", 5000)+`}}}`), `7`, ``},
@@ -95,13 +98,16 @@ func TestCompileWithErrors(t *testing.T) {
 		{`{"$defs":{"a":{"$id":"a"}}}`, schema.Options{Resources: resources("a", `{}`)}, `the resource "a" has the URI of another schema`},
 		{`{}`, schema.Options{Resources: resources("schema", `{}`)}, `the resource "schema" has the URI of another schema`},
 		{`{"$id":"http://x/y"}`, schema.Options{Resources: resources("y", `{}`)}, `the resource "y" has the URI of another schema`},
-		{`{}`, schema.Options{Resources: resources("http://json-schema.org/draft-07/schema", `{}`)}, `the resource "http://json-schema.org/draft-07/schema" has the URI of another schema`},
+		{`{}`, schema.Options{Resources: resources("http://json-schema.org/draft-07/schema", `{}`)},
+			`the resource "http://json-schema.org/draft-07/schema" has the URI of another schema`},
 		{`{}`, schema.Options{Resources: resources("", `{}`)}, `the resource "" has no URI`},
 		{`{}`, schema.Options{Resources: resources("/a", `{}`)}, `the resource "/a" has no URI`},
 		{`{}`, schema.Options{Resources: resources("a#b", `{}`)}, `the resource "a#b" has no URI`},
 		{`{}`, schema.Options{Resources: resources(":", `{}`)}, `the resource ":" has no URI`},
-		{`{}`, schema.Options{Resources: resources("a", `{`+draft7+`}`)}, `at a#/$schema: "http://json-schema.org/draft-07/schema#" is not the draft of the whole schema`},
-		{`{` + draft7 + `}`, schema.Options{Draft: schema.Draft2020}, `at /$schema: "http://json-schema.org/draft-07/schema#" is not the draft that was asked for`},
+		{`{}`, schema.Options{Resources: resources("a", `{`+draft7+`}`)},
+			`at a#/$schema: "http://json-schema.org/draft-07/schema#" is not the draft of the whole schema`},
+		{`{` + draft7 + `}`, schema.Options{Draft: schema.Draft2020},
+			`at /$schema: "http://json-schema.org/draft-07/schema#" is not the draft that was asked for`},
 		{`{}`, schema.Options{Draft: 3}, `the draft 3 is none of 4, 6, 7, 2019 and 2020`},
 		{large, schema.Options{Resources: resources("a", large)}, `the text and its resources must be at most 524288 bytes long`},
 		{many(3000), schema.Options{Resources: resources("a", many(3000))}, `holds more than 5000 schemas`},
@@ -177,7 +183,8 @@ func TestCompileWithDraft(t *testing.T) {
 		if err := s.Closed().Validate([]byte(`"x"`)); err != nil {
 			t.Errorf("draft %d: format as an annotation, closed: got %v, want no error", draft, err)
 		}
-		if s, err = schema.CompileWith("test", []byte(`{"$id":"https://json-schema.org/mine","format":"email"}`), schema.Options{Draft: draft, FormatIsAnnotation: true}); err != nil {
+		if s, err = schema.CompileWith("test", []byte(`{"$id":"https://json-schema.org/mine","format":"email"}`),
+			schema.Options{Draft: draft, FormatIsAnnotation: true}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Early(`"x"`, []int{1}); err != nil {
@@ -223,7 +230,8 @@ func TestResourcesReadNothing(t *testing.T) {
 			t.Errorf("%s: got error %v, want one without the file's content", text, err)
 		}
 		resource := map[string][]byte{"r": []byte(text)}
-		if _, err := schema.CompileWith("test", []byte(`{"$ref":"r"}`), schema.Options{Resources: resource}); err == nil || strings.Contains(err.Error(), secret) {
+		if _, err := schema.CompileWith("test", []byte(`{"$ref":"r"}`), schema.Options{Resources: resource}); err == nil ||
+			strings.Contains(err.Error(), secret) {
 			t.Errorf("%s in a resource: got error %v, want one without the file's content", text, err)
 		}
 	}

@@ -68,7 +68,8 @@ func drawGraph(m jsontest.Mutator) string {
 	names := []string{"a", "b", "c", "d"}
 	refs := func() string {
 		name := names[m.IntN(len(names))]
-		return pick(`"$ref":"/#/$defs/`+name+`"`, `"$ref":"`+name+`"`, `"$dynamicRef":"#dyn"`, `"$dynamicRef":"/#/$defs/`+name+`"`, `"$dynamicRef":"`+name+`#dyn"`, `"type":"object"`)
+		return pick(`"$ref":"/#/$defs/`+name+`"`, `"$ref":"`+name+`"`, `"$dynamicRef":"#dyn"`, `"$dynamicRef":"/#/$defs/`+name+`"`,
+			`"$dynamicRef":"`+name+`#dyn"`, `"type":"object"`)
 	}
 	schemaOf := func(name string) string {
 		parts := []string{`"$id":"` + name + `"`}

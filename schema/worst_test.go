@@ -36,7 +36,8 @@ func TestWorstCases(t *testing.T) {
 	for _, tc := range []struct{ name, schema, text string }{
 		{"open brackets", `{}`, fill("[")},
 		{"open objects", `{}`, fill(`{"a":`)},
-		{"nested as deep as may be, many times", `{}`, "[" + strings.TrimSuffix(strings.Repeat(strings.Repeat("[", 63)+strings.Repeat("]", 63)+",", 790), ",") + "]"},
+		{"nested as deep as may be, many times", `{}`,
+			"[" + strings.TrimSuffix(strings.Repeat(strings.Repeat("[", 63)+strings.Repeat("]", 63)+",", 790), ",") + "]"},
 		{"a number of many digits", `{"type":"integer"}`, fill("7")},
 		{"a number of many digits behind the point", `{"multipleOf":0.1}`, "0." + fill("7")},
 		{"a number of many zeros", `{"type":"number"}`, fill("0")},
@@ -61,7 +62,8 @@ func TestWorstCases(t *testing.T) {
 		{"a regular expression that other engines take for ever for", `{"pattern":"^(a+)+$"}`, `"` + strings.Repeat("a", 50_000) + `!"`},
 		{"a pattern with doubts", `{"pattern":"^[a-y]*[b-y]*z$"}`, `"` + strings.Repeat("b", 30_000) + `"`},
 		{"alternatives within one another", nested, "[[[[[[" + strings.TrimSuffix(strings.Repeat(`"x",`, 2_000), ",") + "]]]]]]"},
-		{"alternatives of long strings", `{"anyOf":[{"maxLength":1},{"maxLength":2},{"maxLength":3},{"maxLength":4},{"maxLength":5},{"maxLength":6},{"maxLength":7},{"type":"string"}]}`, `"` + fill("x") + `"`},
+		{"alternatives of long strings",
+			`{"anyOf":[{"maxLength":1},{"maxLength":2},{"maxLength":3},{"maxLength":4},{"maxLength":5},{"maxLength":6},{"maxLength":7},{"type":"string"}]}`, `"` + fill("x") + `"`},
 		{"not UTF-8", `{}`, `"` + fill("\xff") + `"`},
 		{"garbage", `{}`, fill("\x00\x01{]\xff")},
 	} {

@@ -71,7 +71,8 @@ func TestKeyIsNotShown(t *testing.T) {
 	var log strings.Builder
 	l := slog.New(slog.NewTextHandler(&log, nil))
 	j := slog.New(slog.NewJSONHandler(&log, nil))
-	for _, v := range []any{cfg, &cfg, struct{ C aitracer.Config }{cfg}, struct{ c aitracer.Config }{cfg}, &struct{ c *aitracer.Config }{&cfg}, c, *c, struct{ c *aitracer.Client }{c}, sink, err} {
+	for _, v := range []any{cfg, &cfg, struct{ C aitracer.Config }{cfg}, struct{ c aitracer.Config }{cfg}, &struct{ c *aitracer.Config }{&cfg}, c,
+		*c, struct{ c *aitracer.Client }{c}, sink, err} {
 		_, _ = fmt.Fprintf(&log, "%v %+v %#v %s %q\n", v, v, v, v, v)
 		l.Info("x", "v", v)
 		j.Info("x", "v", v)

@@ -101,7 +101,8 @@ func TestSinkOfARecorder(t *testing.T) {
 	}
 	guarded := middleware.Wrap(model, r.Intercept, middleware.Before("hours", func(context.Context, middleware.Call) error { return nil }))
 	if _, err := guarded(t.Context(), middleware.Call{Kind: middleware.KindModel, Name: "openai.LLM",
-		Input: &middleware.ModelRequest{Model: "gpt-4o", Messages: []middleware.Message{{Role: "human", Parts: []middleware.Part{{Text: "2+2?"}}}}}}); err != nil {
+		Input: &middleware.ModelRequest{Model: "gpt-4o",
+			Messages: []middleware.Message{{Role: "human", Parts: []middleware.Part{{Text: "2+2?"}}}}}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Close(t.Context()); err != nil {

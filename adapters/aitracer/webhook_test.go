@@ -251,7 +251,8 @@ func TestSecretsAreNotShown(t *testing.T) {
 	h := aitracer.Verify(rules, new(inbox))
 	var said strings.Builder
 	text, lines := slog.New(slog.NewTextHandler(&said, nil)), slog.New(slog.NewJSONHandler(&said, nil))
-	for _, v := range []any{rules, &rules, h, struct{ R aitracer.WebhookRules }{rules}, struct{ r aitracer.WebhookRules }{rules}, &struct{ r *aitracer.WebhookRules }{&rules}, struct{ h http.Handler }{h}} {
+	for _, v := range []any{rules, &rules, h, struct{ R aitracer.WebhookRules }{rules}, struct{ r aitracer.WebhookRules }{rules},
+		&struct{ r *aitracer.WebhookRules }{&rules}, struct{ h http.Handler }{h}} {
 		_, _ = fmt.Fprintf(&said, "%v %+v %#v %s %q %x\n", v, v, v, v, v, v)
 		text.Info("x", "v", v)
 		lines.Info("x", "v", v)

@@ -326,7 +326,8 @@ func TestAReservationThatTheRunBooked(t *testing.T) {
 		}
 	}
 	bags := func(payment string) llms.FunctionCall {
-		return llms.FunctionCall{Name: "update_reservation_baggages", Arguments: `{"reservation_id":"HATHAT","total_baggages":4,"nonfree_baggages":2,"payment_id":"` + payment + `"}`}
+		return llms.FunctionCall{Name: "update_reservation_baggages",
+			Arguments: `{"reservation_id":"HATHAT","total_baggages":4,"nonfree_baggages":2,"payment_id":"` + payment + `"}`}
 	}
 	for name, tt := range map[string]struct {
 		calls []llms.FunctionCall

@@ -155,7 +155,9 @@ type definer struct {
 	ts    []llms.Tool
 }
 
-func (d definer) Plan(ctx context.Context, _ []schema.AgentStep, _ map[string]string, _ ...chains.ChainCallOption) ([]schema.AgentAction, *schema.AgentFinish, error) {
+func (d definer) Plan(
+	ctx context.Context, _ []schema.AgentStep, _ map[string]string, _ ...chains.ChainCallOption,
+) ([]schema.AgentAction, *schema.AgentFinish, error) {
 	res, err := d.model.GenerateContent(ctx, []llms.MessageContent{llms.TextParts(llms.ChatMessageTypeHuman, "q")}, llms.WithTools(d.ts))
 	if err != nil {
 		return nil, nil, err

@@ -80,7 +80,9 @@ func TestExecutorReachesTheModelOfEachAgent(t *testing.T) {
 // foreign is an agent whose model cannot be reached.
 type foreign struct{ inner agents.Agent }
 
-func (f *foreign) Plan(ctx context.Context, s []schema.AgentStep, in map[string]string, o ...chains.ChainCallOption) ([]schema.AgentAction, *schema.AgentFinish, error) {
+func (f *foreign) Plan(
+	ctx context.Context, s []schema.AgentStep, in map[string]string, o ...chains.ChainCallOption,
+) ([]schema.AgentAction, *schema.AgentFinish, error) {
 	return f.inner.Plan(ctx, s, in, o...)
 }
 func (f *foreign) GetInputKeys() []string  { return f.inner.GetInputKeys() }

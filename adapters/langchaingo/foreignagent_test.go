@@ -37,7 +37,8 @@ func TestAnAgentWhoseModelIsNotGuardedIsRefused(t *testing.T) {
 	agent := func(m llms.Model, more any) agents.Agent {
 		return &helped{foreign{agents.NewOneShotAgent(m, []tools.Tool{tool})}, more}
 	}
-	const unreachable, unguarded = "cannot reach the model of the agent *langchaingo_test.helped", "cannot reach the model of the agent *langchaingo_test.helped (*langchaingo_test.script)"
+	const unreachable, unguarded = "cannot reach the model of the agent *langchaingo_test.helped",
+		"cannot reach the model of the agent *langchaingo_test.helped (*langchaingo_test.script)"
 	for name, tt := range map[string]struct {
 		a    agents.Agent
 		want string

@@ -392,9 +392,11 @@ func TestWrappedPartsAreSeenAndChanged(t *testing.T) {
 	control := &llms.CacheControl{Type: "ephemeral"}
 	text := &llms.TextContent{Text: "a secret"}
 	for name, tt := range map[string]struct{ part, want llms.ContentPart }{
-		"pointer":          {text, llms.TextContent{Text: "a ****"}},
-		"cached":           {llms.CachedContent{ContentPart: *text, CacheControl: control}, llms.CachedContent{ContentPart: llms.TextContent{Text: "a ****"}, CacheControl: control}},
-		"cached pointer":   {llms.CachedContent{ContentPart: text, CacheControl: control}, llms.CachedContent{ContentPart: llms.TextContent{Text: "a ****"}, CacheControl: control}},
+		"pointer": {text, llms.TextContent{Text: "a ****"}},
+		"cached": {llms.CachedContent{ContentPart: *text, CacheControl: control},
+			llms.CachedContent{ContentPart: llms.TextContent{Text: "a ****"}, CacheControl: control}},
+		"cached pointer": {llms.CachedContent{ContentPart: text, CacheControl: control},
+			llms.CachedContent{ContentPart: llms.TextContent{Text: "a ****"}, CacheControl: control}},
 		"pointer to a URL": {&llms.ImageURLContent{URL: "http://x/secret"}, llms.ImageURLContent{URL: "http://x/****"}},
 	} {
 		m := says("ok", "ok")

@@ -92,7 +92,9 @@ type countedAgent struct {
 	reached reached
 }
 
-func (a *countedAgent) Plan(ctx context.Context, s []schema.AgentStep, in map[string]string, o ...chains.ChainCallOption) ([]schema.AgentAction, *schema.AgentFinish, error) {
+func (a *countedAgent) Plan(
+	ctx context.Context, s []schema.AgentStep, in map[string]string, o ...chains.ChainCallOption,
+) ([]schema.AgentAction, *schema.AgentFinish, error) {
 	a.reached[middleware.KindPlan]++
 	return a.Agent.Plan(ctx, s, in, o...)
 }

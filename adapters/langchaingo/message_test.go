@@ -74,7 +74,8 @@ func TestEveryParameterCanBeChanged(t *testing.T) {
 	tool := func(name string) llms.Tool {
 		return llms.Tool{Type: "function", Function: &llms.FunctionDefinition{Name: name}}
 	}
-	_, err := langchaingo.Model(m, set).Call(t.Context(), "q", llms.WithModel("large"), llms.WithTools([]llms.Tool{tool("a"), tool("b"), {Type: "search"}}), llms.WithN(2))
+	_, err := langchaingo.Model(m, set).Call(t.Context(), "q", llms.WithModel("large"),
+		llms.WithTools([]llms.Tool{tool("a"), tool("b"), {Type: "search"}}), llms.WithN(2))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,8 +111,10 @@ func TestToolsCanBeWithheld(t *testing.T) {
 		"by a pointer":  {[]string{"b"}, []llms.CallOption{llms.WithTools(tools), llms.WithToolChoice(&pointer)}, 1, nil, ""},
 		"a pointer":     {[]string{"b"}, []llms.CallOption{llms.WithTools(tools), llms.WithToolChoice(&kept)}, 1, &kept, ""},
 		"a nil pointer": {[]string{"b"}, []llms.CallOption{llms.WithTools(tools), llms.WithToolChoice(none)}, 1, none, ""},
-		"no function":   {[]string{"b"}, []llms.CallOption{llms.WithTools(tools), llms.WithToolChoice(llms.ToolChoice{Type: "none"})}, 1, llms.ToolChoice{Type: "none"}, ""},
-		"a function":    {[]string{"b"}, []llms.CallOption{llms.WithFunctions([]llms.FunctionDefinition{a, b}), llms.WithFunctionCallBehavior("auto")}, 1, nil, "auto"},
+		"no function": {[]string{"b"}, []llms.CallOption{llms.WithTools(tools), llms.WithToolChoice(llms.ToolChoice{Type: "none"})}, 1,
+			llms.ToolChoice{Type: "none"}, ""},
+		"a function": {[]string{"b"},
+			[]llms.CallOption{llms.WithFunctions([]llms.FunctionDefinition{a, b}), llms.WithFunctionCallBehavior("auto")}, 1, nil, "auto"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := says("ok")
@@ -160,7 +163,8 @@ func TestToolCallsOfAResponseCanBeChanged(t *testing.T) {
 func TestFunctionCallIsSeen(t *testing.T) {
 	m := &script{answers: []*llms.ContentChoice{{FuncCall: &llms.FunctionCall{Name: "f", Arguments: "{}"}}}}
 	spy := new(spy)
-	if _, err := langchaingo.Model(m, spy.intercept).GenerateContent(t.Context(), []llms.MessageContent{llms.TextParts(llms.ChatMessageTypeHuman, "q")}); err != nil {
+	if _, err := langchaingo.Model(m, spy.intercept).GenerateContent(t.Context(),
+		[]llms.MessageContent{llms.TextParts(llms.ChatMessageTypeHuman, "q")}); err != nil {
 		t.Fatal(err)
 	}
 	calls := spy.results[0].Output.(*middleware.ModelResponse).Choices[0].ToolCalls

@@ -206,7 +206,8 @@ func TestReaskAndParserErrors(t *testing.T) {
 func TestReaskOfAModel(t *testing.T) {
 	m := says(noJSON, lowRisk)
 	guarded := langchaingo.Model(m, safe.Boundary(safe.BoundaryRules{Schema: verdict, Reasks: 2}))
-	res, err := guarded.GenerateContent(t.Context(), []llms.MessageContent{llms.TextParts(llms.ChatMessageTypeHuman, "What is the risk?")}, llms.WithTemperature(0.5))
+	res, err := guarded.GenerateContent(t.Context(), []llms.MessageContent{llms.TextParts(llms.ChatMessageTypeHuman, "What is the risk?")},
+		llms.WithTemperature(0.5))
 	if err != nil || res.Choices[0] != m.answers[1] {
 		t.Fatalf("got %v, %v, want the second answer itself", res, err)
 	}

@@ -101,13 +101,16 @@ func TestEngine(t *testing.T) {
 		want string
 		ran  string
 	}{
-		"rows":             {[]middleware.Interceptor{readOnly()}, "SELECT ?", fakeDB{}, "[id name] [[1 Ann] [2 Bob]] <nil>", "SELECT ?7"},
-		"another output":   {[]middleware.Interceptor{shout}, "SELECT 1", fakeDB{}, "[ID\tNAME\n1\tANN\n2\tBOB] [] <nil>", "SELECT 17"},
-		"another input":    {[]middleware.Interceptor{limit}, "SELECT a", fakeDB{}, "[id name] [[1 Ann] [2 Bob]] <nil>", "SELECT a LIMIT 57"},
-		"denied":           {[]middleware.Interceptor{readOnly()}, "DROP", fakeDB{}, "[] [] sql: denied by arguments: the input must be one SQL query that only reads (policy)", ""},
-		"told":             {[]middleware.Interceptor{middleware.Tell, readOnly()}, "DROP", fakeDB{}, "[Denied (policy): the input must be one SQL query that only reads. Do not repeat this call unchanged.] [] <nil>", ""},
+		"rows":           {[]middleware.Interceptor{readOnly()}, "SELECT ?", fakeDB{}, "[id name] [[1 Ann] [2 Bob]] <nil>", "SELECT ?7"},
+		"another output": {[]middleware.Interceptor{shout}, "SELECT 1", fakeDB{}, "[ID\tNAME\n1\tANN\n2\tBOB] [] <nil>", "SELECT 17"},
+		"another input":  {[]middleware.Interceptor{limit}, "SELECT a", fakeDB{}, "[id name] [[1 Ann] [2 Bob]] <nil>", "SELECT a LIMIT 57"},
+		"denied": {[]middleware.Interceptor{readOnly()}, "DROP", fakeDB{},
+			"[] [] sql: denied by arguments: the input must be one SQL query that only reads (policy)", ""},
+		"told": {[]middleware.Interceptor{middleware.Tell, readOnly()}, "DROP", fakeDB{},
+			"[Denied (policy): the input must be one SQL query that only reads. Do not repeat this call unchanged.] [] <nil>", ""},
 		"the engine fails": {[]middleware.Interceptor{readOnly()}, "SELECT 1", fakeDB{err: boom}, "[] [] boom", "SELECT 17"},
-		"no text":          {[]middleware.Interceptor{wrong}, "SELECT 1", fakeDB{}, "[] [] langchaingo: tool sql: an interceptor put a int in place of the input, want string", ""},
+		"no text": {[]middleware.Interceptor{wrong}, "SELECT 1", fakeDB{},
+			"[] [] langchaingo: tool sql: an interceptor put a int in place of the input, want string", ""},
 	} {
 		db := &tt.db
 		cols, rows, err := langchaingo.Engine("sql", db, tt.is...).Query(t.Context(), tt.sql, 7)
@@ -254,13 +257,14 @@ func TestRequester(t *testing.T) {
 		body string
 		want string
 	}{
-		"done":               {answers(strings.NewReader("yes")), []middleware.Interceptor{pass}, "x", "200 yes"},
-		"redacted":           {answers(strings.NewReader("yes")), []middleware.Interceptor{redact}, "x", "200 redacted"},
-		"denied":             {nil, []middleware.Interceptor{never}, "x", "http: denied by test: no (policy)"},
-		"told":               {nil, []middleware.Interceptor{middleware.Tell, never}, "x", "403 Denied (policy): no. Do not repeat this call unchanged."},
-		"changed":            {nil, []middleware.Interceptor{change}, "x", "langchaingo: http: an interceptor put another request in its place"},
-		"fails":              {func(*http.Request) (*http.Response, error) { return nil, boom }, []middleware.Interceptor{pass}, "x", "boom"},
-		"an endless answer":  {answers(endless{}), []middleware.Interceptor{pass}, "x", "langchaingo: http: the body of the response: larger than 10485760 bytes"},
+		"done":     {answers(strings.NewReader("yes")), []middleware.Interceptor{pass}, "x", "200 yes"},
+		"redacted": {answers(strings.NewReader("yes")), []middleware.Interceptor{redact}, "x", "200 redacted"},
+		"denied":   {nil, []middleware.Interceptor{never}, "x", "http: denied by test: no (policy)"},
+		"told":     {nil, []middleware.Interceptor{middleware.Tell, never}, "x", "403 Denied (policy): no. Do not repeat this call unchanged."},
+		"changed":  {nil, []middleware.Interceptor{change}, "x", "langchaingo: http: an interceptor put another request in its place"},
+		"fails":    {func(*http.Request) (*http.Response, error) { return nil, boom }, []middleware.Interceptor{pass}, "x", "boom"},
+		"an endless answer": {answers(endless{}), []middleware.Interceptor{pass}, "x",
+			"langchaingo: http: the body of the response: larger than 10485760 bytes"},
 		"a body of no UTF-8": {nil, []middleware.Interceptor{pass}, "\xff", "langchaingo: http: the body of the request: not valid UTF-8"},
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://example.com/?a=b&c", strings.NewReader(tt.body))

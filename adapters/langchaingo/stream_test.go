@@ -195,10 +195,12 @@ func TestTrap18ToolCallDeltasAreToldFromText(t *testing.T) {
 	}
 
 	log = nil
-	if _, err := ask(langchaingo.Model(provider(t, func(int) {}, toolEvents...), seen(&log))); err != nil || slices.ContainsFunc(log, func(s string) bool { return s[0] == '/' && s != "/" }) {
+	if _, err := ask(langchaingo.Model(provider(t, func(int) {}, toolEvents...), seen(&log))); err != nil ||
+		slices.ContainsFunc(log, func(s string) bool { return s[0] == '/' && s != "/" }) {
 		t.Errorf("without tools offered: got %v, and an interceptor saw %q, want text alone", err, log)
 	}
-	_, err = ask(langchaingo.Model(provider(t, func(int) {}, delta(`[{"id":"c1","type":"function","function":{"name":"calc","arguments":""}}]`), finish, "[DONE]"), pass), calcTool)
+	_, err = ask(langchaingo.Model(provider(t, func(int) {}, delta(`[{"id":"c1","type":"function","function":{"name":"calc","arguments":""}}]`),
+		finish, "[DONE]"), pass), calcTool)
 	if err == nil || !strings.Contains(err.Error(), "a piece of a tool call was streamed, and the response asks for none") {
 		t.Errorf("text that looks like a tool call: got %v, want an error", err)
 	}

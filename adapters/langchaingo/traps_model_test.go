@@ -96,13 +96,14 @@ func TestTrap06SharedResponsesAreNotModified(t *testing.T) {
 	if err != nil || res.Choices[0] != shared {
 		t.Errorf("got %+v, %v, want the very response of the model", res, err)
 	}
-	redacting := langchaingo.Model(m, middleware.TransformResult("redact", func(_ context.Context, _ middleware.Call, r middleware.Result) (middleware.Result, bool, error) {
-		res := *r.Output.(*middleware.ModelResponse)
-		res.Choices = slices.Clone(res.Choices)
-		res.Choices[0].Text = "[redacted]"
-		r.Output = &res
-		return r, true, nil
-	}))
+	redacting := langchaingo.Model(m,
+		middleware.TransformResult("redact", func(_ context.Context, _ middleware.Call, r middleware.Result) (middleware.Result, bool, error) {
+			res := *r.Output.(*middleware.ModelResponse)
+			res.Choices = slices.Clone(res.Choices)
+			res.Choices[0].Text = "[redacted]"
+			r.Output = &res
+			return r, true, nil
+		}))
 	res, err = redacting.GenerateContent(t.Context(), []llms.MessageContent{llms.TextParts(llms.ChatMessageTypeHuman, "q")})
 	if err != nil || res.Choices[0].Content != "[redacted]" || res.Choices[0].GenerationInfo["k"] != 1 {
 		t.Errorf("got %+v, %v", res, err)

@@ -316,8 +316,10 @@ func TestMadeUpNamesStandInNoErrorAndNameNoCall(t *testing.T) {
 		}(),
 		"a plan that cannot be": func() error { _, _, err := changed.Plan(t.Context(), nil, nil); return err }(),
 		"a stream of a tool that is not called": func() error {
-			m := provider(t, func(int) {}, delta(`[{"id":"`+made[:20]+`","type":"function","function":{"name":"`+made[:20]+`","arguments":""}}]`), finish, "[DONE]")
-			_, err := langchaingo.Model(m, seen.intercept).GenerateContent(t.Context(), nil, calcTool, llms.WithStreamingFunc(func(context.Context, []byte) error { return nil }))
+			m := provider(t, func(int) {}, delta(`[{"id":"`+made[:20]+`","type":"function","function":{"name":"`+made[:20]+`","arguments":""}}]`),
+				finish, "[DONE]")
+			_, err := langchaingo.Model(m, seen.intercept).GenerateContent(t.Context(), nil, calcTool,
+				llms.WithStreamingFunc(func(context.Context, []byte) error { return nil }))
 			return err
 		}(),
 	} {

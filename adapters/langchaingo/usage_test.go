@@ -36,7 +36,8 @@ func TestTrap15UsageOfEveryProvider(t *testing.T) {
 			middleware.Usage{InputTokens: 117, OutputTokens: 4, TotalTokens: 121, CachedTokens: 100, CacheWriteTokens: 7, Reported: true},
 		},
 		"googleai, int32 in both spellings": {
-			[]info{{"PromptTokens": int32(8), "input_tokens": int32(8), "CompletionTokens": int32(2), "output_tokens": int32(2), "TotalTokens": int32(15), "total_tokens": int32(15)}},
+			[]info{{"PromptTokens": int32(8), "input_tokens": int32(8), "CompletionTokens": int32(2), "output_tokens": int32(2),
+				"TotalTokens": int32(15), "total_tokens": int32(15)}},
 			middleware.Usage{InputTokens: 8, OutputTokens: 2, TotalTokens: 15, Reported: true},
 		},
 		"bedrock": {
@@ -49,7 +50,8 @@ func TestTrap15UsageOfEveryProvider(t *testing.T) {
 		},
 		"bedrock, of which one result has no count": {[]info{{"input_tokens": 3, "output_tokens": 100}, {}}, unknown},
 		"vertex, repeated on each choice": {
-			[]info{{"input_tokens": int32(3), "output_tokens": int32(5), "total_tokens": int32(8)}, {"input_tokens": int32(3), "output_tokens": int32(5), "total_tokens": int32(8)}},
+			[]info{{"input_tokens": int32(3), "output_tokens": int32(5), "total_tokens": int32(8)},
+				{"input_tokens": int32(3), "output_tokens": int32(5), "total_tokens": int32(8)}},
 			middleware.Usage{InputTokens: 3, OutputTokens: 5, TotalTokens: 8, Reported: true},
 		},
 		"mistral, a struct": {
@@ -69,7 +71,8 @@ func TestTrap15UsageOfEveryProvider(t *testing.T) {
 			middleware.Usage{InputTokens: 1, OutputTokens: 1, TotalTokens: 2, Reported: true},
 		},
 		"the most that is believed": {
-			[]info{{"InputTokens": int64(1 << 40), "OutputTokens": json.Number("1099511627776"), "CachedTokens": uint64(1 << 40), "ReasoningTokens": float64(1 << 40)}},
+			[]info{{"InputTokens": int64(1 << 40), "OutputTokens": json.Number("1099511627776"), "CachedTokens": uint64(1 << 40),
+				"ReasoningTokens": float64(1 << 40)}},
 			middleware.Usage{
 				InputTokens: 1 << 40, OutputTokens: 1 << 40, TotalTokens: 1 << 41, CachedTokens: 1 << 40, ReasoningTokens: 1 << 40, Reported: true,
 			},
@@ -79,7 +82,8 @@ func TestTrap15UsageOfEveryProvider(t *testing.T) {
 		"one more, a float":  {[]info{{"PromptTokens": float64(1<<40 + 1), "CompletionTokens": 5}}, unknown},
 		"one more, a number": {[]info{{"PromptTokens": json.Number("1099511627777"), "CompletionTokens": 5}}, unknown},
 		"nothing of the cache": {
-			[]info{{"InputTokens": 10, "OutputTokens": json.Number("4"), "CacheReadInputTokens": json.Number("0"), "ReasoningTokens": 0.0, "CacheCreationInputTokens": uint8(0)}},
+			[]info{{"InputTokens": 10, "OutputTokens": json.Number("4"), "CacheReadInputTokens": json.Number("0"), "ReasoningTokens": 0.0,
+				"CacheCreationInputTokens": uint8(0)}},
 			middleware.Usage{InputTokens: 10, OutputTokens: 4, TotalTokens: 14, Reported: true},
 		},
 		"no output":          {[]info{{"PromptTokens": 7, "CompletionTokens": 0}}, middleware.Usage{InputTokens: 7, TotalTokens: 7, Reported: true}},

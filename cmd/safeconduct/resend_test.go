@@ -22,10 +22,11 @@ func TestResend(t *testing.T) {
 	}
 	ship := func(fail error) (records int) {
 		t.Helper()
-		r, err := evidence.Open(dir, evidence.Config{Key: key, Exporters: []evidence.Exporter{{Name: "copy", Sink: func(_ context.Context, envs [][]byte) error {
-			records += len(envs)
-			return fail
-		}}}})
+		r, err := evidence.Open(dir,
+			evidence.Config{Key: key, Exporters: []evidence.Exporter{{Name: "copy", Sink: func(_ context.Context, envs [][]byte) error {
+				records += len(envs)
+				return fail
+			}}}})
 		if err != nil {
 			t.Fatal(err)
 		}

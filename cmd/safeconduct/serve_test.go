@@ -164,11 +164,13 @@ stored       1 ledger below %[2]s
 	if code, out, _ := safeconduct("verify", cut, "--key", public); code != exitDone {
 		t.Errorf("without a checkpoint from elsewhere: got %d, %s", code, out)
 	}
-	if code, out, _ := safeconduct("verify", cut, "--key", public, "--checkpoint", write("kept.checkpoint", string(answer))); code != exitDamaged || !strings.Contains(out, "rolled_back") {
+	if code, out, _ := safeconduct("verify", cut, "--key", public, "--checkpoint", write("kept.checkpoint", string(answer))); code != exitDamaged ||
+		!strings.Contains(out, "rolled_back") {
 		t.Errorf("with it: got %d, %s", code, out)
 	}
 
-	if code, _, errs := safeconduct(args...); code != exitFailed || !strings.Contains(errs, "the ledger is in use") || !strings.HasSuffix(errs, ": end the other one, or give another DIR\n") {
+	if code, _, errs := safeconduct(args...); code != exitFailed || !strings.Contains(errs, "the ledger is in use") ||
+		!strings.HasSuffix(errs, ": end the other one, or give another DIR\n") {
 		t.Errorf("a second one: got %d, %s", code, errs)
 	}
 

@@ -20,38 +20,44 @@ func TestParseClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got) != 2 || got[0].Name != "agent" || got[0].Key != collector.HashKey("foo") || got[0].Write[0] != "prod" || got[0].Read != nil || got[1].Read[0] != "*" {
+	if len(got) != 2 || got[0].Name != "agent" || got[0].Key != collector.HashKey("foo") || got[0].Write[0] != "prod" || got[0].Read != nil ||
+		got[1].Read[0] != "*" {
 		t.Errorf("got %+v", got)
 	}
 	client := func(members string) string { return `{"version":1,"clients":[{` + members + `}]}` }
 	for name, tt := range map[string]struct{ text, want string }{
-		"nothing":               {"", "is cut off"},
-		"cut off":               {good[:50], "is cut off"},
-		"not JSON":              {"clients: []", "is not JSON that is taken: offset 0"},
-		"twice":                 {`{"version":1,"version":1,"clients":[]}`, "is not JSON that is taken"},
-		"after the end":         {good + "{}", "is not JSON that is taken"},
-		"an unknown member":     {`{"version":1,"client":[]}`, "a member is not known or of the wrong type"},
-		"a case twin":           {client(`"Name":"agent","sha256":"` + someHash + `"`), "a member is not known"},
-		"no clients":            {`{"version":1}`, "the member clients is missing or null"},
-		"null for clients":      {`{"version":1,"clients":null}`, "the member clients is missing or null"},
-		"a ledger of a dot":     {client(`"name":"agent","sha256":"` + someHash + `","write":["prod","."]`), `client 1: a ledger that is called "." has no place in a URL`},
-		"a ledger of two dots":  {client(`"name":"agent","sha256":"` + someHash + `","read":[".."]`), `client 1: a ledger that is called ".." has no place in a URL`},
-		"of the wrong type":     {`{"version":1,"clients":{}}`, "a member is not known or of the wrong type"},
-		"another version":       {`{"version":2,"clients":[]}`, "version 2 is not known, only 1"},
-		"no version":            {`{"clients":[]}`, "version 0 is not known"},
-		"no name":               {client(`"sha256":"` + someHash + `"`), "client 1: the name is missing or empty"},
-		"no key":                {client(`"name":"agent"`), "client 1: sha256 is not 64"},
-		"a short key":           {client(`"name":"agent","sha256":"2c26"`), "client 1: sha256 is not 64"},
-		"the key itself":        {client(`"name":"agent","sha256":"` + strings.Repeat("secret! ", 8) + `"`), "client 1: sha256 is not 64"},
-		"an upper-case key":     {client(`"name":"agent","sha256":"` + strings.ToUpper(someHash) + `"`), "client 1: sha256 is not 64"},
-		"a key of zeros":        {client(`"name":"agent","sha256":"` + strings.Repeat("0", 64) + `"`), "client 1: the hash of the key is missing"},
-		"the hash of nothing":   {client(`"name":"agent","sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`), "client 1: the key is empty"},
+		"nothing":           {"", "is cut off"},
+		"cut off":           {good[:50], "is cut off"},
+		"not JSON":          {"clients: []", "is not JSON that is taken: offset 0"},
+		"twice":             {`{"version":1,"version":1,"clients":[]}`, "is not JSON that is taken"},
+		"after the end":     {good + "{}", "is not JSON that is taken"},
+		"an unknown member": {`{"version":1,"client":[]}`, "a member is not known or of the wrong type"},
+		"a case twin":       {client(`"Name":"agent","sha256":"` + someHash + `"`), "a member is not known"},
+		"no clients":        {`{"version":1}`, "the member clients is missing or null"},
+		"null for clients":  {`{"version":1,"clients":null}`, "the member clients is missing or null"},
+		"a ledger of a dot": {client(`"name":"agent","sha256":"` + someHash + `","write":["prod","."]`),
+			`client 1: a ledger that is called "." has no place in a URL`},
+		"a ledger of two dots": {client(`"name":"agent","sha256":"` + someHash + `","read":[".."]`),
+			`client 1: a ledger that is called ".." has no place in a URL`},
+		"of the wrong type": {`{"version":1,"clients":{}}`, "a member is not known or of the wrong type"},
+		"another version":   {`{"version":2,"clients":[]}`, "version 2 is not known, only 1"},
+		"no version":        {`{"clients":[]}`, "version 0 is not known"},
+		"no name":           {client(`"sha256":"` + someHash + `"`), "client 1: the name is missing or empty"},
+		"no key":            {client(`"name":"agent"`), "client 1: sha256 is not 64"},
+		"a short key":       {client(`"name":"agent","sha256":"2c26"`), "client 1: sha256 is not 64"},
+		"the key itself":    {client(`"name":"agent","sha256":"` + strings.Repeat("secret! ", 8) + `"`), "client 1: sha256 is not 64"},
+		"an upper-case key": {client(`"name":"agent","sha256":"` + strings.ToUpper(someHash) + `"`), "client 1: sha256 is not 64"},
+		"a key of zeros":    {client(`"name":"agent","sha256":"` + strings.Repeat("0", 64) + `"`), "client 1: the hash of the key is missing"},
+		"the hash of nothing": {client(`"name":"agent","sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`),
+			"client 1: the key is empty"},
 		"a ledger without name": {client(`"name":"agent","sha256":"` + someHash + `","write":[""]`), "client 1: a ledger without a name"},
 		"two of a name":         {strings.ReplaceAll(good, "auditor", "agent"), "client 2: the name is that of another"},
-		"two with a key":        {strings.ReplaceAll(good, "fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9", someHash), "client 2: the key is that of another"},
+		"two with a key": {strings.ReplaceAll(good, "fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9", someHash),
+			"client 2: the key is that of another"},
 	} {
 		_, err := collector.ParseClients([]byte(tt.text))
-		if err == nil || !strings.HasPrefix(err.Error(), "collector: clients: ") || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "secret") {
+		if err == nil || !strings.HasPrefix(err.Error(), "collector: clients: ") || !strings.Contains(err.Error(), tt.want) ||
+			strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: got %v, want %q", name, err, tt.want)
 		}
 	}

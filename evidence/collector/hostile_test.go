@@ -266,7 +266,8 @@ func TestAClosedCollector(t *testing.T) {
 func TestEveryRequestTakesASlot(t *testing.T) {
 	s := newSite(t, func(cfg *collector.Config) {
 		cfg.Limits.Concurrent = 1
-		cfg.Clients = append(slices.Clone(clients), collector.Client{Name: "both", Key: collector.HashKey("both"), Write: []string{"prod"}, Read: []string{"*"}})
+		cfg.Clients = append(slices.Clone(clients),
+			collector.Client{Name: "both", Key: collector.HashKey("both"), Write: []string{"prod"}, Read: []string{"*"}})
 	})
 	conn := s.dial("POST /v1/records HTTP/1.1\r\nHost: x\r\nContent-Type: " + ndjson + "\r\nContent-Length: 100\r\nAuthorization: Bearer both\r\n\r\n{")
 	defer conn.Close()

@@ -52,7 +52,8 @@ func TestRecordsThatAreMissing(t *testing.T) {
 	s := newSite(t, nil)
 	envs := written(t, "prod", prodKey, 3)
 	a := s.post(prodAgent, envs[4:]...)
-	if a.status != http.StatusConflict || a.kind() != "missing" || *a.Taken != 0 || string(a.Records) != "0" || a.Head != nil || a.header.Get("Retry-After") == "" {
+	if a.status != http.StatusConflict || a.kind() != "missing" || *a.Taken != 0 || string(a.Records) != "0" || a.Head != nil ||
+		a.header.Get("Retry-After") == "" {
 		t.Errorf("got %v, want to begin at the beginning", a)
 	}
 	if a := s.post(prodAgent, envs[:5]...); a.status != http.StatusOK {
@@ -143,7 +144,8 @@ func TestRequestsThatAreRefused(t *testing.T) {
 			t.Errorf("the log holds %q", secret)
 		}
 	}
-	for _, said := range []string{"problem=unauthorized remote=", "problem=forbidden client=test-agent ledger=prod", "damage=unknown_key", "problem=too_large"} {
+	for _, said := range []string{"problem=unauthorized remote=", "problem=forbidden client=test-agent ledger=prod", "damage=unknown_key",
+		"problem=too_large"} {
 		if !strings.Contains(s.log.String(), said) {
 			t.Errorf("the log does not say %q:\n%s", said, s.log)
 		}
@@ -200,7 +202,8 @@ func TestEquivocationIsKept(t *testing.T) {
 		}
 	}
 	// One before something that cannot be read is kept too.
-	a := s.send("POST", "/v1/records", prodAgent, bytes.NewReader(append(lines([][]byte{another(t, envs[7], session)}), make([]byte, 70_000)...)), "Content-Type", ndjson)
+	a := s.send("POST", "/v1/records", prodAgent, bytes.NewReader(append(lines([][]byte{another(t, envs[7], session)}), make([]byte, 70_000)...)),
+		"Content-Type", ndjson)
 	if a.kind() != "equivocation" {
 		t.Errorf("got %v", a)
 	}
@@ -225,7 +228,8 @@ func TestEquivocationIsKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e.Client != "prod-agent" || e.Ledger != "prod" || e.Writer != record.Writer || e.Seq != 7 || e.Held != string(envs[6]) || e.Received != string(other) {
+		if e.Client != "prod-agent" || e.Ledger != "prod" || e.Writer != record.Writer || e.Seq != 7 || e.Held != string(envs[6]) ||
+			e.Received != string(other) {
 			t.Errorf("got %+v", e)
 		}
 	}
@@ -326,7 +330,8 @@ func TestADamagedLedgerDoesNotStopOthers(t *testing.T) {
 	if a := s.post(testAgent, other...); a.status != http.StatusOK {
 		t.Errorf("got %v", a)
 	}
-	for path, key := range map[string]string{"/v1/checkpoints/prod": auditor, "/v1/runs?ledger=prod": auditor, "/v1/runs/x?ledger=prod": auditor, "/healthz": ""} {
+	for path, key := range map[string]string{"/v1/checkpoints/prod": auditor, "/v1/runs?ledger=prod": auditor, "/v1/runs/x?ledger=prod": auditor,
+		"/healthz": ""} {
 		if a := s.send("GET", path, key, nil); a.status != http.StatusServiceUnavailable {
 			t.Errorf("%s: got %v", path, a)
 		}

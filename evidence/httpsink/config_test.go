@@ -19,18 +19,24 @@ func TestNewRefuses(t *testing.T) {
 		cfg  httpsink.Config
 		want string
 	}{
-		"no URL":                 {httpsink.Config{}, "Config.URL: is not an http or https URL"},
-		"not a URL":              {httpsink.Config{URL: "http://[::secret"}, "Config.URL: is not a URL"},
-		"another scheme":         {httpsink.Config{URL: "file:///etc/passwd"}, "Config.URL: is not an http or https URL"},
-		"no host":                {httpsink.Config{URL: "https:///v1/records"}, "Config.URL: is not an http or https URL"},
-		"a user":                 {httpsink.Config{URL: "https://me:secret@collector/v1/records"}, "Config.URL: holds a user"},
-		"a token in the clear":   {httpsink.Config{URL: "http://collector/v1/records", Token: bear("secret")}, "Config.URL: is http, over which others can read the token"},
-		"a checkpoint URL":       {httpsink.Config{URL: "https://collector", CheckpointURL: "v1/{ledger}"}, "Config.CheckpointURL: is not an http or https URL"},
-		"a token that breaks":    {httpsink.Config{URL: "https://collector", Token: bear("secret\r\nX: y")}, "Config.Token holds what a bearer token cannot"},
-		"a token and another":    {httpsink.Config{URL: "https://collector", Token: bear("secret"), Header: func() http.Header { return http.Header{"Authorization": {"secret"}} }}, "Config.Header has Authorization"},
-		"the same, spelled so":   {httpsink.Config{URL: "https://collector", Header: func() http.Header { return http.Header{"content-type": {"secret"}} }}, "Config.Header has Content-Type"},
-		"a header that is ours":  {httpsink.Config{URL: "https://collector", Header: func() http.Header { return http.Header{"Content-Type": {"secret"}} }}, "Config.Header has Content-Type"},
-		"the encoding of others": {httpsink.Config{URL: "https://collector", Header: func() http.Header { return http.Header{"Content-Encoding": {"secret"}} }}, "Config.Header has Content-Encoding"},
+		"no URL":         {httpsink.Config{}, "Config.URL: is not an http or https URL"},
+		"not a URL":      {httpsink.Config{URL: "http://[::secret"}, "Config.URL: is not a URL"},
+		"another scheme": {httpsink.Config{URL: "file:///etc/passwd"}, "Config.URL: is not an http or https URL"},
+		"no host":        {httpsink.Config{URL: "https:///v1/records"}, "Config.URL: is not an http or https URL"},
+		"a user":         {httpsink.Config{URL: "https://me:secret@collector/v1/records"}, "Config.URL: holds a user"},
+		"a token in the clear": {httpsink.Config{URL: "http://collector/v1/records", Token: bear("secret")},
+			"Config.URL: is http, over which others can read the token"},
+		"a checkpoint URL": {httpsink.Config{URL: "https://collector", CheckpointURL: "v1/{ledger}"},
+			"Config.CheckpointURL: is not an http or https URL"},
+		"a token that breaks": {httpsink.Config{URL: "https://collector", Token: bear("secret\r\nX: y")}, "Config.Token holds what a bearer token cannot"},
+		"a token and another": {httpsink.Config{URL: "https://collector", Token: bear("secret"),
+			Header: func() http.Header { return http.Header{"Authorization": {"secret"}} }}, "Config.Header has Authorization"},
+		"the same, spelled so": {httpsink.Config{URL: "https://collector",
+			Header: func() http.Header { return http.Header{"content-type": {"secret"}} }}, "Config.Header has Content-Type"},
+		"a header that is ours": {httpsink.Config{URL: "https://collector",
+			Header: func() http.Header { return http.Header{"Content-Type": {"secret"}} }}, "Config.Header has Content-Type"},
+		"the encoding of others": {httpsink.Config{URL: "https://collector",
+			Header: func() http.Header { return http.Header{"Content-Encoding": {"secret"}} }}, "Config.Header has Content-Encoding"},
 	} {
 		_, err := httpsink.New(tt.cfg)
 		if err == nil || !strings.HasPrefix(err.Error(), "httpsink: "+tt.want) || strings.Contains(err.Error(), "secret") {
@@ -56,7 +62,8 @@ func TestTheTokenIsNotShown(t *testing.T) {
 	sink := newSink(t, cfg)
 	var said bytes.Buffer
 	text, lines := slog.New(slog.NewTextHandler(&said, nil)), slog.New(slog.NewJSONHandler(&said, nil))
-	for _, v := range []any{cfg, &cfg, sink, struct{ C httpsink.Config }{cfg}, struct{ c httpsink.Config }{cfg}, &struct{ c *httpsink.Config }{&cfg}, struct{ s *httpsink.Sink }{sink}} {
+	for _, v := range []any{cfg, &cfg, sink, struct{ C httpsink.Config }{cfg}, struct{ c httpsink.Config }{cfg},
+		&struct{ c *httpsink.Config }{&cfg}, struct{ s *httpsink.Sink }{sink}} {
 		_, _ = fmt.Fprintf(&said, "%v %+v %#v %s %q\n", v, v, v, v, v)
 		text.Info("x", "v", v)
 		lines.Info("x", "v", v)

@@ -28,7 +28,8 @@ func TestSinkOfAnyReceiver(t *testing.T) {
 				db := &store{left: -1}
 				h := &hangs{next: db}
 				server := evidencetest.NewServer(t, h)
-				cfg := httpsink.Config{URL: server.URL, Token: bear(token), Header: func() http.Header { return http.Header{"X-Team": {"blue"}} }, Uncompressed: plain}
+				cfg := httpsink.Config{URL: server.URL, Token: bear(token), Header: func() http.Header { return http.Header{"X-Team": {"blue"}} },
+					Uncompressed: plain}
 				return evidencetest.Subject{
 					Sink: newSink(t, cfg).Send,
 					Stored: func() [][]byte {
@@ -98,13 +99,16 @@ func TestFaults(t *testing.T) {
 		"a redirect":          {fault: answers(http.StatusFound, "text/plain", "x", "Location", "/elsewhere"), want: "302"},
 		"a redirect for good": {fault: answers(http.StatusPermanentRedirect, "text/plain", "x", "Location", "/elsewhere"), want: "308"},
 		"part, by a collector": {
-			fault: answers(http.StatusServiceUnavailable, "application/problem+json", `{"type":"urn:safeconduct:problem:unavailable","taken":2}`), accepted: 2, want: "2 taken",
+			fault:    answers(http.StatusServiceUnavailable, "application/problem+json", `{"type":"urn:safeconduct:problem:unavailable","taken":2}`),
+			accepted: 2, want: "2 taken",
 		},
 		"one refused, by a collector": {
-			fault: answers(http.StatusUnprocessableEntity, "application/problem+json", `{"type":"urn:safeconduct:problem:refused","taken":2}`), accepted: 2, final: true, want: "2 taken, 1 refused",
+			fault:    answers(http.StatusUnprocessableEntity, "application/problem+json", `{"type":"urn:safeconduct:problem:refused","taken":2}`),
+			accepted: 2, final: true, want: "2 taken, 1 refused",
 		},
 		"one that equivocates": {
-			fault: answers(http.StatusConflict, "application/problem+json", `{"type":"urn:safeconduct:problem:equivocation","taken":4}`), accepted: 4, final: true, want: "4 taken, 1 refused",
+			fault:    answers(http.StatusConflict, "application/problem+json", `{"type":"urn:safeconduct:problem:equivocation","taken":4}`),
+			accepted: 4, final: true, want: "4 taken, 1 refused",
 		},
 		"part, as a success":   {fault: answers(http.StatusOK, "application/json", `{"taken":3}`), accepted: 3, want: "3 taken: httpsink: not all was taken"},
 		"nonsense of more":     {fault: answers(http.StatusOK, "application/json", `{"taken":99}`), ok: true},

@@ -133,7 +133,8 @@ func TestRecordWithOpenSSL(t *testing.T) {
 		if !ok {
 			pae[len(pae)-1] ^= 1
 		}
-		if err := errors.Join(os.WriteFile(filepath.Join(dir, "pae"), pae, 0o600), os.WriteFile(filepath.Join(dir, "sig"), e.Signatures[0].Sig, 0o600)); err != nil {
+		if err := errors.Join(os.WriteFile(filepath.Join(dir, "pae"), pae, 0o600),
+			os.WriteFile(filepath.Join(dir, "sig"), e.Signatures[0].Sig, 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		cmd := exec.Command(openssl, "pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", "key.pub", "-in", "pae", "-sigfile", "sig")

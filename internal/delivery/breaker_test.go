@@ -151,7 +151,8 @@ func TestFault7NotifyUsesTheLine(t *testing.T) {
 		fail(t, l)
 		time.Sleep(2 * time.Minute)
 		_ = l.Attempt(t.Context(), say(nil))
-		if len(got) != 2 || got[0] != (delivery.Notice{State: delivery.Open, Changes: 1, Err: errAway}) || got[1] != (delivery.Notice{State: delivery.Closed, Changes: 1}) {
+		if len(got) != 2 || got[0] != (delivery.Notice{State: delivery.Open, Changes: 1, Err: errAway}) ||
+			got[1] != (delivery.Notice{State: delivery.Closed, Changes: 1}) {
 			t.Errorf("got notices %+v", got)
 		}
 	})

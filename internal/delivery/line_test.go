@@ -69,7 +69,8 @@ func TestDo(t *testing.T) {
 // The pauses are random parts of bounds that double.
 func TestBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		bounds := []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 30 * time.Second, 30 * time.Second}
+		bounds := []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second,
+			30 * time.Second, 30 * time.Second}
 		var longest, total [8]time.Duration
 		const rounds = 400
 		for range rounds {

@@ -207,7 +207,9 @@ func (m *randomModel) GenerateContent(ctx context.Context, messages []llms.Messa
 
 type randomAgent struct{ t *trial }
 
-func (a *randomAgent) Plan(ctx context.Context, _ []schema.AgentStep, inputs map[string]string, _ ...chains.ChainCallOption) ([]schema.AgentAction, *schema.AgentFinish, error) {
+func (a *randomAgent) Plan(
+	ctx context.Context, _ []schema.AgentStep, inputs map[string]string, _ ...chains.ChainCallOption,
+) ([]schema.AgentAction, *schema.AgentFinish, error) {
 	s := a.t.at
 	out, err := a.t.behave(ctx, s, inputs["input"], nil)
 	if err != nil {
@@ -272,7 +274,9 @@ type randomPlanner struct {
 	Model llms.Model
 }
 
-func (p *randomPlanner) Plan(ctx context.Context, steps []schema.AgentStep, inputs map[string]string, options ...chains.ChainCallOption) ([]schema.AgentAction, *schema.AgentFinish, error) {
+func (p *randomPlanner) Plan(
+	ctx context.Context, steps []schema.AgentStep, inputs map[string]string, options ...chains.ChainCallOption,
+) ([]schema.AgentAction, *schema.AgentFinish, error) {
 	t := p.t
 	under := t.at
 	if !strings.HasSuffix(inputs["input"], " again") {

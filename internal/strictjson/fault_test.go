@@ -46,7 +46,8 @@ func TestFaultsSayWhere(t *testing.T) {
 			}
 		}
 		if f.Keyword != tc.keyword || f.Error() != tc.reason || path != tc.path || f.Offset != tc.offset {
-			t.Errorf("%.50q: got %s: %v at %s, byte %d; want %s: %s at %s, byte %d", tc.text, f.Keyword, f, path, f.Offset, tc.keyword, tc.reason, tc.path, tc.offset)
+			t.Errorf("%.50q: got %s: %v at %s, byte %d; want %s: %s at %s, byte %d", tc.text, f.Keyword, f, path, f.Offset, tc.keyword, tc.reason,
+				tc.path, tc.offset)
 		}
 	}
 	if _, f := strictjson.Parse(deep, strictjson.MaxBytes, false); f != nil {

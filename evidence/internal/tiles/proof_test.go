@@ -84,7 +84,8 @@ func TestOtherToolsReadOurProofs(t *testing.T) {
 		if len(p.Extra) == 0 {
 			p.Extra, theirs.ExtraData = nil, nil
 		}
-		if int64(theirs.Index) != p.Index || !bytes.Equal(theirs.ExtraData, p.Extra) || !bytes.Equal(theirs.Checkpoint, p.Checkpoint) || len(theirs.Hashes) != len(p.Hashes) {
+		if int64(theirs.Index) != p.Index || !bytes.Equal(theirs.ExtraData, p.Extra) || !bytes.Equal(theirs.Checkpoint, p.Checkpoint) ||
+			len(theirs.Hashes) != len(p.Hashes) {
 			r.Fatalf("read as %+v", theirs)
 		}
 		for i, h := range theirs.Hashes {

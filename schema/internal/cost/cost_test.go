@@ -106,7 +106,8 @@ func TestOneDearPropertyCostsNoOther(t *testing.T) {
 	for i := range 400 {
 		fmt.Fprintf(&alternatives, `{"properties":{"p%d":{"const":%d}}},`, i, i)
 	}
-	b := analyse(t, `{"properties":{"dear":{"items":{"allOf":[`+alternatives.String()+`true]}},"cheap":{"items":{"type":"object","minProperties":1,"not":{"required":["x"]}}}}}`)
+	b := analyse(t, `{"properties":{"dear":{"items":{"allOf":[`+alternatives.String()+
+		`true]}},"cheap":{"items":{"type":"object","minProperties":1,"not":{"required":["x"]}}}}}`)
 	cheap := []byte(`{"cheap":` + schematest.Array(`{"a":1}`, 1000) + `}`)
 	doc := parse(t, cheap)
 	if work := b.Total(doc); work < cost.MaxWork {
@@ -145,8 +146,10 @@ func TestWorkCountsEachJudgement(t *testing.T) {
 			`{"properties":{"a":{"allOf":[{"$ref":"#/$defs/n"},{"$ref":"#/$defs/n"},{"$ref":"#/$defs/n"},{"$ref":"#/$defs/n"}]}},"$defs":{"n":{"uniqueItems":true}}}`, `{"a":` + numbers(1000) + `}`, 3},
 		{"what a dynamic reference looks through", `{"$ref":"#/$defs/a0","$defs":{` + anchors + `"x":true}}`,
 			`{"$dynamicRef":"#a0","$defs":{` + anchors + `"x":true}}`, `1`, 5},
-		{"what a recursive reference finds", `{` + draft2019 + `"$recursiveAnchor":true,"$ref":"tree",` + dear + `,"$defs":{"tree":{"$id":"tree","properties":{"x":{"$recursiveRef":"#"}}}}}`,
-			`{` + draft2019 + `"$recursiveAnchor":true,"$ref":"tree",` + dear + `,"$defs":{"tree":{"$id":"tree","$recursiveAnchor":true,"properties":{"x":{"$recursiveRef":"#"}}}}}`, `{"x":{"x":{"x":{}}}}`, 3},
+		{"what a recursive reference finds",
+			`{` + draft2019 + `"$recursiveAnchor":true,"$ref":"tree",` + dear + `,"$defs":{"tree":{"$id":"tree","properties":{"x":{"$recursiveRef":"#"}}}}}`,
+			`{` + draft2019 + `"$recursiveAnchor":true,"$ref":"tree",` + dear +
+				`,"$defs":{"tree":{"$id":"tree","$recursiveAnchor":true,"properties":{"x":{"$recursiveRef":"#"}}}}}`, `{"x":{"x":{"x":{}}}}`, 3},
 	} {
 		doc := parse(t, []byte(tc.instance))
 		cheap, dear := analyse(t, tc.cheap).Exact(doc), analyse(t, tc.dear).Exact(doc)

@@ -21,12 +21,16 @@ func checks(name string) func(any) bool {
 // What is said to be checked is checked, and by no less than what jsonschema asks.
 func TestFormatsAreChecked(t *testing.T) {
 	for name, tc := range map[string]struct{ valid, invalid []string }{
-		"ipv4":     {[]string{"0.0.0.0", "192.0.2.255"}, []string{"+1.2.3.4", "00.0.0.0", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.4/8", "", "::1", "１.2.3.4", "1.2.3.-0"}},
-		"ipv6":     {[]string{"::", "2001:db8::1", "::ffff:192.0.2.1"}, []string{"::1%eth0", "1::2::3", "12345::", "[::1]", "192.0.2.1", "::ffff:1.2.3"}},
-		"hostname": {[]string{"a", "example.com", "A-1.b2", strings.Repeat("a", 63)}, []string{"example.", ".a", "a..b", "-a", "a-", "a.-b", "a.b-.c", "a_b", "ä.de", "", strings.Repeat("a", 64), strings.Repeat("a.", 127) + "a"}},
-		"email":    {[]string{"a@b", "a.b+c@example.com", `"a b"@example.com`, "a@[192.0.2.1]", "a@[IPv6:2001:db8::1]"}, []string{"a@b.", "a@x.-b", "a@[192.0.2.1", "a@[00.2.3.4]", "a@[IPv6:::1%25e]", "a", "@b", "a@", "a b@c", "A <a@b>"}},
+		"ipv4": {[]string{"0.0.0.0", "192.0.2.255"},
+			[]string{"+1.2.3.4", "00.0.0.0", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.4/8", "", "::1", "１.2.3.4", "1.2.3.-0"}},
+		"ipv6": {[]string{"::", "2001:db8::1", "::ffff:192.0.2.1"}, []string{"::1%eth0", "1::2::3", "12345::", "[::1]", "192.0.2.1", "::ffff:1.2.3"}},
+		"hostname": {[]string{"a", "example.com", "A-1.b2", strings.Repeat("a", 63)},
+			[]string{"example.", ".a", "a..b", "-a", "a-", "a.-b", "a.b-.c", "a_b", "ä.de", "", strings.Repeat("a", 64), strings.Repeat("a.", 127) + "a"}},
+		"email": {[]string{"a@b", "a.b+c@example.com", `"a b"@example.com`, "a@[192.0.2.1]", "a@[IPv6:2001:db8::1]"},
+			[]string{"a@b.", "a@x.-b", "a@[192.0.2.1", "a@[00.2.3.4]", "a@[IPv6:::1%25e]", "a", "@b", "a@", "a b@c", "A <a@b>"}},
 		"uri": {
-			[]string{"http://example.com", "urn:isbn:0451450523", "mailto:a@b.c", "http://u:p@h:80/a;b=c/%41?q", "http://[::1]:8080/", "http://h?a=b/c?d#e/f?g", "file:///etc", "ftp://192.0.2.1/", "x:", "http://h:/", "a+b-c.d:x"},
+			[]string{"http://example.com", "urn:isbn:0451450523", "mailto:a@b.c", "http://u:p@h:80/a;b=c/%41?q", "http://[::1]:8080/",
+				"http://h?a=b/c?d#e/f?g", "file:///etc", "ftp://192.0.2.1/", "x:", "http://h:/", "a+b-c.d:x"},
 			[]string{"http://a b", "http://h/a b", "http://h/ä", `http://h/\a`, `http://h/"a"`, "http://h/<a>", "http://h/{a}", "http://h/^", "http://h/`", "http://h/|", "http:/[::1]", "http://h/%4", "http://h/%zz", "//h/a", "a", "1a://h", "http://u@v@h/", "http://[::1/", "http://[::1%25e]/", "http://h:8a/", "http://h#a#b", "http://[]/", "://h", "", "http://h/?q=[]"},
 		},
 		"uri-reference": {[]string{"", "a", "/a/b", "//h/a", "?q", "#f", "../a;b", "http://h/", "./a:b", "a%20b"}, []string{"/ä", `/a"b`, "/[::1]", "//a@b@c/", "a:b c", ":a", "1:a", "a b", "#a#", `\\a\b`, "/%2"}},

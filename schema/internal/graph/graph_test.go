@@ -125,7 +125,8 @@ func TestLocation(t *testing.T) {
 		}
 	}
 	for url, want := range map[string]bool{
-		"http://json-schema.org/draft-07/schema#": true, "https://json-schema.org/draft/2020-12/meta/core": true, "https://schema.invalid/schema": false, "https://json-schema.org/schema": false,
+		"http://json-schema.org/draft-07/schema#": true, "https://json-schema.org/draft/2020-12/meta/core": true,
+		"https://schema.invalid/schema": false, "https://json-schema.org/schema": false,
 	} {
 		if got := graph.IsMetaschema(url); got != want {
 			t.Errorf("%s: a metaschema: got %v, want %v", url, got, want)

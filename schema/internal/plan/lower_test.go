@@ -48,11 +48,13 @@ func TestLoweringIsBounded(t *testing.T) {
 		{"one oneOf of many enums", `{"oneOf":[` + repeated(40, `{"properties":{"k":{"enum":[`+repeated(60, `"%d-%%[1]d"`)+`]}},"required":["k"]}`) + `]}`},
 		{"numbers to compare", `{"oneOf":[` + repeated(100, `{"enum":[`+repeated(60, `1%d%%03[1]d`)+`]}`) + `]}`},
 		{"an enum of many", `{"enum":[` + repeated(9_000, `"%d"`) + `]}`},
-		{"an enum of many beside alternatives", `{"enum":[` + repeated(4_000, `"%d"`) + `],"allOf":[` + repeated(8, `{"anyOf":[{"minLength":%d},{"maxLength":2},{"pattern":"a"}]}`) + `]}`},
+		{"an enum of many beside alternatives",
+			`{"enum":[` + repeated(4_000, `"%d"`) + `],"allOf":[` + repeated(8, `{"anyOf":[{"minLength":%d},{"maxLength":2},{"pattern":"a"}]}`) + `]}`},
 		{"many properties in alternatives", `{"oneOf":[` + repeated(900, `{"properties":{"p%d":{}}}`) + `]}`},
 		{"many items beside alternatives", `{"anyOf":[` + repeated(900, `{"minItems":%d}`) + `],"prefixItems":[` + repeated(900, `{"minLength":%d}`) + `]}`},
 		{"long names against patterns", `{"properties":{` + longNames + `},"patternProperties":{` + slowPatterns + `}}`},
-		{"sets of schemas", `{"$ref":"#/$defs/s","$defs":{"q12":{},` + `"s":{"properties":{"a":{"allOf":[{"$ref":"#/$defs/s"},{"$ref":"#/$defs/q0"}]},"b":{"$ref":"#/$defs/s"}}}` +
+		{"sets of schemas", `{"$ref":"#/$defs/s","$defs":{"q12":{},` +
+			`"s":{"properties":{"a":{"allOf":[{"$ref":"#/$defs/s"},{"$ref":"#/$defs/q0"}]},"b":{"$ref":"#/$defs/s"}}}` +
 			`,` + steps(12) + `}}`},
 	} {
 		root, _ := schematest.Compile(t, tc.text)
