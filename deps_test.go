@@ -41,7 +41,8 @@ const depsPolicy = `
 	evidence/record: github.com/go-json-experiment/json
 	evidence/trust: evidence/record internal/osfile github.com/go-json-experiment/json
 	evidence/internal/tiles: internal/osfile golang.org/x/mod
-	evidence: middleware internal/foreign internal/delivery internal/osfile evidence/record evidence/trust evidence/internal/tiles github.com/go-json-experiment/json github.com/google/uuid
+	evidence/internal/segment: internal/osfile
+	evidence: middleware internal/foreign internal/delivery internal/osfile evidence/record evidence/trust evidence/internal/tiles evidence/internal/segment github.com/go-json-experiment/json github.com/google/uuid
 	evidence/evidencetest: evidence
 	evidence/collector: evidence evidence/record evidence/trust internal/osfile github.com/go-json-experiment/json
 	evidence/httpsink: evidence internal/delivery

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 )
@@ -15,7 +16,7 @@ type checker struct {
 	report *Report
 	tree   *tiles.Writer // over the envelopes so far
 	index  uint64        // of the frame, from 1
-	at     place
+	at     segment.Place
 
 	// The writer that the ledger is at.
 	writer  string
@@ -74,7 +75,7 @@ func (c *checker) found(r *record.Record, damage record.Damage, format string, a
 	}
 	f := &Finding{
 		Damage: damage, Detail: fmt.Sprintf(format, args...),
-		Record: c.index, Segment: c.at.segment, Offset: c.at.offset,
+		Record: c.index, Segment: c.at.Segment, Offset: c.at.Offset,
 	}
 	if r != nil {
 		f.Writer, f.Seq, f.Run = r.Writer, r.Seq, r.Run
@@ -92,10 +93,10 @@ func (c *checker) frame(f *frame) error {
 	c.index++
 	c.at = f.at
 	if f.bad != nil {
-		n := 1 + uint64(f.bad.skipped/smallest)
+		n := 1 + uint64(f.bad.Skipped/smallest)
 		c.loose += n
 		c.torn += n
-		c.found(nil, f.bad.damage, "%s", f.bad.detail)
+		c.found(nil, damageOf(f.bad), "%s", f.bad.Detail)
 		return nil //nolint:nilerr // it is found, which is what was asked
 	}
 	switch err := c.acceptable(f); {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/osfile"
@@ -70,7 +71,7 @@ type statedByRoot struct {
 // newSurvey reads the checkpoint, which must be read before the records: a
 // writer adds to those first.
 func newSurvey(dir string) (*survey, error) {
-	if _, err := listSegments(dir); err != nil {
+	if _, err := segment.List(dir); err != nil {
 		return nil, err
 	}
 	signed, err := readCheckpoint(dir)
@@ -79,13 +80,13 @@ func newSurvey(dir string) (*survey, error) {
 	}
 	a, err := parseAnchor(signed, "the ledger's checkpoint")
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, checkpointName, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, segment.CheckpointName, err)
 	}
 	return &survey{dir: dir, head: a}, nil
 }
 
 func readCheckpoint(dir string) ([]byte, error) {
-	data, err := readSigned(filepath.Join(dir, checkpointName))
+	data, err := readSigned(filepath.Join(dir, segment.CheckpointName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errNoCheckpoint
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 )
@@ -11,7 +12,7 @@ import (
 // A mark is where a frame is, and its number.
 type mark struct {
 	index uint64
-	at    place
+	at    segment.Place
 }
 
 // signed notes what signs record n, and checks its time.

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 	"pgregory.net/rapid"
@@ -234,7 +235,7 @@ func TestASpoiledFrameIsNotAlsoCutOff(t *testing.T) {
 	dir := newDir(t)
 	l.write(t, dir)
 	l.writeTiles(t, dir)
-	flip(t, evidence.SegmentPath(dir, 1), int64(len(evidence.Segment(f.envs[:300]...))+100), 1)
+	flip(t, segment.Path(dir, 1), int64(len(segmentOf(f.envs[:300]...))+100), 1)
 	report := verify(t, dir)
 	if report.Intact() || report.First.Damage != record.DamageEdited || report.Damage[record.DamageRolledBack] > 0 {
 		t.Errorf("got %v of %v, want a record that was edited, and nothing rolled back", report.First, report.Damage)
@@ -272,7 +273,7 @@ func TestSegmentsAreGone(t *testing.T) {
 	for _, left := range []string{"checkpoint", "tile/0/000"} {
 		dir := newDir(t)
 		base(t).ledger().write(t, dir)
-		if err := errors.Join(makeTile(dir, "tile/0/000"), os.Remove(evidence.SegmentPath(dir, 1))); err != nil {
+		if err := errors.Join(makeTile(dir, "tile/0/000"), os.Remove(segment.Path(dir, 1))); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"checkpoint", "tile/0/000"} {

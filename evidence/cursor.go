@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/osfile"
@@ -62,10 +63,12 @@ type shipCursor struct {
 
 // newCursor returns one of a sink that has nothing.
 func newCursor(exporter, ledger string) shipCursor {
-	return shipCursor{Exporter: exporter, Ledger: ledger, Segment: 1, Offset: int64(len(segmentHeader))}
+	return shipCursor{Exporter: exporter, Ledger: ledger, Segment: 1, Offset: int64(len(segment.Header))}
 }
 
-func (c *shipCursor) place() place    { return place{c.Segment, c.Offset} }
+func (c *shipCursor) place() segment.Place {
+	return segment.Place{Segment: c.Segment, Offset: c.Offset}
+}
 func (c *shipCursor) records() uint64 { return c.Shipped + c.Parked }
 
 // encode returns the file.
@@ -98,7 +101,7 @@ func parseCursor(b, key []byte) (*shipCursor, error) {
 		return nil, errors.New("the root key in force did not make it, or it has another form")
 	}
 	switch {
-	case c.Segment == 0 || c.Offset < int64(len(segmentHeader)) || c.Bytes < 0 || c.Shipped > record.MaxInt || c.Parked > record.MaxInt:
+	case c.Segment == 0 || c.Offset < int64(len(segment.Header)) || c.Bytes < 0 || c.Shipped > record.MaxInt || c.Parked > record.MaxInt:
 		return nil, errors.New("a number is out of range")
 	}
 	for _, f := range c.Refused {
@@ -112,7 +115,7 @@ func parseCursor(b, key []byte) (*shipCursor, error) {
 // loadCursor returns the exporter's cursor, nil where there is none or, with an
 // error, none that is one of the ledger, which is durable up to end and has so
 // many records.
-func loadCursor(dir, exporter, ledger string, key []byte, end place, records uint64) (*shipCursor, error) {
+func loadCursor(dir, exporter, ledger string, key []byte, end segment.Place, records uint64) (*shipCursor, error) {
 	f, info, err := osfile.OpenRegular(cursorPath(dir, exporter), true)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -134,7 +137,7 @@ func loadCursor(dir, exporter, ledger string, key []byte, end place, records uin
 		return nil, err
 	case c.Ledger != ledger || c.Exporter != exporter:
 		return nil, errors.New("it is of another ledger or exporter")
-	case c.Segment > end.segment || c.Segment == end.segment && c.Offset > end.offset || c.records() > records:
+	case c.Segment > end.Segment || c.Segment == end.Segment && c.Offset > end.Offset || c.records() > records:
 		return nil, errors.New("it is beyond the end of the ledger")
 	}
 	return c, c.check(dir)
@@ -147,46 +150,46 @@ func (c *shipCursor) check(dir string) error {
 		return nil // it went back to the beginning
 	}
 	other := errors.New("the record before it is another")
-	f, _, err := osfile.OpenRegular(segmentPath(dir, c.Segment), true)
+	f, _, err := osfile.OpenRegular(segment.Path(dir, c.Segment), true)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = f.Close() }() // only read
-	if c.LastAt < int64(len(segmentHeader)) || c.Offset-c.LastAt <= frameHeader || c.Offset-c.LastAt > frameHeader+record.MaxEnvelope {
+	if c.LastAt < int64(len(segment.Header)) || c.Offset-c.LastAt <= segment.FrameHeader || c.Offset-c.LastAt > segment.FrameHeader+record.MaxEnvelope {
 		return other
 	}
 	frame := make([]byte, c.Offset-c.LastAt)
 	if _, err := f.ReadAt(frame, c.LastAt); err != nil {
 		return osfile.WithoutPath(err)
 	}
-	if leafOf(frame[frameHeader:]) != c.Last {
+	if leafOf(frame[segment.FrameHeader:]) != c.Last {
 		return other
 	}
 	return nil
 }
 
 // save keeps the cursor.
-func (c *shipCursor) save(d *disk, dir string, key []byte) error {
+func (c *shipCursor) save(d *segment.Disk, dir string, key []byte) error {
 	path := cursorPath(dir, c.Exporter)
 	if err := os.Mkdir(filepath.Dir(path), 0o700); err == nil {
-		if err := d.syncDir(dir); err != nil {
+		if err := d.SyncDir(dir); err != nil {
 			return err
 		}
 	} else if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return d.replace(path, c.encode(key))
+	return d.Replace(path, c.encode(key))
 }
 
 // bytesBefore returns how many bytes of frames the ledger has before a place.
-func bytesBefore(dir string, at place) (int64, error) {
-	n := at.offset - int64(len(segmentHeader))
-	for i := uint64(1); i < at.segment; i++ {
-		info, err := os.Lstat(segmentPath(dir, i))
+func bytesBefore(dir string, at segment.Place) (int64, error) {
+	n := at.Offset - int64(len(segment.Header))
+	for i := uint64(1); i < at.Segment; i++ {
+		info, err := os.Lstat(segment.Path(dir, i))
 		if err != nil {
 			return 0, err
 		}
-		n += info.Size() - int64(len(segmentHeader))
+		n += info.Size() - int64(len(segment.Header))
 	}
 	return n, nil
 }

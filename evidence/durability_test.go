@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -219,7 +220,7 @@ func TestLogTakenAway(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := take(evidence.SegmentPath(dir, 1)); err != nil {
+			if err := take(segment.Path(dir, 1)); err != nil {
 				t.Fatal(err)
 			}
 			_, err = call(t, r, shell, say("ok"))
@@ -490,7 +491,7 @@ func TestOpenRefusesHolesBetweenSegments(t *testing.T) {
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Rename(evidence.SegmentPath(dir, 1), evidence.SegmentPath(dir, to)); err != nil {
+		if err := os.Rename(segment.Path(dir, 1), segment.Path(dir, to)); err != nil {
 			t.Fatal(err)
 		}
 		r, err = evidence.Open(dir, evidence.Config{Key: testKey(1)})

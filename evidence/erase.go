@@ -50,7 +50,7 @@ func (r *Recorder) erase(ctx context.Context, commitment string) error {
 		_, err := r.payloads.erase(ctx, commitment)
 		return err
 	}
-	return erasePayload(r.writer.store.dir, commitment)
+	return erasePayload(r.writer.store.Dir(), commitment)
 }
 
 // erasePayload removes a content from the payload store of a ledger, if it has

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -209,10 +210,10 @@ func TestSegments(t *testing.T) {
 		spoil func(dir string) error
 		want  record.Damage
 	}{
-		"removed":   {func(dir string) error { return os.Remove(evidence.SegmentPath(dir, 3)) }, record.DamageRemoved},
-		"cut":       {func(dir string) error { return os.Truncate(evidence.SegmentPath(dir, 3), 1000) }, record.DamageTruncated},
-		"emptied":   {func(dir string) error { return os.Truncate(evidence.SegmentPath(dir, 3), 0) }, record.DamageTruncated},
-		"last one":  {func(dir string) error { return os.Remove(evidence.SegmentPath(dir, uint64(report.Segments))) }, record.DamageRolledBack},
+		"removed":   {func(dir string) error { return os.Remove(segment.Path(dir, 3)) }, record.DamageRemoved},
+		"cut":       {func(dir string) error { return os.Truncate(segment.Path(dir, 3), 1000) }, record.DamageTruncated},
+		"emptied":   {func(dir string) error { return os.Truncate(segment.Path(dir, 3), 0) }, record.DamageTruncated},
+		"last one":  {func(dir string) error { return os.Remove(segment.Path(dir, uint64(report.Segments))) }, record.DamageRolledBack},
 		"exchanged": {exchange, record.DamageReordered},
 	} {
 		spoiled := newDir(t)
@@ -233,6 +234,6 @@ func TestSegments(t *testing.T) {
 }
 
 func exchange(dir string) error {
-	a, b, c := evidence.SegmentPath(dir, 2), evidence.SegmentPath(dir, 3), filepath.Join(dir, "c")
+	a, b, c := segment.Path(dir, 2), segment.Path(dir, 3), filepath.Join(dir, "c")
 	return errors.Join(os.Rename(a, c), os.Rename(b, a), os.Rename(c, b))
 }

@@ -9,8 +9,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
-	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/osfile"
 )
 
@@ -28,12 +28,12 @@ func ExportEnvelopes(w io.Writer, dir string) (n uint64, err error) {
 		case pending != nil:
 			failed = pending // it was not the end
 		case f.bad != nil:
-			pending = fmt.Errorf("%w: segment %d, offset %d: %w", ErrDamaged, f.at.segment, f.at.offset, f.bad)
-			if f.bad.damage != record.DamageTruncated {
+			pending = fmt.Errorf("%w: segment %d, offset %d: %w", ErrDamaged, f.at.Segment, f.at.Offset, f.bad)
+			if !f.bad.Torn {
 				failed = pending
 			}
 		case f.err != nil:
-			failed = fmt.Errorf("%w: segment %d, offset %d: %w", ErrDamaged, f.at.segment, f.at.offset, f.err)
+			failed = fmt.Errorf("%w: segment %d, offset %d: %w", ErrDamaged, f.at.Segment, f.at.Offset, f.err)
 		default:
 			_, _ = out.Write(f.env) // it keeps its error
 			if failed = out.WriteByte('\n'); failed == nil {
@@ -102,7 +102,7 @@ func exportTiles(out, dir string) (_ *Checkpoint, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return cp, osfile.WriteNew(filepath.Join(out, checkpointName), s.head.note, exportMode)
+	return cp, osfile.WriteNew(filepath.Join(out, segment.CheckpointName), s.head.note, exportMode)
 }
 
 const exportMode = 0o644

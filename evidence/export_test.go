@@ -6,11 +6,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
-	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/internal/segment"
 )
 
 // Faults are errors that a disk gives. A nil func means that it works.
@@ -49,41 +48,41 @@ type Op struct {
 
 // Each has f carry out each operation of a Recorder's disk.
 func (c *Config) Each(f func(op Op) error) {
-	d := realDisk()
+	d := segment.RealDisk()
 	real := d
-	d.create = func(path string) (file *os.File, err error) {
-		err = f(Op{Name: "create", Path: path, Do: func() (err error) { file, err = real.create(path); return err }})
+	d.Create = func(path string) (file *os.File, err error) {
+		err = f(Op{Name: "create", Path: path, Do: func() (err error) { file, err = real.Create(path); return err }})
 		if err != nil && file != nil {
 			_ = file.Close()
 			file = nil
 		}
 		return file, err
 	}
-	d.allocate = func(file *os.File, size int64) error {
-		return f(Op{Name: "allocate", Path: file.Name(), Do: func() error { return real.allocate(file, size) }})
+	d.Allocate = func(file *os.File, size int64) error {
+		return f(Op{Name: "allocate", Path: file.Name(), Do: func() error { return real.Allocate(file, size) }})
 	}
-	d.writeAt = func(file *os.File, b []byte, off int64) (n int, err error) {
-		part := func(k int) (err error) { n, err = real.writeAt(file, b[:k], off); return err }
+	d.WriteAt = func(file *os.File, b []byte, off int64) (n int, err error) {
+		part := func(k int) (err error) { n, err = real.WriteAt(file, b[:k], off); return err }
 		err = f(Op{Name: "write", Path: file.Name(), Do: func() error { return part(len(b)) }, Part: part, Bytes: b})
 		if err != nil {
 			return min(n, len(b)-1), err
 		}
 		return n, nil
 	}
-	d.truncate = func(file *os.File, size int64) error {
-		return f(Op{Name: "truncate", Path: file.Name(), Do: func() error { return real.truncate(file, size) }})
+	d.Truncate = func(file *os.File, size int64) error {
+		return f(Op{Name: "truncate", Path: file.Name(), Do: func() error { return real.Truncate(file, size) }})
 	}
-	d.sync = func(file *os.File) error {
-		return f(Op{Name: "sync", Path: file.Name(), Do: func() error { return real.sync(file) }})
+	d.Sync = func(file *os.File) error {
+		return f(Op{Name: "sync", Path: file.Name(), Do: func() error { return real.Sync(file) }})
 	}
-	d.rename = func(from, to string) error {
-		return f(Op{Name: "rename", Path: from, To: to, Do: func() error { return real.rename(from, to) }})
+	d.Rename = func(from, to string) error {
+		return f(Op{Name: "rename", Path: from, To: to, Do: func() error { return real.Rename(from, to) }})
 	}
-	d.remove = func(path string) error {
-		return f(Op{Name: "remove", Path: path, Do: func() error { return real.remove(path) }})
+	d.Remove = func(path string) error {
+		return f(Op{Name: "remove", Path: path, Do: func() error { return real.Remove(path) }})
 	}
-	d.syncDir = func(dir string) error {
-		return f(Op{Name: "syncDir", Path: dir, Do: func() error { return real.syncDir(dir) }})
+	d.SyncDir = func(dir string) error {
+		return f(Op{Name: "syncDir", Path: dir, Do: func() error { return real.SyncDir(dir) }})
 	}
 	c.disk = &d
 }
@@ -104,66 +103,10 @@ func (c *Config) Small(segment int64) { c.segment = segment }
 // Free has the disk say that it has so many bytes left.
 func (c *Config) Free(free func() (int64, error)) {
 	if c.disk == nil {
-		d := realDisk()
+		d := segment.RealDisk()
 		c.disk = &d
 	}
-	c.disk.free = func(string) (int64, error) { return free() }
-}
-
-// Segment returns the bytes of a segment with the envelopes.
-func Segment(envelopes ...[]byte) []byte {
-	b := []byte(segmentHeader)
-	for _, env := range envelopes {
-		b = appendFrame(b, env)
-	}
-	return b
-}
-
-// SegmentPath returns the path of a segment.
-func SegmentPath(dir string, n uint64) string { return segmentPath(dir, n) }
-
-// FrameDamages returns what is wrong with the frames of a segment.
-func FrameDamages(r io.Reader) (all []record.Damage, err error) {
-	fr, err := newFrameReader(r)
-	for {
-		var bad *frameError
-		if errors.As(err, &bad) {
-			all = append(all, bad.damage)
-		} else if err == io.EOF {
-			return all, nil
-		} else if err != nil {
-			return all, err
-		}
-		_, _, err = fr.next()
-	}
-}
-
-// ReadFrames reads a segment to its end and returns how many frames are good
-// and how many are not.
-func ReadFrames(r io.Reader) (good, bad int, err error) {
-	fr, err := newFrameReader(r)
-	if _, ok := err.(*frameError); ok {
-		bad++
-	} else if err != nil {
-		return 0, 0, err
-	}
-	for {
-		env, _, err := fr.next()
-		if err == io.EOF {
-			return good, bad, nil
-		}
-		if _, ok := err.(*frameError); ok {
-			bad++
-			continue
-		}
-		if err != nil {
-			return good, bad, err
-		}
-		if len(env) == 0 || len(env) > record.MaxEnvelope {
-			panic("an envelope out of bounds")
-		}
-		good++
-	}
+	c.disk.Free = func(string) (int64, error) { return free() }
 }
 
 // Break has the writer panic at the next record.

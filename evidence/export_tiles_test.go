@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 	"golang.org/x/mod/sumdb/note"
@@ -50,15 +51,15 @@ func TestExportEnvelopes(t *testing.T) {
 	}
 
 	// The end of a frame that is being written is no damage, one in the middle is.
-	segment, err := os.ReadFile(evidence.SegmentPath(dir, 1))
+	file, err := os.ReadFile(segment.Path(dir, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	putFile(t, evidence.SegmentPath(dir, 1), segment[:len(segment)-7])
+	putFile(t, segment.Path(dir, 1), file[:len(file)-7])
 	if n, err := evidence.ExportEnvelopes(&out, dir); err != nil || n != uint64(len(want)-1) {
 		t.Errorf("half a frame: got %d, %v, want %d", n, err, len(want)-1)
 	}
-	flip(t, evidence.SegmentPath(dir, 1), 9000, 1)
+	flip(t, segment.Path(dir, 1), 9000, 1)
 	if n, err := evidence.ExportEnvelopes(&out, dir); !errors.Is(err, evidence.ErrDamaged) || n == 0 || n > 10 || !strings.Contains(err.Error(), "segment 1, offset ") {
 		t.Errorf("edited: got %d, %v, want %v", n, err, evidence.ErrDamaged)
 	}
@@ -134,7 +135,7 @@ func TestExportTiles(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if err := os.Remove(evidence.SegmentPath(dir, 1)); err != nil {
+	if err := os.Remove(segment.Path(dir, 1)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := evidence.ExportTiles(out, dir); err == nil {

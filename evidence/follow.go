@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/osfile"
 )
@@ -28,9 +29,9 @@ const followEvery = 200 * time.Millisecond
 // disk failed and the writer wrote it again.
 func Follow(ctx context.Context, dir string, after Entry) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		f := follower{dir: dir, yield: yield, at: place{segment: after.Segment, offset: after.Offset}}
-		if f.at.segment != 0 {
-			f.at.offset += frameHeader + int64(len(after.Envelope))
+		f := follower{dir: dir, yield: yield, at: segment.Place{Segment: after.Segment, Offset: after.Offset}}
+		if f.at.Segment != 0 {
+			f.at.Offset += segment.FrameHeader + int64(len(after.Envelope))
 		}
 		err := f.run(ctx)
 		if err != nil && !errors.Is(err, errFollowed) {
@@ -46,8 +47,8 @@ var errFollowed = errors.New("evidence: followed far enough")
 type follower struct {
 	dir   string
 	yield func(Entry, error) bool
-	at    place // of the next frame; segment 0 before the first
-	bad   place // of the frame that was bad when it was last looked at
+	at    segment.Place // of the next frame; segment 0 before the first
+	bad   segment.Place // of the frame that was bad when it was last looked at
 	env   record.Envelope
 
 	read func(f *os.File) io.ReaderAt // tests have files grow meanwhile; nil: as they are
@@ -71,23 +72,23 @@ func (f *follower) run(ctx context.Context) error {
 // catchUp yields what there is.
 func (f *follower) catchUp(ctx context.Context) error {
 	// Listed first: a segment that another one follows does not grow any more.
-	ns, err := listSegments(f.dir)
+	ns, err := segment.List(f.dir)
 	if err != nil {
 		return err
 	}
-	if f.at.segment == 0 {
+	if f.at.Segment == 0 {
 		if len(ns) == 0 {
 			return fmt.Errorf("%w: it has no segment", ErrNotLedger)
 		}
-		f.at.segment = ns[0]
+		f.at.Segment = ns[0]
 	}
-	i, found := slices.BinarySearch(ns, f.at.segment)
+	i, found := slices.BinarySearch(ns, f.at.Segment)
 	if !found {
-		return fmt.Errorf("segment %d is not there any more", f.at.segment)
+		return fmt.Errorf("segment %d is not there any more", f.at.Segment)
 	}
 	for ; i < len(ns) && ctx.Err() == nil; i++ {
-		if i > 0 && ns[i] != f.at.segment {
-			f.at = place{segment: ns[i]}
+		if i > 0 && ns[i] != f.at.Segment {
+			f.at = segment.Place{Segment: ns[i]}
 		}
 		if err := f.segment(ctx, i == len(ns)-1); err != nil {
 			return fmt.Errorf("segment %d: %w", ns[i], err)
@@ -98,12 +99,12 @@ func (f *follower) catchUp(ctx context.Context) error {
 
 // segment yields the rest of a segment. The last one may still grow.
 func (f *follower) segment(ctx context.Context, last bool) error {
-	file, info, err := osfile.OpenRegular(segmentPath(f.dir, f.at.segment), true)
+	file, info, err := osfile.OpenRegular(segment.Path(f.dir, f.at.Segment), true)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = file.Close() }() // only read
-	if info.Size() <= f.at.offset {
+	if info.Size() <= f.at.Offset {
 		return nil // or it was cut: what was cut off is written to the next
 	}
 	// No further than it is long now: what is at the end stays there.
@@ -111,14 +112,14 @@ func (f *follower) segment(ctx context.Context, last bool) error {
 	if f.read != nil {
 		data = f.read(file)
 	}
-	fr, err := newFrameReaderAt(io.NewSectionReader(data, 0, info.Size()), f.at.offset)
+	fr, err := segment.NewReaderAt(io.NewSectionReader(data, 0, info.Size()), f.at.Offset)
 	for {
-		off := f.at.offset
+		off := f.at.Offset
 		var env []byte
 		if err == nil {
-			env, off, err = fr.next()
+			env, off, err = fr.Next()
 		}
-		var bad *frameError
+		var bad *segment.FrameError
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
@@ -127,10 +128,10 @@ func (f *follower) segment(ctx context.Context, last bool) error {
 		case bad != nil && last && !f.confirmed(fr, off):
 			return nil
 		}
-		if err := f.frame(place{f.at.segment, off}, env, bad); err != nil {
+		if err := f.frame(segment.Place{Segment: f.at.Segment, Offset: off}, env, bad); err != nil {
 			return err
 		}
-		f.at.offset, err = fr.off, nil
+		f.at.Offset, err = fr.Offset(), nil
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -140,18 +141,18 @@ func (f *follower) segment(ctx context.Context, last bool) error {
 // confirmed reports whether a bad frame of the last segment is to be told of.
 // Where nothing follows it, it may still become a frame; where something does,
 // the writer may just have written it again, and it is read again first.
-func (f *follower) confirmed(fr *frameReader, off int64) bool {
-	at := place{f.at.segment, off}
+func (f *follower) confirmed(fr *segment.Reader, off int64) bool {
+	at := segment.Place{Segment: f.at.Segment, Offset: off}
 	again := f.bad == at
-	if f.bad = at; fr.atEOF() {
-		f.bad = place{}
+	if f.bad = at; fr.AtEOF() {
+		f.bad = segment.Place{}
 		return false
 	}
 	return again
 }
 
 // frame yields what is at a place.
-func (f *follower) frame(at place, env []byte, bad *frameError) error {
+func (f *follower) frame(at segment.Place, env []byte, bad *segment.FrameError) error {
 	var err error
 	if bad != nil {
 		err = bad

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 )
 
@@ -29,7 +30,7 @@ func followed(t *testing.T, dir string, after evidence.Entry) (next func() (evid
 // appendTo appends to a segment.
 func appendTo(t testing.TB, dir string, n uint64, data []byte) {
 	t.Helper()
-	f, err := os.OpenFile(evidence.SegmentPath(dir, n), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	f, err := os.OpenFile(segment.Path(dir, n), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,8 +50,8 @@ func TestFollow(t *testing.T) {
 		t.Fatal(err)
 	}
 	const header = 23
-	frame := func(i int) []byte { return evidence.Segment(envs[i])[header:] }
-	appendTo(t, dir, 1, evidence.Segment(envs[0]))
+	frame := func(i int) []byte { return segmentOf(envs[i])[header:] }
+	appendTo(t, dir, 1, segmentOf(envs[0]))
 	synctest.Test(t, func(t *testing.T) {
 		next := followed(t, dir, evidence.Entry{})
 		want := func(what string, i int) (e evidence.Entry) {
@@ -82,7 +83,7 @@ func TestFollow(t *testing.T) {
 		later(
 			func() { appendTo(t, dir, 1, frame(3)) },
 			func() { appendTo(t, dir, 2, []byte("safecon")) },
-			func() { appendTo(t, dir, 2, evidence.Segment(envs[4])[7:]) },
+			func() { appendTo(t, dir, 2, segmentOf(envs[4])[7:]) },
 		)
 		want("before the rotation", 3)
 		at := want("after the rotation", 4)
@@ -90,7 +91,7 @@ func TestFollow(t *testing.T) {
 			t.Errorf("got segment %d, offset %d, want the beginning of segment 2", at.Segment, at.Offset)
 		}
 		// Half a frame that another segment follows stays one.
-		later(func() { appendTo(t, dir, 2, half[:90]); appendTo(t, dir, 3, evidence.Segment(envs[5])) })
+		later(func() { appendTo(t, dir, 2, half[:90]); appendTo(t, dir, 3, segmentOf(envs[5])) })
 		if e, err, ok := next(); !ok || err == nil || e.Record != nil || e.Segment != 2 || !strings.Contains(err.Error(), "truncated") {
 			t.Errorf("half a frame: got %+v, %v, %v", e, err, ok)
 		}
@@ -184,15 +185,15 @@ func TestFollowWhatIsBeingWritten(t *testing.T) {
 	const header, round = 23, 2_000
 	var data [][]byte
 	for _, env := range envelopes(t, longLedger(t)) {
-		data = append(data, evidence.Segment(env)[header:])
+		data = append(data, segmentOf(env)[header:])
 	}
 	for from := 0; from < frames; from += round { // each in a file of its own: 200,000 in one are 260 MB
 		dir := newDir(t)
 		if err := os.MkdirAll(filepath.Join(dir, "segments"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		appendTo(t, dir, 1, evidence.Segment())
-		file, err := os.OpenFile(evidence.SegmentPath(dir, 1), os.O_WRONLY|os.O_APPEND, 0o600)
+		appendTo(t, dir, 1, segmentOf())
+		file, err := os.OpenFile(segment.Path(dir, 1), os.O_WRONLY|os.O_APPEND, 0o600)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -213,7 +214,7 @@ func TestFollowWhatIsBeingWritten(t *testing.T) {
 		}
 		seen := 0
 		err = evidence.Looks(t.Context(), dir, grow, func(e evidence.Entry, err error) bool {
-			if err != nil || string(evidence.Segment(e.Envelope)[header:]) != string(data[(from+seen)%len(data)]) {
+			if err != nil || string(segmentOf(e.Envelope)[header:]) != string(data[(from+seen)%len(data)]) {
 				t.Fatalf("record %d: got %+v, %v", from+seen, e, err)
 			}
 			seen++
@@ -234,21 +235,21 @@ func TestFollowReadsAgainWhatIsBad(t *testing.T) {
 		t.Fatal(err)
 	}
 	const header = 23
-	appendTo(t, dir, 1, evidence.Segment(envs[:3]...))
-	at := int64(header + len(evidence.Segment(envs[0])) - header + 20)
+	appendTo(t, dir, 1, segmentOf(envs[:3]...))
+	at := int64(header + len(segmentOf(envs[0])) - header + 20)
 	synctest.Test(t, func(t *testing.T) {
-		flip(t, evidence.SegmentPath(dir, 1), at, 1) // as if half of it were there
+		flip(t, segment.Path(dir, 1), at, 1) // as if half of it were there
 		next := followed(t, dir, evidence.Entry{})
 		if _, err, ok := next(); !ok || err != nil {
 			t.Fatal(err)
 		}
-		time.AfterFunc(100*time.Millisecond, func() { flip(t, evidence.SegmentPath(dir, 1), at, 1) })
+		time.AfterFunc(100*time.Millisecond, func() { flip(t, segment.Path(dir, 1), at, 1) })
 		e, err, ok := next()
 		if !ok || err != nil || string(e.Envelope) != string(envs[1]) {
 			t.Fatalf("got %+v, %v, want the record as it was written in the end", e, err)
 		}
 	})
-	flip(t, evidence.SegmentPath(dir, 1), at, 1)
+	flip(t, segment.Path(dir, 1), at, 1)
 	synctest.Test(t, func(t *testing.T) {
 		next := followed(t, dir, evidence.Entry{})
 		for i, good := range []bool{true, false, true} {

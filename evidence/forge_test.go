@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 )
@@ -297,9 +297,9 @@ func bare(envs ...[]byte) forgery { return forgery{envs: envs} }
 // write writes the ledger to dir, in place of what is there.
 func (l forgery) write(t testing.TB, dir string) {
 	t.Helper()
-	segment := l.segment
-	if segment == nil {
-		segment = evidence.Segment(l.envs...)
+	file := l.segment
+	if file == nil {
+		file = segmentOf(l.envs...)
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
@@ -307,7 +307,7 @@ func (l forgery) write(t testing.TB, dir string) {
 	if err := os.MkdirAll(filepath.Join(dir, "segments"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(evidence.SegmentPath(dir, 1), segment, 0o644); err != nil {
+	if err := os.WriteFile(segment.Path(dir, 1), file, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for name, content := range l.files {

@@ -5,7 +5,6 @@ import (
 	"os"
 	"time"
 
-	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 )
@@ -134,7 +133,7 @@ func withSessionKey() []attempt {
 			f := s.stolen(26)
 			f.signing = record.SignRecords
 			f.begin("forged")
-			s.file("overflow.seg", evidence.Segment(f.envs[26:]...))
+			s.file("overflow.seg", segmentOf(f.envs[26:]...))
 		}),
 		both("the key in force writes no JSON", refused("malformed at 19"), signed(18, `{`, `[`)),
 		both("the key in force writes a member twice", refused("not_canonical at 19"),

@@ -169,25 +169,25 @@ func mutationsOfFiles() []mutation {
 		}},
 		{"an overflow of some records", func(s *scene, r *rand.Rand) {
 			i := r.IntN(len(s.envs))
-			s.file("overflow.seg", scramble(evidence.Segment(s.envs[i:]...), r))
+			s.file("overflow.seg", scramble(segmentOf(s.envs[i:]...), r))
 		}},
 		{"an overflow after a cut", func(s *scene, r *rand.Rand) {
 			i, k := r.IntN(len(s.envs)), 1+r.IntN(len(s.envs)-1)
-			s.file("overflow.seg", evidence.Segment(s.envs[i:]...))
+			s.file("overflow.seg", segmentOf(s.envs[i:]...))
 			s.put(s.envs[:k]...)
 		}},
 		{"an overflow that nobody signed", func(s *scene, r *rand.Rand) {
 			i := 1 + r.IntN(len(s.envs))
-			s.file("overflow.seg", evidence.Segment(append(s.envs[i-1:i:i], s.unsigned(i)...)...))
+			s.file("overflow.seg", segmentOf(append(s.envs[i-1:i:i], s.unsigned(i)...)...))
 		}},
 		{"another segment", func(s *scene, r *rand.Rand) {
 			i := r.IntN(len(s.envs))
-			s.file(fmt.Sprintf("segments/%020d.seg", 2+r.IntN(2)), scramble(evidence.Segment(s.envs[i:]...), r))
+			s.file(fmt.Sprintf("segments/%020d.seg", 2+r.IntN(2)), scramble(segmentOf(s.envs[i:]...), r))
 		}},
 		{"the segment in two, with something between", func(s *scene, r *rand.Rand) {
 			i := r.IntN(len(s.envs) + 1)
 			s.put(s.envs[:i]...)
-			s.file("segments/00000000000000000002.seg", evidence.Segment(s.honest.envs[i:]...))
+			s.file("segments/00000000000000000002.seg", segmentOf(s.honest.envs[i:]...))
 			if r.IntN(4) > 0 {
 				name := fmt.Sprintf("segments/%020d.seg", 1+r.IntN(2))
 				s.file(name, scramble(s.read(name), r))
@@ -320,7 +320,7 @@ func TestForgedFiles(t *testing.T) {
 						s.t = t
 						s.reset()
 						s.put(s.envs[:20]...)
-						s.file("segments/00000000000000000002.seg", evidence.Segment(s.honest.envs[20:]...))
+						s.file("segments/00000000000000000002.seg", segmentOf(s.honest.envs[20:]...))
 						path := s.path(name)
 						content, _ := os.ReadFile(path)
 						_ = os.RemoveAll(path)

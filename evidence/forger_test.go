@@ -109,7 +109,7 @@ func (s *scene) reset() {
 func (s *scene) put(envs ...[]byte) {
 	s.t.Helper()
 	s.envs = envs
-	s.file("segments/00000000000000000001.seg", evidence.Segment(envs...))
+	s.file("segments/00000000000000000001.seg", segmentOf(envs...))
 }
 
 func (s *scene) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }

@@ -2,10 +2,10 @@ package evidence
 
 import (
 	"crypto/ed25519"
-	"encoding/binary"
 	"runtime"
 	"sync"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 )
@@ -70,7 +70,7 @@ func (b *group) layOut() {
 		if b.signs(i) {
 			signatures = 1
 		}
-		at += frameHeader + record.EnvelopeSize(len(b.payload(i)), signatures)
+		at += segment.FrameHeader + record.EnvelopeSize(len(b.payload(i)), signatures)
 	}
 	if cap(b.frames) < at {
 		b.frames = make([]byte, at, at+at/4)
@@ -103,13 +103,12 @@ func (b *group) fill(i int, scratch []byte) []byte {
 	if i+1 < len(b.starts) {
 		frame = b.frames[b.starts[i]:b.starts[i+1]]
 	}
-	env := record.AppendEnvelope(frame[frameHeader:frameHeader], payload, sigs...)
-	if len(env) != len(frame)-frameHeader {
+	env := record.AppendEnvelope(frame[segment.FrameHeader:segment.FrameHeader], payload, sigs...)
+	if len(env) != len(frame)-segment.FrameHeader {
 		panic("evidence: an envelope has another length than was laid out")
 	}
 	b.leaves[i] = tiles.LeafHash(env)
-	binary.BigEndian.PutUint32(frame, uint32(len(env)))
-	binary.BigEndian.PutUint32(frame[4:], frameSum(frame))
+	segment.FillHeader(frame)
 	return scratch
 }
 
@@ -117,7 +116,7 @@ func (b *group) fill(i int, scratch []byte) []byte {
 func (b *group) single(payload []byte, sigs ...record.Signature) {
 	env := record.AppendEnvelope(nil, payload, sigs...)
 	b.ends = append(b.ends, 0)
-	b.frames = appendFrame(b.frames, env)
+	b.frames = segment.AppendFrame(b.frames, env)
 	b.leaves = append(b.leaves, tiles.LeafHash(env))
 }
 

@@ -23,10 +23,9 @@ import (
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/internal/missing"
 	"example.com/safeconduct/middleware"
 	"golang.org/x/mod/sumdb/note"
-
-	"example.com/safeconduct/internal/missing"
 )
 
 var interop = flag.String("interop", "", "the directory of fsck and cosign, for the tests that run them")

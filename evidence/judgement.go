@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 )
@@ -128,7 +129,7 @@ func (j *judgement) envelope(at uint64) ([]byte, error) {
 // envelope returns the record at an index.
 func (r *Replica) envelope(index uint64) (env []byte, err error) {
 	n := index - index%markEvery
-	err = walkFrom(r.dir, r.marks[index/markEvery], func(_ place, found []byte, bad error) bool {
+	err = segment.WalkFrom(r.dir, r.marks[index/markEvery], func(_ segment.Place, found []byte, bad error) bool {
 		if n == index && bad == nil {
 			env = bytes.Clone(found)
 		}

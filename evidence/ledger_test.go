@@ -1,6 +1,7 @@
 package evidence_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/x509"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -100,7 +102,7 @@ func rewrite(t testing.TB, dir string, envs ...[]byte) {
 	if err := os.Remove(filepath.Join(dir, "checkpoint")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(evidence.SegmentPath(dir, 1), evidence.Segment(envs...), 0o600); err != nil {
+	if err := os.WriteFile(segment.Path(dir, 1), segmentOf(envs...), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -185,5 +187,24 @@ func flip(t testing.TB, path string, at int64, bits byte) {
 	b[at] ^= bits
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// segmentOf returns the bytes of a segment with the envelopes.
+func segmentOf(envelopes ...[]byte) []byte {
+	b := []byte(segment.Header)
+	for _, env := range envelopes {
+		b = segment.AppendFrame(b, env)
+	}
+	return b
+}
+
+// Segments take every record that there can be, and find each again.
+func TestSegmentsTakeRecords(t *testing.T) {
+	if segment.MaxEntry != record.MaxEnvelope {
+		t.Errorf("got segments of entries up to %d bytes, want %d", segment.MaxEntry, record.MaxEnvelope)
+	}
+	if env := record.AppendEnvelope(nil, []byte("{}")); !bytes.HasPrefix(env, []byte(segment.Begins)) {
+		t.Errorf("got an envelope %.20s, want one that begins with %s", env, segment.Begins)
 	}
 }

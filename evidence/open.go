@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/osfile"
@@ -37,28 +38,28 @@ func (f *found) treeHead() *record.TreeHead {
 // resume makes the store ready to append to what the ledger holds, or begins it.
 // Nothing is changed where that is not what the last writer left, but for what a
 // crash leaves.
-func (s *store) resume(root ed25519.PublicKey, overflowDir string) (*found, error) {
-	last, err := s.lastSegment()
+func resume(s *segment.Store, root ed25519.PublicKey, overflowDir string) (*found, error) {
+	last, err := s.Last()
 	if err != nil {
 		return nil, err
 	}
 	if last == 0 {
-		if err := s.wantNew(); err != nil {
+		if err := wantNew(s.Dir()); err != nil {
 			return nil, err
 		}
-		if err := s.clearOverflow(overflowDir); err != nil {
+		if err := clearOverflow(s.Disk(), overflowDir); err != nil {
 			return nil, err
 		}
-		return &found{tiles: tiles.NewWriter(s.dir, tiles.Options{})}, s.begin()
+		return &found{tiles: tiles.NewWriter(s.Dir(), tiles.Options{})}, s.Begin()
 	}
 	r := reopening{
-		checker:     newChecker("", tiles.NewWriter(s.dir, tiles.Options{Pass: tiles.Check})),
+		checker:     newChecker("", tiles.NewWriter(s.Dir(), tiles.Options{Pass: tiles.Check})),
 		root:        root,
 		overflowDir: overflowDir,
 		last:        last,
 		whole:       -1,
 	}
-	if err := r.read(s.dir); err != nil {
+	if err := r.read(s.Dir()); err != nil {
 		return nil, err
 	}
 	if err := r.judge(); err != nil {
@@ -68,11 +69,11 @@ func (s *store) resume(root ed25519.PublicKey, overflowDir string) (*found, erro
 }
 
 // wantNew checks that a ledger without a segment never had one.
-func (s *store) wantNew() error {
-	_, err := readCheckpoint(s.dir)
+func wantNew(dir string) error {
+	_, err := readCheckpoint(dir)
 	if errors.Is(err, errNoCheckpoint) {
 		var tile string
-		if _, tile, err = tiles.Reach(s.dir); err != nil || tile == "" {
+		if _, tile, err = tiles.Reach(dir); err != nil || tile == "" {
 			return err
 		}
 	}
@@ -94,7 +95,7 @@ type reopening struct {
 	handed  []byte         // its envelope
 	final   []byte         // the last envelope with a signature
 
-	cut       *place // from where on no signature covers the segments; nil if there is no such place
+	cut       *segment.Place // from where on no signature covers the segments; nil if there is no such place
 	spill     spill
 	recovered record.Recovered
 }
@@ -105,8 +106,8 @@ func (r *reopening) read(dir string) error {
 	}
 	var failed error
 	err := scan(dir, nil, func(f *frame, _ int64) bool {
-		if f.bad != nil && f.bad.damage == record.DamageTruncated && f.at.segment == r.last {
-			r.whole = f.at.offset
+		if f.bad != nil && f.bad.Torn && f.at.Segment == r.last {
+			r.whole = f.at.Offset
 			return false // nothing comes after it
 		}
 		failed = r.take(f)
@@ -153,17 +154,17 @@ func (r *reopening) readSpill(dir string) (err error) {
 	switch s := &r.spill; {
 	case s.foreign != "" && c.index == 0:
 		return fmt.Errorf("%w: %s holds records of the ledger %q, and its segments hold none: they were cut or removed",
-			ErrDamaged, overflowName, record.Brief(s.foreign))
+			ErrDamaged, segment.OverflowName, record.Brief(s.foreign))
 	case s.foreign != "" && !sameDir(r.overflowDir, dir):
 		return foreignOverflow(s.foreign)
 	case s.ahead > 0:
-		return fmt.Errorf("%w: %s goes on %d records after the end of the segments: these were cut", ErrDamaged, overflowName, s.ahead)
+		return fmt.Errorf("%w: %s goes on %d records after the end of the segments: these were cut", ErrDamaged, segment.OverflowName, s.ahead)
 	}
 	// The segments may have the beginning of it, but for the signature that
 	// covers it.
 	frames, same := r.spill.frames, 0
 	for same < len(c.window) && len(frames) > 0 {
-		env, rest := splitFrame(frames)
+		env, rest := segment.SplitFrame(frames)
 		if c.window[same].leaf != tiles.LeafHash(env) {
 			break
 		}
@@ -179,8 +180,8 @@ func (r *reopening) readSpill(dir string) (err error) {
 	r.spill.frames = frames
 	var e record.Envelope
 	for len(frames) > 0 && c.report.First == nil {
-		f := frame{at: place{segment: r.last}}
-		f.env, frames = splitFrame(frames)
+		f := frame{at: segment.Place{Segment: r.last}}
+		f.env, frames = segment.SplitFrame(frames)
 		f.leaf = tiles.LeafHash(f.env)
 		f.open(&e)
 		r.recovered.Overflow++
@@ -228,9 +229,9 @@ func (r *reopening) cutWindow(dir string, i int) error {
 	r.cut = &from
 	u := record.Unsigned{First: window[0].hash, Last: window[len(window)-1].hash, Records: uint64(len(window))}
 	sum, left := sha256.New(), len(window)
-	err := walkFrom(dir, from, func(_ place, env []byte, bad error) bool {
+	err := segment.WalkFrom(dir, from, func(_ segment.Place, env []byte, bad error) bool {
 		if bad == nil {
-			framed := appendFrame(nil, env)
+			framed := segment.AppendFrame(nil, env)
 			_, _ = sum.Write(framed) // never fails
 			u.Bytes += int64(len(framed))
 			left--
@@ -299,10 +300,10 @@ func signedBy(env []byte, key ed25519.PublicKey) error {
 // mend changes what a crash left: what no signature covers and an incomplete frame
 // at the end are cut off, what had gone to the overflow comes in, and tiles that are
 // not what they must be are written again.
-func (r *reopening) mend(s *store) (*found, error) {
-	at := place{r.last, r.whole}
+func (r *reopening) mend(s *segment.Store) (*found, error) {
+	at := segment.Place{Segment: r.last, Offset: r.whole}
 	if r.whole >= 0 {
-		info, err := os.Stat(segmentPath(s.dir, r.last))
+		info, err := os.Stat(segment.Path(s.Dir(), r.last))
 		if err != nil {
 			return nil, err
 		}
@@ -310,17 +311,17 @@ func (r *reopening) mend(s *store) (*found, error) {
 	}
 	if r.cut != nil {
 		at = *r.cut
-		for n := r.last; n > at.segment; n-- { // the last one first: no hole is left
-			if err := s.disk.remove(segmentPath(s.dir, n)); err != nil {
+		for n := r.last; n > at.Segment; n-- { // the last one first: no hole is left
+			if err := s.Disk().Remove(segment.Path(s.Dir(), n)); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if err := s.open(at.segment, at.offset); err != nil {
+	if err := s.Open(at.Segment, at.Offset); err != nil {
 		return nil, err
 	}
 	if len(r.spill.frames) > 0 {
-		if err := s.append(r.spill.frames); err != nil {
+		if err := s.Append(r.spill.frames); err != nil {
 			return nil, err
 		}
 	}
@@ -329,7 +330,7 @@ func (r *reopening) mend(s *store) (*found, error) {
 	}
 	c := r.checker
 	tree := c.tree.Tree()
-	w, mended, err := mendTiles(s.dir, c.tree)
+	w, mended, err := mendTiles(s.Dir(), c.tree)
 	if err != nil {
 		return nil, err
 	}
@@ -346,17 +347,17 @@ func (r *reopening) mend(s *store) (*found, error) {
 
 // clearSpill removes the overflow file, or sets it aside where it holds what is not
 // in the ledger now.
-func (r *reopening) clearSpill(s *store) error {
+func (r *reopening) clearSpill(s *segment.Store) error {
 	if r.spill.rest == 0 {
-		return s.removeOverflow(r.overflowDir)
+		return removeOverflow(s.Disk(), r.overflowDir)
 	}
-	path := filepath.Join(r.overflowDir, overflowName)
+	path := filepath.Join(r.overflowDir, segment.OverflowName)
 	aside, err := measureFile(path)
 	if err != nil {
 		return err
 	}
 	r.recovered.Aside = aside
-	return s.disk.rename(path, fmt.Sprintf("%s.%x", path, aside.Digest[:8]))
+	return s.Disk().Rename(path, fmt.Sprintf("%s.%x", path, aside.Digest[:8]))
 }
 
 // measureFile returns how long a file is and what it hashes to.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 )
 
@@ -78,10 +79,10 @@ func TestOpenRefuses(t *testing.T) {
 			rewrite(t, dir, append(envs[:3:3], envs[4:]...)...)
 		}},
 		{name: "flipped bit", cfg: evidence.Config{Key: testKey(1)}, want: evidence.ErrDamaged, says: "edited", spoil: func(t *testing.T, dir string) {
-			flip(t, evidence.SegmentPath(dir, 1), 1000, 0x10)
+			flip(t, segment.Path(dir, 1), 1000, 0x10)
 		}},
 		{name: "version 2", cfg: evidence.Config{Key: testKey(1)}, says: "another version", spoil: func(t *testing.T, dir string) {
-			if err := os.WriteFile(evidence.SegmentPath(dir, 1), []byte("safeconduct segment v2\n"), 0o600); err != nil {
+			if err := os.WriteFile(segment.Path(dir, 1), []byte("safeconduct segment v2\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -101,7 +102,7 @@ func TestOpenRefuses(t *testing.T) {
 			if tt.spoil != nil {
 				tt.spoil(t, dir)
 			}
-			before, _ := os.ReadFile(evidence.SegmentPath(dir, 1))
+			before, _ := os.ReadFile(segment.Path(dir, 1))
 			r, err := evidence.Open(dir, tt.cfg)
 			if err == nil {
 				_ = r.Close(t.Context())
@@ -110,7 +111,7 @@ func TestOpenRefuses(t *testing.T) {
 			if tt.want != nil && !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("Open: got error %q, want %v with %q", err, tt.want, tt.says)
 			}
-			if after, _ := os.ReadFile(evidence.SegmentPath(dir, 1)); string(after) != string(before) {
+			if after, _ := os.ReadFile(segment.Path(dir, 1)); string(after) != string(before) {
 				t.Error("Open changed the ledger")
 			}
 		})
@@ -126,7 +127,7 @@ func TestTornTail(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = r.Close(t.Context())
-	path := evidence.SegmentPath(dir, 1)
+	path := segment.Path(dir, 1)
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

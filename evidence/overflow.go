@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/osfile"
 )
@@ -25,7 +25,7 @@ const maxOverflow = 1 << 30
 //
 // One goroutine appends and one takes.
 type overflow struct {
-	disk disk
+	disk *segment.Disk
 	path string
 	held func() error // the directory is still the one that the file belongs in; may be nil
 
@@ -47,8 +47,8 @@ type spilled struct {
 	session *sessionKey
 }
 
-func newOverflow(dir string, d disk) *overflow {
-	return &overflow{disk: d, path: filepath.Join(dir, overflowName)}
+func newOverflow(dir string, d *segment.Disk) *overflow {
+	return &overflow{disk: d, path: filepath.Join(dir, segment.OverflowName)}
 }
 
 func (o *overflow) isActive() bool {
@@ -67,7 +67,7 @@ func (o *overflow) append(before *group, groups ...*group) error {
 				return err
 			}
 		}
-		f, err := o.disk.create(o.path)
+		f, err := o.disk.Create(o.path)
 		if err != nil {
 			return err
 		}
@@ -82,18 +82,18 @@ func (o *overflow) append(before *group, groups ...*group) error {
 		if end+int64(len(b)) > maxOverflow {
 			return errors.New("the overflow file is full")
 		}
-		_, err := o.disk.writeAt(o.f, b, end)
+		_, err := o.disk.WriteAt(o.f, b, end)
 		end += int64(len(b))
 		return err
 	}
 	if start == 0 {
-		if err := write([]byte(segmentHeader)); err != nil {
-			return errors.Join(err, o.disk.truncate(o.f, start))
+		if err := write([]byte(segment.Header)); err != nil {
+			return errors.Join(err, o.disk.Truncate(o.f, start))
 		}
 		if before != nil {
 			before.signed.Wait()
 			if err := write(before.frames); err != nil {
-				return errors.Join(err, o.disk.truncate(o.f, start))
+				return errors.Join(err, o.disk.Truncate(o.f, start))
 			}
 		}
 		taken = end
@@ -101,7 +101,7 @@ func (o *overflow) append(before *group, groups ...*group) error {
 	for _, b := range groups {
 		b.signed.Wait()
 		if err := write(b.frames); err != nil {
-			return errors.Join(err, o.disk.truncate(o.f, start))
+			return errors.Join(err, o.disk.Truncate(o.f, start))
 		}
 		marks = append(marks, spilled{end, b.seq, b.count(), b.endsRun, b.session})
 	}
@@ -143,7 +143,7 @@ func (o *overflow) took() error {
 		return nil
 	}
 	o.active, o.written, o.taken, o.marks = false, 0, 0, nil
-	return o.disk.truncate(o.f, 0)
+	return o.disk.Truncate(o.f, 0)
 }
 
 // waiting returns how many records are in the file only.
@@ -163,64 +163,19 @@ func (o *overflow) close() {
 	}
 	_ = o.f.Close()
 	if !o.isActive() {
-		_ = o.disk.remove(o.path)
+		_ = o.disk.Remove(o.path)
 	}
 }
 
 // foreignOverflow is the error for the overflow file of another ledger.
 func foreignOverflow(ledger string) error {
-	return fmt.Errorf("%s holds records of the ledger %q: each needs a Config.Overflow of its own", overflowName, record.Brief(ledger))
-}
-
-// clearOverflow removes what the writer of a new ledger may find in place of its
-// overflow file, unless it holds records.
-func (s *store) clearOverflow(dir string) error {
-	var failed error
-	err := readOverflow(dir, func(env []byte) bool {
-		var e record.Envelope
-		f := frame{env: env}
-		if f.open(&e); f.record != nil {
-			failed = fmt.Errorf("%s in %s holds records of the ledger %q, and there is no segment: "+
-				"either these were removed, or it is the overflow of another ledger, and each needs a Config.Overflow of its own",
-				overflowName, dir, record.Brief(f.record.Ledger))
-		}
-		return f.record == nil
-	})
-	if err := errors.Join(err, failed); err != nil {
-		return err
-	}
-	return s.removeOverflow(dir)
-}
-
-func (s *store) removeOverflow(dir string) error {
-	err := s.disk.remove(filepath.Join(dir, overflowName))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// eachFrame calls visit for each envelope in frames, and checks them: they were
-// read back.
-func eachFrame(frames []byte, visit func(env []byte)) error {
-	for len(frames) > 0 {
-		if len(frames) < frameHeader {
-			return errors.New("a frame is not whole")
-		}
-		n := frameHeader + int(binary.BigEndian.Uint32(frames))
-		if n > len(frames) || frameSum(frames[:n]) != binary.BigEndian.Uint32(frames[4:]) {
-			return errors.New("a frame is not whole")
-		}
-		visit(frames[frameHeader:n])
-		frames = frames[n:]
-	}
-	return nil
+	return fmt.Errorf("%s holds records of the ledger %q: each needs a Config.Overflow of its own", segment.OverflowName, record.Brief(ledger))
 }
 
 // readOverflow calls visit for each whole frame of the overflow file in dir, if
 // there is one, until visit returns false.
 func readOverflow(dir string, visit func(env []byte) bool) error {
-	f, err := osfile.OpenDirect(filepath.Join(dir, overflowName), os.O_RDONLY, 0)
+	f, err := osfile.OpenDirect(filepath.Join(dir, segment.OverflowName), os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -228,23 +183,50 @@ func readOverflow(dir string, visit func(env []byte) bool) error {
 		return err
 	}
 	defer func() { _ = f.Close() }() // only read
-	fr, err := newFrameReader(f)
-	var bad *frameError
+	fr, err := segment.NewReader(f)
+	var bad *segment.FrameError
 	if errors.As(err, &bad) {
 		return nil // it was not written to the end of its first line
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", overflowName, err)
+		return fmt.Errorf("%s: %w", segment.OverflowName, err)
 	}
 	for {
-		env, _, err := fr.next()
+		env, _, err := fr.Next()
 		switch {
 		case errors.Is(err, io.EOF) || errors.As(err, &bad):
 			return nil // the rest was not written to its end
 		case err != nil:
-			return fmt.Errorf("%s: %w", overflowName, err)
+			return fmt.Errorf("%s: %w", segment.OverflowName, err)
 		case !visit(env):
 			return nil
 		}
 	}
+}
+
+// clearOverflow removes what the writer of a new ledger may find in place of its
+// overflow file, unless it holds records.
+func clearOverflow(d *segment.Disk, dir string) error {
+	var failed error
+	err := readOverflow(dir, func(env []byte) bool {
+		var e record.Envelope
+		f := frame{env: env}
+		if f.open(&e); f.record != nil {
+			failed = fmt.Errorf("%s in %s holds records of the ledger %q, and there is no segment: either these were removed, or it is "+
+				"the overflow of another ledger, and each needs a Config.Overflow of its own", segment.OverflowName, dir, record.Brief(f.record.Ledger))
+		}
+		return f.record == nil
+	})
+	if err := errors.Join(err, failed); err != nil {
+		return err
+	}
+	return removeOverflow(d, dir)
+}
+
+func removeOverflow(d *segment.Disk, dir string) error {
+	err := d.Remove(filepath.Join(dir, segment.OverflowName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
-
 	"example.com/safeconduct/internal/missing"
 )
 

@@ -15,7 +15,6 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/record"
-
 	"example.com/safeconduct/internal/missing"
 )
 

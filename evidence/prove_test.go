@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -167,7 +168,7 @@ func putFile(t testing.TB, path string, data []byte) {
 // What is not as the checkpoint says proves nothing.
 func TestProveOfDamaged(t *testing.T) {
 	for name, damage := range map[string]func(dir string){
-		"an edited record":       func(dir string) { flip(t, evidence.SegmentPath(dir, 1), 3000, 1) },
+		"an edited record":       func(dir string) { flip(t, segment.Path(dir, 1), 3000, 1) },
 		"records removed":        func(dir string) { keepRecords(t, dir, 5) },
 		"another's checkpoint":   func(dir string) { putFile(t, filepath.Join(dir, "checkpoint"), checkpointOf(t, rotatedLedger(t, ""))) },
 		"an edited checkpoint":   func(dir string) { flip(t, filepath.Join(dir, "checkpoint"), 10, 1) },
@@ -201,7 +202,7 @@ func keepRecords(t testing.TB, dir string, n int) {
 	if n < 0 {
 		envs, n = envs[1:], len(envs)-1
 	}
-	putFile(t, evidence.SegmentPath(dir, 1), evidence.Segment(envs[:n]...))
+	putFile(t, segment.Path(dir, 1), segmentOf(envs[:n]...))
 }
 
 func checkpointOf(t testing.TB, dir string) []byte {

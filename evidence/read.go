@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 )
 
@@ -43,7 +44,7 @@ func Read(dir string) iter.Seq2[Entry, error] {
 
 // entry returns what is at the frame's place, once it has been opened.
 func (f *frame) entry() (Entry, error) {
-	e := Entry{Segment: f.at.segment, Offset: f.at.offset}
+	e := Entry{Segment: f.at.Segment, Offset: f.at.Offset}
 	err := f.err
 	if f.bad != nil {
 		err = f.bad
@@ -58,7 +59,7 @@ func (f *frame) entry() (Entry, error) {
 }
 
 // newEntry returns what walk found at a place.
-func newEntry(at place, env []byte, bad error, scratch *record.Envelope) (Entry, error) {
+func newEntry(at segment.Place, env []byte, bad error, scratch *record.Envelope) (Entry, error) {
 	f := frame{at: at, env: env}
 	if !errors.As(bad, &f.bad) {
 		f.open(scratch)

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/evidence/trust"
 	"example.com/safeconduct/middleware"
@@ -21,11 +22,11 @@ import (
 var (
 	// ErrLocked means that another Recorder, here or in another process, writes
 	// the ledger.
-	ErrLocked = errors.New("the ledger is in use")
+	ErrLocked = segment.ErrLocked
 
 	// ErrDamaged means that what stands in the ledger does not verify, so that
 	// nothing is appended to it.
-	ErrDamaged = errors.New("the ledger is damaged")
+	ErrDamaged = segment.ErrDamaged
 
 	// ErrUnavailable is the cause of a denial with middleware.CodeEvidence: no
 	// durable record of the call could be had. It comes wrapped with the reason.
@@ -131,17 +132,17 @@ func (r *Recorder) open(dir string, cfg Config) (err error) {
 	if p := cfg.Predecessor; p != nil && (p.Reason != record.Clean(p.Reason, record.MaxReason) || p.Ledger != cleanName(p.Ledger)) {
 		return errors.New("Config.Predecessor is not what PredecessorOf returns")
 	}
-	d := realDisk()
+	d := segment.RealDisk()
 	if cfg.disk != nil {
 		d = *cfg.disk
 	}
-	s, err := lockStore(dir, d, cmp.Or(cfg.segment, maxSegment))
+	s, err := segment.Lock(dir, d, cfg.segment)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil && r.writer == nil {
-			err = errors.Join(err, s.close())
+			err = errors.Join(err, s.Close())
 		}
 	}()
 	if cfg.Overflow == "" {
@@ -151,7 +152,7 @@ func (r *Recorder) open(dir string, cfg Config) (err error) {
 	} else if !info.IsDir() {
 		return errors.New("Config.Overflow is not a directory")
 	}
-	found, err := s.resume(root, cfg.Overflow)
+	found, err := resume(s, root, cfg.Overflow)
 	if err != nil {
 		if ephemeral && errors.Is(err, ErrDamaged) {
 			err = fmt.Errorf("%w (a ledger can be continued only with the key that began it: set Config.Key)", err)
@@ -168,7 +169,7 @@ func (r *Recorder) open(dir string, cfg Config) (err error) {
 		origin = "ledger-" + uuid.NewString()
 	}
 	if cfg.Payloads != nil {
-		if r.payloads, err = openPayloads(dir, *cfg.Payloads, payloadSpace{free: d.free, least: cfg.LowSpace + reserve}); err != nil {
+		if r.payloads, err = openPayloads(dir, *cfg.Payloads, payloadSpace{free: d.Free, least: cfg.LowSpace + segment.Ahead}); err != nil {
 			return err
 		}
 	}
@@ -179,7 +180,7 @@ func (r *Recorder) open(dir string, cfg Config) (err error) {
 }
 
 // assemble puts the parts together.
-func (r *Recorder) assemble(s *store, cfg Config, origin string, found *found) error {
+func (r *Recorder) assemble(s *segment.Store, cfg Config, origin string, found *found) error {
 	log := logger{cfg.Logger}
 	r.before = found.records
 	r.queue = newQueue(cfg.Queue, queueMemory)
@@ -195,8 +196,8 @@ func (r *Recorder) assemble(s *store, cfg Config, origin string, found *found) e
 		x, err := newShipper(shipperConfig{
 			Name: e.Name, Sink: e.Sink, Unordered: e.Unordered, Concurrency: e.Concurrency, Attempts: e.Attempts,
 			Timeout: e.Timeout, MinBackoff: e.MinBackoff, MaxBackoff: e.MaxBackoff, OpenFor: e.OpenFor,
-			Dir: s.dir, Ledger: origin, Disk: s.disk, Record: r.queue.tell, Classes: classes, Log: log.say,
-		}, key, place{s.segment, s.size}, found.records)
+			Dir: s.Dir(), Ledger: origin, Disk: s.Disk(), Record: r.queue.tell, Classes: classes, Log: log.say,
+		}, key, s.End(), found.records)
 		if err != nil {
 			return fmt.Errorf("exporter %s: %w", e.Name, err)
 		}
@@ -205,9 +206,9 @@ func (r *Recorder) assemble(s *store, cfg Config, origin string, found *found) e
 	seal := newSealer(s, origin, found.tree, found.tiles)
 	seal.log, seal.publish, seal.low = log, cfg.Publish, cfg.LowSpace
 	contents := newCommitter()
-	spill := newOverflow(cfg.Overflow, s.disk)
-	if cfg.Overflow == s.dir {
-		spill.held = s.claim.holds
+	spill := newOverflow(cfg.Overflow, s.Disk())
+	if cfg.Overflow == s.Dir() {
+		spill.held = s.Holds
 	}
 	r.writer = &writer{
 		queue: r.queue, store: s, overflow: spill, shippers: r.shippers, sealer: seal,

@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -9,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/evidence/trust"
@@ -28,8 +28,8 @@ type ReplicaConfig struct {
 	// be nil.
 	Stored func(index uint64, r *record.Record)
 
-	disk    *disk // tests break it
-	segment int64 // and have small ones
+	disk    *segment.Disk // tests break it
+	segment int64         // and have small ones
 }
 
 // A Replica is the copy of a ledger that is written elsewhere: a directory that
@@ -51,12 +51,12 @@ type Replica struct {
 	stored func(uint64, *record.Record)
 
 	mu     sync.Mutex
-	store  *store
+	store  *segment.Store
 	chain  chain
-	tiles  *tiles.Writer // nil once one could not be written, until they can be again
-	mended time.Time     // when that was last tried
-	marks  []place       // of every markEvery-th record
-	newest *anchor       // of those that cover no more than is there; nil without one
+	tiles  *tiles.Writer   // nil once one could not be written, until they can be again
+	mended time.Time       // when that was last tried
+	marks  []segment.Place // of every markEvery-th record
+	newest *anchor         // of those that cover no more than is there; nil without one
 	closed bool
 }
 
@@ -147,16 +147,16 @@ func (r *Replica) open(cfg ReplicaConfig) (err error) {
 	if err != nil {
 		return err
 	}
-	d := realDisk()
+	d := segment.RealDisk()
 	if cfg.disk != nil {
 		d = *cfg.disk
 	}
-	if r.store, err = lockStore(r.dir, d, cmp.Or(cfg.segment, maxSegment)); err != nil {
+	if r.store, err = segment.Lock(r.dir, d, cfg.segment); err != nil {
 		return err
 	}
 	r.chain = newChain(cfg.Ledger, roots)
 	if err := r.resume(); err != nil {
-		return errors.Join(err, r.store.close())
+		return errors.Join(err, r.store.Close())
 	}
 	return nil
 }
@@ -248,14 +248,14 @@ func (r *Replica) commit(next chain, fresh []frame) error {
 	starts := make([]int, len(fresh))
 	for i, f := range fresh {
 		starts[i] = len(frames)
-		frames = appendFrame(frames, f.env)
+		frames = segment.AppendFrame(frames, f.env)
 	}
-	if err := r.store.append(frames); err != nil {
+	if err := r.store.Append(frames); err != nil {
 		return err
 	}
-	from := r.store.size - int64(len(frames))
+	from := r.store.End().Offset - int64(len(frames))
 	for i, f := range fresh {
-		r.note(r.chain.records+uint64(i), place{r.store.segment, from + int64(starts[i])}, f.record)
+		r.note(r.chain.records+uint64(i), segment.Place{Segment: r.store.End().Segment, Offset: from + int64(starts[i])}, f.record)
 		if r.tiles != nil && r.tiles.Append(f.leaf, nil) != nil {
 			r.tiles = nil // they are made again when they are needed
 		}
@@ -266,7 +266,7 @@ func (r *Replica) commit(next chain, fresh []frame) error {
 }
 
 // note remembers where a record is, and tells whoever wants to know.
-func (r *Replica) note(index uint64, at place, rec *record.Record) {
+func (r *Replica) note(index uint64, at segment.Place, rec *record.Record) {
 	if index%markEvery == 0 {
 		r.marks = append(r.marks, at)
 	}
@@ -301,7 +301,7 @@ func (r *Replica) Read(from uint64) iter.Seq2[Entry, error] {
 		}
 		var scratch record.Envelope
 		index, stopped := from-from%markEvery, false
-		err := walkFrom(r.dir, marks[from/markEvery], func(at place, env []byte, bad error) bool {
+		err := segment.WalkFrom(r.dir, marks[from/markEvery], func(at segment.Place, env []byte, bad error) bool {
 			if index++; index <= from && bad == nil {
 				return true
 			}
@@ -322,7 +322,7 @@ func (r *Replica) Close() error {
 		return nil
 	}
 	r.closed = true
-	if err := r.store.close(); err != nil {
+	if err := r.store.Close(); err != nil {
 		return fmt.Errorf("evidence: replica %s: %w", r.dir, err)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/segment"
 	"pgregory.net/rapid"
 )
 
@@ -19,9 +20,9 @@ func TestOpenReplicaRefuses(t *testing.T) {
 		cfg    evidence.ReplicaConfig
 		want   error
 	}{
-		"a bit flipped": {func(dir string) { flip(t, evidence.SegmentPath(dir, 1), 3000, 1) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		"a bit flipped": {func(dir string) { flip(t, segment.Path(dir, 1), 3000, 1) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
 		"cut at a record": {func(dir string) {
-			if err := os.WriteFile(evidence.SegmentPath(dir, 1), evidence.Segment(f.envs[:7]...), 0o600); err != nil {
+			if err := os.WriteFile(segment.Path(dir, 1), segmentOf(f.envs[:7]...), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}, evidence.ReplicaConfig{}, evidence.ErrDamaged},
@@ -33,7 +34,7 @@ func TestOpenReplicaRefuses(t *testing.T) {
 		"a checkpoint edited": {func(dir string) { flip(t, filepath.Join(dir, "checkpoint"), 8, 1) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
 		"a policy without it": {func(string) {}, evidence.ReplicaConfig{Policy: trusting("test", public(testKey(1)))}, nil},
 		"a segment that vanished": {func(dir string) {
-			if err := os.Rename(evidence.SegmentPath(dir, 1), evidence.SegmentPath(dir, 2)); err != nil {
+			if err := os.Rename(segment.Path(dir, 1), segment.Path(dir, 2)); err != nil {
 				t.Fatal(err)
 			}
 		}, evidence.ReplicaConfig{}, evidence.ErrDamaged},

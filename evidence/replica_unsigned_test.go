@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 )
 
@@ -149,14 +150,14 @@ func TestReplicaCutsWhatNothingCovers(t *testing.T) {
 	f.open()
 	f.run("run-a", "mail")
 	f.run("run-b", "mail")
-	whole := evidence.Segment(f.envs...)
-	for left := len(evidence.Segment(f.envs[:5]...)); left < len(whole); left += 97 {
+	whole := segmentOf(f.envs...)
+	for left := len(segmentOf(f.envs[:5]...)); left < len(whole); left += 97 {
 		dir := newDir(t)
 		r := openReplica(t, dir, evidence.ReplicaConfig{})
 		if n, err := r.Append(f.envs[:5]); n != 5 || err != nil {
 			t.Fatal(n, err)
 		}
-		if err := errors.Join(r.Close(), os.WriteFile(evidence.SegmentPath(dir, 1), whole[:left], 0o600)); err != nil {
+		if err := errors.Join(r.Close(), os.WriteFile(segment.Path(dir, 1), whole[:left], 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		stored := 0
@@ -225,7 +226,7 @@ func TestOpenReplicaIsLinearInTheSessions(t *testing.T) {
 		if err := r.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(evidence.SegmentPath(dir, 1), evidence.Segment(f.envs...), 0o600); err != nil {
+		if err := os.WriteFile(segment.Path(dir, 1), segmentOf(f.envs...), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		var before, after runtime.MemStats

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 )
@@ -71,7 +72,7 @@ func (r *Replica) PutCheckpoint(signed []byte) error {
 	if r.newest != nil && a.Size <= r.newest.Size {
 		return nil
 	}
-	if err := r.store.replace(filepath.Join(r.dir, checkpointName), a.note); err != nil {
+	if err := r.store.Replace(filepath.Join(r.dir, segment.CheckpointName), a.note); err != nil {
 		return unavailable("replica "+r.dir, err)
 	}
 	r.newest = a
@@ -105,12 +106,12 @@ func (r *Replica) await(a *anchor) error {
 	dir := filepath.Join(r.dir, aheadName)
 	err := os.Mkdir(dir, 0o700)
 	if err == nil {
-		err = r.store.disk.syncDir(r.dir)
+		err = r.store.Disk().SyncDir(r.dir)
 	} else if errors.Is(err, fs.ErrExist) {
 		err = nil
 	}
 	if err == nil {
-		err = r.store.replace(aheadPath(r.dir, a.Size), a.note)
+		err = r.store.Replace(aheadPath(r.dir, a.Size), a.note)
 	}
 	if err != nil {
 		return unavailable("replica "+r.dir, err)
@@ -130,12 +131,12 @@ func (r *Replica) reach() {
 		return
 	}
 	newest := r.chain.ahead[n-1]
-	if r.store.replace(filepath.Join(r.dir, checkpointName), newest.note) != nil {
+	if r.store.Replace(filepath.Join(r.dir, segment.CheckpointName), newest.note) != nil {
 		return
 	}
 	r.newest = newest
 	for _, a := range r.chain.ahead[:n] {
-		_ = r.store.disk.remove(aheadPath(r.dir, a.Size)) // else it is seen at the next opening
+		_ = r.store.Disk().Remove(aheadPath(r.dir, a.Size)) // else it is seen at the next opening
 	}
 	r.chain.ahead = r.chain.ahead[n:]
 }
@@ -199,7 +200,7 @@ const (
 )
 
 func aheadPath(dir string, size int64) string {
-	return filepath.Join(dir, aheadName, fmt.Sprintf("%0*d%s", segmentDigits, size, aheadSuffix))
+	return filepath.Join(dir, aheadName, fmt.Sprintf("%0*d%s", segment.Digits, size, aheadSuffix))
 }
 
 // readAhead reads the checkpoints that wait for their records.

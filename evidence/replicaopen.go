@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 )
@@ -16,13 +17,13 @@ func (r *Replica) resume() error {
 	if err != nil {
 		return err
 	}
-	last, err := r.store.lastSegment()
+	last, err := r.store.Last()
 	if err != nil {
 		return err
 	}
 	if last == 0 {
 		r.tiles = tiles.NewWriter(r.dir, tiles.Options{})
-		return r.store.begin()
+		return r.store.Begin()
 	}
 	reach, tile, err := tiles.Reach(r.dir)
 	if err != nil {
@@ -42,7 +43,7 @@ func (r *Replica) resume() error {
 		return fmt.Errorf("%w: %s is of %d records, and %d are there", ErrDamaged, tile, reach, n)
 	}
 	r.chain.alone = false
-	if err := r.store.open(last, again.whole); err != nil {
+	if err := r.store.Open(last, again.whole); err != nil {
 		return err
 	}
 	if r.tiles, _, err = mendTiles(r.dir, again.tiles); err != nil {
@@ -70,15 +71,15 @@ type rereading struct {
 
 // take takes the next frame, and reports whether to go on.
 func (a *rereading) take(f *frame) (more bool) {
-	if f.bad != nil && f.bad.damage == record.DamageTruncated && f.at.segment == a.last {
-		a.whole = f.at.offset
+	if f.bad != nil && f.bad.Torn && f.at.Segment == a.last {
+		a.whole = f.at.Offset
 		return false // nothing comes after it
 	}
 	if a.err = a.follow(f); a.err == nil {
 		a.err = a.cover(f)
 	}
 	if a.err != nil {
-		a.err = fmt.Errorf("segment %d, offset %d: %w", f.at.segment, f.at.offset, a.err)
+		a.err = fmt.Errorf("segment %d, offset %d: %w", f.at.Segment, f.at.Offset, a.err)
 		return false
 	}
 	return true
@@ -115,10 +116,10 @@ func (a *rereading) cut() error {
 		return nil //nolint:nilerr // the reader says it
 	}
 	at := a.waiting[0].at
-	if at.segment != a.last {
+	if at.Segment != a.last {
 		return errors.New("no signature covers the end of a segment that is not the last one")
 	}
-	a.whole, a.replica.chain = at.offset, a.sure
+	a.whole, a.replica.chain = at.Offset, a.sure
 	return nil
 }
 
@@ -186,8 +187,8 @@ func (r *Replica) loadCheckpoints() (own *anchor, err error) {
 	case err != nil:
 		return nil, err
 	default:
-		if own, err = parseAnchor(signed, checkpointName); err != nil {
-			return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, checkpointName, err)
+		if own, err = parseAnchor(signed, segment.CheckpointName); err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, segment.CheckpointName, err)
 		}
 		r.chain.ahead = append(r.chain.ahead, own)
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/osfile"
 )
@@ -33,7 +34,7 @@ func resendPath(dir, exporter string) string {
 
 // resend is Resend.
 func resend(dir, exporter string) error {
-	if _, err := listSegments(dir); err != nil {
+	if _, err := segment.List(dir); err != nil {
 		return fmt.Errorf("ledger %s: %w", dir, err)
 	}
 	if !record.IsExporterName(exporter) {
@@ -43,8 +44,8 @@ func resend(dir, exporter string) error {
 	if _, err := os.Lstat(cursorPath(dir, exporter)); err != nil {
 		return fmt.Errorf("exporter %s: its cursor: %w", exporter, osfile.WithoutPath(err))
 	}
-	d := realDisk()
-	return d.replace(resendPath(dir, exporter), nil)
+	d := segment.RealDisk()
+	return d.Replace(resendPath(dir, exporter), nil)
 }
 
 // heed takes up what Resend left.
@@ -53,7 +54,7 @@ func (x *shipper) heed() {
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	if err := x.Disk.remove(path); err != nil {
+	if err := x.Disk.Remove(path); err != nil {
 		x.warn("an exporter cannot take up what it was asked to send again", "error", err)
 		return // else it would be sent over and over
 	}
@@ -114,12 +115,12 @@ func (c *shipCursor) rewound(dir string, records uint64) (*shipCursor, error) {
 		return &r, nil
 	}
 	var bad error
-	err := walkFrom(dir, r.place(), func(at place, env []byte, err error) bool {
+	err := segment.WalkFrom(dir, r.place(), func(at segment.Place, env []byte, err error) bool {
 		if bad = err; err != nil {
 			return false
 		}
-		size := int64(frameHeader + len(env))
-		r.Segment, r.LastAt, r.Offset = at.segment, at.offset, at.offset+size
+		size := int64(segment.FrameHeader + len(env))
+		r.Segment, r.LastAt, r.Offset = at.Segment, at.Offset, at.Offset+size
 		r.Bytes += size
 		if r.Shipped++; r.Shipped == records {
 			r.Last = leafOf(env)

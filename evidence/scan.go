@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 )
@@ -13,8 +14,8 @@ import (
 // A frame is what stands at one place of a ledger. What it points to, but for
 // the record and the session, is valid until the visit that gets it returns.
 type frame struct {
-	at  place
-	bad *frameError // what is there is no frame; all else is not set then
+	at  segment.Place
+	bad *segment.FrameError // what is there is no frame; all else is not set then
 
 	env     []byte
 	leaf    tiles.Hash  // of env, in the Merkle tree
@@ -27,6 +28,14 @@ type frame struct {
 
 	from, to int  // env in its batch
 	done     bool // opened by the reader
+}
+
+// damageOf says what is wrong with a ledger where it has bytes that are no frame.
+func damageOf(e *segment.FrameError) record.Damage {
+	if e.Torn {
+		return record.DamageTruncated
+	}
+	return record.DamageEdited
 }
 
 // The bounds of a batch: what one worker opens at a time.
@@ -122,14 +131,14 @@ func (s *scanner) read() {
 		return
 	}
 	before, size := int64(0), int64(0)
-	s.err = walk(s.dir, func(at place, env []byte, err error) bool {
+	s.err = segment.Walk(s.dir, func(at segment.Place, env []byte, err error) bool {
 		f := frame{at: at, from: len(b.data), to: len(b.data) + len(env)}
 		if !errors.As(err, &f.bad) {
 			s.keys.meet(&f, env)
 		}
 		b.data = append(b.data, env...)
 		b.frames = append(b.frames, f)
-		b.read = before + at.offset + frameHeader + int64(len(env))
+		b.read = before + at.Offset + segment.FrameHeader + int64(len(env))
 		if len(b.frames) < scanFrames && len(b.data) < scanBytes {
 			return true
 		}

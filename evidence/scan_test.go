@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/evidence/trust"
 )
@@ -99,15 +100,15 @@ func TestVerifyInConstantMemory(t *testing.T) {
 	const records = 200_000
 	dir := newDir(t)
 	bare().write(t, dir)
-	file, err := os.OpenFile(evidence.SegmentPath(dir, 1), os.O_WRONLY|os.O_APPEND, 0)
+	file, err := os.OpenFile(segment.Path(dir, 1), os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := bufio.NewWriter(file)
-	head := len(evidence.Segment())
+	head := len(segmentOf())
 	f := newForger(t)
 	f.signing = record.SignCheckpoints // one signature each would take longer to make than to check
-	f.out = func(env []byte) { _, _ = w.Write(evidence.Segment(env)[head:]) }
+	f.out = func(env []byte) { _, _ = w.Write(segmentOf(env)[head:]) }
 	f.open()
 	for i := 0; f.tree.Size() < records; i++ {
 		f.agent(fmt.Sprint("run-", i))
@@ -149,7 +150,7 @@ func TestOpenReadsThrough(t *testing.T) {
 		says   string // "" if it opens
 	}{
 		"intact":           {f.ledger(), 1, ""},
-		"torn":             {forgery{segment: chop(evidence.Segment(f.envs...), 100)}, 1, ""},
+		"torn":             {forgery{segment: chop(segmentOf(f.envs...), 100)}, 1, ""},
 		"cut":              {bare(f.envs[:7]...), 1, ""},
 		"another root key": {f.ledger(), 2, "unknown_key"},
 		"removed":          {bare(slices.Delete(slices.Clone(f.envs), 3, 4)...), 1, "record 4 "},

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 )
 
@@ -24,7 +25,7 @@ const (
 // a goroutine of its own: no record waits for it.
 type sealer struct {
 	dir     string
-	disk    disk
+	disk    *segment.Disk
 	held    func() error // the directory has the ledger still
 	origin  string
 	log     logger
@@ -54,9 +55,9 @@ type sealer struct {
 	lowSpace   atomic.Bool
 }
 
-func newSealer(s *store, origin string, tree tiles.Tree, w *tiles.Writer) *sealer {
+func newSealer(s *segment.Store, origin string, tree tiles.Tree, w *tiles.Writer) *sealer {
 	return &sealer{
-		dir: s.dir, disk: s.disk, held: s.claim.holds, origin: origin, tree: tree, writer: w,
+		dir: s.Dir(), disk: s.Disk(), held: s.Holds, origin: origin, tree: tree, writer: w,
 		more: make(chan struct{}, 1), soon: make(chan struct{}, 1),
 		quit: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -162,7 +163,7 @@ func (s *sealer) sign(by *sessionKey, last bool) error {
 	if err != nil {
 		return err
 	}
-	if err := s.disk.replace(filepath.Join(s.dir, checkpointName), signed); err != nil {
+	if err := s.disk.Replace(filepath.Join(s.dir, segment.CheckpointName), signed); err != nil {
 		return err
 	}
 	s.sealed = c.Size
@@ -182,7 +183,7 @@ func (s *sealer) sign(by *sessionKey, last bool) error {
 
 // look sees how much room the disk has left.
 func (s *sealer) look() {
-	free, err := s.disk.free(s.dir)
+	free, err := s.disk.Free(s.dir)
 	if err != nil {
 		return
 	}

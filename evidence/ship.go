@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/delivery"
 )
@@ -37,7 +38,7 @@ type shipperConfig struct {
 
 	Dir    string // of the ledger
 	Ledger string // its origin
-	Disk   disk
+	Disk   *segment.Disk
 
 	// Record has a record written about the shipping. Where wait is set the
 	// channel says when that is durable, or why it is not. It returns at once,
@@ -68,7 +69,7 @@ type shipper struct {
 	more      chan struct{} // something was published, noticed or asked for
 
 	mu     sync.Mutex
-	end    place           // up to which the ledger is durable
+	end    segment.Place   // up to which the ledger is durable
 	total  count           // of it
 	cursor shipCursor      // all before it is dealt with
 	asked  uint64          // records that somebody waits for
@@ -83,9 +84,9 @@ type shipper struct {
 	urgent atomic.Bool               // refusals are to be recorded without a rest
 
 	// The goroutine's own.
-	read    count       // up to where batches were made
-	at      place       // the same
-	flying  []*shipment // in the order of the ledger
+	read    count         // up to where batches were made
+	at      segment.Place // the same
+	flying  []*shipment   // in the order of the ledger
 	back    chan *shipment
 	spare   []*shipment
 	stuck   bool      // on a batch that could not be delivered to its end
@@ -110,7 +111,7 @@ type count struct {
 
 // newShipper returns the shipper of a ledger that is durable up to end and has so
 // many records. The key is that of the cursor.
-func newShipper(cfg shipperConfig, key []byte, end place, records uint64) (*shipper, error) {
+func newShipper(cfg shipperConfig, key []byte, end segment.Place, records uint64) (*shipper, error) {
 	x := &shipper{
 		shipperConfig: cfg,
 		reader:        newLedgerReader(cfg.Dir),
@@ -148,7 +149,7 @@ func (x *shipper) warn(msg string, args ...any) {
 
 // extend says that the ledger is durable up to end, which is so much more than
 // before.
-func (x *shipper) extend(end place, records uint64, bytes int64) {
+func (x *shipper) extend(end segment.Place, records uint64, bytes int64) {
 	x.mu.Lock()
 	if x.first.IsZero() {
 		x.first = time.Now()
@@ -281,7 +282,7 @@ func (x *shipper) dispatch() {
 		err := x.reader.read(b, x.at, end)
 		x.mu.Lock()
 		x.err = err
-		if x.first = (time.Time{}); left.records > uint64(len(b.ends)) {
+		if x.first = (time.Time{}); x.total.records > x.read.records+uint64(len(b.ends)) { // some may have come meanwhile
 			x.first = time.Now()
 		}
 		x.mu.Unlock()
@@ -354,8 +355,8 @@ func (x *shipper) advance(b *shipment) {
 	}
 	c := x.cursor
 	at := b.at(b.done)
-	c.LastAt = at.offset - int64(frameHeader+len(b.envelopes[b.done-1]))
-	c.Segment, c.Offset, c.Last = at.segment, at.offset, leafOf(b.envelopes[b.done-1])
+	c.LastAt = at.Offset - int64(segment.FrameHeader+len(b.envelopes[b.done-1]))
+	c.Segment, c.Offset, c.Last = at.Segment, at.Offset, leafOf(b.envelopes[b.done-1])
 	c.Bytes += b.bytes(b.done)
 	c.Shipped += uint64(b.done - b.refused)
 	c.Parked += uint64(b.refused)
@@ -386,7 +387,7 @@ func (x *shipper) save() {
 	if !x.dirty {
 		return
 	}
-	err := x.cursor.save(&x.Disk, x.Dir, *x.key.Load())
+	err := x.cursor.save(x.Disk, x.Dir, *x.key.Load())
 	x.savedAt, x.savedOf = time.Now(), x.cursor.records()
 	x.dirty = err != nil
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -402,7 +403,7 @@ func TestExportOfADamagedLedger(t *testing.T) {
 		use(t, r, 200)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		path := evidence.SegmentPath(dir, 1)
+		path := segment.Path(dir, 1)
 		info, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)

@@ -1,13 +1,13 @@
 package evidence
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/osfile"
 )
@@ -46,15 +46,15 @@ func (b *shipment) reset() {
 func (b *shipment) left() int { return len(b.ends) - b.done }
 
 // at returns the place after the first n records.
-func (b *shipment) at(n int) place {
+func (b *shipment) at(n int) segment.Place {
 	if n == 0 {
-		return place{b.segment, b.begin}
+		return segment.Place{Segment: b.segment, Offset: b.begin}
 	}
-	return place{b.segment, b.ends[n-1]}
+	return segment.Place{Segment: b.segment, Offset: b.ends[n-1]}
 }
 
 // bytes returns the length of the first n frames.
-func (b *shipment) bytes(n int) int64 { return b.at(n).offset - b.begin }
+func (b *shipment) bytes(n int) int64 { return b.at(n).Offset - b.begin }
 
 // take notes that n more records were taken.
 func (b *shipment) take(n int) { b.done += n }
@@ -86,50 +86,50 @@ func (b *shipment) lend() {
 // A ledgerReader reads batches off a ledger. It belongs to one goroutine.
 type ledgerReader struct {
 	dir    string
-	reader *bufio.Reader
+	reader segment.Reader
 }
 
 func newLedgerReader(dir string) *ledgerReader {
-	return &ledgerReader{dir: dir, reader: bufio.NewReaderSize(nil, 2*(frameHeader+record.MaxEnvelope))}
+	return &ledgerReader{dir: dir}
 }
 
 // read reads records from a place on into b, at least one, where the ledger is
 // durable up to end, which is not at.
-func (l *ledgerReader) read(b *shipment, at, end place) error {
+func (l *ledgerReader) read(b *shipment, at, end segment.Place) error {
 	for {
 		if err := l.segment(b, at, end); err != nil {
-			return fmt.Errorf("segment %d: %w", at.segment, err)
+			return fmt.Errorf("segment %d: %w", at.Segment, err)
 		}
 		if len(b.ends) > 0 {
 			return nil
 		}
-		if at.segment >= end.segment {
+		if at.Segment >= end.Segment {
 			return errors.New("it is shorter than it was")
 		}
-		at = place{segment: at.segment + 1, offset: int64(len(segmentHeader))}
+		at = segment.Place{Segment: at.Segment + 1, Offset: int64(len(segment.Header))}
 	}
 }
 
 // segment reads on in one segment, up to its end or to that of what is durable.
-func (l *ledgerReader) segment(b *shipment, at, end place) error {
-	f, err := osfile.Open(segmentPath(l.dir, at.segment), os.O_RDONLY, 0)
+func (l *ledgerReader) segment(b *shipment, at, end segment.Place) error {
+	f, err := osfile.Open(segment.Path(l.dir, at.Segment), os.O_RDONLY, 0)
 	if err != nil {
 		return osfile.WithoutPath(err)
 	}
 	defer func() { _ = f.Close() }() // only read
-	if _, err := f.Seek(at.offset, io.SeekStart); err != nil {
+	if _, err := f.Seek(at.Offset, io.SeekStart); err != nil {
 		return osfile.WithoutPath(err)
 	}
 	var r io.Reader = f
-	if at.segment == end.segment {
-		r = io.LimitReader(f, end.offset-at.offset)
+	if at.Segment == end.Segment {
+		r = io.LimitReader(f, end.Offset-at.Offset)
 	}
-	l.reader.Reset(r)
-	fr := &frameReader{r: l.reader, off: at.offset}
-	b.segment, b.begin = at.segment, at.offset
+	fr := &l.reader
+	fr.Reset(r, at.Offset)
+	b.segment, b.begin = at.Segment, at.Offset
 	// Where only checkpoints are signed, a batch goes on to the record that covers it.
 	for signed := true; len(b.ends) < batchRecords && len(b.data) < batchBytes || !signed && len(b.ends) < batchRecords+record.MaxUnsigned; {
-		env, _, err := fr.next()
+		env, _, err := fr.Next()
 		if errors.Is(err, io.EOF) || err != nil && len(b.ends) > 0 {
 			break // what comes before the damage goes
 		}
@@ -138,7 +138,7 @@ func (l *ledgerReader) segment(b *shipment, at, end place) error {
 		}
 		signed = !record.EndsUnsigned(env)
 		b.data = append(b.data, env...)
-		b.ends = append(b.ends, fr.off)
+		b.ends = append(b.ends, fr.Offset())
 	}
 	b.slice()
 	return nil
@@ -149,7 +149,7 @@ func (b *shipment) slice() {
 	from := 0
 	begin := b.begin
 	for _, end := range b.ends {
-		n := int(end-begin) - frameHeader
+		n := int(end-begin) - segment.FrameHeader
 		b.envelopes = append(b.envelopes, b.data[from:from+n:from+n])
 		from, begin = from+n, end
 	}

@@ -1,8 +1,7 @@
 package evidence
 
 import (
-	"encoding/binary"
-
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 )
 
@@ -58,7 +57,7 @@ func (s *spillAfterHead) take(env []byte) {
 	s.count++
 	if f.record.Seq > s.head.Seq {
 		s.fresh++
-		s.waiting = appendFrame(s.waiting, env)
+		s.waiting = segment.AppendFrame(s.waiting, env)
 	}
 	if !f.signed {
 		return
@@ -85,10 +84,4 @@ func (s *spillAfterHead) follows(r *record.Record) bool {
 		s.missing = first - s.head.Seq - 1
 	}
 	return true
-}
-
-// splitFrame takes the first of the frames, which are whole.
-func splitFrame(frames []byte) (env, rest []byte) {
-	n := frameHeader + int(binary.BigEndian.Uint32(frames))
-	return frames[frameHeader:n], frames[n:]
 }

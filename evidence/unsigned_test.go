@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 )
 
@@ -88,7 +89,7 @@ func TestRecordsThatNobodySignedAreCutOff(t *testing.T) {
 	f := followers(t, dir)
 	run := f.begin("forged")
 	run.outcome(run.intent("transfer_money"), done)
-	forged := evidence.Segment(f.envs...)[len(evidence.Segment()):]
+	forged := segmentOf(f.envs...)[len(segmentOf()):]
 	appendTo(t, dir, 1, forged)
 
 	report := wantIntact(t, dir)
@@ -199,7 +200,7 @@ func TestGroupThatWasNotWrittenToItsEnd(t *testing.T) {
 		t.Run(string(signing), func(t *testing.T) {
 			cfg := evidence.Config{Signing: signing}
 			dir := closed(t, cfg)
-			path := evidence.SegmentPath(dir, 1)
+			path := segment.Path(dir, 1)
 			whole, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -286,7 +287,7 @@ func TestPlantedOverflowIsSetAside(t *testing.T) {
 				cfg := evidence.Config{Signing: signing}
 				dir := closed(t, cfg)
 				honest := envelopes(t, dir)
-				planted := evidence.Segment(plant(dir)...)
+				planted := segmentOf(plant(dir)...)
 				if err := os.WriteFile(filepath.Join(dir, "overflow.seg"), planted, 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -324,7 +325,7 @@ func TestOverflowShowsThatSegmentsWereCut(t *testing.T) {
 			overflow := filepath.Join(dir, "overflow.seg")
 			for kept, says := range map[int]string{1: "these were cut", 0: "they were cut or removed"} {
 				rewrite(t, dir, envs[:kept]...)
-				if err := os.WriteFile(overflow, evidence.Segment(envs[n-1]), 0o600); err != nil {
+				if err := os.WriteFile(overflow, segmentOf(envs[n-1]), 0o600); err != nil {
 					t.Fatal(err)
 				}
 				_, err := evidence.Open(dir, cfg)
@@ -346,7 +347,7 @@ func TestOverflowShowsThatSegmentsWereCut(t *testing.T) {
 			// of the last group.
 			for kept := 1; kept < n; kept++ {
 				rewrite(t, dir, envs[:kept]...)
-				if err := os.WriteFile(overflow, evidence.Segment(envs[1:]...), 0o600); err != nil {
+				if err := os.WriteFile(overflow, segmentOf(envs[1:]...), 0o600); err != nil {
 					t.Fatal(err)
 				}
 				if got := reopen(t, dir, evidence.Config{Signing: signing}); got == nil || int(got.Overflow) != n-kept || got.Unsigned != nil || got.Aside != nil {
@@ -382,9 +383,9 @@ func TestAnOverflowStandsBesideWhatNobodySigned(t *testing.T) {
 		"another record":           f.envs,
 		"a part, and then another": {honest[from], f.envs[0]},
 	} {
-		segment, overflow := evidence.Segment(slices.Concat(honest[:from], beside)...), evidence.Segment(honest[from:]...)
-		if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700), os.Mkdir(filepath.Dir(evidence.SegmentPath(dir, 1)), 0o700),
-			os.WriteFile(evidence.SegmentPath(dir, 1), segment, 0o600), os.WriteFile(filepath.Join(dir, "overflow.seg"), overflow, 0o600)); err != nil {
+		file, overflow := segmentOf(slices.Concat(honest[:from], beside)...), segmentOf(honest[from:]...)
+		if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700), os.Mkdir(filepath.Dir(segment.Path(dir, 1)), 0o700),
+			os.WriteFile(segment.Path(dir, 1), file, 0o600), os.WriteFile(filepath.Join(dir, "overflow.seg"), overflow, 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		got := reopen(t, dir, cfg)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/evidence/trust"
@@ -16,7 +17,7 @@ import (
 
 var (
 	// ErrNotLedger means that a directory is not a ledger.
-	ErrNotLedger = errors.New("is not a ledger")
+	ErrNotLedger = segment.ErrNotLedger
 
 	// ErrEmpty means that a ledger holds no record yet, and nothing says that it
 	// ever did: its first writer came no further, or nothing was received.
@@ -24,7 +25,7 @@ var (
 
 	// ErrVersion means that a ledger is of a version that this package does
 	// not know.
-	ErrVersion = errors.New("written by another version of this format")
+	ErrVersion = segment.ErrVersion
 )
 
 // VerifyOptions say what a ledger is checked against. There must be a key or a
@@ -115,7 +116,7 @@ type verification struct {
 }
 
 func (v *verification) run() error {
-	ns, err := listSegments(v.dir)
+	ns, err := segment.List(v.dir)
 	if err != nil {
 		return err
 	}
@@ -143,7 +144,7 @@ func (v *verification) run() error {
 		}
 		switch {
 		case failed != nil:
-		case f.bad != nil && f.bad.damage == record.DamageTruncated:
+		case f.bad != nil && f.bad.Torn:
 			v.torn = &frame{at: f.at, bad: f.bad}
 		default:
 			failed = v.checker.frame(f)
@@ -195,7 +196,7 @@ func (v *verification) origin() (origin string, err error) {
 		return v.opts.Ledger, nil
 	}
 	var e record.Envelope
-	err = walk(v.dir, func(_ place, env []byte, bad error) bool { // scan would read ahead
+	err = segment.Walk(v.dir, func(_ segment.Place, env []byte, bad error) bool { // scan would read ahead
 		f := frame{env: env}
 		if bad != nil {
 			return true
@@ -240,12 +241,12 @@ func (v *verification) tell(read int64, end bool) {
 // ledgerBytes returns how many bytes the segments have, as far as that can be
 // said.
 func ledgerBytes(dir string) (n int64) {
-	ns, err := listSegments(dir)
+	ns, err := segment.List(dir)
 	if err != nil {
 		return 0
 	}
-	for _, segment := range ns {
-		if info, err := os.Stat(segmentPath(dir, segment)); err == nil {
+	for _, i := range ns {
+		if info, err := os.Stat(segment.Path(dir, i)); err == nil {
 			n += info.Size()
 		}
 	}
@@ -255,12 +256,12 @@ func ledgerBytes(dir string) (n int64) {
 // measure adds to the report what stands beside the records.
 func (v *verification) measure() error {
 	r := v.checker.report
-	ns, err := listSegments(v.dir)
+	ns, err := segment.List(v.dir)
 	if err != nil {
 		return err
 	}
 	r.Segments, r.Bytes = len(ns), ledgerBytes(v.dir)
-	if n := missingSegment(ns); n != 0 {
+	if n := segment.Missing(ns); n != 0 {
 		v.checker.found(nil, record.DamageRemoved, "segment %d is missing", n)
 	}
 	return nil
@@ -270,7 +271,7 @@ func (v *verification) measure() error {
 // a writer was seen to be at work: then it does.
 func (v *verification) spill(ring *keyring) error {
 	c, r := v.checker, v.checker.report
-	info, err := os.Stat(filepath.Join(v.dir, overflowName))
+	info, err := os.Stat(filepath.Join(v.dir, segment.OverflowName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -291,7 +292,7 @@ func (v *verification) spill(ring *keyring) error {
 	}
 	r.Waiting, r.Astray = s.records, s.rest
 	if s.ahead > 0 {
-		c.found(nil, record.DamageRemoved, "%s goes on %d records after the end of the segments: these were cut", overflowName, s.ahead)
+		c.found(nil, record.DamageRemoved, "%s goes on %d records after the end of the segments: these were cut", segment.OverflowName, s.ahead)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 )
 
@@ -371,7 +372,7 @@ func TestEveryBitFlipIsFound(t *testing.T) {
 
 // everyBit changes one bit of each step bytes of a ledger.
 func everyBit(t *testing.T, dir string, step int) {
-	path := evidence.SegmentPath(dir, 1)
+	path := segment.Path(dir, 1)
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -449,7 +450,7 @@ func TestVerifyGoesOn(t *testing.T) {
 	}
 	bare(f.envs...).write(t, dir)
 	all := entries(t, dir)
-	path := evidence.SegmentPath(dir, 1)
+	path := segment.Path(dir, 1)
 	for i := range all {
 		flip(t, path, all[i].Offset+100, 0x40)
 		report := verify(t, dir)
@@ -548,24 +549,11 @@ func TestVerifyCannot(t *testing.T) {
 	if _, err := evidence.Verify(filepath.Join(empty, "nothing"), keys); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got error %v, want fs.ErrNotExist", err)
 	}
-	if err := os.WriteFile(evidence.SegmentPath(dir, 1), []byte("safeconduct segment v9\n"), 0o600); err != nil {
+	if err := os.WriteFile(segment.Path(dir, 1), []byte("safeconduct segment v9\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := evidence.Verify(dir, keys); !errors.Is(err, evidence.ErrVersion) {
 		t.Errorf("got error %v, want ErrVersion", err)
-	}
-}
-
-// Memory does not grow with what a segment claims.
-func TestReadAnything(t *testing.T) {
-	for _, b := range [][]byte{
-		nil, []byte("s"), bytes.Repeat([]byte{0xff}, 1<<20), make([]byte, 1<<20),
-		append(evidence.Segment(), bytes.Repeat([]byte(`{"payload":"`), 1<<16)...),
-		append(evidence.Segment([]byte("x")), bytes.Repeat([]byte{0, 0, 0, 9}, 1<<16)...),
-	} {
-		if good, bad, err := evidence.ReadFrames(bytes.NewReader(b)); err != nil || good > 1 || bad == 0 {
-			t.Errorf("%.20q: got %d good, %d bad, %v", b, good, bad, err)
-		}
 	}
 }
 
@@ -644,7 +632,7 @@ func TestReplayedRecordsAreNotCountedAgain(t *testing.T) {
 		}
 	}
 	all := entries(t, dir)
-	text, err := os.ReadFile(evidence.SegmentPath(dir, 1))
+	text, err := os.ReadFile(segment.Path(dir, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -655,8 +643,8 @@ func TestReplayedRecordsAreNotCountedAgain(t *testing.T) {
 				envs = append(envs, e.Envelope)
 			}
 		}
-		frames := evidence.Segment(envs...)[len(evidence.Segment()):]
-		if err := os.WriteFile(evidence.SegmentPath(dir, 1), append(slices.Clip(text), frames...), 0o600); err != nil {
+		frames := segmentOf(envs...)[len(segmentOf()):]
+		if err := os.WriteFile(segment.Path(dir, 1), append(slices.Clip(text), frames...), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		got := verify(t, dir)

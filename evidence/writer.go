@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 )
@@ -34,7 +35,7 @@ const (
 // that were encoded a while ago.
 type writer struct {
 	queue    *queue
-	store    *store
+	store    *segment.Store
 	overflow *overflow
 	shippers []*shipper
 	sealer   *sealer
@@ -305,7 +306,7 @@ func (w *writer) end() {
 // and the disk fails.
 func (w *writer) write() {
 	defer close(w.done)
-	defer func() { _ = w.store.close() }() // what counts was synced
+	defer func() { _ = w.store.Close() }() // what counts was synced
 	defer w.overflow.close()
 	defer w.sealer.close()
 	func() {
@@ -373,8 +374,8 @@ func (w *writer) takeOver() bool {
 		return !w.queue.isClosed()
 	}
 	var leaves []tiles.Hash
-	if err := eachFrame(frames, func(env []byte) { leaves = append(leaves, tiles.LeafHash(env)) }); err != nil {
-		w.fail(fmt.Errorf("%s: %w", overflowName, err), newest)
+	if err := segment.EachFrame(frames, func(env []byte) { leaves = append(leaves, tiles.LeafHash(env)) }); err != nil {
+		w.fail(fmt.Errorf("%s: %w", segment.OverflowName, err), newest)
 		w.rest(minRetry)
 		return !w.queue.isClosed()
 	}
@@ -396,7 +397,7 @@ func (w *writer) commit(frames []byte, m spilled, leaves []tiles.Hash) bool {
 	retry := minRetry
 	for {
 		closed, newest := w.queue.isClosed(), w.queue.newest()
-		err := w.store.append(frames)
+		err := w.store.Append(frames)
 		if err == nil {
 			break
 		}
@@ -413,7 +414,7 @@ func (w *writer) commit(frames []byte, m spilled, leaves []tiles.Hash) bool {
 	w.queue.acknowledge(m.seq, nil)
 	w.sealer.add(leaves, m.session, m.ends)
 	for _, x := range w.shippers {
-		x.extend(place{w.store.segment, w.store.size}, uint64(m.count), int64(len(frames)))
+		x.extend(w.store.End(), uint64(m.count), int64(len(frames)))
 	}
 	return true
 }

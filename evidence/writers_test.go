@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -275,7 +276,7 @@ func TestAnotherWriterIsNoticed(t *testing.T) {
 	foreign := []byte("\x00\x00\x01\x00 a frame of somebody else")
 	appendTo := func(t *testing.T, dir string) {
 		t.Helper()
-		f, err := os.OpenFile(evidence.SegmentPath(dir, 1), os.O_WRONLY|os.O_APPEND, 0)
+		f, err := os.OpenFile(segment.Path(dir, 1), os.O_WRONLY|os.O_APPEND, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -327,7 +328,7 @@ func TestAnotherWriterIsNoticed(t *testing.T) {
 			if err := r.Close(t.Context()); !errors.As(err, &left) || left.NotDurable == 0 {
 				t.Errorf("Close: got %v, want records that are not durable", err)
 			}
-			data, err := os.ReadFile(evidence.SegmentPath(dir, 1))
+			data, err := os.ReadFile(segment.Path(dir, 1))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package evidence
+package segment
 
 import (
 	"errors"
@@ -49,7 +49,7 @@ func (c *claim) takeFirst() error {
 	if c.first != nil {
 		return nil
 	}
-	f, err := c.take(segmentPath(c.dir, 1), 0)
+	f, err := c.take(Path(c.dir, 1), 0)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
-package evidence
+package segment
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,19 +13,19 @@ import (
 )
 
 const (
-	// maxSegment is how long a segment gets before the next one begins.
-	maxSegment = 64 << 20
+	// defaultSize is how long a segment gets before the next one begins.
+	defaultSize = 64 << 20
 
-	// reserve is how much room is asked for at a time, ahead of what is
+	// Ahead is how much room a Store asks for at a time, ahead of what is
 	// written: a disk that is full says so before a frame is half written.
-	reserve = 4 << 20
+	Ahead = 4 << 20
 )
 
-// A store appends frames to the segments of a ledger. One goroutine at a time
-// may use it.
-type store struct {
+// A Store appends frames to the segments of a ledger, of which it holds the lock.
+// One goroutine at a time may use it.
+type Store struct {
 	dir   string
-	disk  disk
+	disk  Disk
 	claim *claim
 	max   int64 // bytes of a segment
 
@@ -44,10 +45,12 @@ type store struct {
 	suspect bool
 }
 
-// lockStore makes dir a ledger's, if it is new or empty, and this process its
-// writer.
-func lockStore(dir string, d disk, segment int64) (_ *store, err error) {
-	s := &store{dir: dir, disk: d, max: segment}
+// Lock makes dir a ledger's, if it is new or empty, and this process its writer,
+// until the Store is closed. Begin or Open must come before all else. Segments end
+// after maxSize bytes; zero means 64 MiB. The error wraps [ErrLocked] where somebody
+// else is the writer.
+func Lock(dir string, d Disk, maxSize int64) (_ *Store, err error) {
+	s := &Store{dir: dir, disk: d, max: cmp.Or(maxSize, defaultSize)}
 	fresh, err := prepareDir(dir)
 	if err != nil {
 		return nil, err
@@ -57,11 +60,25 @@ func lockStore(dir string, d disk, segment int64) (_ *store, err error) {
 	}
 	if fresh {
 		if err := os.Mkdir(filepath.Join(dir, segmentsName), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, errors.Join(err, s.close())
+			return nil, errors.Join(err, s.Close())
 		}
 	}
 	return s, nil
 }
+
+// Dir returns the ledger's directory.
+func (s *Store) Dir() string { return s.dir }
+
+// Disk returns what the Store changes the ledger through, for whoever keeps other
+// files there.
+func (s *Store) Disk() *Disk { return &s.disk }
+
+// End returns the place after the last frame that is durable.
+func (s *Store) End() Place { return Place{s.segment, s.size} }
+
+// Holds checks that the directory still holds the ledger that was locked. It is
+// safe for concurrent use, once there is a first segment.
+func (s *Store) Holds() error { return s.claim.holds() }
 
 // prepareDir makes dir if there is none. It reports whether dir is new or empty
 // but for a lock, and refuses one that holds anything else than a ledger.
@@ -89,14 +106,14 @@ func prepareDir(dir string) (fresh bool, err error) {
 	return true, nil
 }
 
-// lastSegment returns the number of the last segment, 0 where there is none. From
+// Last returns the number of the last segment, 0 where there is none. From
 // here on nobody else adds one.
-func (s *store) lastSegment() (uint64, error) {
-	ns, err := listSegments(s.dir)
+func (s *Store) Last() (uint64, error) {
+	ns, err := List(s.dir)
 	if err != nil || len(ns) == 0 {
 		return 0, err
 	}
-	if n := missingSegment(ns); n != 0 {
+	if n := Missing(ns); n != 0 {
 		return 0, fmt.Errorf("%w: segment %d is missing", ErrDamaged, n)
 	}
 	if err := s.claim.takeFirst(); err != nil {
@@ -105,8 +122,8 @@ func (s *store) lastSegment() (uint64, error) {
 	return ns[len(ns)-1], nil
 }
 
-// begin starts the first segment of a new ledger.
-func (s *store) begin() error {
+// Begin starts the first segment of a new ledger.
+func (s *Store) Begin() error {
 	if err := s.create(1); errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w: another process began it meanwhile", ErrLocked)
 	} else if err != nil {
@@ -118,13 +135,13 @@ func (s *store) begin() error {
 	if err := s.extends(s.size, s.size); err != nil {
 		return fmt.Errorf("%w: before it was claimed %w", ErrLocked, err)
 	}
-	return errors.Join(s.disk.syncDir(s.dir), s.disk.syncDir(filepath.Dir(filepath.Clean(s.dir))))
+	return errors.Join(s.disk.SyncDir(s.dir), s.disk.SyncDir(filepath.Dir(filepath.Clean(s.dir))))
 }
 
-// open opens the last segment. If size is not negative only so many bytes of it
+// Open opens the last segment. If size is not negative only so many bytes of it
 // are good, and those behind them are cut off.
-func (s *store) open(segment uint64, size int64) (err error) {
-	if s.f, err = osfile.OpenDirect(segmentPath(s.dir, segment), os.O_RDWR, 0); err != nil {
+func (s *Store) Open(segment uint64, size int64) (err error) {
+	if s.f, err = osfile.OpenDirect(Path(s.dir, segment), os.O_RDWR, 0); err != nil {
 		return err
 	}
 	info, err := s.f.Stat()
@@ -136,39 +153,39 @@ func (s *store) open(segment uint64, size int64) (err error) {
 		return s.cut(size)
 	}
 	// A writer that died may have left what never reached the disk.
-	return errors.Join(s.disk.sync(s.f), s.disk.syncDir(filepath.Dir(s.f.Name())))
+	return errors.Join(s.disk.Sync(s.f), s.disk.SyncDir(filepath.Dir(s.f.Name())))
 }
 
 // cut shortens the last segment to size, and writes its first line again where
 // that was cut into.
-func (s *store) cut(size int64) error {
-	if err := s.disk.truncate(s.f, size); err != nil {
+func (s *Store) cut(size int64) error {
+	if err := s.disk.Truncate(s.f, size); err != nil {
 		return err
 	}
 	s.size = size
-	if size < int64(len(segmentHeader)) {
-		if _, err := s.disk.writeAt(s.f, []byte(segmentHeader), 0); err != nil {
+	if size < int64(len(Header)) {
+		if _, err := s.disk.WriteAt(s.f, []byte(Header), 0); err != nil {
 			return err
 		}
-		s.size = int64(len(segmentHeader))
+		s.size = int64(len(Header))
 	}
 	s.tried = s.size
-	return errors.Join(s.disk.sync(s.f), s.disk.syncDir(filepath.Dir(s.f.Name())))
+	return errors.Join(s.disk.Sync(s.f), s.disk.SyncDir(filepath.Dir(s.f.Name())))
 }
 
 // create starts segment n, which must not exist.
-func (s *store) create(n uint64) (err error) {
-	path := segmentPath(s.dir, n)
+func (s *Store) create(n uint64) (err error) {
+	path := Path(s.dir, n)
 	if s.unbegun != nil {
 		// What was left of the attempt before, unless somebody put another file there.
 		if there, err := os.Lstat(path); err == nil && os.SameFile(there, s.unbegun) {
-			if err := s.disk.remove(path); err != nil {
+			if err := s.disk.Remove(path); err != nil {
 				return err
 			}
 		}
 		s.unbegun = nil
 	}
-	f, err := s.disk.create(path)
+	f, err := s.disk.Create(path)
 	if err != nil {
 		return err
 	}
@@ -176,18 +193,18 @@ func (s *store) create(n uint64) (err error) {
 		if err != nil {
 			info, serr := f.Stat()
 			_ = f.Close()
-			if s.disk.remove(path) != nil && serr == nil { // it holds no record
+			if s.disk.Remove(path) != nil && serr == nil { // it holds no record
 				s.unbegun = info
 			}
 		}
 	}()
-	if _, err := s.disk.writeAt(f, []byte(segmentHeader), 0); err != nil {
+	if _, err := s.disk.WriteAt(f, []byte(Header), 0); err != nil {
 		return err
 	}
-	if err := s.disk.sync(f); err != nil {
+	if err := s.disk.Sync(f); err != nil {
 		return err
 	}
-	if err := s.disk.syncDir(filepath.Dir(path)); err != nil {
+	if err := s.disk.SyncDir(filepath.Dir(path)); err != nil {
 		return err
 	}
 	id, err := f.Stat()
@@ -196,27 +213,27 @@ func (s *store) create(n uint64) (err error) {
 	}
 	s.release() // everything in it that counts is durable
 	s.f, s.id, s.segment, s.reserved, s.suspect = f, id, n, 0, false
-	s.size, s.tried = int64(len(segmentHeader)), int64(len(segmentHeader))
+	s.size, s.tried = int64(len(Header)), int64(len(Header))
 	return nil
 }
 
-// append makes frames durable, all or none. After an error it can be called
+// Append makes frames durable, all or none. After an error it can be called
 // again with the same frames, and with more.
-func (s *store) append(frames []byte) error {
+func (s *Store) Append(frames []byte) error {
 	if err := s.extends(s.size, s.tried); err != nil {
 		return err
 	}
 	if s.suspect {
-		if err := s.disk.truncate(s.f, s.size); err != nil {
+		if err := s.disk.Truncate(s.f, s.size); err != nil {
 			return err
 		}
 		s.tried = s.size
 		// What is cut off must not come back after a power failure, beside the
 		// same records in the next segment. If it fails, that is as likely as
 		// it was before.
-		_ = s.disk.sync(s.f)
+		_ = s.disk.Sync(s.f)
 	}
-	if s.suspect || s.size+int64(len(frames)) > s.max && s.size > int64(len(segmentHeader)) {
+	if s.suspect || s.size+int64(len(frames)) > s.max && s.size > int64(len(Header)) {
 		if err := s.present(); err != nil {
 			return err
 		}
@@ -226,21 +243,21 @@ func (s *store) append(frames []byte) error {
 	}
 	end := s.size + int64(len(frames))
 	if end > s.reserved {
-		if s.disk.allocate(s.f, end+reserve) == nil { // else the write says what is wrong, if it is
-			s.reserved = end + reserve
+		if s.disk.Allocate(s.f, end+Ahead) == nil { // else the write says what is wrong, if it is
+			s.reserved = end + Ahead
 		}
 	}
 	s.tried = max(s.tried, end)
-	if _, err := s.disk.writeAt(s.f, frames, s.size); err != nil {
+	if _, err := s.disk.WriteAt(s.f, frames, s.size); err != nil {
 		// No space, perhaps: leave none of it for others to read as torn.
 		s.reserved = 0
-		if cut := s.disk.truncate(s.f, s.size); cut != nil {
+		if cut := s.disk.Truncate(s.f, s.size); cut != nil {
 			return errors.Join(err, cut)
 		}
 		s.tried = s.size
 		return err
 	}
-	if err := s.disk.sync(s.f); err != nil {
+	if err := s.disk.Sync(s.f); err != nil {
 		s.suspect = true
 		return err
 	}
@@ -256,8 +273,8 @@ func (s *store) append(frames []byte) error {
 
 // present checks that this process still is the ledger's only writer, and the
 // last segment where others will look for it.
-func (s *store) present() error {
-	if err := s.claim.holds(); err != nil {
+func (s *Store) present() error {
+	if err := s.Holds(); err != nil {
 		return err
 	}
 	return isStill(s.f.Name(), s.id)
@@ -266,7 +283,7 @@ func (s *store) present() error {
 // extends checks that the last segment is as long as this process made it. Where
 // locks do not hold, as between machines that share a folder, that is what shows
 // another writer: nothing is written over what that one wrote, or cut off it.
-func (s *store) extends(least, most int64) error {
+func (s *Store) extends(least, most int64) error {
 	size, err := s.f.Seek(0, io.SeekEnd) // allocates nothing, and writes say where they go
 	switch {
 	case err != nil:
@@ -279,28 +296,29 @@ func (s *store) extends(least, most int64) error {
 	return nil
 }
 
-// replace gives a file of the ledger new content, unless the directory has come
+// Replace gives a file of the ledger new content, unless the directory has come
 // to hold another ledger.
-func (s *store) replace(path string, content []byte) error {
-	if err := s.claim.holds(); err != nil {
+func (s *Store) Replace(path string, content []byte) error {
+	if err := s.Holds(); err != nil {
 		return err
 	}
-	return s.disk.replace(path, content)
+	return s.disk.Replace(path, content)
 }
 
 // release closes the last segment and gives back the room that it did not need.
-func (s *store) release() {
+func (s *Store) release() {
 	if s.f == nil {
 		return
 	}
 	if s.reserved > 0 && !s.suspect && s.extends(s.size, s.tried) == nil {
-		_ = s.disk.truncate(s.f, s.size)
+		_ = s.disk.Truncate(s.f, s.size)
 	}
 	_ = s.f.Close()
 	s.f = nil
 }
 
-func (s *store) close() error {
+// Close gives the ledger back.
+func (s *Store) Close() error {
 	s.release()
 	return s.claim.close()
 }

@@ -1,4 +1,4 @@
-package evidence
+package segment
 
 import (
 	"errors"
@@ -21,22 +21,25 @@ import (
 //	segments/     the log, in files that continue one another
 //	  00000000000000000001.seg
 //	tile/         complete hash tiles of the tree
+//
+// A segment's name has [Digits] digits.
 const (
 	lockName       = "lock"
-	checkpointName = "checkpoint"
-	overflowName   = "overflow.seg"
+	CheckpointName = "checkpoint"
+	OverflowName   = "overflow.seg"
 	segmentsName   = "segments"
 	segmentSuffix  = ".seg"
-	segmentDigits  = 20
+	Digits         = 20
 )
 
-func segmentPath(dir string, n uint64) string {
-	return filepath.Join(dir, segmentsName, fmt.Sprintf("%0*d%s", segmentDigits, n, segmentSuffix))
+// Path returns the path of segment n, from 1.
+func Path(dir string, n uint64) string {
+	return filepath.Join(dir, segmentsName, fmt.Sprintf("%0*d%s", Digits, n, segmentSuffix))
 }
 
-// listSegments returns the numbers of the segments in dir, in order. Other
-// files do not count.
-func listSegments(dir string) ([]uint64, error) {
+// List returns the numbers of the segments in dir, in order. Other files do not
+// count. The error wraps [ErrNotLedger] where dir is no ledger.
+func List(dir string) ([]uint64, error) {
 	entries, err := os.ReadDir(filepath.Join(dir, segmentsName))
 	if err != nil {
 		switch info, serr := os.Stat(dir); {
@@ -54,10 +57,10 @@ func listSegments(dir string) ([]uint64, error) {
 	var ns []uint64
 	for _, e := range entries {
 		name := e.Name()
-		if len(name) != segmentDigits+len(segmentSuffix) || filepath.Ext(name) != segmentSuffix {
+		if len(name) != Digits+len(segmentSuffix) || filepath.Ext(name) != segmentSuffix {
 			continue
 		}
-		if n, err := strconv.ParseUint(name[:segmentDigits], 10, 64); err == nil && n > 0 {
+		if n, err := strconv.ParseUint(name[:Digits], 10, 64); err == nil && n > 0 {
 			ns = append(ns, n)
 		}
 	}
@@ -65,9 +68,9 @@ func listSegments(dir string) ([]uint64, error) {
 	return ns, nil
 }
 
-// missingSegment returns the number of the first segment that is missing, 0
-// where none is.
-func missingSegment(ns []uint64) uint64 {
+// Missing returns the number of the first segment that is missing, 0 where none
+// is.
+func Missing(ns []uint64) uint64 {
 	for i, n := range ns {
 		if want := uint64(i) + 1; n != want {
 			return want
@@ -76,23 +79,23 @@ func missingSegment(ns []uint64) uint64 {
 	return 0
 }
 
-// A place is where a frame begins.
-type place struct {
-	segment uint64
-	offset  int64
+// A Place is where a frame begins.
+type Place struct {
+	Segment uint64
+	Offset  int64
 }
 
-// walk calls visit for each envelope in dir, in order, and with a *frameError
-// for what is no frame, until visit returns false. The envelope is valid until
+// Walk calls visit for each entry in dir, in order, and with a *FrameError
+// for what is no frame, until visit returns false. The entry is valid until
 // visit returns. It calls opened, if that is not nil, with the size of each
 // segment. The error is of a ledger that cannot be read.
-func walk(dir string, visit func(at place, env []byte, err error) bool, opened func(size int64)) error {
-	return walkFrom(dir, place{}, visit, opened)
+func Walk(dir string, visit func(at Place, entry []byte, err error) bool, opened func(size int64)) error {
+	return WalkFrom(dir, Place{}, visit, opened)
 }
 
-// walkFrom is walk from a place on, at which a frame begins.
-func walkFrom(dir string, from place, visit func(at place, env []byte, err error) bool, opened func(size int64)) error {
-	ns, err := listSegments(dir)
+// WalkFrom is [Walk] from a place on, at which a frame begins.
+func WalkFrom(dir string, from Place, visit func(at Place, entry []byte, err error) bool, opened func(size int64)) error {
+	ns, err := List(dir)
 	if err != nil {
 		return err
 	}
@@ -100,11 +103,11 @@ func walkFrom(dir string, from place, visit func(at place, env []byte, err error
 		return fmt.Errorf("%w: it has no segment", ErrNotLedger)
 	}
 	for _, n := range ns {
-		if n < from.segment {
+		if n < from.Segment {
 			continue
 		}
-		at := place{segment: n}
-		if n == from.segment {
+		at := Place{Segment: n}
+		if n == from.Segment {
 			at = from
 		}
 		more, err := walkSegment(dir, at, visit, opened)
@@ -118,9 +121,9 @@ func walkFrom(dir string, from place, visit func(at place, env []byte, err error
 	return nil
 }
 
-func walkSegment(dir string, from place, visit func(place, []byte, error) bool, opened func(int64)) (more bool, err error) {
-	n := from.segment
-	f, info, err := osfile.OpenRegular(segmentPath(dir, n), true)
+func walkSegment(dir string, from Place, visit func(Place, []byte, error) bool, opened func(int64)) (more bool, err error) {
+	n := from.Segment
+	f, info, err := osfile.OpenRegular(Path(dir, n), true)
 	if err != nil {
 		return false, err
 	}
@@ -129,24 +132,24 @@ func walkSegment(dir string, from place, visit func(place, []byte, error) bool, 
 		opened(info.Size())
 	}
 	// No further than it is long now: what is being written meanwhile is read whole or not at all.
-	fr, err := newFrameReaderAt(io.NewSectionReader(f, 0, info.Size()), from.offset)
-	var bad *frameError
+	fr, err := NewReaderAt(io.NewSectionReader(f, 0, info.Size()), from.Offset)
+	var bad *FrameError
 	if errors.As(err, &bad) {
-		if !visit(place{n, 0}, nil, bad) {
+		if !visit(Place{n, 0}, nil, bad) {
 			return false, nil
 		}
 	} else if err != nil {
 		return false, err
 	}
 	for {
-		env, off, err := fr.next()
+		env, off, err := fr.Next()
 		if errors.Is(err, io.EOF) {
 			return true, nil
 		}
 		if err != nil && !errors.As(err, &bad) {
 			return false, err
 		}
-		if !visit(place{n, off}, env, err) {
+		if !visit(Place{n, off}, env, err) {
 			return false, nil
 		}
 	}
