@@ -4,10 +4,16 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
 	"slices"
 
+	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/internal/osfile"
 )
 
 // An anchor is a checkpoint that the ledger is compared with.
@@ -94,4 +100,34 @@ func (rs reigns) signer(a *anchor) (*session, error) {
 		}
 	}
 	return nil, record.Errorf(record.DamageExpiredKey, "the session that signed %s does not reach record %d", a.name, a.Size)
+}
+
+var errNoCheckpoint = errors.New("it has no checkpoint: the writer signs one about a second after a record, and when it is closed")
+
+// readCheckpoint reads the ledger's own checkpoint. The error wraps errNoCheckpoint
+// where it has none.
+func readCheckpoint(dir string) ([]byte, error) {
+	data, err := readSigned(filepath.Join(dir, segment.CheckpointName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errNoCheckpoint
+	}
+	return data, err
+}
+
+// readSigned reads the file of a checkpoint. One that is too long is cut, and
+// then is none. Errors name the file without its directory.
+func readSigned(path string) ([]byte, error) {
+	f, _, err := osfile.OpenRegular(path, true)
+	if errors.Is(err, osfile.ErrNotRegular) {
+		err = fmt.Errorf("%w: move away what is in its place", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
+	defer func() { _ = f.Close() }() // only read
+	data, err := io.ReadAll(io.LimitReader(f, maxCheckpoint+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Base(path), osfile.WithoutPath(err))
+	}
+	return data, nil
 }

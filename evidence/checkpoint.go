@@ -3,15 +3,11 @@ package evidence
 import (
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"path/filepath"
 	"slices"
 
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
-	"example.com/safeconduct/internal/osfile"
 )
 
 // A Checkpoint is the newest signed head of a ledger, and what tools that know
@@ -31,8 +27,6 @@ type Checkpoint struct {
 	// says so: only [Verify] shows that a root key introduced the session.
 	Key string
 }
-
-var errNoCheckpoint = errors.New("it has no checkpoint: the writer signs one about a second after a record, and when it is closed")
 
 // ReadCheckpoint reads the checkpoint of the ledger in dir. It reads the ledger
 // through and returns a checkpoint only if it is of the records that are there
@@ -83,32 +77,6 @@ func newSurvey(dir string) (*survey, error) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, segment.CheckpointName, err)
 	}
 	return &survey{dir: dir, head: a}, nil
-}
-
-func readCheckpoint(dir string) ([]byte, error) {
-	data, err := readSigned(filepath.Join(dir, segment.CheckpointName))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errNoCheckpoint
-	}
-	return data, err
-}
-
-// readSigned reads the file of a checkpoint. One that is too long is cut, and
-// then is none. Errors name the file without its directory.
-func readSigned(path string) ([]byte, error) {
-	f, _, err := osfile.OpenRegular(path, true)
-	if errors.Is(err, osfile.ErrNotRegular) {
-		err = fmt.Errorf("%w: move away what is in its place", err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
-	}
-	defer func() { _ = f.Close() }() // only read
-	data, err := io.ReadAll(io.LimitReader(f, maxCheckpoint+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Base(path), osfile.WithoutPath(err))
-	}
-	return data, nil
 }
 
 // run reads the ledger. It calls visit, if that is not nil, for each record with

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -57,50 +56,17 @@ func newKeyring(origin string, roots []rootKey) *keyring {
 	return &keyring{roots: roots, root: -1, origin: origin, known: make(map[string]*session)}
 }
 
-// check refuses options that trust nobody, and parses the checkpoints from
-// elsewhere.
-func (o *VerifyOptions) check() (outside []*anchor, err error) {
-	for _, key := range o.Keys {
-		if len(key) != ed25519.PublicKeySize {
-			return nil, errors.New("a key is not an Ed25519 public key")
-		}
-	}
-	if len(o.Keys) == 0 && o.Policy == nil {
-		return nil, errors.New("no key to trust was given, and no policy")
-	}
-	for i, signed := range o.Checkpoints {
-		a, err := parseAnchor(signed, fmt.Sprintf("checkpoint %d of those given", i+1))
-		if err != nil {
-			return nil, &CheckpointError{i, err}
-		}
-		outside = append(outside, a)
-	}
-	return outside, nil
-}
-
-// A CheckpointError reports that one of VerifyOptions.Checkpoints is not one.
-type CheckpointError struct {
-	Index int // from 0
-	Err   error
-}
-
-// Error says which one, and why.
-func (e *CheckpointError) Error() string { return fmt.Sprintf("checkpoint %d: %v", e.Index+1, e.Err) }
-
-// Unwrap returns Err.
-func (e *CheckpointError) Unwrap() error { return e.Err }
-
-// roots returns the root keys to trust for a ledger: the keys without bounds,
-// and those that the policy bounds. An empty origin is of a ledger in which no
-// record can be read.
-func (o *VerifyOptions) roots(origin string) (roots []rootKey, err error) {
-	for _, key := range o.Keys {
+// rootKeys returns the root keys to trust for a ledger: the keys without bounds,
+// and those that the policy bounds, which may be nil. An empty origin is of a ledger
+// in which no record can be read.
+func rootKeys(keys []ed25519.PublicKey, policy *trust.Policy, origin string) (roots []rootKey, err error) {
+	for _, key := range keys {
 		roots = append(roots, rootKey{record.KeyID(key), trust.Root{Key: key}})
 	}
-	if o.Policy == nil || origin == "" {
+	if policy == nil || origin == "" {
 		return roots, nil
 	}
-	named, err := o.Policy.Roots(origin)
+	named, err := policy.Roots(origin)
 	for _, root := range named {
 		roots = append(roots, rootKey{record.KeyID(root.Key), root})
 	}

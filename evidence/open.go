@@ -378,28 +378,3 @@ func sameDir(a, b string) bool {
 	y, err2 := os.Stat(b)
 	return err == nil && err2 == nil && os.SameFile(x, y)
 }
-
-// mendTiles writes the tiles again that a Writer which has checked them all did
-// not find as they must be, and how many these are. It returns a Writer that is
-// ready for those that come next.
-func mendTiles(dir string, w *tiles.Writer) (_ *tiles.Writer, mended uint64, err error) {
-	if found := w.Found(); found != (tiles.Found{}) {
-		mended = uint64(found.Missing + found.Wrong)
-		if w, err = ensureTiles(dir); err != nil {
-			return nil, 0, err
-		}
-	}
-	w.Resume()
-	return w, mended, nil
-}
-
-// ensureTiles writes the tiles of a ledger that are not as they must be.
-func ensureTiles(dir string) (*tiles.Writer, error) {
-	w := tiles.NewWriter(dir, tiles.Options{Pass: tiles.Ensure})
-	var failed error
-	err := scan(dir, nil, func(f *frame, _ int64) bool {
-		failed = w.Append(f.leaf, nil)
-		return failed == nil
-	})
-	return w, errors.Join(err, failed)
-}

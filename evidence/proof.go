@@ -77,7 +77,7 @@ func verifyProof(proof []byte, opts *VerifyOptions) (*Proven, error) {
 	if err != nil {
 		return nil, err
 	}
-	roots, err := opts.roots(p.head.Origin)
+	roots, err := rootKeys(opts.Keys, opts.Policy, p.head.Origin)
 	if err != nil {
 		return nil, err
 	}

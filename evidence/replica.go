@@ -142,8 +142,7 @@ func (r *Replica) open(cfg ReplicaConfig) (err error) {
 	if err := record.CheckOrigin(cfg.Ledger); err != nil {
 		return fmt.Errorf("ReplicaConfig.Ledger %w", err)
 	}
-	opts := VerifyOptions{Policy: cfg.Policy}
-	roots, err := opts.roots(cfg.Ledger)
+	roots, err := rootKeys(nil, cfg.Policy, cfg.Ledger)
 	if err != nil {
 		return err
 	}

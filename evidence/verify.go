@@ -61,6 +61,39 @@ type Progress struct {
 	Bytes, Total int64  // of the segments
 }
 
+// check refuses options that trust nobody, and parses the checkpoints from
+// elsewhere.
+func (o *VerifyOptions) check() (outside []*anchor, err error) {
+	for _, key := range o.Keys {
+		if len(key) != ed25519.PublicKeySize {
+			return nil, errors.New("a key is not an Ed25519 public key")
+		}
+	}
+	if len(o.Keys) == 0 && o.Policy == nil {
+		return nil, errors.New("no key to trust was given, and no policy")
+	}
+	for i, signed := range o.Checkpoints {
+		a, err := parseAnchor(signed, fmt.Sprintf("checkpoint %d of those given", i+1))
+		if err != nil {
+			return nil, &CheckpointError{i, err}
+		}
+		outside = append(outside, a)
+	}
+	return outside, nil
+}
+
+// A CheckpointError reports that one of VerifyOptions.Checkpoints is not one.
+type CheckpointError struct {
+	Index int // from 0
+	Err   error
+}
+
+// Error says which one, and why.
+func (e *CheckpointError) Error() string { return fmt.Sprintf("checkpoint %d: %v", e.Index+1, e.Err) }
+
+// Unwrap returns Err.
+func (e *CheckpointError) Unwrap() error { return e.Err }
+
 // Verify checks the ledger in dir: that no segment is missing and each frame is
 // whole, that a root key that is trusted signed each session key and the session
 // key in force each record, within its time, that each record is in canonical
@@ -132,7 +165,7 @@ func (v *verification) run() error {
 	if err != nil {
 		return err
 	}
-	roots, err := v.opts.roots(origin)
+	roots, err := rootKeys(v.opts.Keys, v.opts.Policy, origin)
 	if err != nil {
 		return err
 	}
