@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -30,6 +29,14 @@ var (
 	errDamaged   = errors.New("the ledger is damaged, or the proof does not hold")
 	errNoCommand = errors.New("no command")
 )
+
+// orDamaged returns err, or errDamaged where there is none and the ledger is damaged.
+func orDamaged(err error, damaged bool) error {
+	if err == nil && damaged {
+		return errDamaged
+	}
+	return err
+}
 
 // A usageError is about the arguments, not about what they name.
 type usageError struct{ err error }
@@ -56,7 +63,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, syscall.EPIPE):
 		return exitFailed // nobody reads on
 	}
-	fmt.Fprintln(stderr, message(cmd, err))
+	fmt.Fprintln(stderr, errorLine(cmd, err))
 	if errors.Is(err, evidence.ErrEmpty) {
 		return exitEmpty
 	}
@@ -83,8 +90,8 @@ func behindFlags(args []string) []string {
 	return append(append(flags, "--"), behind...)
 }
 
-// message returns the one line that says what went wrong in cmd.
-func message(cmd *cobra.Command, err error) string {
+// errorLine returns the one line that says what went wrong in cmd.
+func errorLine(cmd *cobra.Command, err error) string {
 	who := strings.ReplaceAll(cmd.CommandPath(), " ", ": ")
 	text := err.Error()
 	for _, pkg := range []string{"collector: ", "evidence: ", "trust: ", "record: "} {
@@ -124,6 +131,9 @@ it could not be done, and verify with 3 if the ledger holds no record yet.`,
 	})
 	root.AddCommand(newVerify(), newInspect(), newTail(), newProve(), newReveal(), newVerifyProof(),
 		newCheckpoint(), newExport(), newServe(), newResend(), newKeygen(), newRotate(), newErase())
+	for _, cmd := range root.Commands() {
+		cmd.DisableFlagsInUseLine = true // it shows those that are required
+	}
 
 	root.Args = unknownCommand
 	root.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -155,7 +165,7 @@ it could not be done, and verify with 3 if the ledger holds no record yet.`,
 	return root
 }
 
-// unknownCommand is for a command that is nothing without a subcommand.
+// unknownCommand checks the arguments of a command that only has subcommands.
 func unknownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -166,24 +176,13 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	return usagef("unknown command %q", args[0])
 }
 
-// one returns a check for exactly one argument, which the usage calls name.
-func one(name string) cobra.PositionalArgs {
+// wantArgs returns a check for as many arguments as there are names, which are those
+// that the usage gives them.
+func wantArgs(names ...string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
-		switch {
-		case len(args) == 0:
-			return usagef("no %s given", name)
-		case len(args) > 1:
-			return usagef("one %s at a time, and %q is one too many", name, args[1])
-		case args[0] == "":
-			return usagef("%s is empty", name)
+		if len(names) == 1 && len(args) > 1 {
+			return usagef("one %s at a time, and %q is one too many", names[0], args[1])
 		}
-		return nil
-	}
-}
-
-// these returns a check for as many arguments as there are names.
-func these(names ...string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
 		for i, name := range names {
 			switch {
 			case len(args) <= i:
@@ -197,23 +196,6 @@ func these(names ...string) cobra.PositionalArgs {
 		}
 		return nil
 	}
-}
-
-// hinted adds to an error about a ledger what to do, where that is known.
-func hinted(err error) error {
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: check the path", err)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w: run as a user who may read it", err)
-	case errors.Is(err, syscall.ENOSPC):
-		return fmt.Errorf("%w: make room on the disk", err)
-	case errors.Is(err, evidence.ErrDamaged):
-		return fmt.Errorf("%w: safeconduct verify says more", err)
-	case errors.Is(err, evidence.ErrNotLedger), errors.Is(err, evidence.ErrVersion), errors.Is(err, syscall.ENOTDIR):
-		return fmt.Errorf("%w: give the directory that evidence.Open was given, to the safeconduct of the version that wrote it", err)
-	}
-	return err
 }
 
 // version says which build this is.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -35,35 +36,20 @@ func escape(s string) string {
 }
 
 func printable(s string) bool {
-	for i, r := range s {
-		if !unicode.IsPrint(r) {
-			return false
-		}
-		if r == utf8.RuneError {
-			if _, n := utf8.DecodeRuneInString(s[i:]); n == 1 {
-				return false
-			}
-		}
-	}
-	return true
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // writeJSON writes v on one line, or indented. Besides what encoding/json
 // escapes, all that is not printable stands as a \u escape.
 func writeJSON(w io.Writer, v any, indent string) error {
-	data, err := marshal(v, indent)
-	if err != nil {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetIndent("", indent)
+	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	_, err = w.Write(append(escapeJSON(data), '\n'))
+	_, err := w.Write(escapeJSON(b.Bytes()))
 	return err
-}
-
-func marshal(v any, indent string) ([]byte, error) {
-	if indent == "" {
-		return json.Marshal(v)
-	}
-	return json.MarshalIndent(v, "", indent)
 }
 
 // escapeJSON escapes what is not printable in valid JSON. Outside of strings

@@ -23,15 +23,14 @@ the records that the newest checkpoint covers go to DIR as a C2SP tlog-tiles
 log, with the checkpoint, which can be served as static files; the key for tools
 is printed.
 
-FILE and DIR must not exist; DIR may be empty. No root key is needed, and none
-is checked: for that there is safeconduct verify.
+FILE must not exist yet, and DIR must not either, or be empty. No root key is
+needed, and none is checked: for that there is safeconduct verify.
 
 Exit codes: 0 written, 2 not, with nothing left behind.`,
 		Example: `  safeconduct export ledger --dsse records.jsonl
   safeconduct export ledger --tiles public`,
-		DisableFlagsInUseLine: true,
-		Args:                  one("LEDGER"),
-		ValidArgsFunction:     completeDir,
+		Args:              wantArgs("LEDGER"),
+		ValidArgsFunction: completeDir,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case (envelopes == "") == (tiles == ""):
@@ -50,14 +49,14 @@ Exit codes: 0 written, 2 not, with nothing left behind.`,
 	return cmd
 }
 
-// exportEnvelopes writes to a new file, which it removes if it cannot.
+// exportEnvelopes writes to a new file, which it removes again if that fails.
 func exportEnvelopes(w io.Writer, dir, path string) (err error) {
 	if err := isLedger(dir); err != nil {
-		return hinted(err)
+		return withHint(err)
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return exportError(plain(path, err))
+		return exportError(withPath(path, err))
 	}
 	n, err := evidence.ExportEnvelopes(f, dir)
 	if err = errors.Join(err, f.Close()); err != nil {
@@ -70,16 +69,16 @@ func exportEnvelopes(w io.Writer, dir, path string) (err error) {
 
 func exportTiles(w io.Writer, dir, out string) error {
 	if err := isLedger(dir); err != nil {
-		return hinted(err)
+		return withHint(err)
 	}
 	cp, err := evidence.ExportTiles(out, dir)
 	if err != nil {
 		return exportError(err)
 	}
-	r := rows{w}
-	r.row("records", "%d, to %s", cp.Head.Records, escape(out))
-	r.row("root", "%s", cp.Head.Root)
-	r.row("vkey", "%s", escape(cp.Key))
+	r := fields{w}
+	r.field("records", "%d, to %s", cp.Head.Records, escape(out))
+	r.field("root", "%s", cp.Head.Root)
+	r.field("vkey", "%s", escape(cp.Key))
 	_, err = fmt.Fprintf(w, "\nThe vkey is what other tools check the checkpoint with. Nothing here shows that a root\n"+
 		"key introduced it: safeconduct verify %s --key FILE\n", escape(dir))
 	return err
@@ -94,5 +93,5 @@ func exportError(err error) error {
 	case errors.Is(err, syscall.ENOTDIR): // the ledger is one
 		return fmt.Errorf("%w: give another path to write to", err)
 	}
-	return hinted(err)
+	return withHint(err)
 }

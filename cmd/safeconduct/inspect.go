@@ -21,9 +21,9 @@ func newInspect() *cobra.Command {
 it, how long it took and how many tokens went in and out, what gates denied or
 changed and why. It checks NO signature: for that there is safeconduct verify.
 
-A run is shown once it has ended, one that has not when its writer has. A call
-without an outcome is unknown: nobody knows what came of it. Where a provider
-reported no tokens there is a question mark.
+A run is shown once it has ended, or else once its writer has. A call without an
+outcome is unknown: nobody knows what came of it. Where a provider reported no
+tokens there is a question mark.
 
 With --json it prints all that the records hold, each on one line, with the hash
 that identifies it.
@@ -33,9 +33,8 @@ Exit codes: 0 shown, 1 there are bytes that are no record, 2 not shown.`,
   safeconduct inspect ledger --run EBLQSKWUOFIKP7K3EAXIGJW4PE
   safeconduct inspect ledger --json |
     jq 'select(.record.outcome.result == "denied")'`,
-		DisableFlagsInUseLine: true,
-		Args:                  one("LEDGER"),
-		ValidArgsFunction:     completeDir,
+		Args:              wantArgs("LEDGER"),
+		ValidArgsFunction: completeDir,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("run") && only == "" {
 				return usagef("--run is empty")
@@ -61,7 +60,7 @@ func inspect(ctx context.Context, w io.Writer, dir, only string, asJSON bool) er
 	if asJSON {
 		v = jsonLines{out}
 	}
-	shown, bad, err := show(ctx, v, dir, only)
+	shown, bad, err := showEntries(ctx, v, dir, only)
 	switch {
 	case err != nil:
 	case only != "" && !shown:
@@ -72,22 +71,19 @@ func inspect(ctx context.Context, w io.Writer, dir, only string, asJSON bool) er
 	if ferr := out.Flush(); ferr != nil {
 		return ferr
 	}
-	if err == nil && bad {
-		return errDamaged
-	}
-	return err
+	return orDamaged(err, bad)
 }
 
-// show has v show the entries of the ledger in dir: all, or those of one run. It
+// showEntries has v show the entries of the ledger in dir: all, or those of one run. It
 // reports whether there were any, and whether there was anything else.
-func show(ctx context.Context, v view, dir, only string) (shown, bad bool, err error) {
+func showEntries(ctx context.Context, v view, dir, only string) (shown, bad bool, err error) {
 	for e, err := range evidence.Read(dir) {
 		if ctx.Err() != nil {
 			return shown, bad, ctx.Err()
 		}
 		switch {
 		case err != nil && e.Segment == 0:
-			return shown, bad, hinted(err)
+			return shown, bad, withHint(err)
 		case err != nil:
 			bad = true
 			err = v.damage(&e, err)

@@ -29,8 +29,7 @@ and writes it to FILE in base64, readable by its owner only: for
 trust.LoadPayloadKey and safeconduct reveal.`,
 		Example: `  safeconduct keygen agent.key
   safeconduct keygen --payload payload.key`,
-		DisableFlagsInUseLine: true,
-		Args:                  one("FILE"),
+		Args: wantArgs("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if payload {
 				return keygenPayload(cmd, args[0])

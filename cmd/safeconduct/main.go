@@ -24,7 +24,7 @@
 //
 // # Output
 //
-// What a ledger says is data of others: control characters, newlines and
+// What a ledger holds was written by others: control characters, newlines and
 // characters that reorder text are shown as \x1b, \n or \u202e. A backslash stays
 // as it is, since the output is for people. With --json it is for programs: the
 // same characters stand as \u escapes, and decode to exactly what was recorded.

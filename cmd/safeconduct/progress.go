@@ -12,7 +12,7 @@ import (
 // patience is how long a ledger may take before its progress shows.
 const patience = 500 * time.Millisecond
 
-// A progress is a line on a terminal that is written again and again.
+// A progress is a line on a terminal that is rewritten as the work goes on.
 type progress struct {
 	out   io.Writer // nil for nobody
 	after time.Time

@@ -16,9 +16,9 @@ func newProve() *cobra.Command {
 		Use:   "prove LEDGER RECORD-ID",
 		Short: "Print a proof that a record is in a ledger",
 		Long: `Prove prints a proof of one record: with it and the root key, and without the
-ledger, anyone can check that the record is in it. Nothing else of the ledger is
-shown but the statements about its session keys. safeconduct verify-proof checks
-it.
+ledger, anyone can check that the record is in it. It shows nothing else of the
+ledger but the statements about its session keys. safeconduct verify-proof
+checks it.
 
 The proof is a text of some kilobytes, a C2SP tlog-proof. The ID of a record is
 what inspect --json and tail show. Contents are not in it: see safeconduct
@@ -27,9 +27,8 @@ reveal.
 Exit codes: 0 printed, 2 not (no such record, no checkpoint covers it yet, ...).`,
 		Example: `  safeconduct prove ledger 019a2b3c-4d5e-7f60-8123-456789abcdef \
     > record.tlog-proof`,
-		DisableFlagsInUseLine: true,
-		Args:                  these("LEDGER", "RECORD-ID"),
-		ValidArgsFunction:     completeDir,
+		Args:              wantArgs("LEDGER", "RECORD-ID"),
+		ValidArgsFunction: completeDir,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			proof, err := evidence.Prove(args[0], args[1])
 			return printProof(cmd, args[0], proof, err)
@@ -49,10 +48,9 @@ gets the proof can read these contents, and no others.
 Exit codes: 0 printed, 2 not (the content was erased or never kept, ...).`,
 		Example: `  safeconduct reveal ledger 019a2b3c-4d5e-7f60-8123-456789abcdef input \
     --payload-key payload.key > record.tlog-proof`,
-		DisableFlagsInUseLine: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) <= 3 {
-				return these("LEDGER", "RECORD-ID", "FIELD")(cmd, args)
+				return wantArgs("LEDGER", "RECORD-ID", "FIELD")(cmd, args)
 			}
 			return nil
 		},
@@ -97,13 +95,5 @@ func printProof(cmd *cobra.Command, dir string, proof []byte, err error) error {
 	case errors.Is(err, fs.ErrNotExist) && cmd.Name() == "reveal" && isLedger(dir) == nil:
 		return fmt.Errorf("%w: safeconduct prove proves the rest", err)
 	}
-	return hinted(err)
-}
-
-// isLedger returns why dir is not a ledger with a first record, or nil if it is.
-func isLedger(dir string) error {
-	for _, err := range evidence.Read(dir) {
-		return err
-	}
-	return nil
+	return withHint(err)
 }

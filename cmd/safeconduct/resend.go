@@ -14,9 +14,9 @@ func newResend() *cobra.Command {
 		Use:   "resend LEDGER EXPORTER",
 		Short: "Have an exporter send all records again",
 		Long: `Resend has an exporter of the ledger send all records again, from the first one
-on, those included that its sink refused for good. What a sink has it knows by
-the records' IDs. EXPORTER is the name that the agent gave it, "default" if it
-gave none.
+on, including those that its sink refused for good. A sink knows the records
+that it has by their IDs. EXPORTER is the name that the agent gave it, "default"
+if it gave none.
 
 It leaves a file beside the exporter's cursor, and so it may be called while the
 agent runs: the agent takes it up within a minute, or when it starts. No key is
@@ -24,16 +24,15 @@ needed. A collector says by itself which records it misses, and needs none of
 this.
 
 Exit codes: 0 asked for, 2 not.`,
-		Example:               `  safeconduct resend ledger default`,
-		DisableFlagsInUseLine: true,
-		Args:                  these("LEDGER", "EXPORTER"),
-		ValidArgsFunction:     completeDir,
+		Example:           `  safeconduct resend ledger default`,
+		Args:              wantArgs("LEDGER", "EXPORTER"),
+		ValidArgsFunction: completeDir,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch err := evidence.Resend(args[0], args[1]); {
 			case errors.Is(err, fs.ErrNotExist):
 				return fmt.Errorf("%w: check the path, and the name of the exporter", err)
 			case err != nil:
-				return hinted(err)
+				return withHint(err)
 			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), `exporter  %s
 

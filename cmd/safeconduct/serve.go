@@ -33,9 +33,9 @@ func newServe() *cobra.Command {
 		Short: "Collect the ledgers of agents over HTTP",
 		Long: `Serve takes the records of agents over HTTP, verifies them against the policy,
 stores them in one ledger for each origin below DIR/ledgers, and acknowledges
-them once they are durable. verify, inspect and all else take these ledgers,
-also while they are written. What contradicts them is kept in DIR/equivocations.
-DIR is made if there is none.
+them once they are durable. verify, inspect and the other commands read these
+ledgers, also while they are written. What contradicts them is kept in
+DIR/equivocations. DIR is made if there is none.
 
 The policy names the ledgers that are taken and the root keys that are trusted
 for each; trust.Policy says what else it can have:
@@ -70,9 +70,8 @@ Exit codes: 0 interrupted, 2 not served.`,
 		Example: `  safeconduct serve collected --keys clients.json --policy trust.json
   safeconduct serve collected --keys clients.json --policy trust.json \
     --listen :8443 --tls-cert server.pem --tls-key server.key`,
-		DisableFlagsInUseLine: true,
-		Args:                  one("DIR"),
-		ValidArgsFunction:     completeDir,
+		Args:              wantArgs("DIR"),
+		ValidArgsFunction: completeDir,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, tlsConfig, err := f.config()
 			if err != nil {
@@ -146,8 +145,8 @@ func (f *serveFlags) tls() (*tls.Config, error) {
 // maxPEM bounds a certificate with those that lead to it, in bytes.
 const maxPEM = 1 << 20
 
-// isLoopback reports whether only this machine reaches an address. One that makes
-// no sense does not listen anyway.
+// isLoopback reports whether only this machine reaches an address. It is true of one
+// that makes no sense, on which nothing will listen.
 func isLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

@@ -20,17 +20,16 @@ func newTail() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tail LEDGER",
 		Short: "Show the last records of a ledger, and those that come",
-		Long: `Tail shows the last records of the ledger, each on one line: when, which of its
-writer, its ID, its kind, and what it says. With -f it goes on to show those
-that come, until it is interrupted. It checks NO signature: for that there is
-safeconduct verify.
+		Long: `Tail shows the last records of the ledger, each on one line: its time, its place
+among its writer's, its ID, its kind, and what it says. With -f it goes on to
+show those that come, until it is interrupted. It checks NO signature: for that
+there is safeconduct verify.
 
 Exit codes: 0 shown, 1 there are bytes that are no record, 2 not shown.`,
 		Example: `  safeconduct tail ledger
   safeconduct tail -f -n 100 ledger`,
-		DisableFlagsInUseLine: true,
-		Args:                  one("LEDGER"),
-		ValidArgsFunction:     completeDir,
+		Args:              wantArgs("LEDGER"),
+		ValidArgsFunction: completeDir,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if n < 0 {
 				return usagef("-n is negative")
@@ -65,7 +64,7 @@ func tail(ctx context.Context, w io.Writer, dir string, n int, follow bool) erro
 		case ctx.Err() != nil:
 			return nil // interrupted by whoever looks on
 		case err != nil && e.Segment == 0:
-			return hinted(err)
+			return withHint(err)
 		case err == nil:
 			after = e
 		}
@@ -73,7 +72,7 @@ func tail(ctx context.Context, w io.Writer, dir string, n int, follow bool) erro
 			good = max(0, good-(len(last)-n))
 			last = append(last[:0], last[len(last)-n:]...)
 		}
-		last = append(last, tailOf(&e, err))
+		last = append(last, newTailLine(&e, err))
 		if err == nil {
 			good = len(last)
 		}
@@ -88,30 +87,23 @@ func tail(ctx context.Context, w io.Writer, dir string, n int, follow bool) erro
 		fmt.Fprintln(out, l.text)
 	}
 	if err := out.Flush(); err != nil || !follow {
-		return tailed(err, bad)
+		return orDamaged(err, bad)
 	}
 	for e, err := range evidence.Follow(ctx, dir, after) {
 		if err != nil && e.Segment == 0 {
-			return hinted(err)
+			return withHint(err)
 		}
-		l := tailOf(&e, err)
+		l := newTailLine(&e, err)
 		bad = bad || l.bad
 		if _, err := fmt.Fprintln(w, l.text); err != nil {
 			return err
 		}
 	}
-	return tailed(nil, bad)
+	return orDamaged(nil, bad)
 }
 
-func tailed(err error, bad bool) error {
-	if err == nil && bad {
-		return errDamaged
-	}
-	return err
-}
-
-// tailOf returns the line of an entry.
-func tailOf(e *evidence.Entry, err error) tailLine {
+// newTailLine returns the line of an entry.
+func newTailLine(e *evidence.Entry, err error) tailLine {
 	if err != nil {
 		return tailLine{"DAMAGE: " + escape(strings.TrimPrefix(err.Error(), "evidence: ")), true}
 	}

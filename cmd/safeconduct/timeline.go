@@ -34,7 +34,7 @@ func newTimelines(out *bufio.Writer, dir string) *timelines {
 // A timeline is one run.
 type timeline struct {
 	id    string
-	place int // by when it was first met
+	place int // in the order in which runs were first met
 	who   *record.Who
 
 	started, ended bool
@@ -46,7 +46,7 @@ type timeline struct {
 	open  int
 }
 
-// A call is what a timeline shows of a call.
+// A call is one call of a run, as the timeline shows it.
 type call struct {
 	id, parent uint32
 	kind, name string
@@ -66,9 +66,6 @@ type call struct {
 	released int64    // bytes of its stream
 	error    []string // classes
 }
-
-// A denial is who denied, and why. It says the same of other decisions.
-type denial struct{ gate, code, reason string }
 
 func (t *timelines) entry(e *evidence.Entry) error {
 	r := e.Record
@@ -103,62 +100,17 @@ func (t *timelines) entry(e *evidence.Entry) error {
 		run.add(r)
 		if run.ended && run.open == 0 {
 			delete(t.runs, r.Run)
-			return t.print(run)
+			return t.printRun(run)
 		}
 	case record.KindDeliveryFailed:
 		return t.remark("REFUSED: the sink of %s refused %s for good%s: %s",
-			escape(r.Refused.Exporter), count(r.Refused.Count, "record"), because(r.Refused.Error), ranges(r.Refused.Ranges))
+			escape(r.Refused.Exporter), count(r.Refused.Count, "record"), inBrackets(r.Refused.Error), ranges(r.Refused.Ranges))
 	case record.KindBreaker:
-		return t.remark("BREAKER: %s is %s%s", escape(r.Breaker.Exporter), escape(r.Breaker.State), because(r.Breaker.Error))
+		return t.remark("BREAKER: %s is %s%s", escape(r.Breaker.Exporter), escape(r.Breaker.State), inBrackets(r.Breaker.Error))
 	case record.KindApproval:
 		// Reserved: Read refuses them.
 	}
 	return nil
-}
-
-// because names the classes of an error.
-func because(classes []string) string {
-	if len(classes) == 0 {
-		return ""
-	}
-	return " (" + escape(strings.Join(classes, ", ")) + ")"
-}
-
-// ranges names the first few.
-func ranges(all []record.Range) string {
-	const most = 4
-	var s []string
-	for _, r := range all[:min(len(all), most)] {
-		s = append(s, fmt.Sprintf("seq %d to %d of writer %s", r.From, r.To, escape(r.Writer)))
-	}
-	if n := len(all) - most; n > 0 {
-		s = append(s, count(uint64(n), "more range"))
-	}
-	return strings.Join(s, ", ")
-}
-
-// recovered says what the writer mended to begin.
-func recovered(r *record.Recovered) string {
-	if r == nil {
-		return ""
-	}
-	var s []string
-	if r.Bytes > 0 || r.Segment > 0 {
-		s = append(s, fmt.Sprintf("cut %s off segment %d", size(r.Bytes), r.Segment))
-	}
-	if r.Overflow > 0 {
-		s = append(s, "took over "+count(r.Overflow, "record")+" of the overflow")
-	}
-	if r.Tiles > 0 {
-		s = append(s, "wrote "+count(r.Tiles, "tile")+" again")
-	}
-	if r.Unsigned != nil {
-		s = append(s, "cut off "+count(r.Unsigned.Records, "record")+" that nothing signed")
-	}
-	if r.Aside != nil {
-		s = append(s, "set "+size(r.Aside.Bytes)+" of the overflow aside")
-	}
-	return "  " + strings.Join(s, ", ")
 }
 
 func (t *timelines) damage(_ *evidence.Entry, err error) error {
@@ -168,9 +120,7 @@ func (t *timelines) damage(_ *evidence.Entry, err error) error {
 // remark prints what stands between runs.
 func (t *timelines) remark(format string, args ...any) error {
 	t.blank()
-	for i, s := range wrap(fmt.Sprintf(format, args...), lineWidth-2) {
-		fmt.Fprintln(t.out, strings.Repeat("  ", min(i, 1))+s)
-	}
+	t.printParagraph("", fmt.Sprintf(format, args...))
 	return t.err()
 }
 
@@ -193,7 +143,7 @@ func (t *timelines) flush() error {
 	runs := slices.SortedFunc(maps.Values(t.runs), func(a, b *timeline) int { return cmp.Compare(a.place, b.place) })
 	clear(t.runs)
 	for _, run := range runs {
-		if err := t.print(run); err != nil {
+		if err := t.printRun(run); err != nil {
 			return err
 		}
 	}
@@ -206,17 +156,9 @@ func (t *timelines) end() error {
 	}
 	t.blank()
 	fmt.Fprintf(t.out, "%s, %s\n",
-		counted(t.total, "run", t.interrupted, "interrupted"), counted(t.calls, "call", t.unknown, "unknown"))
+		countWith(t.total, "run", t.interrupted, "interrupted"), countWith(t.calls, "call", t.unknown, "unknown"))
 	fmt.Fprintf(t.out, "No signature was checked: safeconduct verify %s --key FILE\n", escape(t.dir))
 	return t.err()
-}
-
-// counted returns "4 runs (1 interrupted)".
-func counted(n uint64, noun string, of uint64, kind string) string {
-	if of == 0 {
-		return count(n, noun)
-	}
-	return fmt.Sprintf("%s (%d %s)", count(n, noun), of, kind)
 }
 
 // add takes the next record of the run.
@@ -279,40 +221,9 @@ func (c *call) outcome(r *record.Record) {
 			c.decided = true // printed with the outcome
 			continue
 		}
-		c.notes = append(c.notes, verdict(&d)+by(why, ""))
+		c.notes = append(c.notes, verdict(&d)+byWhom(why, ""))
 	}
 	if r.Omitted > 0 {
 		c.notes = append(c.notes, fmt.Sprintf("%d more decisions and the like were left out of the record", r.Omitted))
 	}
-}
-
-// verdict returns the verdict of a decision as a participle.
-func verdict(d *record.Decision) string {
-	word := escape(d.Verdict)
-	switch d.Verdict {
-	case "deny":
-		word = "denied"
-	case "transform":
-		word = "transformed"
-	}
-	if d.Shadow {
-		word += " in shadow"
-	}
-	return word
-}
-
-// by returns " by tools (tool_not_allowed): reason", and how before the colon.
-func by(d denial, how string) string {
-	s := " by an interceptor without a name"
-	if d.gate != "" {
-		s = " by " + escape(d.gate)
-	}
-	if d.code != "" {
-		s += " (" + escape(d.code) + ")"
-	}
-	s += how
-	if d.reason != "" {
-		s += ": " + escape(d.reason)
-	}
-	return s
 }

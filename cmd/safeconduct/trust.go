@@ -4,16 +4,13 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/trust"
 	"github.com/spf13/cobra"
 )
 
-// A trustFlags is what a command line says about what to trust.
+// A trustFlags holds the flags that say which keys and checkpoints to trust.
 type trustFlags struct {
 	keys, checkpoints []string
 	policy, ledger    string
@@ -64,8 +61,9 @@ func (t *trustFlags) options(cmd *cobra.Command) (opts evidence.VerifyOptions, e
 	return opts, nil
 }
 
-// named says which file it is about where one of the checkpoints is none.
-func (t *trustFlags) named(err error) error {
+// namingCheckpoint adds the name of the file to an error about a checkpoint that was
+// given.
+func (t *trustFlags) namingCheckpoint(err error) error {
 	var bad *evidence.CheckpointError
 	if errors.As(err, &bad) {
 		return fmt.Errorf("%s: is not a checkpoint: give a file that safeconduct checkpoint wrote", t.checkpoints[bad.Index])
@@ -84,76 +82,4 @@ func trusted(opts *evidence.VerifyOptions) []ed25519.PublicKey {
 		}
 	}
 	return keys
-}
-
-// The bounds of files that are read at once.
-const (
-	maxCheckpoint = 128 << 10
-	maxProof      = 32 << 20
-)
-
-// readFile reads a regular file of at most so many bytes. Its errors name the
-// file.
-func readFile(path string, most int64) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() { // opening a FIFO would wait
-		err = &fs.PathError{Op: "read", Path: path, Err: errors.New("is not a regular file")}
-	}
-	if err != nil {
-		return nil, plain(path, err)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, plain(path, err)
-	}
-	defer func() { _ = f.Close() }() // only read
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
-	switch {
-	case err != nil:
-		return nil, plain(path, err)
-	case int64(len(data)) > most:
-		return nil, fmt.Errorf("%s: is larger than %s", path, size(most))
-	}
-	return data, nil
-}
-
-// plain names the file and leaves out what was done to it.
-func plain(path string, err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		err = p.Err
-	}
-	return fmt.Errorf("%s: %w", path, err)
-}
-
-func loadPublic(path string) (ed25519.PublicKey, error) {
-	if path == "" {
-		return nil, usagef("--key is empty")
-	}
-	key, err := trust.LoadPublicKey(path)
-	if err == nil {
-		return key, nil
-	}
-	if _, serr := os.Stat(path + ".pub"); serr == nil {
-		return nil, fmt.Errorf("%w: did you mean %s.pub?", err, path)
-	}
-	if errors.Is(err, fs.ErrPermission) {
-		return nil, fmt.Errorf("%w: run as a user who may read it", err)
-	}
-	return nil, fmt.Errorf("%w: give the .pub file that keygen wrote", err)
-}
-
-// loadPrivate reads the key of a flag.
-func loadPrivate(flag, path string) (ed25519.PrivateKey, error) {
-	if path == "" {
-		return nil, usagef("no key to sign with: give --%s FILE, the private key that keygen wrote", flag)
-	}
-	if _, err := trust.LoadPublicKey(path); err == nil {
-		return nil, fmt.Errorf("%s: is a public key: --%s wants the private key that keygen wrote", path, flag)
-	}
-	key, err := trust.LoadKey(path)
-	if err != nil {
-		return nil, fmt.Errorf("%w: --%s wants the private key that keygen wrote", err, flag)
-	}
-	return key, nil
 }

@@ -15,26 +15,25 @@ func newVerify() *cobra.Command {
 		Use:   "verify LEDGER --key FILE",
 		Short: "Check that a ledger is whole and signed by the keys given",
 		Long: `Verify checks the ledger in the directory LEDGER against root keys: that they
-signed the keys of its sessions and these each record, that none is missing,
-changed or out of order, that the tree and the checkpoints are of these records,
-and that the beginnings and ends of calls and runs agree. It names the first bad
-record and what is wrong with it.
+signed the keys of its sessions, that these signed the records, that no record
+is missing, changed or out of order, that the tree and the checkpoints match the
+records, and that the beginnings and ends of calls and runs agree. It names the
+first bad record and what is wrong with it.
 
 Keys are trusted because they are given, never because the ledger names them. A
-policy bounds them, in time and in records; trust.Policy says how it
-looks.
+policy bounds them, in time and in records; see trust.Policy for its form.
 
 An intact ledger can hold runs that did not end (interrupted, or still under
 way), calls without an outcome (unknown) and losses that it declares (gaps).
 
-A ledger that was cut off at its end, or written again by somebody who has the
-key, shows only against a checkpoint that was kept elsewhere: keep some, with
+That a ledger was cut off at its end, or rewritten by somebody who has the key,
+shows only against a checkpoint that was kept elsewhere: keep some, with
 safeconduct checkpoint, and give them with --checkpoint.
 
 Where a session signs only checkpoints and the last of the records that are
 written at once, the ledger ends with its last signature: records after it are
 no evidence, and the report says how many there are. The next opening cuts them
-off, and that it did is said from then on.
+off, and reports say so from then on.
 
 Exit codes: 0 intact, 1 damaged, 2 not checked (wrong arguments, no such key,
 not a ledger, another version), 3 nothing to check: the ledger holds no record
@@ -42,9 +41,8 @@ yet. With --json the report goes to standard output, with codes 0 and 1 only.`,
 		Example: `  safeconduct verify ledger --key agent.key.pub
   safeconduct verify ledger --key old.pub --key new.pub --ledger prod --json
   safeconduct verify ledger --policy trust.json --checkpoint monday.checkpoint`,
-		DisableFlagsInUseLine: true,
-		Args:                  one("LEDGER"),
-		ValidArgsFunction:     completeDir,
+		Args:              wantArgs("LEDGER"),
+		ValidArgsFunction: completeDir,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts, err := trust.options(cmd)
 			if err != nil {
@@ -55,7 +53,7 @@ yet. With --json the report goes to standard output, with codes 0 and 1 only.`,
 			report, err := evidence.Verify(args[0], opts)
 			line.clear()
 			if err != nil {
-				return hinted(trust.named(err))
+				return withHint(trust.namingCheckpoint(err))
 			}
 			return showReport(cmd.OutOrStdout(), args[0], &opts, report, asJSON)
 		},
@@ -85,11 +83,5 @@ func showReport(w io.Writer, dir string, opts *evidence.VerifyOptions, report *e
 		writeReport(out, dir, trusted(opts), report)
 		err = out.Flush()
 	}
-	if err != nil {
-		return err
-	}
-	if !report.Intact() {
-		return errDamaged
-	}
-	return nil
+	return orDamaged(err, !report.Intact())
 }

@@ -29,8 +29,7 @@ Exit codes: 0 proven, 1 not proven, 2 not checked (wrong arguments, no such key,
 not a proof).`,
 		Example: `  safeconduct verify-proof record.tlog-proof --key agent.key.pub --ledger prod
   safeconduct verify-proof record.tlog-proof --policy trust.json --json`,
-		DisableFlagsInUseLine: true,
-		Args:                  one("PROOF"),
+		Args: wantArgs("PROOF"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts, err := trust.options(cmd)
 			if err != nil {
@@ -67,7 +66,7 @@ func verifyProof(w io.Writer, path string, trust *trustFlags, opts evidence.Veri
 		why := strings.TrimPrefix(err.Error(), "evidence: proof: ")
 		return fmt.Errorf("%s: %s: give a file that safeconduct prove or reveal printed", path, why)
 	case err != nil && !failed:
-		return trust.named(err)
+		return trust.namingCheckpoint(err)
 	}
 	out := bufio.NewWriter(w)
 	switch {
@@ -77,22 +76,17 @@ func verifyProof(w io.Writer, path string, trust *trustFlags, opts evidence.Veri
 		err = writeJSON(out, asProven(proven), "  ")
 	case failed:
 		reason := strings.TrimPrefix(err.Error(), "evidence: proof: it does not hold: ")
-		for i, line := range wrap("NOT PROVEN: "+escape(reason), reportWidth) {
-			fmt.Fprintln(out, strings.Repeat("  ", min(i, 1))+line)
-		}
+		printWrapped(out, "", "NOT PROVEN: "+escape(reason), reportWidth)
 		fmt.Fprintln(out)
 		fmt.Fprintln(out, "Do not rely on it. Was it given with the right --key and --ledger, and copied whole?")
 		err = nil
 	default:
-		writeProven(rows{out}, proven)
+		writeProven(fields{out}, proven)
 	}
 	if ferr := out.Flush(); err == nil {
 		err = ferr
 	}
-	if err == nil && failed {
-		err = errDamaged
-	}
-	return err
+	return orDamaged(err, failed)
 }
 
 func asProven(p *evidence.Proven) provenJSON {
@@ -107,67 +101,28 @@ func asProven(p *evidence.Proven) provenJSON {
 }
 
 // writeProven writes what is proven for people.
-func writeProven(w rows, p *evidence.Proven) {
+func writeProven(w fields, p *evidence.Proven) {
 	r := p.Record
 	fmt.Fprintf(w, "proven: record %d of the ledger %s\n\n", p.Index+1, escape(r.Ledger))
-	w.row("id", "%s", escape(r.ID))
-	w.row("time", "%s", date(r.Time))
-	w.row("kind", "%s", escape(string(r.Kind)))
-	for i, line := range wrap(summary(r), reportWidth-12) {
-		if line != "" {
-			w.row([]string{"says", ""}[min(i, 1)], "%s", line)
-		}
+	w.field("id", "%s", escape(r.ID))
+	w.field("time", "%s", date(r.Time))
+	w.field("kind", "%s", escape(string(r.Kind)))
+	if says := summary(r); strings.TrimSpace(says) != "" {
+		w.sentence("says", says)
 	}
 	if r.Run != "" {
-		w.row("run", "%s", escape(r.Run))
+		w.field("run", "%s", escape(r.Run))
 	}
 	if r.Who != nil {
-		w.row("who", "%s", who(r.Who))
+		w.field("who", "%s", who(r.Who))
 	}
-	w.row("writer", "%s, seq %d", escape(r.Writer), r.Seq)
-	w.row("hash", "%s", p.Hash)
-	w.row("checkpoint", "covers %s, root %s", count(p.Checkpoint.Records, "record"), p.Checkpoint.Root)
+	w.field("writer", "%s, seq %d", escape(r.Writer), r.Seq)
+	w.field("hash", "%s", p.Hash)
+	w.field("checkpoint", "covers %s, root %s", count(p.Checkpoint.Records, "record"), p.Checkpoint.Root)
 	for _, name := range slices.Sorted(maps.Keys(p.Contents)) {
 		fmt.Fprintf(w, "\n%s, as it was recorded:\n", escape(name))
 		fmt.Fprintf(w, "  %s\n", escape(string(escapeJSON(p.Contents[name]))))
 	}
 	fmt.Fprintln(w)
 	fmt.Fprintln(w, "It says nothing of the records before and after: safeconduct verify checks those.")
-}
-
-// summary says in a line what a record says, escaped.
-func summary(r *record.Record) string {
-	var s []string
-	add := func(format string, args ...any) { s = append(s, escape(fmt.Sprintf(format, args...))) }
-	if c := r.Call; c != nil {
-		add("%s %s", c.Kind, c.Name)
-	}
-	switch o := r.Outcome; {
-	case o == nil:
-	case o.Result == record.ResultDenied:
-		s = append(s, "denied"+by(denial{o.Gate, o.Code, o.Reason}, ""))
-	case len(o.Error) > 0:
-		add("%s, %s", o.Result, strings.Join(o.Error, ", "))
-	default:
-		add("%s", o.Result)
-	}
-	if g := r.Gap; g != nil {
-		add("%s lost: %s", count(g.Count, "record"), g.Reason)
-	}
-	if e := r.Erased; e != nil {
-		add("%s, by authority of %s: %s", e.Commitment, e.Authority, e.Reason)
-	}
-	if e := r.RunEnd; e != nil {
-		add("%s", count(e.Calls, "call"))
-	}
-	if k := r.Session; k != nil {
-		add("key %.16s until %s", k.Key, date(k.NotAfter))
-	}
-	if k := r.Rotate; k != nil {
-		add("to root key %s", k.Key)
-	}
-	if r.Kind == record.KindStart && r.Who != nil {
-		s = append(s, who(r.Who))
-	}
-	return strings.Join(s, ": ")
 }

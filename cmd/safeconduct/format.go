@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -43,6 +44,31 @@ func wrap(s string, n int) []string {
 	return append(lines, string(line))
 }
 
+// printWrapped prints s in lines of at most n runes after the indent. All but the
+// first are indented further.
+func printWrapped(w io.Writer, indent, s string, n int) {
+	for i, line := range wrap(s, n) {
+		fmt.Fprintln(w, indent+strings.Repeat("  ", min(i, 1))+line)
+	}
+}
+
+// reportWidth bounds sentences in reports, in runes.
+const reportWidth = 88
+
+// A fields writes a report as names and values, one a line.
+type fields struct{ io.Writer }
+
+func (w fields) field(name, format string, args ...any) {
+	fmt.Fprintf(w, "%-10s  %s\n", name, fmt.Sprintf(format, args...))
+}
+
+// sentence writes a value that may take several lines.
+func (w fields) sentence(name, value string) {
+	for i, line := range wrap(value, reportWidth-12) {
+		w.field([]string{name, ""}[min(i, 1)], "%s", line)
+	}
+}
+
 // count returns "1 record", "2 records".
 func count(n uint64, noun string) string {
 	if n == 1 {
@@ -51,8 +77,8 @@ func count(n uint64, noun string) string {
 	return strconv.FormatUint(n, 10) + " " + noun + "s"
 }
 
-// short returns n in at most 5 characters, if it is below 10^15.
-func short(n int64) string {
+// shortNumber returns n in at most 5 characters, if it is below 10^15.
+func shortNumber(n int64) string {
 	if n < 10_000 {
 		return strconv.FormatInt(n, 10)
 	}
@@ -70,7 +96,7 @@ func short(n int64) string {
 
 // size returns "214 B", "21.4 kB".
 func size(n int64) string {
-	s := short(n)
+	s := shortNumber(n)
 	if unit := strings.TrimLeft(s, "0123456789.-"); unit != "" {
 		return strings.TrimSuffix(s, unit) + " " + unit + "B"
 	}
@@ -84,3 +110,45 @@ func milliseconds(d time.Duration) string {
 
 // date returns t as people write it.
 func date(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// countWith returns "4 runs (1 interrupted)".
+func countWith(n uint64, noun string, of uint64, kind string) string {
+	if of == 0 {
+		return count(n, noun)
+	}
+	return fmt.Sprintf("%s (%d %s)", count(n, noun), of, kind)
+}
+
+// andMore returns ", 2 rotations of the root key".
+func andMore(n uint64, noun, of string) string {
+	if n == 0 {
+		return ""
+	}
+	return ", " + count(n, noun) + of
+}
+
+// A part is one of the kinds of what is counted.
+type part struct {
+	n    uint64
+	name string
+}
+
+// totalOf returns "3: 2 done, 1 denied".
+func totalOf(total uint64, parts ...part) string {
+	s := strconv.FormatUint(total, 10)
+	if all := joinParts(parts); all != "" {
+		s += ": " + all
+	}
+	return s
+}
+
+// joinParts returns "2 done, 1 denied", without the kinds that there are none of.
+func joinParts(parts []part) string {
+	var s []string
+	for _, p := range parts {
+		if p.n > 0 {
+			s = append(s, strconv.FormatUint(p.n, 10)+" "+p.name)
+		}
+	}
+	return strings.Join(s, ", ")
+}

@@ -17,8 +17,8 @@ const (
 	maxIndent = 16 // calls nested deeper are not indented further
 )
 
-// print prints a run that is over.
-func (t *timelines) print(run *timeline) error {
+// printRun prints a run that is over.
+func (t *timelines) printRun(run *timeline) error {
 	t.blank()
 	t.total++
 	fmt.Fprintf(t.out, "run %s  %s\n", escape(run.id), run.status())
@@ -26,7 +26,7 @@ func (t *timelines) print(run *timeline) error {
 		t.interrupted++
 	}
 	if run.who != nil {
-		t.paragraph("  ", who(run.who))
+		t.printParagraph("  ", who(run.who))
 	}
 	rows := run.tree()
 	width := minTree
@@ -35,7 +35,7 @@ func (t *timelines) print(run *timeline) error {
 	}
 	tokens := slices.ContainsFunc(run.calls, func(c *call) bool { return c.usage != nil })
 	for _, row := range rows {
-		t.row(row, min(width, maxTree), tokens)
+		t.printCall(row, min(width, maxTree), tokens)
 	}
 	return t.err()
 }
@@ -53,21 +53,11 @@ func (run *timeline) status() string {
 	return "its beginning is missing, or stands above"
 }
 
-func who(w *record.Who) string {
-	var s []string
-	for _, f := range [...]struct{ name, value string }{{"subject", w.Subject}, {"session", w.Session}, {"tenant", w.Tenant}} {
-		if f.value != "" {
-			s = append(s, f.name+" "+escape(f.value))
-		}
-	}
-	return strings.Join(s, ", ")
-}
-
 // A row is a call and its place in the tree.
 type row struct {
 	*call
-	depth int
-	below bool // one of the calls that it made has the same denial
+	depth       int
+	deniedBelow bool // one of the calls that it made has the same denial
 }
 
 func (r *row) indent() int { return min(2*r.depth, maxIndent) }
@@ -90,7 +80,7 @@ func (run *timeline) tree() []*row {
 			roots = append(roots, r)
 		} else {
 			children[parent] = append(children[parent], r)
-			parent.below = parent.below || c.result == record.ResultDenied && c.denial == parent.denial
+			parent.deniedBelow = parent.deniedBelow || c.result == record.ResultDenied && c.denial == parent.denial
 		}
 		rows[c.id] = r
 	}
@@ -113,10 +103,10 @@ func reversed(rows []*row) []*row {
 	return rows
 }
 
-// row prints a call: its place in the tree, what came of it, how long it took,
+// printCall prints a call: its place in the tree, what came of it, how long it took,
 // the tokens if the run has any, and which gates allowed it. What else there is
 // to say about it follows below.
-func (t *timelines) row(r *row, width int, tokens bool) {
+func (t *timelines) printCall(r *row, width int, tokens bool) {
 	t.calls++
 	result, latency := string(r.result), milliseconds(r.latency)
 	if r.result == "" {
@@ -139,7 +129,7 @@ func (t *timelines) row(r *row, width int, tokens bool) {
 	}
 	fmt.Fprintln(t.out, strings.TrimRight(line, " "))
 	for _, note := range notes {
-		t.paragraph(strings.Repeat(" ", 2+r.indent()+2), note)
+		t.printParagraph(strings.Repeat(" ", 2+r.indent()+2), note)
 	}
 }
 
@@ -151,7 +141,7 @@ func (c *call) tokens() (in, out string) {
 	case !u.Reported:
 		return "? in", "? out"
 	default:
-		return short(u.Input) + " in", short(u.Output) + " out"
+		return shortNumber(u.Input) + " in", shortNumber(u.Output) + " out"
 	}
 }
 
@@ -160,7 +150,7 @@ func (r *row) remarks() []string {
 	var s []string
 	switch r.result {
 	case record.ResultDenied:
-		if r.below && !r.decided {
+		if r.deniedBelow && !r.decided {
 			break
 		}
 		how := ""
@@ -170,7 +160,7 @@ func (r *row) remarks() []string {
 		if r.told {
 			how += ", model told"
 		}
-		s = append(s, "denied"+by(r.denial, how))
+		s = append(s, "denied"+byWhom(r.denial, how))
 	case record.ResultFailed, record.ResultCancelled:
 		how := string(r.result)
 		if !r.reached {
@@ -197,9 +187,7 @@ func (r *row) remarks() []string {
 	return s
 }
 
-// paragraph prints s in lines that are not too long.
-func (t *timelines) paragraph(indent, s string) {
-	for i, line := range wrap(s, lineWidth-len(indent)-2) {
-		fmt.Fprintln(t.out, indent+strings.Repeat("  ", min(i, 1))+line)
-	}
+// printParagraph prints s in lines that are not too long.
+func (t *timelines) printParagraph(indent, s string) {
+	printWrapped(t.out, indent, s, lineWidth-len(indent)-2)
 }

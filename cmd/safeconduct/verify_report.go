@@ -6,8 +6,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/record"
@@ -81,11 +79,11 @@ func advice(r *evidence.Report) string {
 			"kept elsewhere says."
 	}
 	return "Keep the directory as it is, and compare with what a sink, a backup or a checkpoint kept elsewhere " +
-		"says. " + reliable(r)
+		"says. " + whatIsReliable(r)
 }
 
-// reliable says what of a ledger that is not intact can be relied on.
-func reliable(r *evidence.Report) string {
+// whatIsReliable says what of a ledger that is not intact can be relied on.
+func whatIsReliable(r *evidence.Report) string {
 	switch r.Proven {
 	case 0:
 		return "Do not rely on any of it."
@@ -95,19 +93,9 @@ func reliable(r *evidence.Report) string {
 	return fmt.Sprintf("Records 1 to %d are proven; do not rely on what follows.", r.Proven)
 }
 
-// reportWidth bounds sentences in the report.
-const reportWidth = 88
-
-// A rows writes a report as names and values.
-type rows struct{ io.Writer }
-
-func (w rows) row(name, format string, args ...any) {
-	fmt.Fprintf(w, "%-10s  %s\n", name, fmt.Sprintf(format, args...))
-}
-
 // writeReport writes r for people. The ledger in dir was checked against keys.
 func writeReport(out io.Writer, dir string, keys []ed25519.PublicKey, r *evidence.Report) {
-	w := rows{out}
+	w := fields{out}
 	next := "Keep the checkpoint where the agent cannot change it: only that shows later whether the ledger was cut or " +
 		"written again."
 	if r.Intact() {
@@ -134,150 +122,114 @@ func writeReport(out io.Writer, dir string, keys []ed25519.PublicKey, r *evidenc
 }
 
 // finding writes what is wrong, the first of it in detail.
-func (w rows) finding(r *evidence.Report, keys []ed25519.PublicKey) {
+func (w fields) finding(r *evidence.Report, keys []ed25519.PublicKey) {
 	f := r.First
 	if f.Record == 0 { // it is about the ledger as a whole
 		fmt.Fprintf(w, "NOT INTACT: %s\n\n", escape(f.Detail))
 		return
 	}
 	fmt.Fprintf(w, "NOT INTACT: record %d: %s\n\n", f.Record, escape(string(f.Damage)))
-	w.row("damage", "%s", meaning(f.Damage))
-	for i, line := range wrap(escape(f.Detail), reportWidth-12) {
-		w.row([]string{"detail", ""}[min(i, 1)], "%s", line)
-	}
+	w.field("damage", "%s", meaning(f.Damage))
+	w.sentence("detail", escape(f.Detail))
 	if f.Damage == record.DamageUnknownKey {
 		for _, key := range keys {
-			w.row("given", "%q", record.KeyID(key))
+			w.field("given", "%q", record.KeyID(key))
 		}
 	}
-	w.row("where", "segment %d, offset %d", f.Segment, f.Offset)
+	w.field("where", "segment %d, offset %d", f.Segment, f.Offset)
 	if f.Writer != "" {
-		w.row("writer", "%s, seq %d", escape(f.Writer), f.Seq)
+		w.field("writer", "%s, seq %d", escape(f.Writer), f.Seq)
 	}
 	if f.Run != "" {
-		w.row("run", "%s", escape(f.Run))
+		w.field("run", "%s", escape(f.Run))
 	}
 	if len(r.Damage) > 1 || r.Damage[f.Damage] > 1 {
 		var all []part
 		for _, d := range slices.Sorted(maps.Keys(r.Damage)) {
 			all = append(all, part{r.Damage[d], escape(string(d))})
 		}
-		w.row("in all", "%s", join(all))
+		w.field("in all", "%s", joinParts(all))
 	}
 	fmt.Fprintln(w)
 }
 
 // counts writes what the ledger holds.
-func (w rows) counts(r *evidence.Report) {
+func (w fields) counts(r *evidence.Report) {
 	if r.Ledger != "" {
-		w.row("ledger", "%s", escape(r.Ledger))
+		w.field("ledger", "%s", escape(r.Ledger))
 	}
 	segments := count(uint64(r.Segments), "segment")
 	if r.Records == 0 {
-		w.row("records", "none that is good, in %s, %s", segments, size(r.Bytes))
+		w.field("records", "none that is good, in %s, %s", segments, size(r.Bytes))
 		return
 	}
-	w.row("records", "%d by %s in %s, %s", r.Records, count(r.Writers, "writer"), segments, size(r.Bytes))
+	w.field("records", "%d by %s in %s, %s", r.Records, count(r.Writers, "writer"), segments, size(r.Bytes))
 	if r.Unsigned > 0 {
-		w.row("unsigned", "%s at the end that no signature covers yet, and that count as nothing", count(r.Unsigned, "record"))
+		w.field("unsigned", "%s at the end that no signature covers yet, and that count as nothing", count(r.Unsigned, "record"))
 	}
 	if r.Cut > 0 {
-		w.row("cut off", "%s that nothing had signed, when the ledger was opened", count(r.Cut, "record"))
+		w.field("cut off", "%s that nothing had signed, when the ledger was opened", count(r.Cut, "record"))
 	}
 	if r.Aside > 0 {
-		w.row("set aside", "%s that did not belong to it, when the ledger was opened", count(r.Aside, "overflow file"))
+		w.field("set aside", "%s that did not belong to it, when the ledger was opened", count(r.Aside, "overflow file"))
 	}
 	if r.Torn > 0 {
-		w.row("torn", "%s of records that were not whole, cut off when the ledger was opened", size(r.Torn))
+		w.field("torn", "%s of records that were not whole, cut off when the ledger was opened", size(r.Torn))
 	}
-	w.row("runs", "%s", list(r.Runs, part{r.Runs - r.Interrupted - r.Partial, "ended"},
+	w.field("runs", "%s", totalOf(r.Runs, part{r.Runs - r.Interrupted - r.Partial, "ended"},
 		part{r.Interrupted, "interrupted"}, part{r.Partial, "without a root call"}))
-	w.row("calls", "%s", list(r.Calls, part{r.Done, "done"}, part{r.Denied, "denied"}, part{r.Failed, "failed"},
+	w.field("calls", "%s", totalOf(r.Calls, part{r.Done, "done"}, part{r.Denied, "denied"}, part{r.Failed, "failed"},
 		part{r.Cancelled, "cancelled"}, part{r.Unknown, "unknown"}))
 	if r.Overruled > 0 {
-		w.row("overruled", "%s done although a gate denied them", count(r.Overruled, "call"))
+		w.field("overruled", "%s done although a gate denied them", count(r.Overruled, "call"))
 	}
 	if r.Late > 0 {
-		w.row("late", "%s after the end of their run", count(r.Late, "record"))
+		w.field("late", "%s after the end of their run", count(r.Late, "record"))
 	}
 	if r.Gaps > 0 {
-		w.row("gaps", "%d, %s declared lost", r.Gaps, count(r.Lost, "record"))
+		w.field("gaps", "%d, %s declared lost", r.Gaps, count(r.Lost, "record"))
 	} else {
-		w.row("gaps", "none")
+		w.field("gaps", "none")
 	}
-	w.keys(r)
+	w.sessionsAndTree(r)
 	if h := r.Head; h != nil {
-		w.row("head", "%s", h.Hash)
-		w.row("", "record %d of writer %s", h.Seq, escape(h.Writer))
+		w.field("head", "%s", h.Hash)
+		w.field("", "record %d of writer %s", h.Seq, escape(h.Writer))
 	}
 }
 
-// keys writes what stands beside the runs, and the tree.
-func (w rows) keys(r *evidence.Report) {
-	w.row("sessions", "%d%s", r.Sessions, more(r.Rotations, "rotation", " of the root key"))
+// sessionsAndTree writes what stands beside the runs, and the tree.
+func (w fields) sessionsAndTree(r *evidence.Report) {
+	w.field("sessions", "%d%s", r.Sessions, andMore(r.Rotations, "rotation", " of the root key"))
 	if r.Refused > 0 {
-		w.row("refused", "%s that a sink did not take", count(r.Refused, "record"))
+		w.field("refused", "%s that a sink did not take", count(r.Refused, "record"))
 	}
 	if r.Erased > 0 {
-		w.row("erased", "%s that can no longer be disclosed", count(r.Erased, "content"))
+		w.field("erased", "%s that can no longer be disclosed", count(r.Erased, "content"))
 	}
 	if r.ClockSteps > 0 {
-		w.row("clock", "set %s, by more than a minute", count(r.ClockSteps, "time"))
+		w.field("clock", "set %s, by more than a minute", count(r.ClockSteps, "time"))
 	}
 	if r.Waiting > 0 {
-		w.row("waiting", "%s in overflow.seg, which the next evidence.Open takes over", count(r.Waiting, "record"))
+		w.field("waiting", "%s in overflow.seg, which the next evidence.Open takes over", count(r.Waiting, "record"))
 	}
 	if r.Astray > 0 {
-		w.row("astray", "%s in overflow.seg that do not follow or that nothing signed:", count(r.Astray, "record"))
-		w.row("", "the next evidence.Open sets them aside")
+		w.field("astray", "%s in overflow.seg that do not follow or that nothing signed:", count(r.Astray, "record"))
+		w.field("", "the next evidence.Open sets them aside")
 	}
 	if r.Overflow > 0 && r.Waiting == 0 && r.Astray == 0 {
-		w.row("overflow", "%s in overflow.seg", size(r.Overflow))
+		w.field("overflow", "%s in overflow.seg", size(r.Overflow))
 	}
 	if r.MissingTiles > 0 {
-		w.row("tiles", "%d missing, which the next evidence.Open makes again", r.MissingTiles)
+		w.field("tiles", "%d missing, which the next evidence.Open makes again", r.MissingTiles)
 	}
-	w.row("root", "%s", r.Root)
+	w.field("root", "%s", r.Root)
 	switch c := r.Checkpoint; {
 	case c == nil:
-		w.row("checkpoint", "none that is good")
+		w.field("checkpoint", "none that is good")
 	case c.Records == r.Records:
-		w.row("checkpoint", "covers all records")
+		w.field("checkpoint", "covers all records")
 	default:
-		w.row("checkpoint", "covers %s", count(c.Records, "record"))
+		w.field("checkpoint", "covers %s", count(c.Records, "record"))
 	}
-}
-
-// more returns ", 2 rotations of the root key".
-func more(n uint64, noun, of string) string {
-	if n == 0 {
-		return ""
-	}
-	return ", " + count(n, noun) + of
-}
-
-// A part is one of the kinds of what is counted.
-type part struct {
-	n    uint64
-	name string
-}
-
-// list returns "3: 2 done, 1 denied".
-func list(total uint64, parts ...part) string {
-	s := strconv.FormatUint(total, 10)
-	if all := join(parts); all != "" {
-		s += ": " + all
-	}
-	return s
-}
-
-// join returns "2 done, 1 denied", without the kinds that there are none of.
-func join(parts []part) string {
-	var s []string
-	for _, p := range parts {
-		if p.n > 0 {
-			s = append(s, strconv.FormatUint(p.n, 10)+" "+p.name)
-		}
-	}
-	return strings.Join(s, ", ")
 }

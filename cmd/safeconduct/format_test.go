@@ -89,7 +89,7 @@ func TestNumbers(t *testing.T) {
 		{12_345_678_901, "12.3G", "12.3 GB"},
 		{1 << 62, "4611686T", "4611686 TB"},
 	} {
-		if got := short(tt.n); got != tt.short {
+		if got := shortNumber(tt.n); got != tt.short {
 			t.Errorf("short(%d): got %s, want %s", tt.n, got, tt.short)
 		}
 		if got := size(tt.n); got != tt.size {
