@@ -42,7 +42,8 @@ const depsPolicy = `
 	evidence/trust: evidence/record internal/osfile github.com/go-json-experiment/json
 	evidence/internal/tiles: internal/osfile golang.org/x/mod
 	evidence/internal/segment: internal/osfile
-	evidence: middleware internal/foreign internal/delivery internal/osfile evidence/record evidence/trust evidence/internal/tiles evidence/internal/segment github.com/go-json-experiment/json github.com/google/uuid
+	evidence/internal/ship: evidence/record evidence/internal/segment evidence/internal/tiles internal/delivery internal/osfile
+	evidence: middleware internal/foreign internal/delivery internal/osfile evidence/record evidence/trust evidence/internal/tiles evidence/internal/segment evidence/internal/ship github.com/go-json-experiment/json github.com/google/uuid
 	evidence/evidencetest: evidence
 	evidence/collector: evidence evidence/record evidence/trust internal/osfile github.com/go-json-experiment/json
 	evidence/httpsink: evidence internal/delivery

@@ -63,11 +63,11 @@ func (r *Recorder) Flush(ctx context.Context) error {
 	}
 	durable := r.before + r.writer.durable.Load()
 	for _, x := range r.shippers {
-		x.ask(durable)
+		x.ShipNow(durable)
 	}
 	all := true
 	for _, x := range r.shippers {
-		all = x.reached(ctx, durable) && all
+		all = x.WaitShipped(ctx, durable) && all
 	}
 	if all {
 		return nil
@@ -85,10 +85,10 @@ func (r *Recorder) Flush(ctx context.Context) error {
 // records. A breaker that is open is not waited for.
 func (r *Recorder) Close(ctx context.Context) error {
 	for _, x := range r.shippers {
-		x.urgent.Store(true)
+		x.RecordRefusalsNow()
 	}
 	for _, x := range r.shippers {
-		x.told(ctx, r.recordable)
+		x.WaitRefusalsRecorded(ctx, r.recordable)
 	}
 	r.queue.close()
 	select {
@@ -103,11 +103,11 @@ func (r *Recorder) Close(ctx context.Context) error {
 		}
 	}
 	for _, x := range r.shippers {
-		x.finish()
+		x.Finish()
 	}
 	for _, x := range r.shippers {
 		select {
-		case <-x.done:
+		case <-x.Done():
 		case <-ctx.Done():
 			r.stopShippers()
 			return r.pending(ctx.Err())
@@ -126,7 +126,7 @@ func (r *Recorder) recordable() error {
 
 func (r *Recorder) stopShippers() {
 	for _, x := range r.shippers {
-		x.stop()
+		x.Stop()
 	}
 }
 
@@ -143,7 +143,7 @@ func (r *Recorder) pending(err error) error {
 	}
 	if r.queue.isClosed() {
 		for _, x := range r.shippers {
-			e.Untold += x.untold()
+			e.Untold += x.Unrecorded()
 		}
 	}
 	if e.NotDurable == 0 && e.Unshipped == nil && e.Untold == 0 && err == nil {

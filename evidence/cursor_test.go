@@ -2,10 +2,8 @@ package evidence_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,7 +15,6 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
-	"example.com/safeconduct/evidence/record"
 )
 
 func cursorFile(dir, exporter string) string {
@@ -330,62 +327,4 @@ func TestTheCursorOutlivesARotation(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantShipped(t, dir, &s)
-}
-
-// Whatever stands in the file, it is a cursor in its one form, sealed by the key, and
-// of numbers that can be, or it is none.
-func FuzzCursor(f *testing.F) {
-	dir := filepath.Join(f.TempDir(), "ledger")
-	r, err := evidence.Open(dir, evidence.Config{Ledger: "prod", Key: testKey(1), Exporters: to(func(context.Context, [][]byte) error {
-		return &evidence.SinkError{Err: errSink, Final: true}
-	})})
-	if err != nil {
-		f.Fatal(err)
-	}
-	_ = r.Close(context.Background()) // what was refused is in the cursor only
-	b, err := os.ReadFile(cursorFile(dir, "default"))
-	if err != nil {
-		f.Fatal(err)
-	}
-	parse := func(b []byte) ([]byte, error) { return evidence.ParseCursor(b, testKey(1), "prod") }
-	if again, err := parse(b); err != nil || !bytes.Equal(again, b) {
-		f.Fatalf("got %q, %v for %q", again, err, b)
-	}
-	f.Add(b)
-	f.Add(bytes.Split(b, []byte("\n"))[1])
-	f.Add([]byte("safeconduct cursor v2\n{}\n"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if again, err := parse(b); err == nil && !bytes.Equal(again, b) {
-			t.Errorf("%q is taken for %q", b, again)
-		}
-		// What the key sealed is parsed too, and by no other key.
-		line, _, _ := bytes.Cut(b, []byte("\n"))
-		sealed := evidence.SealCursor(line, testKey(1), "prod")
-		again, err := parse(sealed)
-		if err != nil {
-			return
-		}
-		if !bytes.Equal(again, sealed) {
-			t.Errorf("%q is taken for %q", sealed, again)
-		}
-		var c struct {
-			Segment               uint64
-			Bytes, Offset, LastAt int64
-			Shipped, Parked       uint64
-			Ledger, Exporter      string
-			Last                  record.Hash
-			Refused               []struct{ Count uint64 }
-		}
-		if err := json.Unmarshal(line, &c); err != nil || c.Segment == 0 || c.Offset < 23 || c.Bytes < 0 || c.Shipped > 1<<53 || c.Parked > 1<<53 {
-			t.Errorf("%q is taken: %v", line, err)
-		}
-		for _, r := range c.Refused {
-			if r.Count == 0 {
-				t.Errorf("%q is taken, and refuses nothing", line)
-			}
-		}
-		if _, err := evidence.ParseCursor(sealed, testKey(2), "prod"); err == nil {
-			t.Errorf("%q is taken with another key", sealed)
-		}
-	})
 }

@@ -119,19 +119,6 @@ func (r *Recorder) SetClock(wall func() time.Time) {
 	r.queue.wall = wall
 }
 
-// ParseCursor parses an exporter's cursor and encodes it again.
-func ParseCursor(b []byte, root crypto.Signer, ledger string) ([]byte, error) {
-	key, err := cursorKey(root, ledger)
-	if err != nil {
-		return nil, err
-	}
-	c, err := parseCursor(b, key)
-	if err != nil {
-		return nil, err
-	}
-	return c.encode(key), nil
-}
-
 // SealCursor returns the cursor with so much as its second line, as the holder of a
 // root key could make it.
 func SealCursor(line []byte, root crypto.Signer, ledger string) []byte {
@@ -139,7 +126,7 @@ func SealCursor(line []byte, root crypto.Signer, ledger string) []byte {
 	if err != nil {
 		panic(err)
 	}
-	file := append(append([]byte(cursorHeader), line...), '\n')
+	file := append(append([]byte("safeconduct cursor v2\n"), line...), '\n')
 	mac := hmac.New(sha256.New, key)
 	mac.Write(file)
 	return fmt.Appendf(file, "%x\n", mac.Sum(nil))

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"example.com/safeconduct/evidence/internal/ship"
 	"example.com/safeconduct/evidence/record"
 )
 
@@ -91,7 +92,7 @@ func cursorKey(root crypto.Signer, ledger string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return deriveCursorKey(ledger, func(message []byte) ([]byte, error) { return signWith(root, pub, message) })
+	return ship.CursorKey(ledger, func(message []byte) ([]byte, error) { return signWith(root, pub, message) })
 }
 
 // Resend has an exporter of the ledger in the directory dir send all records again,
@@ -105,7 +106,7 @@ func cursorKey(root crypto.Signer, ledger string) ([]byte, error) {
 // error wraps [ErrNotLedger], or fs.ErrNotExist where no exporter of that name has
 // shipped anything.
 func Resend(dir, exporter string) error {
-	if err := resend(dir, exporter); err != nil {
+	if err := ship.Resend(dir, exporter); err != nil {
 		return fmt.Errorf("evidence: resend: %w", err)
 	}
 	return nil
@@ -142,20 +143,5 @@ type ExporterStats struct {
 // LogValue returns the counts, and the classes of the errors in place of what
 // they say.
 func (s ExporterStats) LogValue() slog.Value {
-	attrs := []slog.Attr{
-		slog.String("exporter", s.Name), slog.Uint64("shipped", s.Shipped), slog.Uint64("parked", s.Parked),
-		slog.Uint64("lag", s.Lag), slog.Int64("lag_bytes", s.LagBytes), slog.Duration("lag_time", s.LagTime),
-		slog.Uint64("attempts", s.Attempts), slog.Uint64("failures", s.Failures), slog.Uint64("retried", s.Retried),
-		slog.String("breaker", s.Breaker),
-	}
-	if s.Unauthorized {
-		attrs = append(attrs, slog.Bool("unauthorized", true))
-	}
-	if s.Err != nil {
-		attrs = append(attrs, slog.Any("error", classes(s.Err)))
-	}
-	if s.CursorErr != nil {
-		attrs = append(attrs, slog.Any("cursor_error", classes(s.CursorErr)))
-	}
-	return slog.GroupValue(attrs...)
+	return ship.Stats(s).Value(classes)
 }

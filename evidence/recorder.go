@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence/internal/segment"
+	"example.com/safeconduct/evidence/internal/ship"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/evidence/trust"
 	"example.com/safeconduct/middleware"
@@ -52,7 +53,7 @@ type Recorder struct {
 	queue    *queue
 	writer   *writer
 	payloads *payloadStore // nil without
-	shippers []*shipper
+	shippers []*ship.Shipper
 	before   uint64                            // records of the ledger when it was opened
 	root     atomic.Pointer[ed25519.PublicKey] // in force
 
@@ -193,7 +194,7 @@ func (r *Recorder) assemble(s *segment.Store, cfg Config, origin string, found *
 	}
 	for _, e := range cfg.Exporters {
 		e = e.complete()
-		x, err := newShipper(shipperConfig{
+		x, err := ship.New(ship.Config{
 			Name: e.Name, Sink: e.Sink, Unordered: e.Unordered, Concurrency: e.Concurrency, Attempts: e.Attempts,
 			Timeout: e.Timeout, MinBackoff: e.MinBackoff, MaxBackoff: e.MaxBackoff, OpenFor: e.OpenFor,
 			Dir: s.Dir(), Ledger: origin, Disk: s.Disk(), Record: r.queue.tell, Classes: classes, Log: log.say,
@@ -231,7 +232,7 @@ func (r *Recorder) begin(first record.Session) error {
 		return r.abandon(err)
 	}
 	for _, x := range r.shippers {
-		go x.run()
+		go x.Run()
 	}
 	return nil
 }
@@ -307,7 +308,7 @@ func (r *Recorder) Stats() Stats {
 		s.Kept, s.Dropped, _ = r.payloads.stats()
 	}
 	for _, x := range r.shippers {
-		s.Exporters = append(s.Exporters, x.stats())
+		s.Exporters = append(s.Exporters, ExporterStats(x.Stats()))
 	}
 	return s
 }

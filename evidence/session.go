@@ -128,7 +128,7 @@ func (r *Recorder) Rotate(ctx context.Context, next crypto.Signer) error {
 	r.root.Store(&pub)
 	if key, err := cursorKey(next, r.Ledger()); err == nil { // else the exporters begin anew at the next opening
 		for _, x := range r.shippers {
-			x.key.Store(&key)
+			x.SetKey(key)
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence/internal/segment"
+	"example.com/safeconduct/evidence/internal/ship"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 )
@@ -37,7 +38,7 @@ type writer struct {
 	queue    *queue
 	store    *segment.Store
 	overflow *overflow
-	shippers []*shipper
+	shippers []*ship.Shipper
 	sealer   *sealer
 	payloads *payloadStore // may be nil
 	build    *builder
@@ -414,7 +415,7 @@ func (w *writer) commit(frames []byte, m spilled, leaves []tiles.Hash) bool {
 	w.queue.acknowledge(m.seq, nil)
 	w.sealer.add(leaves, m.session, m.ends)
 	for _, x := range w.shippers {
-		x.extend(w.store.End(), uint64(m.count), int64(len(frames)))
+		x.Extend(w.store.End(), uint64(m.count), int64(len(frames)))
 	}
 	return true
 }

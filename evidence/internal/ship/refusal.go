@@ -1,4 +1,4 @@
-package evidence
+package ship
 
 import (
 	"slices"
@@ -10,9 +10,12 @@ import (
 // many nothing more is shipped.
 const maxRefusals = 16
 
+// RecordRefusalsNow has refusals recorded without a rest between them, from now on.
+func (x *Shipper) RecordRefusalsNow() { x.urgent.Store(true) }
+
 // refuse notes that records were parked, for a record to say so. It leaves the
 // refusal alone that is being recorded.
-func (c *shipCursor) refuse(r *refusal, telling *record.Refusal) {
+func (c *cursor) refuse(r *refusal, telling *record.Refusal) {
 	for _, env := range r.envelopes {
 		rec, err := record.Parse(env)
 		if err != nil || rec.Kind.AboutDelivery() {
@@ -24,7 +27,7 @@ func (c *shipCursor) refuse(r *refusal, telling *record.Refusal) {
 
 // refusalOf returns the refusal, with room for another range, that an error of such
 // classes belongs to.
-func (c *shipCursor) refusalOf(classes []string, telling *record.Refusal) *record.Refusal {
+func (c *cursor) refusalOf(classes []string, telling *record.Refusal) *record.Refusal {
 	for _, f := range c.Refused {
 		if f != telling && len(f.Ranges) < record.MaxRanges && slices.Equal(f.Error, classes) {
 			return f

@@ -1,4 +1,4 @@
-package evidence
+package ship
 
 import (
 	"context"
@@ -10,12 +10,55 @@ import (
 	"example.com/safeconduct/internal/delivery"
 )
 
-// stats returns the counts.
-func (x *shipper) stats() ExporterStats {
+// Stats are the counts of a [Shipper], as evidence.ExporterStats describes them.
+type Stats struct {
+	Name    string
+	Shipped uint64
+	Parked  uint64
+	Lag     uint64
+
+	LagBytes int64
+	LagTime  time.Duration
+
+	Attempts uint64
+	Failures uint64
+	Retried  uint64
+
+	Breaker string
+
+	Unauthorized bool
+
+	Err       error
+	CursorErr error
+}
+
+// Value returns the counts for a log, and the classes of the errors in place of
+// what they say.
+func (s Stats) Value(classes func(error) []string) slog.Value {
+	attrs := []slog.Attr{
+		slog.String("exporter", s.Name), slog.Uint64("shipped", s.Shipped), slog.Uint64("parked", s.Parked),
+		slog.Uint64("lag", s.Lag), slog.Int64("lag_bytes", s.LagBytes), slog.Duration("lag_time", s.LagTime),
+		slog.Uint64("attempts", s.Attempts), slog.Uint64("failures", s.Failures), slog.Uint64("retried", s.Retried),
+		slog.String("breaker", s.Breaker),
+	}
+	if s.Unauthorized {
+		attrs = append(attrs, slog.Bool("unauthorized", true))
+	}
+	if s.Err != nil {
+		attrs = append(attrs, slog.Any("error", classes(s.Err)))
+	}
+	if s.CursorErr != nil {
+		attrs = append(attrs, slog.Any("cursor_error", classes(s.CursorErr)))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// Stats returns the counts.
+func (x *Shipper) Stats() Stats {
 	line := x.line.Stats()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	s := ExporterStats{
+	s := Stats{
 		Name: x.Name, Shipped: x.cursor.Shipped, Parked: x.cursor.Parked,
 		Lag: x.total.records - x.cursor.records(), LagBytes: x.total.bytes - x.cursor.Bytes,
 		Attempts: line.Attempts, Failures: line.Failures, Retried: line.Retries,
@@ -36,17 +79,17 @@ func (x *shipper) stats() ExporterStats {
 	return s
 }
 
-// ask has the first n records shipped without waiting for more.
-func (x *shipper) ask(n uint64) {
+// ShipNow has the first n records shipped without waiting for more.
+func (x *Shipper) ShipNow(n uint64) {
 	x.mu.Lock()
 	x.asked = max(x.asked, n)
 	x.mu.Unlock()
 	notify(x.more)
 }
 
-// reached waits until the first n records are dealt with. It returns false where
+// WaitShipped waits until the first n records are dealt with. It returns false where
 // the breaker is open or the shipper has ended.
-func (x *shipper) reached(ctx context.Context, n uint64) bool {
+func (x *Shipper) WaitShipped(ctx context.Context, n uint64) bool {
 	for {
 		x.mu.Lock()
 		there, news := x.cursor.records() >= n, x.news
@@ -74,9 +117,9 @@ func (x *shipper) reached(ctx context.Context, n uint64) bool {
 	}
 }
 
-// told waits until all refusals so far are recorded, unless records cannot be
+// WaitRefusalsRecorded waits until all refusals so far are recorded, unless records cannot be
 // written at the moment, as failing says.
-func (x *shipper) told(ctx context.Context, failing func() error) {
+func (x *Shipper) WaitRefusalsRecorded(ctx context.Context, failing func() error) {
 	notify(x.more)
 	x.mu.Lock()
 	those := slices.Clone(x.cursor.Refused)
@@ -94,7 +137,7 @@ func (x *shipper) told(ctx context.Context, failing func() error) {
 		case <-news:
 		case <-timer.C:
 		case <-x.done:
-			failing = func() error { return errAway }
+			return
 		case <-ctx.Done():
 			failing = ctx.Err
 		}
@@ -102,8 +145,8 @@ func (x *shipper) told(ctx context.Context, failing func() error) {
 	}
 }
 
-// untold returns how many records the sink refused of which no record says so.
-func (x *shipper) untold() (records uint64) {
+// Unrecorded returns how many records the sink refused of which no record says so.
+func (x *Shipper) Unrecorded() (records uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, f := range x.cursor.Refused {
@@ -113,7 +156,7 @@ func (x *shipper) untold() (records uint64) {
 }
 
 // breaker hears of the breaker's changes.
-func (x *shipper) breaker(n delivery.Notice) {
+func (x *Shipper) breaker(n delivery.Notice) {
 	x.mu.Lock()
 	b := record.Breaker{Exporter: x.Name, State: string(n.State), Changes: uint64(n.Changes), Error: x.Classes(n.Err)}
 	if x.notice != nil {
@@ -125,7 +168,7 @@ func (x *shipper) breaker(n delivery.Notice) {
 }
 
 // tell records and logs what is due of the shipping itself.
-func (x *shipper) tell() {
+func (x *Shipper) tell() {
 	now := time.Now()
 	x.mu.Lock()
 	notice := x.notice
@@ -138,11 +181,11 @@ func (x *shipper) tell() {
 		x.tellRefusal(x.cursor.Refused[0])
 	}
 	if done := x.cursor.records(); now.Sub(x.said) >= sayEvery {
-		switch s := x.stats(); {
+		switch s := x.Stats(); {
 		case s.Unauthorized:
-			x.Log(slog.LevelError, turnedAway, slog.Any("", s))
+			x.Log(slog.LevelError, turnedAway, slog.Any("", s.Value(x.Classes)))
 		case s.Lag > 0 || done != x.saidOf:
-			x.Log(slog.LevelInfo, "shipping", slog.Any("", s))
+			x.Log(slog.LevelInfo, "shipping", slog.Any("", s.Value(x.Classes)))
 		}
 		x.said, x.saidOf = now, done
 		x.heed()
@@ -153,12 +196,12 @@ func (x *shipper) tell() {
 const turnedAway = "a sink turns its exporter away: see to the token or certificate, and to what the receiver lets it write; " +
 	"no record is skipped, all wait in the ledger and go out once it is let in"
 
-func (x *shipper) tellBreaker(b *record.Breaker) {
+func (x *Shipper) tellBreaker(b *record.Breaker) {
 	x.mu.Lock()
 	x.notice = nil
 	x.mu.Unlock()
 	level, msg := slog.LevelWarn, "an exporter's breaker is "+b.State
-	if x.stats().Unauthorized {
+	if x.Stats().Unauthorized {
 		level, msg = slog.LevelError, turnedAway
 	}
 	x.Log(level, msg, "exporter", x.Name, "changes", b.Changes, "error", b.Error)
@@ -167,7 +210,7 @@ func (x *shipper) tellBreaker(b *record.Breaker) {
 
 // tellRefusal begins to record a refusal. It stays in the cursor until that is
 // durable.
-func (x *shipper) tellRefusal(f *record.Refusal) {
+func (x *Shipper) tellRefusal(f *record.Refusal) {
 	x.recordAt = time.Now().Add(saveEvery)
 	body := *f
 	body.Ranges = slices.Clone(f.Ranges) // f goes on where the record cannot be had at once
@@ -180,7 +223,7 @@ func (x *shipper) tellRefusal(f *record.Refusal) {
 }
 
 // toldRefusal takes the answer to that.
-func (x *shipper) toldRefusal(err error) {
+func (x *Shipper) toldRefusal(err error) {
 	f := x.telling
 	x.telling, x.recorded = nil, nil
 	if err != nil {

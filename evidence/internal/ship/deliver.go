@@ -1,4 +1,4 @@
-package evidence
+package ship
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 
 // deliver has the sink take the batch, however long that takes, unless the
 // shipper is stopped or has to go back.
-func (x *shipper) deliver(b *shipment) {
+func (x *Shipper) deliver(b *shipment) {
 	defer func() { x.back <- b }()
 	for b.left() > 0 && x.line.Wait(x.ctx) == nil {
 		err := x.activation(b)
@@ -29,7 +29,7 @@ func (x *shipper) deliver(b *shipment) {
 
 // activation makes attempts at a batch as long as that makes sense. The error is
 // that of the last one, where it does not any more.
-func (x *shipper) activation(b *shipment) error {
+func (x *Shipper) activation(b *shipment) error {
 	a := x.line.Begin()
 	for b.left() > 0 {
 		rest := b.envelopes[b.done:]
@@ -62,7 +62,7 @@ func (x *shipper) activation(b *shipment) error {
 // misses reports whether the sink says that it lacks records before what is left
 // of the batch, and they are to be sent again. One that claims to have more than
 // came to it is not believed: nothing is skipped.
-func (x *shipper) misses(b *shipment, err error) bool {
+func (x *Shipper) misses(b *shipment, err error) bool {
 	if held := delivery.Missing(err); !x.Unordered && held != nil && *held < b.index+uint64(b.done) && x.mayRewind() {
 		b.held = held
 	}

@@ -1,4 +1,4 @@
-package evidence
+package ship
 
 import (
 	"errors"
@@ -32,8 +32,8 @@ func resendPath(dir, exporter string) string {
 	return filepath.Join(dir, cursorsName, exporter+resendSuffix)
 }
 
-// resend is Resend.
-func resend(dir, exporter string) error {
+// Resend has an exporter of the ledger in dir send all records again.
+func Resend(dir, exporter string) error {
 	if _, err := segment.List(dir); err != nil {
 		return fmt.Errorf("ledger %s: %w", dir, err)
 	}
@@ -49,7 +49,7 @@ func resend(dir, exporter string) error {
 }
 
 // heed takes up what Resend left.
-func (x *shipper) heed() {
+func (x *Shipper) heed() {
 	path := resendPath(x.Dir, x.Name)
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return
@@ -62,7 +62,7 @@ func (x *shipper) heed() {
 }
 
 // mayRewind reports whether the sink's wish to go back is granted now.
-func (x *shipper) mayRewind() bool {
+func (x *Shipper) mayRewind() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return !time.Now().Before(x.again.next)
@@ -70,7 +70,7 @@ func (x *shipper) mayRewind() bool {
 
 // goBack has the shipper go back to where the sink has so many records, once
 // nothing is under way.
-func (x *shipper) goBack(records uint64) {
+func (x *Shipper) goBack(records uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.again.to == nil || records < *x.again.to {
@@ -80,7 +80,7 @@ func (x *shipper) goBack(records uint64) {
 }
 
 // rewind goes back, or to where the cursor is if that cannot be.
-func (x *shipper) rewind() {
+func (x *Shipper) rewind() {
 	c := x.cursor
 	if to := *x.again.to; to < c.records() {
 		earlier, err := c.rewound(x.Dir, to)
@@ -108,7 +108,7 @@ func (x *shipper) rewind() {
 // rewound returns the cursor of an exporter whose sink has the first so many
 // records, and nothing else. That some of the others were refused is still to be
 // recorded, where it is not yet.
-func (c *shipCursor) rewound(dir string, records uint64) (*shipCursor, error) {
+func (c *cursor) rewound(dir string, records uint64) (*cursor, error) {
 	r := newCursor(c.Exporter, c.Ledger)
 	r.Refused = c.Refused
 	if records == 0 {

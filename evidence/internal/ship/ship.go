@@ -1,4 +1,4 @@
-package evidence
+package ship
 
 import (
 	"context"
@@ -26,9 +26,9 @@ const (
 	closePoll = 50 * time.Millisecond
 )
 
-// A shipperConfig says what is shipped where. Nothing in it may be zero but what
+// A Config says what is shipped where. Nothing in it may be zero but what
 // package delivery has defaults for, and Unordered.
-type shipperConfig struct {
+type Config struct {
 	Name      string // of the exporter
 	Sink      func(ctx context.Context, envelopes [][]byte) error
 	Unordered bool
@@ -52,11 +52,11 @@ type shipperConfig struct {
 	Log func(level slog.Level, msg string, args ...any)
 }
 
-// A shipper is an Exporter at work. One goroutine reads batches off the ledger,
+// A Shipper is an Exporter at work. One goroutine reads batches off the ledger,
 // has others deliver them, and moves the cursor up to the first that is not dealt
 // with.
-type shipper struct {
-	shipperConfig
+type Shipper struct {
+	Config
 	reader *ledgerReader
 	line   *delivery.Line
 	key    atomic.Pointer[[]byte] // of the cursor
@@ -71,7 +71,7 @@ type shipper struct {
 	mu     sync.Mutex
 	end    segment.Place   // up to which the ledger is durable
 	total  count           // of it
-	cursor shipCursor      // all before it is dealt with
+	cursor cursor          // all before it is dealt with
 	asked  uint64          // records that somebody waits for
 	first  time.Time       // when the first record came that was not yet read
 	news   chan struct{}   // closed when the cursor moves, or the shipper ends
@@ -109,13 +109,13 @@ type count struct {
 	bytes   int64
 }
 
-// newShipper returns the shipper of a ledger that is durable up to end and has so
+// New returns the shipper of a ledger that is durable up to end and has so
 // many records. The key is that of the cursor.
-func newShipper(cfg shipperConfig, key []byte, end segment.Place, records uint64) (*shipper, error) {
-	x := &shipper{
-		shipperConfig: cfg,
-		reader:        newLedgerReader(cfg.Dir),
-		finishing:     make(chan struct{}), done: make(chan struct{}), more: make(chan struct{}, 1), news: make(chan struct{}),
+func New(cfg Config, key []byte, end segment.Place, records uint64) (*Shipper, error) {
+	x := &Shipper{
+		Config:    cfg,
+		reader:    newLedgerReader(cfg.Dir),
+		finishing: make(chan struct{}), done: make(chan struct{}), more: make(chan struct{}, 1), news: make(chan struct{}),
 		end: end, back: make(chan *shipment, cfg.Concurrency),
 	}
 	x.key.Store(&key)
@@ -143,13 +143,13 @@ func newShipper(cfg shipperConfig, key []byte, end segment.Place, records uint64
 }
 
 // warn logs what a person may have to see to.
-func (x *shipper) warn(msg string, args ...any) {
+func (x *Shipper) warn(msg string, args ...any) {
 	x.Log(slog.LevelWarn, msg, append([]any{"exporter", x.Name}, args...)...)
 }
 
-// extend says that the ledger is durable up to end, which is so much more than
+// Extend says that the ledger is durable up to end, which is so much more than
 // before.
-func (x *shipper) extend(end segment.Place, records uint64, bytes int64) {
+func (x *Shipper) Extend(end segment.Place, records uint64, bytes int64) {
 	x.mu.Lock()
 	if x.first.IsZero() {
 		x.first = time.Now()
@@ -161,11 +161,21 @@ func (x *shipper) extend(end segment.Place, records uint64, bytes int64) {
 	notify(x.more)
 }
 
-// finish lets the shipper end when everything is shipped, or its breaker is
-// open.
-func (x *shipper) finish() { x.once.Do(func() { close(x.finishing) }) }
+// SetKey has the cursor sealed with another key from now on.
+func (x *Shipper) SetKey(key []byte) { x.key.Store(&key) }
 
-func (x *shipper) isFinishing() bool {
+// Stop ends Run as soon as the calls under way have ended, which it cancels. A
+// Shipper that is never run must be stopped too.
+func (x *Shipper) Stop() { x.stop() }
+
+// Done returns a channel that is closed when Run has ended.
+func (x *Shipper) Done() <-chan struct{} { return x.done }
+
+// Finish lets the shipper end when everything is shipped, or its breaker is
+// open.
+func (x *Shipper) Finish() { x.once.Do(func() { close(x.finishing) }) }
+
+func (x *Shipper) isFinishing() bool {
 	select {
 	case <-x.finishing:
 		return true
@@ -174,7 +184,8 @@ func (x *shipper) isFinishing() bool {
 	}
 }
 
-func (x *shipper) run() {
+// Run ships until it is stopped, or has finished.
+func (x *Shipper) Run() {
 	defer close(x.done)
 	defer x.stop()
 	finishing := x.finishing
@@ -212,7 +223,7 @@ func (x *shipper) run() {
 }
 
 // ended reports whether there is nothing more to do, or nobody waits for it.
-func (x *shipper) ended() bool {
+func (x *Shipper) ended() bool {
 	if x.ctx.Err() != nil {
 		return true
 	}
@@ -228,7 +239,7 @@ func (x *shipper) ended() bool {
 }
 
 // due returns for how long there is nothing to do.
-func (x *shipper) due() time.Duration {
+func (x *Shipper) due() time.Duration {
 	wait := max(sayEvery-time.Since(x.said), 0)
 	consider := func(d time.Duration) { wait = min(wait, max(d, 0)) }
 	if x.isFinishing() {
@@ -257,13 +268,13 @@ func (x *shipper) due() time.Duration {
 
 // canRead reports whether there is something to read, and to do with it. It
 // needs x.mu.
-func (x *shipper) canRead() bool {
+func (x *Shipper) canRead() bool {
 	return x.read.records < x.total.records && len(x.flying) < x.Concurrency && x.again.to == nil &&
 		(len(x.cursor.Refused) < maxRefusals || x.isFinishing())
 }
 
 // dispatch has batches delivered, as many as may be under way.
-func (x *shipper) dispatch() {
+func (x *Shipper) dispatch() {
 	if x.again.to != nil && len(x.flying) == 0 {
 		x.rewind()
 	}
@@ -300,7 +311,7 @@ func (x *shipper) dispatch() {
 	}
 }
 
-func (x *shipper) empty() *shipment {
+func (x *Shipper) empty() *shipment {
 	if n := len(x.spare); n > 0 {
 		b := x.spare[n-1]
 		x.spare = x.spare[:n-1]
@@ -311,7 +322,7 @@ func (x *shipper) empty() *shipment {
 }
 
 // age notes how old the first batch under way is.
-func (x *shipper) age() {
+func (x *Shipper) age() {
 	if len(x.flying) == 0 {
 		x.oldest.Store(nil)
 		return
@@ -328,7 +339,7 @@ func (x *shipper) age() {
 }
 
 // settle takes back a batch and moves the cursor.
-func (x *shipper) settle(b *shipment) {
+func (x *Shipper) settle(b *shipment) {
 	b.landed = true
 	for len(x.flying) > 0 && x.flying[0].landed {
 		b := x.flying[0]
@@ -349,7 +360,7 @@ func (x *shipper) settle(b *shipment) {
 }
 
 // advance moves the cursor over what was done of a batch.
-func (x *shipper) advance(b *shipment) {
+func (x *Shipper) advance(b *shipment) {
 	if b.done == 0 {
 		return
 	}
@@ -371,19 +382,19 @@ func (x *shipper) advance(b *shipment) {
 }
 
 // wake needs x.mu.
-func (x *shipper) wake() {
+func (x *Shipper) wake() {
 	close(x.news)
 	x.news = make(chan struct{})
 }
 
 // keep keeps the cursor, but not too often.
-func (x *shipper) keep() {
+func (x *Shipper) keep() {
 	if x.dirty && (time.Since(x.savedAt) >= saveEvery || x.cursor.records()-x.savedOf >= saveAfter) {
 		x.save()
 	}
 }
 
-func (x *shipper) save() {
+func (x *Shipper) save() {
 	if !x.dirty {
 		return
 	}
@@ -399,4 +410,12 @@ func (x *shipper) save() {
 	x.mu.Lock()
 	x.kept = err
 	x.mu.Unlock()
+}
+
+// notify leaves one token in a channel that holds one.
+func notify(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }

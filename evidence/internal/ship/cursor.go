@@ -1,4 +1,4 @@
-package evidence
+package ship
 
 import (
 	"bytes"
@@ -34,10 +34,10 @@ func cursorPath(dir, exporter string) string {
 	return filepath.Join(dir, cursorsName, exporter+cursorSuffix)
 }
 
-// deriveCursorKey returns the key that cursors of a ledger are authenticated with,
+// CursorKey returns the key that cursors of a ledger are authenticated with,
 // from what sign returns, the signature of a root key. A device can make it as well
 // as a key in memory, and nobody without either.
-func deriveCursorKey(ledger string, sign func(message []byte) ([]byte, error)) ([]byte, error) {
+func CursorKey(ledger string, sign func(message []byte) ([]byte, error)) ([]byte, error) {
 	sig, err := sign([]byte(cursorFamily + "2 key for " + ledger))
 	if err != nil {
 		return nil, err
@@ -45,10 +45,10 @@ func deriveCursorKey(ledger string, sign func(message []byte) ([]byte, error)) (
 	return hkdf.Key(sha256.New, sig, nil, cursorHeader, sha256.Size)
 }
 
-// A shipCursor is how far an exporter came, as its file says it: a line that names
+// A cursor is how far an exporter came, as its file says it: a line that names
 // the format, one of JSON, and the HMAC-SHA-256 of both. All before the place was
 // shipped or parked.
-type shipCursor struct {
+type cursor struct {
 	Bytes    int64             `json:"bytes"` // of the frames before the place
 	Exporter string            `json:"exporter"`
 	Last     record.Hash       `json:"last"` // leaf hash of the record before the place
@@ -62,17 +62,17 @@ type shipCursor struct {
 }
 
 // newCursor returns one of a sink that has nothing.
-func newCursor(exporter, ledger string) shipCursor {
-	return shipCursor{Exporter: exporter, Ledger: ledger, Segment: 1, Offset: int64(len(segment.Header))}
+func newCursor(exporter, ledger string) cursor {
+	return cursor{Exporter: exporter, Ledger: ledger, Segment: 1, Offset: int64(len(segment.Header))}
 }
 
-func (c *shipCursor) place() segment.Place {
+func (c *cursor) place() segment.Place {
 	return segment.Place{Segment: c.Segment, Offset: c.Offset}
 }
-func (c *shipCursor) records() uint64 { return c.Shipped + c.Parked }
+func (c *cursor) records() uint64 { return c.Shipped + c.Parked }
 
 // encode returns the file.
-func (c *shipCursor) encode(key []byte) []byte {
+func (c *cursor) encode(key []byte) []byte {
 	line, err := json.Marshal(c)
 	if err != nil {
 		panic("evidence: cursor: " + err.Error()) // there is nothing in it that JSON cannot hold
@@ -84,7 +84,7 @@ func (c *shipCursor) encode(key []byte) []byte {
 }
 
 // parseCursor parses a file. It takes what encode gives and nothing else.
-func parseCursor(b, key []byte) (*shipCursor, error) {
+func parseCursor(b, key []byte) (*cursor, error) {
 	rest, ok := bytes.CutPrefix(b, []byte(cursorHeader))
 	if !ok {
 		return nil, errors.New("its first line is another")
@@ -93,7 +93,7 @@ func parseCursor(b, key []byte) (*shipCursor, error) {
 	if !ok {
 		return nil, errors.New("it is not whole")
 	}
-	var c shipCursor
+	var c cursor
 	if err := json.Unmarshal(line, &c); err != nil {
 		return nil, errors.New("its second line is not JSON, or of other types")
 	}
@@ -115,7 +115,7 @@ func parseCursor(b, key []byte) (*shipCursor, error) {
 // loadCursor returns the exporter's cursor, nil where there is none or, with an
 // error, none that is one of the ledger, which is durable up to end and has so
 // many records.
-func loadCursor(dir, exporter, ledger string, key []byte, end segment.Place, records uint64) (*shipCursor, error) {
+func loadCursor(dir, exporter, ledger string, key []byte, end segment.Place, records uint64) (*cursor, error) {
 	f, info, err := osfile.OpenRegular(cursorPath(dir, exporter), true)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -145,7 +145,7 @@ func loadCursor(dir, exporter, ledger string, key []byte, end segment.Place, rec
 
 // check compares the record before the cursor, if there is one, with that in the
 // ledger.
-func (c *shipCursor) check(dir string) error {
+func (c *cursor) check(dir string) error {
 	if start := newCursor(c.Exporter, c.Ledger); c.records() == 0 && c.place() == start.place() {
 		return nil // it went back to the beginning
 	}
@@ -169,7 +169,7 @@ func (c *shipCursor) check(dir string) error {
 }
 
 // save keeps the cursor.
-func (c *shipCursor) save(d *segment.Disk, dir string, key []byte) error {
+func (c *cursor) save(d *segment.Disk, dir string, key []byte) error {
 	path := cursorPath(dir, c.Exporter)
 	if err := os.Mkdir(filepath.Dir(path), 0o700); err == nil {
 		if err := d.SyncDir(dir); err != nil {
