@@ -19,35 +19,15 @@ import (
 	"example.com/safeconduct/internal/osfile"
 )
 
-const (
-	cursorsName  = "exporters"
-	cursorSuffix = ".cursor"
-	cursorFamily = "safeconduct cursor v"
-	cursorHeader = cursorFamily + "2\n"
-
-	// maxCursor bounds the file. Most of it may be refusals: a hundred that
-	// nobody could record, of 64 ranges each.
-	maxCursor = 1 << 20
-)
-
-func cursorPath(dir, exporter string) string {
-	return filepath.Join(dir, cursorsName, exporter+cursorSuffix)
-}
-
-// CursorKey returns the key that cursors of a ledger are authenticated with,
-// from what sign returns, the signature of a root key. A device can make it as well
-// as a key in memory, and nobody without either.
-func CursorKey(ledger string, sign func(message []byte) ([]byte, error)) ([]byte, error) {
-	sig, err := sign([]byte(cursorFamily + "2 key for " + ledger))
-	if err != nil {
-		return nil, err
-	}
-	return hkdf.Key(sha256.New, sig, nil, cursorHeader, sha256.Size)
-}
-
-// A cursor is how far an exporter came, as its file says it: a line that names
-// the format, one of JSON, and the HMAC-SHA-256 of both. All before the place was
-// shipped or parked.
+// A cursor is how far an exporter came: all before its place in the ledger was
+// shipped or parked. It is kept in exporters/NAME.cursor, in the ledger's directory:
+//
+//	safeconduct cursor v2
+//	{"bytes":2718,"exporter":"default","last":"7f83…","ledger":"prod","lastAt":2034,"offset":2741,"parked":0,"segment":1,"shipped":4}
+//	c0a1…
+//
+// a line that names the format, one of JSON, and the HMAC-SHA-256 of both, by a key
+// that nobody makes without the root key: see [CursorKey].
 type cursor struct {
 	Bytes    int64             `json:"bytes"` // of the frames before the place
 	Exporter string            `json:"exporter"`
@@ -61,14 +41,42 @@ type cursor struct {
 	Shipped  uint64            `json:"shipped"`
 }
 
+const (
+	cursorsDir   = "exporters"
+	cursorSuffix = ".cursor"
+	cursorFamily = "safeconduct cursor v"
+	cursorHeader = cursorFamily + "2\n"
+
+	// maxCursor bounds the file. Most of it may be refusals: a hundred that
+	// nobody could record, of 64 ranges each.
+	maxCursor = 1 << 20
+)
+
+func cursorPath(dir, exporter string) string {
+	return filepath.Join(dir, cursorsDir, exporter+cursorSuffix)
+}
+
+// CursorKey returns the key that cursors of a ledger are authenticated with,
+// from what sign returns, the signature of a root key. A device can make it as well
+// as a key in memory, and nobody without either.
+func CursorKey(ledger string, sign func(message []byte) ([]byte, error)) ([]byte, error) {
+	sig, err := sign([]byte(cursorFamily + "2 key for " + ledger))
+	if err != nil {
+		return nil, err
+	}
+	return hkdf.Key(sha256.New, sig, nil, cursorHeader, sha256.Size)
+}
+
 // newCursor returns one of a sink that has nothing.
 func newCursor(exporter, ledger string) cursor {
-	return cursor{Exporter: exporter, Ledger: ledger, Segment: 1, Offset: int64(len(segment.Header))}
+	at := start(1)
+	return cursor{Exporter: exporter, Ledger: ledger, Segment: at.Segment, Offset: at.Offset}
 }
 
 func (c *cursor) place() segment.Place {
 	return segment.Place{Segment: c.Segment, Offset: c.Offset}
 }
+
 func (c *cursor) records() uint64 { return c.Shipped + c.Parked }
 
 // encode returns the file.
@@ -100,8 +108,7 @@ func parseCursor(b, key []byte) (*cursor, error) {
 	if !hmac.Equal(c.encode(key), b) {
 		return nil, errors.New("the root key in force did not make it, or it has another form")
 	}
-	switch {
-	case c.Segment == 0 || c.Offset < int64(len(segment.Header)) || c.Bytes < 0 || c.Shipped > record.MaxInt || c.Parked > record.MaxInt:
+	if c.Segment == 0 || c.Offset < int64(len(segment.Header)) || c.Bytes < 0 || c.Shipped > record.MaxInt || c.Parked > record.MaxInt {
 		return nil, errors.New("a number is out of range")
 	}
 	for _, f := range c.Refused {
@@ -181,17 +188,5 @@ func (c *cursor) save(d *segment.Disk, dir string, key []byte) error {
 	return d.Replace(path, c.encode(key))
 }
 
-// bytesBefore returns how many bytes of frames the ledger has before a place.
-func bytesBefore(dir string, at segment.Place) (int64, error) {
-	n := at.Offset - int64(len(segment.Header))
-	for i := uint64(1); i < at.Segment; i++ {
-		info, err := os.Lstat(segment.Path(dir, i))
-		if err != nil {
-			return 0, err
-		}
-		n += info.Size() - int64(len(segment.Header))
-	}
-	return n, nil
-}
-
+// leafOf returns the hash of a record in the ledger's tree.
 func leafOf(env []byte) record.Hash { return record.Hash(tiles.LeafHash(env)) }

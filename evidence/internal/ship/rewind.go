@@ -14,10 +14,11 @@ import (
 )
 
 // maxRewind bounds the rest between two times that a sink has an exporter go back,
-// which begins at sayEvery and doubles as long as that leads nowhere.
+// which begins at a minute and doubles as long as that leads nowhere.
 const maxRewind = time.Hour
 
-// Rewinds are those of a shipper. Its mutex guards them.
+// rewinds are what a Shipper knows of the times that it went back. Its mutex guards
+// them.
 type rewinds struct {
 	to *uint64 // how many records the sink is to keep, once nothing is under way; nil if all
 
@@ -29,10 +30,11 @@ type rewinds struct {
 const resendSuffix = ".resend"
 
 func resendPath(dir, exporter string) string {
-	return filepath.Join(dir, cursorsName, exporter+resendSuffix)
+	return filepath.Join(dir, cursorsDir, exporter+resendSuffix)
 }
 
-// Resend has an exporter of the ledger in dir send all records again.
+// Resend has an exporter of the ledger in dir send all records again, as
+// evidence.Resend says.
 func Resend(dir, exporter string) error {
 	if _, err := segment.List(dir); err != nil {
 		return fmt.Errorf("ledger %s: %w", dir, err)
@@ -48,8 +50,8 @@ func Resend(dir, exporter string) error {
 	return d.Replace(resendPath(dir, exporter), nil)
 }
 
-// heed takes up what Resend left.
-func (x *Shipper) heed() {
+// heedResend takes up what Resend left.
+func (x *Shipper) heedResend() {
 	path := resendPath(x.Dir, x.Name)
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return
@@ -65,44 +67,44 @@ func (x *Shipper) heed() {
 func (x *Shipper) mayRewind() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return !time.Now().Before(x.again.next)
+	return !time.Now().Before(x.rewinds.next)
 }
 
-// goBack has the shipper go back to where the sink has so many records, once
+// goBack has the Shipper go back to where the sink has so many records, once
 // nothing is under way.
 func (x *Shipper) goBack(records uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.again.to == nil || records < *x.again.to {
-		x.again.to = &records
-		notify(x.more)
+	if x.rewinds.to == nil || records < *x.rewinds.to {
+		x.rewinds.to = &records
+		x.wake()
 	}
 }
 
 // rewind goes back, or to where the cursor is if that cannot be.
 func (x *Shipper) rewind() {
 	c := x.cursor
-	if to := *x.again.to; to < c.records() {
+	if to := *x.rewinds.to; to < c.records() {
 		earlier, err := c.rewound(x.Dir, to)
 		if err != nil {
 			x.warn("an exporter cannot go back", "record", to, "error", err)
 		} else {
-			c, x.dirty = *earlier, true
+			c, x.unsaved = *earlier, true
 			x.warn("an exporter sends records again", "from", to, "of", x.cursor.records())
 		}
 	}
-	x.at, x.read = c.place(), count{c.records(), c.Bytes}
+	x.readTo, x.read = c.place(), amount{c.records(), c.Bytes}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	a := &x.again
-	if x.cursor.records() > a.furthest {
-		a.rest = 0 // it has led somewhere
+	r := &x.rewinds
+	if x.cursor.records() > r.furthest {
+		r.rest = 0 // it has led somewhere
 	}
-	a.rest = min(max(2*a.rest, sayEvery), maxRewind)
-	a.to, a.next, a.furthest = nil, time.Now().Add(a.rest), max(a.furthest, x.cursor.records())
+	r.rest = min(max(2*r.rest, reportEvery), maxRewind)
+	r.to, r.next, r.furthest = nil, time.Now().Add(r.rest), max(r.furthest, x.cursor.records())
 	x.cursor = c
-	x.first = time.Now()
-	x.wake()
+	x.waitsFrom = time.Now()
+	x.announce()
 }
 
 // rewound returns the cursor of an exporter whose sink has the first so many

@@ -12,9 +12,9 @@ import (
 	"example.com/safeconduct/internal/osfile"
 )
 
-// A shipment is records of one segment that go together, and what became of them.
+// A batch is records of one segment that go together, and what became of them.
 // It is used again, unless somebody may still have it.
-type shipment struct {
+type batch struct {
 	data      []byte
 	envelopes [][]byte // in data, one after the other
 	segment   uint64
@@ -27,26 +27,20 @@ type shipment struct {
 	refusals []refusal
 	lent     bool    // a call of the sink that did not return has data
 	held     *uint64 // the sink has only so many records of the ledger, and misses some before these
-	landed   bool    // nobody delivers it any more
+	returned bool    // nobody delivers it any more
 
 	time  time.Time // of the first record, once that was looked at
 	dated bool
 }
 
-// A refusal is records of a shipment that a sink refused.
-type refusal struct {
-	envelopes [][]byte
-	classes   []string // of the error
+func (b *batch) reset() {
+	*b = batch{data: b.data[:0], envelopes: b.envelopes[:0], ends: b.ends[:0], refusals: b.refusals[:0]}
 }
 
-func (b *shipment) reset() {
-	*b = shipment{data: b.data[:0], envelopes: b.envelopes[:0], ends: b.ends[:0], refusals: b.refusals[:0]}
-}
-
-func (b *shipment) left() int { return len(b.ends) - b.done }
+func (b *batch) left() int { return len(b.ends) - b.done }
 
 // at returns the place after the first n records.
-func (b *shipment) at(n int) segment.Place {
+func (b *batch) at(n int) segment.Place {
 	if n == 0 {
 		return segment.Place{Segment: b.segment, Offset: b.begin}
 	}
@@ -54,26 +48,14 @@ func (b *shipment) at(n int) segment.Place {
 }
 
 // bytes returns the length of the first n frames.
-func (b *shipment) bytes(n int) int64 { return b.at(n).Offset - b.begin }
+func (b *batch) bytes(n int) int64 { return b.at(n).Offset - b.begin }
 
 // take notes that n more records were taken.
-func (b *shipment) take(n int) { b.done += n }
-
-// refuse notes that n more records were refused for good, or all that are left,
-// by an error of some classes.
-func (b *shipment) refuse(n int, classes []string) {
-	n = min(n, b.left())
-	if n == 0 {
-		return
-	}
-	b.refusals = append(b.refusals, refusal{b.envelopes[b.done : b.done+n], classes})
-	b.refused += n
-	b.done += n
-}
+func (b *batch) take(n int) { b.done += n }
 
 // lend notes that a call that did not return has the memory, and makes new
 // memory for what is left.
-func (b *shipment) lend() {
+func (b *batch) lend() {
 	data := append([]byte(nil), b.data...)
 	envelopes := make([][]byte, 0, len(b.envelopes))
 	for _, env := range b.envelopes {
@@ -83,21 +65,17 @@ func (b *shipment) lend() {
 	b.envelopes, b.lent = envelopes, true
 }
 
-// A ledgerReader reads batches off a ledger. It belongs to one goroutine.
-type ledgerReader struct {
+// A batchReader reads batches off a ledger. It belongs to one goroutine.
+type batchReader struct {
 	dir    string
-	reader segment.Reader
-}
-
-func newLedgerReader(dir string) *ledgerReader {
-	return &ledgerReader{dir: dir}
+	frames segment.Reader
 }
 
 // read reads records from a place on into b, at least one, where the ledger is
 // durable up to end, which is not at.
-func (l *ledgerReader) read(b *shipment, at, end segment.Place) error {
+func (r *batchReader) read(b *batch, at, end segment.Place) error {
 	for {
-		if err := l.segment(b, at, end); err != nil {
+		if err := r.segment(b, at, end); err != nil {
 			return fmt.Errorf("segment %d: %w", at.Segment, err)
 		}
 		if len(b.ends) > 0 {
@@ -106,13 +84,13 @@ func (l *ledgerReader) read(b *shipment, at, end segment.Place) error {
 		if at.Segment >= end.Segment {
 			return errors.New("it is shorter than it was")
 		}
-		at = segment.Place{Segment: at.Segment + 1, Offset: int64(len(segment.Header))}
+		at = start(at.Segment + 1)
 	}
 }
 
 // segment reads on in one segment, up to its end or to that of what is durable.
-func (l *ledgerReader) segment(b *shipment, at, end segment.Place) error {
-	f, err := osfile.Open(segment.Path(l.dir, at.Segment), os.O_RDONLY, 0)
+func (r *batchReader) segment(b *batch, at, end segment.Place) error {
+	f, err := osfile.Open(segment.Path(r.dir, at.Segment), os.O_RDONLY, 0)
 	if err != nil {
 		return osfile.WithoutPath(err)
 	}
@@ -120,16 +98,15 @@ func (l *ledgerReader) segment(b *shipment, at, end segment.Place) error {
 	if _, err := f.Seek(at.Offset, io.SeekStart); err != nil {
 		return osfile.WithoutPath(err)
 	}
-	var r io.Reader = f
+	var durable io.Reader = f
 	if at.Segment == end.Segment {
-		r = io.LimitReader(f, end.Offset-at.Offset)
+		durable = io.LimitReader(f, end.Offset-at.Offset)
 	}
-	fr := &l.reader
-	fr.Reset(r, at.Offset)
+	r.frames.Reset(durable, at.Offset)
 	b.segment, b.begin = at.Segment, at.Offset
 	// Where only checkpoints are signed, a batch goes on to the record that covers it.
 	for signed := true; len(b.ends) < batchRecords && len(b.data) < batchBytes || !signed && len(b.ends) < batchRecords+record.MaxUnsigned; {
-		env, _, err := fr.Next()
+		env, _, err := r.frames.Next()
 		if errors.Is(err, io.EOF) || err != nil && len(b.ends) > 0 {
 			break // what comes before the damage goes
 		}
@@ -138,14 +115,14 @@ func (l *ledgerReader) segment(b *shipment, at, end segment.Place) error {
 		}
 		signed = !record.EndsUnsigned(env)
 		b.data = append(b.data, env...)
-		b.ends = append(b.ends, fr.Offset())
+		b.ends = append(b.ends, r.frames.Offset())
 	}
 	b.slice()
 	return nil
 }
 
 // slice finds the envelopes in data.
-func (b *shipment) slice() {
+func (b *batch) slice() {
 	from := 0
 	begin := b.begin
 	for _, end := range b.ends {
@@ -153,4 +130,22 @@ func (b *shipment) slice() {
 		b.envelopes = append(b.envelopes, b.data[from:from+n:from+n])
 		from, begin = from+n, end
 	}
+}
+
+// start returns where the first frame of a segment begins.
+func start(n uint64) segment.Place {
+	return segment.Place{Segment: n, Offset: int64(len(segment.Header))}
+}
+
+// bytesBefore returns how many bytes of frames the ledger has before a place.
+func bytesBefore(dir string, at segment.Place) (int64, error) {
+	n := at.Offset - int64(len(segment.Header))
+	for i := uint64(1); i < at.Segment; i++ {
+		info, err := os.Lstat(segment.Path(dir, i))
+		if err != nil {
+			return 0, err
+		}
+		n += info.Size() - int64(len(segment.Header))
+	}
+	return n, nil
 }
