@@ -85,6 +85,11 @@ func (c *cursor) encode(key []byte) []byte {
 	if err != nil {
 		panic("evidence: cursor: " + err.Error()) // there is nothing in it that JSON cannot hold
 	}
+	return seal(line, key)
+}
+
+// seal returns the file that has line as its second line.
+func seal(line, key []byte) []byte {
 	file := fmt.Appendf(nil, "%s%s\n", cursorHeader, line)
 	mac := hmac.New(sha256.New, key)
 	mac.Write(file)
@@ -162,10 +167,11 @@ func (c *cursor) check(dir string) error {
 		return err
 	}
 	defer func() { _ = f.Close() }() // only read
-	if c.LastAt < int64(len(segment.Header)) || c.Offset-c.LastAt <= segment.FrameHeader || c.Offset-c.LastAt > segment.FrameHeader+record.MaxEnvelope {
+	size := c.Offset - c.LastAt
+	if c.LastAt < int64(len(segment.Header)) || size <= segment.FrameHeader || size > segment.FrameHeader+record.MaxEnvelope {
 		return other
 	}
-	frame := make([]byte, c.Offset-c.LastAt)
+	frame := make([]byte, size)
 	if _, err := f.ReadAt(frame, c.LastAt); err != nil {
 		return osfile.WithoutPath(err)
 	}

@@ -1,0 +1,13 @@
+package ship
+
+// ParseCursor parses a cursor's file and encodes it again.
+func ParseCursor(b, key []byte) ([]byte, error) {
+	c, err := parseCursor(b, key)
+	if err != nil {
+		return nil, err
+	}
+	return c.encode(key), nil
+}
+
+// SealCursor returns the file that has line as its second line.
+func SealCursor(line, key []byte) []byte { return seal(line, key) }
