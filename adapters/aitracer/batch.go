@@ -16,7 +16,7 @@ var errPutOff = errors.New("aitracer: put off")
 type batch struct {
 	parts []part // all of them, whether posted or settled before
 
-	away atomic.Bool // a post failed that may succeed another time
+	failing atomic.Bool // a post failed that may succeed another time: make no more
 
 	mu    sync.Mutex
 	errs  []error // one for each envelope, where there is one
@@ -42,7 +42,7 @@ func (b *batch) fail(err error, parts ...part) {
 	if delivery.IsPermanent(err) {
 		return
 	}
-	b.away.Store(true)
+	b.failing.Store(true)
 	if b.cause == nil && !errors.Is(err, errPutOff) {
 		b.cause = err
 	}

@@ -7,12 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"mime"
-	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"example.com/safeconduct/internal/delivery"
@@ -30,67 +27,6 @@ const (
 // many before them failed, or the key is wrong: the breaker is open, for 30 seconds
 // at a time.
 var ErrOpen = delivery.ErrOpen
-
-// A Config says how a [Client] works. The Key is behind a func, of which printing or
-// logging shows nothing, whatever holds the Config.
-type Config struct {
-	// BaseURL is the origin of the deployed app, such as
-	// https://aitracer.example.com: without a path, and https unless it is on
-	// the loopback interface.
-	BaseURL string
-
-	// Key returns the workspace's key, which begins with akt_. It is asked before
-	// each request, by any goroutine: a key that changed is used without a restart.
-	// It is required.
-	Key func() string `json:"-"`
-
-	// Environment is where the agent runs. If it is empty, "prod".
-	Environment string
-
-	// Redact takes out of each prompt and response what the vendor must not
-	// see. It is called by any number of goroutines. What it panics at is not
-	// posted. It may be nil for a Client that posts what it is
-	// given; a [Sink] that posts contents requires it.
-	Redact func(text string) string `json:"-"`
-
-	// Timeout bounds one request. If it is zero, 10 seconds.
-	Timeout time.Duration
-
-	// MinBackoff and MaxBackoff bound the pause after the first failure, which
-	// doubles with each, and after any. The pause is a random part of that
-	// (full jitter), or what a Retry-After asks for, up to MaxBackoff. If they
-	// are zero, half a second and 30 seconds.
-	MinBackoff, MaxBackoff time.Duration
-
-	// Attempts bounds the requests made for one trace. If it is zero, 5.
-	Attempts int
-
-	// Concurrency bounds the traces under way, and the requests of one
-	// [Sink.Take]. If it is zero, 8.
-	Concurrency int
-
-	// Transport makes the requests. Where it panics, that is an error. If it is
-	// nil, one of the Client's own.
-	Transport http.RoundTripper `json:"-"`
-}
-
-// String names the origin.
-func (c Config) String() string { return "aitracer.Config for " + originOf(c.BaseURL) }
-
-// GoString does the same.
-func (c Config) GoString() string { return c.String() }
-
-// LogValue does the same.
-func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
-
-// originOf leaves out what may be secret in a URL that was not checked yet.
-func originOf(base string) string {
-	u, err := url.Parse(base)
-	if err != nil {
-		return "no URL"
-	}
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
-}
 
 // A Client posts to one workspace. It is safe for concurrent use.
 type Client struct {
@@ -146,61 +82,16 @@ func New(cfg Config) (*Client, error) {
 // String names the origin.
 func (c *Client) String() string { return "aitracer.Client of " + c.origin }
 
-// CloseIdleConnections closes the connections that nothing is sent on at the
-// moment. A Client needs no other end.
+// CloseIdleConnections closes the connections that are not in use. A Client needs no
+// other closing.
 func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
-
-// checkOrigin returns the origin of the app. Its errors hold nothing of base: it
-// may have credentials in it.
-func checkOrigin(base string) (string, error) {
-	u, err := url.Parse(base)
-	switch {
-	case err != nil:
-		return "", errors.New("the BaseURL is not a URL")
-	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.Opaque != "" || strings.Trim(u.Path, "/") != "":
-		return "", errors.New("the BaseURL is more than an origin: a scheme, a host and a port")
-	case u.Hostname() == "":
-		return "", errors.New("the BaseURL has no host")
-	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-		return "", errors.New("the BaseURL is neither https nor http on the loopback interface")
-	}
-	return u.Scheme + "://" + u.Host, nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// A keyError is of a key that cannot be used. Somebody has to see to it, as to one
-// that is wrong.
-type keyError string
-
-func (e keyError) Error() string    { return string(e) }
-func (keyError) Unauthorized() bool { return true }
-
-// bearer returns the header by which a request shows the key.
-func bearer(ask func() string) (string, error) {
-	const prefix = "akt_"
-	key := ""
-	if ask != nil {
-		key = ask()
-	}
-	switch {
-	case !strings.HasPrefix(key, prefix) || key == prefix:
-		return "", keyError("the Key is not a workspace key, which begins with akt_")
-	case strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return "", keyError("the Key holds what no header can hold")
-	}
-	return "Bearer " + key, nil
-}
 
 const (
 	maxBody   = 4 << 20 // bytes of a request; the vendor names no bound
 	maxAnswer = 64 << 10
 
-	// bodyPatience is how long the body of an answer is waited for, once its
-	// status is known.
+	// bodyPatience is how long the body of an answer may take, once its status is
+	// known.
 	bodyPatience = time.Second
 )
 
@@ -264,8 +155,8 @@ func (c *Client) post(ctx context.Context, path string, body []byte) (answer []b
 		}
 		return nil, &Error{Path: path, Err: err}
 	}
-	// What matters is known. The rest is read for the connection to be used
-	// again, and of no great use.
+	// The status says what matters. The body is read so that the connection can be
+	// used again.
 	impatience := time.AfterFunc(bodyPatience, cancel)
 	defer impatience.Stop()
 	answer, readErr := io.ReadAll(io.LimitReader(res.Body, maxAnswer))

@@ -22,14 +22,40 @@
 // The requestId is the ID of the outcome's record, so that a record that is
 // posted again can be told from another. A call whose outcome never comes, since
 // its process died, is not posted: no documented status stands for it. It is in
-// the ledger, where Verify counts it. Intents are remembered, 4096 of them, for
-// the model asked for, the commitment to the input and the name of the run's root
-// call. Where those were shipped before a restart, these are left out.
+// the ledger, where evidence.Verify counts it. The last 4096 intents are remembered,
+// for the model asked for, the commitment to the input and the name of the run's
+// root call. Where an intent was shipped before a restart, these are left out.
 //
 // Names of calls, models and gates, and the reasons and classes of what was
 // denied and failed, are posted. Contents are not, unless SinkConfig.Content
 // supplies them; then they are redacted first. Costs are exact: integers become
 // decimals without a float in between.
+//
+// # What a Sink returns
+//
+// What the vendor answers with 400, or with any other status that says that sending
+// the same again is of no use, is refused for good, and so is what is no record.
+// Where the key is wrong nothing is refused: the error of [Sink.Take] says so by its
+// method Unauthorized, and an exporter waits until the key is right.
+//
+// The error also says by its methods Taken, how many envelopes from the front need
+// not come again; Permanent, whether the Refused ones that follow them are refused
+// for good; and RetryAfter, how long the vendor asked to wait. What was taken beyond
+// that is not posted again when it comes again.
+//
+// # Webhooks
+//
+// [Verify] answers a webhook with 400 where a header is missing or malformed, 401
+// where the timestamp is too old or too far ahead or the signature is wrong, 409
+// where the signature was seen before, 413 where the body is too large, and 503
+// where it remembers as many as it may. It compares in constant time.
+//
+// A webhook counts as seen once it is passed on, whatever the next Handler makes of
+// it. What was seen is forgotten when the process ends: a replay that comes after
+// that, and within the tolerance, is not known. How long a client may take to send a
+// body is for the http.Server to bound. Timestamps are in seconds, so that two equal
+// bodies that are signed within one second have one signature: the second is a
+// replay.
 //
 // # What the vendor documents
 //
@@ -48,8 +74,8 @@
 //     and 504 are tried again, and redirects, which are not followed; 401, 403 and
 //     407 say that the key is wrong, and open the breaker; all others from 400 on
 //     refuse for good.
-//   - That a requestId is posted again is no harm. Whether the vendor tells it from
-//     another trace is not documented.
+//   - That posting a requestId again does no harm. Whether the vendor takes it for
+//     the same trace is not documented.
 //   - Timeouts, pauses, numbers of attempts and of requests at a time, and bounds
 //     on sizes: see [Config]. A 429 and a Retry-After are what HTTP says they are.
 //

@@ -7,9 +7,9 @@ import (
 )
 
 // An Encoder makes the bodies that a [Sink] posts, as values for encoding/json.
-// The vendor documents the members for /api/traces, and not those for the other
-// two: there the defaults are ours, and whoever knows better brings a func. A
-// func that returns nil has nothing posted. One that is nil is the default.
+// The vendor documents the members for /api/traces, and not those for the other two:
+// there the defaults are ours, and whoever knows better brings a func. Where a func
+// returns nil, nothing is posted. A func that is nil stands for the default.
 type Encoder struct {
 	// Trace is for /api/traces: of model calls, and of the root call of a run
 	// where that is a chain. The default makes the members that are
@@ -21,8 +21,8 @@ type Encoder struct {
 	//	{"requestId":"019d0c2e-...","environment":"prod","runId":"AGXW5INJ...","name":"calculator",
 	//	 "status":"completed","arguments":"2+2","result":"4","latencyMs":3}
 	//
-	// with an error, which is the reason of a denial or the class of a
-	// failure, in place of a result that there is not.
+	// Where there is no result, it has an error instead: the reason of a denial, or
+	// the class of a failure.
 	ToolCall func(Event) any
 
 	// Guardrail is for /api/integrations/openai-guardrails: of each call of
@@ -32,8 +32,8 @@ type Encoder struct {
 	//	 "guardrails":[{"name":"tools","triggered":true,"verdict":"deny","code":"tool_not_allowed",
 	//	                "reason":"shell is not on the list","latencyMs":0.006352}]}
 	//
-	// where triggered is true of each verdict but allow, and shadow is true
-	// where that was not enforced.
+	// Here triggered is true of each verdict but allow, and shadow is true where the
+	// verdict was not enforced.
 	Guardrail func(Event) any
 }
 
@@ -72,12 +72,12 @@ type toolCallBody struct {
 func encodeToolCall(e Event) any {
 	return toolCallBody{
 		RequestID: e.RequestID, Environment: e.Environment, RunID: e.Run, Name: e.Name, Status: status(e),
-		Arguments: e.Prompt, Result: e.Response, Error: problem(e), LatencyMs: e.Latency.Milliseconds(),
+		Arguments: e.Prompt, Result: e.Response, Error: whyNotDone(e), LatencyMs: e.Latency.Milliseconds(),
 	}
 }
 
-// problem says in one sentence or word why a call was not done.
-func problem(e Event) string {
+// whyNotDone says in one sentence or word why a call was not done.
+func whyNotDone(e Event) string {
 	switch {
 	case e.Reason != "":
 		return e.Reason

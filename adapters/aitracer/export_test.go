@@ -18,7 +18,7 @@ func NewReplays(most int, keep time.Duration) *Replays {
 func (r *Replays) Fresh(timestamp int64, now time.Time) bool {
 	hook := webhook{at: timestamp}
 	binary.BigEndian.PutUint64(hook.mac[:], uint64(timestamp))
-	return r.r.add(hook, now) == fresh
+	return r.r.note(hook, now) == fresh
 }
 
 // Len returns how many are remembered.

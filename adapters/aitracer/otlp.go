@@ -98,7 +98,7 @@ func newSpan(e Event) span {
 	if e.Kind == kindModel {
 		s.Kind = spanClient
 	}
-	if p := problem(e); p != "" {
+	if p := whyNotDone(e); p != "" {
 		s.Status = spanStatus{spanStatusError, p}
 	}
 	var a attributes

@@ -21,12 +21,12 @@ type SinkConfig struct {
 	// the call's own.
 	Workflow string
 
-	// Content supplies what went into a call and came out of it, by the
-	// commitments in the Event or by the call's place in its run, and false
-	// where it cannot, or must not. A response without an Output in the Event
-	// is not posted. The texts are redacted by the Client's Redact, then cut
-	// at 256 KiB. If either func panics, the call is posted without contents.
-	// If it is nil, no contents are posted.
+	// Content supplies what went into a call and came out of it, found by the
+	// commitments in the Event or by the call's place in its run. It returns
+	// false where it cannot, or must not. A response without an Output in the
+	// Event is not posted. The texts are redacted by the Client's Redact, then
+	// cut at 256 KiB. If either func panics, the call is posted without
+	// contents. If it is nil, no contents are posted.
 	Content func(ctx context.Context, e Event) (prompt, response string, ok bool)
 
 	// OTLP has every call posted as a span to /api/integrations/otlp/v1/traces,
@@ -42,8 +42,8 @@ type SinkConfig struct {
 //
 //	recorder, err := evidence.Open(dir, evidence.Config{Exporters: []evidence.Exporter{{Sink: sink.Take}}})
 //
-// It makes one attempt each time: the exporter waits, tries again and has the
-// breaker. A Sink is safe for concurrent use. It should get the records in their
+// It makes one attempt each time: waiting, trying again and the breaker are the
+// exporter's. A Sink is safe for concurrent use. It should get the records in their
 // order: an intent that comes after its outcome is of no use to it.
 type Sink struct {
 	client   *Client
@@ -52,14 +52,14 @@ type Sink struct {
 	rejected atomic.Uint64
 
 	mu sync.Mutex
-	// settled are the posts after the first failure of a batch that have
-	// their answer: nil where they were taken. They are not made again when
-	// the rest of the batch is.
+	// settled holds the answers to posts that stand after the first failure of a
+	// batch, by their keys: nil where they were taken. They are not posted again
+	// with the rest of the batch.
 	settled map[string]error
 }
 
-// maxSettled bounds the posts of which the answer is remembered, and batches
-// are smaller. What does not fit is posted again, with the same requestId.
+// maxSettled bounds the answers that are remembered. Batches are smaller. What does
+// not fit is posted again, with the same requestId.
 const maxSettled = 4096
 
 // NewSink returns a Sink that posts with the client. It panics if the client is
@@ -98,19 +98,12 @@ type part struct {
 	body  []byte
 }
 
-// Take posts the outcomes among the envelopes, up to the Config's Concurrency at
-// a time, and none any more once one has failed that may succeed another time. It
+// Take posts the outcomes among the envelopes, up to the Config's Concurrency at a
+// time. Once a post has failed that may succeed another time, it makes no more. It
 // keeps no envelope.
 //
-// What the vendor answers with 400 or any other status that says that to send the
-// same again is of no use is refused for good, and so is what is no record. Where the
-// key is wrong nothing is: the error says so by its method Unauthorized, and an
-// exporter waits until the key is right.
-//
-// The error says by the methods Taken, how many envelopes from the front need not
-// come again; Permanent, whether the Refused ones that follow them are refused for
-// good; and RetryAfter, how long the vendor asked to wait. What was taken beyond
-// that is not posted again when it comes again.
+// The error says by its methods what need not come again, what is refused for good,
+// and how long to wait: the package says which, under "What a Sink returns".
 func (s *Sink) Take(ctx context.Context, envelopes [][]byte) error {
 	b := &batch{errs: make([]error, len(envelopes))}
 	parallel(s.posts(ctx, envelopes, b), s.client.concurrency, func(p post) { s.deliver(ctx, p, b) })
@@ -159,8 +152,8 @@ func (s *Sink) posts(ctx context.Context, envelopes [][]byte, b *batch) iter.Seq
 // maxSpans bounds the bytes of the spans of one request.
 const maxSpans = 1 << 20
 
-// parts returns what is to be posted of a record, and has the batch know of what
-// is not, though it should be.
+// parts returns what is to be posted of a record, and notes in the batch what cannot
+// be.
 func (s *Sink) parts(ctx context.Context, r *record.Record, index int, b *batch) (parts []part) {
 	switch r.Kind {
 	case record.KindIntent:
@@ -173,19 +166,19 @@ func (s *Sink) parts(ctx context.Context, r *record.Record, index int, b *batch)
 	e := newEvent(r)
 	e.Environment, e.Workflow = s.client.environment, s.cfg.Workflow
 	s.intents.complete(&e)
-	for _, k := range s.kinds(e) {
+	for _, k := range s.postsOf(e) {
 		p := part{index: index, path: k.path, key: k.path + " " + e.RequestID}
 		b.parts = append(b.parts, p)
-		if settled, err := s.answer(p.key); settled {
+		if settled, err := s.settledAnswer(p.key); settled {
 			b.fail(err, p)
 			continue
 		}
-		if b.away.Load() {
+		if b.failing.Load() {
 			b.fail(errPutOff, p)
 			continue
 		}
 		if k.content {
-			s.fill(ctx, &e)
+			s.addContents(ctx, &e)
 		}
 		var err error
 		p.body, err = encode(k.encode, e)
@@ -197,8 +190,8 @@ func (s *Sink) parts(ctx context.Context, r *record.Record, index int, b *batch)
 	return parts
 }
 
-// A kindOfPost is one of the things that are posted of a call.
-type kindOfPost struct {
+// A postKind is one of the things that are posted of a call.
+type postKind struct {
 	path    string
 	encode  func(Event) any
 	content bool
@@ -211,19 +204,19 @@ const (
 	kindChain = "chain"
 )
 
-// kinds says what is posted of a call.
-func (s *Sink) kinds(e Event) (ks []kindOfPost) {
+// postsOf says what is posted of a call.
+func (s *Sink) postsOf(e Event) (ks []postKind) {
 	if s.cfg.OTLP {
-		return []kindOfPost{{pathOTLP, func(e Event) any { return newSpan(e) }, true}}
+		return []postKind{{pathOTLP, func(e Event) any { return newSpan(e) }, true}}
 	}
 	switch {
 	case e.Kind == kindModel, e.Kind == kindChain && e.Parent == 0:
-		ks = append(ks, kindOfPost{pathTraces, s.cfg.Encoder.Trace, true})
+		ks = append(ks, postKind{pathTraces, s.cfg.Encoder.Trace, true})
 	case e.Kind == kindTool:
-		ks = append(ks, kindOfPost{pathToolCalls, s.cfg.Encoder.ToolCall, true})
+		ks = append(ks, postKind{pathToolCalls, s.cfg.Encoder.ToolCall, true})
 	}
 	if len(e.Decisions) > 0 {
-		ks = append(ks, kindOfPost{pathGuardrails, s.cfg.Encoder.Guardrail, false})
+		ks = append(ks, postKind{pathGuardrails, s.cfg.Encoder.Guardrail, false})
 	}
 	return ks
 }
@@ -249,9 +242,9 @@ func encode(f func(Event) any, e Event) (body []byte, err error) {
 // maxContent bounds a prompt and a response each, in bytes.
 const maxContent = 256 << 10
 
-// fill adds the contents to an event, if they are to be posted. The code of the
+// addContents adds the contents to an event, if they are to be posted. The code of the
 // user runs in it: where that panics, there are none.
-func (s *Sink) fill(ctx context.Context, e *Event) {
+func (s *Sink) addContents(ctx context.Context, e *Event) {
 	if s.cfg.Content == nil {
 		return
 	}
@@ -264,15 +257,15 @@ func (s *Sink) fill(ctx context.Context, e *Event) {
 	if !ok {
 		return
 	}
-	prompt, response = cut(s.client.redact(prompt)), cut(s.client.redact(response))
+	prompt, response = shorten(s.client.redact(prompt)), shorten(s.client.redact(response))
 	e.Prompt = &prompt
 	if e.Output != "" {
 		e.Response = &response
 	}
 }
 
-// cut shortens s to maxContent. What was cut ends in an ellipsis.
-func cut(s string) string {
+// shorten shortens s to maxContent. What was cut ends in an ellipsis.
+func shorten(s string) string {
 	const ellipsis = "…"
 	if len(s) <= maxContent {
 		return s
@@ -287,7 +280,7 @@ func cut(s string) string {
 // deliver makes a post, and notes what came of each of its parts. Spans that are
 // refused together are posted in halves, until it is known whose fault it is.
 func (s *Sink) deliver(ctx context.Context, p post, b *batch) {
-	if b.away.Load() {
+	if b.failing.Load() {
 		b.fail(errPutOff, p...)
 		return
 	}
@@ -299,7 +292,7 @@ func (s *Sink) deliver(ctx context.Context, p post, b *batch) {
 	if err == nil {
 		answer, err = s.client.post(ctx, path, body)
 	}
-	if n := len(p); n > 1 && blames(err) {
+	if n := len(p); n > 1 && blamesContent(err) {
 		s.deliver(ctx, p[:n/2], b)
 		s.deliver(ctx, p[n/2:], b)
 		return
@@ -321,8 +314,8 @@ func (s *Sink) spansBody(p post) ([]byte, error) {
 	return spansBody(s.cfg.Workflow, s.client.environment, spans)
 }
 
-// blames reports whether an answer is about what was in the request.
-func blames(err error) bool {
+// blamesContent reports whether an answer is about what was in the request.
+func blamesContent(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		return false
@@ -334,9 +327,9 @@ func blames(err error) bool {
 	return false
 }
 
-// answer returns whether an earlier attempt settled the matter, and by which
+// settledAnswer returns whether an earlier attempt settled the matter, and by which
 // refusal, if it was one.
-func (s *Sink) answer(key string) (settled bool, refusal error) {
+func (s *Sink) settledAnswer(key string) (settled bool, refusal error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	refusal, settled = s.settled[key]

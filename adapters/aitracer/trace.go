@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -72,7 +73,7 @@ type metricsBody struct {
 	FinishReason     string      `json:"finishReason,omitempty"`
 }
 
-// body returns nil where nothing is known.
+// body returns the metrics as they are posted, nil where nothing is known.
 func (m Metrics) body() *metricsBody {
 	b := metricsBody{
 		PromptTokens: max(m.PromptTokens, 0), CompletionTokens: max(m.CompletionTokens, 0), TotalTokens: max(m.TotalTokens, 0),
@@ -135,8 +136,8 @@ func (c *Client) Record(ctx context.Context, t Trace) error {
 	return err
 }
 
-// traceBody makes the body of a trace. Code of the user's runs in it: a panic of
-// its is an error.
+// traceBody makes the body of a trace. It runs code of the user's, of which a panic
+// becomes an error.
 func (c *Client) traceBody(t Trace) (body []byte, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -204,35 +205,23 @@ type BatchError struct {
 
 // Error says how many, and names the first.
 func (e *BatchError) Error() string {
-	failed, first := 0, -1
-	for i, err := range e.Errs {
-		if err != nil {
-			if failed++; first < 0 {
-				first = i
-			}
-		}
-	}
+	first := slices.IndexFunc(e.Errs, func(err error) bool { return err != nil })
 	if first < 0 {
 		return "aitracer: no trace failed"
 	}
-	return fmt.Sprintf("aitracer: %d of %d traces were not recorded; number %d: %v", failed, len(e.Errs), first, e.Errs[first])
+	return fmt.Sprintf("aitracer: %d of %d traces were not recorded; number %d: %v",
+		len(e.Unwrap()), len(e.Errs), first, e.Errs[first])
 }
 
 // Unwrap returns the errors of the traces that were not recorded.
 func (e *BatchError) Unwrap() []error {
-	var errs []error
-	for _, err := range e.Errs {
-		if err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return errs
+	return slices.DeleteFunc(slices.Clone(e.Errs), func(err error) bool { return err == nil })
 }
 
-// RecordBatch records each of the traces as [Client.Record] does, so many of them
-// at a time: the vendor documents no endpoint for batches. If concurrency is
-// below 1 or above that of the [Config], it is that. It returns when all are
-// done, and nil if all were recorded; otherwise a [*BatchError].
+// RecordBatch records each of the traces as [Client.Record] does, up to concurrency
+// of them at a time: the vendor documents no endpoint for batches. If concurrency is
+// below 1 or above that of the [Config], that of the Config is used. It returns when
+// all are done, and nil if all were recorded; otherwise a [*BatchError].
 func (c *Client) RecordBatch(ctx context.Context, traces []Trace, concurrency int) error {
 	if concurrency < 1 || concurrency > c.concurrency {
 		concurrency = c.concurrency
@@ -253,7 +242,7 @@ func (c *Client) RecordBatch(ctx context.Context, traces []Trace, concurrency in
 	return e
 }
 
-// parallel calls do with each of them, in their order and so many at a time, and
+// parallel calls do with each value, in order and up to concurrency at a time, and
 // returns when all calls have returned.
 func parallel[T any](all iter.Seq[T], concurrency int, do func(T)) {
 	slots := make(chan struct{}, concurrency)

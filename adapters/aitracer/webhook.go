@@ -2,6 +2,7 @@ package aitracer
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -36,14 +36,12 @@ const (
 const maxSignedBody = 10 << 20
 
 // Sign signs a webhook that is about to be sent, such as one for the vendor's
-// /api/ingest/webhooks: it sets [HeaderTimestamp] to the time and
-// [HeaderSignature] to the HMAC over the timestamp, a full stop and the body,
-// keyed with secret. A delivery that is tried again is signed again: a receiver
-// refuses a signature that it has seen. Timestamps are of seconds, and so two bodies
-// that are equal, signed within one, have one signature, and the second counts as a
-// replay: give each body what no other has, an ID say.
+// /api/ingest/webhooks: it sets [HeaderTimestamp] to the time and [HeaderSignature]
+// to the HMAC over the timestamp, a full stop and the body, keyed with secret.
 //
-// Sign reads the body, of at most 10 MiB, and puts what it has read in its
+// Sign a delivery again when it is tried again: a receiver refuses a signature that
+// it has seen. For the same reason give each body something that no other has, such
+// as an ID. Sign reads the body, of at most 10 MiB, and puts what it has read in its
 // place. It panics if secret is empty.
 func Sign(req *http.Request, secret []byte) error {
 	if len(secret) == 0 {
@@ -116,19 +114,13 @@ type WebhookRules struct {
 	Memory int
 }
 
-// Verify returns a Handler that passes on to next what somebody who has one of
-// the secrets signed, lately and once. The others get a status: 400 where a
-// header is missing or malformed, 401 where the timestamp is too old, too far
-// ahead, or the signature is wrong, 409 where it was seen before, 413 where the
-// body is too large. It compares in constant time.
+// Verify returns a Handler that passes on to next each webhook that was signed with
+// one of the secrets, lately, and that comes for the first time; next gets the whole
+// body. The others are answered with a status: see "Webhooks" in the package doc.
 //
-// next gets the body that was signed, whole. A webhook is seen once it is passed
-// on, whatever next makes of it. What was seen is forgotten when the process
-// ends: a replay that comes after it and within the tolerance is not known. To
-// bound how long a client may take to send a body is up to the http.Server.
-//
-// Verify panics if next is nil, there are no secrets, one is empty, or a bound
-// is negative or the tolerance more than a day. The Handler is safe for concurrent use if next is.
+// Verify panics if next is nil, there are no secrets, one is empty, or a bound is
+// negative or the tolerance more than a day. The Handler is safe for concurrent use
+// if next is.
 func Verify(rules WebhookRules, next http.Handler) http.Handler {
 	switch {
 	case next == nil:
@@ -138,21 +130,11 @@ func Verify(rules WebhookRules, next http.Handler) http.Handler {
 	case rules.Tolerance < 0 || rules.MaxBody < 0 || rules.Memory < 0 || rules.Tolerance > 24*time.Hour:
 		panic("aitracer: Verify: a bound that is negative, or a Tolerance of more than a day")
 	}
-	v := &verifier{
-		next: next, secrets: rules.Secrets, tolerance: rules.Tolerance, maxBody: rules.MaxBody,
-		seen: replays{max: rules.Memory, began: time.Now()},
+	tolerance := cmp.Or(rules.Tolerance, webhookTolerance)
+	return &verifier{
+		next: next, secrets: rules.Secrets, tolerance: tolerance, maxBody: cmp.Or(rules.MaxBody, webhookBody),
+		seen: replays{max: cmp.Or(rules.Memory, webhookMemory), keep: 2 * tolerance, began: time.Now()},
 	}
-	if v.tolerance == 0 {
-		v.tolerance = webhookTolerance
-	}
-	if v.maxBody == 0 {
-		v.maxBody = webhookBody
-	}
-	if v.seen.max == 0 {
-		v.seen.max = webhookMemory
-	}
-	v.seen.keep = 2 * v.tolerance
-	return v
 }
 
 type verifier struct {
@@ -191,7 +173,7 @@ func (v *verifier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, notTimely, http.StatusUnauthorized)
 		return
 	}
-	switch v.seen.add(hook, time.Now()) {
+	switch v.seen.note(hook, time.Now()) {
 	case replayed:
 		http.Error(w, "aitracer: webhook: the signature was seen before", http.StatusConflict)
 		return
@@ -259,69 +241,4 @@ func parseWebhook(h http.Header) (hook webhook, err error) {
 	}
 	_, err = hex.Decode(hook.mac[:], []byte(digits))
 	return hook, err
-}
-
-// Replays remember signatures in two generations, of which the older one is
-// dropped when it is certain that all in it are too old to be let through.
-type replays struct {
-	max  int
-	keep time.Duration // of a generation
-
-	mu       sync.Mutex
-	now, old generation
-	began    time.Time // when the younger generation did
-
-	// floor is the latest timestamp of all that was forgotten. None up to it
-	// is let through any more: a clock that was set back would make them
-	// fresh again.
-	floor int64
-}
-
-type generation struct {
-	macs   map[mac]struct{}
-	latest int64 // timestamp
-}
-
-// A verdict says what replays make of a webhook.
-type verdict int
-
-const (
-	fresh verdict = iota
-	replayed
-	crowded
-)
-
-func (r *replays) add(hook webhook, now time.Time) verdict {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.turn(now)
-	_, isNow := r.now.macs[hook.mac]
-	_, isOld := r.old.macs[hook.mac]
-	switch {
-	case isNow || isOld || hook.at <= r.floor:
-		return replayed
-	case len(r.now.macs)+len(r.old.macs) >= r.max:
-		return crowded
-	}
-	if r.now.macs == nil {
-		r.now.macs = make(map[mac]struct{})
-	}
-	r.now.macs[hook.mac] = struct{}{}
-	r.now.latest = max(r.now.latest, hook.at)
-	return fresh
-}
-
-// turn begins a new generation where it is time to. Every timestamp in a
-// generation is at most one tolerance ahead of the time it came at, and out of
-// tolerance after another one: keep is two of them.
-func (r *replays) turn(now time.Time) {
-	for range 2 {
-		if now.Sub(r.began) < r.keep {
-			return
-		}
-		r.floor = max(r.floor, r.old.latest)
-		r.old, r.now = r.now, generation{}
-		r.began = r.began.Add(r.keep)
-	}
-	r.began = now // after both were dropped
 }

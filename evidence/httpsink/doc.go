@@ -29,8 +29,15 @@
 // them: see [Sink.Send]. Redirects are not followed, so that the token goes to
 // nobody else.
 //
+// To send the same again is of no use after the statuses 400 to 599, except 408, 425,
+// 429, 502, 503 and 504; 401, 403 and 407; and 409 with Retry-After. By that one a
+// collector says that records before these are missing, and with a member "records"
+// how many it has: the exporter goes back to the first that it misses. Where a
+// collector has refused one record, or one alone is too large, only that one is
+// refused for good.
+//
 // While the token is wrong nothing is refused: all waits in the ledger, and goes out
-// once the token is right. What is refused for good an exporter parks: the ledger has
-// it, and it comes again where a collector says that it misses it, as it takes no
-// ledger with a hole, or where somebody asks for it: see evidence.Resend.
+// once the token is right. An exporter parks what is refused for good: the ledger has
+// it. It is sent again where a collector says that it misses it, as a collector takes
+// no ledger with a hole, or where somebody asks for it: see evidence.Resend.
 package httpsink

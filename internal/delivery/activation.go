@@ -31,11 +31,11 @@ func (a *Activation) reset() {
 	a.pause.Reset()
 }
 
-// Again waits, after an attempt that failed with err, until the next one is to be
-// made, and then returns nil. It waits as long as it was asked to, if it was, and
-// otherwise at random. Where no other attempt is to be made it returns err: that
-// is permanent, the breaker is open, the attempts are used up, or ctx ended. A
-// delivery in part begins the series anew.
+// Again waits, after an attempt that failed with err, until it is time for the next
+// one, and then returns nil. It waits as long as err asks for, and for a random time
+// where it does not. It returns err where no other attempt is to be made: err is
+// permanent, the breaker is open, the attempts are used up, or ctx ended. After a
+// delivery in part all attempts are left again.
 func (a *Activation) Again(ctx context.Context, err error) error {
 	if IsPermanent(err) || IsOpen(err) {
 		return err
@@ -64,8 +64,8 @@ func (a *Activation) Again(ctx context.Context, err error) error {
 	return nil
 }
 
-// Do makes attempts until one succeeds or no other is to be made, and returns
-// what the last one came to. It does not wait for a breaker that is open.
+// Do makes attempts until one succeeds or no other is to be made, and returns the
+// error of the last one. It does not wait for a breaker that is open.
 func (l *Line) Do(ctx context.Context, call func(context.Context) error) error {
 	a := l.Begin()
 	for {

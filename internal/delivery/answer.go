@@ -12,8 +12,8 @@ import (
 )
 
 // IsPermanent reports whether err, or an error that it wraps, has a method
-// Permanent() bool that says that to try again is no use, and does not say as well
-// that we are not allowed: what is refused for that reason is taken later.
+// Permanent() bool that says that trying again is of no use. An error that
+// [IsUnauthorized] is not: what is refused for that reason is taken later.
 func IsPermanent(err error) bool {
 	type asked interface {
 		error
@@ -23,9 +23,8 @@ func IsPermanent(err error) bool {
 }
 
 // IsUnauthorized reports whether err, or an error that it wraps, has a method
-// Unauthorized() bool that says that whoever asked is not known, or may not do
-// that: it is no use to try again at once, and it will be once somebody has seen to
-// it.
+// Unauthorized() bool that says that whoever asked is not known, or may not do that:
+// trying again is of no use until somebody has seen to it.
 func IsUnauthorized(err error) bool {
 	type asked interface {
 		error
@@ -110,8 +109,8 @@ func (e *StatusError) Unauthorized() bool {
 	return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Status == http.StatusProxyAuthRequired
 }
 
-// Permanent reports whether to send the same again is no use. So it is for all
-// codes from 400 to 599 but 401, 403, 407, 408, 425, 429, 502, 503 and 504.
+// Permanent reports whether sending the same again is of no use: for all codes from
+// 400 to 599 except 401, 403, 407, 408, 425, 429, 502, 503 and 504.
 func (e *StatusError) Permanent() bool {
 	switch e.Status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired,

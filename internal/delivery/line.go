@@ -27,33 +27,33 @@ type Config struct {
 	// Timeout bounds one attempt. If it is zero, 30 seconds.
 	Timeout time.Duration
 
-	// MinBackoff and MaxBackoff bound the pause after the first failure, which
-	// doubles with each, and after any. The pause is a random part of that
-	// (full jitter). If they are zero, half a second and 30 seconds.
+	// MinBackoff bounds the pause after the first failure. The bound doubles with
+	// each failure, up to MaxBackoff. The pause is a random part of it (full
+	// jitter). If they are zero, half a second and 30 seconds.
 	MinBackoff, MaxBackoff time.Duration
 
-	// Attempts bounds those of one activation. If it is zero, 5.
+	// Attempts bounds the attempts of one [Activation]. If it is zero, 5.
 	Attempts int
 
-	// Concurrency bounds the calls under way, those included that did not
-	// return in time. If it is zero, 1.
+	// Concurrency bounds the calls under way, including those that did not return
+	// in time. If it is zero, 1.
 	Concurrency int
 
 	// OpenFor is how long the breaker is open before it lets an attempt through
 	// that probes. If it is zero, 30 seconds.
 	OpenFor time.Duration
 
-	// Notify hears that the breaker opened or closed, at once the first time
+	// Notify is called when the breaker opened or closed, at once the first time
 	// and then at most once in NotifyEvery. It is called without a lock, by a
 	// goroutine that made an attempt or called Tell, one at a time, and may use
 	// the Line. A panic in it is dropped. It may be nil.
 	Notify func(Notice)
 
-	// NotifyEvery is zero for a minute.
+	// NotifyEvery bounds how often Notify is called. If it is zero, a minute.
 	NotifyEvery time.Duration
 }
 
-// A Notice says what the breaker came to.
+// A Notice says which state the breaker is in now.
 type Notice struct {
 	State   State // Open or Closed
 	Changes int   // how often it opened and closed since the notice before, this once included
@@ -72,14 +72,13 @@ const (
 
 // A Line leads to something that may be away. It is safe for concurrent use.
 //
-// The breaker opens after as many failures in a row as one activation has
-// attempts, but at least 5, and one more for each further call that may be under
-// way: those all fail at once where a connection breaks. One that says that we are
-// not known, or may not, opens it at once: see [IsUnauthorized]. A permanent
-// refusal is an answer, and a delivery in part is progress: neither counts as a
-// failure. An attempt that was broken off because its context was cancelled
-// counts neither way; where it was to probe, the breaker stays open. A deadline
-// of the caller's that passes is a failure.
+// The breaker opens after as many failures in a row as one activation has attempts,
+// but at least 5, and one more for each further call that may be under way: those
+// all fail at once where a connection breaks. A failure that [IsUnauthorized] opens
+// it at once. A permanent refusal is an answer, and a delivery in part is progress:
+// neither counts as a failure. An attempt that was broken off because its context
+// was cancelled counts neither way; if it was the probe, the breaker stays open. An
+// attempt that outlives its caller's deadline has failed.
 type Line struct {
 	cfg     Config
 	breaker *gobreaker.TwoStepCircuitBreaker
@@ -172,7 +171,7 @@ func (l *Line) State() State {
 // Stats are the counts of a [Line].
 type Stats struct {
 	Attempts uint64 // calls
-	Failures uint64 // attempts that failed, refusals and deliveries in part included, and those broken off not
+	Failures uint64 // attempts that failed, including refusals and deliveries in part, without those broken off
 	Retries  uint64 // attempts that followed a failed one in the same activation
 	State    State  // of the breaker
 	Err      error  // why the last attempt failed; nil if it did not
@@ -189,9 +188,9 @@ func (l *Line) Stats() Stats {
 // and no one has asked us to wait. The error is that of ctx.
 func (l *Line) Wait(ctx context.Context) error { return l.wait(ctx, false) }
 
-// wait is Wait; one that wants the breaker closed does not wait for it to close
-// and returns ErrOpen.
-func (l *Line) wait(ctx context.Context, closed bool) error {
+// wait is Wait. Where it needs the breaker closed, it does not wait for that, and
+// returns ErrOpen instead.
+func (l *Line) wait(ctx context.Context, needClosed bool) error {
 	for {
 		l.mu.Lock()
 		until, news := l.resume, l.news
@@ -207,7 +206,7 @@ func (l *Line) wait(ctx context.Context, closed bool) error {
 		}
 		open := l.state != Closed
 		l.mu.Unlock()
-		if open && closed {
+		if open && needClosed {
 			return ErrOpen
 		}
 		if err := ctx.Err(); err != nil || wait <= 0 {
@@ -255,7 +254,7 @@ func (l *Line) Attempt(ctx context.Context, call func(context.Context) error) er
 	return err
 }
 
-// answered notes what the last attempt came to.
+// answered notes the result of the last attempt.
 func (l *Line) answered(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -270,7 +269,7 @@ func (l *Line) answered(err error) {
 // counts as hung.
 const grace = 100 * time.Millisecond
 
-// call calls, once there is a slot.
+// call makes the call, once there is a slot for it.
 func (l *Line) call(parent context.Context, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(parent, l.cfg.Timeout)
 	defer cancel()
@@ -295,7 +294,7 @@ func (l *Line) call(parent context.Context, call func(context.Context) error) er
 		}()
 		came := call(ctx)
 		if came != nil {
-			_ = came.Error() // one that panics is to do it here: it is kept, and printed later
+			_ = came.Error() // if it panics, then here: it is kept, and printed later
 		}
 		err = came
 	}()
@@ -317,8 +316,8 @@ func (l *Line) call(parent context.Context, call func(context.Context) error) er
 	return fmt.Errorf("%w within %v", ErrHung, l.cfg.Timeout)
 }
 
-// Tell tells Notify what is due to be told, and returns how long it is until
-// something else is, zero where nothing waits. Attempts call it.
+// Tell calls Notify if there is news that it may hear by now, and returns how long
+// it is until there may be more, zero where nothing waits. Attempts call it.
 func (l *Line) Tell() (next time.Duration) {
 	for {
 		l.mu.Lock()
@@ -344,6 +343,6 @@ func (l *Line) Tell() (next time.Duration) {
 }
 
 func (l *Line) notify(n Notice) {
-	defer func() { _ = recover() }() // not ours to fail by
+	defer func() { _ = recover() }() // a panic of the user's func must not stop us
 	l.cfg.Notify(n)
 }
