@@ -213,7 +213,7 @@ func (c *chain) signedBefore(f *frame) error {
 		return record.Errorf(record.DamageUnsigned, "no signature")
 	}
 	for _, sig := range c.env.Signatures {
-		key := c.key(string(sig.KeyID))
+		key := c.keys.key(string(sig.KeyID))
 		switch {
 		case key == nil:
 		case !ed25519.Verify(key, c.env.PAE, sig.Sig):
@@ -223,20 +223,6 @@ func (c *chain) signedBefore(f *frame) error {
 		}
 	}
 	return record.Errorf(record.DamageUnknownKey, "no key of this ledger signed it")
-}
-
-// key returns the key with an ID that signs or has signed in this ledger, nil
-// where there is none.
-func (c *chain) key(id string) ed25519.PublicKey {
-	if s := c.keys.known[id]; s != nil && s.refused == "" {
-		return s.key
-	}
-	for _, root := range c.keys.roots {
-		if root.id == id {
-			return root.Key
-		}
-	}
-	return nil
 }
 
 // head returns where the ledger ends, nil where it is empty.

@@ -283,3 +283,17 @@ func (ring *keyring) expired(root int, r *record.Record) error {
 	}
 	return nil
 }
+
+// key returns the key with an ID that signs or has signed in this ledger, nil
+// where there is none.
+func (ring *keyring) key(id string) ed25519.PublicKey {
+	if s := ring.known[id]; s != nil && s.refused == "" {
+		return s.key
+	}
+	for _, root := range ring.roots {
+		if root.id == id {
+			return root.Key
+		}
+	}
+	return nil
+}
