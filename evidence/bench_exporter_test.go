@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/middleware"
 )
 
@@ -46,7 +47,7 @@ func BenchmarkTargetExporter(b *testing.B) {
 	for _, part := range weather {
 		b.Run(part.name, func(b *testing.B) {
 			newCaller := func(exporters ...evidence.Exporter) *caller {
-				r, end := begin(b, newDir(b), evidence.Config{ReadOnly: []string{"calculator"}, Exporters: exporters})
+				r, end := begin(b, ledgertest.Dir(b), evidence.Config{ReadOnly: []string{"calculator"}, Exporters: exporters})
 				b.Cleanup(func() {
 					ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 					defer cancel()

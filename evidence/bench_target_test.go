@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/gates"
 	"example.com/safeconduct/internal/pair"
@@ -51,11 +52,11 @@ func reference(f func()) time.Duration {
 type references struct{ sha256, sign, verify time.Duration }
 
 func takeReferences() (r references) {
-	block, key := make([]byte, 1024), testKey(1)
+	block, key := make([]byte, 1024), ledgertest.Key(1)
 	sig := ed25519.Sign(key, block)
 	r.sha256 = reference(func() { _ = sha256.Sum256(block) })
 	r.sign = reference(func() { _ = ed25519.Sign(key, block) })
-	r.verify = reference(func() { _ = ed25519.Verify(public(key), block, sig) })
+	r.verify = reference(func() { _ = ed25519.Verify(ledgertest.Public(key), block, sig) })
 	return r
 }
 
@@ -138,7 +139,7 @@ func (f *freezer) install(cfg *evidence.Config) {
 
 // begin opens a ledger. What it returns closes it.
 func begin(b *testing.B, dir string, cfg evidence.Config) (*evidence.Recorder, func()) {
-	cfg.Key = testKey(1)
+	cfg.Key = ledgertest.Key(1)
 	r, err := evidence.Open(dir, cfg)
 	if err != nil {
 		b.Fatal(err)
@@ -180,7 +181,7 @@ func BenchmarkTargetEmit(b *testing.B) {
 				var f freezer
 				var cfg evidence.Config
 				f.install(&cfg)
-				r, end := begin(b, newDir(b), cfg)
+				r, end := begin(b, ledgertest.Dir(b), cfg)
 				defer end()
 				m := evidence.NewEmitter(r, 0)
 				f.set(frozen)
@@ -289,7 +290,7 @@ func BenchmarkTargetSustained(b *testing.B) {
 		{record.SignCheckpoints, 60_000, 400_000},
 	} {
 		b.Run(string(bb.signing), func(b *testing.B) {
-			dir := newDir(b)
+			dir := ledgertest.Dir(b)
 			r, end := begin(b, dir, evidence.Config{Signing: bb.signing, ReadOnly: []string{"calculator"}})
 			defer end()
 			produce(b, r, 2000) // warm
@@ -324,7 +325,7 @@ func payloadSize(b *testing.B, dir string) int {
 		if err != nil {
 			b.Fatal(err)
 		}
-		sum += len(decodePayload(b, e.Envelope))
+		sum += len(ledgertest.DecodePayload(b, e.Envelope))
 		if n++; n == 1000 {
 			break
 		}
@@ -335,7 +336,7 @@ func payloadSize(b *testing.B, dir string) int {
 // BenchmarkTargetVerify is how fast a long ledger with signatures is verified: a
 // million records in a minute, on two processors.
 func BenchmarkTargetVerify(b *testing.B) {
-	dir := newDir(b)
+	dir := ledgertest.Dir(b)
 	r, end := begin(b, dir, evidence.Config{ReadOnly: []string{"calculator"}})
 	produce(b, r, scaled(120_000))
 	end()
@@ -344,7 +345,7 @@ func BenchmarkTargetVerify(b *testing.B) {
 	var records uint64
 	b.ResetTimer()
 	for b.Loop() {
-		records += wantIntact(b, dir).Records
+		records += ledgertest.WantIntact(b, dir).Records
 	}
 	b.StopTimer()
 	used = cpu(b) - used
@@ -383,7 +384,7 @@ func BenchmarkTargetTail(b *testing.B) {
 				cfg.Exporters = to(bb.sink)
 			}
 			f.install(&cfg)
-			r, end := begin(b, newDir(b), cfg)
+			r, end := begin(b, ledgertest.Dir(b), cfg)
 			defer func() {
 				f.set(false)
 				if bb.sink != nil {
@@ -495,7 +496,7 @@ func offer(h middleware.Handler, runs int, period, warm, span time.Duration) (o 
 // more than after the first tenth of them, which is what buffers come and go by
 // and 4 bytes a record.
 func BenchmarkTargetMemory(b *testing.B) {
-	r, end := begin(b, newDir(b), evidence.Config{Signing: record.SignCheckpoints, ReadOnly: []string{"calculator"}})
+	r, end := begin(b, ledgertest.Dir(b), evidence.Config{Signing: record.SignCheckpoints, ReadOnly: []string{"calculator"}})
 	defer end()
 	n := scaled(1_000_000)
 	produce(b, r, n/10)

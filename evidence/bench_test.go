@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/internal/pair"
 	"example.com/safeconduct/middleware"
 )
@@ -75,7 +76,7 @@ func BenchmarkRecorder(b *testing.B) {
 			benchmarkCalls(b, middleware.Wrap(say(bb.out), allow), bb.call, nil)
 		})
 		b.Run(bb.name+"/with", func(b *testing.B) {
-			r := open(b, newDir(b), evidence.Config{ReadOnly: []string{"calculator"}})
+			r := open(b, ledgertest.Dir(b), evidence.Config{ReadOnly: []string{"calculator"}})
 			benchmarkCalls(b, middleware.Wrap(say(bb.out), r.Intercept, allow), bb.call, r)
 		})
 	}
@@ -86,7 +87,7 @@ func BenchmarkRecorder(b *testing.B) {
 func BenchmarkDurable(b *testing.B) {
 	for _, n := range []int{1, 64} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			r := open(b, newDir(b), evidence.Config{})
+			r := open(b, ledgertest.Dir(b), evidence.Config{})
 			h := middleware.Wrap(say("ok"), r.Intercept)
 			b.SetParallelism(max(1, n/runtime.GOMAXPROCS(0)))
 			b.RunParallel(func(pb *testing.PB) {
@@ -106,7 +107,7 @@ func BenchmarkDurable(b *testing.B) {
 // BenchmarkWrite is what a record costs until it is durable: encode, commit to
 // its content, chain, sign, frame, write and sync in batches.
 func BenchmarkWrite(b *testing.B) {
-	r := open(b, newDir(b), evidence.Config{ReadOnly: []string{"shell"}})
+	r := open(b, ledgertest.Dir(b), evidence.Config{ReadOnly: []string{"shell"}})
 	h := middleware.Wrap(say("ok"), r.Intercept)
 	inRun(func(ctx context.Context) {
 		b.ReportAllocs()
@@ -133,25 +134,25 @@ func BenchmarkSHA256(b *testing.B) {
 }
 
 // manyRecords makes a ledger of at least n records, as agents leave them.
-func manyRecords(t testing.TB, n int) *forger {
-	f := newForger(t)
-	f.open()
-	for i := 0; len(f.envs) < n; i++ {
-		f.agent(fmt.Sprint("run-", i))
+func manyRecords(t testing.TB, n int) *ledgertest.Forger {
+	f := ledgertest.NewForger(t)
+	f.Open()
+	for i := 0; len(f.Envs) < n; i++ {
+		f.Agent(fmt.Sprint("run-", i))
 	}
 	return f
 }
 
 // BenchmarkVerify is a whole verification: signatures, records, tree, tiles.
 func BenchmarkVerify(b *testing.B) {
-	dir := newDir(b)
-	l := manyRecords(b, 11_000).ledger()
-	l.write(b, dir)
-	l.writeTiles(b, dir)
+	dir := ledgertest.Dir(b)
+	l := manyRecords(b, 11_000).Ledger()
+	l.Write(b, dir)
+	l.WriteTiles(b, dir)
 	var records uint64
 	b.ReportAllocs()
 	for b.Loop() {
-		records += wantIntact(b, dir).Records
+		records += ledgertest.WantIntact(b, dir).Records
 	}
 	b.ReportMetric(float64(records)/b.Elapsed().Seconds(), "records/s")
 }
@@ -160,31 +161,31 @@ func BenchmarkVerify(b *testing.B) {
 // that of a signature. The goal is 22,000 records a second on two processors
 // that verify a signature in 62 us.
 func BenchmarkTargetVerifyRecord(b *testing.B) {
-	dir := newDir(b)
+	dir := ledgertest.Dir(b)
 	f := manyRecords(b, 1001)
-	f.ledger().write(b, dir)
-	key, msg := testKey(1), make([]byte, 1024)
+	f.Ledger().Write(b, dir)
+	key, msg := ledgertest.Key(1), make([]byte, 1024)
 	sig := ed25519.Sign(key, msg)
 	const goal = 2 * 1e6 / 22_000 / 62
-	pair.Target(b, goal*float64(len(f.envs)), func(n int) {
+	pair.Target(b, goal*float64(len(f.Envs)), func(n int) {
 		for range n {
-			_ = ed25519.Verify(public(key), msg, sig)
+			_ = ed25519.Verify(ledgertest.Public(key), msg, sig)
 		}
 	}, func(n int) {
 		for range n {
-			wantIntact(b, dir)
+			ledgertest.WantIntact(b, dir)
 		}
 	})
 }
 
 // BenchmarkRead is BenchmarkVerify without signatures, tree and checks.
 func BenchmarkRead(b *testing.B) {
-	dir := newDir(b)
-	manyRecords(b, 11_000).ledger().write(b, dir)
+	dir := ledgertest.Dir(b)
+	manyRecords(b, 11_000).Ledger().Write(b, dir)
 	records := 0
 	b.ReportAllocs()
 	for b.Loop() {
-		records += len(entries(b, dir))
+		records += len(ledgertest.Entries(b, dir))
 	}
 	b.ReportMetric(float64(records)/b.Elapsed().Seconds(), "records/s")
 }
@@ -192,10 +193,10 @@ func BenchmarkRead(b *testing.B) {
 // BenchmarkSignature is a reference: what one signature of a record costs a
 // verifier, at least.
 func BenchmarkSignature(b *testing.B) {
-	key, msg := testKey(1), make([]byte, 1024)
+	key, msg := ledgertest.Key(1), make([]byte, 1024)
 	sig := ed25519.Sign(key, msg)
 	for b.Loop() {
-		if !ed25519.Verify(public(key), msg, sig) {
+		if !ed25519.Verify(ledgertest.Public(key), msg, sig) {
 			b.Fatal("not good")
 		}
 	}

@@ -10,11 +10,12 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 )
 
 // TestKeysAreNotShown looks for the keys in all that is printed or logged.
 func TestKeysAreNotShown(t *testing.T) {
-	key, payloadKey := testKey(1), []byte("thirty-two bytes nobody may read")
+	key, payloadKey := ledgertest.Key(1), []byte("thirty-two bytes nobody may read")
 	payloads := evidence.Payloads{Key: func() []byte { return payloadKey }, MaxContent: 10}
 	cfg := evidence.Config{Key: key, Ledger: "prod", Payloads: &payloads}
 	var said bytes.Buffer

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 	"pgregory.net/rapid"
@@ -21,7 +22,7 @@ import (
 // its intent and outcome, with what opens their contents.
 func contentsOf(t testing.TB, c middleware.Call, output any) (intent, outcome *record.Record, opens map[string]record.Disclosure) {
 	t.Helper()
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	opens = make(map[string]record.Disclosure)
 	r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Disclose: func(d record.Disclosure) { opens[d.Commitment()] = d }})
 	if _, err := call(t, r, c, say(output)); err != nil {
@@ -30,8 +31,8 @@ func contentsOf(t testing.TB, c middleware.Call, output any) (intent, outcome *r
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	wantIntact(t, dir)
-	all := entries(t, dir)
+	ledgertest.WantIntact(t, dir)
+	all := ledgertest.Entries(t, dir)
 	return all[2].Record, all[3].Record, opens
 }
 
@@ -66,7 +67,7 @@ func TestALargeContentCostsLittleMemory(t *testing.T) {
 				if kept {
 					cfg.Disclose = func(d record.Disclosure) { got = d.Encoded }
 				}
-				r := open(t, newDir(t), cfg)
+				r := open(t, ledgertest.Dir(t), cfg)
 				spent := allocated(func() {
 					if _, err := call(t, r, middleware.Call{Kind: middleware.KindChain, Name: "c"}, say(output)); err != nil {
 						t.Error(err)
@@ -239,7 +240,7 @@ func TestLargeContentsDenyNoTool(t *testing.T) {
 	for name, sizes := range map[string][]int{"one": {70 << 20}, "many": {15 << 20, 15 << 20, 15 << 20, 15 << 20, 15 << 20}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				dir := newDir(t)
+				dir := ledgertest.Dir(t)
 				r := open(t, dir, evidence.Config{ReadOnly: []string{"read"}})
 				synctest.Wait()
 				for _, size := range sizes {
@@ -258,7 +259,7 @@ func TestLargeContentsDenyNoTool(t *testing.T) {
 				if err := r.Close(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				wantIntact(t, dir)
+				ledgertest.WantIntact(t, dir)
 			})
 		})
 	}
@@ -271,7 +272,7 @@ func TestAFullQueueIsWaitedForWithPatience(t *testing.T) {
 		var hung sync.Once
 		cfg := evidence.Config{Queue: 4, ReadOnly: []string{"read"}, Patience: 3 * time.Second}
 		cfg.Disclose = func(record.Disclosure) { hung.Do(func() { <-hang }) } // holds up all that comes after
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		r := open(t, dir, cfg)
 		read := middleware.Call{Kind: middleware.KindTool, Name: "read", Input: ""}
 		for range 10 {
@@ -290,7 +291,7 @@ func TestAFullQueueIsWaitedForWithPatience(t *testing.T) {
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		wantIntact(t, dir)
+		ledgertest.WantIntact(t, dir)
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
@@ -25,8 +26,8 @@ func TestAttacks(t *testing.T) {
 	for _, a := range attacks(t) {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
-			dir := newDir(t)
-			a.ledger.write(t, dir)
+			dir := ledgertest.Dir(t)
+			a.ledger.Write(t, dir)
 			report, err := evidence.Verify(dir, a.options())
 			if err != nil {
 				t.Fatal(err)
@@ -59,18 +60,18 @@ func (a attack) judge(t *testing.T, report *evidence.Report) {
 
 // Every bit of a checkpoint counts, the ledger's own or one from elsewhere.
 func TestEveryBitFlipInACheckpointIsFound(t *testing.T) {
-	f := base(t)
-	dir := newDir(t)
-	f.ledger().write(t, dir)
+	f := ledgertest.Base(t)
+	dir := ledgertest.Dir(t)
+	f.Ledger().Write(t, dir)
 	path := filepath.Join(dir, "checkpoint")
-	for i := range f.checkpoint() {
+	for i := range f.Checkpoint() {
 		for bit := i % 3; bit < 8; bit += 3 { // a third of them, for the time it takes
-			flip(t, path, int64(i), 1<<bit)
-			if report := verify(t, dir); report.Intact() || report.Checkpoint != nil {
+			ledgertest.Flip(t, path, int64(i), 1<<bit)
+			if report := ledgertest.Verify(t, dir); report.Intact() || report.Checkpoint != nil {
 				t.Errorf("byte %d, bit %d: got %v, checkpoint %v", i, bit, report.First, report.Checkpoint)
 			}
-			flip(t, path, int64(i), 1<<bit)
-			bad := f.checkpoint()
+			ledgertest.Flip(t, path, int64(i), 1<<bit)
+			bad := f.Checkpoint()
 			bad[i] ^= 1 << bit
 			opts := attack{given: [][]byte{bad}}.options()
 			if report, err := evidence.Verify(dir, opts); err == nil && report.Intact() {
@@ -78,90 +79,65 @@ func TestEveryBitFlipInACheckpointIsFound(t *testing.T) {
 			}
 		}
 	}
-	wantIntact(t, dir)
+	ledgertest.WantIntact(t, dir)
 }
 
 // Whatever is done to the records of a ledger with a checkpoint by somebody
 // without a key, it does not verify.
 func TestRandomDamageIsFound(t *testing.T) {
-	f := base(t)
-	run := f.begin("run-c")
-	call := run.intent("mail")
-	f.renew()
-	run.outcome(call, done)
-	run.end()
-	f.open()
-	f.signing = record.SignCheckpoints
-	f.open()
-	f.run("run-d", "mail")
-	l := f.ledger()
-	dir := newDir(t)
-	l.write(t, dir)
-	wantIntact(t, dir)
+	f := ledgertest.Base(t)
+	run := f.Begin("run-c")
+	call := run.Intent("mail")
+	f.Renew()
+	run.Outcome(call, ledgertest.Done)
+	run.End()
+	f.Open()
+	f.Signing = record.SignCheckpoints
+	f.Open()
+	f.Run("run-d", "mail")
+	l := f.Ledger()
+	dir := ledgertest.Dir(t)
+	l.Write(t, dir)
+	ledgertest.WantIntact(t, dir)
 	rapid.Check(t, func(r *rapid.T) {
-		envs := slices.Clone(l.envs)
+		envs := slices.Clone(l.Envs)
 		for range rapid.IntRange(1, 3).Draw(r, "times") {
-			envs = spoil(r, envs)
+			envs = ledgertest.Spoil(r, envs)
 			if len(envs) == 0 {
 				return
 			}
 		}
-		if slices.EqualFunc(envs, l.envs, bytes.Equal) {
+		if slices.EqualFunc(envs, l.Envs, bytes.Equal) {
 			return
 		}
-		forgery{envs: envs, checkpoint: l.checkpoint}.write(t, dir)
-		if report := verify(t, dir); report.Intact() {
+		ledgertest.Forgery{Envs: envs, Checkpoint: l.Checkpoint}.Write(t, dir)
+		if report := ledgertest.Verify(t, dir); report.Intact() {
 			r.Fatalf("the ledger verifies: %+v", report)
 		}
 	})
 }
 
-// spoil does something to a ledger that it takes no key for.
-func spoil(r *rapid.T, envs [][]byte) [][]byte {
-	i := rapid.IntRange(0, len(envs)-1).Draw(r, "i")
-	k := rapid.IntRange(0, len(envs)-1).Draw(r, "k")
-	switch rapid.SampledFrom([]string{"remove", "swap", "copy", "insert", "strip", "flip", "cut"}).Draw(r, "what") {
-	case "remove":
-		return slices.Delete(envs, i, i+1)
-	case "swap":
-		envs[i], envs[k] = envs[k], envs[i]
-	case "copy":
-		envs[i] = envs[k]
-	case "insert":
-		return slices.Insert(envs, i, envs[k])
-	case "strip":
-		envs[i] = strip(envs[i])
-	case "flip":
-		env := bytes.Clone(envs[i])
-		env[rapid.IntRange(0, len(env)-1).Draw(r, "byte")] ^= 1 << rapid.IntRange(0, 7).Draw(r, "bit")
-		envs[i] = env
-	case "cut":
-		return envs[:i+1]
-	}
-	return envs
-}
-
 // 26: tiles are derived, and one that is wrong is named.
 func TestTilesAreCompared(t *testing.T) {
-	f := newForger(t)
-	f.open()
-	for f.tree.Size() < 600 {
-		f.run("run-"+f.id(), "mail")
+	f := ledgertest.NewForger(t)
+	f.Open()
+	for f.Tree.Size() < 600 {
+		f.Run("run-"+f.ID(), "mail")
 	}
 	for _, n := range []int{600, 512} {
-		l := forgery{envs: f.envs[:n]}
-		dir := newDir(t)
-		l.write(t, dir)
-		if report := wantIntact(t, dir); report.MissingTiles != 2 {
+		l := ledgertest.Forgery{Envs: f.Envs[:n]}
+		dir := ledgertest.Dir(t)
+		l.Write(t, dir)
+		if report := ledgertest.WantIntact(t, dir); report.MissingTiles != 2 {
 			t.Errorf("%d records without tiles: got %d missing, want 2", n, report.MissingTiles)
 		}
-		l.writeTiles(t, dir)
-		if report := wantIntact(t, dir); report.MissingTiles != 0 {
+		l.WriteTiles(t, dir)
+		if report := ledgertest.WantIntact(t, dir); report.MissingTiles != 0 {
 			t.Errorf("%d records with tiles: got %d missing", n, report.MissingTiles)
 		}
 		name := tiles.TilePath(0, 1, 256)
-		flip(t, filepath.Join(dir, filepath.FromSlash(name)), 99, 1)
-		report := verify(t, dir)
+		ledgertest.Flip(t, filepath.Join(dir, filepath.FromSlash(name)), 99, 1)
+		report := ledgertest.Verify(t, dir)
 		if report.Intact() || report.First.Damage != record.DamageTile || !strings.Contains(report.First.Detail, name) || report.Proven != uint64(n) {
 			t.Errorf("%d records: got %v and %d proven, want a wrong %s", n, report.First, report.Proven, name)
 		}
@@ -172,12 +148,12 @@ func TestTilesAreCompared(t *testing.T) {
 // checkpoint is gone. Verify and Open say so. What a power failure leaves of one that
 // belongs there is made again.
 func TestTilesBeyondTheTree(t *testing.T) {
-	f := newForger(t)
-	f.open()
-	for f.tree.Size() < 600 {
-		f.run("run-"+f.id(), "mail")
+	f := ledgertest.NewForger(t)
+	f.Open()
+	for f.Tree.Size() < 600 {
+		f.Run("run-"+f.ID(), "mail")
 	}
-	whole := forgery{envs: f.envs}
+	whole := ledgertest.Forgery{Envs: f.Envs}
 	for name, tt := range map[string]struct {
 		records int
 		spoil   func(dir string) error
@@ -194,16 +170,16 @@ func TestTilesBeyondTheTree(t *testing.T) {
 		"as it was":       {600, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := newDir(t)
-			forgery{envs: f.envs[:tt.records]}.write(t, dir)
-			whole.writeTiles(t, dir)
+			dir := ledgertest.Dir(t)
+			ledgertest.Forgery{Envs: f.Envs[:tt.records]}.Write(t, dir)
+			whole.WriteTiles(t, dir)
 			if tt.spoil != nil {
 				if err := tt.spoil(dir); err != nil {
 					t.Fatal(err)
 				}
 			}
-			report := verify(t, dir)
-			r, err := evidence.Open(dir, evidence.Config{Key: testKey(1)})
+			report := ledgertest.Verify(t, dir)
+			r, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1)})
 			if r != nil {
 				_ = r.Close(t.Context())
 			}
@@ -226,17 +202,17 @@ func TestTilesBeyondTheTree(t *testing.T) {
 // A frame that cannot be read was a record: where one is spoiled, tiles that go as far
 // as the ledger with it are not taken for a sign that the ledger was cut as well.
 func TestASpoiledFrameIsNotAlsoCutOff(t *testing.T) {
-	f := newForger(t)
-	f.open()
-	for f.tree.Size() < 512 {
-		f.run("run-"+f.id(), "mail")
+	f := ledgertest.NewForger(t)
+	f.Open()
+	for f.Tree.Size() < 512 {
+		f.Run("run-"+f.ID(), "mail")
 	}
-	l := forgery{envs: f.envs[:512]}
-	dir := newDir(t)
-	l.write(t, dir)
-	l.writeTiles(t, dir)
-	flip(t, segment.Path(dir, 1), int64(len(segmentOf(f.envs[:300]...))+100), 1)
-	report := verify(t, dir)
+	l := ledgertest.Forgery{Envs: f.Envs[:512]}
+	dir := ledgertest.Dir(t)
+	l.Write(t, dir)
+	l.WriteTiles(t, dir)
+	ledgertest.Flip(t, segment.Path(dir, 1), int64(len(ledgertest.SegmentOf(f.Envs[:300]...))+100), 1)
+	report := ledgertest.Verify(t, dir)
 	if report.Intact() || report.First.Damage != record.DamageEdited || report.Damage[record.DamageRolledBack] > 0 {
 		t.Errorf("got %v of %v, want a record that was edited, and nothing rolled back", report.First, report.Damage)
 	}
@@ -245,19 +221,19 @@ func TestASpoiledFrameIsNotAlsoCutOff(t *testing.T) {
 // Where one checkpoint is of what is there and a later one is not, no more is proven
 // than the first one covers.
 func TestProvenUpToTheLastCheckpointThatAgrees(t *testing.T) {
-	f := base(t)
+	f := ledgertest.Base(t)
 	at := func(n int) []byte {
-		c := newForger(t)
-		for _, env := range f.envs[:n] {
-			c.put(env)
+		c := ledgertest.NewForger(t)
+		for _, env := range f.Envs[:n] {
+			c.Put(env)
 		}
-		c.session = testKey(11)
-		return c.checkpoint()
+		c.Session = ledgertest.Key(11)
+		return c.Checkpoint()
 	}
-	rewritten := rewriteAll(t, func(f *forger) { f.run("run-a", "mail"); f.run("run-b", "mail") })
-	dir := newDir(t)
-	bare(rewritten.envs...).write(t, dir)
-	report := verifyWith(t, dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1))}, Checkpoints: [][]byte{at(1), at(5)}})
+	rewritten := rewriteAll(t, func(f *ledgertest.Forger) { f.Run("run-a", "mail"); f.Run("run-b", "mail") })
+	dir := ledgertest.Dir(t)
+	ledgertest.Bare(rewritten.Envs...).Write(t, dir)
+	report := verifyWith(t, dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1))}, Checkpoints: [][]byte{at(1), at(5)}})
 	if report.First == nil || report.First.Damage != record.DamageRewritten || report.Proven != 1 {
 		t.Errorf("got %v and %d proven, want what came after record 1 rewritten", report.First, report.Proven)
 	}
@@ -271,8 +247,8 @@ func makeTile(dir, name string) error {
 // A ledger whose segments are gone is not begun again.
 func TestSegmentsAreGone(t *testing.T) {
 	for _, left := range []string{"checkpoint", "tile/0/000"} {
-		dir := newDir(t)
-		base(t).ledger().write(t, dir)
+		dir := ledgertest.Dir(t)
+		ledgertest.Base(t).Ledger().Write(t, dir)
 		if err := errors.Join(makeTile(dir, "tile/0/000"), os.Remove(segment.Path(dir, 1))); err != nil {
 			t.Fatal(err)
 		}
@@ -283,7 +259,7 @@ func TestSegmentsAreGone(t *testing.T) {
 				}
 			}
 		}
-		if _, err := evidence.Open(dir, evidence.Config{Key: testKey(1)}); !errors.Is(err, evidence.ErrDamaged) || !strings.Contains(err.Error(), "segments are gone") {
+		if _, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1)}); !errors.Is(err, evidence.ErrDamaged) || !strings.Contains(err.Error(), "segments are gone") {
 			t.Errorf("%s is there: got %v, want ErrDamaged", left, err)
 		}
 	}
@@ -322,7 +298,7 @@ func TestCorpus(t *testing.T) {
 		}
 		names[name] = true
 		for _, key := range opts.Keys {
-			e.Keys = append(e.Keys, base64.StdEncoding.EncodeToString(pkix(key)))
+			e.Keys = append(e.Keys, base64.StdEncoding.EncodeToString(ledgertest.PKIX(key)))
 		}
 		for _, c := range a.given {
 			e.Checkpoints = append(e.Checkpoints, string(c))
@@ -334,7 +310,7 @@ func TestCorpus(t *testing.T) {
 		text = append(text, '\n')
 		dir := filepath.Join(corpus, name)
 		if *update {
-			a.ledger.write(t, dir)
+			a.ledger.Write(t, dir)
 			if err := os.WriteFile(filepath.Join(dir, "expected.json"), text, 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -344,9 +320,9 @@ func TestCorpus(t *testing.T) {
 			if err != nil || !bytes.Equal(got, text) {
 				t.Errorf("expected.json: got %s, %v, want %s; run the tests with -update", got, err, text)
 			}
-			fresh := newDir(t)
-			a.ledger.write(t, fresh)
-			files := slices.AppendSeq([]string{"segments/00000000000000000001.seg", "checkpoint"}, maps.Keys(a.ledger.files))
+			fresh := ledgertest.Dir(t)
+			a.ledger.Write(t, fresh)
+			files := slices.AppendSeq([]string{"segments/00000000000000000001.seg", "checkpoint"}, maps.Keys(a.ledger.Files))
 			for _, file := range files {
 				got, err := os.ReadFile(filepath.Join(dir, file))
 				want, werr := os.ReadFile(filepath.Join(fresh, file))
@@ -365,8 +341,8 @@ func TestCorpus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Contains(doc, base(t).checkpoint()) {
-		t.Errorf("FORMAT.md does not show the checkpoint\n%s", base(t).checkpoint())
+	if !bytes.Contains(doc, ledgertest.Base(t).Checkpoint()) {
+		t.Errorf("FORMAT.md does not show the checkpoint\n%s", ledgertest.Base(t).Checkpoint())
 	}
 	entries, err := os.ReadDir(corpus)
 	if err != nil {

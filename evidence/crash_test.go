@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -35,7 +36,7 @@ const (
 // middle of a disk operation, or from outside. It prints each call whose tool was
 // reached: its intent is durable then.
 func crash() {
-	cfg := evidence.Config{Key: testKey(1), Ledger: "crash", Signing: record.Signing(os.Getenv(crashSign))}
+	cfg := evidence.Config{Key: ledgertest.Key(1), Ledger: "crash", Signing: record.Signing(os.Getenv(crashSign))}
 	cfg.Small(16 << 10)
 	at, _ := strconv.ParseInt(os.Getenv(crashAt), 10, 64)
 	how := os.Getenv(crashHow)
@@ -144,7 +145,7 @@ func runCrash(t *testing.T, dir string, kill time.Duration, env ...string) (c cr
 // that it knew to be durable is lost.
 func wantRecovered(t *testing.T, dir string, c crashed, cfg evidence.Config) {
 	t.Helper()
-	cfg.Key = testKey(1)
+	cfg.Key = ledgertest.Key(1)
 	r, err := evidence.Open(dir, cfg)
 	if err != nil {
 		t.Fatalf("the next start: %v", err)
@@ -152,9 +153,9 @@ func wantRecovered(t *testing.T, dir string, c crashed, cfg evidence.Config) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatalf("the next start: %v", err)
 	}
-	wantIntact(t, dir)
+	ledgertest.WantIntact(t, dir)
 	there := make(map[string]bool)
-	for _, e := range entries(t, dir) {
+	for _, e := range ledgertest.Entries(t, dir) {
 		if e.Record.Kind == record.KindIntent {
 			there[fmt.Sprintf("%s %d", e.Record.Run, e.Record.Call.ID)] = true
 		}
@@ -172,7 +173,7 @@ func wantRecovered(t *testing.T, dir string, c crashed, cfg evidence.Config) {
 func TestKilledAtEachOperation(t *testing.T) {
 	for _, signing := range signings {
 		sign := crashSign + "=" + string(signing)
-		whole := runCrash(t, newDir(t), 0, crashAt+"=1000000", crashHow+"=after", sign)
+		whole := runCrash(t, ledgertest.Dir(t), 0, crashAt+"=1000000", crashHow+"=after", sign)
 		if whole.operations < 20 {
 			t.Fatalf("got %d operations", whole.operations)
 		}
@@ -184,7 +185,7 @@ func TestKilledAtEachOperation(t *testing.T) {
 		for _, how := range []string{"before", "amid", "after"} {
 			for n := 1; n <= whole.operations; n += step {
 				rounds++
-				dir := newDir(t)
+				dir := ledgertest.Dir(t)
 				c := runCrash(t, dir, 0, crashAt+"="+strconv.Itoa(n), crashHow+"="+how, sign)
 				wantRecovered(t, dir, c, evidence.Config{Signing: signing})
 				if t.Failed() {
@@ -205,10 +206,10 @@ func TestKilledUnderLoad(t *testing.T) {
 	for _, signing := range signings {
 		t.Run(string(signing), func(t *testing.T) {
 			var all crashed
-			dir := newDir(t)
+			dir := ledgertest.Dir(t)
 			for n := range rounds / 2 {
 				if n%10 == 9 {
-					dir, all = newDir(t), crashed{}
+					dir, all = ledgertest.Dir(t), crashed{}
 				}
 				c := runCrash(t, dir, time.Duration(rand.Int64N(int64(60*time.Millisecond))), crashSign+"="+string(signing))
 				all.reached = append(all.reached, c.reached...)

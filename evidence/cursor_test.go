@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 )
 
 func cursorFile(dir, exporter string) string {
@@ -25,7 +26,7 @@ func cursorFile(dir, exporter string) string {
 func shipSome(t *testing.T, dir string, calls int, cfg evidence.Config) [][]byte {
 	t.Helper()
 	var s store
-	cfg.Key, cfg.Exporters, cfg.ReadOnly = testKey(1), to(s.take), []string{"shell"}
+	cfg.Key, cfg.Exporters, cfg.ReadOnly = ledgertest.Key(1), to(s.take), []string{"shell"}
 	r, err := evidence.Open(dir, cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +45,7 @@ func shipSome(t *testing.T, dir string, calls int, cfg evidence.Config) [][]byte
 
 // A process goes on where the one before it stopped, in any segment.
 func TestCursorOutlivesTheProcess(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	var cfg evidence.Config
 	cfg.Small(16 << 10)
 	var got [][]byte
@@ -55,7 +56,7 @@ func TestCursorOutlivesTheProcess(t *testing.T) {
 		}
 		got = append(got, part...)
 	}
-	if want := envelopes(t, dir); !slices.EqualFunc(got, want, bytes.Equal) {
+	if want := ledgertest.Envelopes(t, dir); !slices.EqualFunc(got, want, bytes.Equal) {
 		t.Errorf("the sink got %d records, the ledger has %d, or they differ", len(got), len(want))
 	}
 	info, err := os.Stat(cursorFile(dir, "default"))
@@ -87,12 +88,12 @@ func TestCursorThatCannotBeUsed(t *testing.T) {
 			if bytes.Equal(edited, line) {
 				t.Fatalf("%s holds no %s", line, old)
 			}
-			return evidence.SealCursor(edited, testKey(1), "prod")
+			return evidence.SealCursor(edited, ledgertest.Key(1), "prod")
 		})
 	}
-	foreign := newDir(t)
+	foreign := ledgertest.Dir(t)
 	shipSome(t, foreign, 30, evidence.Config{})
-	older := newDir(t)
+	older := ledgertest.Dir(t)
 	shipSome(t, older, 1, evidence.Config{Ledger: "prod"})
 	for name, spoil := range map[string]func(t *testing.T, dir string){
 		"empty":                 write(func([]byte) []byte { return nil }),
@@ -106,7 +107,7 @@ func TestCursorThatCannotBeUsed(t *testing.T) {
 			return fmt.Appendf(bytes.Clone(b[:i]), "%x\n", sha256.Sum256(b[:i]))
 		}),
 		"sealed with another key": write(func(b []byte) []byte {
-			return evidence.SealCursor(bytes.Split(b, []byte("\n"))[1], testKey(2), "prod")
+			return evidence.SealCursor(bytes.Split(b, []byte("\n"))[1], ledgertest.Key(2), "prod")
 		}),
 		"zeros":                  write(func(b []byte) []byte { return make([]byte, len(b)) }),
 		"huge":                   write(func([]byte) []byte { return make([]byte, 2<<20) }),
@@ -147,14 +148,14 @@ func TestCursorThatCannotBeUsed(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := newDir(t)
+			dir := ledgertest.Dir(t)
 			if n := len(shipSome(t, dir, 20, evidence.Config{Ledger: "prod"})); n != 81 {
 				t.Fatalf("shipped %d", n)
 			}
 			spoil(t, dir)
 			var log bytes.Buffer
 			got := shipSome2(t, dir, &log)
-			if want := envelopes(t, dir); !slices.EqualFunc(got, want, bytes.Equal) {
+			if want := ledgertest.Envelopes(t, dir); !slices.EqualFunc(got, want, bytes.Equal) {
 				t.Errorf("the sink got %d records, want all %d again", len(got), len(want))
 			}
 			if !strings.Contains(log.String(), "begins anew") {
@@ -169,7 +170,7 @@ func shipSome2(t *testing.T, dir string, log *bytes.Buffer) [][]byte {
 	t.Helper()
 	var s store
 	r, err := evidence.Open(dir, evidence.Config{
-		Key: testKey(1), Exporters: to(s.take), ReadOnly: []string{"shell"},
+		Key: ledgertest.Key(1), Exporters: to(s.take), ReadOnly: []string{"shell"},
 		Logger: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	if err != nil {
@@ -186,10 +187,10 @@ func shipSome2(t *testing.T, dir string, log *bytes.Buffer) [][]byte {
 func TestCursorThatCannotBeKept(t *testing.T) {
 	for _, op := range []string{"create", "write", "sync", "rename"} {
 		t.Run(op, func(t *testing.T) {
-			dir := newDir(t)
+			dir := ledgertest.Dir(t)
 			var s store
 			var log bytes.Buffer
-			cfg := evidence.Config{Key: testKey(1), Exporters: to(s.take), ReadOnly: []string{"shell"}, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+			cfg := evidence.Config{Key: ledgertest.Key(1), Exporters: to(s.take), ReadOnly: []string{"shell"}, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 			cfg.Each(func(o evidence.Op) error {
 				if o.Name == op && strings.Contains(o.Path, "exporters") {
 					return syscall.EIO
@@ -222,7 +223,7 @@ func TestCursorThatCannotBeKept(t *testing.T) {
 // directory: a cursor that says that all was shipped, right in all but its seal.
 func forgedCursor(t *testing.T, dir string, root ed25519.PrivateKey) []byte {
 	t.Helper()
-	envs := envelopes(t, dir)
+	envs := ledgertest.Envelopes(t, dir)
 	end := int64(23)
 	for _, env := range envs {
 		end += int64(8 + len(env))
@@ -241,12 +242,12 @@ func TestAForgedCursorSkipsNoRecord(t *testing.T) {
 		root ed25519.PrivateKey
 		all  bool
 	}{
-		"made with the key":    {testKey(1), false},
-		"made without the key": {testKey(9), true},
+		"made with the key":    {ledgertest.Key(1), false},
+		"made without the key": {ledgertest.Key(9), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := newDir(t)
-			r, err := evidence.Open(dir, evidence.Config{Key: testKey(1), Ledger: "prod", ReadOnly: []string{"shell"}})
+			dir := ledgertest.Dir(t)
+			r, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1), Ledger: "prod", ReadOnly: []string{"shell"}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -254,7 +255,7 @@ func TestAForgedCursorSkipsNoRecord(t *testing.T) {
 			if err := r.Close(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			before := len(envelopes(t, dir))
+			before := len(ledgertest.Envelopes(t, dir))
 			if err := errors.Join(
 				os.Mkdir(filepath.Dir(cursorFile(dir, "default")), 0o700),
 				os.WriteFile(cursorFile(dir, "default"), forgedCursor(t, dir, tt.root), 0o600),
@@ -263,7 +264,7 @@ func TestAForgedCursorSkipsNoRecord(t *testing.T) {
 			}
 			var log bytes.Buffer
 			got := shipSome2(t, dir, &log)
-			want := envelopes(t, dir)
+			want := ledgertest.Envelopes(t, dir)
 			if !tt.all {
 				want = want[before:]
 			}
@@ -280,7 +281,7 @@ func TestAForgedCursorSkipsNoRecord(t *testing.T) {
 // A ledger that was put back to an older state and went on from there is not the one
 // of the cursor, though its holder made both.
 func TestACursorOfAnotherHistoryOfTheLedger(t *testing.T) {
-	dir, older := newDir(t), newDir(t)
+	dir, older := ledgertest.Dir(t), ledgertest.Dir(t)
 	shipSome(t, dir, 5, evidence.Config{Ledger: "prod"})
 	if err := os.CopyFS(older, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
@@ -290,7 +291,7 @@ func TestACursorOfAnotherHistoryOfTheLedger(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := evidence.Open(older, evidence.Config{Key: testKey(1), ReadOnly: []string{"shell"}})
+	r, err := evidence.Open(older, evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"shell"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +301,7 @@ func TestACursorOfAnotherHistoryOfTheLedger(t *testing.T) {
 	}
 	var log bytes.Buffer
 	got := shipSome2(t, older, &log)
-	if want := envelopes(t, older); !slices.EqualFunc(got, want, bytes.Equal) {
+	if want := ledgertest.Envelopes(t, older); !slices.EqualFunc(got, want, bytes.Equal) {
 		t.Errorf("the sink got %d records, want all %d", len(got), len(want))
 	}
 	if !strings.Contains(log.String(), "the record before it is another") {
@@ -310,17 +311,17 @@ func TestACursorOfAnotherHistoryOfTheLedger(t *testing.T) {
 
 // After a rotation the cursor is the next key's, and the sink gets nothing twice.
 func TestTheCursorOutlivesARotation(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	var s store
-	r, err := evidence.Open(dir, evidence.Config{Key: testKey(1), Exporters: to(s.take), ReadOnly: []string{"shell"}})
+	r, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1), Exporters: to(s.take), ReadOnly: []string{"shell"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	use(t, r, 3)
-	if err := errors.Join(r.Rotate(t.Context(), testKey(2)), r.Close(t.Context())); err != nil {
+	if err := errors.Join(r.Rotate(t.Context(), ledgertest.Key(2)), r.Close(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	if r, err = evidence.Open(dir, evidence.Config{Key: testKey(2), Exporters: to(s.take), ReadOnly: []string{"shell"}}); err != nil {
+	if r, err = evidence.Open(dir, evidence.Config{Key: ledgertest.Key(2), Exporters: to(s.take), ReadOnly: []string{"shell"}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Close(t.Context()); err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
@@ -71,7 +72,7 @@ func TestDiskFails(t *testing.T) {
 		{"sync and truncate EIO", syscall.EIO, func(f *fault) *evidence.Faults { return &evidence.Faults{Sync: f.get, Truncate: f.get} }, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			dir := newDir(t)
+			dir := ledgertest.Dir(t)
 			var f fault
 			cfg := evidence.Config{ReadOnly: []string{"calculator"}, BestEffort: []string{"log"}}
 			cfg.Inject(tt.wire(&f))
@@ -112,11 +113,11 @@ func TestDiskFails(t *testing.T) {
 			if err := r.Close(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			report := wantIntact(t, dir)
+			report := ledgertest.WantIntact(t, dir)
 			if report.Runs != 7 || report.Done != 4 || report.Denied != 3 || report.Gaps != 0 || report.Unknown != 0 {
 				t.Errorf("got report %+v, want 4 done and 3 denied and nothing lost", report)
 			}
-			all := entries(t, dir)
+			all := ledgertest.Entries(t, dir)
 			if got := all[len(all)-1].Segment; got != tt.after {
 				t.Errorf("the last record is in segment %d, want %d", got, tt.after)
 			}
@@ -152,7 +153,7 @@ func TestNthOperationFails(t *testing.T) {
 }
 
 func nthOperation(t *testing.T, n int, how string, signing record.Signing) (reached bool) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	var ops, armed, lied atomic.Int32
 	cfg := evidence.Config{Signing: signing}
 	cfg.Each(func(op evidence.Op) error {
@@ -178,7 +179,7 @@ func nthOperation(t *testing.T, n int, how string, signing record.Signing) (reac
 	var denied int
 	for range 4 {
 		_, err := call(t, r, shell, func(context.Context, middleware.Call) (middleware.Result, error) {
-			if report := verify(t, dir, r.PublicKey()); lied.Load() == 0 && (!report.Intact() || report.Unknown != 1) {
+			if report := ledgertest.Verify(t, dir, r.PublicKey()); lied.Load() == 0 && (!report.Intact() || report.Unknown != 1) {
 				t.Errorf("the tool runs and its intent is not there: %+v %v", report, report.First)
 			}
 			return middleware.Result{}, nil
@@ -192,7 +193,7 @@ func nthOperation(t *testing.T, n int, how string, signing record.Signing) (reac
 		time.Sleep(time.Minute) // the outcome is written
 	}
 	closed := r.Close(t.Context())
-	report := verify(t, dir, r.PublicKey())
+	report := ledgertest.Verify(t, dir, r.PublicKey())
 	whole := report.Intact() && report.Records == 17 && report.Lost == 0 && int(report.Denied) == denied && denied <= 1
 	switch {
 	case lied.Load() == 1 && report.Intact() && !whole:
@@ -215,7 +216,7 @@ func TestLogTakenAway(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := newDir(t)
+			dir := ledgertest.Dir(t)
 			r, err := evidence.Open(dir, evidence.Config{})
 			if err != nil {
 				t.Fatal(err)
@@ -237,7 +238,7 @@ func TestLogTakenAway(t *testing.T) {
 // not at all.
 func TestDiskHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		hang := make(chan struct{})
 		var hung atomic.Bool
 		cfg := evidence.Config{Patience: time.Minute, ReadOnly: []string{"calculator"}}
@@ -288,7 +289,7 @@ func TestDiskHangs(t *testing.T) {
 		if err := r.Close(t.Context()); err != nil {
 			t.Errorf("second Close: got %v, want nil", err)
 		}
-		if report := verify(t, dir, r.PublicKey()); !report.Intact() || report.Records != 409 {
+		if report := ledgertest.Verify(t, dir, r.PublicKey()); !report.Intact() || report.Records != 409 {
 			t.Errorf("got report %+v, want 409 records", report)
 		}
 	})
@@ -297,7 +298,7 @@ func TestDiskHangs(t *testing.T) {
 // What comes while the queue is full is lost, and says so.
 func TestQueueFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		hang := make(chan struct{})
 		var hung atomic.Bool
 		cfg := evidence.Config{Queue: 20, ReadOnly: []string{"shell"}}
@@ -338,7 +339,7 @@ func TestQueueFull(t *testing.T) {
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		report := wantIntact(t, dir)
+		report := ledgertest.WantIntact(t, dir)
 		if lost := r.Stats().Lost; report.Gaps == 0 || report.Lost != lost || lost < 20 || report.Done < 1+1+3 {
 			t.Errorf("got report %+v, want gaps of %d, and the last calls", report, lost)
 		}
@@ -347,7 +348,7 @@ func TestQueueFull(t *testing.T) {
 
 // Whatever is lost where, what is left agrees with the gaps.
 func TestGapsUnderLoad(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{Queue: 16, ReadOnly: []string{"calculator", "shell"}})
 	var wg sync.WaitGroup
 	for range 50 {
@@ -361,7 +362,7 @@ func TestGapsUnderLoad(t *testing.T) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	report := wantIntact(t, dir)
+	report := ledgertest.WantIntact(t, dir)
 	if report.Lost != r.Stats().Lost || report.Lost == 0 {
 		t.Errorf("got %d lost in the ledger, %d in the stats, want the same and some", report.Lost, r.Stats().Lost)
 	}
@@ -372,7 +373,7 @@ func TestGapsUnderLoad(t *testing.T) {
 }
 
 func TestClosed(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{ReadOnly: []string{"calculator"}})
 	for range 3 {
 		if err := r.Close(t.Context()); err != nil {
@@ -389,12 +390,12 @@ func TestClosed(t *testing.T) {
 	if s := r.Stats(); s.Lost != 8 {
 		t.Errorf("got %d lost, want 8", s.Lost)
 	}
-	wantIntact(t, dir)
+	ledgertest.WantIntact(t, dir)
 }
 
 // Close while calls are under way.
 func TestCloseUnderLoad(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{ReadOnly: []string{"calculator"}})
 	var wg sync.WaitGroup
 	for range 100 {
@@ -408,7 +409,7 @@ func TestCloseUnderLoad(t *testing.T) {
 		t.Error(err)
 	}
 	wg.Wait()
-	report := wantIntact(t, dir)
+	report := ledgertest.WantIntact(t, dir)
 	if got := r.Stats(); got.Durable != report.Records {
 		t.Errorf("got %d durable, the ledger has %d", got.Durable, report.Records)
 	}
@@ -417,8 +418,8 @@ func TestCloseUnderLoad(t *testing.T) {
 // A mistake of the writer's is not the agent's: calls that need no record go on,
 // and those that do are denied.
 func TestWriterPanics(t *testing.T) {
-	dir := newDir(t)
-	r, err := evidence.Open(dir, evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}})
+	dir := ledgertest.Dir(t)
+	r, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -444,14 +445,14 @@ func TestWriterPanics(t *testing.T) {
 	if err := again.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	wantIntact(t, dir)
+	ledgertest.WantIntact(t, dir)
 }
 
 // What a process that died left in the last segment is made durable before
 // anything builds on it.
 func TestOpenSyncsTheLastSegment(t *testing.T) {
-	dir := newDir(t)
-	r, err := evidence.Open(dir, evidence.Config{Key: testKey(1)})
+	dir := ledgertest.Dir(t)
+	r, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -459,7 +460,7 @@ func TestOpenSyncsTheLastSegment(t *testing.T) {
 		t.Fatal(err)
 	}
 	var ops []string
-	cfg := evidence.Config{Key: testKey(1)}
+	cfg := evidence.Config{Key: ledgertest.Key(1)}
 	cfg.Each(func(op evidence.Op) error {
 		ops = append(ops, op.Name+" "+filepath.Base(op.Path))
 		return op.Do()
@@ -483,8 +484,8 @@ func TestOpenSyncsTheLastSegment(t *testing.T) {
 // numbers would never be read.
 func TestOpenRefusesHolesBetweenSegments(t *testing.T) {
 	for _, to := range []uint64{2, 1<<64 - 1} {
-		dir := newDir(t)
-		r, err := evidence.Open(dir, evidence.Config{Key: testKey(1)})
+		dir := ledgertest.Dir(t)
+		r, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -494,11 +495,11 @@ func TestOpenRefusesHolesBetweenSegments(t *testing.T) {
 		if err := os.Rename(segment.Path(dir, 1), segment.Path(dir, to)); err != nil {
 			t.Fatal(err)
 		}
-		r, err = evidence.Open(dir, evidence.Config{Key: testKey(1)})
+		r, err = evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1)})
 		if !errors.Is(err, evidence.ErrDamaged) {
 			t.Errorf("segment %d: got %v, want ErrDamaged", to, err)
 		}
-		wantDamage(t, verify(t, dir), record.DamageRemoved)
+		wantDamage(t, ledgertest.Verify(t, dir), record.DamageRemoved)
 		if r != nil {
 			_ = r.Close(t.Context())
 		}
@@ -508,7 +509,7 @@ func TestOpenRefusesHolesBetweenSegments(t *testing.T) {
 // An origin that no checkpoint could name is refused at once.
 func TestOriginsThatCheckpointsCannotHave(t *testing.T) {
 	for _, origin := range []string{"a b", "a+b", "a\u00a0b", "a\u2028b", "a\u0085b", "a\u009bb"} {
-		r, err := evidence.Open(newDir(t), evidence.Config{Ledger: origin})
+		r, err := evidence.Open(ledgertest.Dir(t), evidence.Config{Ledger: origin})
 		if err == nil {
 			t.Errorf("%q: no error", origin)
 			_ = r.Close(t.Context())
@@ -519,10 +520,10 @@ func TestOriginsThatCheckpointsCannotHave(t *testing.T) {
 // What a failed sync may have left in a segment is cut off for good before the
 // same records go to the next one.
 func TestSuspectSegmentIsCutForGood(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	var ops []string
 	var fail bool
-	cfg := evidence.Config{Key: testKey(1)}
+	cfg := evidence.Config{Key: ledgertest.Key(1)}
 	cfg.Each(func(op evidence.Op) error {
 		if !strings.Contains(op.Path, "segments") {
 			return op.Do()
@@ -547,5 +548,5 @@ func TestSuspectSegmentIsCutForGood(t *testing.T) {
 	if all := strings.Join(ops, "\n"); !strings.Contains(all, want) {
 		t.Errorf("got operations\n%s\nwant among them\n%s", all, want)
 	}
-	wantIntact(t, dir)
+	ledgertest.WantIntact(t, dir)
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
@@ -24,14 +25,14 @@ const secret = "sk-live-4711-do-not-tell"
 // intent.
 func oneCall(t testing.TB, cfg evidence.Config) (dir string, r *evidence.Recorder, input evidence.Entry) {
 	t.Helper()
-	dir = newDir(t)
+	dir = ledgertest.Dir(t)
 	r = open(t, dir, cfg)
 	c := shell
 	c.Input = secret
 	if _, err := call(t, r, c, say("done: "+secret)); err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range entries(t, dir) {
+	for _, e := range ledgertest.Entries(t, dir) {
 		if e.Record.Kind == record.KindIntent {
 			return dir, r, e
 		}
@@ -58,7 +59,7 @@ func TestErase(t *testing.T) {
 	if name, value, err := d.Open(); err != nil || name != record.ContentInput || string(value) != `"`+secret+`"` || d.Record != intent.Record.ID {
 		t.Errorf("got %s %s of %s, %v", name, value, d.Record, err)
 	}
-	before := wantIntact(t, dir)
+	before := ledgertest.WantIntact(t, dir)
 
 	again := open(t, dir, evidence.Config{Payloads: &evidence.Payloads{Key: payloadKey}})
 	if err := again.Erase(t.Context(), commitment, "asked for by the subject", "dpo@example.com"); err != nil {
@@ -70,11 +71,11 @@ func TestErase(t *testing.T) {
 	if _, err := evidence.OpenPayload(dir, payloadKey(), commitment); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got error %v, want one that wraps fs.ErrNotExist", err)
 	}
-	report := wantIntact(t, dir)
+	report := ledgertest.WantIntact(t, dir)
 	if report.Erased != 1 || report.Records != before.Records+2 {
 		t.Errorf("got %+v, want one content erased, and nothing else changed", report)
 	}
-	all := entries(t, dir)
+	all := ledgertest.Entries(t, dir)
 	last := all[len(all)-1].Record
 	want := record.Erased{Authority: "dpo@example.com", Commitment: commitment, Reason: "asked for by the subject"}
 	if last.Kind != record.KindErased || *last.Erased != want {
@@ -109,7 +110,7 @@ func TestEraseWithoutAStore(t *testing.T) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if report := wantIntact(t, dir); report.Erased != 1 {
+	if report := ledgertest.WantIntact(t, dir); report.Erased != 1 {
 		t.Errorf("got %+v, want one content erased", report)
 	}
 }
@@ -138,7 +139,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 	var said log
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{
 		Payloads: &evidence.Payloads{Key: func() []byte { return key }},
 		Logger:   slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -174,8 +175,8 @@ func TestSecretsAreNowhere(t *testing.T) {
 		t.Errorf("the log holds the secret: %s", said.String())
 	}
 	seen := make(map[string]bool)
-	for _, e := range entries(t, dir) {
-		if bytes.Contains(decodePayload(t, e.Envelope), []byte(secret)) {
+	for _, e := range ledgertest.Entries(t, dir) {
+		if bytes.Contains(ledgertest.DecodePayload(t, e.Envelope), []byte(secret)) {
 			t.Errorf("record %s holds the secret", e.Record.ID)
 		}
 		if in := e.Record.Input; in != nil {
@@ -190,7 +191,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 // Records go on across segments, and a segment that is cut, lost or moved is
 // found out.
 func TestSegments(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	cfg := evidence.Config{}
 	cfg.Small(4 << 10)
 	r := open(t, dir, cfg)
@@ -202,7 +203,7 @@ func TestSegments(t *testing.T) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	report := wantIntact(t, dir)
+	report := ledgertest.WantIntact(t, dir)
 	if report.Segments < 5 || report.Done != 20 {
 		t.Fatalf("got %+v, want several segments", report)
 	}
@@ -216,18 +217,18 @@ func TestSegments(t *testing.T) {
 		"last one":  {func(dir string) error { return os.Remove(segment.Path(dir, uint64(report.Segments))) }, record.DamageRolledBack},
 		"exchanged": {exchange, record.DamageReordered},
 	} {
-		spoiled := newDir(t)
+		spoiled := ledgertest.Dir(t)
 		if err := os.CopyFS(spoiled, os.DirFS(dir)); err != nil {
 			t.Fatal(err)
 		}
 		if err := tt.spoil(spoiled); err != nil {
 			t.Fatal(err)
 		}
-		got := verify(t, spoiled)
+		got := ledgertest.Verify(t, spoiled)
 		if got.First == nil || got.First.Damage != tt.want {
 			t.Errorf("%s: got %v, want %s", name, got.First, tt.want)
 		}
-		if _, err := evidence.Open(spoiled, evidence.Config{Key: testKey(1)}); !errors.Is(err, evidence.ErrDamaged) {
+		if _, err := evidence.Open(spoiled, evidence.Config{Key: ledgertest.Key(1)}); !errors.Is(err, evidence.ErrDamaged) {
 			t.Errorf("%s: Open: got error %v, want one that wraps ErrDamaged", name, err)
 		}
 	}

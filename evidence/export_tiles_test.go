@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
@@ -22,7 +23,7 @@ import (
 // longLedger writes a ledger of more records than a tile has hashes.
 func longLedger(t testing.TB) (dir string) {
 	t.Helper()
-	dir = newDir(t)
+	dir = ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{Ledger: "exported", ReadOnly: []string{"calculator", "shell"}})
 	for range 40 {
 		if err := agent(context.Background(), r); err != nil {
@@ -39,7 +40,7 @@ func TestExportEnvelopes(t *testing.T) {
 	dir := longLedger(t)
 	var out bytes.Buffer
 	n, err := evidence.ExportEnvelopes(&out, dir)
-	want := envelopes(t, dir)
+	want := ledgertest.Envelopes(t, dir)
 	if err != nil || n != uint64(len(want)) {
 		t.Fatalf("got %d, %v, want %d", n, err, len(want))
 	}
@@ -59,7 +60,7 @@ func TestExportEnvelopes(t *testing.T) {
 	if n, err := evidence.ExportEnvelopes(&out, dir); err != nil || n != uint64(len(want)-1) {
 		t.Errorf("half a frame: got %d, %v, want %d", n, err, len(want)-1)
 	}
-	flip(t, segment.Path(dir, 1), 9000, 1)
+	ledgertest.Flip(t, segment.Path(dir, 1), 9000, 1)
 	if n, err := evidence.ExportEnvelopes(&out, dir); !errors.Is(err, evidence.ErrDamaged) || n == 0 || n > 10 || !strings.Contains(err.Error(), "segment 1, offset ") {
 		t.Errorf("edited: got %d, %v, want %v", n, err, evidence.ErrDamaged)
 	}
@@ -80,7 +81,7 @@ func TestExportTiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := envelopes(t, dir)
+	want := ledgertest.Envelopes(t, dir)
 	if cp.Ledger != "exported" || cp.Head.Records != uint64(len(want)) || len(want) <= 256 {
 		t.Fatalf("got %+v of %d records", cp, len(want))
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
 )
 
@@ -72,14 +73,14 @@ func use(t *testing.T, r *evidence.Recorder, n int) {
 
 func wantShipped(t *testing.T, dir string, s *store) {
 	t.Helper()
-	want, got := envelopes(t, dir), s.got()
+	want, got := ledgertest.Envelopes(t, dir), s.got()
 	if !slices.EqualFunc(got, want, bytes.Equal) {
 		t.Errorf("the sink got %d records, the ledger has %d, or they differ", len(got), len(want))
 	}
 }
 
 func TestExport(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	writeLedger(t, dir, evidence.Config{}) // what was there before is shipped too
 	var s store
 	r := open(t, dir, evidence.Config{Exporters: to(s.take), ReadOnly: []string{"shell"}})
@@ -101,7 +102,7 @@ func TestExport(t *testing.T) {
 
 // The exporter follows the ledger into a new segment.
 func TestExportAcrossSegments(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	var s store
 	var f fault
 	cfg := evidence.Config{Exporters: to(s.take)}
@@ -118,7 +119,7 @@ func TestExportAcrossSegments(t *testing.T) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if report := wantIntact(t, dir); report.Segments != 4 {
+	if report := ledgertest.WantIntact(t, dir); report.Segments != 4 {
 		t.Errorf("got %d segments, want 4", report.Segments)
 	}
 	wantShipped(t, dir, &s)
@@ -127,7 +128,7 @@ func TestExportAcrossSegments(t *testing.T) {
 // While a sink is away for an hour nothing is lost and nobody waits.
 func TestFault1SinkDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		s := store{fail: errSink}
 		r := open(t, dir, evidence.Config{Exporters: to(s.take), ReadOnly: []string{"shell"}})
 		began := time.Now()
@@ -160,7 +161,7 @@ func TestFault1SinkDown(t *testing.T) {
 // A sink that takes ten seconds for each batch makes nobody wait.
 func TestFault2SinkSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		var s store
 		r, err := evidence.Open(dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: to(func(ctx context.Context, envs [][]byte) error {
 			select {
@@ -200,7 +201,7 @@ func TestFault2SinkSlow(t *testing.T) {
 // called again meanwhile, and does not wedge the breaker.
 func TestFault5SinkHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		var s store
 		var hang atomic.Bool
 		var inside atomic.Int32
@@ -239,7 +240,7 @@ func TestFault5SinkHangs(t *testing.T) {
 // A sink that panics is one that failed.
 func TestFault6SinkPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		var s store
 		var n atomic.Int32
 		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: to(func(ctx context.Context, envs [][]byte) error {
@@ -264,7 +265,7 @@ func TestFault6SinkPanics(t *testing.T) {
 // An attempt that we break off ourselves is no failure of the sink.
 func TestTrap28OwnCancellation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		r, err := evidence.Open(dir, evidence.Config{Exporters: to(func(ctx context.Context, _ [][]byte) error {
 			<-ctx.Done()
 			return ctx.Err()
@@ -289,7 +290,7 @@ func TestTrap28OwnCancellation(t *testing.T) {
 // Close does not wait for a breaker that is open.
 func TestCloseWithOpenBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		s := store{fail: errSink}
 		r, err := evidence.Open(dir, evidence.Config{Exporters: to(s.take)})
 		if err != nil {
@@ -315,7 +316,7 @@ func TestCloseWithOpenBreaker(t *testing.T) {
 // that changes its state.
 func TestFault7StatsDuringStateChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		var r *evidence.Recorder
 		ready := make(chan struct{})
 		var n atomic.Int32
@@ -345,7 +346,7 @@ func TestVars(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		secret := errors.New("the secret")
 		s := store{fail: &url.Error{Op: "Post", URL: "https://collector.example/?key=secret", Err: secret}}
-		r := open(t, newDir(t), evidence.Config{Exporters: to(s.take)})
+		r := open(t, ledgertest.Dir(t), evidence.Config{Exporters: to(s.take)})
 		time.Sleep(time.Second)
 		synctest.Wait()
 		text := r.Vars().String()

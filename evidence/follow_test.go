@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 )
@@ -44,14 +45,14 @@ func appendTo(t testing.TB, dir string, n uint64, data []byte) {
 
 // What is written is followed across segments, however it arrives.
 func TestFollow(t *testing.T) {
-	envs := envelopes(t, longLedger(t))
-	dir := newDir(t)
+	envs := ledgertest.Envelopes(t, longLedger(t))
+	dir := ledgertest.Dir(t)
 	if err := os.MkdirAll(filepath.Join(dir, "segments"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	const header = 23
-	frame := func(i int) []byte { return segmentOf(envs[i])[header:] }
-	appendTo(t, dir, 1, segmentOf(envs[0]))
+	frame := func(i int) []byte { return ledgertest.SegmentOf(envs[i])[header:] }
+	appendTo(t, dir, 1, ledgertest.SegmentOf(envs[0]))
 	synctest.Test(t, func(t *testing.T) {
 		next := followed(t, dir, evidence.Entry{})
 		want := func(what string, i int) (e evidence.Entry) {
@@ -83,7 +84,7 @@ func TestFollow(t *testing.T) {
 		later(
 			func() { appendTo(t, dir, 1, frame(3)) },
 			func() { appendTo(t, dir, 2, []byte("safecon")) },
-			func() { appendTo(t, dir, 2, segmentOf(envs[4])[7:]) },
+			func() { appendTo(t, dir, 2, ledgertest.SegmentOf(envs[4])[7:]) },
 		)
 		want("before the rotation", 3)
 		at := want("after the rotation", 4)
@@ -91,7 +92,7 @@ func TestFollow(t *testing.T) {
 			t.Errorf("got segment %d, offset %d, want the beginning of segment 2", at.Segment, at.Offset)
 		}
 		// Half a frame that another segment follows stays one.
-		later(func() { appendTo(t, dir, 2, half[:90]); appendTo(t, dir, 3, segmentOf(envs[5])) })
+		later(func() { appendTo(t, dir, 2, half[:90]); appendTo(t, dir, 3, ledgertest.SegmentOf(envs[5])) })
 		if e, err, ok := next(); !ok || err == nil || e.Record != nil || e.Segment != 2 || !strings.Contains(err.Error(), "truncated") {
 			t.Errorf("half a frame: got %+v, %v, %v", e, err, ok)
 		}
@@ -109,7 +110,7 @@ func TestFollow(t *testing.T) {
 
 // What a Recorder writes is followed.
 func TestFollowARecorder(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	cfg := evidence.Config{}
 	cfg.Small(20_000)
 	r := open(t, dir, cfg)
@@ -184,15 +185,15 @@ func TestFollowWhatIsBeingWritten(t *testing.T) {
 	}
 	const header, round = 23, 2_000
 	var data [][]byte
-	for _, env := range envelopes(t, longLedger(t)) {
-		data = append(data, segmentOf(env)[header:])
+	for _, env := range ledgertest.Envelopes(t, longLedger(t)) {
+		data = append(data, ledgertest.SegmentOf(env)[header:])
 	}
 	for from := 0; from < frames; from += round { // each in a file of its own: 200,000 in one are 260 MB
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		if err := os.MkdirAll(filepath.Join(dir, "segments"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		appendTo(t, dir, 1, segmentOf())
+		appendTo(t, dir, 1, ledgertest.SegmentOf())
 		file, err := os.OpenFile(segment.Path(dir, 1), os.O_WRONLY|os.O_APPEND, 0o600)
 		if err != nil {
 			t.Fatal(err)
@@ -214,7 +215,7 @@ func TestFollowWhatIsBeingWritten(t *testing.T) {
 		}
 		seen := 0
 		err = evidence.Looks(t.Context(), dir, grow, func(e evidence.Entry, err error) bool {
-			if err != nil || string(segmentOf(e.Envelope)[header:]) != string(data[(from+seen)%len(data)]) {
+			if err != nil || string(ledgertest.SegmentOf(e.Envelope)[header:]) != string(data[(from+seen)%len(data)]) {
 				t.Fatalf("record %d: got %+v, %v", from+seen, e, err)
 			}
 			seen++
@@ -229,27 +230,27 @@ func TestFollowWhatIsBeingWritten(t *testing.T) {
 // A frame that the writer cuts off and writes again is read again before it is
 // called bad, and one that stays bad is told of.
 func TestFollowReadsAgainWhatIsBad(t *testing.T) {
-	envs := envelopes(t, longLedger(t))
-	dir := newDir(t)
+	envs := ledgertest.Envelopes(t, longLedger(t))
+	dir := ledgertest.Dir(t)
 	if err := os.MkdirAll(filepath.Join(dir, "segments"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	const header = 23
-	appendTo(t, dir, 1, segmentOf(envs[:3]...))
-	at := int64(header + len(segmentOf(envs[0])) - header + 20)
+	appendTo(t, dir, 1, ledgertest.SegmentOf(envs[:3]...))
+	at := int64(header + len(ledgertest.SegmentOf(envs[0])) - header + 20)
 	synctest.Test(t, func(t *testing.T) {
-		flip(t, segment.Path(dir, 1), at, 1) // as if half of it were there
+		ledgertest.Flip(t, segment.Path(dir, 1), at, 1) // as if half of it were there
 		next := followed(t, dir, evidence.Entry{})
 		if _, err, ok := next(); !ok || err != nil {
 			t.Fatal(err)
 		}
-		time.AfterFunc(100*time.Millisecond, func() { flip(t, segment.Path(dir, 1), at, 1) })
+		time.AfterFunc(100*time.Millisecond, func() { ledgertest.Flip(t, segment.Path(dir, 1), at, 1) })
 		e, err, ok := next()
 		if !ok || err != nil || string(e.Envelope) != string(envs[1]) {
 			t.Fatalf("got %+v, %v, want the record as it was written in the end", e, err)
 		}
 	})
-	flip(t, segment.Path(dir, 1), at, 1)
+	ledgertest.Flip(t, segment.Path(dir, 1), at, 1)
 	synctest.Test(t, func(t *testing.T) {
 		next := followed(t, dir, evidence.Entry{})
 		for i, good := range []bool{true, false, true} {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/tiles"
 )
 
@@ -66,7 +67,7 @@ func scramble(b []byte, r *rand.Rand) []byte {
 // repayload changes a payload and leaves its signatures.
 func repayload(t testing.TB, env []byte, change func(payload []byte) []byte) []byte {
 	t.Helper()
-	payload := decodePayload(t, env)
+	payload := ledgertest.DecodePayload(t, env)
 	old, changed := base64.StdEncoding.EncodeToString(payload), base64.StdEncoding.EncodeToString(change(bytes.Clone(payload)))
 	return bytes.Replace(env, []byte(old), []byte(changed), 1)
 }
@@ -78,7 +79,7 @@ func mutationsOfRecords() []mutation {
 	one := func(change func(s *scene, env []byte, r *rand.Rand) []byte) func(s *scene, r *rand.Rand) {
 		return func(s *scene, r *rand.Rand) {
 			i := r.IntN(len(s.envs))
-			s.put(at(s.envs, i, change(s, s.envs[i], r))...)
+			s.put(ledgertest.At(s.envs, i, change(s, s.envs[i], r))...)
 		}
 	}
 	return []mutation{
@@ -110,20 +111,24 @@ func mutationsOfRecords() []mutation {
 		{"a signature of another record", func(s *scene, r *rand.Rand) {
 			i, k := r.IntN(len(s.envs)), r.IntN(len(s.envs))
 			env := bytes.Replace(s.envs[i], signaturesOf(s.envs[i]), signaturesOf(s.envs[k]), 1)
-			s.put(at(s.envs, i, env)...)
+			s.put(ledgertest.At(s.envs, i, env)...)
 		}},
 		{"a signature", one(func(_ *scene, env []byte, r *rand.Rand) []byte {
 			n := len(env) - len(signaturesOf(env))
 			return append(env[:n:n], scramble(env[n:], r)...)
 		})},
 		{"a signature by a stranger",
-			one(func(s *scene, env []byte, _ *rand.Rand) []byte { return sealAll(decodePayload(s.t, env), testKey(66)) })},
-		{"a signature is taken", one(func(_ *scene, env []byte, _ *rand.Rand) []byte { return strip(env) })},
+			one(func(s *scene, env []byte, _ *rand.Rand) []byte {
+				return ledgertest.SealAll(ledgertest.DecodePayload(s.t, env), ledgertest.Key(66))
+			})},
+		{"a signature is taken", one(func(_ *scene, env []byte, _ *rand.Rand) []byte { return ledgertest.Strip(env) })},
 		{"records are removed", func(s *scene, r *rand.Rand) {
 			i := r.IntN(len(s.envs))
 			s.put(slices.Delete(s.envs, i, min(len(s.envs), i+1+r.IntN(3)))...)
 		}},
-		{"records change places", func(s *scene, r *rand.Rand) { s.put(swap(s.envs, r.IntN(len(s.envs)), r.IntN(len(s.envs)))...) }},
+		{"records change places", func(s *scene, r *rand.Rand) {
+			s.put(ledgertest.Swap(s.envs, r.IntN(len(s.envs)), r.IntN(len(s.envs)))...)
+		}},
 		{"a record moves", func(s *scene, r *rand.Rand) {
 			i := r.IntN(len(s.envs))
 			env := s.envs[i]
@@ -145,12 +150,12 @@ func mutationsOfRecords() []mutation {
 			s.put(append(s.envs[:i:i], s.unsigned(i)...)...)
 		}},
 		{"records of another ledger", func(s *scene, r *rand.Rand) {
-			f := newForger(s.t)
-			f.signing, f.salt = s.signing, r.IntN(2)
-			f.open()
-			f.run([]string{"run-a", "run-z"}[r.IntN(2)], "shell")
-			i := r.IntN(len(f.envs))
-			s.put(slices.Insert(s.envs, r.IntN(len(s.envs)+1), f.envs[i:]...)...)
+			f := ledgertest.NewForger(s.t)
+			f.Signing, f.Salt = s.signing, r.IntN(2)
+			f.Open()
+			f.Run([]string{"run-a", "run-z"}[r.IntN(2)], "shell")
+			i := r.IntN(len(f.Envs))
+			s.put(slices.Insert(s.envs, r.IntN(len(s.envs)+1), f.Envs[i:]...)...)
 		}},
 	}
 }
@@ -169,25 +174,25 @@ func mutationsOfFiles() []mutation {
 		}},
 		{"an overflow of some records", func(s *scene, r *rand.Rand) {
 			i := r.IntN(len(s.envs))
-			s.file("overflow.seg", scramble(segmentOf(s.envs[i:]...), r))
+			s.file("overflow.seg", scramble(ledgertest.SegmentOf(s.envs[i:]...), r))
 		}},
 		{"an overflow after a cut", func(s *scene, r *rand.Rand) {
 			i, k := r.IntN(len(s.envs)), 1+r.IntN(len(s.envs)-1)
-			s.file("overflow.seg", segmentOf(s.envs[i:]...))
+			s.file("overflow.seg", ledgertest.SegmentOf(s.envs[i:]...))
 			s.put(s.envs[:k]...)
 		}},
 		{"an overflow that nobody signed", func(s *scene, r *rand.Rand) {
 			i := 1 + r.IntN(len(s.envs))
-			s.file("overflow.seg", segmentOf(append(s.envs[i-1:i:i], s.unsigned(i)...)...))
+			s.file("overflow.seg", ledgertest.SegmentOf(append(s.envs[i-1:i:i], s.unsigned(i)...)...))
 		}},
 		{"another segment", func(s *scene, r *rand.Rand) {
 			i := r.IntN(len(s.envs))
-			s.file(fmt.Sprintf("segments/%020d.seg", 2+r.IntN(2)), scramble(segmentOf(s.envs[i:]...), r))
+			s.file(fmt.Sprintf("segments/%020d.seg", 2+r.IntN(2)), scramble(ledgertest.SegmentOf(s.envs[i:]...), r))
 		}},
 		{"the segment in two, with something between", func(s *scene, r *rand.Rand) {
 			i := r.IntN(len(s.envs) + 1)
 			s.put(s.envs[:i]...)
-			s.file("segments/00000000000000000002.seg", segmentOf(s.honest.envs[i:]...))
+			s.file("segments/00000000000000000002.seg", ledgertest.SegmentOf(s.honest.Envs[i:]...))
 			if r.IntN(4) > 0 {
 				name := fmt.Sprintf("segments/%020d.seg", 1+r.IntN(2))
 				s.file(name, scramble(s.read(name), r))
@@ -249,7 +254,7 @@ func TestRandomForgeriesOfProofs(t *testing.T) {
 		t.Run(string(signing), func(t *testing.T) {
 			t.Parallel()
 			dir := rotatedLedger(t, signing)
-			all := entries(t, dir)
+			all := ledgertest.Entries(t, dir)
 			same := 0
 			for n := range *mutations {
 				r := rand.New(rand.NewPCG(uint64(n), 8))
@@ -320,7 +325,7 @@ func TestForgedFiles(t *testing.T) {
 						s.t = t
 						s.reset()
 						s.put(s.envs[:20]...)
-						s.file("segments/00000000000000000002.seg", segmentOf(s.honest.envs[20:]...))
+						s.file("segments/00000000000000000002.seg", ledgertest.SegmentOf(s.honest.Envs[20:]...))
 						path := s.path(name)
 						content, _ := os.ReadFile(path)
 						_ = os.RemoveAll(path)

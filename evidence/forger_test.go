@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
 )
 
@@ -47,7 +48,7 @@ type scene struct {
 	t          testing.TB
 	dir        string
 	signing    record.Signing
-	honest     *forger
+	honest     *ledgertest.Forger
 	checkpoint []byte
 	tile       []byte   // its only one; nil where it has none
 	envs       [][]byte // what the segments are to hold
@@ -55,26 +56,26 @@ type scene struct {
 
 // honestLedger makes a ledger of two writers, in which all is that can be. With more
 // records than a tile has hashes, where it is long.
-func honestLedger(t testing.TB, signing record.Signing, long bool) *forger {
-	f := newForger(t)
-	f.signing = signing
-	f.open()
-	f.run("run-a", "shell") // records 2 to 5
-	f.seq += 2
-	f.gap(6, 7)             // record 6
-	run := f.begin("run-b") // 7
-	call := run.intent("mail")
-	f.renew() // 9
-	run.outcome(call, done)
-	run.end()                       // 11
-	f.rotate(testKey(2))            // 12
-	f.open()                        // 13
-	f.run("run-c", "mail", "shell") // 14 to 19
-	f.erase()                       // 20
-	f.deliver(record.Range{From: 2, To: 3, Writer: f.writer})
-	f.run("run-d", "mail") // 23 to 26
-	for long && f.tree.Size() < 300 {
-		f.run("run-"+f.id(), "mail")
+func honestLedger(t testing.TB, signing record.Signing, long bool) *ledgertest.Forger {
+	f := ledgertest.NewForger(t)
+	f.Signing = signing
+	f.Open()
+	f.Run("run-a", "shell") // records 2 to 5
+	f.Seq += 2
+	f.Gap(6, 7)             // record 6
+	run := f.Begin("run-b") // 7
+	call := run.Intent("mail")
+	f.Renew() // 9
+	run.Outcome(call, ledgertest.Done)
+	run.End()                       // 11
+	f.Rotate(ledgertest.Key(2))     // 12
+	f.Open()                        // 13
+	f.Run("run-c", "mail", "shell") // 14 to 19
+	f.Erase()                       // 20
+	f.Deliver(record.Range{From: 2, To: 3, Writer: f.Writer})
+	f.Run("run-d", "mail") // 23 to 26
+	for long && f.Tree.Size() < 300 {
+		f.Run("run-"+f.ID(), "mail")
 	}
 	return f
 }
@@ -82,9 +83,9 @@ func honestLedger(t testing.TB, signing record.Signing, long bool) *forger {
 func newScene(t testing.TB, signing record.Signing, long bool) *scene {
 	t.Helper()
 	f := honestLedger(t, signing, long)
-	s := &scene{t: t, dir: newDir(t), signing: signing, honest: f, checkpoint: f.checkpoint()}
+	s := &scene{t: t, dir: ledgertest.Dir(t), signing: signing, honest: f, checkpoint: f.Checkpoint()}
 	if long {
-		f.ledger().writeTiles(t, s.dir)
+		f.Ledger().WriteTiles(t, s.dir)
 		var err error
 		if s.tile, err = os.ReadFile(s.path("tile/0/000")); err != nil {
 			t.Fatal(err)
@@ -97,19 +98,19 @@ func newScene(t testing.TB, signing record.Signing, long bool) *scene {
 // reset puts the ledger as its writers left it.
 func (s *scene) reset() {
 	s.t.Helper()
-	l := forgery{envs: s.honest.envs, checkpoint: s.checkpoint}
+	l := ledgertest.Forgery{Envs: s.honest.Envs, Checkpoint: s.checkpoint}
 	if s.tile != nil {
-		l.files = map[string][]byte{"tile/0/000": s.tile}
+		l.Files = map[string][]byte{"tile/0/000": s.tile}
 	}
-	l.write(s.t, s.dir)
-	s.envs = slices.Clone(s.honest.envs)
+	l.Write(s.t, s.dir)
+	s.envs = slices.Clone(s.honest.Envs)
 }
 
 // put has the segment hold other records.
 func (s *scene) put(envs ...[]byte) {
 	s.t.Helper()
 	s.envs = envs
-	s.file("segments/00000000000000000001.seg", segmentOf(envs...))
+	s.file("segments/00000000000000000001.seg", ledgertest.SegmentOf(envs...))
 }
 
 func (s *scene) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
@@ -133,32 +134,32 @@ func (s *scene) forget() {
 
 // after returns a forger that goes on after the first n records, with a key that is
 // none of the ledger's.
-func (s *scene) after(n int) *forger {
-	f := goOn(s.t, s.honest.envs[:n], testKey(66))
-	f.signing = s.signing
+func (s *scene) after(n int) *ledgertest.Forger {
+	f := goOn(s.t, s.honest.Envs[:n], ledgertest.Key(66))
+	f.Signing = s.signing
 	return f
 }
 
 // unsigned is a run of nobody's after the first n records.
 func (s *scene) unsigned(n int) [][]byte {
 	f := s.after(n)
-	f.signing = record.SignCheckpoints
-	run := f.begin("forged")
-	run.outcome(run.intent("transfer_money"), done)
-	return f.envs[n:]
+	f.Signing = record.SignCheckpoints
+	run := f.Begin("forged")
+	run.Outcome(run.Intent("transfer_money"), ledgertest.Done)
+	return f.Envs[n:]
 }
 
 // stolen is after, with the key of the session in force.
-func (s *scene) stolen(n int) *forger {
+func (s *scene) stolen(n int) *ledgertest.Forger {
 	f := s.after(n)
-	f.session = testKey(13)
+	f.Session = ledgertest.Key(13)
 	return f
 }
 
 // verify returns what Verify says, in a few words.
 func (s *scene) verify(given ...[]byte) (says string, report *evidence.Report) {
 	report, err := evidence.Verify(s.dir, evidence.VerifyOptions{
-		Keys: []ed25519.PublicKey{public(testKey(1)), public(testKey(2))}, Checkpoints: given, Ledger: "prod",
+		Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))}, Checkpoints: given, Ledger: "prod",
 	})
 	if err != nil {
 		return "error", nil
@@ -183,7 +184,7 @@ func (s *scene) verify(given ...[]byte) (says string, report *evidence.Report) {
 
 // open has an honest writer come and go. Nothing here is about a disk that fails.
 func (s *scene) open() error {
-	cfg := evidence.Config{Key: testKey(2), Signing: s.signing}
+	cfg := evidence.Config{Key: ledgertest.Key(2), Signing: s.signing}
 	cfg.Each(func(op evidence.Op) error {
 		if op.Name == "sync" || op.Name == "syncDir" {
 			return nil
@@ -207,19 +208,19 @@ func (s *scene) proven(report *evidence.Report) (differs string) {
 		if uint64(len(there)) == report.Records || err != nil {
 			break
 		}
-		if e.Record.Time.Before(dayOne.AddDate(0, 1, 0)) { // not of the honest writer that came
+		if e.Record.Time.Before(ledgertest.DayOne.AddDate(0, 1, 0)) { // not of the honest writer that came
 			there = append(there, e.Envelope)
 		}
 	}
 	for i, env := range there {
 		switch {
-		case i >= len(s.honest.envs) || !bytes.Equal(decodePayload(s.t, env), decodePayload(s.t, s.honest.envs[i])):
+		case i >= len(s.honest.Envs) || !bytes.Equal(ledgertest.DecodePayload(s.t, env), ledgertest.DecodePayload(s.t, s.honest.Envs[i])):
 			return "forged"
-		case !bytes.Equal(env, s.honest.envs[i]):
+		case !bytes.Equal(env, s.honest.Envs[i]):
 			differs = "stripped"
 		}
 	}
-	if differs == "" && len(there) < len(s.honest.envs) {
+	if differs == "" && len(there) < len(s.honest.Envs) {
 		differs = "cut"
 	}
 	return differs
@@ -233,7 +234,7 @@ func (s *scene) files() string {
 			return nil //nolint:nilerr // some attempts leave what cannot be read
 		}
 		content, _ := os.ReadFile(path)
-		_, err = fmt.Fprintf(&all, "%s %x\n", path, hashOf(string(content)))
+		_, err = fmt.Fprintf(&all, "%s %x\n", path, ledgertest.HashOf(string(content)))
 		return err
 	})
 	if err != nil {
@@ -278,7 +279,7 @@ func (s *scene) wantLawful() (before, after, differs string) {
 		s.t.Errorf("%s: nobody wrote that", said)
 	case differs == "stripped" && s.signing == record.SignRecords:
 		s.t.Errorf("%s: each record has its signature", said)
-	case differs == "cut" && claims == len(s.honest.envs) && intact:
+	case differs == "cut" && claims == len(s.honest.Envs) && intact:
 		s.t.Errorf("%s: a checkpoint or a tile covers more", said)
 	case intact && after == "refused" && differs == "":
 		s.t.Errorf("%s: nothing is wrong with it", said)

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/missing"
@@ -75,14 +76,14 @@ type recorded struct {
 // twice as many in each further opening.
 func recordRuns(t *testing.T, runs int, modes ...record.Signing) *recorded {
 	t.Helper()
-	l := recorded{dir: newDir(t), origin: "interop.example/ledger"}
+	l := recorded{dir: ledgertest.Dir(t), origin: "interop.example/ledger"}
 	var mu sync.Mutex
 	publish := func(checkpoint []byte) {
 		mu.Lock()
 		defer mu.Unlock()
 		l.published = append(l.published, checkpoint)
 	}
-	key := testKey(1)
+	key := ledgertest.Key(1)
 	for n, mode := range modes {
 		r, err := evidence.Open(l.dir, evidence.Config{
 			Key: key, Ledger: l.origin, Signing: mode, ReadOnly: []string{"calculator"}, Publish: publish,
@@ -92,7 +93,7 @@ func recordRuns(t *testing.T, runs int, modes ...record.Signing) *recorded {
 		}
 		for i := range 2 * runs {
 			if n == 0 && i == runs {
-				key = testKey(2)
+				key = ledgertest.Key(2)
 				if err := r.Rotate(t.Context(), key); err != nil {
 					t.Fatal(err)
 				}
@@ -111,10 +112,10 @@ func recordRuns(t *testing.T, runs int, modes ...record.Signing) *recorded {
 			t.Fatal(err)
 		}
 	}
-	if report := verify(t, l.dir, public(testKey(1)), public(testKey(2))); !report.Intact() {
+	if report := ledgertest.Verify(t, l.dir, ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))); !report.Intact() {
 		t.Fatal(report.First)
 	}
-	l.entries = entries(t, l.dir)
+	l.entries = ledgertest.Entries(t, l.dir)
 	return &l
 }
 
@@ -180,12 +181,12 @@ func TestInteropFsck(t *testing.T) {
 				name   string
 				damage func(dir string)
 			}{
-				{"byte of a complete bundle", func(dir string) { flip(t, filepath.Join(dir, tiles.BundlePath(1, 256)), 1000, 1) }},
+				{"byte of a complete bundle", func(dir string) { ledgertest.Flip(t, filepath.Join(dir, tiles.BundlePath(1, 256)), 1000, 1) }},
 				{"byte of a partial bundle", func(dir string) {
-					flip(t, filepath.Join(dir, tiles.BundlePath(last, len(l.entries)%256)), 1000, 1)
+					ledgertest.Flip(t, filepath.Join(dir, tiles.BundlePath(last, len(l.entries)%256)), 1000, 1)
 				}},
-				{"byte of a tile", func(dir string) { flip(t, filepath.Join(dir, tiles.TilePath(0, 2, 256)), 99, 1) }},
-				{"byte of the top tile", func(dir string) { flip(t, filepath.Join(dir, tiles.TilePath(1, 0, int(last))), 1, 1) }},
+				{"byte of a tile", func(dir string) { ledgertest.Flip(t, filepath.Join(dir, tiles.TilePath(0, 2, 256)), 99, 1) }},
+				{"byte of the top tile", func(dir string) { ledgertest.Flip(t, filepath.Join(dir, tiles.TilePath(1, 0, int(last))), 1, 1) }},
 				{"bundle removed", func(dir string) {
 					if err := os.Remove(filepath.Join(dir, tiles.BundlePath(1, 256))); err != nil {
 						t.Fatal(err)
@@ -233,12 +234,12 @@ func TestInteropCosign(t *testing.T) {
 		return path
 	}
 	pub := func(key ed25519.PublicKey) string {
-		return file(record.KeyID(key), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: pkix(key)}))
+		return file(record.KeyID(key), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: ledgertest.PKIX(key)}))
 	}
 	l := recordRuns(t, 1, record.SignRecords, record.SignRecords)
-	stranger := pub(public(testKey(9)))
+	stranger := pub(ledgertest.Public(ledgertest.Key(9)))
 	var session string
-	roots := []string{pub(public(testKey(1))), pub(public(testKey(2)))}
+	roots := []string{pub(ledgertest.Public(ledgertest.Key(1))), pub(ledgertest.Public(ledgertest.Key(2)))}
 	seen := make(map[record.Kind]int)
 	for i, e := range l.entries {
 		kind := e.Record.Kind
@@ -270,7 +271,7 @@ func TestInteropCosign(t *testing.T) {
 				t.Errorf("%s: %v: %s", kind, err, out)
 			}
 		}
-		payload := decodePayload(t, e.Envelope)
+		payload := ledgertest.DecodePayload(t, e.Envelope)
 		encoded := func(b []byte) []byte { return []byte(base64.StdEncoding.EncodeToString(b)) }
 		mutated := bytes.Replace(payload, []byte(`"v":1`), []byte(`"v":2`), 1)
 		for _, tc := range []struct{ name, record, key, kind, digest string }{
@@ -367,7 +368,7 @@ func TestInteropPython(t *testing.T) {
 	key := func(t *testing.T, der []byte) string {
 		return file(t, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
 	}
-	roots := []string{key(t, pkix(public(testKey(1)))), key(t, pkix(public(testKey(2))))}
+	roots := []string{key(t, ledgertest.PKIX(ledgertest.Public(ledgertest.Key(1)))), key(t, ledgertest.PKIX(ledgertest.Public(ledgertest.Key(2))))}
 	for _, mode := range modes {
 		t.Run(string(mode[0]), func(t *testing.T) {
 			l := recordRuns(t, 1, mode...)

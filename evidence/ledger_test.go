@@ -5,28 +5,17 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"runtime"
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
-
-// testKey is a key that is the same in every test run.
-func testKey(seed byte) ed25519.PrivateKey {
-	s := make([]byte, ed25519.SeedSize)
-	s[0] = seed
-	return ed25519.NewKeyFromSeed(s)
-}
-
-func public(key ed25519.PrivateKey) ed25519.PublicKey { return key.Public().(ed25519.PublicKey) }
 
 // hasMode reports whether a file has a mode. On Windows modes say nothing.
 func hasMode(info fs.FileInfo, want fs.FileMode) bool {
@@ -37,7 +26,7 @@ func hasMode(info fs.FileInfo, want fs.FileMode) bool {
 func open(t testing.TB, dir string, cfg evidence.Config) *evidence.Recorder {
 	t.Helper()
 	if cfg.Key == nil {
-		cfg.Key = testKey(1)
+		cfg.Key = ledgertest.Key(1)
 	}
 	r, err := evidence.Open(dir, cfg)
 	if err != nil {
@@ -49,62 +38,6 @@ func open(t testing.TB, dir string, cfg evidence.Config) *evidence.Recorder {
 		}
 	})
 	return r
-}
-
-func newDir(t testing.TB) string { return filepath.Join(t.TempDir(), "ledger") }
-
-func verify(t testing.TB, dir string, keys ...ed25519.PublicKey) *evidence.Report {
-	t.Helper()
-	if len(keys) == 0 {
-		keys = append(keys, public(testKey(1)))
-	}
-	report, err := evidence.Verify(dir, evidence.VerifyOptions{Keys: keys})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return report
-}
-
-func wantIntact(t testing.TB, dir string) *evidence.Report {
-	t.Helper()
-	report := verify(t, dir)
-	if !report.Intact() {
-		t.Fatalf("the ledger is damaged: %v %v", report.First, report.Damage)
-	}
-	return report
-}
-
-// entries returns all records of a ledger.
-func entries(t testing.TB, dir string) []evidence.Entry {
-	t.Helper()
-	var all []evidence.Entry
-	for e, err := range evidence.Read(dir) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, e)
-	}
-	return all
-}
-
-func envelopes(t testing.TB, dir string) [][]byte {
-	var all [][]byte
-	for _, e := range entries(t, dir) {
-		all = append(all, e.Envelope)
-	}
-	return all
-}
-
-// rewrite replaces a ledger's segments by one with these envelopes, and its
-// checkpoint by none.
-func rewrite(t testing.TB, dir string, envs ...[]byte) {
-	t.Helper()
-	if err := os.Remove(filepath.Join(dir, "checkpoint")); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(segment.Path(dir, 1), segmentOf(envs...), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
 
 var errBackend = errors.New("backend: user-4711 not found") // a message that must not be recorded
@@ -165,38 +98,6 @@ func sessionKey(t testing.TB, env []byte) ed25519.PublicKey {
 		t.Fatal(err)
 	}
 	return key.(ed25519.PublicKey)
-}
-
-// decodePayload returns the payload of an envelope as encoding/json sees it.
-func decodePayload(t testing.TB, env []byte) []byte {
-	t.Helper()
-	var e struct{ Payload []byte }
-	if err := json.Unmarshal(env, &e); err != nil {
-		t.Fatal(err)
-	}
-	return e.Payload
-}
-
-// flip changes bits of one byte of a file.
-func flip(t testing.TB, path string, at int64, bits byte) {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b[at] ^= bits
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// segmentOf returns the bytes of a segment with the envelopes.
-func segmentOf(envelopes ...[]byte) []byte {
-	b := []byte(segment.Header)
-	for _, env := range envelopes {
-		b = segment.AppendFrame(b, env)
-	}
-	return b
 }
 
 // Segments take every record that there can be, and find each again.

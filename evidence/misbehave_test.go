@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -44,7 +45,7 @@ func TestACallWhoseErrorCannotBeAskedHasAnOutcome(t *testing.T) {
 		"a denial":          {&middleware.DeniedError{Gate: "g", Err: &brokenError{broken}}, []string{"*evidence_test.brokenError"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := newDir(t)
+			dir := ledgertest.Dir(t)
 			r := open(t, dir, evidence.Config{})
 			h := r.Intercept(func(context.Context, middleware.Call) (middleware.Result, error) { return middleware.Result{}, tt.err })
 			var got error
@@ -62,7 +63,7 @@ func TestACallWhoseErrorCannotBeAskedHasAnOutcome(t *testing.T) {
 			if len(o) != 1 || o[0].Result != record.ResultFailed && name != "a denial" || !slices.Equal(o[0].Error, tt.want) {
 				t.Errorf("got outcomes %+v, want one that failed, of %q", o, tt.want)
 			}
-			if report := wantIntact(t, dir); report.Unknown != 0 || report.Interrupted != 0 {
+			if report := ledgertest.WantIntact(t, dir); report.Unknown != 0 || report.Interrupted != 0 {
 				t.Errorf("got %d calls without an outcome, %d runs without an end", report.Unknown, report.Interrupted)
 			}
 		})
@@ -77,7 +78,7 @@ func TestACallWhoseResultEndsTheGoroutineHasAnOutcome(t *testing.T) {
 		"output": say(&brokenError{runtime.Goexit}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := newDir(t)
+			dir := ledgertest.Dir(t)
 			r := open(t, dir, evidence.Config{})
 			inside := func(middleware.Handler) middleware.Handler { return h }
 			var wg sync.WaitGroup
@@ -87,7 +88,7 @@ func TestACallWhoseResultEndsTheGoroutineHasAnOutcome(t *testing.T) {
 			if o := outcomes(t, dir); len(o) != 1 || o[0].Result != record.ResultFailed || len(o[0].Error) == 0 {
 				t.Errorf("got outcomes %+v, want one that failed, with a class", o)
 			}
-			wantIntact(t, dir)
+			ledgertest.WantIntact(t, dir)
 		})
 	}
 }
@@ -107,7 +108,7 @@ func TestClassesOfErrorsAreBounded(t *testing.T) {
 
 func outcomes(t testing.TB, dir string) (all []record.Outcome) {
 	t.Helper()
-	for _, e := range entries(t, dir) {
+	for _, e := range ledgertest.Entries(t, dir) {
 		if e.Record.Outcome != nil {
 			all = append(all, *e.Record.Outcome)
 		}
@@ -126,7 +127,7 @@ func TestARetryOutsideOfTheRecorderDoesNotRuinTheLedger(t *testing.T) {
 			return next(ctx, call)
 		}
 	}
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{})
 	ran := 0
 	tool := func(context.Context, middleware.Call) (middleware.Result, error) {
@@ -140,7 +141,7 @@ func TestARetryOutsideOfTheRecorderDoesNotRuinTheLedger(t *testing.T) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if report := wantIntact(t, dir); report.Runs != 1 || report.Calls != 1 || report.Failed != 1 || report.Interrupted != 0 {
+	if report := ledgertest.WantIntact(t, dir); report.Runs != 1 || report.Calls != 1 || report.Failed != 1 || report.Interrupted != 0 {
 		t.Errorf("got report %+v", report)
 	}
 	open(t, dir, evidence.Config{})
@@ -149,7 +150,7 @@ func TestARetryOutsideOfTheRecorderDoesNotRuinTheLedger(t *testing.T) {
 // A gate outside of the recorder may ask a model of its own first: the run does
 // not begin a second time with its root call.
 func TestACallBeforeTheRootCallDoesNotRuinTheLedger(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{})
 	moderate := middleware.Wrap(say("fine"), r.Intercept)
 	first := func(next middleware.Handler) middleware.Handler {
@@ -164,7 +165,7 @@ func TestACallBeforeTheRootCallDoesNotRuinTheLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = r.Close(t.Context())
-	if report := wantIntact(t, dir); report.Runs != 1 || report.Calls != 2 || report.Done != 2 {
+	if report := ledgertest.WantIntact(t, dir); report.Runs != 1 || report.Calls != 2 || report.Done != 2 {
 		t.Errorf("got report %+v", report)
 	}
 	open(t, dir, evidence.Config{})
@@ -177,7 +178,7 @@ func TestContentsOutOfPlaceDoNotRuinTheLedger(t *testing.T) {
 	response := &middleware.ModelResponse{Choices: []middleware.Choice{{Text: "x"}}}
 	plan := &middleware.Plan{ToolCalls: []middleware.ToolCall{{Name: "x"}}}
 	contents := []any{request, response, plan, &middleware.PlanRequest{}, &middleware.PlanRequest{Steps: make([]middleware.Step, 3)}}
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{})
 	for _, in := range contents {
 		for _, out := range contents {
@@ -187,13 +188,13 @@ func TestContentsOutOfPlaceDoNotRuinTheLedger(t *testing.T) {
 		}
 	}
 	_ = r.Close(t.Context())
-	wantIntact(t, dir)
+	ledgertest.WantIntact(t, dir)
 	open(t, dir, evidence.Config{})
 }
 
 // Run IDs that somebody set are no reason for two runs of one name.
 func TestRunsKeepTheirOwnID(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{})
 	for _, id := range []string{"", "ticket-1", "ticket-1", "ticket-1"} {
 		rename := func(next middleware.Handler) middleware.Handler {
@@ -205,7 +206,7 @@ func TestRunsKeepTheirOwnID(t *testing.T) {
 		_, _ = middleware.Wrap(say("ok"), rename, r.Intercept, rename)(t.Context(), shell)
 	}
 	_ = r.Close(t.Context())
-	if report := wantIntact(t, dir); report.Runs != 4 || report.Partial != 0 || report.Interrupted != 0 {
+	if report := ledgertest.WantIntact(t, dir); report.Runs != 4 || report.Partial != 0 || report.Interrupted != 0 {
 		t.Errorf("got report %+v", report)
 	}
 }
@@ -218,7 +219,7 @@ func TestWhatMisbehavesDoesNotRuinTheLedger(t *testing.T) {
 		rounds = 20
 	}
 	for seed := range rounds {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		r := open(t, dir, evidence.Config{BestEffort: []string{"shell"}, Queue: 64})
 		m := &mischief{rng: rand.New(rand.NewPCG(uint64(seed), 1)), r: r}
 		var roots sync.WaitGroup
@@ -230,11 +231,11 @@ func TestWhatMisbehavesDoesNotRuinTheLedger(t *testing.T) {
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		report := verify(t, dir)
+		report := ledgertest.Verify(t, dir)
 		if !report.Intact() {
 			t.Fatalf("seed %d: the ledger is damaged: %v %v", seed, report.First, report.Damage)
 		}
-		again, err := evidence.Open(dir, evidence.Config{Key: testKey(1)})
+		again, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1)})
 		if err != nil {
 			t.Fatalf("seed %d: it cannot be continued: %v", seed, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -19,7 +20,7 @@ const leaked = "AKIAIOSFODNN7EXAMPLE"
 // leak runs a chain in which a model makes up names.
 func leak(t testing.TB, cfg evidence.Config, made string) (dir string, records []*record.Record) {
 	t.Helper()
-	dir = newDir(t)
+	dir = ledgertest.Dir(t)
 	r := open(t, dir, cfg)
 	calls := []middleware.ToolCall{{Name: made}, {Name: "lookup"}, {Name: "Lookup"}, {Name: "Lookup", Registered: "lookup"}, {Name: "lookup", Registered: "lookup"}}
 	model := middleware.Wrap(say(&middleware.ModelResponse{Choices: []middleware.Choice{
@@ -39,8 +40,8 @@ func leak(t testing.TB, cfg evidence.Config, made string) (dir string, records [
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	wantIntact(t, dir)
-	for _, e := range entries(t, dir) {
+	ledgertest.WantIntact(t, dir)
+	for _, e := range ledgertest.Entries(t, dir) {
 		if e.Record.Outcome != nil {
 			records = append(records, e.Record)
 		}
@@ -100,8 +101,8 @@ func TestMadeUpNamesAreLeftOut(t *testing.T) {
 			return err
 		}
 		b, err := os.ReadFile(path)
-		for _, entry := range entries(t, dir) {
-			b = append(b, decodePayload(t, entry.Envelope)...)
+		for _, entry := range ledgertest.Entries(t, dir) {
+			b = append(b, ledgertest.DecodePayload(t, entry.Envelope)...)
 		}
 		if strings.Contains(string(b), leaked) {
 			t.Errorf("%s holds the name", path)

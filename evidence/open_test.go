@@ -10,19 +10,20 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 )
 
 // A ledger has one writer at a time, and can be verified meanwhile.
 func TestTwoWriters(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{})
-	_, err := evidence.Open(dir, evidence.Config{Key: testKey(1)})
+	_, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1)})
 	if !errors.Is(err, evidence.ErrLocked) || !strings.Contains(err.Error(), "process") {
 		t.Errorf("got error %v, want ErrLocked and who holds it", err)
 	}
-	wantIntact(t, dir)
+	ledgertest.WantIntact(t, dir)
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +31,7 @@ func TestTwoWriters(t *testing.T) {
 }
 
 func TestContinue(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	origin := ""
 	for range 3 {
 		r := open(t, dir, evidence.Config{})
@@ -47,14 +48,14 @@ func TestContinue(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if report := wantIntact(t, dir); report.Writers != 3 || report.Runs != 3 || report.Records != 33 {
+	if report := ledgertest.WantIntact(t, dir); report.Writers != 3 || report.Runs != 3 || report.Records != 33 {
 		t.Errorf("got report %+v, want 3 writers", report)
 	}
 }
 
 func TestOpenRefuses(t *testing.T) {
 	write := func(t *testing.T) string {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		r := open(t, dir, evidence.Config{Ledger: "here"})
 		if err := agent(t.Context(), r); err != nil {
 			t.Fatal(err)
@@ -69,29 +70,29 @@ func TestOpenRefuses(t *testing.T) {
 		want  error
 		says  string
 	}{
-		{name: "another key", cfg: evidence.Config{Key: testKey(2)}, want: evidence.ErrDamaged, says: "unknown_key"},
+		{name: "another key", cfg: evidence.Config{Key: ledgertest.Key(2)}, want: evidence.ErrDamaged, says: "unknown_key"},
 		{name: "ephemeral key", want: evidence.ErrDamaged, says: "set Config.Key"},
-		{name: "another origin", cfg: evidence.Config{Key: testKey(1), Ledger: "there"}, says: `"here", not "there"`},
-		{name: "odd origin", cfg: evidence.Config{Key: testKey(1), Ledger: "a b"}, says: "white space"},
+		{name: "another origin", cfg: evidence.Config{Key: ledgertest.Key(1), Ledger: "there"}, says: `"here", not "there"`},
+		{name: "odd origin", cfg: evidence.Config{Key: ledgertest.Key(1), Ledger: "a b"}, says: "white space"},
 		{name: "short key", cfg: evidence.Config{Key: ed25519.PrivateKey(make([]byte, 5))}, says: "not an Ed25519 private key"},
-		{name: "removed record", cfg: evidence.Config{Key: testKey(1)}, want: evidence.ErrDamaged, says: "removed", spoil: func(t *testing.T, dir string) {
-			envs := envelopes(t, dir)
-			rewrite(t, dir, append(envs[:3:3], envs[4:]...)...)
+		{name: "removed record", cfg: evidence.Config{Key: ledgertest.Key(1)}, want: evidence.ErrDamaged, says: "removed", spoil: func(t *testing.T, dir string) {
+			envs := ledgertest.Envelopes(t, dir)
+			ledgertest.Rewrite(t, dir, append(envs[:3:3], envs[4:]...)...)
 		}},
-		{name: "flipped bit", cfg: evidence.Config{Key: testKey(1)}, want: evidence.ErrDamaged, says: "edited", spoil: func(t *testing.T, dir string) {
-			flip(t, segment.Path(dir, 1), 1000, 0x10)
+		{name: "flipped bit", cfg: evidence.Config{Key: ledgertest.Key(1)}, want: evidence.ErrDamaged, says: "edited", spoil: func(t *testing.T, dir string) {
+			ledgertest.Flip(t, segment.Path(dir, 1), 1000, 0x10)
 		}},
-		{name: "version 2", cfg: evidence.Config{Key: testKey(1)}, says: "another version", spoil: func(t *testing.T, dir string) {
+		{name: "version 2", cfg: evidence.Config{Key: ledgertest.Key(1)}, says: "another version", spoil: func(t *testing.T, dir string) {
 			if err := os.WriteFile(segment.Path(dir, 1), []byte("safeconduct segment v2\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		{name: "not empty", cfg: evidence.Config{Key: testKey(1)}, says: "not a ledger and not empty", spoil: func(t *testing.T, dir string) {
+		{name: "not empty", cfg: evidence.Config{Key: ledgertest.Key(1)}, says: "not a ledger and not empty", spoil: func(t *testing.T, dir string) {
 			if err := errors.Join(os.RemoveAll(filepath.Join(dir, "segments")), os.WriteFile(filepath.Join(dir, "diary"), nil, 0o600)); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		{name: "a file", cfg: evidence.Config{Key: testKey(1)}, says: "not a directory", spoil: func(t *testing.T, dir string) {
+		{name: "a file", cfg: evidence.Config{Key: ledgertest.Key(1)}, says: "not a directory", spoil: func(t *testing.T, dir string) {
 			if err := errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600)); err != nil {
 				t.Fatal(err)
 			}
@@ -121,7 +122,7 @@ func TestOpenRefuses(t *testing.T) {
 // An incomplete frame at the end is cut off, wherever it was cut, and
 // the next writer says so.
 func TestTornTail(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{})
 	if _, err := call(t, r, shell, say("ok")); err != nil {
 		t.Fatal(err)
@@ -132,7 +133,7 @@ func TestTornTail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := entries(t, dir)
+	all := ledgertest.Entries(t, dir)
 	ends := make(map[int]bool)
 	for _, e := range all {
 		ends[int(e.Offset)] = true
@@ -159,11 +160,11 @@ func TestTornTail(t *testing.T) {
 				t.Fatal(err)
 			}
 			if n >= int(all[1].Offset) && !ends[n] && zeros == 0 {
-				if report := verify(t, dir); report.Intact() || report.First.Damage != record.DamageTruncated {
+				if report := ledgertest.Verify(t, dir); report.Intact() || report.First.Damage != record.DamageTruncated {
 					t.Fatalf("cut at %d: Verify: got %v, want truncated", n, report.First)
 				}
 			}
-			again, err := evidence.Open(dir, evidence.Config{Key: testKey(1)})
+			again, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1)})
 			if zeros > 0 && 0 < n && n < 23 {
 				if err == nil {
 					t.Fatalf("cut at %d, %d zeros: Open took a first line that is not one", n, zeros)
@@ -179,8 +180,8 @@ func TestTornTail(t *testing.T) {
 			if err := again.Close(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			wantIntact(t, dir)
-			now := entries(t, dir)
+			ledgertest.WantIntact(t, dir)
+			now := ledgertest.Entries(t, dir)
 			recovered := now[len(now)-1].Record.Session.Recovered
 			torn := n < 23 || n > 23 && !ends[n] || zeros > 0
 			if (recovered != nil) != torn {
@@ -195,7 +196,7 @@ func TestTornTail(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := evidence.Open(dir, evidence.Config{Key: testKey(1)}); !errors.Is(err, evidence.ErrDamaged) {
+		if _, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1)}); !errors.Is(err, evidence.ErrDamaged) {
 			t.Errorf("cut at %d below the checkpoint: got error %v, want one that wraps ErrDamaged", n, err)
 		}
 	}
@@ -213,7 +214,7 @@ func TestOpenPanics(t *testing.T) {
 					t.Errorf("got panic %q", v)
 				}
 			}()
-			_, _ = evidence.Open(newDir(t), cfg)
+			_, _ = evidence.Open(ledgertest.Dir(t), cfg)
 		})
 	}
 }
@@ -226,9 +227,9 @@ func TestOpenOnABrokenDisk(t *testing.T) {
 		"sync":   {Sync: func() error { return syscall.EIO }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := newDir(t)
+			dir := ledgertest.Dir(t)
 			var s store
-			cfg := evidence.Config{Key: testKey(1), Exporters: to(s.take)}
+			cfg := evidence.Config{Key: ledgertest.Key(1), Exporters: to(s.take)}
 			cfg.Inject(faults)
 			if _, err := evidence.Open(dir, cfg); !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EIO) {
 				t.Fatalf("got error %v", err)
@@ -237,8 +238,8 @@ func TestOpenOnABrokenDisk(t *testing.T) {
 		})
 	}
 	// So does one that fails with the first record.
-	dir := newDir(t)
-	cfg := evidence.Config{Key: testKey(1), Exporters: to(new(store).take)}
+	dir := ledgertest.Dir(t)
+	cfg := evidence.Config{Key: ledgertest.Key(1), Exporters: to(new(store).take)}
 	cfg.Inject(&evidence.Faults{Write: func(b []byte) (int, error) {
 		if len(b) > 100 {
 			return 50, syscall.ENOSPC

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/delivery"
 	"example.com/safeconduct/middleware"
@@ -76,7 +77,7 @@ func (c *collector) wantAll(t *testing.T, dir string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	produced := make(map[string]bool)
-	for _, e := range entries(t, dir) {
+	for _, e := range ledgertest.Entries(t, dir) {
 		produced[e.Record.ID] = true
 		if c.records[e.Record.ID] == 0 {
 			t.Fatalf("record %d of the ledger did not arrive", e.Record.Seq)
@@ -125,7 +126,7 @@ func TestOutage(t *testing.T) {
 	for _, unordered := range []bool{false, true} {
 		t.Run(fmt.Sprint("unordered ", unordered), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				dir := newDir(t)
+				dir := ledgertest.Dir(t)
 				c := newCollector()
 				r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: []evidence.Exporter{{Name: "collector", Sink: c.take, Unordered: unordered}}})
 				calls := 10_000
@@ -169,7 +170,7 @@ func TestOutage(t *testing.T) {
 				if n := runtime.NumGoroutine(); n > 40 {
 					t.Errorf("%d goroutines", n)
 				}
-				if report := wantIntact(t, dir); report.Lost != 0 || report.Unknown != 0 {
+				if report := ledgertest.WantIntact(t, dir); report.Lost != 0 || report.Unknown != 0 {
 					t.Errorf("%d records lost, %d calls unknown", report.Lost, report.Unknown)
 				}
 			})
@@ -179,7 +180,7 @@ func TestOutage(t *testing.T) {
 
 // The same in real time, a thousand times as fast.
 func TestOutageInRealTime(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	c := newCollector()
 	const second = time.Millisecond
 	r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Queue: 1 << 17, Exporters: []evidence.Exporter{{
@@ -210,7 +211,7 @@ func TestOutageInRealTime(t *testing.T) {
 	}
 	wantExact(t, dir, st)
 	c.wantAll(t, dir)
-	wantIntact(t, dir)
+	ledgertest.WantIntact(t, dir)
 	t.Logf("%+v", st)
 }
 
@@ -246,7 +247,7 @@ func fileSink(dir string, flaky bool) evidence.Sink {
 // ship is a process that records and ships calls until it is killed.
 func ship() {
 	cfg := evidence.Config{
-		Key: testKey(1), Ledger: "crash", ReadOnly: []string{"shell"},
+		Key: ledgertest.Key(1), Ledger: "crash", ReadOnly: []string{"shell"},
 		Exporters: []evidence.Exporter{{Sink: fileSink(os.Getenv(shipTo), true), MinBackoff: time.Millisecond, OpenFor: 10 * time.Millisecond}},
 	}
 	cfg.Small(64 << 10)
@@ -273,11 +274,11 @@ func TestKilledWhileShipping(t *testing.T) {
 	if testing.Short() {
 		rounds = 4
 	}
-	dir, to := newDir(t), t.TempDir()
+	dir, to := ledgertest.Dir(t), t.TempDir()
 	for range rounds {
 		runCrash(t, dir, time.Duration(rand.Int64N(int64(800*time.Millisecond))), shipTo+"="+to)
 	}
-	r, err := evidence.Open(dir, evidence.Config{Key: testKey(1), Exporters: []evidence.Exporter{{Sink: fileSink(to, false)}}})
+	r, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1), Exporters: []evidence.Exporter{{Sink: fileSink(to, false)}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,7 +286,7 @@ func TestKilledWhileShipping(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantExact(t, dir, stats(r))
-	wantIntact(t, dir)
+	ledgertest.WantIntact(t, dir)
 	b, err := os.ReadFile(filepath.Join(to, "lines"))
 	if err != nil {
 		t.Fatal(err)
@@ -307,7 +308,7 @@ func TestKilledWhileShipping(t *testing.T) {
 		last[rec.Writer] = rec.Seq
 	}
 	produced := make(map[string]bool)
-	for _, env := range envelopes(t, dir) {
+	for _, env := range ledgertest.Envelopes(t, dir) {
 		produced[string(env)] = true
 		if arrived[string(env)] == 0 {
 			t.Error("a record of the ledger did not arrive")
@@ -339,7 +340,7 @@ func TestFault58Soak(t *testing.T) {
 	} else if n == 0 {
 		n = 20_000
 	}
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	rng := rand.New(rand.NewPCG(5, 8))
 	var mu sync.Mutex
 	dice := func() int {
@@ -372,7 +373,7 @@ func TestFault58Soak(t *testing.T) {
 		return nil
 	}
 	var disk atomic.Int64
-	cfg := evidence.Config{Key: testKey(1), Signing: record.SignCheckpoints, ReadOnly: []string{"shell"}, Queue: 1 << 14, Exporters: []evidence.Exporter{
+	cfg := evidence.Config{Key: ledgertest.Key(1), Signing: record.SignCheckpoints, ReadOnly: []string{"shell"}, Queue: 1 << 14, Exporters: []evidence.Exporter{
 		{Name: "ordered", Sink: faulty, Timeout: 20 * time.Millisecond, MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond, OpenFor: 20 * time.Millisecond},
 		{Name: "unordered", Sink: faulty, Unordered: true, Timeout: 20 * time.Millisecond, MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond, OpenFor: 20 * time.Millisecond},
 	}}
@@ -436,7 +437,7 @@ func TestFault58Soak(t *testing.T) {
 			t.Errorf("%d shipped, %d parked, %d to go, and %d produced", x.Shipped, x.Parked, x.Lag, produced)
 		}
 	}
-	if report := wantIntact(t, dir); report.Lost != st.Lost {
+	if report := ledgertest.WantIntact(t, dir); report.Lost != st.Lost {
 		t.Errorf("%d records lost, %d declared", st.Lost, report.Lost)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -61,9 +62,9 @@ var calculator = middleware.Call{Kind: middleware.KindTool, Name: "calculator", 
 func TestOverflow(t *testing.T) {
 	for _, elsewhere := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			dir := newDir(t)
+			dir := ledgertest.Dir(t)
 			overflow := dir
-			cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}, Queue: 1000}
+			cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}, Queue: 1000}
 			if elsewhere {
 				overflow = t.TempDir()
 				cfg.Overflow = overflow
@@ -101,7 +102,7 @@ func TestOverflow(t *testing.T) {
 			if err := r.Close(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if report := wantIntact(t, dir); report.Done != n/4+1 || report.Lost != 0 {
+			if report := ledgertest.WantIntact(t, dir); report.Done != n/4+1 || report.Lost != 0 {
 				t.Errorf("got %+v, want %d done", report, n/4+1)
 			}
 			if _, err := os.Stat(filepath.Join(overflow, "overflow.seg")); !os.IsNotExist(err) {
@@ -115,8 +116,8 @@ func TestOverflow(t *testing.T) {
 // then are lost: a signed gap says which.
 func TestOverflowFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
-		cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}, Queue: 100}
+		dir := ledgertest.Dir(t)
+		cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}, Queue: 100}
 		var disk gated
 		var full atomic.Bool
 		cfg.Each(func(op evidence.Op) error {
@@ -149,7 +150,7 @@ func TestOverflowFails(t *testing.T) {
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if report := wantIntact(t, dir); report.Lost != stats.Lost || report.Gaps == 0 {
+		if report := ledgertest.WantIntact(t, dir); report.Lost != stats.Lost || report.Gaps == 0 {
 			t.Errorf("got %+v, want %d lost, in gaps", report, stats.Lost)
 		}
 	})
@@ -166,8 +167,8 @@ func TestGapIsDatedWithinItsSession(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				dir := newDir(t)
-				cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}, Queue: 100}
+				dir := ledgertest.Dir(t)
+				cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}, Queue: 100}
 				var disk gated
 				cfg.Each(func(op evidence.Op) error {
 					if strings.Contains(op.Path, "overflow") && op.Name == "create" {
@@ -186,14 +187,14 @@ func TestGapIsDatedWithinItsSession(t *testing.T) {
 					}
 					time.Sleep(10 * time.Millisecond)
 				}
-				then := now(entries(t, dir)[0].Record.Session)
+				then := now(ledgertest.Entries(t, dir)[0].Record.Session)
 				r.SetClock(func() time.Time { return then })
 				disk.release()
 				time.Sleep(time.Minute)
 				if err := r.Close(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				if report := wantIntact(t, dir); report.Gaps == 0 || report.Lost != r.Stats().Lost {
+				if report := ledgertest.WantIntact(t, dir); report.Gaps == 0 || report.Lost != r.Stats().Lost {
 					t.Errorf("got %+v, want %d lost, in gaps", report, r.Stats().Lost)
 				}
 			})
@@ -205,8 +206,8 @@ func TestGapIsDatedWithinItsSession(t *testing.T) {
 // overflow is filled and emptied at once.
 func TestOverflowComesAndGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
-		cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}, Queue: 1 << 16}
+		dir := ledgertest.Dir(t)
+		cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}, Queue: 1 << 16}
 		var disk gated
 		cfg.Each(disk.do)
 		r, err := evidence.Open(dir, cfg)
@@ -237,7 +238,7 @@ func TestOverflowComesAndGoes(t *testing.T) {
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if report := wantIntact(t, dir); report.Done != runs*each || report.Lost != 0 || spilled == 0 {
+		if report := ledgertest.WantIntact(t, dir); report.Done != runs*each || report.Lost != 0 || spilled == 0 {
 			t.Errorf("got %+v after %d overflows, want %d done and none lost", report, spilled, runs*each)
 		}
 	})
@@ -251,8 +252,8 @@ func TestOverflowIsTakenOver(t *testing.T) {
 }
 
 func overflowIsTakenOver(t *testing.T, signing record.Signing) {
-	dir := newDir(t)
-	cfg := evidence.Config{Key: testKey(1), Signing: signing, ReadOnly: []string{"calculator"}}
+	dir := ledgertest.Dir(t)
+	cfg := evidence.Config{Key: ledgertest.Key(1), Signing: signing, ReadOnly: []string{"calculator"}}
 	var disk gated
 	cfg.Each(disk.do)
 	r, err := evidence.Open(dir, cfg)
@@ -267,7 +268,7 @@ func overflowIsTakenOver(t *testing.T, signing record.Signing) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	time.Sleep(time.Second)
-	dead := newDir(t) // what a process that is killed here leaves
+	dead := ledgertest.Dir(t) // what a process that is killed here leaves
 	if err := os.CopyFS(dead, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
 	}
@@ -276,22 +277,22 @@ func overflowIsTakenOver(t *testing.T, signing record.Signing) {
 		t.Fatal(err)
 	}
 
-	report := verify(t, dead)
+	report := ledgertest.Verify(t, dead)
 	if report.Overflow == 0 || report.Done == 200 {
 		t.Fatalf("got %+v, want an overflow", report)
 	}
-	again, err := evidence.Open(dead, evidence.Config{Key: testKey(1)})
+	again, err := evidence.Open(dead, evidence.Config{Key: ledgertest.Key(1)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := again.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	report = wantIntact(t, dead)
+	report = ledgertest.WantIntact(t, dead)
 	if report.Done != 200 || report.Overflow != 0 {
 		t.Errorf("got %+v, want all 200 calls in the ledger", report)
 	}
-	all := entries(t, dead)
+	all := ledgertest.Entries(t, dead)
 	if got := all[len(all)-1].Record.Session.Recovered; got == nil || got.Overflow == 0 {
 		t.Errorf("got recovered %+v, want records of the overflow", got)
 	}
@@ -300,8 +301,8 @@ func overflowIsTakenOver(t *testing.T, signing record.Signing) {
 // A disk that does not answer at all keeps no call that need not wait.
 func TestFrozenDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
-		cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}, Queue: 500}
+		dir := ledgertest.Dir(t)
+		cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}, Queue: 500}
 		var disk gated
 		cfg.Each(disk.do)
 		r, err := evidence.Open(dir, cfg)
@@ -329,7 +330,7 @@ func TestFrozenDisk(t *testing.T) {
 		if err := r.Close(t.Context()); err != nil {
 			t.Errorf("second Close: %v", err)
 		}
-		if report := wantIntact(t, dir); report.Records+report.Lost < 20000 {
+		if report := ledgertest.WantIntact(t, dir); report.Records+report.Lost < 20000 {
 			t.Errorf("got %+v, want 20000 records, lost ones included", report)
 		}
 	})
@@ -339,8 +340,8 @@ func TestFrozenDisk(t *testing.T) {
 // that was being written when the process died never got there.
 func TestOverflowAfterFailedWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
-		cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}}
+		dir := ledgertest.Dir(t)
+		cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}}
 		var full atomic.Bool
 		cfg.Each(func(op evidence.Op) error {
 			if full.Load() && op.Name == "write" && strings.Contains(op.Path, "segments") {
@@ -360,7 +361,7 @@ func TestOverflowAfterFailedWrite(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 		}
 		time.Sleep(time.Second)
-		dead := newDir(t) // what a process that is killed here leaves
+		dead := ledgertest.Dir(t) // what a process that is killed here leaves
 		if err := os.CopyFS(dead, os.DirFS(dir)); err != nil {
 			t.Fatal(err)
 		}
@@ -368,17 +369,17 @@ func TestOverflowAfterFailedWrite(t *testing.T) {
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if report := wantIntact(t, dir); report.Done != 200 {
+		if report := ledgertest.WantIntact(t, dir); report.Done != 200 {
 			t.Errorf("got %d done, want 200", report.Done)
 		}
-		again, err := evidence.Open(dead, evidence.Config{Key: testKey(1)})
+		again, err := evidence.Open(dead, evidence.Config{Key: ledgertest.Key(1)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := again.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if report := wantIntact(t, dead); report.Done != 200 {
+		if report := ledgertest.WantIntact(t, dead); report.Done != 200 {
 			t.Errorf("got %d done, want all 200 calls in the ledger", report.Done)
 		}
 	})
@@ -386,8 +387,8 @@ func TestOverflowAfterFailedWrite(t *testing.T) {
 
 // An overflow that is full is not tried all the time.
 func TestFullOverflowIsNotTriedAllTheTime(t *testing.T) {
-	dir := newDir(t)
-	cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}}
+	dir := ledgertest.Dir(t)
+	cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}}
 	var disk gated
 	var full atomic.Bool
 	var tries atomic.Int64
@@ -423,14 +424,14 @@ func TestFullOverflowIsNotTriedAllTheTime(t *testing.T) {
 	if n := tries.Load(); n == 0 || n > 50 {
 		t.Errorf("got %d attempts in half a second, want some", n)
 	}
-	wantIntact(t, dir)
+	ledgertest.WantIntact(t, dir)
 }
 
 // An overflow file with the records of another ledger is not ours to remove.
 func TestOverflowOfAnotherLedger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir, shared := newDir(t), t.TempDir()
-		cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}, Overflow: shared}
+		dir, shared := ledgertest.Dir(t), t.TempDir()
+		cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}, Overflow: shared}
 		var disk gated
 		cfg.Each(disk.do)
 		r, err := evidence.Open(dir, cfg)
@@ -445,10 +446,10 @@ func TestOverflowOfAnotherLedger(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 		}
 		file := filepath.Join(shared, "overflow.seg")
-		other := newDir(t)
+		other := ledgertest.Dir(t)
 		for _, begun := range []bool{false, true} {
 			if begun {
-				r, err := evidence.Open(other, evidence.Config{Key: testKey(1)})
+				r, err := evidence.Open(other, evidence.Config{Key: ledgertest.Key(1)})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -456,7 +457,7 @@ func TestOverflowOfAnotherLedger(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			o, err := evidence.Open(other, evidence.Config{Key: testKey(1), Overflow: shared})
+			o, err := evidence.Open(other, evidence.Config{Key: ledgertest.Key(1), Overflow: shared})
 			if err == nil {
 				t.Errorf("begun %v: Open took the overflow of another ledger for its own", begun)
 				_ = o.Close(t.Context())
@@ -475,8 +476,8 @@ func TestOverflowOfAnotherLedger(t *testing.T) {
 // An overflow that the ledger has gone on without is set aside.
 func TestOverflowThatComesTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir, elsewhere := newDir(t), t.TempDir()
-		cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"calculator"}, Overflow: elsewhere}
+		dir, elsewhere := ledgertest.Dir(t), t.TempDir()
+		cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}, Overflow: elsewhere}
 		var disk gated
 		cfg.Each(disk.do)
 		r, err := evidence.Open(dir, cfg)
@@ -491,7 +492,7 @@ func TestOverflowThatComesTooLate(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 		}
 		time.Sleep(time.Second)
-		dead, left := newDir(t), t.TempDir() // what a process that is killed here leaves
+		dead, left := ledgertest.Dir(t), t.TempDir() // what a process that is killed here leaves
 		if err := errors.Join(os.CopyFS(dead, os.DirFS(dir)), os.CopyFS(left, os.DirFS(elsewhere))); err != nil {
 			t.Fatal(err)
 		}
@@ -504,7 +505,7 @@ func TestOverflowThatComesTooLate(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, overflow := range []string{"", left} {
-			again, err := evidence.Open(dead, evidence.Config{Key: testKey(1), Overflow: overflow})
+			again, err := evidence.Open(dead, evidence.Config{Key: ledgertest.Key(1), Overflow: overflow})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -512,12 +513,12 @@ func TestOverflowThatComesTooLate(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		wantIntact(t, dead)
+		ledgertest.WantIntact(t, dead)
 		aside := filepath.Join(left, fmt.Sprintf("overflow.seg.%.16s", record.Hash(sha256.Sum256(want))))
 		if got, err := os.ReadFile(aside); err != nil || string(got) != string(want) {
 			t.Errorf("got %d bytes, %v, want the %d of the overflow set aside", len(got), err, len(want))
 		}
-		if report := wantIntact(t, dead); report.Aside != 1 {
+		if report := ledgertest.WantIntact(t, dead); report.Aside != 1 {
 			t.Errorf("got %d set aside, want 1", report.Aside)
 		}
 		if _, err := os.Stat(filepath.Join(left, "overflow.seg")); !os.IsNotExist(err) {

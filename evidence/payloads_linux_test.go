@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/internal/missing"
 )
 
@@ -18,7 +19,7 @@ func TestContentsDoNotFillTheDisk(t *testing.T) {
 	}
 	defer func() { _ = syscall.Unmount(mount, 0) }()
 	dir := filepath.Join(mount, "ledger")
-	cfg := evidence.Config{Key: testKey(1), LowSpace: 1 << 20, Payloads: &evidence.Payloads{Key: payloadKey}}
+	cfg := evidence.Config{Key: ledgertest.Key(1), LowSpace: 1 << 20, Payloads: &evidence.Payloads{Key: payloadKey}}
 	cfg.Small(20_000) // so that room is asked for again and again
 	r, err := evidence.Open(dir, cfg)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
 )
 
@@ -22,7 +23,7 @@ func TestContentsLeaveTheLastSpaceToRecords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const low, ahead = 10 << 20, 4 << 20
 		var free atomic.Int64
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		cfg := evidence.Config{LowSpace: low, Payloads: &evidence.Payloads{Key: payloadKey}}
 		cfg.Free(func() (int64, error) { return free.Load(), nil })
 		r := open(t, dir, cfg)
@@ -43,7 +44,7 @@ func TestContentsLeaveTheLastSpaceToRecords(t *testing.T) {
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if report := wantIntact(t, dir); report.Done != 4 {
+		if report := ledgertest.WantIntact(t, dir); report.Done != 4 {
 			t.Errorf("got %d calls that were done, want 4", report.Done)
 		}
 	})

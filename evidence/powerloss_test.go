@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -113,8 +114,8 @@ func TestPowerFails(t *testing.T) {
 func powerFails(t *testing.T, signing record.Signing) {
 	cuts := 0
 	for n := 1; ; n++ {
-		p := &platter{root: newDir(t), cut: n, content: make(map[string][]byte), names: make(map[string]string)}
-		cfg := evidence.Config{Key: testKey(1), Ledger: "power", Signing: signing}
+		p := &platter{root: ledgertest.Dir(t), cut: n, content: make(map[string][]byte), names: make(map[string]string)}
+		cfg := evidence.Config{Key: ledgertest.Key(1), Ledger: "power", Signing: signing}
 		cfg.Each(p.do)
 		cfg.Small(6 << 10)
 		var c crashed
@@ -133,7 +134,7 @@ func powerFails(t *testing.T, signing record.Signing) {
 		}
 		cuts++
 		for _, tail := range []string{"", "zeros", "half"} {
-			left := newDir(t)
+			left := ledgertest.Dir(t)
 			p.leave(t, left, tail)
 			wantRecovered(t, left, c, evidence.Config{Signing: signing})
 			if t.Failed() {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/evidence/trust"
@@ -26,7 +27,7 @@ import (
 // which hands over to the second, and one with that.
 func rotatedLedger(t testing.TB, signing record.Signing) (dir string) {
 	t.Helper()
-	dir = newDir(t)
+	dir = ledgertest.Dir(t)
 	write := func(cfg evidence.Config, do func(r *evidence.Recorder)) {
 		cfg.Signing, cfg.Ledger = signing, "proofs"
 		r := open(t, dir, cfg)
@@ -40,19 +41,19 @@ func rotatedLedger(t testing.TB, signing record.Signing) (dir string) {
 			t.Fatal(err)
 		}
 	}
-	write(evidence.Config{Key: testKey(1)}, run)
-	write(evidence.Config{Key: testKey(1)}, func(r *evidence.Recorder) {
+	write(evidence.Config{Key: ledgertest.Key(1)}, run)
+	write(evidence.Config{Key: ledgertest.Key(1)}, func(r *evidence.Recorder) {
 		run(r)
-		if err := r.Rotate(t.Context(), testKey(2)); err != nil {
+		if err := r.Rotate(t.Context(), ledgertest.Key(2)); err != nil {
 			t.Fatal(err)
 		}
 		run(r)
 	})
-	write(evidence.Config{Key: testKey(2)}, run)
+	write(evidence.Config{Key: ledgertest.Key(2)}, run)
 	return dir
 }
 
-var bothKeys = evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1)), public(testKey(2))}, Ledger: "proofs"}
+var bothKeys = evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))}, Ledger: "proofs"}
 
 func mustProve(t testing.TB, dir, id string, ds ...record.Disclosure) []byte {
 	t.Helper()
@@ -68,7 +69,7 @@ func TestProveEachRecord(t *testing.T) {
 	for _, signing := range []record.Signing{record.SignRecords, record.SignCheckpoints} {
 		t.Run(string(signing), func(t *testing.T) {
 			dir := rotatedLedger(t, signing)
-			for i, e := range entries(t, dir) {
+			for i, e := range ledgertest.Entries(t, dir) {
 				text := mustProve(t, dir, e.Record.ID)
 				got, err := evidence.VerifyProof(text, bothKeys)
 				if err != nil {
@@ -97,10 +98,10 @@ func TestProveEachRecord(t *testing.T) {
 // The root keys that a proof needs are those that signed its sessions.
 func TestVerifyProofNeedsTheRoots(t *testing.T) {
 	dir := rotatedLedger(t, record.SignRecords)
-	all := entries(t, dir)
+	all := ledgertest.Entries(t, dir)
 	first, last := mustProve(t, dir, all[1].Record.ID), mustProve(t, dir, all[len(all)-2].Record.ID)
-	one := evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1))}}
-	two := evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(2))}}
+	one := evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1))}}
+	two := evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(2))}}
 	if _, err := evidence.VerifyProof(last, two); err != nil {
 		t.Errorf("after the rotation, by the second key: %v", err)
 	}
@@ -155,7 +156,7 @@ func changeProof(t testing.TB, text []byte, f func(p *tiles.Proof, x *extraLine)
 
 func TestVerifyProofRefuses(t *testing.T) {
 	var disclosed []record.Disclosure
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{Ledger: "proofs", Disclose: func(d record.Disclosure) { disclosed = append(disclosed, d) }})
 	if err := agent(t.Context(), r); err != nil {
 		t.Fatal(err)
@@ -163,7 +164,7 @@ func TestVerifyProofRefuses(t *testing.T) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	all := entries(t, dir)
+	all := ledgertest.Entries(t, dir)
 	intent := all[2]
 	var input record.Disclosure
 	for _, d := range disclosed {
@@ -172,7 +173,7 @@ func TestVerifyProofRefuses(t *testing.T) {
 		}
 	}
 	text := mustProve(t, dir, intent.Record.ID, input)
-	opts := evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1))}, Ledger: "proofs"}
+	opts := evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1))}, Ledger: "proofs"}
 	got, err := evidence.VerifyProof(changeProof(t, text, func(*tiles.Proof, *extraLine) {}), opts)
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +187,7 @@ func TestVerifyProofRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := rotatedLedger(t, record.SignRecords)
-	theirs := entries(t, other)
+	theirs := ledgertest.Entries(t, other)
 	unsigned := func(env []byte) string {
 		s := string(env)
 		return s[:strings.Index(s, `"signatures":[`)] + `"signatures":[]}`
@@ -215,7 +216,7 @@ func TestVerifyProofRefuses(t *testing.T) {
 		{"not an envelope as session", "session 1: malformed", func(_ *tiles.Proof, x *extraLine) { x.Sessions[0] = "{" }},
 		{"a session without signature", "session 1: unsigned", func(_ *tiles.Proof, x *extraLine) { x.Sessions[0] = unsigned(all[0].Envelope) }},
 		{"a session that another key signed", "session 1: unknown_key", func(_ *tiles.Proof, x *extraLine) {
-			x.Sessions[0] = string(seal(forged, decodePayload(t, all[0].Envelope)))
+			x.Sessions[0] = string(ledgertest.Seal(forged, ledgertest.DecodePayload(t, all[0].Envelope)))
 		}},
 		{"an edited session", "session 1:", func(_ *tiles.Proof, x *extraLine) { x.Sessions[0] = strings.Replace(x.Sessions[0], "ZX", "ZY", 1) }},
 		{"a session of another writer", "unknown_key", func(_ *tiles.Proof, x *extraLine) { x.Sessions[0] = string(theirs[0].Envelope) }},
@@ -225,7 +226,7 @@ func TestVerifyProofRefuses(t *testing.T) {
 		{"a record of another ledger", "the record: ", func(_ *tiles.Proof, x *extraLine) { x.Record = string(theirs[3].Envelope) }},
 		{"a record without signature", "unsigned", func(_ *tiles.Proof, x *extraLine) { x.Record = unsigned(intent.Envelope) }},
 		{"a record that a root key signed", "unknown_key", func(_ *tiles.Proof, x *extraLine) {
-			x.Record = string(seal(testKey(1), decodePayload(t, intent.Envelope)))
+			x.Record = string(ledgertest.Seal(ledgertest.Key(1), ledgertest.DecodePayload(t, intent.Envelope)))
 		}},
 		{"no record", "the record: malformed", func(_ *tiles.Proof, x *extraLine) { x.Record = "" }},
 		{"another index", "is not shown to be in a log", func(p *tiles.Proof, _ *extraLine) { p.Index++ }},
@@ -241,7 +242,7 @@ func TestVerifyProofRefuses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p.Checkpoint, err = tiles.Sign(cp, public(forged), func(b []byte) ([]byte, error) { return ed25519.Sign(forged, b), nil }); err != nil {
+			if p.Checkpoint, err = tiles.Sign(cp, ledgertest.Public(forged), func(b []byte) ([]byte, error) { return ed25519.Sign(forged, b), nil }); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -277,7 +278,7 @@ func TestVerifyProofRefuses(t *testing.T) {
 	}
 	wantNotProven(t, "half of it", text[:len(text)/2], opts, "")
 	wantNotProven(t, "another ledger", text, evidence.VerifyOptions{Keys: opts.Keys, Ledger: "prod"}, `it is of the ledger "proofs"`)
-	wantNotProven(t, "another key", text, evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(forged)}}, "session 1: unknown_key")
+	wantNotProven(t, "another key", text, evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(forged)}}, "session 1: unknown_key")
 	wantNotProven(t, "too long", append(bytes.Clone(text), make([]byte, 20<<20)...), opts, "longer than")
 	for _, other := range []string{"", "hello", "c2sp.org/tlog-proof@v2\n", string(intent.Envelope)} {
 		if _, err := evidence.VerifyProof([]byte(other), opts); !errors.Is(err, evidence.ErrNotProof) {
@@ -289,24 +290,24 @@ func TestVerifyProofRefuses(t *testing.T) {
 // A session that another session signed, and no root key, proves nothing: who has a
 // session key makes no other.
 func TestASessionThatASessionSigned(t *testing.T) {
-	f := base(t)
-	dir := newDir(t)
-	f.ledger().write(t, dir)
-	another := newForger(t)
-	another.origin, another.salt = f.origin, 5
-	another.open()
-	bySession := seal(testKey(11), decodePayload(t, another.envs[0]))
-	text := changeProof(t, mustProve(t, dir, entries(t, dir)[2].Record.ID), func(_ *tiles.Proof, x *extraLine) {
+	f := ledgertest.Base(t)
+	dir := ledgertest.Dir(t)
+	f.Ledger().Write(t, dir)
+	another := ledgertest.NewForger(t)
+	another.Origin, another.Salt = f.Origin, 5
+	another.Open()
+	bySession := ledgertest.Seal(ledgertest.Key(11), ledgertest.DecodePayload(t, another.Envs[0]))
+	text := changeProof(t, mustProve(t, dir, ledgertest.Entries(t, dir)[2].Record.ID), func(_ *tiles.Proof, x *extraLine) {
 		x.Sessions = append(x.Sessions, string(bySession))
 	})
-	opts := evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1))}}
+	opts := evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1))}}
 	wantNotProven(t, "signed by the session before", text, opts, "session 2: unknown_key: a session key signed this key.session")
 }
 
 // What is wrong with the options says nothing of the proof.
 func TestVerifyProofOptions(t *testing.T) {
 	dir := rotatedLedger(t, record.SignRecords)
-	text := mustProve(t, dir, entries(t, dir)[0].Record.ID)
+	text := mustProve(t, dir, ledgertest.Entries(t, dir)[0].Record.ID)
 	for name, opts := range map[string]evidence.VerifyOptions{
 		"no key":                   {},
 		"a short key":              {Keys: []ed25519.PublicKey{{1}}},
@@ -322,12 +323,12 @@ func TestVerifyProofOptions(t *testing.T) {
 // A policy bounds what a proof proves, as it bounds a ledger.
 func TestVerifyProofWithPolicy(t *testing.T) {
 	dir := rotatedLedger(t, record.SignRecords)
-	all := entries(t, dir)
+	all := ledgertest.Entries(t, dir)
 	size := uint64(len(all))
 	index := 1
 	now := time.Now()
 	policy := func(change func(one, two *trust.Root)) evidence.VerifyOptions {
-		roots := []trust.Root{{Key: public(testKey(1))}, {Key: public(testKey(2))}}
+		roots := []trust.Root{{Key: ledgertest.Public(ledgertest.Key(1))}, {Key: ledgertest.Public(ledgertest.Key(2))}}
 		change(&roots[0], &roots[1])
 		return evidence.VerifyOptions{Policy: &trust.Policy{Ledgers: []trust.Ledger{{Origin: "proofs", Roots: roots}}}}
 	}
@@ -365,14 +366,14 @@ func TestVerifyProofWithPolicy(t *testing.T) {
 // A checkpoint from elsewhere of the same size must be of the same records.
 func TestVerifyProofWithCheckpoints(t *testing.T) {
 	dir := rotatedLedger(t, record.SignRecords)
-	text := mustProve(t, dir, entries(t, dir)[0].Record.ID)
+	text := mustProve(t, dir, ledgertest.Entries(t, dir)[0].Record.ID)
 	own, err := evidence.ReadCheckpoint(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	forge := func(c tiles.Checkpoint) [][]byte {
-		key := testKey(9)
-		signed, err := tiles.Sign(c, public(key), func(b []byte) ([]byte, error) { return ed25519.Sign(key, b), nil })
+		key := ledgertest.Key(9)
+		signed, err := tiles.Sign(c, ledgertest.Public(key), func(b []byte) ([]byte, error) { return ed25519.Sign(key, b), nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -395,7 +396,7 @@ func TestVerifyProofWithCheckpoints(t *testing.T) {
 // Whatever is taken has one form, and is of the ledger and of the keys.
 func FuzzVerifyProof(f *testing.F) {
 	dir := rotatedLedger(f, record.SignCheckpoints)
-	all := entries(f, dir)
+	all := ledgertest.Entries(f, dir)
 	for _, i := range []int{0, 1, len(all) / 2, len(all) - 1} {
 		f.Add(mustProve(f, dir, all[i].Record.ID))
 	}

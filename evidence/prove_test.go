@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
@@ -21,7 +22,7 @@ import (
 // tool's intent.
 func revealing(t testing.TB) (dir string, intent *record.Record) {
 	t.Helper()
-	dir = newDir(t)
+	dir = ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{Ledger: "proofs", Payloads: &evidence.Payloads{Key: payloadKey}})
 	if err := agent(context.Background(), r); err != nil {
 		t.Fatal(err)
@@ -35,7 +36,7 @@ func revealing(t testing.TB) (dir string, intent *record.Record) {
 // findRecord returns the first record that is wanted.
 func findRecord(t testing.TB, dir string, want func(r *record.Record) bool) *record.Record {
 	t.Helper()
-	for _, e := range entries(t, dir) {
+	for _, e := range ledgertest.Entries(t, dir) {
 		if want(e.Record) {
 			return e.Record
 		}
@@ -46,7 +47,7 @@ func findRecord(t testing.TB, dir string, want func(r *record.Record) bool) *rec
 
 func TestReveal(t *testing.T) {
 	dir, intent := revealing(t)
-	opts := evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1))}}
+	opts := evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1))}}
 	text, err := evidence.Reveal(dir, payloadKey(), intent.ID, record.ContentInput, record.ContentInput)
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +103,7 @@ func TestRevealOfWhatIsGone(t *testing.T) {
 		t.Errorf("got %+v", erased)
 	}
 	// The record itself can be proved as before.
-	if _, err := evidence.VerifyProof(mustProve(t, dir, intent.ID), evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1))}}); err != nil {
+	if _, err := evidence.VerifyProof(mustProve(t, dir, intent.ID), evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1))}}); err != nil {
 		t.Error(err)
 	}
 }
@@ -125,7 +126,7 @@ func TestProveRefuses(t *testing.T) {
 	if _, err := evidence.Prove(dir, "x\x1b"); !errors.Is(err, evidence.ErrNoRecord) || strings.Contains(err.Error(), "\x1b") {
 		t.Errorf("unknown: got %v, want %v", err, evidence.ErrNoRecord)
 	}
-	if _, err := evidence.Prove(newDir(t), intent.ID); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := evidence.Prove(ledgertest.Dir(t), intent.ID); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no directory: got %v, want %v", err, fs.ErrNotExist)
 	}
 
@@ -139,7 +140,7 @@ func TestProveRefuses(t *testing.T) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	all := entries(t, dir)
+	all := ledgertest.Entries(t, dir)
 	last := all[len(all)-1].Record
 	mustProve(t, dir, last.ID)
 	putFile(t, checkpoint, before)
@@ -168,11 +169,13 @@ func putFile(t testing.TB, path string, data []byte) {
 // What is not as the checkpoint says proves nothing.
 func TestProveOfDamaged(t *testing.T) {
 	for name, damage := range map[string]func(dir string){
-		"an edited record":       func(dir string) { flip(t, segment.Path(dir, 1), 3000, 1) },
-		"records removed":        func(dir string) { keepRecords(t, dir, 5) },
-		"another's checkpoint":   func(dir string) { putFile(t, filepath.Join(dir, "checkpoint"), checkpointOf(t, rotatedLedger(t, ""))) },
-		"an edited checkpoint":   func(dir string) { flip(t, filepath.Join(dir, "checkpoint"), 10, 1) },
-		"an edited signature":    func(dir string) { flip(t, filepath.Join(dir, "checkpoint"), int64(len(checkpointOf(t, dir)))-20, 1) },
+		"an edited record":     func(dir string) { ledgertest.Flip(t, segment.Path(dir, 1), 3000, 1) },
+		"records removed":      func(dir string) { keepRecords(t, dir, 5) },
+		"another's checkpoint": func(dir string) { putFile(t, filepath.Join(dir, "checkpoint"), checkpointOf(t, rotatedLedger(t, ""))) },
+		"an edited checkpoint": func(dir string) { ledgertest.Flip(t, filepath.Join(dir, "checkpoint"), 10, 1) },
+		"an edited signature": func(dir string) {
+			ledgertest.Flip(t, filepath.Join(dir, "checkpoint"), int64(len(checkpointOf(t, dir)))-20, 1)
+		},
 		"no checkpoint":          func(dir string) { putFile(t, filepath.Join(dir, "checkpoint"), []byte("hello")) },
 		"an endless checkpoint":  func(dir string) { putFile(t, filepath.Join(dir, "checkpoint"), make([]byte, 1<<20)) },
 		"a session not its own ": func(dir string) { keepRecords(t, dir, -1) },
@@ -198,11 +201,11 @@ func TestProveOfDamaged(t *testing.T) {
 // keepRecords keeps the first n records of a ledger, or all but the first if n is -1.
 func keepRecords(t testing.TB, dir string, n int) {
 	t.Helper()
-	envs := envelopes(t, dir)
+	envs := ledgertest.Envelopes(t, dir)
 	if n < 0 {
 		envs, n = envs[1:], len(envs)-1
 	}
-	putFile(t, segment.Path(dir, 1), segmentOf(envs[:n]...))
+	putFile(t, segment.Path(dir, 1), ledgertest.SegmentOf(envs[:n]...))
 }
 
 func checkpointOf(t testing.TB, dir string) []byte {
@@ -216,7 +219,7 @@ func checkpointOf(t testing.TB, dir string) []byte {
 
 // A proof does not need the tiles.
 func TestProveWithoutTiles(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{ReadOnly: []string{"calculator", "shell"}})
 	for range 40 {
 		if err := agent(t.Context(), r); err != nil {
@@ -229,12 +232,12 @@ func TestProveWithoutTiles(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(dir, "tile")); err != nil {
 		t.Fatal(err)
 	}
-	all := entries(t, dir)
+	all := ledgertest.Entries(t, dir)
 	if len(all) < 300 {
 		t.Fatalf("got %d records, want more than a tile of them", len(all))
 	}
 	for i := 0; i < len(all); i += 97 {
-		if _, err := evidence.VerifyProof(mustProve(t, dir, all[i].Record.ID), evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1))}}); err != nil {
+		if _, err := evidence.VerifyProof(mustProve(t, dir, all[i].Record.ID), evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1))}}); err != nil {
 			t.Errorf("record %d: %v", i, err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"weak"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -20,7 +21,7 @@ import (
 // until the gap is there, or is lost too.
 func TestNothingComesBetweenALossAndItsGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		hang := make(chan struct{})
 		r := open(t, dir, evidence.Config{ReadOnly: []string{"read"}, Disclose: func(record.Disclosure) { <-hang }})
 		read := middleware.Call{Kind: middleware.KindTool, Name: "read", Input: ""}
@@ -40,7 +41,7 @@ func TestNothingComesBetweenALossAndItsGap(t *testing.T) {
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if report := wantIntact(t, dir); report.Gaps != 1 || report.Lost == 0 || report.Lost != r.Stats().Lost {
+		if report := ledgertest.WantIntact(t, dir); report.Gaps != 1 || report.Lost == 0 || report.Lost != r.Stats().Lost {
 			t.Errorf("got report %+v, want one gap of %d records", report, r.Stats().Lost)
 		}
 	})
@@ -59,7 +60,7 @@ func TestAWaitThatIsCancelledIsNoDenial(t *testing.T) {
 					<-hang
 				}
 			}
-			dir := newDir(t)
+			dir := ledgertest.Dir(t)
 			r := open(t, dir, cfg)
 			hung.Store(true)
 			if full {
@@ -85,7 +86,7 @@ func TestAWaitThatIsCancelledIsNoDenial(t *testing.T) {
 			if err := r.Close(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			report := wantIntact(t, dir)
+			report := ledgertest.WantIntact(t, dir)
 			if !full && report.Cancelled != 1 || report.Denied != 0 || report.Unknown > 0 {
 				t.Errorf("queue full: %v: got report %+v, want a call that was cancelled", full, report)
 			}

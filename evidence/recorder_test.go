@@ -11,12 +11,13 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
 
 func TestRecords(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{})
 	if err := agent(t.Context(), r); err != nil {
 		t.Fatal(err)
@@ -25,7 +26,7 @@ func TestRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, e := range entries(t, dir) {
+	for _, e := range ledgertest.Entries(t, dir) {
 		line := string(e.Record.Kind)
 		if c := e.Record.Call; c != nil {
 			line += fmt.Sprintf(" %d<%d %s %s", c.ID, c.Parent, c.Kind, c.Name)
@@ -51,7 +52,7 @@ func TestRecords(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got records\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	report := wantIntact(t, dir)
+	report := ledgertest.WantIntact(t, dir)
 	if report.Runs != 1 || report.Interrupted != 0 || report.Calls != 4 || report.Done != 3 || report.Denied != 1 || report.Unknown != 0 {
 		t.Errorf("got report %+v", report)
 	}
@@ -61,13 +62,13 @@ func TestRecords(t *testing.T) {
 }
 
 func TestStructure(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{})
 	if err := agent(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	_ = r.Close(t.Context())
-	all := entries(t, dir)
+	all := ledgertest.Entries(t, dir)
 	start, intent, outcome, denied, end := all[1], all[3].Record, all[4].Record, all[8].Record, all[10].Record
 
 	if who := start.Record.Who; who == nil || *who != (record.Who{Session: "s-1", Subject: "alice", Tenant: "acme"}) {
@@ -165,12 +166,12 @@ func TestOutcomes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			dir := newDir(t)
+			dir := ledgertest.Dir(t)
 			r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}})
 			_, _ = call(t, r, shell, tt.h, tt.gates...)
 			_ = r.Close(t.Context())
-			wantIntact(t, dir)
-			all := entries(t, dir)
+			ledgertest.WantIntact(t, dir)
+			all := ledgertest.Entries(t, dir)
 			got := *all[3].Record.Outcome
 			if got.Latency <= 0 {
 				t.Errorf("got latency %v", got.Latency)
@@ -180,7 +181,7 @@ func TestOutcomes(t *testing.T) {
 				t.Errorf("got outcome\n%+v\nwant\n%+v", got, tt.want)
 			}
 			for _, e := range all {
-				payload := decodePayload(t, e.Envelope)
+				payload := ledgertest.DecodePayload(t, e.Envelope)
 				for _, secret := range []string{"top-secret", "user-4711", "bob-the-builder"} {
 					if strings.Contains(string(payload), secret) {
 						t.Errorf("the record holds %q: %s", secret, payload)
@@ -192,7 +193,7 @@ func TestOutcomes(t *testing.T) {
 }
 
 func TestCancelled(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
 	h := middleware.Wrap(func(context.Context, middleware.Call) (middleware.Result, error) {
@@ -203,13 +204,13 @@ func TestCancelled(t *testing.T) {
 		t.Fatalf("got error %v, want context.Canceled", err)
 	}
 	_ = r.Close(t.Context())
-	if report := wantIntact(t, dir); report.Cancelled != 1 || report.Interrupted != 0 {
+	if report := ledgertest.WantIntact(t, dir); report.Cancelled != 1 || report.Interrupted != 0 {
 		t.Errorf("got report %+v, want 1 cancelled", report)
 	}
 }
 
 func TestGoexit(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -220,30 +221,30 @@ func TestGoexit(t *testing.T) {
 	})
 	wg.Wait()
 	_ = r.Close(t.Context())
-	wantIntact(t, dir)
-	if o := entries(t, dir)[3].Record.Outcome; o == nil || o.Result != record.ResultFailed || !slices.Equal(o.Error, []string{"goexit"}) {
+	ledgertest.WantIntact(t, dir)
+	if o := ledgertest.Entries(t, dir)[3].Record.Outcome; o == nil || o.Result != record.ResultFailed || !slices.Equal(o.Error, []string{"goexit"}) {
 		t.Errorf("got outcome %+v, want failed by goexit", o)
 	}
 }
 
 // A process that dies in a tool leaves an intent without an outcome.
 func TestUnknown(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{})
 	var copied [][]byte
 	_, _ = call(t, r, shell, func(context.Context, middleware.Call) (middleware.Result, error) {
-		copied = envelopes(t, dir) // as if the process ended here
+		copied = ledgertest.Envelopes(t, dir) // as if the process ended here
 		return middleware.Result{}, nil
 	})
 	_ = r.Close(t.Context())
-	rewrite(t, dir, copied...)
-	if report := wantIntact(t, dir); report.Calls != 1 || report.Unknown != 1 || report.Interrupted != 1 {
+	ledgertest.Rewrite(t, dir, copied...)
+	if report := ledgertest.WantIntact(t, dir); report.Calls != 1 || report.Unknown != 1 || report.Interrupted != 1 {
 		t.Errorf("got report %+v, want 1 call unknown and 1 run interrupted", report)
 	}
 }
 
 func TestShadowAndTransformAreRecorded(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{})
 	var seen string
 	_, err := call(t, r, shell, func(_ context.Context, c middleware.Call) (middleware.Result, error) {
@@ -263,8 +264,8 @@ func TestShadowAndTransformAreRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = r.Close(t.Context())
-	wantIntact(t, dir)
-	all := entries(t, dir)
+	ledgertest.WantIntact(t, dir)
+	all := ledgertest.Entries(t, dir)
 	var got []string
 	for _, d := range all[3].Record.Decisions {
 		got = append(got, fmt.Sprintf("%s %s %v %s", d.Gate, d.Verdict, d.Shadow, d.Code))
@@ -279,11 +280,11 @@ func TestShadowAndTransformAreRecorded(t *testing.T) {
 
 func TestRanIsLeftOutWhereNothingChanged(t *testing.T) {
 	for _, input := range []any{"ls", map[string]any{"a": 1}, &middleware.ModelRequest{}, nil, []int{1}} {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		r := open(t, dir, evidence.Config{})
 		_, _ = call(t, r, middleware.Call{Kind: middleware.KindRetriever, Name: "x", Input: input}, say("ok"))
 		_ = r.Close(t.Context())
-		o := entries(t, dir)[3].Record
+		o := ledgertest.Entries(t, dir)[3].Record
 		if _, slice := input.([]int); (o.Ran != nil) != slice || !o.Outcome.Reached {
 			t.Errorf("input %T: got ran %+v, reached %v", input, o.Ran, o.Outcome.Reached)
 		}
@@ -292,7 +293,7 @@ func TestRanIsLeftOutWhereNothingChanged(t *testing.T) {
 
 // What a call takes and returns is changed by its owner afterwards.
 func TestSnapshotsAreTakenAtOnce(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	var disclosed []record.Disclosure
 	r := open(t, dir, evidence.Config{Disclose: func(d record.Disclosure) { disclosed = append(disclosed, d) }})
 	in := map[string]any{"q": "before", "n": 1, "list": []string{"before"}}
@@ -334,7 +335,7 @@ func changing(f func()) middleware.Interceptor {
 
 // A run whose root call is not recorded has no start and no end.
 func TestPartialRun(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{})
 	tool := middleware.Wrap(say("ok"), r.Intercept)
 	chain := middleware.Wrap(func(ctx context.Context, _ middleware.Call) (middleware.Result, error) {
@@ -344,17 +345,17 @@ func TestPartialRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = r.Close(t.Context())
-	if report := wantIntact(t, dir); report.Runs != 1 || report.Partial != 1 || report.Interrupted != 0 || report.Done != 1 {
+	if report := ledgertest.WantIntact(t, dir); report.Runs != 1 || report.Partial != 1 || report.Interrupted != 0 || report.Done != 1 {
 		t.Errorf("got report %+v, want 1 partial run", report)
 	}
-	if s := entries(t, dir)[1].Subject; s.Name != record.SubjectRunID {
+	if s := ledgertest.Entries(t, dir)[1].Subject; s.Name != record.SubjectRunID {
 		t.Errorf("got subject %+v, want the run's ID", s)
 	}
 }
 
 // A call that outlives the root call of its run is recorded all the same.
 func TestLateRecords(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{})
 	started, release := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
@@ -378,14 +379,14 @@ func TestLateRecords(t *testing.T) {
 	close(release)
 	wg.Wait()
 	_ = r.Close(t.Context())
-	if report := wantIntact(t, dir); report.Late != 3 || report.Interrupted != 0 || report.Unknown != 0 {
+	if report := ledgertest.WantIntact(t, dir); report.Late != 3 || report.Interrupted != 0 || report.Unknown != 0 {
 		t.Errorf("got report %+v, want 3 late records", report)
 	}
 }
 
 // So is one that comes when its run has long been forgotten.
 func TestLateAfterManyRuns(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Queue: 1 << 20})
 	tool := middleware.Wrap(say("ok"), r.Intercept)
 	var first context.Context
@@ -405,13 +406,13 @@ func TestLateAfterManyRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = r.Close(t.Context())
-	if report := wantIntact(t, dir); report.Late != 2 || report.Runs != 1101 || report.Interrupted != 0 {
+	if report := ledgertest.WantIntact(t, dir); report.Late != 2 || report.Runs != 1101 || report.Interrupted != 0 {
 		t.Errorf("got report %+v, want 2 late records", report)
 	}
 }
 
 func TestRecorderMustStandOutermost(t *testing.T) {
-	r := open(t, newDir(t), evidence.Config{})
+	r := open(t, ledgertest.Dir(t), evidence.Config{})
 	gate := middleware.Before("g", func(context.Context, middleware.Call) error { return nil })
 	for name, order := range map[string][]middleware.Interceptor{
 		"inside a gate": {gate, r.Intercept},
@@ -429,7 +430,7 @@ func TestRecorderMustStandOutermost(t *testing.T) {
 }
 
 func TestRecorderOutsideOfWrap(t *testing.T) {
-	r := open(t, newDir(t), evidence.Config{})
+	r := open(t, ledgertest.Dir(t), evidence.Config{})
 	if _, err := r.Intercept(say("ok"))(t.Context(), shell); err == nil {
 		t.Error("got no error, want one: nothing could be recorded")
 	}
@@ -446,7 +447,7 @@ func (m *meter) Balances(*middleware.Run) []middleware.Balance {
 
 func TestBalances(t *testing.T) {
 	for _, panics := range []bool{false, true} {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		r := open(t, dir, evidence.Config{})
 		tool := middleware.Wrap(say("ok"), r.Intercept)
 		if _, err := call(t, r, middleware.Call{Kind: middleware.KindChain, Name: "c"}, func(ctx context.Context, _ middleware.Call) (middleware.Result, error) {
@@ -456,19 +457,19 @@ func TestBalances(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = r.Close(t.Context())
-		wantIntact(t, dir)
+		ledgertest.WantIntact(t, dir)
 		want := []record.Balance{{Gate: "budget", Scope: "run", Limit: "tool_calls", Max: 5, Used: 1 << 60}}
 		if panics {
 			want = nil
 		}
-		if got := entries(t, dir)[3].Record.Balances; !slices.Equal(got, want) {
+		if got := ledgertest.Entries(t, dir)[3].Record.Balances; !slices.Equal(got, want) {
 			t.Errorf("got balances %+v, want %+v", got, want)
 		}
 	}
 }
 
 func TestManyGoroutines(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{ReadOnly: []string{"calculator"}, Queue: 1 << 20})
 	const n = 200
 	var wg sync.WaitGroup
@@ -483,7 +484,7 @@ func TestManyGoroutines(t *testing.T) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	report := wantIntact(t, dir)
+	report := ledgertest.WantIntact(t, dir)
 	if report.Runs != n || report.Calls != 4*n || report.Done != 3*n || report.Denied != n || report.Records != 1+10*n {
 		t.Errorf("got report %+v, want %d runs", report, n)
 	}
@@ -512,7 +513,7 @@ func TestFault48Released(t *testing.T) {
 		{"failed", nil, broken, record.ResultFailed, 12},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			dir := newDir(t)
+			dir := ledgertest.Dir(t)
 			r := open(t, dir, evidence.Config{})
 			_, _ = call(t, r, middleware.Call{Kind: middleware.KindRetriever, Name: "m", Stream: func(context.Context, middleware.Chunk) error { return nil }},
 				func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
@@ -524,8 +525,8 @@ func TestFault48Released(t *testing.T) {
 					return middleware.Result{Output: "four"}, tt.err
 				}, tt.gates...)
 			_ = r.Close(t.Context())
-			wantIntact(t, dir)
-			if o := entries(t, dir)[3].Record.Outcome; o.Result != tt.result || o.Released != tt.want {
+			ledgertest.WantIntact(t, dir)
+			if o := ledgertest.Entries(t, dir)[3].Record.Outcome; o.Result != tt.result || o.Released != tt.want {
 				t.Errorf("got %+v, want %s with %d bytes released", o, tt.result, tt.want)
 			}
 		})
@@ -535,7 +536,7 @@ func TestFault48Released(t *testing.T) {
 // A call that failed for a reason of its own is not cancelled because its context
 // ended in the meantime.
 func TestAFailureUnderAnEndedContextIsAFailure(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{})
 	for _, why := range []error{errors.New("the disk is full"), context.Canceled} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -553,7 +554,7 @@ func TestAFailureUnderAnEndedContextIsAFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []record.Result
-	for _, e := range entries(t, dir) {
+	for _, e := range ledgertest.Entries(t, dir) {
 		if o := e.Record.Outcome; o != nil {
 			got = append(got, o.Result)
 		}

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 	"github.com/go-json-experiment/json/jsontext"
@@ -33,7 +34,7 @@ func wildText() *rapid.Generator[string] {
 
 // Whatever calls look like, their records are canonical, small and read back.
 func TestRecordsAreCanonical(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{ReadOnly: []string{"x"}})
 	seen := 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -85,10 +86,10 @@ func TestRecordsAreCanonical(t *testing.T) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	wantIntact(t, dir)
+	ledgertest.WantIntact(t, dir)
 	n := 0
-	for _, e := range entries(t, dir) {
-		payload := decodePayload(t, e.Envelope)
+	for _, e := range ledgertest.Entries(t, dir) {
+		payload := ledgertest.DecodePayload(t, e.Envelope)
 		canonical := jsontext.Value(bytes.Clone(payload))
 		if err := canonical.Canonicalize(); err != nil || !bytes.Equal(canonical, payload) {
 			t.Fatalf("not canonical (%v):\n%s\nwant\n%s", err, payload, canonical)
@@ -106,10 +107,10 @@ func TestRecordsAreCanonical(t *testing.T) {
 // encoding/json reads and writes a record as the ledger has it, except that it
 // escapes for HTML.
 func TestRecordWithEncodingJSON(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	for _, env := range writeLedger(t, dir, evidence.Config{}) {
 		var st struct{ Predicate json.RawMessage }
-		if err := json.Unmarshal(decodePayload(t, env), &st); err != nil {
+		if err := json.Unmarshal(ledgertest.DecodePayload(t, env), &st); err != nil {
 			t.Fatal(err)
 		}
 		var r record.Record
@@ -124,7 +125,7 @@ func TestRecordWithEncodingJSON(t *testing.T) {
 
 // A record that would be too long loses the ends of its lists, and says so.
 func TestLongRecord(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{})
 	req := &middleware.ModelRequest{}
 	for range 5000 {
@@ -148,8 +149,8 @@ func TestLongRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = r.Close(t.Context())
-	wantIntact(t, dir)
-	all := entries(t, dir)
+	ledgertest.WantIntact(t, dir)
+	all := ledgertest.Entries(t, dir)
 	in, out := all[2].Record, all[3].Record
 	if got := len(in.Request.Messages) + len(in.Request.Tools) + in.Omitted; got != 10000 || got == in.Omitted {
 		t.Errorf("intent: got %d messages and tools, %d omitted, want 10000 together", got-in.Omitted, in.Omitted)
@@ -177,7 +178,7 @@ func (k dsseKey) Public() crypto.PublicKey { return k.pub }
 // An implementation that is not ours verifies every record, and refuses what was
 // tampered with.
 func TestDSSEOfOthers(t *testing.T) {
-	envs := writeLedger(t, newDir(t), evidence.Config{})
+	envs := writeLedger(t, ledgertest.Dir(t), evidence.Config{})
 	check := func(env []byte, key ed25519.PublicKey) error {
 		v, err := dsse.NewEnvelopeVerifier(dsseKey{key})
 		if err != nil {
@@ -203,18 +204,18 @@ func TestDSSEOfOthers(t *testing.T) {
 	for i, env := range envs {
 		key := session
 		if i == 0 {
-			key = public(testKey(1))
+			key = ledgertest.Public(ledgertest.Key(1))
 		}
 		if err := check(env, key); err != nil {
 			t.Errorf("record %d: %v", i+1, err)
 		}
-		if check(env, public(testKey(2))) == nil {
+		if check(env, ledgertest.Public(ledgertest.Key(2))) == nil {
 			t.Errorf("record %d verifies with another key", i+1)
 		}
 	}
 	for name, env := range map[string][]byte{
-		"edited":       edit(t, envs[8], `"deny"`, `"okay"`),
-		"stripped":     strip(envs[8]),
+		"edited":       ledgertest.Edit(t, envs[8], `"deny"`, `"okay"`),
+		"stripped":     ledgertest.Strip(envs[8]),
 		"another type": bytes.Replace(envs[8], []byte("vnd.in-toto+json"), []byte("vnd.in-toto+jsom"), 1),
 	} {
 		if check(env, session) == nil {
@@ -226,7 +227,7 @@ func TestDSSEOfOthers(t *testing.T) {
 // What a record says of a content cannot be guessed, and is opened by
 // its disclosure only.
 func TestCommitments(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	opens := make(map[string]record.Disclosure)
 	r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Disclose: func(d record.Disclosure) { opens[d.Commitment()] = d }})
 	for range 50 {
@@ -237,9 +238,9 @@ func TestCommitments(t *testing.T) {
 		}
 	}
 	_ = r.Close(t.Context())
-	wantIntact(t, dir)
+	ledgertest.WantIntact(t, dir)
 	seen := make(map[string]bool)
-	for _, e := range entries(t, dir) {
+	for _, e := range ledgertest.Entries(t, dir) {
 		for name, c := range map[string]*record.Content{record.ContentInput: e.Record.Input, record.ContentOutput: e.Record.Output} {
 			if c == nil {
 				continue
@@ -286,11 +287,11 @@ func TestCommitments(t *testing.T) {
 
 // What opens a commitment may panic without harm.
 func TestDisclosePanics(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{Disclose: func(record.Disclosure) { panic("full") }})
 	if _, err := call(t, r, shell, say("ok")); err != nil {
 		t.Fatal(err)
 	}
 	_ = r.Close(t.Context())
-	wantIntact(t, dir)
+	ledgertest.WantIntact(t, dir)
 }

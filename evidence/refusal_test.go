@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/delivery"
 )
@@ -21,7 +22,7 @@ import (
 // lags behind.
 func wantExact(t *testing.T, dir string, s evidence.ExporterStats) {
 	t.Helper()
-	produced := uint64(len(entries(t, dir)))
+	produced := uint64(len(ledgertest.Entries(t, dir)))
 	if sum := s.Shipped + s.Parked + s.Lag; sum != produced {
 		t.Errorf("%d shipped, %d parked, %d to go make %d, and %d were produced", s.Shipped, s.Parked, s.Lag, sum, produced)
 	}
@@ -31,7 +32,7 @@ func wantExact(t *testing.T, dir string, s evidence.ExporterStats) {
 // that it names.
 func refusals(t *testing.T, dir string) (all []*record.Refusal, seqs []uint64) {
 	t.Helper()
-	for _, e := range entries(t, dir) {
+	for _, e := range ledgertest.Entries(t, dir) {
 		f := e.Record.Refused
 		if f == nil {
 			continue
@@ -56,7 +57,7 @@ func TestFault3Refused(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				dir := newDir(t)
+				dir := ledgertest.Dir(t)
 				var down atomic.Bool
 				down.Store(true)
 				var s store
@@ -97,7 +98,7 @@ func TestFault3Refused(t *testing.T) {
 				if st := stats(r); st.Shipped != 4 || st.Parked != 42 || st.Lag != 0 {
 					t.Errorf("got stats %+v after the sink changed its mind", st)
 				}
-				if report := wantIntact(t, dir); report.Refused != 41 {
+				if report := ledgertest.WantIntact(t, dir); report.Refused != 41 {
 					t.Errorf("the report says that %d were refused", report.Refused)
 				}
 			})
@@ -109,7 +110,7 @@ func TestFault3Refused(t *testing.T) {
 // 64 ranges, and each refused record stands in one.
 func TestRefusalsAreRecordedAtABoundedRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		var picky atomic.Bool // refuses every other call's record
 		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: to(func(_ context.Context, envs [][]byte) error {
 			if !picky.Load() {
@@ -161,7 +162,7 @@ func TestRefusalsAreRecordedAtABoundedRate(t *testing.T) {
 		if n := len(slices.Compact(slices.Clone(seqs))); n != len(seqs) {
 			t.Errorf("%d records are recorded as refused twice", len(seqs)-n)
 		}
-		wantIntact(t, dir)
+		ledgertest.WantIntact(t, dir)
 	})
 }
 
@@ -169,9 +170,9 @@ func TestRefusalsAreRecordedAtABoundedRate(t *testing.T) {
 // record about refusals.
 func TestCloseRecordsWhatWasRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		refuse := func(_ context.Context, envs [][]byte) error { return &evidence.SinkError{Err: errSink, Final: true} }
-		r, err := evidence.Open(dir, evidence.Config{Key: testKey(1), ReadOnly: []string{"shell"}, Exporters: to(refuse)})
+		r, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"shell"}, Exporters: to(refuse)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -193,16 +194,16 @@ func TestCloseRecordsWhatWasRefused(t *testing.T) {
 			t.Errorf("got refusals of %v, want of 1 to 13", seqs)
 		}
 		wantExact(t, dir, stats(r))
-		wantIntact(t, dir)
+		ledgertest.WantIntact(t, dir)
 	})
 }
 
 // What is refused when the ledger is closed is recorded when it is opened again, and
 // Close says so.
 func TestRefusedAtClose(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	refuse := func(context.Context, [][]byte) error { return &evidence.SinkError{Err: errSink, Final: true} }
-	r, err := evidence.Open(dir, evidence.Config{Key: testKey(1), ReadOnly: []string{"shell"}, Exporters: to(refuse)})
+	r, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"shell"}, Exporters: to(refuse)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,14 +238,14 @@ func TestRefusedAtClose(t *testing.T) {
 	if st := stats(r); st.Parked != 5 || st.Lag != 0 {
 		t.Errorf("got stats %+v, want 5 parked", st)
 	}
-	wantIntact(t, dir)
+	ledgertest.WantIntact(t, dir)
 }
 
 // A sink that takes a part gets the rest, and that at once where it refused what
 // was between.
 func TestPartialDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		var s store
 		calls := 0
 		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: to(func(ctx context.Context, envs [][]byte) error {
@@ -263,7 +264,7 @@ func TestPartialDelivery(t *testing.T) {
 		synctest.Wait()
 		_, refused := refusals(t, dir)
 		var want [][]byte
-		for _, e := range entries(t, dir) {
+		for _, e := range ledgertest.Entries(t, dir) {
 			if !slices.Contains(refused, e.Record.Seq) {
 				want = append(want, e.Envelope)
 			}
@@ -292,7 +293,7 @@ func TestNonsenseOfASink(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				dir := newDir(t)
+				dir := ledgertest.Dir(t)
 				var n atomic.Int32
 				r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: to(func(context.Context, [][]byte) error {
 					if n.Add(1) > 1 {
@@ -343,7 +344,7 @@ func TestFault4RetryAfter(t *testing.T) {
 			t.Run(fmt.Sprint(status, " ", tt.value), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					var at []time.Time
-					r := open(t, newDir(t), evidence.Config{ReadOnly: []string{"shell"}, Exporters: to(func(context.Context, [][]byte) error {
+					r := open(t, ledgertest.Dir(t), evidence.Config{ReadOnly: []string{"shell"}, Exporters: to(func(context.Context, [][]byte) error {
 						if at = append(at, time.Now()); len(at) > 1 {
 							return nil
 						}
@@ -368,7 +369,7 @@ func TestFault4RetryAfter(t *testing.T) {
 // of its changes forgotten.
 func TestFault8BreakerFlaps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		var s store
 		n := 0
 		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: []evidence.Exporter{{OpenFor: time.Second, Sink: func(ctx context.Context, envs [][]byte) error {
@@ -385,7 +386,7 @@ func TestFault8BreakerFlaps(t *testing.T) {
 		synctest.Wait()
 		var records, changes uint64
 		var last time.Time
-		for _, e := range entries(t, dir) {
+		for _, e := range ledgertest.Entries(t, dir) {
 			b := e.Record.Breaker
 			if b == nil {
 				continue
@@ -404,7 +405,7 @@ func TestFault8BreakerFlaps(t *testing.T) {
 		wantExact(t, dir, st)
 		t.Logf("%d records of %d changes, %+v", records, changes, st)
 		n = 5 // the sink is up for the next call
-		wantIntact(t, dir)
+		ledgertest.WantIntact(t, dir)
 	})
 }
 
@@ -414,7 +415,7 @@ func TestCloseBesideAClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var stuck atomic.Bool
 		answers := make(chan struct{})
-		cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"shell"}, Exporters: to(func(context.Context, [][]byte) error {
+		cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"shell"}, Exporters: to(func(context.Context, [][]byte) error {
 			stuck.Store(true)
 			return &evidence.SinkError{Err: errSink, Final: true}
 		})}
@@ -424,7 +425,7 @@ func TestCloseBesideAClose(t *testing.T) {
 			}
 			return op.Do()
 		})
-		r, err := evidence.Open(newDir(t), cfg)
+		r, err := evidence.Open(ledgertest.Dir(t), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}

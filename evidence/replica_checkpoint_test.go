@@ -8,25 +8,26 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
 )
 
 func TestReplicaCheckpoints(t *testing.T) {
-	f := newForger(t)
-	f.open()
-	f.run("run-a", "shell")
-	five := f.checkpoint()
-	f.run("run-b", "mail")
-	nine := f.checkpoint()
-	fork := newForger(t) // the same session, other records
-	fork.salt = 1
-	fork.open()
-	fork.run("run-x", "mail")
-	otherFive := fork.checkpoint()
-	fork.run("run-y", "mail")
-	otherNine := fork.checkpoint()
+	f := ledgertest.NewForger(t)
+	f.Open()
+	f.Run("run-a", "shell")
+	five := f.Checkpoint()
+	f.Run("run-b", "mail")
+	nine := f.Checkpoint()
+	fork := ledgertest.NewForger(t) // the same session, other records
+	fork.Salt = 1
+	fork.Open()
+	fork.Run("run-x", "mail")
+	otherFive := fork.Checkpoint()
+	fork.Run("run-y", "mail")
+	otherNine := fork.Checkpoint()
 
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := openReplica(t, dir, evidence.ReplicaConfig{})
 	var missing *evidence.MissingError
 	var refused *evidence.RefusedError
@@ -34,7 +35,7 @@ func TestReplicaCheckpoints(t *testing.T) {
 	if err := r.PutCheckpoint(five); !errors.As(err, &missing) {
 		t.Errorf("before its session: got %v", err)
 	}
-	if n, err := r.Append(f.envs[:3]); n != 3 || err != nil {
+	if n, err := r.Append(f.Envs[:3]); n != 3 || err != nil {
 		t.Fatal(n, err)
 	}
 	// Signed by the session, of more records than there are: it waits.
@@ -52,23 +53,23 @@ func TestReplicaCheckpoints(t *testing.T) {
 	if err := r.PutCheckpoint(five); err != nil {
 		t.Error(err)
 	}
-	wantIntact(t, dir) // those that wait do not count yet
+	ledgertest.WantIntact(t, dir) // those that wait do not count yet
 	r = reopenReplica(t, r, evidence.ReplicaConfig{})
 	if got := r.Checkpoint(); !bytes.Equal(got, nine) {
 		t.Errorf("after a reopening: got checkpoint %q", got)
 	}
 	// Records that are not those that it covers.
-	if n, err := r.Append(f.envs[:8]); n != 8 || err != nil {
+	if n, err := r.Append(f.Envs[:8]); n != 8 || err != nil {
 		t.Fatal(n, err)
 	}
 	last := forgeAnother(t, f, 8)
 	if n, err := r.Append([][]byte{last}); n != 0 || !errors.As(err, &equivocation) || !bytes.Equal(equivocation.Held, nine) || !bytes.Equal(equivocation.Received, last) {
 		t.Errorf("a record against a checkpoint: got %d, %v", n, err)
 	}
-	if n, err := r.Append(f.envs[8:]); n != 1 || err != nil {
+	if n, err := r.Append(f.Envs[8:]); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
-	if report := wantIntact(t, dir); report.Checkpoint == nil || report.Checkpoint.Records != 9 {
+	if report := ledgertest.WantIntact(t, dir); report.Checkpoint == nil || report.Checkpoint.Records != 9 {
 		t.Errorf("got checkpoint %v", report.Checkpoint)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "ahead", "*")); len(left) > 0 {
@@ -101,19 +102,19 @@ func TestReplicaCheckpoints(t *testing.T) {
 		}
 	}
 	// A key whose session has ended signs nothing later.
-	stolen := f.session
-	f.renew()
-	f.run("run-c", "mail")
-	if n, err := r.Append(f.envs); n != len(f.envs) || err != nil {
+	stolen := f.Session
+	f.Renew()
+	f.Run("run-c", "mail")
+	if n, err := r.Append(f.Envs); n != len(f.Envs) || err != nil {
 		t.Fatal(n, err)
 	}
-	if err := r.PutCheckpoint(f.checkpointBy(stolen)); !errors.As(err, &refused) || refused.Damage != record.DamageExpiredKey {
+	if err := r.PutCheckpoint(f.CheckpointBy(stolen)); !errors.As(err, &refused) || refused.Damage != record.DamageExpiredKey {
 		t.Errorf("got %v", err)
 	}
 	// So many wait, and no more.
 	for n := 0; ; n++ {
-		f.run(fmt.Sprintf("run-%d", n), "mail")
-		if err := r.PutCheckpoint(f.checkpoint()); err != nil {
+		f.Run(fmt.Sprintf("run-%d", n), "mail")
+		if err := r.PutCheckpoint(f.Checkpoint()); err != nil {
 			if n != 64 || !errors.Is(err, evidence.ErrAhead) {
 				t.Errorf("checkpoint %d: got %v", n, err)
 			}

@@ -9,30 +9,35 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
 	"pgregory.net/rapid"
 )
 
 func TestOpenReplicaRefuses(t *testing.T) {
-	f := base(t)
+	f := ledgertest.Base(t)
 	for name, tt := range map[string]struct {
 		break_ func(dir string)
 		cfg    evidence.ReplicaConfig
 		want   error
 	}{
-		"a bit flipped": {func(dir string) { flip(t, segment.Path(dir, 1), 3000, 1) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		"a bit flipped": {func(dir string) { ledgertest.Flip(t, segment.Path(dir, 1), 3000, 1) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
 		"cut at a record": {func(dir string) {
-			if err := os.WriteFile(segment.Path(dir, 1), segmentOf(f.envs[:7]...), 0o600); err != nil {
+			if err := os.WriteFile(segment.Path(dir, 1), ledgertest.SegmentOf(f.Envs[:7]...), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}, evidence.ReplicaConfig{}, evidence.ErrDamaged},
-		"reordered":           {func(dir string) { rewrite(t, dir, swap(f.envs, 2, 3)...) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
-		"the last one edited": {func(dir string) { rewrite(t, dir, at(f.envs, 8, edit(t, f.envs[8], `"calls":1`, `"calls":2`))...) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
-		"without signatures":  {func(dir string) { rewrite(t, dir, slices.Concat(f.envs[:1], each(f.envs[1:], strip))...) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
-		"of another root key": {func(string) {}, evidence.ReplicaConfig{Policy: trusting("prod", public(testKey(3)))}, evidence.ErrDamaged},
+		"reordered": {func(dir string) { ledgertest.Rewrite(t, dir, ledgertest.Swap(f.Envs, 2, 3)...) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		"the last one edited": {func(dir string) {
+			ledgertest.Rewrite(t, dir, ledgertest.At(f.Envs, 8, ledgertest.Edit(t, f.Envs[8], `"calls":1`, `"calls":2`))...)
+		}, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		"without signatures": {func(dir string) {
+			ledgertest.Rewrite(t, dir, slices.Concat(f.Envs[:1], ledgertest.Each(f.Envs[1:], ledgertest.Strip))...)
+		}, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		"of another root key": {func(string) {}, evidence.ReplicaConfig{Policy: trusting("prod", ledgertest.Public(ledgertest.Key(3)))}, evidence.ErrDamaged},
 		"of another ledger":   {func(string) {}, evidence.ReplicaConfig{Ledger: "test"}, evidence.ErrDamaged},
-		"a checkpoint edited": {func(dir string) { flip(t, filepath.Join(dir, "checkpoint"), 8, 1) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
-		"a policy without it": {func(string) {}, evidence.ReplicaConfig{Policy: trusting("test", public(testKey(1)))}, nil},
+		"a checkpoint edited": {func(dir string) { ledgertest.Flip(t, filepath.Join(dir, "checkpoint"), 8, 1) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		"a policy without it": {func(string) {}, evidence.ReplicaConfig{Policy: trusting("test", ledgertest.Public(ledgertest.Key(1)))}, nil},
 		"a segment that vanished": {func(dir string) {
 			if err := os.Rename(segment.Path(dir, 1), segment.Path(dir, 2)); err != nil {
 				t.Fatal(err)
@@ -40,18 +45,18 @@ func TestOpenReplicaRefuses(t *testing.T) {
 		}, evidence.ReplicaConfig{}, evidence.ErrDamaged},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := newDir(t)
+			dir := ledgertest.Dir(t)
 			r := openReplica(t, dir, evidence.ReplicaConfig{})
-			if n, err := r.Append(f.envs); err != nil {
+			if n, err := r.Append(f.Envs); err != nil {
 				t.Fatal(n, err)
 			}
-			if err := r.PutCheckpoint(f.checkpoint()); err != nil {
+			if err := r.PutCheckpoint(f.Checkpoint()); err != nil {
 				t.Fatal(err)
 			}
 			if err := r.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if n, err := r.Append(f.envs); n != 0 || err == nil {
+			if n, err := r.Append(f.Envs); n != 0 || err == nil {
 				t.Errorf("once closed: got %d, %v", n, err)
 			}
 			tt.break_(dir)
@@ -59,7 +64,7 @@ func TestOpenReplicaRefuses(t *testing.T) {
 				tt.cfg.Ledger = "prod"
 			}
 			if tt.cfg.Policy == nil {
-				tt.cfg.Policy = trusting(tt.cfg.Ledger, public(testKey(1)))
+				tt.cfg.Policy = trusting(tt.cfg.Ledger, ledgertest.Public(ledgertest.Key(1)))
 			}
 			if r, err := evidence.OpenReplica(dir, tt.cfg); err == nil || tt.want != nil && !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
@@ -72,7 +77,7 @@ func TestOpenReplicaRefuses(t *testing.T) {
 }
 
 func TestTwoReplicasOfOneDirectory(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	openReplica(t, dir, evidence.ReplicaConfig{})
 	if _, err := evidence.OpenReplica(dir, evidence.ReplicaConfig{Ledger: "prod", Policy: longKeys}); !errors.Is(err, evidence.ErrLocked) {
 		t.Errorf("got %v", err)
@@ -85,14 +90,14 @@ func TestTwoReplicasOfOneDirectory(t *testing.T) {
 // Wherever the disk fails or the process dies, what was taken is there when the
 // replica is opened again, and it goes on.
 func TestReplicaDiesAtEachOperation(t *testing.T) {
-	f := base(t)
-	five := newForger(t)
-	for _, env := range f.envs[:5] {
-		five.put(env)
+	f := ledgertest.Base(t)
+	five := ledgertest.NewForger(t)
+	for _, env := range f.Envs[:5] {
+		five.Put(env)
 	}
 	died := errors.New("died")
 	for n := 1; ; n++ {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		ops, torn := 0, n%2 == 0
 		cfg := evidence.ReplicaConfig{Ledger: "prod", Policy: longKeys}
 		cfg.Small(4000)
@@ -108,7 +113,7 @@ func TestReplicaDiesAtEachOperation(t *testing.T) {
 		taken := 0
 		r, err := evidence.OpenReplica(dir, cfg)
 		if err == nil {
-			for _, part := range [][][]byte{f.envs[:2], f.envs[2:4], f.envs[4:5], f.envs[5:9]} {
+			for _, part := range [][][]byte{f.Envs[:2], f.Envs[2:4], f.Envs[4:5], f.Envs[5:9]} {
 				k, err := r.Append(part)
 				if taken += k; err != nil {
 					if !errors.Is(err, evidence.ErrUnavailable) || k != 0 {
@@ -117,7 +122,7 @@ func TestReplicaDiesAtEachOperation(t *testing.T) {
 					break
 				}
 				if taken == 2 {
-					_ = r.PutCheckpoint(five.checkpointBy(testKey(11)))
+					_ = r.PutCheckpoint(five.CheckpointBy(ledgertest.Key(11)))
 				}
 			}
 			r.Close()
@@ -126,11 +131,11 @@ func TestReplicaDiesAtEachOperation(t *testing.T) {
 		if _, records := again.Head(); records < uint64(taken) {
 			t.Fatalf("operation %d: %d records are there, and %d were taken", n, records, taken)
 		}
-		if k, err := again.Append(f.envs); k != 9 || err != nil {
+		if k, err := again.Append(f.Envs); k != 9 || err != nil {
 			t.Fatalf("operation %d: afterwards: got %d, %v", n, k, err)
 		}
-		wantSame(t, dir, f.envs...)
-		wantIntact(t, dir)
+		wantSame(t, dir, f.Envs...)
+		ledgertest.WantIntact(t, dir)
 		if ops < n {
 			break // it got through
 		}
@@ -141,12 +146,12 @@ func TestReplicaRead(t *testing.T) {
 	f := long(t)
 	cfg := evidence.ReplicaConfig{Policy: longKeys}
 	cfg.Small(100_000)
-	r := openReplica(t, newDir(t), cfg)
-	if n, err := feed(r, 200, f.envs...); err != nil {
+	r := openReplica(t, ledgertest.Dir(t), cfg)
+	if n, err := feed(r, 200, f.Envs...); err != nil {
 		t.Fatal(n, err)
 	}
-	for _, from := range []int{0, 1, 1023, 1024, 1025, len(f.envs) - 1, len(f.envs), len(f.envs) + 5000} {
-		want := f.envs[min(from, len(f.envs)):]
+	for _, from := range []int{0, 1, 1023, 1024, 1025, len(f.Envs) - 1, len(f.Envs), len(f.Envs) + 5000} {
+		want := f.Envs[min(from, len(f.Envs)):]
 		var got [][]byte
 		for e, err := range r.Read(uint64(from)) {
 			if err != nil {
@@ -174,7 +179,7 @@ func TestOpenReplicaPanics(t *testing.T) {
 					t.Errorf("%s: no panic", name)
 				}
 			}()
-			_, _ = evidence.OpenReplica(newDir(t), cfg)
+			_, _ = evidence.OpenReplica(ledgertest.Dir(t), cfg)
 		}()
 	}
 }
@@ -183,26 +188,26 @@ func TestOpenReplicaPanics(t *testing.T) {
 // again, what is there cannot be told from what contradicts it.
 func TestReplicaWithoutTiles(t *testing.T) {
 	f := long(t)
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := openReplica(t, dir, evidence.ReplicaConfig{Policy: longKeys})
 	tile := filepath.Join(dir, "tile")
 	if err := os.WriteFile(tile, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := feed(r, 100, f.envs...); n != len(f.envs) || err != nil {
+	if n, err := feed(r, 100, f.Envs...); n != len(f.Envs) || err != nil {
 		t.Fatal(n, err)
 	}
-	if n, err := r.Append(f.envs[:2]); n != 0 || !errors.Is(err, evidence.ErrUnavailable) {
+	if n, err := r.Append(f.Envs[:2]); n != 0 || !errors.Is(err, evidence.ErrUnavailable) {
 		t.Errorf("got %d, %v", n, err)
 	}
 	if err := os.Remove(tile); err != nil {
 		t.Fatal(err)
 	}
 	r = reopenReplica(t, r, evidence.ReplicaConfig{Policy: longKeys})
-	if n, err := r.Append(f.envs); n != len(f.envs) || err != nil {
+	if n, err := r.Append(f.Envs); n != len(f.Envs) || err != nil {
 		t.Errorf("got %d, %v", n, err)
 	}
-	if report := verify(t, dir, public(testKey(1)), public(testKey(2))); !report.Intact() || report.MissingTiles != 0 {
+	if report := ledgertest.Verify(t, dir, ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))); !report.Intact() || report.MissingTiles != 0 {
 		t.Errorf("got %v, %d tiles missing", report.First, report.MissingTiles)
 	}
 }
@@ -211,21 +216,21 @@ func TestReplicaWithoutTiles(t *testing.T) {
 // whatever order it comes, a replica holds the first records of that ledger and
 // nothing else, and takes the rest when it comes as it was.
 func TestReplicaOfRandomDamage(t *testing.T) {
-	f := base(t)
-	run := f.begin("run-c")
-	call := run.intent("mail")
-	f.renew()
-	run.outcome(call, done)
-	run.end()
-	f.seq += 3
-	f.gap(f.seq-2, f.seq)
-	f.open()
-	f.run("run-d", "mail")
-	other := newForger(t)
-	other.root, other.salt = testKey(66), 1
-	other.open()
-	other.run("run-a", "mail")
-	dir := newDir(t)
+	f := ledgertest.Base(t)
+	run := f.Begin("run-c")
+	call := run.Intent("mail")
+	f.Renew()
+	run.Outcome(call, ledgertest.Done)
+	run.End()
+	f.Seq += 3
+	f.Gap(f.Seq-2, f.Seq)
+	f.Open()
+	f.Run("run-d", "mail")
+	other := ledgertest.NewForger(t)
+	other.Root, other.Salt = ledgertest.Key(66), 1
+	other.Open()
+	other.Run("run-a", "mail")
+	dir := ledgertest.Dir(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
@@ -236,13 +241,13 @@ func TestReplicaOfRandomDamage(t *testing.T) {
 		}
 		defer r.Close()
 		for range rapid.IntRange(1, 12).Draw(rt, "batches") {
-			from := rapid.IntRange(0, len(f.envs)-1).Draw(rt, "from")
-			batch := slices.Clone(f.envs[from:rapid.IntRange(from+1, len(f.envs)).Draw(rt, "to")])
+			from := rapid.IntRange(0, len(f.Envs)-1).Draw(rt, "from")
+			batch := slices.Clone(f.Envs[from:rapid.IntRange(from+1, len(f.Envs)).Draw(rt, "to")])
 			if rapid.Bool().Draw(rt, "spoilt") {
-				batch = spoil(rt, batch)
+				batch = ledgertest.Spoil(rt, batch)
 			}
 			if rapid.IntRange(0, 9).Draw(rt, "by a stranger") == 0 && len(batch) > 0 {
-				batch[0] = other.envs[rapid.IntRange(0, len(other.envs)-1).Draw(rt, "which")]
+				batch[0] = other.Envs[rapid.IntRange(0, len(other.Envs)-1).Draw(rt, "which")]
 			}
 			taken, err := r.Append(batch)
 			if (err == nil) != (taken == len(batch)) {
@@ -250,12 +255,12 @@ func TestReplicaOfRandomDamage(t *testing.T) {
 			}
 		}
 		_, n := r.Head()
-		if got := envelopes(t, dir); uint64(len(got)) != n || !slices.EqualFunc(got, f.envs[:n], bytes.Equal) {
+		if got := ledgertest.Envelopes(t, dir); uint64(len(got)) != n || !slices.EqualFunc(got, f.Envs[:n], bytes.Equal) {
 			rt.Fatalf("got %d records, and not the first %d of the ledger", len(got), n)
 		}
-		if taken, err := r.Append(f.envs); taken != len(f.envs) || err != nil {
-			rt.Fatalf("got %d of %d, %v", taken, len(f.envs), err)
+		if taken, err := r.Append(f.Envs); taken != len(f.Envs) || err != nil {
+			rt.Fatalf("got %d of %d, %v", taken, len(f.Envs), err)
 		}
 	})
-	wantIntact(t, dir)
+	ledgertest.WantIntact(t, dir)
 }

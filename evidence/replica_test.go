@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/evidence/trust"
 	"pgregory.net/rapid"
@@ -30,7 +31,7 @@ func openReplica(t testing.TB, dir string, cfg evidence.ReplicaConfig) *evidence
 		cfg.Ledger = "prod"
 	}
 	if cfg.Policy == nil {
-		cfg.Policy = trusting(cfg.Ledger, public(testKey(1)))
+		cfg.Policy = trusting(cfg.Ledger, ledgertest.Public(ledgertest.Key(1)))
 	}
 	r, err := evidence.OpenReplica(dir, cfg)
 	if err != nil {
@@ -75,7 +76,7 @@ func covered(envs [][]byte) int {
 
 func wantSame(t testing.TB, dir string, want ...[]byte) {
 	t.Helper()
-	got := envelopes(t, dir)
+	got := ledgertest.Envelopes(t, dir)
 	if !slices.EqualFunc(got, want, bytes.Equal) {
 		t.Errorf("got %d records, and not the %d that were taken", len(got), len(want))
 	}
@@ -85,7 +86,7 @@ func wantSame(t testing.TB, dir string, want ...[]byte) {
 // damage but what no signature covers. What it does not look at is found by whoever verifies it.
 func TestReplicaOfAttacks(t *testing.T) {
 	for _, a := range attacks(t) {
-		if a.ledger.segment != nil || a.ledger.files != nil {
+		if a.ledger.Segment != nil || a.ledger.Files != nil {
 			continue // of frames and files, which do not travel
 		}
 		t.Run(a.name, func(t *testing.T) {
@@ -95,23 +96,23 @@ func TestReplicaOfAttacks(t *testing.T) {
 			if cfg.Policy == nil {
 				cfg.Policy = trusting("prod", opts.Keys...)
 			}
-			original := newDir(t)
-			a.ledger.write(t, original)
+			original := ledgertest.Dir(t)
+			a.ledger.Write(t, original)
 			want, err := evidence.Verify(original, opts)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, batch := range []int{1, 3, 100} {
-				dir := newDir(t)
+				dir := ledgertest.Dir(t)
 				r := openReplica(t, dir, cfg)
-				taken, err := feed(r, batch, a.ledger.envs...)
-				stored := once(a.ledger.envs[:taken])
+				taken, err := feed(r, batch, a.ledger.Envs...)
+				stored := once(a.ledger.Envs[:taken])
 				wantSame(t, dir, stored...)
-				if a.ledger.checkpoint != nil {
-					err = errors.Join(err, r.PutCheckpoint(a.ledger.checkpoint))
+				if a.ledger.Checkpoint != nil {
+					err = errors.Join(err, r.PutCheckpoint(a.ledger.Checkpoint))
 				}
 				if err != nil {
-					before := a.ledger.envs
+					before := a.ledger.Envs
 					if !want.Intact() && want.First.Record <= uint64(len(before)) {
 						before = before[:want.First.Record-1]
 					}
@@ -136,7 +137,7 @@ func TestReplicaOfAttacks(t *testing.T) {
 					t.Errorf("batches of %d: got %v, want what the original has: %v", batch, got.First, want.First)
 				}
 				again := reopenReplica(t, r, cfg)
-				if n, err := again.Append(a.ledger.envs); n != taken || err != nil {
+				if n, err := again.Append(a.ledger.Envs); n != taken || err != nil {
 					t.Errorf("a replay: got %d of %d, %v", n, taken, err)
 				}
 				wantSame(t, dir, stored...)
@@ -165,44 +166,44 @@ func reopenReplica(t testing.TB, r *evidence.Replica, cfg evidence.ReplicaConfig
 
 // long is a ledger of several writers and sessions, with gaps, longer than a tile
 // and than a mark.
-func long(t testing.TB) *forger {
-	f := newForger(t)
-	f.open()
-	for f.tree.Size() < 700 {
-		f.run("run-"+f.id(), "mail")
+func long(t testing.TB) *ledgertest.Forger {
+	f := ledgertest.NewForger(t)
+	f.Open()
+	for f.Tree.Size() < 700 {
+		f.Run("run-"+f.ID(), "mail")
 	}
-	f.seq += 5
-	f.gap(f.seq-4, f.seq)
-	f.run("run-b", "shell")
-	f.renew()
-	f.run("run-c", "mail")
-	f.open()
-	f.rotate(testKey(2))
-	f.seq += 2
-	f.gap(f.seq-1, f.seq)
-	for f.tree.Size() < 1500 {
-		f.run("run-"+f.id(), "mail")
+	f.Seq += 5
+	f.Gap(f.Seq-4, f.Seq)
+	f.Run("run-b", "shell")
+	f.Renew()
+	f.Run("run-c", "mail")
+	f.Open()
+	f.Rotate(ledgertest.Key(2))
+	f.Seq += 2
+	f.Gap(f.Seq-1, f.Seq)
+	for f.Tree.Size() < 1500 {
+		f.Run("run-"+f.ID(), "mail")
 	}
 	return f
 }
 
-var longKeys = trusting("prod", public(testKey(1)), public(testKey(2)))
+var longKeys = trusting("prod", ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2)))
 
 func TestReplicaGoesOnAfterEachReopening(t *testing.T) {
 	f := long(t)
 	cfg := evidence.ReplicaConfig{Policy: longKeys}
 	cfg.Small(100_000)
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	var seen []uint64
-	for at := 0; at < len(f.envs); at += 250 {
+	for at := 0; at < len(f.Envs); at += 250 {
 		seen = seen[:0]
 		cfg.Stored = func(i uint64, r *record.Record) { seen = append(seen, i) }
 		r := openReplica(t, dir, cfg)
-		end := min(at+250, len(f.envs))
-		if n, err := r.Append(f.envs[max(0, at-100):end]); err != nil || n != end-max(0, at-100) {
+		end := min(at+250, len(f.Envs))
+		if n, err := r.Append(f.Envs[max(0, at-100):end]); err != nil || n != end-max(0, at-100) {
 			t.Fatalf("at %d: got %d, %v", at, n, err)
 		}
-		if head, n := r.Head(); n != uint64(end) || head.Hash != hashOf(string(decodePayload(t, f.envs[end-1]))) {
+		if head, n := r.Head(); n != uint64(end) || head.Hash != ledgertest.HashOf(string(ledgertest.DecodePayload(t, f.Envs[end-1]))) {
 			t.Fatalf("at %d: got head %+v of %d records", at, head, n)
 		}
 		if len(seen) != end || seen[end-1] != uint64(end-1) {
@@ -212,8 +213,8 @@ func TestReplicaGoesOnAfterEachReopening(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	wantSame(t, dir, f.envs...)
-	report := verify(t, dir, public(testKey(1)), public(testKey(2)))
+	wantSame(t, dir, f.Envs...)
+	report := ledgertest.Verify(t, dir, ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2)))
 	if !report.Intact() || report.Segments < 5 || report.MissingTiles != 0 {
 		t.Errorf("got %v, %d segments, %d tiles missing", report.First, report.Segments, report.MissingTiles)
 	}
@@ -223,56 +224,56 @@ func TestReplicaGoesOnAfterEachReopening(t *testing.T) {
 // place is an equivocation and changes nothing.
 func TestReplicaKnowsEachRecord(t *testing.T) {
 	f := long(t)
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := openReplica(t, dir, evidence.ReplicaConfig{Policy: longKeys})
-	if n, err := r.Append(f.envs); err != nil {
+	if n, err := r.Append(f.Envs); err != nil {
 		t.Fatal(n, err)
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		i := rapid.IntRange(0, len(f.envs)-1).Draw(rt, "i")
+		i := rapid.IntRange(0, len(f.Envs)-1).Draw(rt, "i")
 		n := rapid.IntRange(1, 20).Draw(rt, "n")
-		part := f.envs[i:min(i+n, len(f.envs))]
+		part := f.Envs[i:min(i+n, len(f.Envs))]
 		if got, err := r.Append(part); got != len(part) || err != nil {
 			rt.Fatalf("got %d of %d, %v", got, len(part), err)
 		}
 	})
-	for _, i := range []int{1, 255, 256, 699, 706, 1023, 1024, len(f.envs) - 1} {
-		record, err := record.Parse(f.envs[i])
+	for _, i := range []int{1, 255, 256, 699, 706, 1023, 1024, len(f.Envs) - 1} {
+		record, err := record.Parse(f.Envs[i])
 		if err != nil {
 			t.Fatal(err)
 		}
 		env := forgeAnother(t, f, i)
-		n, err := r.Append([][]byte{f.envs[i], env, f.envs[0]})
+		n, err := r.Append([][]byte{f.Envs[i], env, f.Envs[0]})
 		var equivocation *evidence.EquivocationError
 		if n != 1 || !errors.As(err, &equivocation) {
 			t.Errorf("record %d: got %d, %v", i, n, err)
 			continue
 		}
 		if equivocation.Writer != record.Writer || equivocation.Seq != record.Seq ||
-			!bytes.Equal(equivocation.Held, f.envs[i]) || !bytes.Equal(equivocation.Received, env) {
+			!bytes.Equal(equivocation.Held, f.Envs[i]) || !bytes.Equal(equivocation.Received, env) {
 			t.Errorf("record %d: got %v", i, equivocation)
 		}
 	}
-	wantSame(t, dir, f.envs...)
+	wantSame(t, dir, f.Envs...)
 }
 
 // forgeAnother returns another record with the writer and number of one, by the key
 // that signed it.
-func forgeAnother(t testing.TB, f *forger, i int) []byte {
+func forgeAnother(t testing.TB, f *ledgertest.Forger, i int) []byte {
 	t.Helper()
-	s, r, err := record.ParsePayload(decodePayload(t, f.envs[i]))
+	s, r, err := record.ParsePayload(ledgertest.DecodePayload(t, f.Envs[i]))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.ID = "019d0c2e-5b1f-7c39-9cc2-ffff00000000"
 	payload := record.AppendPayload(nil, s, r)
 	var e record.Envelope
-	if err := e.Parse(f.envs[i]); err != nil {
+	if err := e.Parse(f.Envs[i]); err != nil {
 		t.Fatal(err)
 	}
 	for seed := range byte(40) {
-		if key := testKey(seed); record.KeyID(public(key)) == string(e.Signatures[0].KeyID) {
-			return sealAll(payload, key)
+		if key := ledgertest.Key(seed); record.KeyID(ledgertest.Public(key)) == string(e.Signatures[0].KeyID) {
+			return ledgertest.SealAll(payload, key)
 		}
 	}
 	t.Fatal("no key")
@@ -281,30 +282,30 @@ func forgeAnother(t testing.TB, f *forger, i int) []byte {
 
 // What the errors say, and that it is nothing of what was sent.
 func TestReplicaErrors(t *testing.T) {
-	f := base(t)
-	r := openReplica(t, newDir(t), evidence.ReplicaConfig{})
+	f := ledgertest.Base(t)
+	r := openReplica(t, ledgertest.Dir(t), evidence.ReplicaConfig{})
 	if r.Ledger() != "prod" {
 		t.Errorf("got ledger %q", r.Ledger())
 	}
-	if n, err := r.Append(f.envs[:5]); err != nil {
+	if n, err := r.Append(f.Envs[:5]); err != nil {
 		t.Fatal(n, err)
 	}
 	for env, want := range map[string]string{
-		string(f.envs[7]):        "evidence: replica: records are missing between the 5 that are there and this",
-		"{}":                     "evidence: replica: refused: not_canonical: ",
-		string(strip(f.envs[5])): "evidence: replica: refused: unsigned: no signature",
-		string(forgeAnother(t, f, 2)): "evidence: replica: equivocation: record 3 of writer " + f.writer +
+		string(f.Envs[7]):                   "evidence: replica: records are missing between the 5 that are there and this",
+		"{}":                                "evidence: replica: refused: not_canonical: ",
+		string(ledgertest.Strip(f.Envs[5])): "evidence: replica: refused: unsigned: no signature",
+		string(forgeAnother(t, f, 2)): "evidence: replica: equivocation: record 3 of writer " + f.Writer +
 			" contradicts what is there",
 	} {
 		if _, err := r.Append([][]byte{[]byte(env)}); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
-	other := newForger(t)
-	other.salt = 1
-	other.open()
-	other.run("run-x", "mail")
-	if err := r.PutCheckpoint(other.checkpoint()); err == nil || err.Error() != "evidence: replica: equivocation: a checkpoint contradicts what is there" {
+	other := ledgertest.NewForger(t)
+	other.Salt = 1
+	other.Open()
+	other.Run("run-x", "mail")
+	if err := r.PutCheckpoint(other.Checkpoint()); err == nil || err.Error() != "evidence: replica: equivocation: a checkpoint contradicts what is there" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 )
@@ -22,15 +23,15 @@ import (
 // Where the session signs only checkpoints, records without a signature are taken
 // with the one that covers them, and not before.
 func TestReplicaOfUnsignedRecords(t *testing.T) {
-	f := newForger(t)
-	f.signing = record.SignCheckpoints
-	f.open()
-	f.run("run-a", "mail")
-	f.run("run-b", "mail")
-	dir := newDir(t)
+	f := ledgertest.NewForger(t)
+	f.Signing = record.SignCheckpoints
+	f.Open()
+	f.Run("run-a", "mail")
+	f.Run("run-b", "mail")
+	dir := ledgertest.Dir(t)
 	r := openReplica(t, dir, evidence.ReplicaConfig{})
 	for i, want := range []int{1, 1, 1, 1, 5, 5, 5, 5, 9} { // a run is a group
-		n, err := r.Append(f.envs[:i+1])
+		n, err := r.Append(f.Envs[:i+1])
 		var missing *evidence.MissingError
 		if n != want || (err == nil) != (n == i+1) || err != nil && (!errors.As(err, &missing) || !missing.Uncovered || missing.Records != uint64(n)) {
 			t.Errorf("the first %d: got %d, %v, want %d taken", i+1, n, err, want)
@@ -39,24 +40,24 @@ func TestReplicaOfUnsignedRecords(t *testing.T) {
 			t.Errorf("the first %d: got %d stored, want %d", i+1, records, want)
 		}
 	}
-	wantIntact(t, dir)
-	if err := r.PutCheckpoint(f.checkpoint()); err != nil {
+	ledgertest.WantIntact(t, dir)
+	if err := r.PutCheckpoint(f.Checkpoint()); err != nil {
 		t.Fatal(err)
 	}
-	wantIntact(t, dir)
+	ledgertest.WantIntact(t, dir)
 	r = reopenReplica(t, r, evidence.ReplicaConfig{})
-	s, another, err := record.ParsePayload(decodePayload(t, f.envs[4]))
+	s, another, err := record.ParsePayload(ledgertest.DecodePayload(t, f.Envs[4]))
 	if err != nil {
 		t.Fatal(err)
 	}
 	another.ID = "019d0c2e-5b1f-7c39-9cc2-ffff00000000"
 	payload := record.AppendPayload(nil, s, another)
 	var e *evidence.EquivocationError
-	if n, err := r.Append([][]byte{sealAll(payload, f.session)}); n != 0 || !errors.As(err, &e) || !bytes.Equal(e.Held, f.envs[4]) {
+	if n, err := r.Append([][]byte{ledgertest.SealAll(payload, f.Session)}); n != 0 || !errors.As(err, &e) || !bytes.Equal(e.Held, f.Envs[4]) {
 		t.Errorf("signed: got %d, %v", n, err)
 	}
 	var refused *evidence.RefusedError
-	if n, err := r.Append([][]byte{sealAll(payload)}); n != 0 || !errors.As(err, &refused) || refused.Damage != record.DamageUnsigned {
+	if n, err := r.Append([][]byte{ledgertest.SealAll(payload)}); n != 0 || !errors.As(err, &refused) || refused.Damage != record.DamageUnsigned {
 		t.Errorf("not signed: got %d, %v", n, err)
 	}
 }
@@ -64,40 +65,40 @@ func TestReplicaOfUnsignedRecords(t *testing.T) {
 // unsignedTwin returns another record, that nobody signed, in the place of one.
 func unsignedTwin(t *testing.T, env []byte) []byte {
 	t.Helper()
-	s, another, err := record.ParsePayload(decodePayload(t, env))
+	s, another, err := record.ParsePayload(ledgertest.DecodePayload(t, env))
 	if err != nil {
 		t.Fatal(err)
 	}
 	another.ID = "019d0c2e-5b1f-7c39-9cc2-ffff00000000"
 	payload := record.AppendPayload(nil, s, another)
-	return sealAll(payload)
+	return ledgertest.SealAll(payload)
 }
 
 // What nobody signed takes no place, whatever comes before and after it, and is no
 // half of an equivocation: whoever may send and has no key keeps nobody out.
 func TestWhatNobodySignedTakesNoPlace(t *testing.T) {
-	f := newForger(t)
-	f.signing = record.SignCheckpoints
-	f.open()
-	f.run("run-a", "mail")
-	f.run("run-b", "mail")
-	next := unsignedTwin(t, f.envs[5])
+	f := ledgertest.NewForger(t)
+	f.Signing = record.SignCheckpoints
+	f.Open()
+	f.Run("run-a", "mail")
+	f.Run("run-b", "mail")
+	next := unsignedTwin(t, f.Envs[5])
 	for name, tt := range map[string]struct {
 		envs [][]byte
 		want record.Damage // "" where it may still be covered
 	}{
 		"alone":                        {[][]byte{next}, ""},
-		"behind what is there":         {slices.Concat(f.envs[:5], [][]byte{next}), ""},
-		"before what is signed":        {[][]byte{next, f.envs[6], f.envs[7], f.envs[8]}, record.DamageUnsigned},
-		"in place of the last":         {[][]byte{f.envs[5], f.envs[6], unsignedTwin(t, f.envs[7]), f.envs[8]}, record.DamageEdited},
-		"in place of what is there":    {[][]byte{unsignedTwin(t, f.envs[2])}, record.DamageUnsigned},
-		"and with what is signed":      {[][]byte{unsignedTwin(t, f.envs[2]), f.envs[4]}, record.DamageUnsigned},
-		"in place of one, without end": {[][]byte{f.envs[5], f.envs[6], unsignedTwin(t, f.envs[7])}, ""},
+		"behind what is there":         {slices.Concat(f.Envs[:5], [][]byte{next}), ""},
+		"before what is signed":        {[][]byte{next, f.Envs[6], f.Envs[7], f.Envs[8]}, record.DamageUnsigned},
+		"in place of the last":         {[][]byte{f.Envs[5], f.Envs[6], unsignedTwin(t, f.Envs[7]), f.Envs[8]}, record.DamageEdited},
+		"in place of what is there":    {[][]byte{unsignedTwin(t, f.Envs[2])}, record.DamageUnsigned},
+		"and with what is signed":      {[][]byte{unsignedTwin(t, f.Envs[2]), f.Envs[4]}, record.DamageUnsigned},
+		"in place of one, without end": {[][]byte{f.Envs[5], f.Envs[6], unsignedTwin(t, f.Envs[7])}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := newDir(t)
+			dir := ledgertest.Dir(t)
 			r := openReplica(t, dir, evidence.ReplicaConfig{})
-			if n, err := r.Append(f.envs[:5]); n != 5 || err != nil {
+			if n, err := r.Append(f.Envs[:5]); n != 5 || err != nil {
 				t.Fatal(n, err)
 			}
 			for range 2 {
@@ -110,13 +111,13 @@ func TestWhatNobodySignedTakesNoPlace(t *testing.T) {
 				default:
 					t.Errorf("got %v, want %q", err, tt.want)
 				}
-				wantSame(t, dir, f.envs[:5]...)
+				wantSame(t, dir, f.Envs[:5]...)
 				r = reopenReplica(t, r, evidence.ReplicaConfig{})
 			}
-			if n, err := r.Append(f.envs); n != 9 || err != nil {
+			if n, err := r.Append(f.Envs); n != 9 || err != nil {
 				t.Errorf("the agent's own: got %d, %v", n, err)
 			}
-			wantIntact(t, dir)
+			ledgertest.WantIntact(t, dir)
 		})
 	}
 }
@@ -124,20 +125,20 @@ func TestWhatNobodySignedTakesNoPlace(t *testing.T) {
 // Of two histories that one session signed, the first records that differ may be
 // without a signature. The first one that has one proves it.
 func TestTwoHistoriesOfOneSessionEquivocate(t *testing.T) {
-	f := newForger(t)
-	f.signing = record.SignCheckpoints
-	f.open()
-	f.run("run-a", "mail")
+	f := ledgertest.NewForger(t)
+	f.Signing = record.SignCheckpoints
+	f.Open()
+	f.Run("run-a", "mail")
 	other := *f
-	other.envs = slices.Clone(f.envs)
-	f.run("run-b", "mail")
-	other.run("run-c", "mail")
-	r := openReplica(t, newDir(t), evidence.ReplicaConfig{})
-	if n, err := r.Append(f.envs); n != 9 || err != nil {
+	other.Envs = slices.Clone(f.Envs)
+	f.Run("run-b", "mail")
+	other.Run("run-c", "mail")
+	r := openReplica(t, ledgertest.Dir(t), evidence.ReplicaConfig{})
+	if n, err := r.Append(f.Envs); n != 9 || err != nil {
 		t.Fatal(n, err)
 	}
 	var e *evidence.EquivocationError
-	if n, err := r.Append(other.envs); n != 5 || !errors.As(err, &e) || !bytes.Equal(e.Received, other.envs[8]) || !bytes.Equal(e.Held, f.envs[8]) {
+	if n, err := r.Append(other.Envs); n != 5 || !errors.As(err, &e) || !bytes.Equal(e.Received, other.Envs[8]) || !bytes.Equal(e.Held, f.Envs[8]) {
 		t.Errorf("got %d, %v", n, err)
 	}
 }
@@ -145,16 +146,16 @@ func TestTwoHistoriesOfOneSessionEquivocate(t *testing.T) {
 // What a crash has left of a group that nothing covers is cut off: nobody was told
 // that it is there.
 func TestReplicaCutsWhatNothingCovers(t *testing.T) {
-	f := newForger(t)
-	f.signing = record.SignCheckpoints
-	f.open()
-	f.run("run-a", "mail")
-	f.run("run-b", "mail")
-	whole := segmentOf(f.envs...)
-	for left := len(segmentOf(f.envs[:5]...)); left < len(whole); left += 97 {
-		dir := newDir(t)
+	f := ledgertest.NewForger(t)
+	f.Signing = record.SignCheckpoints
+	f.Open()
+	f.Run("run-a", "mail")
+	f.Run("run-b", "mail")
+	whole := ledgertest.SegmentOf(f.Envs...)
+	for left := len(ledgertest.SegmentOf(f.Envs[:5]...)); left < len(whole); left += 97 {
+		dir := ledgertest.Dir(t)
 		r := openReplica(t, dir, evidence.ReplicaConfig{})
-		if n, err := r.Append(f.envs[:5]); n != 5 || err != nil {
+		if n, err := r.Append(f.Envs[:5]); n != 5 || err != nil {
 			t.Fatal(n, err)
 		}
 		if err := errors.Join(r.Close(), os.WriteFile(segment.Path(dir, 1), whole[:left], 0o600)); err != nil {
@@ -170,22 +171,22 @@ func TestReplicaCutsWhatNothingCovers(t *testing.T) {
 		if stored != 5 {
 			t.Errorf("%d bytes left: %d records are said to be stored", left, stored)
 		}
-		wantSame(t, dir, f.envs[:5]...)
-		if n, err := r.Append(f.envs); n != 9 || err != nil {
+		wantSame(t, dir, f.Envs[:5]...)
+		if n, err := r.Append(f.Envs); n != 9 || err != nil {
 			t.Error(n, err)
 		}
-		wantSame(t, dir, f.envs...)
-		wantIntact(t, dir)
+		wantSame(t, dir, f.Envs...)
+		ledgertest.WantIntact(t, dir)
 	}
 }
 
 // An exporter ships what a signature covers, to its end: a replica takes each batch
 // whole, whatever groups the writer made.
 func TestBatchesEndWithASignature(t *testing.T) {
-	dir, copied := newDir(t), newDir(t)
+	dir, copied := ledgertest.Dir(t), ledgertest.Dir(t)
 	replica := openReplica(t, copied, evidence.ReplicaConfig{})
 	rec, err := evidence.Open(dir, evidence.Config{
-		Key: testKey(1), Ledger: "prod", Signing: record.SignCheckpoints, ReadOnly: []string{"shell"},
+		Key: ledgertest.Key(1), Ledger: "prod", Signing: record.SignCheckpoints, ReadOnly: []string{"shell"},
 		Exporters: []evidence.Exporter{{Name: "copy", Sink: func(ctx context.Context, envs [][]byte) error {
 			if !isSigned(envs[len(envs)-1]) {
 				t.Errorf("a batch of %d ends with a record that nothing covers", len(envs))
@@ -204,29 +205,29 @@ func TestBatchesEndWithASignature(t *testing.T) {
 	if err := rec.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	got, want := envelopes(t, copied), envelopes(t, dir)
+	got, want := ledgertest.Envelopes(t, copied), ledgertest.Envelopes(t, dir)
 	if !slices.EqualFunc(got, want, bytes.Equal) || len(got) != 6401 {
 		t.Errorf("the copy has %d records, the ledger %d, or they differ", len(got), len(want))
 	}
 	if n := stats(rec).Failures; n != 0 {
 		t.Errorf("%d calls failed", n)
 	}
-	wantIntact(t, copied)
+	ledgertest.WantIntact(t, copied)
 }
 
 // An opening costs as much for each session as for the one before it.
 func TestOpenReplicaIsLinearInTheSessions(t *testing.T) {
 	allocated := func(sessions int) uint64 {
-		f := newForger(t)
+		f := ledgertest.NewForger(t)
 		for range sessions {
-			f.open()
+			f.Open()
 		}
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		r := openReplica(t, dir, evidence.ReplicaConfig{})
 		if err := r.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(segment.Path(dir, 1), segmentOf(f.envs...), 0o600); err != nil {
+		if err := os.WriteFile(segment.Path(dir, 1), ledgertest.SegmentOf(f.Envs...), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		var before, after runtime.MemStats
@@ -247,22 +248,22 @@ func TestOpenReplicaIsLinearInTheSessions(t *testing.T) {
 // what comes again is known again, without an opening.
 func TestReplicaWhoseTilesCannotBeWrittenForAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newForger(t)
-		f.open()
-		for len(f.envs) < 300 {
-			f.run(fmt.Sprint("run-", len(f.envs)), "mail")
+		f := ledgertest.NewForger(t)
+		f.Open()
+		for len(f.Envs) < 300 {
+			f.Run(fmt.Sprint("run-", len(f.Envs)), "mail")
 		}
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		r := openReplica(t, dir, evidence.ReplicaConfig{})
 		block := filepath.Join(dir, "tile")
 		if err := os.WriteFile(block, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := r.Append(f.envs); n != len(f.envs) || err != nil {
+		if n, err := r.Append(f.Envs); n != len(f.Envs) || err != nil {
 			t.Fatal(n, err)
 		}
 		for range 2 {
-			if _, err := r.Append(f.envs[:1]); !errors.Is(err, evidence.ErrUnavailable) {
+			if _, err := r.Append(f.Envs[:1]); !errors.Is(err, evidence.ErrUnavailable) {
 				t.Errorf("got %v", err)
 			}
 		}
@@ -270,13 +271,13 @@ func TestReplicaWhoseTilesCannotBeWrittenForAWhile(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Second)
-		if n, err := r.Append(f.envs); n != len(f.envs) || err != nil {
+		if n, err := r.Append(f.Envs); n != len(f.Envs) || err != nil {
 			t.Errorf("got %d, %v", n, err)
 		}
-		if err := r.PutCheckpoint(f.checkpoint()); err != nil {
+		if err := r.PutCheckpoint(f.Checkpoint()); err != nil {
 			t.Error(err)
 		}
-		wantSame(t, dir, f.envs...)
-		wantIntact(t, dir)
+		wantSame(t, dir, f.Envs...)
+		ledgertest.WantIntact(t, dir)
 	})
 }

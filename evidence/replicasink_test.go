@@ -15,12 +15,13 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/evidencetest"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/trust"
 )
 
 func TestReplicaIsASink(t *testing.T) {
 	evidencetest.TestSink(t, func(t *testing.T, root ed25519.PublicKey) evidencetest.Subject {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		var full atomic.Bool
 		open := func() *evidence.Replica {
 			cfg := evidence.ReplicaConfig{Ledger: "evidencetest", Policy: trusting("evidencetest", root)}
@@ -35,7 +36,7 @@ func TestReplicaIsASink(t *testing.T) {
 		r := open()
 		return evidencetest.Subject{
 			Sink:   r.Take,
-			Stored: func() [][]byte { return envelopes(t, dir) },
+			Stored: func() [][]byte { return ledgertest.Envelopes(t, dir) },
 			Break:  func(n int) { full.Store(n >= 0) }, // it takes a batch or nothing
 			Reopen: func() evidence.Sink {
 				if err := r.Close(); err != nil {
@@ -50,31 +51,31 @@ func TestReplicaIsASink(t *testing.T) {
 // What a replica refuses is refused for good, one record at a time, and what it
 // lacks is waited for.
 func TestReplicaSinkErrors(t *testing.T) {
-	f := base(t)
-	other := base(t)
-	other.envs = other.envs[:8]
-	other.gap(9, 9) // another record in its place
+	f := ledgertest.Base(t)
+	other := ledgertest.Base(t)
+	other.Envs = other.Envs[:8]
+	other.Gap(9, 9) // another record in its place
 	for _, tt := range []struct {
 		name  string
 		envs  [][]byte
 		taken int
 		final bool
 	}{
-		{"a record is missing", slices.Delete(slices.Clone(f.envs), 3, 4), 3, false},
-		{"a record was changed", at(f.envs, 3, edit(t, f.envs[3], `"deny"`, `"okay"`)), 3, true},
+		{"a record is missing", slices.Delete(slices.Clone(f.Envs), 3, 4), 3, false},
+		{"a record was changed", ledgertest.At(f.Envs, 3, ledgertest.Edit(t, f.Envs[3], `"deny"`, `"okay"`)), 3, true},
 	} {
-		r := openReplica(t, newDir(t), evidence.ReplicaConfig{})
+		r := openReplica(t, ledgertest.Dir(t), evidence.ReplicaConfig{})
 		err := r.Take(t.Context(), tt.envs)
 		var e *evidence.SinkError
 		if !errors.As(err, &e) || e.Taken() != tt.taken || e.Permanent() != tt.final || e.Refused() != 1 {
 			t.Errorf("%s: got %v, want %d taken and permanent %t", tt.name, err, tt.taken, tt.final)
 		}
 	}
-	r := openReplica(t, newDir(t), evidence.ReplicaConfig{})
-	if err := r.Take(t.Context(), f.envs); err != nil {
+	r := openReplica(t, ledgertest.Dir(t), evidence.ReplicaConfig{})
+	if err := r.Take(t.Context(), f.Envs); err != nil {
 		t.Fatal(err)
 	}
-	err := r.Take(t.Context(), other.envs[8:])
+	err := r.Take(t.Context(), other.Envs[8:])
 	var e *evidence.SinkError
 	if !errors.As(err, &e) || e.Taken() != 0 || !e.Permanent() {
 		t.Errorf("a contradiction: got %v, want it refused", err)
@@ -116,11 +117,11 @@ func ExampleReplica_Take() {
 
 // The copy has the same bytes, across a restart of both.
 func TestCopy(t *testing.T) {
-	dir, copied := newDir(t), newDir(t)
+	dir, copied := ledgertest.Dir(t), ledgertest.Dir(t)
 	for range 3 {
 		r := openReplica(t, copied, evidence.ReplicaConfig{})
 		rec, err := evidence.Open(dir, evidence.Config{
-			Key: testKey(1), Ledger: "prod", ReadOnly: []string{"shell"},
+			Key: ledgertest.Key(1), Ledger: "prod", ReadOnly: []string{"shell"},
 			Exporters: []evidence.Exporter{{Name: "copy", Sink: r.Take}},
 		})
 		if err != nil {
@@ -134,8 +135,8 @@ func TestCopy(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, want := envelopes(t, copied), envelopes(t, dir); !slices.EqualFunc(got, want, bytes.Equal) || len(got) != 3603 {
+	if got, want := ledgertest.Envelopes(t, copied), ledgertest.Envelopes(t, dir); !slices.EqualFunc(got, want, bytes.Equal) || len(got) != 3603 {
 		t.Errorf("the copy has %d records, the ledger %d, or they differ", len(got), len(want))
 	}
-	wantIntact(t, copied)
+	ledgertest.WantIntact(t, copied)
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/delivery"
 )
@@ -32,7 +33,7 @@ func TestATokenThatIsWrongForAnHour(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				dir := newDir(t)
+				dir := ledgertest.Dir(t)
 				var log bytes.Buffer
 				c := newCollector()
 				r := open(t, dir, evidence.Config{
@@ -72,7 +73,7 @@ func TestATokenThatIsWrongForAnHour(t *testing.T) {
 				synctest.Wait()
 				c.wantAll(t, dir)
 				var states []string
-				for _, e := range entries(t, dir) {
+				for _, e := range ledgertest.Entries(t, dir) {
 					if e.Record.Refused != nil {
 						t.Errorf("a record says that some were refused: %+v", e.Record.Refused)
 					}
@@ -86,7 +87,7 @@ func TestATokenThatIsWrongForAnHour(t *testing.T) {
 				if !slices.Equal(states, []string{"open", "closed"}) {
 					t.Errorf("records say that the breaker was %q", states)
 				}
-				wantIntact(t, dir)
+				ledgertest.WantIntact(t, dir)
 			})
 		})
 	}
@@ -131,7 +132,7 @@ func (f *forgetful) lose(n int) {
 func TestASinkThatMissesRecordsGetsThem(t *testing.T) {
 	for _, keep := range []int{0, 1, 10, 40} {
 		synctest.Test(t, func(t *testing.T) {
-			dir := newDir(t)
+			dir := ledgertest.Dir(t)
 			var s forgetful
 			cfg := evidence.Config{ReadOnly: []string{"shell"}, Exporters: to(s.take)}
 			cfg.Small(16 << 10)
@@ -155,7 +156,7 @@ func TestASinkThatMissesRecordsGetsThem(t *testing.T) {
 // What was parked comes again where the sink misses it, and counts as shipped then.
 func TestParkedRecordsThatAreMissedComeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		var s forgetful
 		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: to(s.take)})
 		s.set(&evidence.SinkError{Err: errSink, Final: true})
@@ -182,7 +183,7 @@ func TestParkedRecordsThatAreMissedComeAgain(t *testing.T) {
 // sink has not taken then.
 func openUnfinished(t *testing.T, dir string, sink evidence.Sink) *evidence.Recorder {
 	t.Helper()
-	r, err := evidence.Open(dir, evidence.Config{Key: testKey(1), ReadOnly: []string{"shell"}, Exporters: to(sink)})
+	r, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"shell"}, Exporters: to(sink)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +203,7 @@ func TestASinkThatAlwaysMissesSomething(t *testing.T) {
 	for name, held := range map[string]*uint64{"the first record": &none, "what it never got": &many} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				dir := newDir(t)
+				dir := ledgertest.Dir(t)
 				var envs, calls atomic.Int64
 				r := openUnfinished(t, dir, func(_ context.Context, batch [][]byte) error {
 					calls.Add(1)
@@ -237,7 +238,7 @@ func TestASinkThatAlwaysMissesSomething(t *testing.T) {
 // A replica that did not know of the next root key takes the rotation and all that
 // follows, once it was opened with a policy that does.
 func TestAReplicaThatLearnsOfAKeyTooLate(t *testing.T) {
-	dir, copied := newDir(t), newDir(t)
+	dir, copied := ledgertest.Dir(t), ledgertest.Dir(t)
 	var replica atomic.Pointer[evidence.Replica]
 	refused := make(chan struct{}, 100)
 	learn := func(keys ...ed25519.PrivateKey) {
@@ -252,8 +253,8 @@ func TestAReplicaThatLearnsOfAKeyTooLate(t *testing.T) {
 		}
 		replica.Store(openReplica(t, copied, evidence.ReplicaConfig{Policy: trusting("prod", roots...)}))
 	}
-	learn(testKey(1))
-	r, err := evidence.Open(dir, evidence.Config{Key: testKey(1), Ledger: "prod", ReadOnly: []string{"shell"}, Exporters: []evidence.Exporter{{
+	learn(ledgertest.Key(1))
+	r, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1), Ledger: "prod", ReadOnly: []string{"shell"}, Exporters: []evidence.Exporter{{
 		MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond, OpenFor: time.Millisecond,
 		Sink: func(ctx context.Context, envs [][]byte) error {
 			err := replica.Load().Take(ctx, envs)
@@ -270,23 +271,23 @@ func TestAReplicaThatLearnsOfAKeyTooLate(t *testing.T) {
 	if err := r.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Rotate(t.Context(), testKey(2)); err != nil {
+	if err := r.Rotate(t.Context(), ledgertest.Key(2)); err != nil {
 		t.Fatal(err)
 	}
 	<-refused
 	<-refused // it went back to it
-	learn(testKey(1), testKey(2))
+	learn(ledgertest.Key(1), ledgertest.Key(2))
 	use(t, r, 3)
 	if err = r.Close(t.Context()); err != nil {
 		// The exporter has gone back once in vain: the next process need not wait.
-		if r, err = evidence.Open(dir, evidence.Config{Key: testKey(2), Exporters: to(replica.Load().Take)}); err != nil {
+		if r, err = evidence.Open(dir, evidence.Config{Key: ledgertest.Key(2), Exporters: to(replica.Load().Take)}); err != nil {
 			t.Fatal(err)
 		}
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got, want := envelopes(t, copied), envelopes(t, dir); !slices.EqualFunc(got, want, bytes.Equal) {
+	if got, want := ledgertest.Envelopes(t, copied), ledgertest.Envelopes(t, dir); !slices.EqualFunc(got, want, bytes.Equal) {
 		t.Errorf("the copy has %d records, the ledger %d, or they differ", len(got), len(want))
 	}
 }
@@ -295,7 +296,7 @@ func TestAReplicaThatLearnsOfAKeyTooLate(t *testing.T) {
 // its sink had refused before.
 func TestGoingBackForgetsNoRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir, left := newDir(t), newDir(t)
+		dir, left := ledgertest.Dir(t), ledgertest.Dir(t)
 		var answer atomic.Pointer[evidence.SinkError]
 		sink := func(context.Context, [][]byte) error { return answer.Load() }
 		r := openUnfinished(t, dir, sink)
@@ -325,10 +326,10 @@ func TestGoingBackForgetsNoRefusal(t *testing.T) {
 func TestResend(t *testing.T) {
 	for _, running := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			dir := newDir(t)
+			dir := ledgertest.Dir(t)
 			var s store
 			s.set(&evidence.SinkError{Err: errSink, Final: true})
-			cfg := evidence.Config{Key: testKey(1), ReadOnly: []string{"shell"}, Exporters: to(s.take)}
+			cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"shell"}, Exporters: to(s.take)}
 			r, err := evidence.Open(dir, cfg)
 			if err != nil {
 				t.Fatal(err)
@@ -364,13 +365,13 @@ func TestResend(t *testing.T) {
 			if err := r.Close(t.Context()); err != nil {
 				t.Error(err)
 			}
-			wantIntact(t, dir)
+			ledgertest.WantIntact(t, dir)
 		})
 	}
 }
 
 func TestResendOfWhatIsNotThere(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	shipSome(t, dir, 1, evidence.Config{})
 	for name, tt := range map[string]struct {
 		dir, exporter string
@@ -413,7 +414,7 @@ func TestAnErrorOfALongType(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				dir := newDir(t)
+				dir := ledgertest.Dir(t)
 				r := openUnfinished(t, dir, func(context.Context, [][]byte) error { return err })
 				use(t, r, 1)
 				time.Sleep(5 * time.Minute)
@@ -425,7 +426,7 @@ func TestAnErrorOfALongType(t *testing.T) {
 					t.Error(err)
 				}
 				said := 0
-				for _, e := range entries(t, dir) {
+				for _, e := range ledgertest.Entries(t, dir) {
 					if e.Record.Refused != nil || e.Record.Breaker != nil {
 						said++
 					}
@@ -433,7 +434,7 @@ func TestAnErrorOfALongType(t *testing.T) {
 				if said == 0 {
 					t.Error("no record says anything")
 				}
-				wantIntact(t, dir)
+				ledgertest.WantIntact(t, dir)
 			})
 		})
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/evidence/trust"
@@ -22,24 +23,24 @@ import (
 
 // Envelopes are opened in parallel and come in order all the same.
 func TestParallelOrder(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	f := manyRecords(t, 3000)
-	bare(f.envs...).write(t, dir)
+	ledgertest.Bare(f.Envs...).Write(t, dir)
 	n := 0
 	for e, err := range evidence.Read(dir) {
-		if err != nil || !slices.Equal(e.Envelope, f.envs[n]) || e.Record.Seq != uint64(n+1) {
+		if err != nil || !slices.Equal(e.Envelope, f.Envs[n]) || e.Record.Seq != uint64(n+1) {
 			t.Fatalf("record %d: got %+v, %v", n+1, e.Record, err)
 		}
 		n++
 	}
-	if n != len(f.envs) {
-		t.Errorf("got %d records, want %d", n, len(f.envs))
+	if n != len(f.Envs) {
+		t.Errorf("got %d records, want %d", n, len(f.Envs))
 	}
 	// Wherever a record is bad, it is the first, and the rest is counted.
-	for _, i := range []int{1, 127, 128, 129, 1500, len(f.envs) - 1} {
-		bare(at(f.envs, i, flipSig(f.envs[i]))...).write(t, dir)
-		report := verify(t, dir)
-		if report.Intact() || report.First.Record != uint64(i+1) || report.First.Damage != record.DamageEdited || report.Records != uint64(len(f.envs)-1) || len(report.Damage) != 1 {
+	for _, i := range []int{1, 127, 128, 129, 1500, len(f.Envs) - 1} {
+		ledgertest.Bare(ledgertest.At(f.Envs, i, ledgertest.FlipSig(f.Envs[i]))...).Write(t, dir)
+		report := ledgertest.Verify(t, dir)
+		if report.Intact() || report.First.Record != uint64(i+1) || report.First.Damage != record.DamageEdited || report.Records != uint64(len(f.Envs)-1) || len(report.Damage) != 1 {
 			t.Errorf("record %d edited: got %d records, first %v, damage %v", i+1, report.Records, report.First, report.Damage)
 		}
 	}
@@ -48,8 +49,8 @@ func TestParallelOrder(t *testing.T) {
 // A loop over Read that ends early, or panics, leaves no goroutine behind: see
 // TestMain.
 func TestReadEndsEarly(t *testing.T) {
-	dir := newDir(t)
-	bare(manyRecords(t, 3000).envs...).write(t, dir)
+	dir := ledgertest.Dir(t)
+	ledgertest.Bare(manyRecords(t, 3000).Envs...).Write(t, dir)
 	for _, err := range evidence.Read(dir) {
 		if err != nil {
 			t.Error(err)
@@ -69,9 +70,9 @@ func TestReadEndsEarly(t *testing.T) {
 }
 
 func TestProgress(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	f := manyRecords(t, 3000)
-	bare(f.envs...).write(t, dir)
+	ledgertest.Bare(f.Envs...).Write(t, dir)
 	opts := attack{}.options()
 	var all []evidence.Progress
 	opts.Progress = func(p evidence.Progress) { all = append(all, p) }
@@ -81,8 +82,8 @@ func TestProgress(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := all[len(all)-1]
-	if last.Records != uint64(len(f.envs)) || last.Bytes != report.Bytes || last.Total != report.Bytes {
-		t.Errorf("got %+v at the end, want %d records and %d bytes", last, len(f.envs), report.Bytes)
+	if last.Records != uint64(len(f.Envs)) || last.Bytes != report.Bytes || last.Total != report.Bytes {
+		t.Errorf("got %+v at the end, want %d records and %d bytes", last, len(f.Envs), report.Bytes)
 	}
 	if most := 2 + int(time.Since(began)/(100*time.Millisecond)); len(all) > most {
 		t.Errorf("got %d calls, want %d at most", len(all), most)
@@ -98,26 +99,26 @@ func TestVerifyInConstantMemory(t *testing.T) {
 		t.Skip("makes a ledger of 250 MB")
 	}
 	const records = 200_000
-	dir := newDir(t)
-	bare().write(t, dir)
+	dir := ledgertest.Dir(t)
+	ledgertest.Bare().Write(t, dir)
 	file, err := os.OpenFile(segment.Path(dir, 1), os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := bufio.NewWriter(file)
-	head := len(segmentOf())
-	f := newForger(t)
-	f.signing = record.SignCheckpoints // one signature each would take longer to make than to check
-	f.out = func(env []byte) { _, _ = w.Write(segmentOf(env)[head:]) }
-	f.open()
-	for i := 0; f.tree.Size() < records; i++ {
-		f.agent(fmt.Sprint("run-", i))
-		f.now = f.now.Add(-1700 * time.Millisecond) // a day holds them
+	head := len(ledgertest.SegmentOf())
+	f := ledgertest.NewForger(t)
+	f.Signing = record.SignCheckpoints // one signature each would take longer to make than to check
+	f.Out = func(env []byte) { _, _ = w.Write(ledgertest.SegmentOf(env)[head:]) }
+	f.Open()
+	for i := 0; f.Tree.Size() < records; i++ {
+		f.Agent(fmt.Sprint("run-", i))
+		f.Now = f.Now.Add(-1700 * time.Millisecond) // a day holds them
 	}
 	if err := errors.Join(w.Flush(), file.Close()); err != nil {
 		t.Fatal(err)
 	}
-	opts := attack{given: [][]byte{f.checkpoint()}}.options()
+	opts := attack{given: [][]byte{f.Checkpoint()}}.options()
 	runtime.GC()
 	var before, m runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -141,28 +142,28 @@ func TestVerifyInConstantMemory(t *testing.T) {
 // A writer that opens a ledger reads it through and refuses what is damaged: it
 // stops at the first bad record.
 func TestOpenReadsThrough(t *testing.T) {
-	f := base(t)
-	f.open()
-	f.run("run-c", "mail")
+	f := ledgertest.Base(t)
+	f.Open()
+	f.Run("run-c", "mail")
 	for name, tt := range map[string]struct {
-		ledger forgery
+		ledger ledgertest.Forgery
 		key    byte
 		says   string // "" if it opens
 	}{
-		"intact":           {f.ledger(), 1, ""},
-		"torn":             {forgery{segment: chop(segmentOf(f.envs...), 100)}, 1, ""},
-		"cut":              {bare(f.envs[:7]...), 1, ""},
-		"another root key": {f.ledger(), 2, "unknown_key"},
-		"removed":          {bare(slices.Delete(slices.Clone(f.envs), 3, 4)...), 1, "record 4 "},
-		"two bad":          {bare(at(at(f.envs, 2, strip(f.envs[1])), 3, strip(f.envs[1]))...), 1, "record 3 "},
-		"last edited":      {bare(at(f.envs, 13, flipSig(f.envs[13]))...), 1, "edited"},
-		"last session":     {bare(at(f.envs, 9, flipSig(f.envs[9]))...), 1, "session is "},
-		"by another":       {bare(at(f.envs, 13, seal(testKey(66), decodePayload(t, f.envs[13])))...), 1, "unknown_key"},
+		"intact":           {f.Ledger(), 1, ""},
+		"torn":             {ledgertest.Forgery{Segment: chop(ledgertest.SegmentOf(f.Envs...), 100)}, 1, ""},
+		"cut":              {ledgertest.Bare(f.Envs[:7]...), 1, ""},
+		"another root key": {f.Ledger(), 2, "unknown_key"},
+		"removed":          {ledgertest.Bare(slices.Delete(slices.Clone(f.Envs), 3, 4)...), 1, "record 4 "},
+		"two bad":          {ledgertest.Bare(ledgertest.At(ledgertest.At(f.Envs, 2, ledgertest.Strip(f.Envs[1])), 3, ledgertest.Strip(f.Envs[1]))...), 1, "record 3 "},
+		"last edited":      {ledgertest.Bare(ledgertest.At(f.Envs, 13, ledgertest.FlipSig(f.Envs[13]))...), 1, "edited"},
+		"last session":     {ledgertest.Bare(ledgertest.At(f.Envs, 9, ledgertest.FlipSig(f.Envs[9]))...), 1, "session is "},
+		"by another":       {ledgertest.Bare(ledgertest.At(f.Envs, 13, ledgertest.Seal(ledgertest.Key(66), ledgertest.DecodePayload(t, f.Envs[13])))...), 1, "unknown_key"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := newDir(t)
-			tt.ledger.write(t, dir)
-			r, err := evidence.Open(dir, evidence.Config{Key: testKey(tt.key)})
+			dir := ledgertest.Dir(t)
+			tt.ledger.Write(t, dir)
+			r, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(tt.key)})
 			if err == nil {
 				_ = r.Close(context.Background())
 			}
@@ -174,17 +175,17 @@ func TestOpenReadsThrough(t *testing.T) {
 }
 
 func TestVerifyRefuses(t *testing.T) {
-	dir := newDir(t)
-	f := base(t)
-	f.ledger().write(t, dir)
+	dir := ledgertest.Dir(t)
+	f := ledgertest.Base(t)
+	f.Ledger().Write(t, dir)
 	for name, tt := range map[string]struct {
 		change func(o *evidence.VerifyOptions)
 		says   string
 	}{
 		"no key":           {func(o *evidence.VerifyOptions) { o.Keys = nil }, "no key"},
 		"another policy":   {func(o *evidence.VerifyOptions) { o.Policy = &trust.Policy{} }, `does not name "prod"`},
-		"not a checkpoint": {func(o *evidence.VerifyOptions) { o.Checkpoints = [][]byte{f.checkpoint(), []byte("prod\n9\n")} }, "checkpoint 2: "},
-		"cut checkpoint":   {func(o *evidence.VerifyOptions) { o.Checkpoints = [][]byte{chop(f.checkpoint(), 9)} }, "checkpoint 1: "},
+		"not a checkpoint": {func(o *evidence.VerifyOptions) { o.Checkpoints = [][]byte{f.Checkpoint(), []byte("prod\n9\n")} }, "checkpoint 2: "},
+		"cut checkpoint":   {func(o *evidence.VerifyOptions) { o.Checkpoints = [][]byte{chop(f.Checkpoint(), 9)} }, "checkpoint 1: "},
 		"no checkpoint":    {func(o *evidence.VerifyOptions) { o.Checkpoints = [][]byte{nil} }, "checkpoint 1: "},
 	} {
 		opts := attack{}.options()
@@ -203,12 +204,12 @@ func TestVerifyRefuses(t *testing.T) {
 	if _, err := evidence.Verify(dir, attack{}.options()); err == nil || !strings.Contains(err.Error(), "checkpoint: is not a regular file: move away what is in its place") {
 		t.Errorf("with a directory as checkpoint: got error %v", err)
 	}
-	f.ledger().write(t, dir)
+	f.Ledger().Write(t, dir)
 	// What is not in the ledger yet is only measured.
 	if err := os.WriteFile(filepath.Join(dir, "overflow.seg"), make([]byte, 77), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if report := wantIntact(t, dir); report.Overflow != 77 {
+	if report := ledgertest.WantIntact(t, dir); report.Overflow != 77 {
 		t.Errorf("got overflow %d, want 77", report.Overflow)
 	}
 }
@@ -232,7 +233,7 @@ func TestVerifyWhileWriting(t *testing.T) {
 }
 
 func verifyWhileWriting(t *testing.T, signing record.Signing, rounds int) (unsigned int) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{Signing: signing, ReadOnly: []string{"shell"}})
 	more := make(chan bool)
 	var running sync.WaitGroup
@@ -248,7 +249,7 @@ func verifyWhileWriting(t *testing.T, signing record.Signing, rounds int) (unsig
 	seen := uint64(0)
 	for n := range rounds {
 		more <- true
-		report := verify(t, dir)
+		report := ledgertest.Verify(t, dir)
 		if !report.Intact() || report.Records < seen {
 			t.Fatalf("verification %d: got %d records after %d, first damage %v", n, report.Records, seen, report.First)
 		}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
 	"golang.org/x/mod/sumdb/note"
 )
@@ -26,10 +27,10 @@ import (
 // ledger keeps to.
 func TestCheckpoints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		var published [][]byte
 		r, err := evidence.Open(dir, evidence.Config{
-			Key: testKey(1), Ledger: "checkpoints",
+			Key: ledgertest.Key(1), Ledger: "checkpoints",
 			Publish: func(c []byte) { published = append(published, c) },
 		})
 		if err != nil {
@@ -73,11 +74,11 @@ func TestCheckpoints(t *testing.T) {
 		if info := mustStat(t, filepath.Join(dir, "checkpoint")); !hasMode(info, 0o600) {
 			t.Errorf("the checkpoint has mode %v", info.Mode())
 		}
-		report := verifyWith(t, dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1))}, Checkpoints: published})
+		report := verifyWith(t, dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1))}, Checkpoints: published})
 		if !report.Intact() || report.Checkpoint.Records != report.Records {
 			t.Errorf("got %+v, %v", report, report.First)
 		}
-		key, err := note.NewEd25519VerifierKey("checkpoints", sessionKey(t, envelopes(t, dir)[0]))
+		key, err := note.NewEd25519VerifierKey("checkpoints", sessionKey(t, ledgertest.Envelopes(t, dir)[0]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +105,7 @@ func mustStat(t testing.TB, path string) os.FileInfo {
 
 // Whoever takes checkpoints, or hears of them, cannot hurt the ledger.
 func TestPublishAndLoggerPanic(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{
 		Publish: func([]byte) { panic("publish") },
 		Logger:  slog.New(panicHandler{slog.DiscardHandler}),
@@ -115,7 +116,7 @@ func TestPublishAndLoggerPanic(t *testing.T) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if report := wantIntact(t, dir); report.Checkpoint == nil {
+	if report := ledgertest.WantIntact(t, dir); report.Checkpoint == nil {
 		t.Error("there is no checkpoint")
 	}
 }
@@ -148,9 +149,9 @@ func TestLowSpaceByDefault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var room atomic.Int64
 		room.Store(1 << 40)
-		cfg := evidence.Config{Key: testKey(1)}
+		cfg := evidence.Config{Key: ledgertest.Key(1)}
 		cfg.Free(func() (int64, error) { return room.Load(), nil })
-		r := open(t, newDir(t), cfg)
+		r := open(t, ledgertest.Dir(t), cfg)
 		for _, tt := range []struct {
 			room int64
 			low  bool
@@ -174,12 +175,12 @@ func TestLowSpaceByDefault(t *testing.T) {
 // called that needs a record; and when there is room again, records go on.
 func TestDiskFillsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		var said log
 		var room atomic.Int64
 		var f fault
 		room.Store(1 << 40)
-		cfg := evidence.Config{Key: testKey(1), LowSpace: 1 << 20, Logger: slog.New(slog.NewTextHandler(&said, nil))}
+		cfg := evidence.Config{Key: ledgertest.Key(1), LowSpace: 1 << 20, Logger: slog.New(slog.NewTextHandler(&said, nil))}
 		cfg.Inject(&evidence.Faults{Write: func(b []byte) (int, error) { return len(b) / 3, f.get() }})
 		cfg.Free(func() (int64, error) { return room.Load(), nil })
 		r, err := evidence.Open(dir, cfg)
@@ -214,7 +215,7 @@ func TestDiskFillsUp(t *testing.T) {
 				t.Errorf("the log says %d times %q, want once or so:\n%s", n, what, said.String())
 			}
 		}
-		if report := wantIntact(t, dir); report.Done != 3 || report.Denied != 2 || report.Lost != 0 {
+		if report := ledgertest.WantIntact(t, dir); report.Done != 3 || report.Denied != 2 || report.Lost != 0 {
 			t.Errorf("got %+v, want 3 done, 2 denied, none lost", report)
 		}
 	})
@@ -222,12 +223,12 @@ func TestDiskFillsUp(t *testing.T) {
 
 // A ledger that cannot be continued is succeeded by one that says why.
 func TestSuccessor(t *testing.T) {
-	old := newDir(t)
+	old := ledgertest.Dir(t)
 	writeLedger(t, old, evidence.Config{Ledger: "old"})
-	before := wantIntact(t, old)
-	envs := envelopes(t, old)
-	rewrite(t, old, append(envs[:3:3], envs[4:]...)...)
-	if _, err := evidence.Open(old, evidence.Config{Key: testKey(1)}); !errors.Is(err, evidence.ErrDamaged) {
+	before := ledgertest.WantIntact(t, old)
+	envs := ledgertest.Envelopes(t, old)
+	ledgertest.Rewrite(t, old, append(envs[:3:3], envs[4:]...)...)
+	if _, err := evidence.Open(old, evidence.Config{Key: ledgertest.Key(1)}); !errors.Is(err, evidence.ErrDamaged) {
 		t.Fatalf("got error %v, want one that wraps ErrDamaged", err)
 	}
 	p, err := evidence.PredecessorOf(old, "record 4 is missing")
@@ -237,16 +238,16 @@ func TestSuccessor(t *testing.T) {
 	if p.Ledger != "old" || p.Tree.Records != before.Records-1 || p.Tree.Root == before.Root {
 		t.Errorf("got %+v", p)
 	}
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{Ledger: "new", Predecessor: p})
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	wantIntact(t, dir)
-	if got := entries(t, dir)[0].Record.Session.Predecessor; got == nil || *got != *p {
+	ledgertest.WantIntact(t, dir)
+	if got := ledgertest.Entries(t, dir)[0].Record.Session.Predecessor; got == nil || *got != *p {
 		t.Errorf("got predecessor %+v, want %+v", got, p)
 	}
-	if _, err := evidence.Open(dir, evidence.Config{Key: testKey(1), Predecessor: p}); err == nil {
+	if _, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1), Predecessor: p}); err == nil {
 		t.Error("an old ledger got a predecessor")
 	}
 	for name, f := range map[string]func() (*record.Predecessor, error){

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -40,8 +41,8 @@ func wantDamage(t testing.TB, report *evidence.Report, damage record.Damage) {
 // Session keys sign for a day. Runs go on across their change.
 func TestSessionsChangeDaily(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
-		r, err := evidence.Open(dir, evidence.Config{Key: testKey(1)})
+		dir := ledgertest.Dir(t)
+		r, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,12 +55,12 @@ func TestSessionsChangeDaily(t *testing.T) {
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		report := wantIntact(t, dir)
+		report := ledgertest.WantIntact(t, dir)
 		if report.Sessions != 2 || report.Writers != 1 || report.Interrupted != 0 || report.Unknown != 0 {
 			t.Errorf("got %+v, want 2 sessions of 1 writer and nothing interrupted", report)
 		}
 		var sessions []*record.Session
-		for _, e := range entries(t, dir) {
+		for _, e := range ledgertest.Entries(t, dir) {
 			if e.Record.Kind == record.KindSession {
 				sessions = append(sessions, e.Record.Session)
 			}
@@ -73,11 +74,11 @@ func TestSessionsChangeDaily(t *testing.T) {
 // A key is rotated while the writer works. Whoever verifies must trust
 // both, and whoever continues needs the new one.
 func TestRotate(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{})
 	for _, step := range []func() error{
 		func() error { return agent(t.Context(), r) },
-		func() error { return r.Rotate(t.Context(), testKey(2)) },
+		func() error { return r.Rotate(t.Context(), ledgertest.Key(2)) },
 		func() error { return agent(t.Context(), r) },
 		func() error { return r.Close(t.Context()) },
 	} {
@@ -85,7 +86,7 @@ func TestRotate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	both := []ed25519.PublicKey{public(testKey(2)), public(testKey(1))}
+	both := []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(2)), ledgertest.Public(ledgertest.Key(1))}
 	report := verifyWith(t, dir, evidence.VerifyOptions{Keys: both})
 	if !report.Intact() || report.Rotations != 1 || report.Sessions != 2 || report.Writers != 1 {
 		t.Errorf("got %+v, %v, want one rotation, intact", report, report.First)
@@ -93,10 +94,10 @@ func TestRotate(t *testing.T) {
 	wantDamage(t, verifyWith(t, dir, evidence.VerifyOptions{Keys: both[:1]}), record.DamageUnknownKey)
 	wantDamage(t, verifyWith(t, dir, evidence.VerifyOptions{Keys: both[1:]}), record.DamageUnknownKey)
 
-	if _, err := evidence.Open(dir, evidence.Config{Key: testKey(1)}); !errors.Is(err, evidence.ErrDamaged) {
+	if _, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1)}); !errors.Is(err, evidence.ErrDamaged) {
 		t.Errorf("Open with the old key: got error %v, want one that wraps ErrDamaged", err)
 	}
-	again := open(t, dir, evidence.Config{Key: testKey(2)})
+	again := open(t, dir, evidence.Config{Key: ledgertest.Key(2)})
 	if err := again.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -125,8 +126,8 @@ func (d *device) Sign(_ io.Reader, msg []byte, opts crypto.SignerOpts) ([]byte, 
 // is not called, and what waits is written when it answers again.
 func TestRootKeyDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		key := &device{PrivateKey: testKey(1)}
-		dir := newDir(t)
+		key := &device{PrivateKey: ledgertest.Key(1)}
+		dir := ledgertest.Dir(t)
 		r, err := evidence.Open(dir, evidence.Config{Key: key})
 		if err != nil {
 			t.Fatal(err)
@@ -158,7 +159,7 @@ func TestRootKeyDown(t *testing.T) {
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if report := wantIntact(t, dir); report.Sessions != 2 || report.Denied != 1 || report.Done != 21 {
+		if report := ledgertest.WantIntact(t, dir); report.Sessions != 2 || report.Denied != 1 || report.Done != 21 {
 			t.Errorf("got %+v, want 2 sessions, 21 done and 1 denied", report)
 		}
 	})
@@ -175,7 +176,7 @@ func (panickingKey) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 type lyingKey struct{ ed25519.PrivateKey }
 
 func (lyingKey) Sign(_ io.Reader, msg []byte, _ crypto.SignerOpts) ([]byte, error) {
-	return ed25519.Sign(testKey(9), msg), nil
+	return ed25519.Sign(ledgertest.Key(9), msg), nil
 }
 
 func TestRootKeyRefused(t *testing.T) {
@@ -183,23 +184,23 @@ func TestRootKeyRefused(t *testing.T) {
 		key  crypto.Signer
 		says string
 	}{
-		"RSA":                {foreignKey{testKey(1)}, "*rsa.PublicKey"},
-		"panics":             {panickingKey{testKey(1)}, "panics"},
-		"signs with another": {lyingKey{testKey(1)}, "not its own"},
+		"RSA":                {foreignKey{ledgertest.Key(1)}, "*rsa.PublicKey"},
+		"panics":             {panickingKey{ledgertest.Key(1)}, "panics"},
+		"signs with another": {lyingKey{ledgertest.Key(1)}, "not its own"},
 		"short":              {ed25519.PrivateKey("short"), "not an Ed25519 private key"},
 	} {
-		_, err := evidence.Open(newDir(t), evidence.Config{Key: tt.key})
+		_, err := evidence.Open(ledgertest.Dir(t), evidence.Config{Key: tt.key})
 		if err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: Open: got error %v, want one that says %q", name, err, tt.says)
 		}
-		r := open(t, newDir(t), evidence.Config{})
+		r := open(t, ledgertest.Dir(t), evidence.Config{})
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		err = r.Rotate(ctx, tt.key)
 		cancel()
 		if err == nil || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: Rotate: got error %v, want one that says %q", name, err, tt.says)
 		}
-		if err := r.Rotate(t.Context(), testKey(1)); err == nil {
+		if err := r.Rotate(t.Context(), ledgertest.Key(1)); err == nil {
 			t.Error("Rotate took the key in force")
 		}
 		_ = r.Close(t.Context())
@@ -208,7 +209,7 @@ func TestRootKeyRefused(t *testing.T) {
 
 // Only checkpoints are signed: what one covers is as good as signed.
 func TestSignCheckpoints(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	cfg := evidence.Config{Signing: record.SignCheckpoints}
 	for range 2 {
 		r := open(t, dir, cfg)
@@ -219,11 +220,11 @@ func TestSignCheckpoints(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	report := wantIntact(t, dir)
+	report := ledgertest.WantIntact(t, dir)
 	if report.Checkpoint == nil || report.Checkpoint.Records != report.Records {
 		t.Errorf("got checkpoint %+v of %d records", report.Checkpoint, report.Records)
 	}
-	envs := envelopes(t, dir)
+	envs := ledgertest.Envelopes(t, dir)
 	bare := 0
 	for _, env := range envs {
 		if strings.Contains(string(env), `"signatures":[]`) {
@@ -233,13 +234,13 @@ func TestSignCheckpoints(t *testing.T) {
 	if last := string(envs[len(envs)-1]); bare == 0 || strings.Contains(last, `"signatures":[]`) {
 		t.Errorf("%d of %d records carry no signature, and the last one is %s", bare, len(envs), last)
 	}
-	rewrite(t, dir, envs...) // without the checkpoint
-	wantIntact(t, dir)
+	ledgertest.Rewrite(t, dir, envs...) // without the checkpoint
+	ledgertest.WantIntact(t, dir)
 }
 
 // The predicate decides for calls that no list names, and is not trusted.
 func TestEffects(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{
 		ReadOnly: []string{"calculator"},
 		Effects: func(call middleware.Call) record.Effects {
@@ -278,7 +279,7 @@ func TestEffects(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := make(map[string]record.Effects)
-	for _, e := range entries(t, dir) {
+	for _, e := range ledgertest.Entries(t, dir) {
 		if e.Record.Kind == record.KindIntent {
 			got[e.Record.Call.Name] = e.Record.Effects
 		}
@@ -293,9 +294,9 @@ func TestEffects(t *testing.T) {
 // A call whose intent should be durable, and need not be, is made where the disk
 // fails, and its outcome says so.
 func TestEffectsPreferred(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	var f fault
-	cfg := evidence.Config{Key: testKey(1), Effects: func(middleware.Call) record.Effects { return record.EffectsPreferred }}
+	cfg := evidence.Config{Key: ledgertest.Key(1), Effects: func(middleware.Call) record.Effects { return record.EffectsPreferred }}
 	cfg.Inject(&evidence.Faults{Sync: f.get})
 	r := open(t, dir, cfg)
 	f.set(errors.New("EIO"))
@@ -306,8 +307,8 @@ func TestEffectsPreferred(t *testing.T) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	wantIntact(t, dir)
-	all := entries(t, dir)
+	ledgertest.WantIntact(t, dir)
+	all := ledgertest.Entries(t, dir)
 	i := slices.IndexFunc(all, func(e evidence.Entry) bool { return e.Record.Kind == record.KindOutcome })
 	d := all[i].Record.Decisions
 	if len(d) != 1 || d[0].Gate != "recorder" || !d[0].Shadow || d[0].Code != string(middleware.CodeEvidence) {
@@ -318,7 +319,7 @@ func TestEffectsPreferred(t *testing.T) {
 // Somebody sets the clock, an hour back and ten years ahead: records stay in
 // order, sessions cover their dates, and the verifier says that it was set.
 func TestClockIsSet(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{})
 	for _, jump := range []time.Duration{0, -time.Hour, -time.Hour - time.Minute, 10 * 365 * 24 * time.Hour, 0} {
 		r.SetClock(func() time.Time { return time.Now().Round(0).Add(jump) }) // no monotonic reading: it was set
@@ -329,12 +330,12 @@ func TestClockIsSet(t *testing.T) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	report := wantIntact(t, dir)
+	report := ledgertest.WantIntact(t, dir)
 	if report.Sessions != 4 || report.ClockSteps < 2 || report.Done != 5 {
 		t.Errorf("got %+v, want 4 sessions, steps of the clock, 5 done", report)
 	}
 	var mono time.Duration
-	for _, e := range entries(t, dir) {
+	for _, e := range ledgertest.Entries(t, dir) {
 		if e.Record.Mono < mono {
 			t.Errorf("record %d: the monotonic clock steps back", e.Record.Seq)
 		}
@@ -348,12 +349,12 @@ func TestStatementsRenewTheSession(t *testing.T) {
 		"erase": func(ctx context.Context, r *evidence.Recorder) error {
 			return r.Erase(ctx, strings.Repeat("A", 43), "reason", "authority")
 		},
-		"rotate": func(ctx context.Context, r *evidence.Recorder) error { return r.Rotate(ctx, testKey(2)) },
+		"rotate": func(ctx context.Context, r *evidence.Recorder) error { return r.Rotate(ctx, ledgertest.Key(2)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				dir := newDir(t)
-				r, err := evidence.Open(dir, evidence.Config{Key: testKey(1)})
+				dir := ledgertest.Dir(t)
+				r, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1)})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -364,7 +365,7 @@ func TestStatementsRenewTheSession(t *testing.T) {
 				if err := r.Close(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				report := verifyWith(t, dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1)), public(testKey(2))}})
+				report := verifyWith(t, dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))}})
 				if !report.Intact() {
 					t.Errorf("got %v, want an intact ledger", report.First)
 				}
@@ -376,8 +377,8 @@ func TestStatementsRenewTheSession(t *testing.T) {
 // A rotation that was not waited for to its end can be asked for again.
 func TestRotateAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
-		cfg := evidence.Config{Key: testKey(1)}
+		dir := ledgertest.Dir(t)
+		cfg := evidence.Config{Key: ledgertest.Key(1)}
 		var disk gated
 		cfg.Each(disk.do)
 		r, err := evidence.Open(dir, cfg)
@@ -387,20 +388,20 @@ func TestRotateAgain(t *testing.T) {
 		disk.hang(syncsOfSegments)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := r.Rotate(ctx, testKey(2)); !errors.Is(err, evidence.ErrUnavailable) {
+		if err := r.Rotate(ctx, ledgertest.Key(2)); !errors.Is(err, evidence.ErrUnavailable) {
 			t.Fatalf("got %v, want ErrUnavailable", err)
 		}
 		disk.release()
-		if err := r.Rotate(t.Context(), testKey(2)); err != nil {
+		if err := r.Rotate(t.Context(), ledgertest.Key(2)); err != nil {
 			t.Fatal(err)
 		}
-		if want := public(testKey(2)); !r.PublicKey().Equal(want) {
+		if want := ledgertest.Public(ledgertest.Key(2)); !r.PublicKey().Equal(want) {
 			t.Errorf("got key %x in force, want %x", r.PublicKey(), want)
 		}
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		report := verifyWith(t, dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1)), public(testKey(2))}})
+		report := verifyWith(t, dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))}})
 		if !report.Intact() || report.Rotations != 1 {
 			t.Errorf("got %v and %d rotations, want an intact ledger with one", report.First, report.Rotations)
 		}

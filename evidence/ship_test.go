@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
@@ -31,7 +32,7 @@ func TestBatches(t *testing.T) {
 		began := time.Now()
 		var mu sync.Mutex
 		var got []batch
-		r := open(t, newDir(t), evidence.Config{ReadOnly: []string{"shell"}, Exporters: to(func(_ context.Context, envs [][]byte) error {
+		r := open(t, ledgertest.Dir(t), evidence.Config{ReadOnly: []string{"shell"}, Exporters: to(func(_ context.Context, envs [][]byte) error {
 			mu.Lock()
 			defer mu.Unlock()
 			got = append(got, batch{len(envs), time.Since(began)})
@@ -60,8 +61,8 @@ func TestBatches(t *testing.T) {
 			t.Errorf("got stats %+v", n)
 		}
 	})
-	dir := newDir(t)
-	cfg := evidence.Config{Key: testKey(1)}
+	dir := ledgertest.Dir(t)
+	cfg := evidence.Config{Key: ledgertest.Key(1)}
 	var largest int
 	written := make(chan struct{})
 	cfg.Exporters = to(func(_ context.Context, envs [][]byte) error {
@@ -105,7 +106,7 @@ func big(t testing.TB, r *evidence.Recorder) {
 // the first that has not returned.
 func TestUnordered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		var s store
 		var inside, most atomic.Int32
 		release := make(chan struct{})
@@ -134,7 +135,7 @@ func TestUnordered(t *testing.T) {
 		if st := stats(r); st.Shipped != 4001 || st.Lag != 0 || st.LagTime != 0 {
 			t.Errorf("got stats %+v, want all shipped", st)
 		}
-		got, want := s.got(), envelopes(t, dir)
+		got, want := s.got(), ledgertest.Envelopes(t, dir)
 		slices.SortFunc(got, bytes.Compare)
 		slices.SortFunc(want, bytes.Compare)
 		if !slices.EqualFunc(got, want, bytes.Equal) {
@@ -158,7 +159,7 @@ func TestRetryAfterHoldsForEveryBatch(t *testing.T) {
 			}
 			return nil
 		}
-		r := open(t, newDir(t), evidence.Config{
+		r := open(t, ledgertest.Dir(t), evidence.Config{
 			ReadOnly:  []string{"shell"},
 			Exporters: []evidence.Exporter{{Sink: sink, Unordered: true}},
 		})
@@ -179,7 +180,7 @@ func TestRetryAfterHoldsForEveryBatch(t *testing.T) {
 // A call that did not return keeps its memory to itself.
 func TestFault5TheMemoryOfACallThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		var s store
 		release := make(chan struct{})
 		var calls atomic.Int32
@@ -215,7 +216,7 @@ func TestFault5TheMemoryOfACallThatHangs(t *testing.T) {
 // Exporters do not know of each other.
 func TestExportersAreIndependent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		var up, other store
 		down := store{fail: errSink}
 		r, err := evidence.Open(dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: []evidence.Exporter{
@@ -244,7 +245,7 @@ func TestExportersAreIndependent(t *testing.T) {
 
 func TestFlush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		var s store
 		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: to(s.take)})
 		for range 3 {
@@ -305,7 +306,7 @@ func TestFlushOnABrokenDisk(t *testing.T) {
 	var cfg evidence.Config
 	cfg.Inject(&evidence.Faults{Sync: f.get})
 	cfg.ReadOnly = []string{"shell"}
-	r := open(t, newDir(t), cfg)
+	r := open(t, ledgertest.Dir(t), cfg)
 	f.set(errors.New("EIO"))
 	use(t, r, 3)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -325,9 +326,9 @@ func TestFlushOnABrokenDisk(t *testing.T) {
 func TestFault21CloseDuringCalls(t *testing.T) {
 	for _, patience := range []time.Duration{0, 20 * time.Millisecond, time.Minute} {
 		t.Run(fmt.Sprint(patience), func(t *testing.T) {
-			dir := newDir(t)
+			dir := ledgertest.Dir(t)
 			var s store
-			r, err := evidence.Open(dir, evidence.Config{Key: testKey(1), BestEffort: []string{"shell"}, Exporters: to(func(ctx context.Context, envs [][]byte) error {
+			r, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1), BestEffort: []string{"shell"}, Exporters: to(func(ctx context.Context, envs [][]byte) error {
 				time.Sleep(time.Millisecond)
 				if err := ctx.Err(); err != nil {
 					return err
@@ -365,7 +366,7 @@ func TestFault21CloseDuringCalls(t *testing.T) {
 			} else if last != nil {
 				t.Fatalf("Close: got %v", last)
 			}
-			produced := len(entries(t, dir))
+			produced := len(ledgertest.Entries(t, dir))
 			distinct := make(map[string]bool)
 			for _, env := range s.got() {
 				distinct[string(env)] = true
@@ -381,7 +382,7 @@ func TestFault21CloseDuringCalls(t *testing.T) {
 			if patience == 0 && err == nil {
 				t.Error("Close: got nil although there was no time")
 			}
-			if report := wantIntact(t, dir); report.Lost != 0 {
+			if report := ledgertest.WantIntact(t, dir); report.Lost != 0 {
 				t.Errorf("%d records are lost", report.Lost)
 			}
 		})
@@ -391,11 +392,11 @@ func TestFault21CloseDuringCalls(t *testing.T) {
 // A ledger that cannot be read any more is said, and waited for.
 func TestExportOfADamagedLedger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		s := store{fail: errSink}
 		var log bytes.Buffer
 		r, err := evidence.Open(dir, evidence.Config{
-			Key: testKey(1), ReadOnly: []string{"shell"}, Exporters: to(s.take), Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			Key: ledgertest.Key(1), ReadOnly: []string{"shell"}, Exporters: to(s.take), Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -408,7 +409,7 @@ func TestExportOfADamagedLedger(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		flip(t, path, info.Size()/2, 1)
+		ledgertest.Flip(t, path, info.Size()/2, 1)
 		var before uint64
 		for _, err := range evidence.Read(dir) {
 			if err != nil {
@@ -426,7 +427,7 @@ func TestExportOfADamagedLedger(t *testing.T) {
 		if n := strings.Count(log.String(), "cannot read the ledger"); n < 1 || n > 12 {
 			t.Errorf("the log says it %d times in five minutes", n)
 		}
-		flip(t, path, info.Size()/2, 1)
+		ledgertest.Flip(t, path, info.Size()/2, 1)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if st := stats(r); st.Lag != 0 || st.Err != nil {
@@ -444,7 +445,7 @@ func TestExporterLogs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		s := store{fail: errors.New("the secret")}
-		r, err := evidence.Open(newDir(t), evidence.Config{
+		r, err := evidence.Open(ledgertest.Dir(t), evidence.Config{
 			ReadOnly: []string{"shell"}, Exporters: to(s.take), Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		})
 		if err != nil {
@@ -497,7 +498,7 @@ func TestOpenPanicsOnAnExporterThatMakesNoSense(t *testing.T) {
 					t.Errorf("%s: got panic %q, want one that names the package", name, v)
 				}
 			}()
-			_, _ = evidence.Open(newDir(t), evidence.Config{Exporters: exporters})
+			_, _ = evidence.Open(ledgertest.Dir(t), evidence.Config{Exporters: exporters})
 		}()
 	}
 }

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 )
 
 // A segment that could not be begun, and whose file could not be removed either,
 // is no reason why none ever is.
 func TestASegmentIsBegunAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		var broken atomic.Bool
 		cfg := evidence.Config{Patience: time.Second}
 		cfg.Small(5000)
@@ -43,6 +44,6 @@ func TestASegmentIsBegunAgain(t *testing.T) {
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		wantIntact(t, dir)
+		ledgertest.WantIntact(t, dir)
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 )
@@ -21,35 +22,35 @@ var signings = []record.Signing{record.SignRecords, record.SignCheckpoints}
 
 // followers returns a forger that goes on where the ledger ends, as somebody can
 // who has no key.
-func followers(t testing.TB, dir string) *forger {
+func followers(t testing.TB, dir string) *ledgertest.Forger {
 	t.Helper()
-	f := goOn(t, envelopes(t, dir), testKey(66))
-	f.envs, f.signing = nil, record.SignCheckpoints
+	f := goOn(t, ledgertest.Envelopes(t, dir), ledgertest.Key(66))
+	f.Envs, f.Signing = nil, record.SignCheckpoints
 	return f
 }
 
 // goOn returns a forger that goes on after some records, with a session key.
-func goOn(t testing.TB, envs [][]byte, session ed25519.PrivateKey) *forger {
+func goOn(t testing.TB, envs [][]byte, session ed25519.PrivateKey) *ledgertest.Forger {
 	t.Helper()
-	f := newForger(t)
+	f := ledgertest.NewForger(t)
 	for _, env := range envs {
-		f.put(env)
+		f.Put(env)
 	}
-	payload := decodePayload(t, envs[len(envs)-1])
+	payload := ledgertest.DecodePayload(t, envs[len(envs)-1])
 	_, r, err := record.ParsePayload(payload)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.salt, f.session = 7, session
-	f.origin, f.writer, f.seq, f.prev = r.Ledger, r.Writer, r.Seq, sha256.Sum256(payload)
-	f.now, f.elapsed = r.Time, r.Mono
+	f.Salt, f.Session = 7, session
+	f.Origin, f.Writer, f.Seq, f.Prev = r.Ledger, r.Writer, r.Seq, sha256.Sum256(payload)
+	f.Now, f.Elapsed = r.Time, r.Mono
 	return f
 }
 
 // closed makes a ledger of one run.
 func closed(t testing.TB, cfg evidence.Config) (dir string) {
 	t.Helper()
-	dir = newDir(t)
+	dir = ledgertest.Dir(t)
 	r := open(t, dir, cfg)
 	if err := agent(t.Context(), r); err != nil {
 		t.Fatal(err)
@@ -63,7 +64,7 @@ func closed(t testing.TB, cfg evidence.Config) (dir string) {
 // reopen opens and closes a ledger and returns what it says that it found.
 func reopen(t testing.TB, dir string, cfg evidence.Config) *record.Recovered {
 	t.Helper()
-	cfg.Key = testKey(1)
+	cfg.Key = ledgertest.Key(1)
 	r, err := evidence.Open(dir, cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +73,7 @@ func reopen(t testing.TB, dir string, cfg evidence.Config) *record.Recovered {
 		t.Fatal(err)
 	}
 	var found *record.Recovered
-	for _, e := range entries(t, dir) {
+	for _, e := range ledgertest.Entries(t, dir) {
 		if s := e.Record.Session; s != nil && e.Record.Seq == 1 {
 			found = s.Recovered
 		}
@@ -85,36 +86,36 @@ func reopen(t testing.TB, dir string, cfg evidence.Config) *record.Recovered {
 // ever. Nothing has it signed.
 func TestRecordsThatNobodySignedAreCutOff(t *testing.T) {
 	dir := closed(t, evidence.Config{Signing: record.SignCheckpoints})
-	honest := envelopes(t, dir)
+	honest := ledgertest.Envelopes(t, dir)
 	f := followers(t, dir)
-	run := f.begin("forged")
-	run.outcome(run.intent("transfer_money"), done)
-	forged := segmentOf(f.envs...)[len(segmentOf()):]
+	run := f.Begin("forged")
+	run.Outcome(run.Intent("transfer_money"), ledgertest.Done)
+	forged := ledgertest.SegmentOf(f.Envs...)[len(ledgertest.SegmentOf()):]
 	appendTo(t, dir, 1, forged)
 
-	report := wantIntact(t, dir)
+	report := ledgertest.WantIntact(t, dir)
 	if n := uint64(len(honest)); report.Unsigned != 3 || report.Records != n || report.Proven != n || report.Runs != 1 {
 		t.Errorf("before: got %+v, want %d records and 3 that are unsigned", report, n)
 	}
 	want := record.Unsigned{
 		Bytes: int64(len(forged)), Digest: sha256.Sum256(forged), Records: 3,
-		First: sha256.Sum256(decodePayload(t, f.envs[0])), Last: sha256.Sum256(decodePayload(t, f.envs[2])),
+		First: sha256.Sum256(ledgertest.DecodePayload(t, f.Envs[0])), Last: sha256.Sum256(ledgertest.DecodePayload(t, f.Envs[2])),
 	}
 	got := reopen(t, dir, evidence.Config{Signing: record.SignCheckpoints})
 	if got == nil || got.Unsigned == nil || *got.Unsigned != want {
 		t.Errorf("got recovered %+v, want %+v", got, want)
 	}
 	reopen(t, dir, evidence.Config{}) // however it goes on
-	report = wantIntact(t, dir)
+	report = ledgertest.WantIntact(t, dir)
 	if report.Cut != 3 || report.Unsigned != 0 || report.Runs != 1 {
 		t.Errorf("after: got %+v, want 3 cut off and no other run", report)
 	}
-	now := envelopes(t, dir)
+	now := ledgertest.Envelopes(t, dir)
 	if !slices.EqualFunc(now[:len(honest)], honest, bytes.Equal) {
 		t.Error("the records before are not those that were there")
 	}
 	for _, env := range now {
-		if bytes.Contains(decodePayload(t, env), []byte("transfer_money")) {
+		if bytes.Contains(ledgertest.DecodePayload(t, env), []byte("transfer_money")) {
 			t.Error("a forged record is in the ledger")
 		}
 	}
@@ -126,17 +127,17 @@ func TestHistoryIsNotReplacedAndSigned(t *testing.T) {
 	cfg := evidence.Config{Signing: record.SignCheckpoints}
 	for name, spoil := range map[string]func(t *testing.T, dir string, envs [][]byte) [][]byte{
 		"all but the session": func(t *testing.T, dir string, envs [][]byte) [][]byte {
-			rewrite(t, dir, envs[0])
+			ledgertest.Rewrite(t, dir, envs[0])
 			f := followers(t, dir)
-			f.run("forged", "mail")
-			return append(envs[:1:1], each(f.envs, strip)...)
+			f.Run("forged", "mail")
+			return append(envs[:1:1], ledgertest.Each(f.Envs, ledgertest.Strip)...)
 		},
 		"the last record": func(t *testing.T, dir string, envs [][]byte) [][]byte {
 			n := len(envs) - 1
-			rewrite(t, dir, envs[:n]...)
+			ledgertest.Rewrite(t, dir, envs[:n]...)
 			f := followers(t, dir)
-			f.begin("forged")
-			return append(envs[:n:n], f.envs...)
+			f.Begin("forged")
+			return append(envs[:n:n], f.Envs...)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,21 +145,21 @@ func TestHistoryIsNotReplacedAndSigned(t *testing.T) {
 			if err := errors.Join(os.Remove(filepath.Join(dir, "checkpoint")), os.RemoveAll(filepath.Join(dir, "tile"))); err != nil {
 				t.Fatal(err)
 			}
-			spoiled := spoil(t, dir, envelopes(t, dir))
-			rewrite(t, dir, spoiled...)
+			spoiled := spoil(t, dir, ledgertest.Envelopes(t, dir))
+			ledgertest.Rewrite(t, dir, spoiled...)
 			if err := os.RemoveAll(filepath.Join(dir, "checkpoint")); err != nil {
 				t.Fatal(err)
 			}
-			before := verify(t, dir)
+			before := ledgertest.Verify(t, dir)
 			if !before.Intact() || before.Unsigned == 0 {
 				t.Errorf("before: got %+v, want what is forged unsigned", before)
 			}
 			reopen(t, dir, cfg)
-			report := wantIntact(t, dir)
+			report := ledgertest.WantIntact(t, dir)
 			if report.Cut != before.Unsigned {
 				t.Errorf("got %d cut off, want %d", report.Cut, before.Unsigned)
 			}
-			for _, e := range entries(t, dir) {
+			for _, e := range ledgertest.Entries(t, dir) {
 				if e.Record.Run == "forged" {
 					t.Error("a forged record was signed")
 				}
@@ -171,13 +172,13 @@ func TestHistoryIsNotReplacedAndSigned(t *testing.T) {
 func TestEditedRecordsAreNamedThemselves(t *testing.T) {
 	for _, signing := range signings {
 		t.Run(string(signing), func(t *testing.T) {
-			cfg := evidence.Config{Key: testKey(1), Signing: signing}
+			cfg := evidence.Config{Key: ledgertest.Key(1), Signing: signing}
 			dir := closed(t, cfg)
-			envs := envelopes(t, dir)
+			envs := ledgertest.Envelopes(t, dir)
 			for i := 1; i < len(envs); i++ {
-				changed := edit(t, envs[i], `"time":"2`, `"time":"3`)
-				rewrite(t, dir, at(envs, i, changed)...)
-				report := verify(t, dir)
+				changed := ledgertest.Edit(t, envs[i], `"time":"2`, `"time":"3`)
+				ledgertest.Rewrite(t, dir, ledgertest.At(envs, i, changed)...)
+				report := ledgertest.Verify(t, dir)
 				n := uint64(i + 1)
 				if report.Intact() || report.First.Damage != record.DamageEdited || report.First.Record != n || report.Proven >= n {
 					t.Errorf("record %d: got %v, %d proven", n, report.First, report.Proven)
@@ -205,7 +206,7 @@ func TestGroupThatWasNotWrittenToItsEnd(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			all := entries(t, dir)
+			all := ledgertest.Entries(t, dir)
 			ends, signed := []int64{}, []int64{}
 			for i, e := range all {
 				end := int64(len(whole))
@@ -228,12 +229,12 @@ func TestGroupThatWasNotWrittenToItsEnd(t *testing.T) {
 					}
 				}
 				reopen(t, dir, cfg)
-				wantIntact(t, dir)
+				ledgertest.WantIntact(t, dir)
 				got, err := os.ReadFile(path)
 				if err != nil {
 					t.Fatal(err)
 				}
-				now := entries(t, dir)
+				now := ledgertest.Entries(t, dir)
 				if !bytes.Equal(got[:kept], whole[:kept]) || now[len(now)-1].Offset != kept {
 					t.Fatalf("cut at %d: the new writer begins at %d, want it at %d", n, now[len(now)-1].Offset, kept)
 				}
@@ -249,49 +250,49 @@ func TestPlantedOverflowIsSetAside(t *testing.T) {
 		for name, plant := range map[string]func(dir string) [][]byte{
 			"unsigned": func(dir string) [][]byte {
 				f := followers(t, dir)
-				f.begin("forged")
-				return f.envs
+				f.Begin("forged")
+				return f.Envs
 			},
 			"signed by a stranger": func(dir string) [][]byte {
 				f := followers(t, dir)
-				f.signing = record.SignRecords
-				f.begin("forged")
-				return f.envs
+				f.Signing = record.SignRecords
+				f.Begin("forged")
+				return f.Envs
 			},
 			"of nowhere": func(dir string) [][]byte {
 				f := followers(t, dir)
-				f.prev = hashOf("nothing")
-				f.begin("forged")
-				return f.envs
+				f.Prev = ledgertest.HashOf("nothing")
+				f.Begin("forged")
+				return f.Envs
 			},
 			"of another ledger": func(dir string) [][]byte {
 				f := followers(t, dir)
-				f.origin = "another"
-				f.begin("forged")
-				return f.envs
+				f.Origin = "another"
+				f.Begin("forged")
+				return f.Envs
 			},
 			"far ahead": func(dir string) [][]byte {
 				f := followers(t, dir)
-				f.seq += 1000
-				f.begin("forged")
-				return f.envs
+				f.Seq += 1000
+				f.Begin("forged")
+				return f.Envs
 			},
 			"another writer": func(dir string) [][]byte {
 				f := followers(t, dir)
-				f.open()
-				return f.envs
+				f.Open()
+				return f.Envs
 			},
 			"no record": func(string) [][]byte { return [][]byte{[]byte(`{"payload":"`)} },
 		} {
 			t.Run(fmt.Sprintf("%s/%s", signing, name), func(t *testing.T) {
 				cfg := evidence.Config{Signing: signing}
 				dir := closed(t, cfg)
-				honest := envelopes(t, dir)
-				planted := segmentOf(plant(dir)...)
+				honest := ledgertest.Envelopes(t, dir)
+				planted := ledgertest.SegmentOf(plant(dir)...)
 				if err := os.WriteFile(filepath.Join(dir, "overflow.seg"), planted, 0o600); err != nil {
 					t.Fatal(err)
 				}
-				if report := wantIntact(t, dir); report.Astray != 1 || report.Waiting != 0 {
+				if report := ledgertest.WantIntact(t, dir); report.Astray != 1 || report.Waiting != 0 {
 					t.Errorf("got %d astray and %d waiting, want 1 astray", report.Astray, report.Waiting)
 				}
 				want := record.Aside{Bytes: int64(len(planted)), Digest: sha256.Sum256(planted)}
@@ -302,10 +303,10 @@ func TestPlantedOverflowIsSetAside(t *testing.T) {
 				if got, err := os.ReadFile(aside); err != nil || !bytes.Equal(got, planted) {
 					t.Errorf("%s: got %d bytes, %v", aside, len(got), err)
 				}
-				if report := wantIntact(t, dir); report.Aside != 1 || report.Overflow != 0 {
+				if report := ledgertest.WantIntact(t, dir); report.Aside != 1 || report.Overflow != 0 {
 					t.Errorf("got %+v, want one overflow set aside", report)
 				}
-				if now := envelopes(t, dir); len(now) != len(honest)+1 {
+				if now := ledgertest.Envelopes(t, dir); len(now) != len(honest)+1 {
 					t.Errorf("got %d records, want %d", len(now), len(honest)+1)
 				}
 			})
@@ -318,14 +319,14 @@ func TestPlantedOverflowIsSetAside(t *testing.T) {
 func TestOverflowShowsThatSegmentsWereCut(t *testing.T) {
 	for _, signing := range signings {
 		t.Run(string(signing), func(t *testing.T) {
-			cfg := evidence.Config{Key: testKey(1), Signing: signing}
+			cfg := evidence.Config{Key: ledgertest.Key(1), Signing: signing}
 			dir := closed(t, cfg)
-			envs := envelopes(t, dir)
+			envs := ledgertest.Envelopes(t, dir)
 			n := len(envs)
 			overflow := filepath.Join(dir, "overflow.seg")
 			for kept, says := range map[int]string{1: "these were cut", 0: "they were cut or removed"} {
-				rewrite(t, dir, envs[:kept]...)
-				if err := os.WriteFile(overflow, segmentOf(envs[n-1]), 0o600); err != nil {
+				ledgertest.Rewrite(t, dir, envs[:kept]...)
+				if err := os.WriteFile(overflow, ledgertest.SegmentOf(envs[n-1]), 0o600); err != nil {
 					t.Fatal(err)
 				}
 				_, err := evidence.Open(dir, cfg)
@@ -338,7 +339,7 @@ func TestOverflowShowsThatSegmentsWereCut(t *testing.T) {
 				if kept == 0 {
 					continue
 				}
-				report := verify(t, dir)
+				report := ledgertest.Verify(t, dir)
 				if report.Intact() || report.First.Damage != record.DamageRemoved || !strings.Contains(report.First.Detail, says) {
 					t.Errorf("%d kept: got %v, want records removed", kept, report.First)
 				}
@@ -346,15 +347,15 @@ func TestOverflowShowsThatSegmentsWereCut(t *testing.T) {
 			// All of it is taken over where nothing is missing, whatever the segments have
 			// of the last group.
 			for kept := 1; kept < n; kept++ {
-				rewrite(t, dir, envs[:kept]...)
-				if err := os.WriteFile(overflow, segmentOf(envs[1:]...), 0o600); err != nil {
+				ledgertest.Rewrite(t, dir, envs[:kept]...)
+				if err := os.WriteFile(overflow, ledgertest.SegmentOf(envs[1:]...), 0o600); err != nil {
 					t.Fatal(err)
 				}
 				if got := reopen(t, dir, evidence.Config{Signing: signing}); got == nil || int(got.Overflow) != n-kept || got.Unsigned != nil || got.Aside != nil {
 					t.Errorf("%d kept: got recovered %+v, want %d of the overflow", kept, got, n-kept)
 				}
-				wantIntact(t, dir)
-				if now := envelopes(t, dir); !slices.EqualFunc(now[:n], envs, bytes.Equal) {
+				ledgertest.WantIntact(t, dir)
+				if now := ledgertest.Envelopes(t, dir); !slices.EqualFunc(now[:n], envs, bytes.Equal) {
 					t.Errorf("%d kept: not all records are there", kept)
 				}
 			}
@@ -367,7 +368,7 @@ func TestOverflowShowsThatSegmentsWereCut(t *testing.T) {
 func TestAnOverflowStandsBesideWhatNobodySigned(t *testing.T) {
 	cfg := evidence.Config{Signing: record.SignCheckpoints}
 	dir := closed(t, cfg)
-	honest := envelopes(t, dir)
+	honest := ledgertest.Envelopes(t, dir)
 	unsigned := func(env []byte) bool { return bytes.HasSuffix(env, []byte(`"signatures":[]}`)) }
 	from := len(honest) - 1
 	for unsigned(honest[from-1]) {
@@ -376,14 +377,14 @@ func TestAnOverflowStandsBesideWhatNobodySigned(t *testing.T) {
 	if len(honest)-from < 2 {
 		t.Fatalf("the last group has %d records, want several: the test is void", len(honest)-from)
 	}
-	f := goOn(t, honest[:from], testKey(66))
-	f.envs, f.signing = nil, record.SignCheckpoints
-	f.begin("forged")
+	f := goOn(t, honest[:from], ledgertest.Key(66))
+	f.Envs, f.Signing = nil, record.SignCheckpoints
+	f.Begin("forged")
 	for name, beside := range map[string][][]byte{
-		"another record":           f.envs,
-		"a part, and then another": {honest[from], f.envs[0]},
+		"another record":           f.Envs,
+		"a part, and then another": {honest[from], f.Envs[0]},
 	} {
-		file, overflow := segmentOf(slices.Concat(honest[:from], beside)...), segmentOf(honest[from:]...)
+		file, overflow := ledgertest.SegmentOf(slices.Concat(honest[:from], beside)...), ledgertest.SegmentOf(honest[from:]...)
 		if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700), os.Mkdir(filepath.Dir(segment.Path(dir, 1)), 0o700),
 			os.WriteFile(segment.Path(dir, 1), file, 0o600), os.WriteFile(filepath.Join(dir, "overflow.seg"), overflow, 0o600)); err != nil {
 			t.Fatal(err)
@@ -392,9 +393,9 @@ func TestAnOverflowStandsBesideWhatNobodySigned(t *testing.T) {
 		if same := uint64(len(beside) - 1); got == nil || got.Unsigned == nil || got.Unsigned.Records != 1 || got.Overflow != uint64(len(honest)-from)-same {
 			t.Errorf("%s: got recovered %+v", name, got)
 		}
-		if now := envelopes(t, dir); len(now) != len(honest)+1 || !slices.EqualFunc(now[:len(honest)], honest, bytes.Equal) {
+		if now := ledgertest.Envelopes(t, dir); len(now) != len(honest)+1 || !slices.EqualFunc(now[:len(honest)], honest, bytes.Equal) {
 			t.Errorf("%s: got %d records, want the %d honest ones and a new writer's", name, len(now), len(honest))
 		}
-		wantIntact(t, dir)
+		ledgertest.WantIntact(t, dir)
 	}
 }

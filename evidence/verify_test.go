@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 )
@@ -32,53 +32,37 @@ func writeLedger(t testing.TB, dir string, cfg evidence.Config) [][]byte {
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return envelopes(t, dir)
+	return ledgertest.Envelopes(t, dir)
 }
 
 // forgeLedger makes the same ledger by hand.
-func forgeLedger(t testing.TB, dir string, change func(f *forger)) [][]byte {
+func forgeLedger(t testing.TB, dir string, change func(f *ledgertest.Forger)) [][]byte {
 	t.Helper()
-	f := newForger(t)
+	f := ledgertest.NewForger(t)
 	if change != nil {
 		change(f)
 	}
-	f.open()
-	f.agent("run")
-	bare(f.envs...).write(t, dir)
-	return f.envs
-}
-
-// agent appends ten records of a run: a chain that asks a model, uses a
-// calculator and is denied a shell.
-func (f *forger) agent(id string) {
-	f.t.Helper()
-	run := f.begin(id)
-	chain := run.call("chain", "agent", 0)
-	model := run.call("model", "m", chain.ID)
-	run.outcome(model, done)
-	calculator := run.call("tool", "calculator", chain.ID)
-	run.outcome(calculator, done)
-	shell := run.call("tool", "shell", chain.ID)
-	run.outcome(shell, denied, deny)
-	run.outcome(chain, done)
-	run.end()
+	f.Open()
+	f.Agent("run")
+	ledgertest.Bare(f.Envs...).Write(t, dir)
+	return f.Envs
 }
 
 // resign changes the payload of an envelope and signs it again.
 func resign(t testing.TB, env []byte, key ed25519.PrivateKey, old, new string) []byte {
 	t.Helper()
-	payload := decodePayload(t, env)
+	payload := ledgertest.DecodePayload(t, env)
 	changed := strings.Replace(string(payload), old, new, 1)
 	if changed == string(payload) {
 		t.Fatalf("%q is not in %s", old, payload)
 	}
-	return seal(key, []byte(changed))
+	return ledgertest.Seal(key, []byte(changed))
 }
 
 // reshape changes the record of an envelope and signs it again.
 func reshape(t testing.TB, env []byte, change func(s *record.Subject, r *record.Record)) []byte {
 	t.Helper()
-	s, r, err := record.ParsePayload(decodePayload(t, env))
+	s, r, err := record.ParsePayload(ledgertest.DecodePayload(t, env))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,49 +74,9 @@ func reshape(t testing.TB, env []byte, change func(s *record.Subject, r *record.
 // reseal has the keys of a forger sign.
 func reseal(r *record.Record, payload []byte) []byte {
 	if r.Kind == record.KindSession {
-		return seal(testKey(1), payload)
+		return ledgertest.Seal(ledgertest.Key(1), payload)
 	}
-	return seal(testKey(11), payload)
-}
-
-// edit changes the payload of an envelope and leaves the signature.
-func edit(t testing.TB, env []byte, old, new string) []byte {
-	t.Helper()
-	payload := decodePayload(t, env)
-	changed := bytes.Replace(payload, []byte(old), []byte(new), 1)
-	if bytes.Equal(changed, payload) {
-		t.Fatalf("%q is not in %s", old, payload)
-	}
-	return bytes.Replace(env, []byte(base64.StdEncoding.EncodeToString(payload)), []byte(base64.StdEncoding.EncodeToString(changed)), 1)
-}
-
-// flipSig changes one character of the signature.
-func flipSig(env []byte) []byte {
-	env = bytes.Clone(env)
-	i := len(env) - len(`"}]}`) - 10
-	if env[i] ^= 1; env[i] == '@' {
-		env[i] = 'B'
-	}
-	return env
-}
-
-// strip removes the signatures of an envelope.
-func strip(env []byte) []byte {
-	return append(bytes.Clone(env[:bytes.Index(env, []byte(`"signatures":[`))]), `"signatures":[]}`...)
-}
-
-func each(envs [][]byte, f func([]byte) []byte) [][]byte {
-	envs = slices.Clone(envs)
-	for i := range envs {
-		envs[i] = f(envs[i])
-	}
-	return envs
-}
-
-func swap(envs [][]byte, i, k int) [][]byte {
-	envs = slices.Clone(envs)
-	envs[i], envs[k] = envs[k], envs[i]
-	return envs
+	return ledgertest.Seal(ledgertest.Key(11), payload)
 }
 
 // forge is what a holder of the key can do: it changes the records of one run as
@@ -142,7 +86,7 @@ func forge(t testing.TB, envs [][]byte, edit func([]*record.Record) []*record.Re
 	t.Helper()
 	var rs []*record.Record
 	for _, env := range envs {
-		_, r, err := record.ParsePayload(decodePayload(t, env))
+		_, r, err := record.ParsePayload(ledgertest.DecodePayload(t, env))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -201,18 +145,12 @@ func forge(t testing.TB, envs [][]byte, edit func([]*record.Record) []*record.Re
 	return out
 }
 
-func at(envs [][]byte, i int, env []byte) [][]byte {
-	envs = slices.Clone(envs)
-	envs[i] = env
-	return envs
-}
-
 func TestDamage(t *testing.T) {
-	dir := newDir(t)
-	envs := forgeLedger(t, dir, func(f *forger) { f.origin = "here" })
-	other := forgeLedger(t, newDir(t), func(f *forger) { f.origin = "there" })
-	sibling := forgeLedger(t, newDir(t), func(f *forger) { f.origin, f.salt = "here", 1 })
-	key, stranger := testKey(11), testKey(2)
+	dir := ledgertest.Dir(t)
+	envs := forgeLedger(t, dir, func(f *ledgertest.Forger) { f.Origin = "here" })
+	other := forgeLedger(t, ledgertest.Dir(t), func(f *ledgertest.Forger) { f.Origin = "there" })
+	sibling := forgeLedger(t, ledgertest.Dir(t), func(f *ledgertest.Forger) { f.Origin, f.Salt = "here", 1 })
+	key, stranger := ledgertest.Key(11), ledgertest.Key(2)
 
 	tests := []struct {
 		name   string
@@ -221,51 +159,51 @@ func TestDamage(t *testing.T) {
 		record uint64 // the first bad one, from 1
 		alone  bool   // it is the only damage
 	}{
-		{"payload edited", at(envs, 8, edit(t, envs[8], `"deny"`, `"okay"`)), record.DamageEdited, 9, true},
-		{"signature edited", at(envs, 4, flipSig(envs[4])), record.DamageEdited, 5, true},
-		{"first edited", at(envs, 0, edit(t, envs[0], `"here"`, `"hare"`)), record.DamageEdited, 1, false},
-		{"last edited", at(envs, 10, edit(t, envs[10], `"run.end"`, `"run.emd"`)), record.DamageEdited, 11, true},
-		{"key ID edited", at(envs, 4, bytes.Replace(envs[4], []byte(record.KeyID(public(key))), []byte(record.KeyID(public(stranger))), 1)), record.DamageEdited, 5, true},
+		{"payload edited", ledgertest.At(envs, 8, ledgertest.Edit(t, envs[8], `"deny"`, `"okay"`)), record.DamageEdited, 9, true},
+		{"signature edited", ledgertest.At(envs, 4, ledgertest.FlipSig(envs[4])), record.DamageEdited, 5, true},
+		{"first edited", ledgertest.At(envs, 0, ledgertest.Edit(t, envs[0], `"here"`, `"hare"`)), record.DamageEdited, 1, false},
+		{"last edited", ledgertest.At(envs, 10, ledgertest.Edit(t, envs[10], `"run.end"`, `"run.emd"`)), record.DamageEdited, 11, true},
+		{"key ID edited", ledgertest.At(envs, 4, bytes.Replace(envs[4], []byte(record.KeyID(ledgertest.Public(key))), []byte(record.KeyID(ledgertest.Public(stranger))), 1)), record.DamageEdited, 5, true},
 		{"removed from the middle", slices.Delete(slices.Clone(envs), 4, 5), record.DamageRemoved, 5, false},
 		{"removed at the beginning", envs[1:], record.DamageUnknownKey, 1, false},
 		{"three removed", slices.Delete(slices.Clone(envs), 4, 7), record.DamageRemoved, 5, false},
-		{"reordered", swap(envs, 4, 5), record.DamageReordered, 5, true},
+		{"reordered", ledgertest.Swap(envs, 4, 5), record.DamageReordered, 5, true},
 		{"moved to the end", append(slices.Delete(slices.Clone(envs), 4, 5), envs[4]), record.DamageReordered, 5, false},
 		{"replayed at once", slices.Insert(slices.Clone(envs), 5, envs[4]), record.DamageReplayed, 6, true},
 		{"replayed later", append(slices.Clone(envs), envs[4]), record.DamageReplayed, 12, true},
 		{"two at one place", slices.Insert(slices.Clone(envs), 5, reshape(t, envs[4], func(_ *record.Subject, r *record.Record) {
 			r.Outcome.Result = record.ResultFailed
 		})), record.DamageEquivocation, 6, true},
-		{"rewritten by the key holder", at(envs, 4, reshape(t, envs[4], func(_ *record.Subject, r *record.Record) {
+		{"rewritten by the key holder", ledgertest.At(envs, 4, reshape(t, envs[4], func(_ *record.Subject, r *record.Record) {
 			r.Outcome.Result = record.ResultFailed
 		})), record.DamageEquivocation, 6, false},
-		{"spliced from another ledger", at(envs, 4, other[4]), record.DamageSpliced, 5, false},
+		{"spliced from another ledger", ledgertest.At(envs, 4, other[4]), record.DamageSpliced, 5, false},
 		{"inserted from another ledger", slices.Insert(slices.Clone(envs), 5, other[5]), record.DamageSpliced, 6, true},
 		{"a whole writer of another ledger", append(slices.Clone(envs), other...), record.DamageSpliced, 12, true},
 		{"a writer of a ledger with this name", append(slices.Clone(envs), sibling...), record.DamageEquivocation, 12, true},
-		{"subject of another run", at(envs, 4, reshape(t, envs[4], func(s *record.Subject, _ *record.Record) { s.Digest[0] ^= 1 })), record.DamageSpliced, 5, false},
-		{"unsigned", at(envs, 4, strip(envs[4])), record.DamageUnsigned, 5, true},
-		{"all unsigned", each(envs, strip), record.DamageUnsigned, 1, false},
-		{"signed by a stranger", at(envs, 4, seal(stranger, decodePayload(t, envs[4]))), record.DamageUnknownKey, 5, true},
-		{"all signed by a stranger", each(envs, func(env []byte) []byte { return seal(stranger, decodePayload(t, env)) }), record.DamageUnknownKey, 1, false},
-		{"duplicate member", at(envs, 8, resign(t, envs[8], key, `"verdict":"deny"`, `"verdict":"allow","verdict":"deny"`)), record.DamageNotCanonical, 9, true},
-		{"case twin", at(envs, 8, resign(t, envs[8], key, `"verdict":"deny"`, `"Verdict":"allow","verdict":"deny"`)), record.DamageNotCanonical, 9, true},
-		{"unknown member", at(envs, 8, resign(t, envs[8], key, `"verdict":"deny"`, `"verdict":"deny","vest":1`)), record.DamageNotCanonical, 9, true},
-		{"white space", at(envs, 8, resign(t, envs[8], key, `"seq":9`, `"seq": 9`)), record.DamageNotCanonical, 9, true},
-		{"escape", at(envs, 8, resign(t, envs[8], key, `"deny"`, `"den\u0079"`)), record.DamageNotCanonical, 9, true},
-		{"number spelled otherwise", at(envs, 8, resign(t, envs[8], key, `"seq":9`, `"seq":9.0`)), record.DamageMalformed, 9, true},
-		{"order of members", at(envs, 8, resign(t, envs[8], key, `"seq":9`, `"seq":9`+"\n")), record.DamageNotCanonical, 9, true},
-		{"explicit null", at(envs, 8, resign(t, envs[8], key, `"outcome":`, `"omitted":0,"outcome":`)), record.DamageNotCanonical, 9, true},
-		{"trailing text", at(envs, 8, seal(key, append(decodePayload(t, envs[8]), ' '))), record.DamageNotCanonical, 9, true},
-		{"invalid UTF-8", at(envs, 8, resign(t, envs[8], key, `not on`, "not \xff")), record.DamageMalformed, 9, true},
-		{"lone surrogate", at(envs, 8, resign(t, envs[8], key, `not on`, `not \ud800`)), record.DamageMalformed, 9, true},
-		{"larger than 2^53", at(envs, 8, resign(t, envs[8], key, `"seq":9`, `"seq":9007199254740993`)), record.DamageMalformed, 9, true},
-		{"not JSON", at(envs, 8, seal(key, []byte("hello"))), record.DamageMalformed, 9, true},
-		{"another predicate", at(envs, 8, resign(t, envs[8], key, `urn:safeconduct:record:v1`, `urn:safeconduct:record:v2`)), record.DamageMalformed, 9, true},
-		{"a kind without a schema", at(envs, 10, resign(t, envs[10], key, `"run.end"`, `"anchor"`)), record.DamageMalformed, 11, true},
-		{"oversize", at(envs, 8, resign(t, envs[8], key, `not on`, strings.Repeat("x", record.MaxPayload))), record.DamageMalformed, 9, true},
-		{"envelope with white space", at(envs, 8, append([]byte(`{"payload": "`), envs[8][12:]...)), record.DamageNotCanonical, 9, true},
-		{"another payload type", at(envs, 8, bytes.Replace(envs[8], []byte("in-toto+json"), []byte("in-toto+yaml"), 1)), record.DamageMalformed, 9, true},
+		{"subject of another run", ledgertest.At(envs, 4, reshape(t, envs[4], func(s *record.Subject, _ *record.Record) { s.Digest[0] ^= 1 })), record.DamageSpliced, 5, false},
+		{"unsigned", ledgertest.At(envs, 4, ledgertest.Strip(envs[4])), record.DamageUnsigned, 5, true},
+		{"all unsigned", ledgertest.Each(envs, ledgertest.Strip), record.DamageUnsigned, 1, false},
+		{"signed by a stranger", ledgertest.At(envs, 4, ledgertest.Seal(stranger, ledgertest.DecodePayload(t, envs[4]))), record.DamageUnknownKey, 5, true},
+		{"all signed by a stranger", ledgertest.Each(envs, func(env []byte) []byte { return ledgertest.Seal(stranger, ledgertest.DecodePayload(t, env)) }), record.DamageUnknownKey, 1, false},
+		{"duplicate member", ledgertest.At(envs, 8, resign(t, envs[8], key, `"verdict":"deny"`, `"verdict":"allow","verdict":"deny"`)), record.DamageNotCanonical, 9, true},
+		{"case twin", ledgertest.At(envs, 8, resign(t, envs[8], key, `"verdict":"deny"`, `"Verdict":"allow","verdict":"deny"`)), record.DamageNotCanonical, 9, true},
+		{"unknown member", ledgertest.At(envs, 8, resign(t, envs[8], key, `"verdict":"deny"`, `"verdict":"deny","vest":1`)), record.DamageNotCanonical, 9, true},
+		{"white space", ledgertest.At(envs, 8, resign(t, envs[8], key, `"seq":9`, `"seq": 9`)), record.DamageNotCanonical, 9, true},
+		{"escape", ledgertest.At(envs, 8, resign(t, envs[8], key, `"deny"`, `"den\u0079"`)), record.DamageNotCanonical, 9, true},
+		{"number spelled otherwise", ledgertest.At(envs, 8, resign(t, envs[8], key, `"seq":9`, `"seq":9.0`)), record.DamageMalformed, 9, true},
+		{"order of members", ledgertest.At(envs, 8, resign(t, envs[8], key, `"seq":9`, `"seq":9`+"\n")), record.DamageNotCanonical, 9, true},
+		{"explicit null", ledgertest.At(envs, 8, resign(t, envs[8], key, `"outcome":`, `"omitted":0,"outcome":`)), record.DamageNotCanonical, 9, true},
+		{"trailing text", ledgertest.At(envs, 8, ledgertest.Seal(key, append(ledgertest.DecodePayload(t, envs[8]), ' '))), record.DamageNotCanonical, 9, true},
+		{"invalid UTF-8", ledgertest.At(envs, 8, resign(t, envs[8], key, `not on`, "not \xff")), record.DamageMalformed, 9, true},
+		{"lone surrogate", ledgertest.At(envs, 8, resign(t, envs[8], key, `not on`, `not \ud800`)), record.DamageMalformed, 9, true},
+		{"larger than 2^53", ledgertest.At(envs, 8, resign(t, envs[8], key, `"seq":9`, `"seq":9007199254740993`)), record.DamageMalformed, 9, true},
+		{"not JSON", ledgertest.At(envs, 8, ledgertest.Seal(key, []byte("hello"))), record.DamageMalformed, 9, true},
+		{"another predicate", ledgertest.At(envs, 8, resign(t, envs[8], key, `urn:safeconduct:record:v1`, `urn:safeconduct:record:v2`)), record.DamageMalformed, 9, true},
+		{"a kind without a schema", ledgertest.At(envs, 10, resign(t, envs[10], key, `"run.end"`, `"anchor"`)), record.DamageMalformed, 11, true},
+		{"oversize", ledgertest.At(envs, 8, resign(t, envs[8], key, `not on`, strings.Repeat("x", record.MaxPayload))), record.DamageMalformed, 9, true},
+		{"envelope with white space", ledgertest.At(envs, 8, append([]byte(`{"payload": "`), envs[8][12:]...)), record.DamageNotCanonical, 9, true},
+		{"another payload type", ledgertest.At(envs, 8, bytes.Replace(envs[8], []byte("in-toto+json"), []byte("in-toto+yaml"), 1)), record.DamageMalformed, 9, true},
 		{"outcome without intent", forge(t, envs, func(rs []*record.Record) []*record.Record {
 			return slices.Delete(rs, 5, 6)
 		}, nil), record.DamageOutcome, 6, false},
@@ -338,8 +276,8 @@ func TestDamage(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rewrite(t, dir, tt.ledger...)
-			report := verify(t, dir)
+			ledgertest.Rewrite(t, dir, tt.ledger...)
+			report := ledgertest.Verify(t, dir)
 			if report.Intact() {
 				t.Fatal("the ledger verifies")
 			}
@@ -354,18 +292,18 @@ func TestDamage(t *testing.T) {
 			}
 		})
 	}
-	rewrite(t, dir, envs...)
-	wantIntact(t, dir)
+	ledgertest.Rewrite(t, dir, envs...)
+	ledgertest.WantIntact(t, dir)
 }
 
 // Every bit of a ledger counts.
 func TestEveryBitFlipIsFound(t *testing.T) {
-	dir := newDir(t)
-	f := newForger(t)
-	f.open()
-	bare(f.envs...).write(t, dir)
+	dir := ledgertest.Dir(t)
+	f := ledgertest.NewForger(t)
+	f.Open()
+	ledgertest.Bare(f.Envs...).Write(t, dir)
 	everyBit(t, dir, 1)
-	dir = newDir(t)
+	dir = ledgertest.Dir(t)
 	forgeLedger(t, dir, nil)
 	everyBit(t, dir, 61)
 }
@@ -383,7 +321,7 @@ func everyBit(t *testing.T, dir string, step int) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		report, err := evidence.Verify(dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1))}})
+		report, err := evidence.Verify(dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1))}})
 		if err == nil && report.Intact() {
 			t.Fatalf("byte %d, bit %d: the flip is not found", i, i%8)
 		}
@@ -392,14 +330,14 @@ func everyBit(t *testing.T, dir string, step int) {
 
 // So does every bit of an envelope for somebody who can make checksums right.
 func TestEveryBitFlipInAnEnvelopeIsFound(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	envs := forgeLedger(t, dir, nil)[:3]
 	const i = 2
 	for k := range envs[i] {
 		env := bytes.Clone(envs[i])
 		env[k] ^= 1 << (k % 8)
-		rewrite(t, dir, at(envs, i, env)...)
-		if report := verify(t, dir); report.Intact() || report.First.Record != i+1 {
+		ledgertest.Rewrite(t, dir, ledgertest.At(envs, i, env)...)
+		if report := ledgertest.Verify(t, dir); report.Intact() || report.First.Record != i+1 {
 			t.Fatalf("byte %d, bit %d: got %v", k, k%8, report.First)
 		}
 	}
@@ -408,23 +346,23 @@ func TestEveryBitFlipInAnEnvelopeIsFound(t *testing.T) {
 // What no verifier can see without a checkpoint from elsewhere: the tail is cut
 // between two records. The run under way shows.
 func TestTailCutBetweenRecords(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	envs := forgeLedger(t, dir, nil)
-	rewrite(t, dir, envs[:7]...)
-	if report := wantIntact(t, dir); report.Interrupted != 1 || report.Unknown != 1 {
+	ledgertest.Rewrite(t, dir, envs[:7]...)
+	if report := ledgertest.WantIntact(t, dir); report.Interrupted != 1 || report.Unknown != 1 {
 		t.Errorf("got report %+v, want an interrupted run with an unknown call", report)
 	}
-	rewrite(t, dir, envs[:1]...)
-	if report := wantIntact(t, dir); report.Head.Seq != 1 {
+	ledgertest.Rewrite(t, dir, envs[:1]...)
+	if report := ledgertest.WantIntact(t, dir); report.Head.Seq != 1 {
 		t.Errorf("got head %+v, want seq 1", report.Head)
 	}
 }
 
 // A call that outlives its run is no damage, after a gap either.
 func TestLateAfterGap(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	envs := forgeLedger(t, dir, nil)
-	rewrite(t, dir, forge(t, envs, func(rs []*record.Record) []*record.Record {
+	ledgertest.Rewrite(t, dir, forge(t, envs, func(rs []*record.Record) []*record.Record {
 		gap := &record.Record{Kind: record.KindGap, Mono: rs[1].Mono, Gap: &record.Gap{Reason: "x"}}
 		intent, outcome := *rs[5], *rs[6]
 		intent.Mono, outcome.Mono = rs[10].Mono, rs[10].Mono
@@ -435,57 +373,57 @@ func TestLateAfterGap(t *testing.T) {
 		}
 		*rs[1].Gap = record.Gap{From: 2, To: 3, Count: 2, Reason: "x"}
 	})...)
-	if report := wantIntact(t, dir); report.Late != 2 || report.Lost != 2 || report.Interrupted != 0 {
+	if report := ledgertest.WantIntact(t, dir); report.Late != 2 || report.Lost != 2 || report.Interrupted != 0 {
 		t.Errorf("got report %+v, want 2 late and 2 lost", report)
 	}
 }
 
 // After a damage the rest is counted.
 func TestVerifyGoesOn(t *testing.T) {
-	dir := newDir(t)
-	f := newForger(t)
+	dir := ledgertest.Dir(t)
+	f := ledgertest.NewForger(t)
 	for _, id := range []string{"a", "b", "c"} {
-		f.open()
-		f.agent(id)
+		f.Open()
+		f.Agent(id)
 	}
-	bare(f.envs...).write(t, dir)
-	all := entries(t, dir)
+	ledgertest.Bare(f.Envs...).Write(t, dir)
+	all := ledgertest.Entries(t, dir)
 	path := segment.Path(dir, 1)
 	for i := range all {
-		flip(t, path, all[i].Offset+100, 0x40)
-		report := verify(t, dir)
+		ledgertest.Flip(t, path, all[i].Offset+100, 0x40)
+		report := ledgertest.Verify(t, dir)
 		if i%11 == 0 { // a session: nothing says whose its records are
 			if report.Records != 22 || report.First.Record != uint64(i+1) || report.First.Damage != record.DamageEdited || report.Damage[record.DamageUnknownKey] != 10 {
 				t.Errorf("session %d edited: got %d records, first %v, damage %v", i+1, report.Records, report.First, report.Damage)
 			}
-			flip(t, path, all[i].Offset+100, 0x40)
+			ledgertest.Flip(t, path, all[i].Offset+100, 0x40)
 			continue
 		}
 		if report.Records != 32 || report.First.Record != uint64(i+1) || report.First.Offset != all[i].Offset || len(report.Damage) != 1 || report.Damage[record.DamageEdited] != 1 {
 			t.Errorf("record %d edited: got %d records, first %v, damage %v", i+1, report.Records, report.First, report.Damage)
 		}
-		flip(t, path, all[i].Offset+100, 0x40)
+		ledgertest.Flip(t, path, all[i].Offset+100, 0x40)
 	}
 	// A length that is wrong loses no more than its frame.
 	for _, at := range []int64{0, 2, 3} {
-		flip(t, path, all[5].Offset+at, 0x08)
-		if report := verify(t, dir); report.Records != 32 || report.First.Damage != record.DamageEdited {
+		ledgertest.Flip(t, path, all[5].Offset+at, 0x08)
+		if report := ledgertest.Verify(t, dir); report.Records != 32 || report.First.Damage != record.DamageEdited {
 			t.Errorf("length edited: got %d records, first %v", report.Records, report.First)
 		}
-		flip(t, path, all[5].Offset+at, 0x08)
+		ledgertest.Flip(t, path, all[5].Offset+at, 0x08)
 	}
-	wantIntact(t, dir)
+	ledgertest.WantIntact(t, dir)
 }
 
 // Trust comes from the keys that are given, and only from them.
 func TestVerifyKeys(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	envs := forgeLedger(t, dir, nil)
-	right, wrong := public(testKey(1)), public(testKey(2))
-	if report := verify(t, dir, wrong, right); !report.Intact() {
+	right, wrong := ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))
+	if report := ledgertest.Verify(t, dir, wrong, right); !report.Intact() {
 		t.Errorf("with the key and another: got %v", report.First)
 	}
-	if report := verify(t, dir, wrong); report.Intact() || report.First.Damage != record.DamageUnknownKey || report.Records != 0 {
+	if report := ledgertest.Verify(t, dir, wrong); report.Intact() || report.First.Damage != record.DamageUnknownKey || report.Records != 0 {
 		t.Errorf("with another key: got %v", report.First)
 	}
 	if _, err := evidence.Verify(dir, evidence.VerifyOptions{}); err == nil {
@@ -500,36 +438,36 @@ func TestVerifyKeys(t *testing.T) {
 	}
 	// A record has one envelope: no signature may stand beside the one that is due.
 	extra := bytes.Replace(envs[4], []byte(`[{`), []byte(`[{"keyid":"x","sig":"AAAA"},{`), 1)
-	rewrite(t, dir, at(envs, 4, extra)...)
-	wantDamage(t, verify(t, dir), record.DamageNotCanonical)
+	ledgertest.Rewrite(t, dir, ledgertest.At(envs, 4, extra)...)
+	wantDamage(t, ledgertest.Verify(t, dir), record.DamageNotCanonical)
 }
 
 // A ledger without a record is not damaged, unless something says that it had some.
 func TestVerifyOfAnEmptyLedger(t *testing.T) {
-	dir := newDir(t)
-	f := base(t)
-	bare().write(t, dir)
+	dir := ledgertest.Dir(t)
+	f := ledgertest.Base(t)
+	ledgertest.Bare().Write(t, dir)
 	opts := attack{}.options()
 	if _, err := evidence.Verify(dir, opts); !errors.Is(err, evidence.ErrEmpty) {
 		t.Errorf("got %v, want ErrEmpty", err)
 	}
-	opts.Checkpoints = [][]byte{f.checkpoint()}
+	opts.Checkpoints = [][]byte{f.Checkpoint()}
 	if report, err := evidence.Verify(dir, opts); err != nil || report.Intact() {
 		t.Errorf("with a checkpoint from elsewhere: got %+v, %v", report, err)
 	}
-	forgery{checkpoint: f.checkpoint()}.write(t, dir)
-	wantDamage(t, verify(t, dir), record.DamageRemoved)
-	bare().write(t, dir)
+	ledgertest.Forgery{Checkpoint: f.Checkpoint()}.Write(t, dir)
+	wantDamage(t, ledgertest.Verify(t, dir), record.DamageRemoved)
+	ledgertest.Bare().Write(t, dir)
 	if err := makeTile(dir, "tile/0/000"); err != nil {
 		t.Fatal(err)
 	}
-	wantDamage(t, verify(t, dir), record.DamageRemoved)
+	wantDamage(t, ledgertest.Verify(t, dir), record.DamageRemoved)
 }
 
 func TestVerifyCannot(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	forgeLedger(t, dir, nil)
-	keys := evidence.VerifyOptions{Keys: []ed25519.PublicKey{public(testKey(1))}}
+	keys := evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1))}}
 	empty := t.TempDir()
 	file := filepath.Join(empty, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -558,11 +496,11 @@ func TestVerifyCannot(t *testing.T) {
 }
 
 func TestRead(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	envs := forgeLedger(t, dir, nil)
 	n := 0
 	for e, err := range evidence.Read(dir) {
-		if err != nil || e.Record.Seq != uint64(n+1) || e.Hash != sha256.Sum256(decodePayload(t, e.Envelope)) {
+		if err != nil || e.Record.Seq != uint64(n+1) || e.Hash != sha256.Sum256(ledgertest.DecodePayload(t, e.Envelope)) {
 			t.Fatalf("record %d: got %+v, %v", n+1, e.Record, err)
 		}
 		r, err := record.Parse(e.Envelope)
@@ -573,7 +511,7 @@ func TestRead(t *testing.T) {
 			break
 		}
 	}
-	rewrite(t, dir, at(envs, 4, []byte("{}"))...)
+	ledgertest.Rewrite(t, dir, ledgertest.At(envs, 4, []byte("{}"))...)
 	good, bad := 0, 0
 	for e, err := range evidence.Read(dir) {
 		if err != nil {
@@ -608,12 +546,12 @@ func TestFindingIsEscaped(t *testing.T) {
 // Records that come back, after their writer has ended or while it is the last one,
 // are damage, and count for nothing else.
 func TestReplayedRecordsAreNotCountedAgain(t *testing.T) {
-	dir := newDir(t)
+	dir := ledgertest.Dir(t)
 	for i := range 3 {
 		if i > 0 { // each writer that is repeated begins by saying what it cut off
 			appendTo(t, dir, 1, []byte("torn"))
 		}
-		r := open(t, dir, evidence.Config{Key: testKey(1)})
+		r := open(t, dir, evidence.Config{Key: ledgertest.Key(1)})
 		if _, err := call(t, r, shell, say("ok")); err != nil {
 			t.Fatal(err)
 		}
@@ -621,7 +559,7 @@ func TestReplayedRecordsAreNotCountedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	before := wantIntact(t, dir)
+	before := ledgertest.WantIntact(t, dir)
 	if before.Torn != 8 {
 		t.Fatalf("got %d bytes cut off, want 8: the test is void", before.Torn)
 	}
@@ -631,7 +569,7 @@ func TestReplayedRecordsAreNotCountedAgain(t *testing.T) {
 			uint64(r.Torn),
 		}
 	}
-	all := entries(t, dir)
+	all := ledgertest.Entries(t, dir)
 	text, err := os.ReadFile(segment.Path(dir, 1))
 	if err != nil {
 		t.Fatal(err)
@@ -643,11 +581,11 @@ func TestReplayedRecordsAreNotCountedAgain(t *testing.T) {
 				envs = append(envs, e.Envelope)
 			}
 		}
-		frames := segmentOf(envs...)[len(segmentOf()):]
+		frames := ledgertest.SegmentOf(envs...)[len(ledgertest.SegmentOf()):]
 		if err := os.WriteFile(segment.Path(dir, 1), append(slices.Clip(text), frames...), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got := verify(t, dir)
+		got := ledgertest.Verify(t, dir)
 		if got.First == nil || got.First.Damage != record.DamageReplayed {
 			t.Errorf("%s: got %+v, want %s", name, got.First, record.DamageReplayed)
 		}

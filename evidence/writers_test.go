@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
@@ -31,7 +32,7 @@ const (
 // writeUntilTold prints each call whose tool was reached, whose intent is
 // durable then, the first denial, and what Close returned.
 func writeUntilTold() {
-	cfg := evidence.Config{Key: testKey(1), Ledger: "writers", Signing: record.Signing(os.Getenv(writerSign))}
+	cfg := evidence.Config{Key: ledgertest.Key(1), Ledger: "writers", Signing: record.Signing(os.Getenv(writerSign))}
 	cfg.Small(16 << 10)
 	r, err := evidence.Open(os.Getenv(writerDir), cfg)
 	if err != nil {
@@ -182,7 +183,7 @@ func TestARemovedLockLetsNobodyIn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachWriterRound(t, func(t *testing.T, signing record.Signing) {
-				dir := newDir(t)
+				dir := ledgertest.Dir(t)
 				first := startWriting(t, dir, signing)
 				if err := take(filepath.Join(dir, "lock")); err != nil {
 					first.end(t)
@@ -192,7 +193,7 @@ func TestARemovedLockLetsNobodyIn(t *testing.T) {
 					t.Fatal(err)
 				}
 				for range 3 {
-					second, err := evidence.Open(dir, evidence.Config{Key: testKey(1), Signing: signing})
+					second, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1), Signing: signing})
 					if !errors.Is(err, evidence.ErrLocked) {
 						t.Errorf("the second writer: got error %v, want ErrLocked", err)
 					}
@@ -216,7 +217,7 @@ func TestARemovedLockLetsNobodyIn(t *testing.T) {
 				if lost > 0 {
 					t.Errorf("%d of %d acknowledged records are lost", lost, len(first.reached))
 				}
-				wantIntact(t, dir)
+				ledgertest.WantIntact(t, dir)
 			})
 		})
 	}
@@ -227,13 +228,13 @@ func TestARemovedLockLetsNobodyIn(t *testing.T) {
 // anything else, and touches nothing of the second's.
 func TestALedgerMovedUnderItsWriter(t *testing.T) {
 	eachWriterRound(t, func(t *testing.T, signing record.Signing) {
-		dir := newDir(t)
+		dir := ledgertest.Dir(t)
 		moved := dir + ".1"
 		first := startWriting(t, dir, signing)
 		if err := os.Rename(dir, moved); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := evidence.Open(moved, evidence.Config{Key: testKey(1), Signing: signing}); !errors.Is(err, evidence.ErrLocked) {
+		if _, err := evidence.Open(moved, evidence.Config{Key: ledgertest.Key(1), Signing: signing}); !errors.Is(err, evidence.ErrLocked) {
 			t.Errorf("a second writer of what was moved: got error %v, want ErrLocked", err)
 		}
 		second := startWriting(t, dir, signing)
@@ -257,15 +258,15 @@ func TestALedgerMovedUnderItsWriter(t *testing.T) {
 				t.Errorf("call %s was made, and its intent is lost", call)
 			}
 		}
-		wantIntact(t, dir)
-		again, err := evidence.Open(moved, evidence.Config{Key: testKey(1), Signing: signing})
+		ledgertest.WantIntact(t, dir)
+		again, err := evidence.Open(moved, evidence.Config{Key: ledgertest.Key(1), Signing: signing})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := again.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
-		wantIntact(t, moved)
+		ledgertest.WantIntact(t, moved)
 	})
 }
 
@@ -289,9 +290,9 @@ func TestAnotherWriterIsNoticed(t *testing.T) {
 	}
 	for _, when := range []string{"before", "during"} {
 		t.Run(when+" a commit", func(t *testing.T) {
-			dir := newDir(t)
+			dir := ledgertest.Dir(t)
 			var armed bool
-			cfg := evidence.Config{Key: testKey(1)}
+			cfg := evidence.Config{Key: ledgertest.Key(1)}
 			cfg.Each(func(op evidence.Op) error {
 				if armed && op.Name == "sync" && strings.HasSuffix(op.Path, ".seg") {
 					armed = false
@@ -342,8 +343,8 @@ func TestAnotherWriterIsNoticed(t *testing.T) {
 // Where the lock is removed while a ledger is begun, another writer may come and go
 // before the first segment is claimed: the ledger is that one's then.
 func TestALedgerThatAnotherWriterBeganMeanwhile(t *testing.T) {
-	dir := newDir(t)
-	key := evidence.Config{Key: testKey(1)}
+	dir := ledgertest.Dir(t)
+	key := evidence.Config{Key: ledgertest.Key(1)}
 	cfg, came := key, false
 	cfg.Each(func(op evidence.Op) error {
 		if !came && op.Name == "sync" && strings.HasSuffix(op.Path, ".seg") {
@@ -367,5 +368,5 @@ func TestALedgerThatAnotherWriterBeganMeanwhile(t *testing.T) {
 			_ = r.Close(t.Context())
 		}
 	}
-	wantIntact(t, dir)
+	ledgertest.WantIntact(t, dir)
 }
