@@ -158,7 +158,7 @@ func loadCursor(dir, exporter, ledger string, key []byte, end segment.Place, rec
 // check compares the record before the cursor, if there is one, with that in the
 // ledger.
 func (c *cursor) check(dir string) error {
-	if start := newCursor(c.Exporter, c.Ledger); c.records() == 0 && c.place() == start.place() {
+	if c.records() == 0 && c.place() == start(1) {
 		return nil // it went back to the beginning
 	}
 	other := errors.New("the record before it is another")

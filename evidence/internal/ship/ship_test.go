@@ -322,10 +322,15 @@ func TestACursorThatIsNone(t *testing.T) {
 		return func(line []byte) ([]byte, []byte) { return bytes.Replace(line, []byte(old), []byte(new), 1), key }
 	}
 	for name, edit := range map[string]func(line []byte) (_, key []byte){
-		"another key":       func(line []byte) ([]byte, []byte) { return line, []byte("another") },
-		"another exporter":  replace(`"default"`, `"other"`),
-		"another ledger":    replace(`"prod"`, `"test"`),
-		"another record":    replace(`"last":"`, `"last":"00`),
+		"another key":      func(line []byte) ([]byte, []byte) { return line, []byte("another") },
+		"another exporter": replace(`"default"`, `"other"`),
+		"another ledger":   replace(`"prod"`, `"test"`),
+		"not a hash":       replace(`"last":"`, `"last":"00`),
+		"another record": func(line []byte) ([]byte, []byte) {
+			at := bytes.Index(line, []byte(`"last":"`)) + len(`"last":"`)
+			line[at] = "10"[line[at]&1] // another digit
+			return line, key
+		},
 		"beyond the end":    replace(`"shipped":10`, `"shipped":11`),
 		"a later segment":   replace(`"segment":1`, `"segment":2`),
 		"no segment":        replace(`"segment":1`, `"segment":0`),
@@ -358,6 +363,32 @@ func TestACursorThatIsNone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A cursor that went back to the beginning is one, as good as none.
+func TestACursorAtTheBeginning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(t, 0)
+		l.ship()
+		l.add(10)
+		time.Sleep(10 * time.Second)
+		l.sink(func([][]byte) error { return errSink })
+		if err := ship.Resend(l.dir, "default"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		l.wantStats(0, 0, 10)
+		l.stop()
+		l.sink(nil)
+		l.ship()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		l.wantStats(10, 0, 0)
+		if l.logged("begins anew") > 0 {
+			t.Errorf("the log says %s", l.log.String())
+		}
+	})
 }
 
 // What is shipped with another key of the cursor is found with it.
