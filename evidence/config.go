@@ -50,13 +50,13 @@ type Config struct {
 	// word of its own, the call is treated as record.EffectsDurable. It may be nil.
 	Effects func(middleware.Call) record.Effects
 
-	// Patience bounds how long a call waits for its intent to be durable. If it
-	// is zero, 5 seconds.
+	// Patience bounds how long a call waits for its intent to be durable. Zero
+	// means 5 seconds.
 	Patience time.Duration
 
 	// Queue bounds the records that wait to be encoded; the contents that they
 	// hold on to are bounded by 64 MiB. What comes while it is full is lost,
-	// and declared in a gap. If it is zero, 8192.
+	// and declared in a gap. Zero means 8192.
 	Queue int
 
 	// Overflow is a directory for the records that the ledger's own disk does
@@ -99,7 +99,7 @@ type Config struct {
 	Logger *slog.Logger
 
 	// LowSpace is how many free bytes on the disk count as too few, which the
-	// Logger hears of and Stats show. If it is zero, 256 MiB.
+	// Logger hears of and Stats show. Zero means 256 MiB.
 	LowSpace int64
 
 	// Predecessor is the ledger that a new one succeeds. It may be nil, and

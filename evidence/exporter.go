@@ -45,24 +45,23 @@ type Exporter struct {
 	// come in the order of the ledger.
 	Unordered bool
 
-	// Concurrency bounds the calls under way where Unordered is set. If it is
-	// zero, 8.
+	// Concurrency bounds the calls under way where Unordered is set. Zero means 8.
 	Concurrency int
 
-	// Timeout bounds one call. If it is zero, 30 seconds.
+	// Timeout bounds one call. Zero means 30 seconds.
 	Timeout time.Duration
 
 	// MinBackoff and MaxBackoff bound the pause after a first failure, and after
-	// any. If they are zero, half a second and 30 seconds.
+	// any. Zero means half a second, and 30 seconds.
 	MinBackoff, MaxBackoff time.Duration
 
 	// Attempts bounds the calls with one batch before it rests for MaxBackoff,
-	// or for as long as the breaker is open. If it is zero, 5. So many failures
-	// in a row open the breaker, but at least 5, and more where calls overlap.
+	// or for as long as the breaker is open. Zero means 5. So many failures in a
+	// row open the breaker, but at least 5, and more where calls overlap.
 	Attempts int
 
-	// OpenFor is how long the breaker stays open before a call that probes. If
-	// it is zero, 30 seconds.
+	// OpenFor is how long the breaker stays open before a call that probes. Zero
+	// means 30 seconds.
 	OpenFor time.Duration
 }
 
@@ -97,10 +96,10 @@ func cursorKey(root crypto.Signer, ledger string) ([]byte, error) {
 
 // Resend has an exporter of the ledger in the directory dir send all records again,
 // from the first one on, those included that its sink refused for good: sinks know
-// by [record.Record.ID] what they have. It leaves a file beside the exporter's cursor, which
-// is taken up within a minute, once what is under way has come to its end, or when
-// the ledger is opened again. So it may be called while the ledger is written, from
-// any process, and needs no key.
+// by [record.Record.ID] what they have. It leaves a file beside the exporter's cursor,
+// which is taken up within a minute, once what is under way has come to its end, or
+// when the ledger is opened again. So it may be called while the ledger is written,
+// from any process, and needs no key.
 //
 // A sink that misses records says so by itself, and needs no Resend: see [Sink]. The
 // error wraps [ErrNotLedger], or fs.ErrNotExist where no exporter of that name has

@@ -16,6 +16,6 @@ func (l logger) say(level slog.Level, msg string, args ...any) {
 	if l.to == nil {
 		return
 	}
-	defer func() { _ = recover() }() // not ours to fail by
+	defer func() { _ = recover() }() // a handler that panics must not stop us
 	l.to.Log(context.Background(), level, "evidence: "+msg, args...)
 }

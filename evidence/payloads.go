@@ -43,13 +43,13 @@ type Payloads struct {
 	Key func() []byte `json:"-"`
 
 	// MaxBytes bounds the files together, each counted as the blocks of 4 KiB
-	// that it takes. What comes when they are full is dropped, and counted. If
-	// it is zero, 1 GiB.
+	// that it takes. What comes when they are full is dropped, and counted. Zero
+	// means 1 GiB.
 	MaxBytes int64
 
 	// MaxContent bounds one content, in bytes of [record.Disclosure.Encoded], which is
 	// a third longer than the JSON in it. Larger ones are dropped, and counted.
-	// If it is zero, 1 MiB; it must not exceed 64 MiB.
+	// Zero means 1 MiB; it must not exceed 64 MiB.
 	MaxContent int
 }
 

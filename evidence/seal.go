@@ -174,7 +174,7 @@ func (s *sealer) sign(by *sessionKey, last bool) error {
 	}
 	if s.publish != nil {
 		func() {
-			defer func() { _ = recover() }() // not ours to fail by
+			defer func() { _ = recover() }() // a panic of the user's func must not stop us
 			s.publish(append([]byte(nil), signed...))
 		}()
 	}

@@ -442,7 +442,7 @@ func (w *writer) reveal() {
 			continue
 		}
 		func() {
-			defer func() { _ = recover() }() // not ours to fail by
+			defer func() { _ = recover() }() // a panic of the user's func must not stop us
 			w.disclose(d)
 		}()
 	}

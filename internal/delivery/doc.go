@@ -9,4 +9,6 @@
 // does: see [IsPermanent], [IsUnauthorized], [RetryAfter], [Taken], [Refused] and
 // [Missing]. [StatusError] has them for answers of HTTP. After an error that has none
 // of them another attempt is made.
+//
+// How often, with what pauses and how long not at all is said by [Config], in line.go.
 package delivery

@@ -24,23 +24,23 @@ var (
 
 // A Config says how a [Line] works. The zero Config is ready to use.
 type Config struct {
-	// Timeout bounds one attempt. If it is zero, 30 seconds.
+	// Timeout bounds one attempt. Zero means 30 seconds.
 	Timeout time.Duration
 
 	// MinBackoff bounds the pause after the first failure. The bound doubles with
 	// each failure, up to MaxBackoff. The pause is a random part of it (full
-	// jitter). If they are zero, half a second and 30 seconds.
+	// jitter). Zero means half a second, and 30 seconds.
 	MinBackoff, MaxBackoff time.Duration
 
-	// Attempts bounds the attempts of one [Activation]. If it is zero, 5.
+	// Attempts bounds the attempts of one [Activation]. Zero means 5.
 	Attempts int
 
 	// Concurrency bounds the calls under way, including those that did not return
-	// in time. If it is zero, 1.
+	// in time. Zero means 1.
 	Concurrency int
 
 	// OpenFor is how long the breaker is open before it lets an attempt through
-	// that probes. If it is zero, 30 seconds.
+	// that probes. Zero means 30 seconds.
 	OpenFor time.Duration
 
 	// Notify is called when the breaker opened or closed, at once the first time
@@ -49,7 +49,7 @@ type Config struct {
 	// the Line. A panic in it is dropped. It may be nil.
 	Notify func(Notice)
 
-	// NotifyEvery bounds how often Notify is called. If it is zero, a minute.
+	// NotifyEvery bounds how often Notify is called. Zero means a minute.
 	NotifyEvery time.Duration
 }
 
