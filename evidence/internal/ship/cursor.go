@@ -85,11 +85,6 @@ func (c *cursor) encode(key []byte) []byte {
 	if err != nil {
 		panic("evidence: cursor: " + err.Error()) // there is nothing in it that JSON cannot hold
 	}
-	return seal(line, key)
-}
-
-// seal returns the file that has line as its second line.
-func seal(line, key []byte) []byte {
 	file := fmt.Appendf(nil, "%s%s\n", cursorHeader, line)
 	mac := hmac.New(sha256.New, key)
 	mac.Write(file)

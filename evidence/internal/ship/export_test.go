@@ -9,5 +9,3 @@ func ParseCursor(b, key []byte) ([]byte, error) {
 	return c.encode(key), nil
 }
 
-// SealCursor returns the file that has line as its second line.
-func SealCursor(line, key []byte) []byte { return seal(line, key) }

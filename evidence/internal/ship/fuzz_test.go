@@ -38,7 +38,7 @@ func FuzzCursor(f *testing.F) {
 		}
 		// What the key sealed is parsed too, and by no other key.
 		line, _, _ := bytes.Cut(b, []byte("\n"))
-		sealed := ship.SealCursor(line, key)
+		sealed := sealCursor(line, key)
 		again, err := parse(sealed)
 		if err != nil {
 			return

@@ -3,6 +3,7 @@ package ship_test
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -160,6 +161,14 @@ func (l *ledger) open(edit ...func(*ship.Config)) {
 
 // cursor returns the file of the cursor.
 func (l *ledger) cursor() string { return filepath.Join(l.dir, "exporters", "default.cursor") }
+
+// sealCursor returns the file that has line as its second line, as FORMAT.md says.
+func sealCursor(line, key []byte) []byte {
+	file := fmt.Appendf(nil, "safeconduct cursor v2\n%s\n", line)
+	mac := hmac.New(sha256.New, key)
+	mac.Write(file)
+	return fmt.Appendf(file, "%x\n", mac.Sum(nil))
+}
 
 // stop ends the shipper as a crash does not: the cursor is kept.
 func (l *ledger) stop() {

@@ -3,6 +3,8 @@ package ship_test
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"os"
 	"slices"
@@ -352,7 +354,7 @@ func TestACursorThatIsNone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(l.cursor(), ship.SealCursor(edit(bytes.Split(b, []byte("\n"))[1])), 0o600); err != nil {
+			if err := os.WriteFile(l.cursor(), sealCursor(edit(bytes.Split(b, []byte("\n"))[1])), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			l.open()
@@ -424,6 +426,13 @@ func TestCursorKey(t *testing.T) {
 			t.Fatalf("got %x, %v", k, err)
 		}
 		return k
+	}
+	sum := hmac.New(sha256.New, make([]byte, 32)) // HKDF as RFC 5869 has it, without a salt
+	sum.Write([]byte("safeconduct cursor v2 key for ax"))
+	sum = hmac.New(sha256.New, sum.Sum(nil))
+	sum.Write([]byte("safeconduct cursor v2\n\x01"))
+	if got := derive("a", "x"); !bytes.Equal(got, sum.Sum(nil)) {
+		t.Errorf("got %x, want %x", got, sum.Sum(nil))
 	}
 	keys := [][]byte{derive("a", "x"), derive("b", "x"), derive("a", "y")}
 	for i, k := range keys {
