@@ -8,4 +8,3 @@ func ParseCursor(b, key []byte) ([]byte, error) {
 	}
 	return c.encode(key), nil
 }
-

@@ -64,6 +64,7 @@ type ledger struct {
 	disk  segment.Disk
 	envs  [][]byte // of all records
 	x     *ship.Shipper
+	slow  time.Duration // how long it takes to record something
 
 	mu      sync.Mutex
 	answer  func(envs [][]byte) error // nil takes all
@@ -201,6 +202,7 @@ func (l *ledger) sink(answer func(envs [][]byte) error) {
 }
 
 func (l *ledger) record(kind record.Kind, body any, wait bool) (<-chan error, error) {
+	time.Sleep(l.slow)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.fails != nil {

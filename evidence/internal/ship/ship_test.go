@@ -171,6 +171,25 @@ func TestACursorThatCannotBeKept(t *testing.T) {
 	})
 }
 
+// The directory of the cursors is durable before one is in it.
+func TestTheDirectoryOfTheCursorsIsMadeDurable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(t, 0)
+		var synced []string
+		l.disk.SyncDir = func(dir string) error {
+			synced = append(synced, dir)
+			return syscall.EIO
+		}
+		l.ship()
+		l.add(1)
+		time.Sleep(500 * time.Millisecond)
+		synctest.Wait()
+		if !slices.Equal(synced, []string{l.dir}) || !errors.Is(l.x.Stats().CursorErr, syscall.EIO) {
+			t.Errorf("synced %q, got %v", synced, l.x.Stats().CursorErr)
+		}
+	})
+}
+
 // Once it is to finish a Shipper ships what there is without waiting for more, and
 // ends.
 func TestFinish(t *testing.T) {
