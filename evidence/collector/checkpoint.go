@@ -20,8 +20,8 @@ func (c *Collector) postCheckpoint(w http.ResponseWriter, r *http.Request, cl *c
 		return origin, (&bodyError{err}).problem()
 	}
 	if err := replica.PutCheckpoint(signed); err != nil {
-		p := c.keep(cl, l, err)
-		p.ordinary = p.kind == "missing" // it goes a way of its own, and is often before its records
+		p := c.refusal(cl, l, err)
+		p.ordinary = p.kind == "missing" // checkpoints are sent apart from records, and often come first
 		return origin, p
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -16,7 +16,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A Client is one who may write or read ledgers, and the key that shows it.
+// A Client may write or read ledgers. Its key shows who it is.
 type Client struct {
 	Name  string   // for logs and evidence; not empty, no two the same
 	Key   KeyHash  // of the bearer key; not zero, no two the same
@@ -31,10 +31,10 @@ type KeyHash [sha256.Size]byte
 // HashKey returns the hash of a bearer key.
 func HashKey(key string) KeyHash { return sha256.Sum256([]byte(key)) }
 
-// LoadClients reads clients from a file as [ParseClients] does. Like the file of
-// a private key it must be one that only its owner may read, and no link:
-// whoever can change it decides who may write. Errors name the file and hold
-// none of its content; that of a missing file wraps fs.ErrNotExist.
+// LoadClients reads clients from a file as [ParseClients] does. Like the file of a
+// private key, only its owner may be able to read it, and it must not be a link:
+// whoever can change it decides who may write. Errors name the file and hold none of
+// its content; that of a missing file wraps fs.ErrNotExist.
 func LoadClients(path string) ([]Client, error) {
 	data, err := trust.LoadSecret(path)
 	if err != nil {
@@ -47,28 +47,9 @@ func LoadClients(path string) ([]Client, error) {
 	return clients, nil
 }
 
-// ParseClients reads clients from JSON that looks like this:
-//
-//	{
-//	  "version": 1,
-//	  "clients": [
-//	    {
-//	      "name": "agent-1",
-//	      "sha256": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
-//	      "write": ["prod-agent"]
-//	    },
-//	    {
-//	      "name": "auditor",
-//	      "sha256": "fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9",
-//	      "read": ["*"]
-//	    }
-//	  ]
-//	}
-//
-// Here sha256 is the hash of the bearer key, in lower-case hexadecimal: what
-// "printf %s KEY | sha256sum" prints. The members write and read may be left
-// out: what is left out allows nothing. JSON is taken strictly: no member that is
-// not known, none twice, nothing after the end.
+// ParseClients reads clients from JSON; the package shows how it looks, under
+// "Clients". JSON is taken strictly: no member that is not known, none twice, nothing
+// after the end.
 func ParseClients(data []byte) ([]Client, error) {
 	clients, err := parseClients(data)
 	if err != nil {
@@ -152,7 +133,7 @@ func checkClients(clients []Client) error {
 	return nil
 }
 
-// A client is a Client at work.
+// A client is a Client and its requests under way.
 type client struct {
 	Client
 	slots chan struct{} // one for each request under way
@@ -162,7 +143,7 @@ func newClient(cl Client, concurrent int) *client {
 	return &client{Client: cl, slots: make(chan struct{}, concurrent)}
 }
 
-// enter reports whether another request may be under way, which leave ends.
+// enter reports whether another request may begin. If so, leave ends it.
 func (cl *client) enter() bool {
 	select {
 	case cl.slots <- struct{}{}:
@@ -180,8 +161,8 @@ func (cl *client) mayRead(origin string) bool {
 	return slices.Contains(cl.Read, "*") || slices.Contains(cl.Read, origin)
 }
 
-// authenticate returns the client whose key a request bears (RFC 6750, section
-// 2.1), nil without one. It takes as long whichever key that is.
+// authenticate returns the client whose key a request bears (RFC 6750, section 2.1),
+// nil if there is none. It takes equally long whichever key that is.
 func (c *Collector) authenticate(r *http.Request) (found *client) {
 	const scheme = "Bearer "
 	header := r.Header.Get("Authorization")

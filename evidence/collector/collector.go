@@ -21,15 +21,14 @@ type Config struct {
 	// trusted for each. It must not be nil.
 	Policy *trust.Policy
 
-	// Clients are those who may write and read. Without any nobody may.
+	// Clients are those who may write and read. Without any, nobody may.
 	Clients []Client
 
 	// Limits bound what one request may take.
 	Limits Limits
 
-	// Logger hears of what was refused, at a bounded rate, of each
-	// equivocation, and of failures of the disk. It never hears contents. If it
-	// is nil, nothing is logged.
+	// Logger gets what was refused, at a bounded rate, each equivocation, and
+	// failures of the disk, and never contents. If it is nil, nothing is logged.
 	Logger *slog.Logger
 }
 
@@ -40,12 +39,13 @@ type Limits struct {
 	Records    int   // of one request; 16,384
 	Concurrent int   // requests of one client at a time; 8
 
-	// Connections at a time, in Serve, of which a quarter may be without a key:
-	// 1,024, or half of the files that the process may open.
+	// Connections bounds those open at a time, in Serve, of which a quarter may be
+	// without a key: 1,024, or half of the files that the process may open.
 	Connections int
 
-	// Timeout is the time to read a request's body, and again to write the answer,
-	// and for its header, but there 10 seconds at most: 30 seconds.
+	// Timeout bounds the time to read a request's body, and again to write the
+	// answer: 30 seconds. It also bounds the time to read the header, for which
+	// there are at most 10 seconds.
 	Timeout time.Duration
 }
 
@@ -60,21 +60,18 @@ type Collector struct {
 	metrics metrics
 	mux     *http.ServeMux
 
-	entrance *entrance
+	connections *connLimiter
 }
 
-// New returns a Collector that keeps its ledgers below the directory dir, which
-// it makes if there is none. It must be closed.
+// New returns a Collector that keeps its ledgers below the directory dir, which it
+// makes if there is none. It must be closed. The ledgers that are there are read
+// through first: see evidence.OpenReplica. One that is damaged is logged, and only
+// that one is unavailable until the next start; one that cannot be opened for another
+// reason, such as a full disk, is tried again.
 //
-// Ledgers that are there are read through first: see evidence.OpenReplica. One
-// that is damaged is logged and unavailable until the next start, and does not keep
-// the others from being served; one that cannot be opened for another reason, such
-// as a full disk, is tried again. The error wraps evidence.ErrLocked where another process has one
-// of them open.
-//
-// New panics if the Config makes no sense: no Policy, a negative limit, or
-// Clients that [ParseClients] would refuse. A client that may write a ledger
-// which the policy does not name is an error.
+// The error wraps evidence.ErrLocked where another process has a ledger open. A client
+// that may write a ledger which the policy does not name is an error too. New panics
+// without a Policy, on a negative limit, and on Clients that [ParseClients] refuses.
 func New(dir string, cfg Config) (*Collector, error) {
 	if cfg.Policy == nil {
 		panic("collector: New: no Policy")
@@ -93,12 +90,12 @@ func New(dir string, cfg Config) (*Collector, error) {
 			Concurrent: cmp.Or(cfg.Limits.Concurrent, 8),
 			Timeout:    cmp.Or(cfg.Limits.Timeout, 30*time.Second),
 
-			Connections: cmp.Or(cfg.Limits.Connections, min(maxConnections, cmp.Or(files()/2, maxConnections))),
+			Connections: cmp.Or(cfg.Limits.Connections, min(maxConnections, cmp.Or(maxOpenFiles()/2, maxConnections))),
 		},
 		log:     logger{to: cfg.Logger},
 		ledgers: make(map[string]*ledger),
 	}
-	c.entrance = newEntrance(c.limits.Connections, &c.log, &c.metrics)
+	c.connections = newConnLimiter(c.limits.Connections, &c.log, &c.metrics)
 	for _, l := range cfg.Policy.Ledgers {
 		c.ledgers[l.Origin] = newLedger(dir, l.Origin, cfg.Policy, &c.metrics)
 	}
@@ -145,17 +142,17 @@ func (c *Collector) sorted() []*ledger {
 	return all
 }
 
-// Serve accepts connections on l until ctx ends. It then lets the requests that
-// are under way come to their end, for at most Limits.Timeout, closes l and
-// returns nil. An error is of a listener that fails. For TLS, give a listener of
-// tls.NewListener. Where there are more connections than Limits allow, the oldest of
-// those on which no key was shown is cut off.
+// Serve accepts connections on l until ctx ends. It then lets the requests under way
+// end, for at most Limits.Timeout, closes l and returns nil. It returns an error if
+// the listener fails. For TLS, give it a listener of tls.NewListener. Where there are
+// more connections than Limits allow, the oldest of those on which no key was shown
+// is cut off.
 func (c *Collector) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{
 		Handler:           c,
 		ReadHeaderTimeout: min(c.limits.Timeout, headerTimeout),
-		ConnState:         c.entrance.state,
-		ConnContext:       c.entrance.context,
+		ConnState:         c.connections.state,
+		ConnContext:       c.connections.context,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          c.log.std(),
@@ -177,8 +174,8 @@ func (c *Collector) Serve(ctx context.Context, l net.Listener) error {
 	return fmt.Errorf("collector: %w", errors.Join(err, server.Close()))
 }
 
-// Close gives the ledgers back. What was acknowledged is durable already; what is
-// asked for afterwards is answered with 503.
+// Close closes the ledgers. What was acknowledged is durable already. Requests that
+// come afterwards are answered with 503.
 func (c *Collector) Close() error {
 	var errs []error
 	for _, l := range c.sorted() {

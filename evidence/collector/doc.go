@@ -9,9 +9,8 @@
 //	defer c.Close()
 //	return c.Serve(ctx, listener)
 //
-// So what an agent did is kept where the agent cannot change it. A ledger that is
-// cut back or rewritten at the agent shows against the checkpoint that the
-// collector has:
+// So what an agent did is kept where the agent cannot change it. The collector's
+// checkpoint shows whether the ledger at the agent was cut or rewritten:
 //
 //	curl -H "Authorization: Bearer $KEY" https://collector/v1/checkpoints/prod > prod.checkpoint
 //	safeconduct verify ledger --key agent.key.pub --checkpoint prod.checkpoint
@@ -38,15 +37,15 @@
 //
 //	{"ledger":"prod","taken":2,"records":1042,"head":{"hash":"9b1c...","seq":17,"writer":"019d0c2e-..."}}
 //
-// An answer that is no success is a problem detail (RFC 9457). Where its taken is
-// not 0, so many records from the first on are stored all the same:
+// An answer that is no success is a problem detail (RFC 9457). Its taken says how
+// many records, from the first on, are stored all the same:
 //
 //	{"type":"urn:safeconduct:problem:missing","title":"...","status":409,"taken":1,"records":1041,"head":{...}}
 //
-//	missing       409  records before this are missing, or one after it that is
-//	                   signed and covers it: go on with the record of index
-//	                   records, which follows head. Retry-After is set, since they
-//	                   may be under way
+//	missing       409  records before this are missing, or a signed one after it
+//	                   that covers it: go on with the record of index records,
+//	                   which follows head. Retry-After is set, since they may be
+//	                   under way
 //	equivocation  409  a signed record or checkpoint contradicts what is there. Both
 //	                   are kept, neither replaces the other
 //	refused       422  it does not verify; damage says why
@@ -57,36 +56,60 @@
 //	busy          429  too many requests of this key at a time
 //	unavailable   503  the disk fails, the ledger is damaged, or the collector closes
 //
-// A record that is there is acknowledged again, and not stored again, so that a
-// batch can be sent again after an answer that was lost. Records that come too
-// early are not stored: a client sends the batches of one ledger one after the
-// other. Where the collector has lost records, or was never sent them, it says
-// missing, and an exporter goes back to the first of them.
+// A record that is there already is acknowledged and not stored again, so that a
+// batch can be sent again where the answer was lost. Records that come too early are
+// not stored: a client sends the batches of one ledger one after the other. Where
+// the collector has lost records, or was never sent them, it says missing, and an
+// exporter goes back to the first of them.
 //
 // Checkpoints are posted to /v1/checkpoints/{ledger} as they are, and read from
 // there. GET /v1/runs and /v1/runs/{run} show what runs there were, and their
-// records as they are signed. All that needs a key; /healthz and /openapi.json do
-// not, which describes it all as OpenAPI 3.1.
+// records as they are signed. All these need a key. /healthz and /openapi.json do
+// not; the latter describes them all as OpenAPI 3.1.
+//
+// # Clients
+//
+// The file of clients, which [LoadClients] reads, looks like this:
+//
+//	{
+//	  "version": 1,
+//	  "clients": [
+//	    {
+//	      "name": "agent-1",
+//	      "sha256": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+//	      "write": ["prod-agent"]
+//	    },
+//	    {
+//	      "name": "auditor",
+//	      "sha256": "fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9",
+//	      "read": ["*"]
+//	    }
+//	  ]
+//	}
+//
+// Here sha256 is the hash of the bearer key, in lower-case hexadecimal: what
+// "printf %s KEY | sha256sum" prints. The members write and read may be left out:
+// what is left out allows nothing.
 //
 // # On disk
 //
 //	DIR/ledgers/NAME                     a ledger, as evidence/FORMAT.md describes it
 //	DIR/equivocations/NAME/CLIENT.ndjson what contradicts it, if anything does
 //
-// A NAME is what can be read of the origin, and a hash of it, and so is a CLIENT of
-// the client's name. A line of the second is JSON with time, client and ledger, of a
-// record also writer and seq, and with what is held and what was received, each an
-// envelope or a checkpoint: both are signed by keys of the ledger, so that the line
-// proves to anybody that these signed both. Where sessions sign only checkpoints, the
-// record that is held may be covered by the next one in the ledger that is signed.
-// What nobody signed is no equivocation, and in no file.
+// A NAME is made of what can be read of the origin and of its hash, and so is CLIENT
+// of the client's name. A line of an .ndjson file is JSON with time, client and
+// ledger, of a record also writer and seq, and with what is held and what was
+// received, each an envelope or a checkpoint. Both are signed by keys of the ledger,
+// and so the line proves to anybody that these keys signed both. Where sessions sign
+// only checkpoints, it may be the next signed record of the ledger that covers the
+// one that is held. What nobody signed is no equivocation, and in no file.
 //
 // # Who may do what
 //
 // A key is a bearer token over a channel that must be TLS wherever others could
-// listen. It says who may try to write a ledger. What is written must also be
-// signed, by a session that a root key introduced which the policy trusts for that
-// ledger: a stolen key alone forges nothing, and nor does a stolen ledger's name.
+// listen. It says who may try to write a ledger. What is written must also be signed,
+// by a session whose root key the policy trusts for that ledger: a stolen key alone
+// forges nothing, and neither does the name of a ledger.
 // Where sessions sign only checkpoints, records without a signature are stored with
 // the one that is signed and covers them, of the same request, and not before.
 //

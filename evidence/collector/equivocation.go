@@ -16,12 +16,12 @@ import (
 )
 
 const (
-	// maxEquivocations bounds the file of one client's: whoever can sign two
-	// things can sign any number, and another client is to be heard all the same.
+	// maxEquivocations bounds the file of one client, in bytes: whoever can sign two
+	// things can sign any number, and there must be room for other clients.
 	maxEquivocations = 64 << 20
 
 	// maxSeen bounds those that are known to be in it.
-	maxSeen = 1024
+	maxSeenEquivocations = 1024
 )
 
 var errFullOfEquivocations = errors.New("collector: the file of equivocations is full")
@@ -67,7 +67,7 @@ func (q *equivocations) add(client, ledger string, e *evidence.EquivocationError
 	if err := q.append(client, append(line, '\n')); err != nil {
 		return false, err
 	}
-	if len(q.seen) >= maxSeen || q.seen == nil {
+	if len(q.seen) >= maxSeenEquivocations || q.seen == nil {
 		q.seen = make(map[[sha256.Size]byte]bool)
 	}
 	q.seen[hash] = true

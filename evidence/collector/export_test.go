@@ -8,7 +8,7 @@ func ReadLines(r io.Reader, most int, take func([][]byte) error) error {
 }
 
 // Files is files.
-func Files() int { return files() }
+func Files() int { return maxOpenFiles() }
 
 // DirName is dirName.
 func DirName(origin string) string { return dirName(origin) }

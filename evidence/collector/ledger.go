@@ -35,9 +35,9 @@ func makeDirs(dir string) error {
 	return osfile.SyncDir(dir)
 }
 
-// dirName returns the name of the directory of a ledger: what can be read of its
-// origin, for people, and a hash, which keeps apart those that only differ in what
-// a file system does not tell apart, or may not hold.
+// dirName returns the name of the directory of a ledger: what is readable of its
+// origin, for people, and a hash, which keeps apart origins that differ only in what
+// file systems do not tell apart, or cannot hold.
 func dirName(origin string) string {
 	const readable = 40
 	var b strings.Builder
@@ -55,7 +55,7 @@ func dirName(origin string) string {
 	return b.String() + "-" + hex.EncodeToString(hash[:16])
 }
 
-// A ledger is one that is collected.
+// A ledger is one of those that the policy names.
 type ledger struct {
 	origin, dir   string
 	policy        *trust.Policy
@@ -66,13 +66,13 @@ type ledger struct {
 	mu      sync.Mutex
 	replica *evidence.Replica // nil before the first record
 	err     error             // why it is not available
-	again   time.Time         // before it is not tried again
-	rest    time.Duration     // before the next time
-	seen    uint64            // records that stored was told of
+	retryAt time.Time         // before it is not tried again
+	pause   time.Duration     // before the next time
+	counted uint64            // records that stored was told of
 }
 
-// The rest after a first opening that failed, which doubles, and after any.
-const minRest, maxRest = time.Second, time.Minute
+// The pause after the first opening that failed, which doubles, and the longest one.
+const minPause, maxPause = time.Second, time.Minute
 
 func newLedger(dir, origin string, policy *trust.Policy, m *metrics) *ledger {
 	name := dirName(origin)
@@ -93,9 +93,9 @@ func (l *ledger) openExisting() error {
 	return err
 }
 
-// open returns the replica, which is made if there is none. What could not be
-// opened is tried again after a rest: a disk is full, or no file can be opened, for
-// a while only. What is damaged stays so, and to find that out takes long.
+// open returns the replica, which is made if there is none. What could not be opened
+// is tried again after a pause: a disk is full, or no file can be opened, only for a
+// while. What is damaged stays damaged, and finding that out takes long.
 func (l *ledger) open() (*evidence.Replica, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -104,7 +104,7 @@ func (l *ledger) open() (*evidence.Replica, error) {
 
 // tryOpen needs l.mu.
 func (l *ledger) tryOpen() (*evidence.Replica, error) {
-	if l.replica != nil || errors.Is(l.err, errClosed) || errors.Is(l.err, evidence.ErrDamaged) || time.Now().Before(l.again) {
+	if l.replica != nil || errors.Is(l.err, errClosed) || errors.Is(l.err, evidence.ErrDamaged) || time.Now().Before(l.retryAt) {
 		return l.replica, l.err
 	}
 	r, err := evidence.OpenReplica(l.dir, evidence.ReplicaConfig{
@@ -113,17 +113,17 @@ func (l *ledger) tryOpen() (*evidence.Replica, error) {
 	if errors.Is(err, evidence.ErrLocked) {
 		return nil, err // by another process, which may end
 	}
-	if l.replica, l.err, l.rest = r, err, min(max(2*l.rest, minRest), maxRest); err != nil {
-		l.again = time.Now().Add(l.rest)
-		l.metrics.stored.Add(-l.seen)
+	if l.replica, l.err, l.pause = r, err, min(max(2*l.pause, minPause), maxPause); err != nil {
+		l.retryAt = time.Now().Add(l.pause)
+		l.metrics.stored.Add(-l.counted)
 		l.runs.forget()
-		l.seen = 0
+		l.counted = 0
 	}
 	return r, err
 }
 
 // existing returns the replica, nil where there is none yet. One that could not be
-// opened is tried again: whoever looks whether it is there has it mended.
+// opened is tried again.
 func (l *ledger) existing() (*evidence.Replica, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -134,9 +134,9 @@ func (l *ledger) existing() (*evidence.Replica, error) {
 }
 
 func (l *ledger) stored(index uint64, r *record.Record) {
-	l.runs.stored(index, r)
+	l.runs.add(index, r)
 	l.metrics.stored.Add(1)
-	l.seen++
+	l.counted++
 }
 
 func (l *ledger) close() error {

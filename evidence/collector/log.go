@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// logEvery is how often as many as logBurst lines of one sort are logged:
-	// whoever is refused cannot fill the disk with it.
+	// At most logBurst lines of one sort are logged in logEvery: whoever is refused
+	// cannot fill the disk that way.
 	logEvery = time.Minute
 	logBurst = 10
 )

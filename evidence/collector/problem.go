@@ -27,7 +27,7 @@ type problem struct {
 	Head    *record.Head  `json:"head,omitzero"`
 
 	kind     string
-	ordinary bool // happens all the time, and is nobody's concern
+	ordinary bool // happens all the time, and concerns nobody
 	after    int  // seconds, in Retry-After
 	cause    error
 }
@@ -71,8 +71,8 @@ func (p *problem) saying(detail string) *problem {
 	return p
 }
 
-// problemOf returns the problem that a Replica's error is.
-func problemOf(err error) *problem {
+// replicaProblem returns the problem for an error of a Replica.
+func replicaProblem(err error) *problem {
 	var missing *evidence.MissingError
 	var refused *evidence.RefusedError
 	var equivocation *evidence.EquivocationError

@@ -1,25 +1,13 @@
 package collector
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"io"
 	"log/slog"
-	"mime"
 	"net/http"
-	"os"
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/record"
-)
-
-// The bounds of what is verified and made durable at a time, whatever the request
-// holds: this is the memory that a request takes.
-const (
-	batchRecords = 256
-	batchBytes   = 1 << 20
 )
 
 // A receipt says what is stored.
@@ -68,7 +56,7 @@ func (c *Collector) postRecords(w http.ResponseWriter, r *http.Request, cl *clie
 	}
 	switch {
 	case err != nil && p == nil:
-		p = c.problemOf(cl, l, err)
+		p = c.recordsProblem(cl, l, err)
 		p.Taken = &taken
 	case l == nil && p == nil:
 		p = newProblem("malformed").saying("there is no record")
@@ -90,25 +78,25 @@ func uncovered(err error) bool {
 	return errors.As(err, &missing) && missing.Uncovered
 }
 
-// errAnswered is that a problem says more.
+// errAnswered means that there is a problem, which says more.
 var errAnswered = errors.New("collector: answered")
 
-// problemOf returns the problem of records that were not taken: the body cannot be
+// recordsProblem returns the problem of records that were not taken: the body cannot be
 // read, or the ledger l does not take them.
-func (c *Collector) problemOf(cl *client, l *ledger, err error) *problem {
+func (c *Collector) recordsProblem(cl *client, l *ledger, err error) *problem {
 	var body *bodyError
 	if errors.As(err, &body) {
 		return body.problem()
 	}
-	return c.keep(cl, l, err)
+	return c.refusal(cl, l, err)
 }
 
-// keep returns the problem of what a Replica did not take. What contradicts it is
-// kept first: whoever hears of it can be sure.
-func (c *Collector) keep(cl *client, l *ledger, err error) *problem {
+// refusal returns the problem of what a Replica did not take. Where that contradicts
+// the ledger both sides are kept first, so that whoever is told can be sure of it.
+func (c *Collector) refusal(cl *client, l *ledger, err error) *problem {
 	var e *evidence.EquivocationError
 	if !errors.As(err, &e) {
-		return problemOf(err)
+		return replicaProblem(err)
 	}
 	fresh, failed := l.equivocations.add(cl.Name, l.origin, e)
 	if failed != nil {
@@ -119,122 +107,5 @@ func (c *Collector) keep(cl *client, l *ledger, err error) *problem {
 		c.log.always(slog.LevelError, "EQUIVOCATION: two things are signed that contradict each other",
 			"client", cl.Name, "ledger", l.origin, "writer", e.Writer, "seq", e.Seq, "kept", l.equivocations.path(cl.Name))
 	}
-	return problemOf(err)
-}
-
-// A plainReader bounds what a compressed body holds.
-type plainReader struct {
-	r    io.Reader
-	left int64
-}
-
-var errTooLarge = errors.New("collector: the body holds more than is taken")
-
-func (p *plainReader) Read(b []byte) (int, error) {
-	if p.left < 0 {
-		return 0, errTooLarge
-	}
-	if int64(len(b)) > p.left+1 {
-		b = b[:p.left+1]
-	}
-	n, err := p.r.Read(b)
-	if p.left -= int64(n); p.left < 0 {
-		return n - 1, errTooLarge
-	}
-	return n, err
-}
-
-// body returns the records of a request, bounded as they come and once they are
-// decompressed.
-func (c *Collector) body(w http.ResponseWriter, r *http.Request) (io.Reader, *problem) {
-	switch kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); {
-	case err != nil, kind != "application/x-ndjson" && kind != "application/jsonl":
-		return nil, newProblem("unsupported").saying("the content type must be application/x-ndjson")
-	case r.ContentLength > c.limits.Body:
-		return nil, newProblem("too_large")
-	}
-	var body io.Reader = http.MaxBytesReader(w, r.Body, c.limits.Body)
-	switch r.Header.Get("Content-Encoding") {
-	case "", "identity":
-	case "gzip":
-		gz, err := gzip.NewReader(body)
-		if err != nil {
-			return nil, (&bodyError{err}).problem()
-		}
-		body = gz
-	default:
-		return nil, newProblem("unsupported").saying("the content encoding must be gzip or none")
-	}
-	return &plainReader{body, c.limits.Plain}, nil
-}
-
-// A bodyError is of a body that cannot be read, or holds too much.
-type bodyError struct{ err error }
-
-func (e *bodyError) Error() string { return "collector: body: " + e.err.Error() }
-func (e *bodyError) Unwrap() error { return e.err }
-
-func (e *bodyError) problem() *problem {
-	var most *http.MaxBytesError
-	switch {
-	case errors.As(e.err, &most), errors.Is(e.err, errTooLarge), errors.Is(e.err, errTooManyRecords), errors.Is(e.err, errLongLine):
-		return newProblem("too_large")
-	case errors.Is(e.err, os.ErrDeadlineExceeded):
-		return newProblem("slow")
-	}
-	return newProblem("malformed").saying("the body is cut off, or not what its encoding says")
-}
-
-var (
-	errTooManyRecords = errors.New("collector: more records than are taken")
-	errLongLine       = errors.New("collector: a line is longer than a record can be")
-)
-
-// readLines calls take with the lines of r in order, at least one and not more
-// than are to be held in memory at a time. They are take's own. It stops with the
-// first error: one of take, or a *bodyError. The newline after the last line may be
-// missing.
-func readLines(r io.Reader, most int, take func(lines [][]byte) error) error {
-	in := bufio.NewReaderSize(r, record.MaxEnvelope+1)
-	var lines [][]byte
-	size := 0
-	flush := func() error {
-		batch := lines
-		lines, size = nil, 0
-		if len(batch) == 0 {
-			return nil
-		}
-		return take(batch)
-	}
-	for n := 0; ; n++ {
-		line, err := in.ReadSlice('\n')
-		if err == nil || err == io.EOF && len(line) > 0 {
-			line = bytes.TrimSuffix(line, []byte("\n"))
-			switch {
-			case n >= most:
-				err = errTooManyRecords
-			case len(line) > record.MaxEnvelope: // the last one, without a newline
-				err = errLongLine
-			default:
-				lines, size = append(lines, bytes.Clone(line)), size+len(line)
-			}
-		}
-		switch {
-		case err == io.EOF: // that alone is the end, and not what wraps it
-			return flush()
-		case err != nil:
-			if errors.Is(err, bufio.ErrBufferFull) {
-				err = errLongLine
-			}
-			// What came before it is whole, and need not come again.
-			if err := flush(); err != nil {
-				return err
-			}
-			return &bodyError{err}
-		case len(lines) == batchRecords || size >= batchBytes:
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-	}
+	return replicaProblem(err)
 }

@@ -23,15 +23,15 @@ var openAPI []byte
 // OpenAPI returns the OpenAPI 3.1 document, in JSON, of what a [Collector] serves.
 func OpenAPI() []byte { return append([]byte(nil), openAPI...) }
 
-// route says what is served.
+// route sets what is served, and by which func.
 func (c *Collector) route() {
 	c.mux = http.NewServeMux()
 	for at, methods := range map[string]map[string]http.HandlerFunc{
-		"/v1/records":              {http.MethodPost: c.keyed(c.postRecords)},
-		"/v1/checkpoints/{ledger}": {http.MethodPost: c.keyed(c.postCheckpoint), http.MethodGet: c.keyed(c.getCheckpoint)},
-		"/v1/runs":                 {http.MethodGet: c.keyed(c.getRuns)},
-		"/v1/runs/{run}":           {http.MethodGet: c.keyed(c.getRun)},
-		"/metrics":                 {http.MethodGet: c.keyed(c.getMetrics)},
+		"/v1/records":              {http.MethodPost: c.withKey(c.postRecords)},
+		"/v1/checkpoints/{ledger}": {http.MethodPost: c.withKey(c.postCheckpoint), http.MethodGet: c.withKey(c.getCheckpoint)},
+		"/v1/runs":                 {http.MethodGet: c.withKey(c.getRuns)},
+		"/v1/runs/{run}":           {http.MethodGet: c.withKey(c.getRun)},
+		"/metrics":                 {http.MethodGet: c.withKey(c.getMetrics)},
 		"/healthz":                 {http.MethodGet: c.getHealth},
 		"/openapi.json":            {http.MethodGet: c.getOpenAPI},
 	} {
@@ -51,7 +51,7 @@ func (c *Collector) route() {
 
 // ServeHTTP answers one request.
 func (c *Collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	defer c.survive()
+	defer c.logPanic()
 	// Where the server of somebody else has no deadlines, theirs hold.
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Now().Add(c.limits.Timeout))
@@ -76,9 +76,9 @@ func isClean(p string) bool {
 	return p == clean || p == clean+"/" && clean != "/"
 }
 
-// survive logs a panic, without its value, which may hold content, and has the
-// server break off the connection. It is to be deferred.
-func (c *Collector) survive() {
+// logPanic logs a panic, without its value, which may hold content, and has the
+// server break off the connection. Defer it.
+func (c *Collector) logPanic() {
 	v := recover()
 	if v == nil {
 		return
@@ -88,19 +88,20 @@ func (c *Collector) survive() {
 	panic(http.ErrAbortHandler)
 }
 
-// A handler answers a request of a client, or returns why it does not, and the
-// ledger that this is about.
-type handler func(w http.ResponseWriter, r *http.Request, cl *client) (origin string, p *problem)
+// A keyHandler answers a request of a client, or returns the problem and the origin of
+// the ledger that it is about.
+type keyHandler func(w http.ResponseWriter, r *http.Request, cl *client) (origin string, p *problem)
 
-// keyed is for what only clients may do, so many requests of each at a time.
-func (c *Collector) keyed(handle handler) http.HandlerFunc {
+// withKey lets only clients through, and a bounded number of requests of each at a
+// time.
+func (c *Collector) withKey(handle keyHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		cl := c.authenticate(r)
 		if cl == nil {
 			c.fail(w, r, nil, "", newProblem("unauthorized"))
 			return
 		}
-		c.entrance.welcome(r.Context())
+		c.connections.keyShown(r.Context())
 		if len(r.TransferEncoding) == 0 {
 			w.Header().Del("Connection")
 		}

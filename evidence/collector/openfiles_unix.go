@@ -4,9 +4,9 @@ package collector
 
 import "syscall"
 
-// files returns how many files the process may have open, zero where that is not
+// maxOpenFiles returns how many files the process may have open, zero where that is not
 // known.
-func files() int {
+func maxOpenFiles() int {
 	var l syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil {
 		return 0

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// maxRuns bounds the runs of one ledger that are kept in mind: the newest.
+	// maxRuns bounds the runs of one ledger that are remembered: the newest.
 	maxRuns = 10_000
 
 	// The bounds of a page.
@@ -22,7 +22,7 @@ const (
 	maxScanned  = 20_000 // records, to find those of a run
 )
 
-// A run is what is known of one.
+// A run is what is known of a run of an agent.
 type run struct {
 	ID      string     `json:"id"`
 	Ledger  string     `json:"ledger"`
@@ -37,8 +37,7 @@ type run struct {
 	Denied  uint64     `json:"denied"`
 }
 
-// Runs are those of a ledger that are kept in mind. The zero runs are ready to
-// use.
+// Runs remembers the newest runs of a ledger. The zero runs are ready to use.
 type runs struct {
 	mu     sync.Mutex
 	writer string // that the ledger is at
@@ -46,8 +45,8 @@ type runs struct {
 	order  []*run // by First
 }
 
-// stored notes a record.
-func (rs *runs) stored(index uint64, r *record.Record) {
+// add notes a record of the ledger.
+func (rs *runs) add(index uint64, r *record.Record) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	rs.writer = r.Writer
@@ -89,8 +88,8 @@ func (rs *runs) forget() {
 	rs.writer, rs.byID, rs.order = "", nil, nil
 }
 
-// seen returns the run as it is now.
-func (rs *runs) seen(one *run) run {
+// withState returns the run with its State now.
+func (rs *runs) withState(one *run) run {
 	now := *one
 	switch {
 	case one.Ended != nil:
@@ -110,7 +109,7 @@ func (rs *runs) find(id string) (run, bool) {
 	if one == nil {
 		return run{}, false
 	}
-	return rs.seen(one), true
+	return rs.withState(one), true
 }
 
 // page returns at most limit runs, the newest first, of those that begin before an
@@ -129,7 +128,7 @@ func (rs *runs) page(before uint64, limit int) (page []run, more bool) {
 		if len(page) == limit {
 			return page, true
 		}
-		page = append(page, rs.seen(rs.order[i]))
+		page = append(page, rs.withState(rs.order[i]))
 	}
 	return page, false
 }
