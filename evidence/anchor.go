@@ -22,10 +22,6 @@ type anchor struct {
 	note []byte
 	name string
 	own  bool // it is the ledger's, which can be newer than those from elsewhere, and as old as the ledger is
-
-	// What the ledger has at its size.
-	root tiles.Hash
-	last mark // of the records that it covers
 }
 
 // parseAnchor parses a checkpoint and looks at no signature.

@@ -101,7 +101,7 @@ type reopening struct {
 }
 
 func (r *reopening) read(dir string) error {
-	if err := errors.Join(r.checker.expectOwn(dir), r.checker.expectTiles(dir)); err != nil {
+	if err := r.checker.tree.expectOwn(dir); err != nil {
 		return err
 	}
 	var failed error
@@ -119,13 +119,13 @@ func (r *reopening) read(dir string) error {
 	if err := r.readSpill(dir); err != nil || r.checker.report.First != nil {
 		return err
 	}
-	if r.checker.index == 0 && len(r.checker.anchors) == 0 && r.checker.reach == 0 {
+	if r.checker.isEmpty() {
 		return nil // its first writer came no further
 	}
 	if err := r.checker.finish(); err != nil {
 		return err
 	}
-	return r.cutWindow(dir, 0)
+	return r.cutUncovered(dir, 0)
 }
 
 // take takes the next frame.
@@ -147,7 +147,7 @@ func (r *reopening) take(f *frame) error {
 // follows and is signed.
 func (r *reopening) readSpill(dir string) (err error) {
 	c := r.checker
-	after := spillAfterHead{ledger: c.report.Ledger, head: record.Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}, open: r.openSpilled()}
+	after := spillAfterHead{ledger: c.report.Ledger, head: c.writers.head, open: r.openSpilled()}
 	if r.spill, err = after.read(r.overflowDir); err != nil {
 		return err
 	}
@@ -163,9 +163,9 @@ func (r *reopening) readSpill(dir string) (err error) {
 	// The segments may have the beginning of it, but for the signature that
 	// covers it.
 	frames, same := r.spill.frames, 0
-	for same < len(c.window) && len(frames) > 0 {
+	for same < len(c.uncovered) && len(frames) > 0 {
 		env, rest := segment.SplitFrame(frames)
-		if c.window[same].leaf != tiles.LeafHash(env) {
+		if c.uncovered[same].leaf != tiles.LeafHash(env) {
 			break
 		}
 		frames = rest
@@ -174,7 +174,7 @@ func (r *reopening) readSpill(dir string) (err error) {
 	if len(frames) == 0 {
 		return nil
 	}
-	if err := r.cutWindow(dir, same); err != nil {
+	if err := r.cutUncovered(dir, same); err != nil {
 		return err
 	}
 	r.spill.frames = frames
@@ -218,17 +218,17 @@ func (r *reopening) openSpilled() func(f *frame) {
 	}
 }
 
-// cutWindow notes what no signature covers from the i-th record on that waits for
+// cutUncovered notes what no signature covers from the i-th record on that waits for
 // one: it is cut off.
-func (r *reopening) cutWindow(dir string, i int) error {
-	window := r.checker.window[i:]
-	if len(window) == 0 {
+func (r *reopening) cutUncovered(dir string, i int) error {
+	uncovered := r.checker.uncovered[i:]
+	if len(uncovered) == 0 {
 		return nil
 	}
-	from := window[0].at
+	from := uncovered[0].at
 	r.cut = &from
-	u := record.Unsigned{First: window[0].hash, Last: window[len(window)-1].hash, Records: uint64(len(window))}
-	sum, left := sha256.New(), len(window)
+	u := record.Unsigned{First: uncovered[0].hash, Last: uncovered[len(uncovered)-1].hash, Records: uint64(len(uncovered))}
+	sum, left := sha256.New(), len(uncovered)
 	err := segment.WalkFrom(dir, from, func(_ segment.Place, env []byte, bad error) bool {
 		if bad == nil {
 			framed := segment.AppendFrame(nil, env)
@@ -243,7 +243,7 @@ func (r *reopening) cutWindow(dir string, i int) error {
 	}
 	u.Digest = record.Hash(sum.Sum(nil))
 	r.recovered.Unsigned = &u
-	r.checker.window = r.checker.window[:i]
+	r.checker.uncovered = r.checker.uncovered[:i]
 	return err
 }
 
@@ -263,14 +263,14 @@ func (r *reopening) judge() error {
 		if err := signedBy(r.handed, r.root); err != nil {
 			return fmt.Errorf("its newest rotation is %w", err)
 		}
-	} else if err := signedBy(r.checker.lastRoot, r.root); err != nil {
+	} else if err := signedBy(r.checker.tree.introduction, r.root); err != nil {
 		return fmt.Errorf("its newest session is %w", err)
 	}
 	key, err := record.ParseKey(r.session.Session.Public)
 	if err != nil {
 		return err
 	}
-	if bytes.Equal(r.final, r.handed) || bytes.Equal(r.final, r.checker.lastRoot) {
+	if bytes.Equal(r.final, r.handed) || bytes.Equal(r.final, r.checker.tree.introduction) {
 		return nil
 	}
 	if err := signedBy(r.final, key); err != nil {
@@ -329,15 +329,15 @@ func (r *reopening) mend(s *segment.Store) (*found, error) {
 		return nil, err
 	}
 	c := r.checker
-	tree := c.tree.Tree()
-	w, mended, err := mendTiles(s.Dir(), c.tree)
+	tree := c.tree.tiles.Tree()
+	w, mended, err := mendTiles(s.Dir(), c.tree.tiles)
 	if err != nil {
 		return nil, err
 	}
 	r.recovered.Tiles = mended
 	f := &found{origin: c.report.Ledger, records: uint64(tree.Size()), tree: tree, tiles: w}
-	if c.writer != "" {
-		f.head = &record.Head{Hash: c.hash, Seq: c.seq, Writer: c.writer}
+	if head := c.writers.head; head.Writer != "" {
+		f.head = &head
 	}
 	if r.recovered != (record.Recovered{}) {
 		f.recovered = &r.recovered

@@ -154,11 +154,11 @@ func (v *verification) run() error {
 		return err
 	}
 	v.checker = newChecker(v.opts.Ledger, tiles.NewWriter(v.dir, tiles.Options{Pass: tiles.Check, Wrong: v.wrongTile}))
-	v.checker.expect(v.outside...)
-	if err := errors.Join(v.checker.expectOwn(v.dir), v.checker.expectTiles(v.dir)); err != nil {
+	v.checker.tree.expect(v.outside...)
+	if err := v.checker.tree.expectOwn(v.dir); err != nil {
 		return err
 	}
-	if len(ns) == 0 && v.isEmpty() {
+	if len(ns) == 0 && v.checker.isEmpty() {
 		return ErrEmpty
 	}
 	origin, err := v.origin()
@@ -185,7 +185,7 @@ func (v *verification) run() error {
 		v.tell(read, false)
 		return failed == nil
 	})
-	if err == nil && len(ns) == 1 && v.isEmpty() {
+	if err == nil && len(ns) == 1 && v.checker.isEmpty() {
 		return ErrEmpty
 	}
 	if err == nil && v.torn != nil && !v.grows() {
@@ -194,19 +194,12 @@ func (v *verification) run() error {
 	if err := errors.Join(err, failed); err != nil {
 		return err
 	}
-	if err := errors.Join(v.checker.finish(), v.checker.lastTile()); err != nil {
+	if err := errors.Join(v.checker.finish(), v.checker.tree.lastTile()); err != nil {
 		return err
 	}
 	v.tiles()
 	v.tell(max(v.total, v.progress.Bytes), true)
 	return errors.Join(v.measure(), v.spill(keys))
-}
-
-// isEmpty reports whether there is no record, and nothing that says that there ever
-// was one: an incomplete frame at most.
-func (v *verification) isEmpty() bool {
-	c := v.checker
-	return c.index == 0 && len(c.anchors) == 0 && c.reach == 0
 }
 
 // grows reports whether somebody writes the ledger. An incomplete frame at its end is
@@ -312,11 +305,11 @@ func (v *verification) spill(ring *keyring) error {
 		return err
 	}
 	r.Overflow = info.Size()
-	if c.writer == "" || r.Bytes != v.total {
+	if c.writers.head.Writer == "" || r.Bytes != v.total {
 		return nil
 	}
 	after := spillAfterHead{
-		ledger: r.Ledger, head: record.Head{Hash: c.hash, Seq: c.seq, Writer: c.writer},
+		ledger: r.Ledger, head: c.writers.head,
 		open: func(f *frame) { ring.open(f, f.env) },
 	}
 	s, err := after.read(v.dir)

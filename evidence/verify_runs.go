@@ -9,8 +9,18 @@ import (
 // verdictDeny is a Decision's Verdict.
 const verdictDeny = "deny"
 
-// A runCheck is what a checker knows of one run.
-type runCheck struct {
+// A runChecker judges whether the records of each run agree: its start and end,
+// and the intents and outcomes of its calls.
+type runChecker struct {
+	*findings
+	open   map[string]*judgedRun // runs under way, and those that had a record since their end
+	ended  map[string]*judgedRun // the last of those that ended
+	order  []string              // in which they did
+	forgot bool                  // there were more
+}
+
+// A judgedRun is what is known of one run.
+type judgedRun struct {
 	start   record.Hash // of the payload of run.start
 	known   bool        // start is
 	started bool        // the run has, or had, a run.start
@@ -20,26 +30,27 @@ type runCheck struct {
 	hash    record.Hash
 	intents uint64
 	missed  uint64                 // of the run's records
-	missing uint64                 // checker.missing at the run's last record
+	missing uint64                 // of the writer's records, as of the run's last one
 	open    map[uint32]record.Call // those without an outcome, as they began
 }
 
-// run checks what the record says about its run.
-func (c *checker) run(sub record.Subject, r *record.Record, hash record.Hash) {
+// take checks what the next record says about its run. So many of its writer's
+// records are missing so far.
+func (c *runChecker) take(sub record.Subject, r *record.Record, hash record.Hash, missing uint64) {
 	if r.Run == "" {
 		return
 	}
-	run := c.runs[r.Run]
+	run := c.open[r.Run]
 	if run == nil {
 		run = c.ended[r.Run] // a call that outlives its run
 	}
 	if run == nil {
-		run = &runCheck{open: make(map[uint32]record.Call)}
-		c.enter(r, run, hash)
+		run = &judgedRun{open: make(map[uint32]record.Call)}
+		c.enter(r, run, hash, missing)
 	} else if r.Kind == record.KindStart {
 		c.found(r, record.DamageInconsistent, "the run begins twice")
 	}
-	c.runs[r.Run] = run
+	c.open[r.Run] = run
 	switch {
 	case r.Kind == record.KindStart:
 	case run.known && sub != (record.Subject{Name: record.SubjectRun, Digest: run.start}):
@@ -47,7 +58,7 @@ func (c *checker) run(sub record.Subject, r *record.Record, hash record.Hash) {
 	case !run.known && sub.Name == record.SubjectRun:
 		run.known, run.start = true, sub.Digest
 	}
-	c.runSeq(r, run)
+	c.runSeq(r, run, missing)
 	if run.ended || run.late {
 		c.report.Late++
 	}
@@ -64,9 +75,9 @@ func (c *checker) run(sub record.Subject, r *record.Record, hash record.Hash) {
 	case record.KindEnd:
 		c.runEnd(r, run)
 	}
-	run.seq, run.hash, run.missing = r.RunSeq, hash, c.missing
+	run.seq, run.hash, run.missing = r.RunSeq, hash, missing
 	if (run.ended || run.late) && len(run.open) == 0 {
-		delete(c.runs, r.Run)
+		delete(c.open, r.Run)
 		c.retire(r.Run, run)
 	}
 }
@@ -75,7 +86,7 @@ func (c *checker) run(sub record.Subject, r *record.Record, hash record.Hash) {
 const maxEnded = 1024
 
 // retire keeps a run in mind in case that a record of it is still to come.
-func (c *checker) retire(id string, run *runCheck) {
+func (c *runChecker) retire(id string, run *judgedRun) {
 	if c.ended[id] != nil {
 		return
 	}
@@ -88,7 +99,7 @@ func (c *checker) retire(id string, run *runCheck) {
 }
 
 // enter takes the first record that is seen of a run.
-func (c *checker) enter(r *record.Record, run *runCheck, hash record.Hash) {
+func (c *runChecker) enter(r *record.Record, run *judgedRun, hash record.Hash, missing uint64) {
 	switch {
 	case r.Kind == record.KindStart:
 		run.started, run.known, run.start = true, true, hash
@@ -96,7 +107,7 @@ func (c *checker) enter(r *record.Record, run *runCheck, hash record.Hash) {
 	case r.RunSeq == 1:
 		c.report.Runs++
 		c.report.Partial++
-	case c.forgot && c.missing < r.RunSeq-1: // it may have ended long ago
+	case c.forgot && missing < r.RunSeq-1: // it may have ended long ago
 		run.late, run.seq = true, r.RunSeq-1
 	default: // its first records are among the missing, or runSeq finds it out
 		run.started = true
@@ -105,19 +116,19 @@ func (c *checker) enter(r *record.Record, run *runCheck, hash record.Hash) {
 }
 
 // runSeq checks the record's number within its run.
-func (c *checker) runSeq(r *record.Record, run *runCheck) {
+func (c *runChecker) runSeq(r *record.Record, run *judgedRun, missing uint64) {
 	if r.RunSeq <= run.seq {
 		c.found(r, record.DamageInconsistent, "runSeq %d follows %d", r.RunSeq, run.seq)
 		return
 	}
 	missed := r.RunSeq - run.seq - 1
-	if missed > c.missing-run.missing {
+	if missed > missing-run.missing {
 		c.found(r, record.DamageInconsistent, "runSeq %d follows %d", r.RunSeq, run.seq)
 	}
 	run.missed += missed
 }
 
-func (c *checker) outcome(r *record.Record, run *runCheck) {
+func (c *runChecker) outcome(r *record.Record, run *judgedRun) {
 	switch began, open := run.open[r.Call.ID]; {
 	case !open && run.missed == 0:
 		c.found(r, record.DamageOutcome, "call %d ends and did not begin", r.Call.ID)
@@ -140,7 +151,7 @@ func (c *checker) outcome(r *record.Record, run *runCheck) {
 	}
 }
 
-func (c *checker) runEnd(r *record.Record, run *runCheck) {
+func (c *runChecker) runEnd(r *record.Record, run *judgedRun) {
 	whole := run.missed == 0 && !run.late
 	switch {
 	case run.ended:
@@ -154,14 +165,14 @@ func (c *checker) runEnd(r *record.Record, run *runCheck) {
 }
 
 // endWriter settles the runs of a writer, which do not outlive it.
-func (c *checker) endWriter() {
-	for _, run := range c.runs {
+func (c *runChecker) endWriter() {
+	for _, run := range c.open {
 		c.report.Unknown += uint64(len(run.open))
 		if run.started && !run.ended {
 			c.report.Interrupted++
 		}
 	}
-	clear(c.runs)
+	clear(c.open)
 	clear(c.ended)
 	c.order, c.forgot = nil, false
 }

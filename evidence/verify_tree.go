@@ -4,199 +4,215 @@ import (
 	"errors"
 	"slices"
 
-	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 )
 
-// A mark is where a frame is, and its number.
-type mark struct {
-	index uint64
-	at    segment.Place
+// A treeChecker judges whether the ledger is the one that is known from elsewhere:
+// from its sessions, which say what tree they found, from checkpoints, and from
+// its tiles.
+type treeChecker struct {
+	*findings
+	tiles      *tiles.Writer // over the envelopes so far
+	unreadable uint64        // records that all bad frames may have been
+
+	session      *session // in force
+	introduction []byte   // the newest envelope that introduced a session
+	reigns       reigns   // of all sessions so far
+
+	expected  []expectation // in the order of their sizes
+	next      int           // of those, the first that the tree has not reached
+	confirmed uint64        // records that a tree head was of, which was signed before
+
+	reach     int64  // records that the tiles are of, at least
+	reachTile string // that says so
+}
+
+// An expectation is a checkpoint, and what the ledger has at its size.
+type expectation struct {
+	*anchor
+	root tiles.Hash
+	last mark // of the records that it covers
 }
 
 // signed notes what signs record n, and checks its time.
-func (c *checker) signed(f *frame, n uint64) {
+func (t *treeChecker) signed(f *frame, n uint64) {
 	r := f.record
 	s := f.session
 	if r.Kind == record.KindSession {
-		c.lastRoot = append(c.lastRoot[:0], f.env...)
+		t.introduction = append(t.introduction[:0], f.env...)
 		if s == nil { // nothing was trusted
 			s = newSession(r, f.hash)
 		}
 	}
-	if s != nil && s != c.session {
-		c.session = s
-		c.reigns = append(c.reigns, reign{s, n})
-		c.report.Sessions++
+	if s != nil && s != t.session {
+		t.session = s
+		t.reigns = append(t.reigns, reign{s, n})
+		t.report.Sessions++
 	}
-	if c.session == nil {
+	if t.session == nil {
 		return
 	}
-	if bad := c.session.covers(r, n); bad != nil {
-		c.found(r, bad.Damage, "%s", bad.Detail)
+	if bad := t.session.covers(r, n); bad != nil {
+		t.found(r, bad.Damage, "%s", bad.Detail)
 	}
 }
 
 // grow adds the frame to the tree.
-func (c *checker) grow(f *frame) error {
-	here := mark{c.index, c.at}
-	if err := c.tree.Append(f.leaf, f.env); err != nil {
+func (t *treeChecker) grow(f *frame) error {
+	if err := t.tiles.Append(f.leaf, f.env); err != nil {
 		return err
 	}
-	for ; c.next < len(c.anchors) && c.anchors[c.next].Size <= c.tree.Size(); c.next++ {
-		if a := c.anchors[c.next]; a.Size == c.tree.Size() {
-			a.root, a.last = c.tree.Root(), here
+	for ; t.next < len(t.expected) && t.expected[t.next].Size <= t.tiles.Size(); t.next++ {
+		if e := &t.expected[t.next]; e.Size == t.tiles.Size() {
+			e.root, e.last = t.tiles.Root(), t.mark
 		}
 	}
 	return nil
 }
 
-// sameTree checks that the ledger so far is the one that a writer found. Where
+// sameTree checks that the ledger so far is the one that a writer found whose
+// first record is r, if the record before it is the one that it says. Where
 // something else is wrong with it, that follows.
-func (c *checker) sameTree(r *record.Record) {
-	have := record.TreeHead{Records: uint64(c.tree.Size()), Root: record.Hash(c.tree.Root())}
+func (t *treeChecker) sameTree(r *record.Record, before record.Head) {
+	if r.Seq != 1 || before.Writer == "" || r.Session.Previous == nil || *r.Session.Previous != before {
+		return
+	}
+	have := record.TreeHead{Records: uint64(t.tiles.Size()), Root: record.Hash(t.tiles.Root())}
 	switch {
 	case *r.Session.Tree == have:
-		c.agreed = have.Records
-	case c.report.First == nil:
-		c.found(r, record.DamageRewritten,
+		t.confirmed = have.Records
+	case t.report.First == nil:
+		t.found(r, record.DamageRewritten,
 			"the %d records before it are not the %d that the writer found", have.Records, r.Session.Tree.Records)
-		c.report.Proven = c.agreed
+		t.report.Proven = t.confirmed
 	}
 }
 
 // expect has the ledger compared with checkpoints, when it is through.
-func (c *checker) expect(anchors ...*anchor) {
-	c.anchors = append(c.anchors, anchors...)
-	slices.SortStableFunc(c.anchors, func(a, b *anchor) int { return int(a.Size - b.Size) })
+func (t *treeChecker) expect(anchors ...*anchor) {
+	for _, a := range anchors {
+		t.expected = append(t.expected, expectation{anchor: a})
+	}
+	slices.SortStableFunc(t.expected, func(a, b expectation) int { return int(a.Size - b.Size) })
 }
 
 // expectOwn has the ledger in dir compared with its own checkpoint, if there is
-// one. It must be read before the records: a writer adds to those first.
-func (c *checker) expectOwn(dir string) error {
+// one, and with how far its tiles say that it goes. Both must be read before the
+// records: a writer adds to those first.
+func (t *treeChecker) expectOwn(dir string) error {
 	data, err := readCheckpoint(dir)
-	if errors.Is(err, errNoCheckpoint) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	a, err := parseAnchor(data, "the ledger's checkpoint")
-	if err != nil {
-		a = &anchor{name: "the ledger's checkpoint"} // says so at the end
-	}
-	a.own = true
-	c.expect(a)
-	return nil
-}
-
-// expectTiles has the ledger compared with how far the tiles in dir say that it
-// goes. It must be asked before the records are read, as for the checkpoint.
-func (c *checker) expectTiles(dir string) (err error) {
-	c.reach, c.tile, err = tiles.Reach(dir)
-	return err
-}
-
-// finishTree compares the tree with the checkpoints, and with how far the tiles go.
-func (c *checker) finishTree() {
-	size := c.tree.Size()
-	c.report.Root = record.Hash(c.tree.Root())
-	sound := c.report.First == nil // what follows does not follow from damage before
-	end := mark{c.index, c.at}
-	c.over = true
-	for _, a := range c.anchors {
-		c.index, c.at = end.index, end.at
-		c.compare(a, size, sound)
-	}
-	c.index, c.at = end.index, end.at
-	if c.reach > size+int64(c.torn) {
-		c.found(nil, record.DamageRolledBack, "%s is of %d records, and %d are there", c.tile, c.reach, size)
-	}
-}
-
-// coverTail takes those records at the end that a checkpoint covers and no record
-// that is signed.
-func (c *checker) coverTail() error {
-	tree, covered := c.tree.Tree(), 0
-	for i := range c.window {
-		tree.Append(c.window[i].leaf)
-		for _, a := range c.anchors {
-			if a.note != nil && a.Size == tree.Size() && a.Root == tree.Root() && a.Origin == c.report.Ledger && c.signer(a) == nil {
-				covered = i + 1
-			}
+	switch {
+	case errors.Is(err, errNoCheckpoint):
+		err = nil
+	case err == nil:
+		own, bad := parseAnchor(data, "the ledger's checkpoint")
+		if bad != nil {
+			own = &anchor{name: "the ledger's checkpoint"} // says so at the end
 		}
+		own.own = true
+		t.expect(own)
 	}
-	if covered == 0 {
-		return nil
+	var failed error
+	t.reach, t.reachTile, failed = tiles.Reach(dir)
+	return errors.Join(err, failed)
+}
+
+// finish compares the tree with the checkpoints, and with how far the tiles go. So
+// many records follow that no signature covers.
+func (t *treeChecker) finish(uncovered int64) {
+	size := t.tiles.Size()
+	t.report.Root = record.Hash(t.tiles.Root())
+	sound := t.report.First == nil // what follows does not follow from damage before
+	end := t.mark
+	t.over = true
+	for i := range t.expected {
+		t.mark = end
+		t.compare(&t.expected[i], uncovered, sound)
 	}
-	return c.cover(covered)
+	t.mark = end
+	if t.reach > size+int64(t.unreadable) {
+		t.found(nil, record.DamageRolledBack, "%s is of %d records, and %d are there", t.reachTile, t.reach, size)
+	}
+}
+
+// isExpected reports whether a tree is that of a good checkpoint.
+func (t *treeChecker) isExpected(tree *tiles.Tree) bool {
+	return slices.ContainsFunc(t.expected, func(e expectation) bool {
+		return e.note != nil && e.Size == tree.Size() && e.Root == tree.Root() && e.Origin == t.report.Ledger && t.signer(e.anchor) == nil
+	})
 }
 
 // lastTile has the last tile looked at where the last record has made it
 // complete: the next leaf does that. Nothing can be checked after it.
-func (c *checker) lastTile() error {
-	if size := c.tree.Size(); size > 0 && size%256 == 0 {
-		if err := c.tree.Append(tiles.Hash{}, nil); err != nil {
+func (t *treeChecker) lastTile() error {
+	if size := t.tiles.Size(); size > 0 && size%256 == 0 {
+		if err := t.tiles.Append(tiles.Hash{}, nil); err != nil {
 			return err
 		}
 	}
-	c.report.MissingTiles = c.tree.Found().Missing
+	t.report.MissingTiles = t.tiles.Found().Missing
 	return nil
 }
 
-// compare checks the ledger of so many records against a checkpoint.
-func (c *checker) compare(a *anchor, size int64, sound bool) {
-	if a.note == nil {
-		c.found(nil, record.DamageMalformed, "%s is not a checkpoint", a.name)
+// compare checks the ledger against a checkpoint.
+func (t *treeChecker) compare(e *expectation, uncovered int64, sound bool) {
+	if e.note == nil {
+		t.found(nil, record.DamageMalformed, "%s is not a checkpoint", e.name)
 		return
 	}
-	if c.report.Ledger != "" && a.Origin != c.report.Ledger {
-		c.found(nil, record.DamageSpliced, "%s is of the ledger %q", a.name, record.Brief(a.Origin))
+	if t.report.Ledger != "" && e.Origin != t.report.Ledger {
+		t.found(nil, record.DamageSpliced, "%s is of the ledger %q", e.name, record.Brief(e.Origin))
 		return
 	}
-	bad := c.signer(a)
+	bad := t.signer(e.anchor)
 	if bad != nil && bad.Damage == record.DamageEdited {
-		c.found(nil, bad.Damage, "%s", bad.Detail)
+		t.found(nil, bad.Damage, "%s", bad.Detail)
 		return
 	}
-	if a.Size > size {
-		if a.own && a.Size <= size+int64(c.torn) {
-			return // the bad frames may have been these records
+	if e.Size > t.tiles.Size() {
+		t.tooShort(e.anchor, uncovered, bad)
+		return
+	}
+	if e.Size > 0 {
+		t.mark = e.last
+	}
+	switch {
+	case bad != nil:
+		t.found(nil, bad.Damage, "%s", bad.Detail)
+	case e.Size == 0 || e.root == e.Root:
+		t.confirmed = max(t.confirmed, uint64(e.Size))
+		if e.own {
+			t.report.Checkpoint = &record.TreeHead{Records: uint64(e.Size), Root: record.Hash(e.Root)}
 		}
-		if bad == nil && a.Size <= size+int64(len(c.window)) {
-			c.found(nil, record.DamageRewritten, "the first %d records, of which a signature covers %d, are not those that %s covers",
-				a.Size, size, a.name)
-			return
-		}
+	case sound || !e.own:
+		t.found(nil, record.DamageRewritten, "the first %d records are not those that %s covers", e.Size, e.name)
+		t.report.Proven = min(t.report.Proven, t.confirmed)
+	}
+}
+
+// tooShort says what is wrong where a checkpoint covers more records than the tree
+// is of. bad is what is wrong with its signature, if anything is.
+func (t *treeChecker) tooShort(a *anchor, uncovered int64, bad *record.Error) {
+	size := t.tiles.Size()
+	switch {
+	case a.own && a.Size <= size+int64(t.unreadable): // the bad frames may have been these records
+	case bad == nil && a.Size <= size+uncovered:
+		t.found(nil, record.DamageRewritten, "the first %d records, of which a signature covers %d, are not those that %s covers",
+			a.Size, size, a.name)
+	default:
 		unknown := ""
 		if bad != nil && bad.Damage == record.DamageUnknownKey {
 			unknown = ", and no session of the ledger signed it"
 		}
-		c.found(nil, record.DamageRolledBack, "%s covers %d records, and %d are there%s", a.name, a.Size, size, unknown)
-		return
-	}
-	if a.Size > 0 {
-		c.index, c.at = a.last.index, a.last.at
-	}
-	switch {
-	case bad != nil:
-		c.found(nil, bad.Damage, "%s", bad.Detail)
-	case a.Size == 0 || a.root == a.Root:
-		c.agreed = max(c.agreed, uint64(a.Size))
-		if a.own {
-			c.report.Checkpoint = &record.TreeHead{Records: uint64(a.Size), Root: record.Hash(a.Root)}
-		}
-	case sound || !a.own:
-		c.found(nil, record.DamageRewritten, "the first %d records are not those that %s covers", a.Size, a.name)
-		c.report.Proven = min(c.report.Proven, c.agreed)
+		t.found(nil, record.DamageRolledBack, "%s covers %d records, and %d are there%s", a.name, a.Size, size, unknown)
 	}
 }
 
 // signer returns nil where a session of the ledger that was in force signed a
 // checkpoint, and else what is wrong.
-func (c *checker) signer(a *anchor) *record.Error {
-	_, err := c.reigns.signer(a)
+func (t *treeChecker) signer(a *anchor) *record.Error {
+	_, err := t.reigns.signer(a)
 	if errors.Is(err, errNoSession) {
 		return record.Errorf(record.DamageUnknownKey, "%s covers %d records, and no session of the ledger signed it", a.name, a.Size)
 	}

@@ -6,18 +6,20 @@ import (
 	"example.com/safeconduct/evidence/record"
 )
 
-// A waiting is what stands in a ledger after the last record that is known to be
+// An uncovered frame stands in a ledger after the last record that is known to be
 // signed, or covered by one that is.
-type waiting struct {
-	frame        // without its envelope; without a record where something is wrong with it
-	index uint64 // of the frame, from 1
-	torn  uint64 // records that bad frames right before it may have been
+type uncovered struct {
+	frame             // without its envelope; without a record where something is wrong with it
+	index      uint64 // of the frame, from 1
+	unreadable uint64 // records that bad frames right before it may have been
 }
+
+func (u *uncovered) mark() mark { return mark{u.index, u.at} }
 
 // before returns the hash that the record holds of the one before it, which is of
 // another writer where the record is its first.
-func (w *waiting) before() record.Hash {
-	r := w.record
+func (u *uncovered) before() record.Hash {
+	r := u.record
 	switch {
 	case r.Seq != 1:
 		return r.Prev
@@ -27,54 +29,58 @@ func (w *waiting) before() record.Hash {
 	return record.Hash{}
 }
 
+// hold returns the frame that is judged as one that no signature covers yet.
+func (c *checker) hold(f *frame) uncovered {
+	u := uncovered{frame: *f, index: c.index, unreadable: c.unreadable}
+	c.unreadable = 0
+	return u
+}
+
 // wait takes a frame that no signature covers yet. The error is of a tree that
 // cannot be computed or compared.
 func (c *checker) wait(f *frame) error {
-	w := waiting{frame: *f, index: c.index, torn: c.loose}
-	w.env, c.loose = nil, 0
-	if len(c.window) == record.MaxUnsigned {
+	u := c.hold(f)
+	u.env = nil
+	if len(c.uncovered) == record.MaxUnsigned {
 		c.found(f.record, record.DamageUnsigned, "no signature covers it nor the %d before it", record.MaxUnsigned)
-		for i := range c.window {
-			c.doubt += c.window[i].torn + 1
+		for i := range c.uncovered {
+			c.writers.excused += c.uncovered[i].unreadable + 1
 		}
-		if err := c.growWindow(len(c.window)); err != nil {
+		if err := c.grow(len(c.uncovered)); err != nil {
 			return err
 		}
 	}
-	c.window = append(c.window, w)
+	c.uncovered = append(c.uncovered, u)
 	return nil
 }
 
-// prove takes the record that is signed, and those of the window that it covers:
-// each holds the hash of the one before it.
+// prove takes the record that is signed, and the uncovered ones before it that it
+// covers: each holds the hash of the one before it.
 func (c *checker) prove(f *frame) error {
-	if len(c.window) == 0 {
-		c.doubt, c.loose = c.doubt+c.loose, 0
-		c.record(f, uint64(c.tree.Size())+1)
-		c.proven(uint64(c.tree.Size()) + 1)
-		return c.grow(f)
+	base := uint64(c.tree.tiles.Size()) + 1
+	last := len(c.uncovered)
+	if last == 0 {
+		c.writers.excused, c.unreadable = c.writers.excused+c.unreadable, 0
+	} else {
+		end := c.mark
+		frames := append(c.uncovered, c.hold(f))
+		order, whole := c.walkBack(frames)
+		if !whole {
+			c.broken(frames, order)
+		}
+		c.strays(frames, order, whole)
+		for _, i := range order[:len(order)-1] {
+			c.mark = frames[i].mark()
+			c.record(&frames[i].frame, base+uint64(i))
+		}
+		if err := c.grow(last); err != nil {
+			return err
+		}
+		c.mark = end
 	}
-	w := waiting{frame: *f, index: c.index, torn: c.loose}
-	c.loose = 0
-	window := append(c.window, w)
-	last := len(window) - 1
-	order, whole := c.walkBack(window)
-	if !whole {
-		c.broken(window, order)
-	}
-	c.strays(window, order, whole)
-	base := uint64(c.tree.Size()) + 1
-	for _, i := range order[:len(order)-1] {
-		c.at, c.index = window[i].at, window[i].index
-		c.record(&window[i].frame, base+uint64(i))
-	}
-	if err := c.growWindow(last); err != nil {
-		return err
-	}
-	c.at, c.index = w.at, w.index
 	c.record(f, base+uint64(last))
 	c.proven(base + uint64(last))
-	return c.grow(f)
+	return c.tree.grow(f)
 }
 
 // proven notes that the first n records are, unless something was wrong.
@@ -84,14 +90,14 @@ func (c *checker) proven(n uint64) {
 	}
 }
 
-// walkBack goes back from the last record of the window, by the hashes. It returns
-// which ones that leads to, the first one first, and whether the record before
-// that is the last one that was proven before.
-func (c *checker) walkBack(window []waiting) (order []int, whole bool) {
-	last := len(window) - 1
+// walkBack goes back from the last of the frames, by the hashes. It returns which
+// ones that leads to, the first one first, and whether the record before that is
+// the last one that was proven before.
+func (c *checker) walkBack(frames []uncovered) (order []int, whole bool) {
+	last := len(frames) - 1
 	order = []int{last}
 	inPlace := func(i int) bool {
-		return window[i-1].record != nil && window[i-1].hash == window[i].before()
+		return frames[i-1].record != nil && frames[i-1].hash == frames[i].before()
 	}
 	at := last
 	for at > 0 && inPlace(at) {
@@ -101,95 +107,92 @@ func (c *checker) walkBack(window []waiting) (order []int, whole bool) {
 	if at > 0 { // it is not as it was written
 		where := make(map[record.Hash]int)
 		for i := at - 1; i >= 0; i-- {
-			if window[i].record != nil {
-				where[window[i].hash] = i
+			if frames[i].record != nil {
+				where[frames[i].hash] = i
 			}
 		}
 		for i := at + 1; i <= last; i++ {
-			delete(where, window[i].hash)
+			delete(where, frames[i].hash)
 		}
 		for {
-			i, ok := where[window[at].before()]
+			i, ok := where[frames[at].before()]
 			if !ok {
 				break
 			}
-			delete(where, window[i].hash)
+			delete(where, frames[i].hash)
 			at = i
 			order = append(order, at)
 		}
 	}
 	slices.Reverse(order)
-	return order, window[at].before() == c.hash
+	return order, frames[at].before() == c.writers.head.Hash
 }
 
 // broken says what is wrong where the records before the first one in order are
 // not those that it follows.
-func (c *checker) broken(window []waiting, order []int) {
-	head := &window[order[0]]
+func (c *checker) broken(frames []uncovered, order []int) {
+	first := &frames[order[0]]
 	for i := range order[0] {
-		c.doubt += window[i].torn + 1
+		c.writers.excused += frames[i].unreadable + 1
 	}
-	c.doubt += head.torn
+	c.writers.excused += first.unreadable
 	if order[0] == 0 {
 		return // as between any two records that are signed
 	}
-	q := &window[order[0]-1]
-	if q.record == nil {
+	before := &frames[order[0]-1]
+	if before.record == nil {
 		return // which was found before
 	}
-	seq := head.record.First()
-	if head.record.Seq == 1 {
-		seq = q.record.Seq + 1
-		if p := head.record.Session.Previous; p != nil && p.Writer == q.record.Writer {
+	seq := first.record.First()
+	if first.record.Seq == 1 {
+		seq = before.record.Seq + 1
+		if p := first.record.Session.Previous; p != nil && p.Writer == before.record.Writer {
 			seq = p.Seq + 1
 		}
-	} else if q.record.Writer != head.record.Writer && q.record.Seq+1 != seq {
-		seq = q.record.Seq // of a place in another writer's chain, it says nothing about this one's
+	} else if before.record.Writer != first.record.Writer && before.record.Seq+1 != seq {
+		seq = before.record.Seq // of a place in another writer's chain, it says nothing about this one's
 	}
-	end := mark{c.index, c.at}
-	switch missing := int64(seq - q.record.Seq - 1); {
+	defer func(end mark) { c.mark = end }(c.mark)
+	c.mark = before.mark()
+	switch missing := int64(seq - before.record.Seq - 1); {
 	case missing == 0:
-		c.index, c.at = q.index, q.at
-		c.found(q.record, record.DamageEdited, "its hash is not the one that the record after it holds, "+
+		c.found(before.record, record.DamageEdited, "its hash is not the one that the record after it holds, "+
 			"which is signed or covered by a signature")
-	case missing > int64(head.torn):
-		c.index, c.at = head.index, head.at
-		c.found(head.record, record.DamageRemoved, "%d records before this one are missing", missing)
-		c.doubt += uint64(missing)
+	case missing > int64(first.unreadable):
+		c.mark = first.mark()
+		c.found(first.record, record.DamageRemoved, "%d records before this one are missing", missing)
+		c.writers.excused += uint64(missing)
 	case missing < 0:
-		c.index, c.at = q.index, q.at
-		c.found(q.record, record.DamageUnsigned, "nothing that is signed follows from it")
+		c.found(before.record, record.DamageUnsigned, "nothing that is signed follows from it")
 	}
-	c.index, c.at = end.index, end.at
 }
 
 // strays names what stands among the records in order and is none of them, and
 // the first of those that stand before one that they follow.
-func (c *checker) strays(window []waiting, order []int, whole bool) {
-	if len(order) == len(window) && slices.IsSorted(order) {
+func (c *checker) strays(frames []uncovered, order []int, whole bool) {
+	if len(order) == len(frames) && slices.IsSorted(order) {
 		return
 	}
-	end := mark{c.index, c.at}
-	defer func() { c.index, c.at = end.index, end.at }()
+	defer func(end mark) { c.mark = end }(c.mark)
 	places := make(map[record.Hash]int)
 	for _, i := range order {
-		places[window[i].hash] = i
+		places[frames[i].hash] = i
 	}
 	from := 0
 	if !whole {
 		from = order[0]
 	}
-	for i := from; i < len(window); i++ {
-		w := &window[i]
-		if w.record == nil || slices.Contains(order, i) {
+	for i := from; i < len(frames); i++ {
+		u := &frames[i]
+		if u.record == nil || slices.Contains(order, i) {
 			continue
 		}
-		c.index, c.at = w.index, w.at
-		if k, again := places[w.hash]; again {
-			c.index, c.at = window[max(i, k)].index, window[max(i, k)].at
-			c.found(w.record, record.DamageReplayed, "the record was there before")
+		if k, again := places[u.hash]; again {
+			c.mark = frames[max(i, k)].mark()
+			c.found(u.record, record.DamageReplayed, "the record was there before")
 		} else {
-			c.found(w.record, record.DamageUnsigned, "nothing that is signed follows from it")
+			c.mark = u.mark()
+			c.found(u.record, record.DamageUnsigned, "nothing that is signed follows from it")
 		}
 	}
 	early := -1
@@ -199,61 +202,77 @@ func (c *checker) strays(window []waiting, order []int, whole bool) {
 		}
 	}
 	if early >= 0 {
-		c.index, c.at = window[early].index, window[early].at
-		c.found(window[early].record, record.DamageReordered, "a record that this one follows comes after it")
+		c.mark = frames[early].mark()
+		c.found(frames[early].record, record.DamageReordered, "a record that this one follows comes after it")
 	}
 }
 
-// growWindow adds the first n frames of the window to the tree, and forgets them.
-func (c *checker) growWindow(n int) error {
-	end := mark{c.index, c.at}
+// grow adds the first n uncovered frames to the tree, and forgets them.
+func (c *checker) grow(n int) error {
+	end := c.mark
 	for i := range n {
-		w := &c.window[i]
-		c.index, c.at = w.index, w.at
-		if err := c.grow(&w.frame); err != nil {
+		u := &c.uncovered[i]
+		c.mark = u.mark()
+		if err := c.tree.grow(&u.frame); err != nil {
 			return err
 		}
 	}
-	c.window = slices.Delete(c.window, 0, n)
-	c.index, c.at = end.index, end.at
+	c.uncovered = slices.Delete(c.uncovered, 0, n)
+	c.mark = end
 	return nil
 }
 
-// cover takes the first n records of the window, which a checkpoint covers as
-// they stand.
+// coverTail takes those records at the end that a checkpoint covers and no record
+// that is signed.
+func (c *checker) coverTail() error {
+	tree, covered := c.tree.tiles.Tree(), 0
+	for i := range c.uncovered {
+		tree.Append(c.uncovered[i].leaf)
+		if c.tree.isExpected(&tree) {
+			covered = i + 1
+		}
+	}
+	if covered == 0 {
+		return nil
+	}
+	return c.cover(covered)
+}
+
+// cover takes the first n uncovered records, which a checkpoint covers as they
+// stand.
 func (c *checker) cover(n int) error {
-	end := mark{c.index, c.at}
-	base := uint64(c.tree.Size()) + 1
+	end := c.mark
+	base := uint64(c.tree.tiles.Size()) + 1
 	for i := range n {
-		w := &c.window[i]
-		c.index, c.at = w.index, w.at
-		c.doubt += w.torn
-		if w.record != nil {
-			c.record(&w.frame, base+uint64(i))
+		u := &c.uncovered[i]
+		c.mark = u.mark()
+		c.writers.excused += u.unreadable
+		if u.record != nil {
+			c.record(&u.frame, base+uint64(i))
 		} else {
-			c.doubt++
+			c.writers.excused++
 		}
 	}
 	c.proven(base + uint64(n) - 1)
-	c.index, c.at = end.index, end.at
-	return c.growWindow(n)
+	c.mark = end
+	return c.grow(n)
 }
 
-// tail looks at what no signature covers at the end of the ledger: records on
-// their way there that follow one another, or what somebody put there.
+// tail judges what no signature covers at the end of the ledger: records on their
+// way there that follow one another, or what somebody put there.
 func (c *checker) tail() {
-	hash := c.hash
-	for i := range c.window {
-		w := &c.window[i]
-		if w.record == nil {
+	head := c.writers.head
+	for i := range c.uncovered {
+		u := &c.uncovered[i]
+		if u.record == nil {
 			return // which was found before
 		}
-		if w.before() != hash || w.record.Writer != c.writer || w.torn > 0 {
-			c.index, c.at = w.index, w.at
-			c.found(w.record, record.DamageUnsigned, "no signature covers it, and it does not follow from the record before it")
+		if u.before() != head.Hash || u.record.Writer != head.Writer || u.unreadable > 0 {
+			c.mark = u.mark()
+			c.found(u.record, record.DamageUnsigned, "no signature covers it, and it does not follow from the record before it")
 			return
 		}
-		hash = w.hash
+		head.Hash = u.hash
 	}
-	c.report.Unsigned = uint64(len(c.window))
+	c.report.Unsigned = uint64(len(c.uncovered))
 }
