@@ -173,6 +173,33 @@ func TestACursorThatIsNone(t *testing.T) {
 	}
 }
 
+// So does one whose record cannot be read.
+func TestACursorWhoseRecordCannotBeRead(t *testing.T) {
+	path := func(l *ledger) string { return segment.Path(l.dir, 1) }
+	for name, spoil := range map[string]func(l *ledger) error{
+		"no file":  func(l *ledger) error { return errors.Join(os.Rename(path(l), path(l)+"x"), os.Mkdir(path(l), 0o700)) },
+		"cut file": func(l *ledger) error { return os.Truncate(path(l), 100) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLedger(t, 0)
+			l.add(10)
+			l.open()
+			go l.x.Run()
+			l.x.Finish()
+			<-l.x.Done()
+			if err := spoil(l); err != nil {
+				t.Fatal(err)
+			}
+			l.open()
+			defer l.x.Stop()
+			l.wantStats(0, 0, 10)
+			if l.logged("begins anew") != 1 || l.logged(l.dir) > 0 {
+				t.Errorf("the log says %s", l.log.String())
+			}
+		})
+	}
+}
+
 // A cursor that went back to the beginning is one, as good as none.
 func TestACursorAtTheBeginning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
