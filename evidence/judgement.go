@@ -40,7 +40,7 @@ func (j *judgement) take(f *frame) error {
 	case standsThere:
 		leaf, err := j.leaf(at)
 		if err != nil {
-			return unavailable("replica "+j.replica.dir, err)
+			return j.replica.unavailable(err)
 		}
 		if leaf == f.leaf {
 			return nil
@@ -74,7 +74,7 @@ func (j *judgement) proven(err error, frames []frame) error {
 	if f := &frames[0]; f.record == nil || f.signed {
 		return err
 	}
-	for i := 1; i < min(len(frames), maxGroup); i++ {
+	for i := 1; i < min(len(frames), record.MaxUnsigned+1); i++ {
 		apart := *j
 		var e *EquivocationError
 		if err := apart.take(&frames[i]); errors.As(err, &e) {
@@ -95,7 +95,7 @@ func (j *judgement) contradicted(f *frame, at uint64) error {
 	}
 	held, err := j.envelope(at)
 	if err != nil {
-		return unavailable("replica "+j.replica.dir, err)
+		return j.replica.unavailable(err)
 	}
 	var e record.Envelope
 	if err := e.Parse(held); err == nil && sha256.Sum256(e.Payload) == f.hash {

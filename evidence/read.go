@@ -33,7 +33,7 @@ func Read(dir string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		stopped := false
 		err := scan(dir, nil, func(f *frame, _ int64) bool {
-			stopped = !yield(f.entry())
+			stopped = !yield(entryOf(f))
 			return !stopped
 		})
 		if err != nil && !stopped {
@@ -42,8 +42,8 @@ func Read(dir string) iter.Seq2[Entry, error] {
 	}
 }
 
-// entry returns what is at the frame's place, once it has been opened.
-func (f *frame) entry() (Entry, error) {
+// entryOf returns what is at the place of a frame that has been opened.
+func entryOf(f *frame) (Entry, error) {
 	e := Entry{Segment: f.at.Segment, Offset: f.at.Offset}
 	err := f.err
 	if f.bad != nil {
@@ -64,5 +64,5 @@ func newEntry(at segment.Place, env []byte, bad error, scratch *record.Envelope)
 	if !errors.As(bad, &f.bad) {
 		f.open(scratch)
 	}
-	return f.entry()
+	return entryOf(&f)
 }

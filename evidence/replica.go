@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"iter"
@@ -203,7 +204,7 @@ func (r *Replica) Append(envelopes [][]byte) (taken int, err error) {
 		}
 	}
 	if failed := r.commit(j.sure, j.fresh[:j.covered]); failed != nil {
-		return known, unavailable("replica "+r.dir, failed)
+		return known, r.unavailable(failed)
 	}
 	if err == nil && taken < len(frames) {
 		err = &MissingError{Uncovered: true}
@@ -216,12 +217,15 @@ func (r *Replica) Append(envelopes [][]byte) (taken int, err error) {
 
 var errReplicaClosed = errors.New("evidence: replica: it is closed")
 
+// openTogether is how many envelopes are worth a goroutine.
+const openTogether = 8
+
 // openFrames parses envelopes, and checks those that are the routine of the
 // session in force, in parallel.
 func (r *Replica) openFrames(frames []frame) {
 	session := r.chain.keys.session
 	var running sync.WaitGroup
-	n := min(runtime.GOMAXPROCS(0), (len(frames)+signChunk-1)/signChunk)
+	n := min(runtime.GOMAXPROCS(0), (len(frames)+openTogether-1)/openTogether)
 	for w := range n {
 		part := frames[len(frames)*w/n : len(frames)*(w+1)/n]
 		running.Go(func() {
@@ -304,13 +308,35 @@ func (r *Replica) Read(from uint64) iter.Seq2[Entry, error] {
 			if index++; index <= from && bad == nil {
 				return true
 			}
-			stopped = !yield(newEntry(at, env, bad, &scratch))
+			stopped = !yield(entryAt(at, env, bad, &scratch))
 			return !stopped && index < records
 		}, nil)
 		if err != nil && !stopped {
 			yield(Entry{}, fmt.Errorf("evidence: replica %s: %w", r.dir, err))
 		}
 	}
+}
+
+// entryAt returns what is at a place. Only a file that was changed since it was
+// verified holds no record there.
+func entryAt(at segment.Place, env []byte, bad error, scratch *record.Envelope) (Entry, error) {
+	f := frame{env: env, err: bad}
+	if bad == nil {
+		f.open(scratch)
+	}
+	e := Entry{
+		Record: f.record, Subject: f.subject, Hash: f.hash,
+		Segment: at.Segment, Offset: at.Offset, Envelope: bytes.Clone(env),
+	}
+	if f.err != nil {
+		return e, fmt.Errorf("evidence: segment %d, offset %d: %w", at.Segment, at.Offset, f.err)
+	}
+	return e, nil
+}
+
+// unavailable returns the error of a disk that fails.
+func (r *Replica) unavailable(err error) error {
+	return fmt.Errorf("evidence: replica %s: %w: %w", r.dir, ErrUnavailable, err)
 }
 
 // Close gives the ledger back. What was taken is durable already.

@@ -64,7 +64,7 @@ func (r *Replica) PutCheckpoint(signed []byte) error {
 	}
 	root, err := r.rootAt(a.Size)
 	if err != nil {
-		return unavailable("replica "+r.dir, err)
+		return r.unavailable(err)
 	}
 	if root != a.Root {
 		return r.contradicted(a)
@@ -73,7 +73,7 @@ func (r *Replica) PutCheckpoint(signed []byte) error {
 		return nil
 	}
 	if err := r.store.Replace(filepath.Join(r.dir, segment.CheckpointName), a.note); err != nil {
-		return unavailable("replica "+r.dir, err)
+		return r.unavailable(err)
 	}
 	r.newest = a
 	return nil
@@ -87,7 +87,7 @@ func (r *Replica) contradicted(a *anchor) error {
 	}
 	held, err := r.envelope(uint64(a.Size) - 1)
 	if err != nil {
-		return unavailable("replica "+r.dir, err)
+		return r.unavailable(err)
 	}
 	return &EquivocationError{Held: held, Received: a.note}
 }
@@ -114,7 +114,7 @@ func (r *Replica) await(a *anchor) error {
 		err = r.store.Replace(aheadPath(r.dir, a.Size), a.note)
 	}
 	if err != nil {
-		return unavailable("replica "+r.dir, err)
+		return r.unavailable(err)
 	}
 	r.chain.ahead = slices.Insert(slices.Clone(r.chain.ahead), i, a)
 	return nil
