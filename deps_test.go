@@ -42,8 +42,9 @@ const depsPolicy = `
 	evidence/trust: evidence/record internal/osfile github.com/go-json-experiment/json
 	evidence/internal/tiles: internal/osfile golang.org/x/mod
 	evidence/internal/segment: internal/osfile
+	evidence/internal/chain: evidence/record evidence/trust evidence/internal/segment evidence/internal/tiles internal/osfile
 	evidence/internal/ship: evidence/record evidence/internal/segment evidence/internal/tiles internal/delivery internal/osfile
-	evidence: middleware internal/foreign internal/delivery internal/osfile evidence/record evidence/trust evidence/internal/tiles evidence/internal/segment evidence/internal/ship github.com/go-json-experiment/json github.com/google/uuid
+	evidence: middleware internal/foreign internal/delivery internal/osfile evidence/record evidence/trust evidence/internal/tiles evidence/internal/segment evidence/internal/chain evidence/internal/ship github.com/go-json-experiment/json github.com/google/uuid
 	evidence/evidencetest: evidence
 	evidence/internal/ledgertest: evidence evidence/record evidence/internal/segment evidence/internal/tiles pgregory.net/rapid
 	evidence/collector: evidence evidence/record evidence/trust internal/osfile github.com/go-json-experiment/json

@@ -7,14 +7,15 @@ import (
 	"slices"
 	"time"
 
+	"example.com/safeconduct/evidence/internal/chain"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 )
 
-// A chain is what a replica knows of its ledger: what the next record must be,
+// A history is what a replica knows of its ledger: what the next record must be,
 // and where those stand that it has. A copy of one goes its own way; what they
 // share is never changed, only replaced, unless one is alone.
-type chain struct {
+type history struct {
 	origin  string
 	records uint64
 	tree    tiles.Tree
@@ -26,11 +27,11 @@ type chain struct {
 	hash   record.Hash
 	mono   time.Duration
 
-	spans  map[string]span // of the writers that have ended
-	keys   *keyring
-	reigns reigns
+	spans    map[string]span // of the writers that have ended
+	keys     *chain.Keyring
+	sessions chain.Sessions
 
-	ahead []*anchor        // checkpoints of more records than there are, in order
+	ahead []*chain.Anchor  // checkpoints of more records than there are, in order
 	env   *record.Envelope // scratch
 	alone bool             // no copy goes another way
 }
@@ -59,8 +60,8 @@ func (s span) index(seq uint64) uint64 {
 	return s.first + seq - 1 - lost
 }
 
-func newChain(origin string, roots []rootKey) chain {
-	return chain{origin: origin, keys: newKeyring(origin, roots), env: new(record.Envelope)}
+func newHistory(origin string, roots []chain.RootKey) history {
+	return history{origin: origin, keys: chain.NewKeyring(origin, roots), env: new(record.Envelope)}
 }
 
 // A standing is how a record stands to those that are there.
@@ -76,7 +77,7 @@ const (
 // locate says how a record stands, by what it claims, and for one that is not
 // next or ahead where the record is that stands in its place, or else contradicts
 // it.
-func (c *chain) locate(r *record.Record) (standing, uint64) {
+func (c *history) locate(r *record.Record) (standing, uint64) {
 	if s, ended := c.spans[r.Writer]; ended {
 		if r.Seq > s.last {
 			return standsApart, s.index(s.last) + 1
@@ -99,7 +100,7 @@ func (c *chain) locate(r *record.Record) (standing, uint64) {
 }
 
 // locateWriter is locate for a writer that is not known.
-func (c *chain) locateWriter(r *record.Record) (standing, uint64) {
+func (c *history) locateWriter(r *record.Record) (standing, uint64) {
 	if r.Seq != 1 {
 		return standsAhead, 0
 	}
@@ -125,44 +126,44 @@ func (c *chain) locateWriter(r *record.Record) (standing, uint64) {
 // verify checks the signatures of a record that is next, and what else decides
 // whether it may stand there. A frame that has been opened with the session in
 // force has its own checked already. The error is a *record.Error.
-func (c *chain) verify(f *frame) error {
-	if f.session == nil || f.session != c.keys.session {
-		if f.session = nil; c.keys.session.routine(f.env) {
-			f.session = c.keys.session
-			if f.open(c.env); f.err != nil {
-				return f.err
+func (c *history) verify(f *chain.Frame) error {
+	if f.Session == nil || f.Session != c.keys.Session {
+		if f.Session = nil; c.keys.Session.Routine(f.Env) {
+			f.Session = c.keys.Session
+			if f.Open(c.env); f.Err != nil {
+				return f.Err
 			}
 		} else if err := c.introduce(f); err != nil {
 			return err
 		}
 	}
-	return c.bounds(f.record)
+	return c.bounds(f.Record)
 }
 
 // introduce checks a record that a root key must have signed, and goes on to the
 // session that it begins.
-func (c *chain) introduce(f *frame) error {
+func (c *history) introduce(f *chain.Frame) error {
 	ring := *c.keys
 	if !c.alone {
-		ring.known, c.reigns = maps.Clone(ring.known), slices.Clip(c.reigns)
+		ring.Known, c.sessions = maps.Clone(ring.Known), slices.Clip(c.sessions)
 	}
-	ring.records = c.records
-	if ring.open(f, f.env); f.err != nil {
-		return f.err
+	ring.Records = c.records
+	if ring.Open(f, f.Env); f.Err != nil {
+		return f.Err
 	}
-	if f.record.Kind == record.KindSession {
-		c.reigns = append(c.reigns, reign{ring.session, c.records + 1})
+	if f.Record.Kind == record.KindSession {
+		c.sessions = append(c.sessions, chain.InForce{Session: ring.Session, First: c.records + 1})
 	}
 	c.keys = &ring
 	return nil
 }
 
 // bounds checks the times of a record that is next, and the end of its session.
-func (c *chain) bounds(r *record.Record) error {
+func (c *history) bounds(r *record.Record) error {
 	if r.Writer == c.writer && r.Mono < c.mono {
 		return record.Errorf(record.DamageInconsistent, "the monotonic clock steps back")
 	}
-	if bad := c.keys.session.covers(r, c.records+1); bad != nil {
+	if bad := c.keys.Session.Covers(r, c.records+1); bad != nil {
 		return bad
 	}
 	return nil
@@ -170,15 +171,15 @@ func (c *chain) bounds(r *record.Record) error {
 
 // advance goes on to a record that is next. The error is of a checkpoint that
 // covers another one in its place.
-func (c *chain) advance(f *frame) error {
+func (c *history) advance(f *chain.Frame) error {
 	tree := c.tree
-	tree.Append(f.leaf)
+	tree.Append(f.Leaf)
 	for _, a := range c.ahead {
 		if a.Size == tree.Size() && a.Root != tree.Root() {
-			return &EquivocationError{Writer: f.record.Writer, Seq: f.record.Seq, Held: a.note, Received: bytes.Clone(f.env)}
+			return &EquivocationError{Writer: f.Record.Writer, Seq: f.Record.Seq, Held: a.Note, Received: bytes.Clone(f.Env)}
 		}
 	}
-	r := f.record
+	r := f.Record
 	if r.Writer != c.writer {
 		if c.writer != "" {
 			if !c.alone {
@@ -198,26 +199,26 @@ func (c *chain) advance(f *frame) error {
 		}
 		c.span.gaps = append(c.span.gaps, *r.Gap)
 	}
-	c.tree, c.seq, c.hash, c.mono = tree, r.Seq, f.hash, r.Mono
+	c.tree, c.seq, c.hash, c.mono = tree, r.Seq, f.Hash, r.Mono
 	c.records++
 	return nil
 }
 
 // signedBefore checks that a key of this ledger signed a record that is not
 // next: what nobody signed contradicts nobody. The error is a *record.Error.
-func (c *chain) signedBefore(f *frame) error {
-	if err := c.env.Parse(f.env); err != nil {
+func (c *history) signedBefore(f *chain.Frame) error {
+	if err := c.env.Parse(f.Env); err != nil {
 		return err
 	}
 	if len(c.env.Signatures) == 0 {
 		return record.Errorf(record.DamageUnsigned, "no signature")
 	}
 	for _, sig := range c.env.Signatures {
-		key := c.keys.key(string(sig.KeyID))
+		key := c.keys.Key(string(sig.KeyID))
 		switch {
 		case key == nil:
 		case !ed25519.Verify(key, c.env.PAE, sig.Sig):
-			return errEdited
+			return chain.ErrEdited
 		default:
 			return nil
 		}
@@ -226,7 +227,7 @@ func (c *chain) signedBefore(f *frame) error {
 }
 
 // head returns where the ledger ends, nil where it is empty.
-func (c *chain) head() *record.Head {
+func (c *history) head() *record.Head {
 	if c.records == 0 {
 		return nil
 	}
@@ -236,14 +237,14 @@ func (c *chain) head() *record.Head {
 // signer checks that a session signed a checkpoint that was in force then, and whose
 // root key was trusted so far. The error is a *record.Error or, where no session
 // that is known signed it, errNoSession.
-func (c *chain) signer(a *anchor) error {
-	s, err := c.reigns.signer(a)
+func (c *history) signer(a *chain.Anchor) error {
+	s, err := c.sessions.Signer(a)
 	if err != nil {
 		return err
 	}
-	if s.last != 0 && uint64(a.Size) > s.last {
+	if s.LastRecord != 0 && uint64(a.Size) > s.LastRecord {
 		return record.Errorf(record.DamageExpiredKey,
-			"the root key of the session that signed %s is trusted up to record %d", a.name, s.last)
+			"the root key of the session that signed %s is trusted up to record %d", a.Name, s.LastRecord)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"example.com/safeconduct/evidence/internal/chain"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
@@ -48,7 +49,7 @@ func ReadCheckpoint(dir string) (*Checkpoint, error) {
 // than the one of that. It notes what root keys signed on the way.
 type survey struct {
 	dir    string
-	head   *anchor // the ledger's checkpoint
+	head   *chain.Anchor // the ledger's checkpoint
 	prover tiles.Prover
 	roots  []statedByRoot
 	signer int // of roots: the session that signed the checkpoint
@@ -59,7 +60,7 @@ type survey struct {
 type statedByRoot struct {
 	env     []byte
 	index   uint64
-	session *session // nil for a rotation
+	session *chain.Session // nil for a rotation
 }
 
 // newSurvey reads the checkpoint, which must be read before the records: a
@@ -68,11 +69,11 @@ func newSurvey(dir string) (*survey, error) {
 	if _, err := segment.List(dir); err != nil {
 		return nil, err
 	}
-	signed, err := readCheckpoint(dir)
+	signed, err := chain.ReadCheckpoint(dir)
 	if err != nil {
 		return nil, err
 	}
-	a, err := parseAnchor(signed, "the ledger's checkpoint")
+	a, err := chain.ParseAnchor(signed, "the ledger's checkpoint")
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, segment.CheckpointName, err)
 	}
@@ -82,11 +83,11 @@ func newSurvey(dir string) (*survey, error) {
 // run reads the ledger. It calls visit, if that is not nil, for each record with
 // its number from 0, until that wants no more; it goes on to the end of what the
 // checkpoint covers all the same.
-func (s *survey) run(visit func(f *frame, index uint64) (more bool, err error)) error {
+func (s *survey) run(visit func(f *chain.Frame, index uint64) (more bool, err error)) error {
 	var failed error
 	index, size := uint64(0), uint64(s.head.Size)
-	err := scan(s.dir, nil, func(f *frame, _ int64) bool {
-		if f.bad != nil {
+	err := chain.Scan(s.dir, nil, func(f *chain.Frame, _ int64) bool {
+		if f.Bad != nil {
 			return true // the root will tell, unless it is after the checkpoint
 		}
 		more := false
@@ -105,14 +106,14 @@ func (s *survey) run(visit func(f *frame, index uint64) (more bool, err error)) 
 	return s.check()
 }
 
-func (s *survey) note(f *frame, index uint64) {
+func (s *survey) note(f *chain.Frame, index uint64) {
 	if s.prover.Size() == int64(index) { // visit may have appended it, to be proved
-		s.prover.Append(f.leaf, false)
+		s.prover.Append(f.Leaf, false)
 	}
-	if r := f.record; r != nil && (r.Kind == record.KindSession || r.Kind == record.KindRotate) {
-		stated := statedByRoot{env: append([]byte(nil), f.env...), index: index}
+	if r := f.Record; r != nil && (r.Kind == record.KindSession || r.Kind == record.KindRotate) {
+		stated := statedByRoot{env: append([]byte(nil), f.Env...), index: index}
 		if r.Kind == record.KindSession {
-			stated.session = newSession(r, f.hash)
+			stated.session = chain.NewSession(r, f.Hash)
 		}
 		s.roots = append(s.roots, stated)
 	}
@@ -126,14 +127,14 @@ func (s *survey) check() error {
 	if s.head.Size > 0 && s.prover.Root() != s.head.Root {
 		return fmt.Errorf("%w: its first %d records are not those that its checkpoint covers", ErrDamaged, s.head.Size)
 	}
-	var sessions []*session
+	var sessions []*chain.Session
 	for _, r := range s.roots {
 		if r.session != nil {
 			sessions = append(sessions, r.session)
 		}
 	}
-	by, err := s.head.signedBy(sessions)
-	if errors.Is(err, errNoSession) {
+	by, err := s.head.SignedBy(sessions)
+	if errors.Is(err, chain.ErrNoSession) {
 		return fmt.Errorf("%w: no session of it signed its checkpoint", ErrDamaged)
 	}
 	if err != nil {
@@ -145,14 +146,14 @@ func (s *survey) check() error {
 
 // checkpoint returns what was surveyed.
 func (s *survey) checkpoint() (*Checkpoint, error) {
-	key, err := tiles.VerifierKey(s.head.Origin, s.roots[s.signer].session.key)
+	key, err := tiles.VerifierKey(s.head.Origin, s.roots[s.signer].session.Key)
 	if err != nil {
 		return nil, fmt.Errorf("evidence: ledger %s: %w", s.dir, err)
 	}
 	return &Checkpoint{
 		Ledger: s.head.Origin,
 		Head:   record.TreeHead{Records: uint64(s.head.Size), Root: record.Hash(s.head.Root)},
-		Signed: s.head.note,
+		Signed: s.head.Note,
 		Key:    key,
 	}, nil
 }

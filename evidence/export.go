@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"example.com/safeconduct/evidence/internal/chain"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/internal/osfile"
@@ -23,19 +24,19 @@ import (
 func ExportEnvelopes(w io.Writer, dir string) (n uint64, err error) {
 	out := bufio.NewWriterSize(w, 1<<16)
 	var failed, pending error
-	err = scan(dir, nil, func(f *frame, _ int64) bool {
+	err = chain.Scan(dir, nil, func(f *chain.Frame, _ int64) bool {
 		switch {
 		case pending != nil:
 			failed = pending // it was not the end
-		case f.bad != nil:
-			pending = fmt.Errorf("%w: segment %d, offset %d: %w", ErrDamaged, f.at.Segment, f.at.Offset, f.bad)
-			if !f.bad.Torn {
+		case f.Bad != nil:
+			pending = fmt.Errorf("%w: segment %d, offset %d: %w", ErrDamaged, f.At.Segment, f.At.Offset, f.Bad)
+			if !f.Bad.Torn {
 				failed = pending
 			}
-		case f.err != nil:
-			failed = fmt.Errorf("%w: segment %d, offset %d: %w", ErrDamaged, f.at.Segment, f.at.Offset, f.err)
+		case f.Err != nil:
+			failed = fmt.Errorf("%w: segment %d, offset %d: %w", ErrDamaged, f.At.Segment, f.At.Offset, f.Err)
 		default:
-			_, _ = out.Write(f.env) // it keeps its error
+			_, _ = out.Write(f.Env) // it keeps its error
 			if failed = out.WriteByte('\n'); failed == nil {
 				n++
 			}
@@ -86,11 +87,11 @@ func exportTiles(out, dir string) (_ *Checkpoint, err error) {
 		}
 	}()
 	w := tiles.NewWriter(out, tiles.Options{Entries: true, Mode: exportMode})
-	err = s.run(func(f *frame, index uint64) (bool, error) {
+	err = s.run(func(f *chain.Frame, index uint64) (bool, error) {
 		if index >= uint64(s.head.Size) {
 			return false, nil
 		}
-		return true, w.Append(f.leaf, f.env)
+		return true, w.Append(f.Leaf, f.Env)
 	})
 	if err != nil {
 		return nil, err
@@ -102,7 +103,7 @@ func exportTiles(out, dir string) (_ *Checkpoint, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return cp, osfile.WriteNew(filepath.Join(out, segment.CheckpointName), s.head.note, exportMode)
+	return cp, osfile.WriteNew(filepath.Join(out, segment.CheckpointName), s.head.Note, exportMode)
 }
 
 const exportMode = 0o644

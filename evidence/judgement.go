@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 
+	"example.com/safeconduct/evidence/internal/chain"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
@@ -14,26 +15,26 @@ import (
 // or neither.
 type judgement struct {
 	replica *Replica
-	next    chain         // what follows, once fresh is durable
-	fresh   []frame       // the new ones
+	next    history       // what follows, once fresh is durable
+	fresh   []chain.Frame // the new ones
 	hashes  *tiles.Reader // of what is durable; nil until it is needed
 
 	// Of fresh, those that are signed, or covered by one that is, and what
 	// follows these.
 	covered int
-	sure    chain
+	sure    history
 }
 
 // take judges the next envelope, which has been opened. The error is one of
 // those that Append returns.
-func (j *judgement) take(f *frame) error {
-	if f.err != nil {
-		return refused(f.err)
+func (j *judgement) take(f *chain.Frame) error {
+	if f.Err != nil {
+		return refused(f.Err)
 	}
-	if f.record.Ledger != j.next.origin {
+	if f.Record.Ledger != j.next.origin {
 		return &RefusedError{record.DamageSpliced, "the record is of another ledger"}
 	}
-	stands, at := j.next.locate(f.record)
+	stands, at := j.next.locate(f.Record)
 	switch stands {
 	case standsAhead:
 		return &MissingError{}
@@ -42,7 +43,7 @@ func (j *judgement) take(f *frame) error {
 		if err != nil {
 			return j.replica.unavailable(err)
 		}
-		if leaf == f.leaf {
+		if leaf == f.Leaf {
 			return nil
 		}
 		return j.contradicted(f, at)
@@ -58,7 +59,7 @@ func (j *judgement) take(f *frame) error {
 	}
 	j.next, j.fresh = next, append(j.fresh, *f)
 	switch {
-	case f.signed:
+	case f.Signed:
 		j.sure, j.covered = j.next, len(j.fresh)
 	case len(j.fresh)-j.covered > record.MaxUnsigned:
 		return &RefusedError{record.DamageUnsigned, "no signature covers it nor the records before it"}
@@ -70,8 +71,8 @@ func (j *judgement) take(f *frame) error {
 // because of err. A record that is not signed and contradicts what is there proves
 // nothing, but one after it that is signed may: of two histories that parted
 // somewhere before.
-func (j *judgement) proven(err error, frames []frame) error {
-	if f := &frames[0]; f.record == nil || f.signed {
+func (j *judgement) proven(err error, frames []chain.Frame) error {
+	if f := &frames[0]; f.Record == nil || f.Signed {
 		return err
 	}
 	for i := 1; i < min(len(frames), record.MaxUnsigned+1); i++ {
@@ -86,11 +87,11 @@ func (j *judgement) proven(err error, frames []frame) error {
 
 // contradicted returns the error for a record that cannot be in one ledger with
 // the one at an index, or nil where it is the same one in another envelope.
-func (j *judgement) contradicted(f *frame, at uint64) error {
+func (j *judgement) contradicted(f *chain.Frame, at uint64) error {
 	if err := j.next.signedBefore(f); err != nil {
 		return refused(err)
 	}
-	if at >= j.replica.chain.records+uint64(j.covered) {
+	if at >= j.replica.history.records+uint64(j.covered) {
 		return &RefusedError{record.DamageEdited, "what covers it is of another record in its place"}
 	}
 	held, err := j.envelope(at)
@@ -98,16 +99,16 @@ func (j *judgement) contradicted(f *frame, at uint64) error {
 		return j.replica.unavailable(err)
 	}
 	var e record.Envelope
-	if err := e.Parse(held); err == nil && sha256.Sum256(e.Payload) == f.hash {
+	if err := e.Parse(held); err == nil && sha256.Sum256(e.Payload) == f.Hash {
 		return nil
 	}
-	return &EquivocationError{Writer: f.record.Writer, Seq: f.record.Seq, Held: held, Received: bytes.Clone(f.env)}
+	return &EquivocationError{Writer: f.Record.Writer, Seq: f.Record.Seq, Held: held, Received: bytes.Clone(f.Env)}
 }
 
 // leaf returns the hash of the record at an index.
 func (j *judgement) leaf(at uint64) (tiles.Hash, error) {
-	if n := j.replica.chain.records; at >= n {
-		return j.fresh[at-n].leaf, nil
+	if n := j.replica.history.records; at >= n {
+		return j.fresh[at-n].Leaf, nil
 	}
 	if j.hashes == nil {
 		var err error
@@ -120,8 +121,8 @@ func (j *judgement) leaf(at uint64) (tiles.Hash, error) {
 
 // envelope returns the record at an index.
 func (j *judgement) envelope(at uint64) ([]byte, error) {
-	if n := j.replica.chain.records; at >= n {
-		return bytes.Clone(j.fresh[at-n].env), nil
+	if n := j.replica.history.records; at >= n {
+		return bytes.Clone(j.fresh[at-n].Env), nil
 	}
 	return j.replica.envelope(at)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
+	"example.com/safeconduct/evidence/internal/chain"
 	"fmt"
 	"io"
 	"os"
@@ -70,8 +71,8 @@ func resume(s *segment.Store, root ed25519.PublicKey, overflowDir string) (*foun
 
 // wantNew checks that a ledger without a segment never had one.
 func wantNew(dir string) error {
-	_, err := readCheckpoint(dir)
-	if errors.Is(err, errNoCheckpoint) {
+	_, err := chain.ReadCheckpoint(dir)
+	if errors.Is(err, chain.ErrNoCheckpoint) {
 		var tile string
 		if _, tile, err = tiles.Reach(dir); err != nil || tile == "" {
 			return err
@@ -105,9 +106,9 @@ func (r *reopening) read(dir string) error {
 		return err
 	}
 	var failed error
-	err := scan(dir, nil, func(f *frame, _ int64) bool {
-		if f.bad != nil && f.bad.Torn && f.at.Segment == r.last {
-			r.whole = f.at.Offset
+	err := chain.Scan(dir, nil, func(f *chain.Frame, _ int64) bool {
+		if f.Bad != nil && f.Bad.Torn && f.At.Segment == r.last {
+			r.whole = f.At.Offset
 			return false // nothing comes after it
 		}
 		failed = r.take(f)
@@ -129,16 +130,16 @@ func (r *reopening) read(dir string) error {
 }
 
 // take takes the next frame.
-func (r *reopening) take(f *frame) error {
-	if err := r.checker.frame(f); err != nil || f.record == nil || !f.signed {
+func (r *reopening) take(f *chain.Frame) error {
+	if err := r.checker.frame(f); err != nil || f.Record == nil || !f.Signed {
 		return err
 	}
-	r.final = append(r.final[:0], f.env...)
-	switch f.record.Kind {
+	r.final = append(r.final[:0], f.Env...)
+	switch f.Record.Kind {
 	case record.KindSession:
-		r.session, r.rotate, r.handed = f.record, nil, nil
+		r.session, r.rotate, r.handed = f.Record, nil, nil
 	case record.KindRotate:
-		r.rotate, r.handed = f.record, bytes.Clone(f.env)
+		r.rotate, r.handed = f.Record, bytes.Clone(f.Env)
 	}
 	return nil
 }
@@ -165,7 +166,7 @@ func (r *reopening) readSpill(dir string) (err error) {
 	frames, same := r.spill.frames, 0
 	for same < len(c.uncovered) && len(frames) > 0 {
 		env, rest := segment.SplitFrame(frames)
-		if c.uncovered[same].leaf != tiles.LeafHash(env) {
+		if c.uncovered[same].Leaf != tiles.LeafHash(env) {
 			break
 		}
 		frames = rest
@@ -180,10 +181,10 @@ func (r *reopening) readSpill(dir string) (err error) {
 	r.spill.frames = frames
 	var e record.Envelope
 	for len(frames) > 0 && c.report.First == nil {
-		f := frame{at: segment.Place{Segment: r.last}}
-		f.env, frames = segment.SplitFrame(frames)
-		f.leaf = tiles.LeafHash(f.env)
-		f.open(&e)
+		f := chain.Frame{At: segment.Place{Segment: r.last}}
+		f.Env, frames = segment.SplitFrame(frames)
+		f.Leaf = tiles.LeafHash(f.Env)
+		f.Open(&e)
 		r.recovered.Overflow++
 		if err := r.take(&f); err != nil {
 			return err
@@ -194,26 +195,26 @@ func (r *reopening) readSpill(dir string) (err error) {
 
 // openSpilled returns what opens the records of the overflow file, one after the
 // other, and checks who signed them.
-func (r *reopening) openSpilled() func(f *frame) {
+func (r *reopening) openSpilled() func(f *chain.Frame) {
 	session := r.session
 	var e record.Envelope
-	return func(f *frame) {
-		if f.open(&e); f.err != nil {
+	return func(f *chain.Frame) {
+		if f.Open(&e); f.Err != nil {
 			return
 		}
-		ofRoot := f.record.Kind == record.KindSession || f.record.Kind == record.KindRotate
+		ofRoot := f.Record.Kind == record.KindSession || f.Record.Kind == record.KindRotate
 		switch by := r.root; {
-		case session == nil || !f.signed && (ofRoot || session.Session.Signing == record.SignRecords):
-			f.err = record.Errorf(record.DamageUnsigned, "no signature")
-		case !f.signed:
+		case session == nil || !f.Signed && (ofRoot || session.Session.Signing == record.SignRecords):
+			f.Err = record.Errorf(record.DamageUnsigned, "no signature")
+		case !f.Signed:
 		default:
 			if !ofRoot {
 				by, _ = record.ParseKey(session.Session.Public) // was parsed with the record
 			}
-			f.err = signedBy(f.env, by)
+			f.Err = signedBy(f.Env, by)
 		}
-		if f.err == nil && f.record.Kind == record.KindSession {
-			session = f.record
+		if f.Err == nil && f.Record.Kind == record.KindSession {
+			session = f.Record
 		}
 	}
 }
@@ -225,9 +226,9 @@ func (r *reopening) cutUncovered(dir string, i int) error {
 	if len(uncovered) == 0 {
 		return nil
 	}
-	from := uncovered[0].at
+	from := uncovered[0].At
 	r.cut = &from
-	u := record.Unsigned{First: uncovered[0].hash, Last: uncovered[len(uncovered)-1].hash, Records: uint64(len(uncovered))}
+	u := record.Unsigned{First: uncovered[0].Hash, Last: uncovered[len(uncovered)-1].Hash, Records: uint64(len(uncovered))}
 	sum, left := sha256.New(), len(uncovered)
 	err := segment.WalkFrom(dir, from, func(_ segment.Place, env []byte, bad error) bool {
 		if bad == nil {
@@ -330,7 +331,7 @@ func (r *reopening) mend(s *segment.Store) (*found, error) {
 	}
 	c := r.checker
 	tree := c.tree.tiles.Tree()
-	w, mended, err := mendTiles(s.Dir(), c.tree.tiles)
+	w, mended, err := chain.MendTiles(s.Dir(), c.tree.tiles)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"example.com/safeconduct/evidence/internal/chain"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/osfile"
@@ -210,12 +211,12 @@ func clearOverflow(d *segment.Disk, dir string) error {
 	var failed error
 	err := readOverflow(dir, func(env []byte) bool {
 		var e record.Envelope
-		f := frame{env: env}
-		if f.open(&e); f.record != nil {
+		f := chain.Frame{Env: env}
+		if f.Open(&e); f.Record != nil {
 			failed = fmt.Errorf("%s in %s holds records of the ledger %q, and there is no segment: either these were removed, or it is "+
-				"the overflow of another ledger, and each needs a Config.Overflow of its own", segment.OverflowName, dir, record.Brief(f.record.Ledger))
+				"the overflow of another ledger, and each needs a Config.Overflow of its own", segment.OverflowName, dir, record.Brief(f.Record.Ledger))
 		}
-		return f.record == nil
+		return f.Record == nil
 	})
 	if err := errors.Join(err, failed); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"example.com/safeconduct/evidence/internal/chain"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 )
@@ -22,13 +23,13 @@ func PredecessorOf(dir, reason string) (*record.Predecessor, error) {
 	}
 	p := record.Predecessor{Reason: reason}
 	var tree tiles.Tree
-	err := scan(dir, nil, func(f *frame, _ int64) bool {
-		if f.bad != nil {
+	err := chain.Scan(dir, nil, func(f *chain.Frame, _ int64) bool {
+		if f.Bad != nil {
 			return true
 		}
-		tree.Append(f.leaf)
-		if f.record != nil && p.Ledger == "" {
-			p.Ledger = f.record.Ledger
+		tree.Append(f.Leaf)
+		if f.Record != nil && p.Ledger == "" {
+			p.Ledger = f.Record.Ledger
 		}
 		return true
 	})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"example.com/safeconduct/evidence/internal/chain"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 	"github.com/go-json-experiment/json"
@@ -24,7 +25,7 @@ const (
 
 	// maxProof bounds what is parsed: the extra line, and the rest with room
 	// to spare.
-	maxProof = (tiles.MaxExtra+2)/3*4 + 2*maxCheckpoint
+	maxProof = (tiles.MaxExtra+2)/3*4 + 2*chain.MaxCheckpoint
 
 	// maxProofSessions bounds the signatures that a proof makes work with.
 	maxProofSessions = 1000
@@ -77,14 +78,14 @@ func verifyProof(proof []byte, opts *VerifyOptions) (*Proven, error) {
 	if err != nil {
 		return nil, err
 	}
-	roots, err := rootKeys(opts.Keys, opts.Policy, p.head.Origin)
+	roots, err := chain.RootKeys(opts.Keys, opts.Policy, p.head.Origin)
 	if err != nil {
 		return nil, err
 	}
 	if opts.Ledger != "" && p.head.Origin != opts.Ledger {
 		return nil, fmt.Errorf("%w: it is of the ledger %q", ErrNotProven, record.Brief(p.head.Origin))
 	}
-	proven, err := p.judge(newKeyring(p.head.Origin, roots))
+	proven, err := p.judge(chain.NewKeyring(p.head.Origin, roots))
 	if err == nil {
 		err = p.agree(outside)
 	}
@@ -107,7 +108,7 @@ func checkOwnProof(proof []byte) error {
 type parsedProof struct {
 	tiles.Proof
 	proofExtra
-	head *anchor
+	head *chain.Anchor
 
 	sessions []proofSession // those that were checked
 	env      record.Envelope
@@ -115,7 +116,7 @@ type parsedProof struct {
 
 // A proofSession is a session and the record that introduces it.
 type proofSession struct {
-	*session
+	*chain.Session
 	record *record.Record
 }
 
@@ -131,7 +132,7 @@ func parseProof(text []byte) (*parsedProof, error) {
 	if p.Proof, err = tiles.ParseProof(text); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotProven, err)
 	}
-	if p.head, err = parseAnchor(p.Checkpoint, "the checkpoint"); err != nil {
+	if p.head, err = chain.ParseAnchor(p.Checkpoint, "the checkpoint"); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotProven, err)
 	}
 	if err := p.parseExtra(); err != nil {
@@ -164,7 +165,7 @@ func (p *parsedProof) parseExtra() error {
 
 // judge checks all that the proof claims. Without a keyring it takes the sessions
 // as they are.
-func (p *parsedProof) judge(ring *keyring) (*Proven, error) {
+func (p *parsedProof) judge(ring *chain.Keyring) (*Proven, error) {
 	proven := &Proven{
 		Index:      uint64(p.Index),
 		Checkpoint: record.TreeHead{Records: uint64(p.head.Size), Root: record.Hash(p.head.Root)},
@@ -175,7 +176,7 @@ func (p *parsedProof) judge(ring *keyring) (*Proven, error) {
 			return nil, fmt.Errorf("session %d: %w", i+1, err)
 		}
 		if env == p.Record { // a root key has signed it
-			proven.Record, proven.Subject, proven.Hash = f.record, f.subject, f.hash
+			proven.Record, proven.Subject, proven.Hash = f.Record, f.Subject, f.Hash
 		}
 	}
 	if proven.Record == nil {
@@ -194,27 +195,27 @@ func (p *parsedProof) judge(ring *keyring) (*Proven, error) {
 }
 
 // introduce checks a statement about keys, and takes its session, if it is one.
-func (p *parsedProof) introduce(ring *keyring, i int, env []byte) (*frame, error) {
-	f := &frame{env: env}
+func (p *parsedProof) introduce(ring *chain.Keyring, i int, env []byte) (*chain.Frame, error) {
+	f := &chain.Frame{Env: env}
 	if ring == nil {
-		if f.open(&p.env); f.err == nil && f.record.Kind == record.KindSession {
-			f.session = newSession(f.record, f.hash)
+		if f.Open(&p.env); f.Err == nil && f.Record.Kind == record.KindSession {
+			f.Session = chain.NewSession(f.Record, f.Hash)
 		}
 	} else {
 		// How many records come before it, as far as that is known: at least
 		// so many for those after the record.
 		switch {
 		case string(env) == p.Record:
-			ring.records = uint64(p.Index)
+			ring.Records = uint64(p.Index)
 		case i > 0:
-			ring.records = uint64(p.Index) + 1
+			ring.Records = uint64(p.Index) + 1
 		}
-		ring.open(f, env)
+		ring.Open(f, env)
 	}
-	if f.err != nil {
-		return nil, f.err
+	if f.Err != nil {
+		return nil, f.Err
 	}
-	r := f.record
+	r := f.Record
 	switch {
 	case r.Ledger != p.head.Origin:
 		return nil, fmt.Errorf("it is of the ledger %q, and the checkpoint of %q", record.Brief(r.Ledger), record.Brief(p.head.Origin))
@@ -222,31 +223,31 @@ func (p *parsedProof) introduce(ring *keyring, i int, env []byte) (*frame, error
 		return f, nil
 	case r.Kind != record.KindSession:
 		return nil, fmt.Errorf("it is a %s", r.Kind)
-	case f.session == nil || f.session.hash != f.hash:
+	case f.Session == nil || f.Session.Hash != f.Hash:
 		return nil, errors.New("no root key that is trusted signed it")
 	}
 	for _, s := range p.sessions {
-		if s.id == f.session.id {
+		if s.ID == f.Session.ID {
 			return nil, errors.New("it stands there twice")
 		}
 	}
-	p.sessions = append(p.sessions, proofSession{f.session, r})
+	p.sessions = append(p.sessions, proofSession{f.Session, r})
 	return f, nil
 }
 
 // open checks the record, which the first session signs.
 func (p *parsedProof) open(proven *Proven) error {
 	s := p.sessions[0]
-	f := frame{env: []byte(p.Record), session: s.session}
-	if f.open(&p.env); f.err != nil {
-		return f.err
+	f := chain.Frame{Env: []byte(p.Record), Session: s.Session}
+	if f.Open(&p.env); f.Err != nil {
+		return f.Err
 	}
-	r := f.record
+	r := f.Record
 	switch {
-	case f.signed:
+	case f.Signed:
 	case len(p.env.Signatures) > 0:
 		return record.Errorf(record.DamageUnknownKey, "its session did not sign it")
-	case s.signing != record.SignCheckpoints:
+	case s.Signing != record.SignCheckpoints:
 		return record.Errorf(record.DamageUnsigned, "no signature")
 	}
 	switch {
@@ -255,25 +256,25 @@ func (p *parsedProof) open(proven *Proven) error {
 	case r.Writer != s.record.Writer || r.Seq <= s.record.Seq:
 		return errors.New("it is not of the session")
 	}
-	if bad := s.covers(r, uint64(p.Index)+1); bad != nil {
+	if bad := s.Covers(r, uint64(p.Index)+1); bad != nil {
 		return bad
 	}
-	proven.Record, proven.Subject, proven.Hash = r, f.subject, f.hash
+	proven.Record, proven.Subject, proven.Hash = r, f.Subject, f.Hash
 	return nil
 }
 
 // checkHead checks the checkpoint, which the last session signs.
 func (p *parsedProof) checkHead() error {
 	s := p.sessions[len(p.sessions)-1]
-	_, err := p.head.signedBy([]*session{s.session})
+	_, err := p.head.SignedBy([]*chain.Session{s.Session})
 	switch {
-	case errors.Is(err, errNoSession):
+	case errors.Is(err, chain.ErrNoSession):
 		return record.Errorf(record.DamageUnknownKey, "the last session did not sign the checkpoint")
 	case err != nil:
 		return fmt.Errorf("the checkpoint: %w", err)
-	case s.last != 0 && uint64(p.head.Size) > s.last:
+	case s.LastRecord != 0 && uint64(p.head.Size) > s.LastRecord:
 		return record.Errorf(record.DamageExpiredKey,
-			"the root key of the checkpoint's session is trusted up to record %d, and it covers %d", s.last, p.head.Size)
+			"the root key of the checkpoint's session is trusted up to record %d, and it covers %d", s.LastRecord, p.head.Size)
 	}
 	return nil
 }
@@ -303,20 +304,20 @@ func (p *parsedProof) disclose(proven *Proven) error {
 }
 
 // agree compares the checkpoint with others of the same ledger.
-func (p *parsedProof) agree(outside []*anchor) error {
-	var sessions []*session
+func (p *parsedProof) agree(outside []*chain.Anchor) error {
+	var sessions []*chain.Session
 	for _, s := range p.sessions {
-		sessions = append(sessions, s.session)
+		sessions = append(sessions, s.Session)
 	}
 	for _, a := range outside {
 		if a.Origin != p.head.Origin {
-			return fmt.Errorf("%s is of the ledger %q", a.name, record.Brief(a.Origin))
+			return fmt.Errorf("%s is of the ledger %q", a.Name, record.Brief(a.Origin))
 		}
-		if _, err := a.signedBy(sessions); err != nil && !errors.Is(err, errNoSession) {
-			return fmt.Errorf("%s: %w", a.name, err)
+		if _, err := a.SignedBy(sessions); err != nil && !errors.Is(err, chain.ErrNoSession) {
+			return fmt.Errorf("%s: %w", a.Name, err)
 		}
 		if a.Size == p.head.Size && a.Root != p.head.Root {
-			return record.Errorf(record.DamageRewritten, "%s covers %d records as well, and others", a.name, a.Size)
+			return record.Errorf(record.DamageRewritten, "%s covers %d records as well, and others", a.Name, a.Size)
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"example.com/safeconduct/evidence/internal/chain"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 	"github.com/go-json-experiment/json"
@@ -125,19 +126,19 @@ func newProving(dir, id string) *proving {
 // prove reads the ledger, all of it if asked for, and makes the proof.
 func (p *proving) prove(all bool, contents func(*record.Record) ([]record.Disclosure, error)) ([]byte, error) {
 	s, err := newSurvey(p.dir)
-	if errors.Is(err, errNoCheckpoint) {
+	if errors.Is(err, chain.ErrNoCheckpoint) {
 		return nil, fmt.Errorf("%w: %w", ErrNotCovered, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	err = s.run(func(f *frame, index uint64) (bool, error) {
-		switch r := f.record; {
+	err = s.run(func(f *chain.Frame, index uint64) (bool, error) {
+		switch r := f.Record; {
 		case r == nil:
 		case r.ID == p.id && p.record == nil:
-			p.record, p.index, p.env = r, index, append([]byte(nil), f.env...)
+			p.record, p.index, p.env = r, index, append([]byte(nil), f.Env...)
 			if index < uint64(s.head.Size) {
-				s.prover.Append(f.leaf, true)
+				s.prover.Append(f.Leaf, true)
 			}
 		case r.ID == p.id:
 			return false, fmt.Errorf("%w: two records have that ID", ErrDamaged)
@@ -178,7 +179,7 @@ func (p *proving) assemble(s *survey, disclosures []record.Disclosure) ([]byte, 
 	if len(extra) > tiles.MaxExtra {
 		return nil, fmt.Errorf("the contents take more than the %d bytes that a proof can hold", tiles.MaxExtra)
 	}
-	proof := tiles.Proof{Extra: extra, Checkpoint: s.head.note}
+	proof := tiles.Proof{Extra: extra, Checkpoint: s.head.Note}
 	proof.Index, proof.Hashes = s.prover.Inclusion()
 	text := proof.Marshal()
 	// What nobody but us would notice before it is too late.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 
+	"example.com/safeconduct/evidence/internal/chain"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 )
@@ -32,7 +33,7 @@ type Entry struct {
 func Read(dir string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		stopped := false
-		err := scan(dir, nil, func(f *frame, _ int64) bool {
+		err := chain.Scan(dir, nil, func(f *chain.Frame, _ int64) bool {
 			stopped = !yield(entryOf(f))
 			return !stopped
 		})
@@ -43,14 +44,14 @@ func Read(dir string) iter.Seq2[Entry, error] {
 }
 
 // entryOf returns what is at the place of a frame that has been opened.
-func entryOf(f *frame) (Entry, error) {
-	e := Entry{Segment: f.at.Segment, Offset: f.at.Offset}
-	err := f.err
-	if f.bad != nil {
-		err = f.bad
+func entryOf(f *chain.Frame) (Entry, error) {
+	e := Entry{Segment: f.At.Segment, Offset: f.At.Offset}
+	err := f.Err
+	if f.Bad != nil {
+		err = f.Bad
 	} else {
-		e.Record, e.Subject, e.Hash = f.record, f.subject, f.hash
-		e.Envelope = append([]byte(nil), f.env...)
+		e.Record, e.Subject, e.Hash = f.Record, f.Subject, f.Hash
+		e.Envelope = append([]byte(nil), f.Env...)
 	}
 	if err != nil {
 		err = fmt.Errorf("evidence: segment %d, offset %d: %w", e.Segment, e.Offset, err)
@@ -60,9 +61,9 @@ func entryOf(f *frame) (Entry, error) {
 
 // newEntry returns what walk found at a place.
 func newEntry(at segment.Place, env []byte, bad error, scratch *record.Envelope) (Entry, error) {
-	f := frame{at: at, env: env}
-	if !errors.As(bad, &f.bad) {
-		f.open(scratch)
+	f := chain.Frame{At: at, Env: env}
+	if !errors.As(bad, &f.Bad) {
+		f.Open(scratch)
 	}
 	return entryOf(&f)
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"example.com/safeconduct/evidence/internal/chain"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
@@ -51,14 +52,14 @@ type Replica struct {
 	ledger string
 	stored func(uint64, *record.Record)
 
-	mu     sync.Mutex
-	store  *segment.Store
-	chain  chain
-	tiles  *tiles.Writer   // nil once one could not be written, until they can be again
-	mended time.Time       // when that was last tried
-	marks  []segment.Place // of every markEvery-th record
-	newest *anchor         // of those that cover no more than is there; nil without one
-	closed bool
+	mu      sync.Mutex
+	store   *segment.Store
+	history history
+	tiles   *tiles.Writer   // nil once one could not be written, until they can be again
+	mended  time.Time       // when that was last tried
+	marks   []segment.Place // of every markEvery-th record
+	newest  *chain.Anchor   // of those that cover no more than is there; nil without one
+	closed  bool
 }
 
 // markEvery is how many records there are from one mark to the next.
@@ -143,7 +144,7 @@ func (r *Replica) open(cfg ReplicaConfig) (err error) {
 	if err := record.CheckOrigin(cfg.Ledger); err != nil {
 		return fmt.Errorf("ReplicaConfig.Ledger %w", err)
 	}
-	roots, err := rootKeys(nil, cfg.Policy, cfg.Ledger)
+	roots, err := chain.RootKeys(nil, cfg.Policy, cfg.Ledger)
 	if err != nil {
 		return err
 	}
@@ -154,7 +155,7 @@ func (r *Replica) open(cfg ReplicaConfig) (err error) {
 	if r.store, err = segment.Lock(r.dir, d, cfg.segment); err != nil {
 		return err
 	}
-	r.chain = newChain(cfg.Ledger, roots)
+	r.history = newHistory(cfg.Ledger, roots)
 	if err := r.resume(); err != nil {
 		return errors.Join(err, r.store.Close())
 	}
@@ -184,12 +185,12 @@ func (r *Replica) Append(envelopes [][]byte) (taken int, err error) {
 	if r.closed {
 		return 0, errReplicaClosed
 	}
-	frames := make([]frame, len(envelopes))
+	frames := make([]chain.Frame, len(envelopes))
 	for i, env := range envelopes {
-		frames[i].env = env
+		frames[i].Env = env
 	}
 	r.openFrames(frames)
-	j := judgement{replica: r, next: r.chain, sure: r.chain}
+	j := judgement{replica: r, next: r.history, sure: r.history}
 	known := 0 // of those before the first that is new
 	for i := range frames {
 		if err = j.take(&frames[i]); err != nil {
@@ -210,7 +211,7 @@ func (r *Replica) Append(envelopes [][]byte) (taken int, err error) {
 		err = &MissingError{Uncovered: true}
 	}
 	if missing, ok := err.(*MissingError); ok { //nolint:errorlint // it is our own
-		missing.Head, missing.Records = r.chain.head(), r.chain.records
+		missing.Head, missing.Records = r.history.head(), r.history.records
 	}
 	return taken, err
 }
@@ -222,8 +223,8 @@ const openTogether = 8
 
 // openFrames parses envelopes, and checks those that are the routine of the
 // session in force, in parallel.
-func (r *Replica) openFrames(frames []frame) {
-	session := r.chain.keys.session
+func (r *Replica) openFrames(frames []chain.Frame) {
+	session := r.history.keys.Session
 	var running sync.WaitGroup
 	n := min(runtime.GOMAXPROCS(0), (len(frames)+openTogether-1)/openTogether)
 	for w := range n {
@@ -232,10 +233,10 @@ func (r *Replica) openFrames(frames []frame) {
 			var e record.Envelope
 			for i := range part {
 				f := &part[i]
-				if f.leaf = tiles.LeafHash(f.env); session.routine(f.env) {
-					f.session = session
+				if f.Leaf = tiles.LeafHash(f.Env); session.Routine(f.Env) {
+					f.Session = session
 				}
-				f.open(&e)
+				f.Open(&e)
 			}
 		})
 	}
@@ -243,7 +244,7 @@ func (r *Replica) openFrames(frames []frame) {
 }
 
 // commit makes records durable and goes on to what comes after them.
-func (r *Replica) commit(next chain, fresh []frame) error {
+func (r *Replica) commit(next history, fresh []chain.Frame) error {
 	if len(fresh) == 0 {
 		return nil
 	}
@@ -251,19 +252,19 @@ func (r *Replica) commit(next chain, fresh []frame) error {
 	starts := make([]int, len(fresh))
 	for i, f := range fresh {
 		starts[i] = len(frames)
-		frames = segment.AppendFrame(frames, f.env)
+		frames = segment.AppendFrame(frames, f.Env)
 	}
 	if err := r.store.Append(frames); err != nil {
 		return err
 	}
 	from := r.store.End().Offset - int64(len(frames))
 	for i, f := range fresh {
-		r.note(r.chain.records+uint64(i), segment.Place{Segment: r.store.End().Segment, Offset: from + int64(starts[i])}, f.record)
-		if r.tiles != nil && r.tiles.Append(f.leaf, nil) != nil {
+		r.note(r.history.records+uint64(i), segment.Place{Segment: r.store.End().Segment, Offset: from + int64(starts[i])}, f.Record)
+		if r.tiles != nil && r.tiles.Append(f.Leaf, nil) != nil {
 			r.tiles = nil // they are made again when they are needed
 		}
 	}
-	r.chain = next
+	r.history = next
 	r.reach()
 	return nil
 }
@@ -289,7 +290,7 @@ func (r *Replica) Dir() string { return r.dir }
 func (r *Replica) Head() (*record.Head, uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.chain.head(), r.chain.records
+	return r.history.head(), r.history.records
 }
 
 // Read goes through the records from an index on, counted from 0, to the end as
@@ -297,7 +298,7 @@ func (r *Replica) Head() (*record.Head, uint64) {
 func (r *Replica) Read(from uint64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		r.mu.Lock()
-		records, marks := r.chain.records, r.marks
+		records, marks := r.history.records, r.marks
 		r.mu.Unlock()
 		if from >= records {
 			return
@@ -320,16 +321,16 @@ func (r *Replica) Read(from uint64) iter.Seq2[Entry, error] {
 // entryAt returns what is at a place. Only a file that was changed since it was
 // verified holds no record there.
 func entryAt(at segment.Place, env []byte, bad error, scratch *record.Envelope) (Entry, error) {
-	f := frame{env: env, err: bad}
+	f := chain.Frame{Env: env, Err: bad}
 	if bad == nil {
-		f.open(scratch)
+		f.Open(scratch)
 	}
 	e := Entry{
-		Record: f.record, Subject: f.subject, Hash: f.hash,
+		Record: f.Record, Subject: f.Subject, Hash: f.Hash,
 		Segment: at.Segment, Offset: at.Offset, Envelope: bytes.Clone(env),
 	}
-	if f.err != nil {
-		return e, fmt.Errorf("evidence: segment %d, offset %d: %w", at.Segment, at.Offset, f.err)
+	if f.Err != nil {
+		return e, fmt.Errorf("evidence: segment %d, offset %d: %w", at.Segment, at.Offset, f.Err)
 	}
 	return e, nil
 }

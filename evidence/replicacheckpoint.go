@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"example.com/safeconduct/evidence/internal/chain"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
@@ -38,10 +39,10 @@ var ErrAhead = errors.New("too many checkpoints wait for their records")
 // or where another one of as many records waits. It wraps [ErrUnavailable] where
 // the disk fails.
 func (r *Replica) PutCheckpoint(signed []byte) error {
-	if len(signed) > maxCheckpoint {
+	if len(signed) > chain.MaxCheckpoint {
 		return &RefusedError{record.DamageMalformed, "a checkpoint of " + strconv.Itoa(len(signed)) + " bytes"}
 	}
-	a, err := parseAnchor(bytes.Clone(signed), "the checkpoint")
+	a, err := chain.ParseAnchor(bytes.Clone(signed), "the checkpoint")
 	if err != nil {
 		return &RefusedError{record.DamageMalformed, "not a checkpoint"}
 	}
@@ -50,16 +51,16 @@ func (r *Replica) PutCheckpoint(signed []byte) error {
 	if r.closed {
 		return errReplicaClosed
 	}
-	if a.Origin != r.chain.origin {
+	if a.Origin != r.history.origin {
 		return &RefusedError{record.DamageSpliced, "the checkpoint is of another ledger"}
 	}
-	switch err := r.chain.signer(a); {
-	case errors.Is(err, errNoSession):
-		return &MissingError{Head: r.chain.head(), Records: r.chain.records}
+	switch err := r.history.signer(a); {
+	case errors.Is(err, chain.ErrNoSession):
+		return &MissingError{Head: r.history.head(), Records: r.history.records}
 	case err != nil:
 		return refused(err)
 	}
-	if uint64(a.Size) > r.chain.records {
+	if uint64(a.Size) > r.history.records {
 		return r.await(a)
 	}
 	root, err := r.rootAt(a.Size)
@@ -72,7 +73,7 @@ func (r *Replica) PutCheckpoint(signed []byte) error {
 	if r.newest != nil && a.Size <= r.newest.Size {
 		return nil
 	}
-	if err := r.store.Replace(filepath.Join(r.dir, segment.CheckpointName), a.note); err != nil {
+	if err := r.store.Replace(filepath.Join(r.dir, segment.CheckpointName), a.Note); err != nil {
 		return r.unavailable(err)
 	}
 	r.newest = a
@@ -81,26 +82,26 @@ func (r *Replica) PutCheckpoint(signed []byte) error {
 
 // contradicted returns the error for a checkpoint that is not of the records that
 // are there: what it contradicts is another one, or the last record that it covers.
-func (r *Replica) contradicted(a *anchor) error {
+func (r *Replica) contradicted(a *chain.Anchor) error {
 	if r.newest != nil {
-		return &EquivocationError{Held: r.newest.note, Received: a.note}
+		return &EquivocationError{Held: r.newest.Note, Received: a.Note}
 	}
 	held, err := r.envelope(uint64(a.Size) - 1)
 	if err != nil {
 		return r.unavailable(err)
 	}
-	return &EquivocationError{Held: held, Received: a.note}
+	return &EquivocationError{Held: held, Received: a.Note}
 }
 
 // await keeps a checkpoint until its records come.
-func (r *Replica) await(a *anchor) error {
-	i, there := slices.BinarySearchFunc(r.chain.ahead, a.Size, func(b *anchor, size int64) int { return int(b.Size - size) })
+func (r *Replica) await(a *chain.Anchor) error {
+	i, there := slices.BinarySearchFunc(r.history.ahead, a.Size, func(b *chain.Anchor, size int64) int { return int(b.Size - size) })
 	switch {
-	case there && r.chain.ahead[i].Root == a.Root:
+	case there && r.history.ahead[i].Root == a.Root:
 		return nil
 	case there:
-		return &EquivocationError{Held: r.chain.ahead[i].note, Received: a.note}
-	case len(r.chain.ahead) >= maxAhead:
+		return &EquivocationError{Held: r.history.ahead[i].Note, Received: a.Note}
+	case len(r.history.ahead) >= maxAhead:
 		return fmt.Errorf("evidence: replica %s: %w", r.dir, ErrAhead)
 	}
 	dir := filepath.Join(r.dir, aheadName)
@@ -111,12 +112,12 @@ func (r *Replica) await(a *anchor) error {
 		err = nil
 	}
 	if err == nil {
-		err = r.store.Replace(aheadPath(r.dir, a.Size), a.note)
+		err = r.store.Replace(aheadPath(r.dir, a.Size), a.Note)
 	}
 	if err != nil {
 		return r.unavailable(err)
 	}
-	r.chain.ahead = slices.Insert(slices.Clone(r.chain.ahead), i, a)
+	r.history.ahead = slices.Insert(slices.Clone(r.history.ahead), i, a)
 	return nil
 }
 
@@ -124,27 +125,27 @@ func (r *Replica) await(a *anchor) error {
 // be written waits on.
 func (r *Replica) reach() {
 	n := 0
-	for n < len(r.chain.ahead) && uint64(r.chain.ahead[n].Size) <= r.chain.records {
+	for n < len(r.history.ahead) && uint64(r.history.ahead[n].Size) <= r.history.records {
 		n++
 	}
 	if n == 0 {
 		return
 	}
-	newest := r.chain.ahead[n-1]
-	if r.store.Replace(filepath.Join(r.dir, segment.CheckpointName), newest.note) != nil {
+	newest := r.history.ahead[n-1]
+	if r.store.Replace(filepath.Join(r.dir, segment.CheckpointName), newest.Note) != nil {
 		return
 	}
 	r.newest = newest
-	for _, a := range r.chain.ahead[:n] {
+	for _, a := range r.history.ahead[:n] {
 		_ = r.store.Disk().Remove(aheadPath(r.dir, a.Size)) // else it is seen at the next opening
 	}
-	r.chain.ahead = r.chain.ahead[n:]
+	r.history.ahead = r.history.ahead[n:]
 }
 
 // rootAt returns the root of the first so many records.
 func (r *Replica) rootAt(size int64) (tiles.Hash, error) {
-	if size == r.chain.tree.Size() {
-		return r.chain.tree.Root(), nil
+	if size == r.history.tree.Size() {
+		return r.history.tree.Root(), nil
 	}
 	reader, err := r.reader()
 	if err != nil {
@@ -164,7 +165,7 @@ func (r *Replica) reader() (*tiles.Reader, error) {
 			return nil, errors.New("a tile could not be written")
 		}
 		r.mended = time.Now()
-		w, err := ensureTiles(r.dir)
+		w, err := chain.EnsureTiles(r.dir)
 		if err != nil {
 			return nil, err
 		}
@@ -184,10 +185,10 @@ func (r *Replica) Checkpoint() []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case len(r.chain.ahead) > 0:
-		return bytes.Clone(r.chain.ahead[len(r.chain.ahead)-1].note)
+	case len(r.history.ahead) > 0:
+		return bytes.Clone(r.history.ahead[len(r.history.ahead)-1].Note)
 	case r.newest != nil:
-		return bytes.Clone(r.newest.note)
+		return bytes.Clone(r.newest.Note)
 	}
 	return nil
 }
@@ -204,21 +205,21 @@ func aheadPath(dir string, size int64) string {
 }
 
 // readAhead reads the checkpoints that wait for their records.
-func readAhead(dir string) ([]*anchor, error) {
+func readAhead(dir string) ([]*chain.Anchor, error) {
 	entries, err := os.ReadDir(filepath.Join(dir, aheadName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	var ahead []*anchor
+	var ahead []*chain.Anchor
 	for _, e := range entries {
 		if filepath.Ext(e.Name()) != aheadSuffix {
 			continue // a crash leaves unfinished ones
 		}
-		signed, err := readSigned(filepath.Join(dir, aheadName, e.Name()))
+		signed, err := chain.ReadSigned(filepath.Join(dir, aheadName, e.Name()))
 		if err != nil {
 			return nil, err
 		}
-		a, err := parseAnchor(signed, e.Name())
+		a, err := chain.ParseAnchor(signed, e.Name())
 		if err != nil {
 			return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, e.Name(), err)
 		}

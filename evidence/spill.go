@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"example.com/safeconduct/evidence/internal/chain"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 )
@@ -18,7 +19,7 @@ type spill struct {
 type spillAfterHead struct {
 	ledger string
 	head   record.Head
-	open   func(f *frame) // and checks its signature, if it has one
+	open   func(f *chain.Frame) // and checks its signature, if it has one
 
 	found   spill
 	ended   bool        // nothing that comes follows
@@ -41,25 +42,25 @@ func (s *spillAfterHead) read(dir string) (spill, error) {
 }
 
 func (s *spillAfterHead) take(env []byte) {
-	f := frame{env: env}
+	f := chain.Frame{Env: env}
 	if !s.ended {
 		s.open(&f)
-		if first := !s.begun && s.found.rest == 0; first && f.record != nil && f.record.Ledger != s.ledger {
-			s.found.foreign = f.record.Ledger
+		if first := !s.begun && s.found.rest == 0; first && f.Record != nil && f.Record.Ledger != s.ledger {
+			s.found.foreign = f.Record.Ledger
 		}
-		s.ended = f.err != nil || !s.follows(f.record)
+		s.ended = f.Err != nil || !s.follows(f.Record)
 	}
 	if s.ended {
 		s.found.rest++
 		return
 	}
-	s.prev, s.begun = f.hash, true
+	s.prev, s.begun = f.Hash, true
 	s.count++
-	if f.record.Seq > s.head.Seq {
+	if f.Record.Seq > s.head.Seq {
 		s.fresh++
 		s.waiting = segment.AppendFrame(s.waiting, env)
 	}
-	if !f.signed {
+	if !f.Signed {
 		return
 	}
 	if s.missing > 0 {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"example.com/safeconduct/evidence/internal/chain"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
@@ -63,7 +64,7 @@ type Progress struct {
 
 // check refuses options that trust nobody, and parses the checkpoints from
 // elsewhere.
-func (o *VerifyOptions) check() (outside []*anchor, err error) {
+func (o *VerifyOptions) check() (outside []*chain.Anchor, err error) {
 	for _, key := range o.Keys {
 		if len(key) != ed25519.PublicKeySize {
 			return nil, errors.New("a key is not an Ed25519 public key")
@@ -73,7 +74,7 @@ func (o *VerifyOptions) check() (outside []*anchor, err error) {
 		return nil, errors.New("no key to trust was given, and no policy")
 	}
 	for i, signed := range o.Checkpoints {
-		a, err := parseAnchor(signed, fmt.Sprintf("checkpoint %d of those given", i+1))
+		a, err := chain.ParseAnchor(signed, fmt.Sprintf("checkpoint %d of those given", i+1))
 		if err != nil {
 			return nil, &CheckpointError{i, err}
 		}
@@ -138,9 +139,9 @@ func Verify(dir string, opts VerifyOptions) (*Report, error) {
 type verification struct {
 	dir        string
 	opts       *VerifyOptions
-	outside    []*anchor
+	outside    []*chain.Anchor
 	checker    *checker
-	torn       *frame // an incomplete frame, until another one comes
+	torn       *chain.Frame // an incomplete frame, until another one comes
 	told       time.Time
 	tile       string // the first that is wrong
 	wrongTiles uint64
@@ -165,20 +166,20 @@ func (v *verification) run() error {
 	if err != nil {
 		return err
 	}
-	roots, err := rootKeys(v.opts.Keys, v.opts.Policy, origin)
+	roots, err := chain.RootKeys(v.opts.Keys, v.opts.Policy, origin)
 	if err != nil {
 		return err
 	}
 	var failed error
-	keys := newKeyring(origin, roots)
-	err = scan(v.dir, keys, func(f *frame, read int64) bool {
+	keys := chain.NewKeyring(origin, roots)
+	err = chain.Scan(v.dir, keys, func(f *chain.Frame, read int64) bool {
 		if torn := v.torn; torn != nil { // it was not the end
 			v.torn, failed = nil, v.checker.frame(torn)
 		}
 		switch {
 		case failed != nil:
-		case f.bad != nil && f.bad.Torn:
-			v.torn = &frame{at: f.at, bad: f.bad}
+		case f.Bad != nil && f.Bad.Torn:
+			v.torn = &chain.Frame{At: f.At, Bad: f.Bad}
 		default:
 			failed = v.checker.frame(f)
 		}
@@ -223,12 +224,12 @@ func (v *verification) origin() (origin string, err error) {
 	}
 	var e record.Envelope
 	err = segment.Walk(v.dir, func(_ segment.Place, env []byte, bad error) bool { // scan would read ahead
-		f := frame{env: env}
+		f := chain.Frame{Env: env}
 		if bad != nil {
 			return true
 		}
-		if f.open(&e); f.record != nil {
-			origin = f.record.Ledger
+		if f.Open(&e); f.Record != nil {
+			origin = f.Record.Ledger
 		}
 		return origin == ""
 	}, nil)
@@ -252,7 +253,7 @@ func (v *verification) tiles() {
 
 // tell calls Progress where it is time.
 func (v *verification) tell(read int64, end bool) {
-	if v.opts.Progress == nil || !end && v.checker.index%scanFrames != 0 {
+	if v.opts.Progress == nil || !end && v.checker.index%chain.ScanFrames != 0 {
 		return
 	}
 	now := time.Now()
@@ -295,7 +296,7 @@ func (v *verification) measure() error {
 
 // spill says what the next Open does about the overflow file in the ledger, unless
 // a writer was seen to be at work: then it does.
-func (v *verification) spill(ring *keyring) error {
+func (v *verification) spill(ring *chain.Keyring) error {
 	c, r := v.checker, v.checker.report
 	info, err := os.Stat(filepath.Join(v.dir, segment.OverflowName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -310,7 +311,7 @@ func (v *verification) spill(ring *keyring) error {
 	}
 	after := spillAfterHead{
 		ledger: r.Ledger, head: c.writers.head,
-		open: func(f *frame) { ring.open(f, f.env) },
+		open: func(f *chain.Frame) { ring.Open(f, f.Env) },
 	}
 	s, err := after.read(v.dir)
 	if err != nil {

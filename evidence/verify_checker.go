@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"example.com/safeconduct/evidence/internal/chain"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
@@ -68,28 +69,28 @@ const smallest = 512
 
 // frame takes the next frame. The error is of a tree that cannot be computed or
 // compared.
-func (c *checker) frame(f *frame) error {
-	c.mark = mark{c.index + 1, f.at}
-	if f.bad != nil {
-		n := 1 + uint64(f.bad.Skipped/smallest)
+func (c *checker) frame(f *chain.Frame) error {
+	c.mark = mark{c.index + 1, f.At}
+	if f.Bad != nil {
+		n := 1 + uint64(f.Bad.Skipped/smallest)
 		c.unreadable += n
 		c.tree.unreadable += n
-		c.found(nil, damageOf(f.bad), "%s", f.bad.Detail)
+		c.found(nil, chain.DamageOf(f.Bad), "%s", f.Bad.Detail)
 		return nil //nolint:nilerr // it is found, which is what was asked
 	}
 	switch err := c.acceptable(f); {
 	case err != nil:
 		var bad *record.Error
 		errors.As(err, &bad)
-		c.found(f.record, bad.Damage, "%s", bad.Detail)
+		c.found(f.Record, bad.Damage, "%s", bad.Detail)
 		if len(c.uncovered) == 0 {
 			c.unreadable++
 			return c.tree.grow(f)
 		}
 		none := *f
-		none.record = nil
+		none.Record = nil
 		return c.wait(&none)
-	case !f.signed:
+	case !f.Signed:
 		return c.wait(f)
 	}
 	return c.prove(f)
@@ -98,29 +99,29 @@ func (c *checker) frame(f *frame) error {
 // acceptable returns a *record.Error where a frame holds no record of this ledger
 // that may stand there at all. Signatures were checked before, or it is only
 // looked at whether there are some.
-func (c *checker) acceptable(f *frame) error {
-	if f.err != nil {
-		return f.err
+func (c *checker) acceptable(f *chain.Frame) error {
+	if f.Err != nil {
+		return f.Err
 	}
 	if c.report.Ledger == "" {
-		c.report.Ledger = f.record.Ledger
+		c.report.Ledger = f.Record.Ledger
 	}
-	switch kind, session := f.record.Kind, c.tree.session; {
-	case f.record.Ledger != c.report.Ledger:
-		return record.Errorf(record.DamageSpliced, "the record is of the ledger %q", record.Brief(f.record.Ledger))
-	case f.signed:
-	case kind == record.KindSession || kind == record.KindRotate || session == nil || session.signing == record.SignRecords:
+	switch kind, session := f.Record.Kind, c.tree.session; {
+	case f.Record.Ledger != c.report.Ledger:
+		return record.Errorf(record.DamageSpliced, "the record is of the ledger %q", record.Brief(f.Record.Ledger))
+	case f.Signed:
+	case kind == record.KindSession || kind == record.KindRotate || session == nil || session.Signing == record.SignRecords:
 		return record.Errorf(record.DamageUnsigned, "no signature")
 	}
 	return nil
 }
 
 // record takes the next record that is proven: number n of the ledger.
-func (c *checker) record(f *frame, n uint64) {
-	r := f.record
+func (c *checker) record(f *chain.Frame, n uint64) {
+	r := f.Record
 	c.report.Records++
 	before := c.writers.head
-	if !c.writers.take(r, f.hash) {
+	if !c.writers.take(r, f.Hash) {
 		return
 	}
 	if r.Writer != before.Writer {
@@ -140,7 +141,7 @@ func (c *checker) record(f *frame, n uint64) {
 	case record.KindDeliveryFailed:
 		c.writers.refused(r)
 	}
-	c.runs.take(f.subject, r, f.hash, c.writers.missing)
+	c.runs.take(f.Subject, r, f.Hash, c.writers.missing)
 }
 
 // recovered counts what an opening took out of the ledger.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"example.com/safeconduct/evidence/internal/chain"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 )
@@ -16,9 +17,9 @@ type treeChecker struct {
 	tiles      *tiles.Writer // over the envelopes so far
 	unreadable uint64        // records that all bad frames may have been
 
-	session      *session // in force
-	introduction []byte   // the newest envelope that introduced a session
-	reigns       reigns   // of all sessions so far
+	session      *chain.Session // in force
+	introduction []byte         // the newest envelope that introduced a session
+	sessions     chain.Sessions // of all sessions so far
 
 	expected  []expectation // in the order of their sizes
 	next      int           // of those, the first that the tree has not reached
@@ -30,37 +31,37 @@ type treeChecker struct {
 
 // An expectation is a checkpoint, and what the ledger has at its size.
 type expectation struct {
-	*anchor
+	*chain.Anchor
 	root tiles.Hash
 	last mark // of the records that it covers
 }
 
 // signed notes what signs record n, and checks its time.
-func (t *treeChecker) signed(f *frame, n uint64) {
-	r := f.record
-	s := f.session
+func (t *treeChecker) signed(f *chain.Frame, n uint64) {
+	r := f.Record
+	s := f.Session
 	if r.Kind == record.KindSession {
-		t.introduction = append(t.introduction[:0], f.env...)
+		t.introduction = append(t.introduction[:0], f.Env...)
 		if s == nil { // nothing was trusted
-			s = newSession(r, f.hash)
+			s = chain.NewSession(r, f.Hash)
 		}
 	}
 	if s != nil && s != t.session {
 		t.session = s
-		t.reigns = append(t.reigns, reign{s, n})
+		t.sessions = append(t.sessions, chain.InForce{Session: s, First: n})
 		t.report.Sessions++
 	}
 	if t.session == nil {
 		return
 	}
-	if bad := t.session.covers(r, n); bad != nil {
+	if bad := t.session.Covers(r, n); bad != nil {
 		t.found(r, bad.Damage, "%s", bad.Detail)
 	}
 }
 
 // grow adds the frame to the tree.
-func (t *treeChecker) grow(f *frame) error {
-	if err := t.tiles.Append(f.leaf, f.env); err != nil {
+func (t *treeChecker) grow(f *chain.Frame) error {
+	if err := t.tiles.Append(f.Leaf, f.Env); err != nil {
 		return err
 	}
 	for ; t.next < len(t.expected) && t.expected[t.next].Size <= t.tiles.Size(); t.next++ {
@@ -90,9 +91,9 @@ func (t *treeChecker) sameTree(r *record.Record, before record.Head) {
 }
 
 // expect has the ledger compared with checkpoints, when it is through.
-func (t *treeChecker) expect(anchors ...*anchor) {
+func (t *treeChecker) expect(anchors ...*chain.Anchor) {
 	for _, a := range anchors {
-		t.expected = append(t.expected, expectation{anchor: a})
+		t.expected = append(t.expected, expectation{Anchor: a})
 	}
 	slices.SortStableFunc(t.expected, func(a, b expectation) int { return int(a.Size - b.Size) })
 }
@@ -101,16 +102,16 @@ func (t *treeChecker) expect(anchors ...*anchor) {
 // one, and with how far its tiles say that it goes. Both must be read before the
 // records: a writer adds to those first.
 func (t *treeChecker) expectOwn(dir string) error {
-	data, err := readCheckpoint(dir)
+	data, err := chain.ReadCheckpoint(dir)
 	switch {
-	case errors.Is(err, errNoCheckpoint):
+	case errors.Is(err, chain.ErrNoCheckpoint):
 		err = nil
 	case err == nil:
-		own, bad := parseAnchor(data, "the ledger's checkpoint")
+		own, bad := chain.ParseAnchor(data, "the ledger's checkpoint")
 		if bad != nil {
-			own = &anchor{name: "the ledger's checkpoint"} // says so at the end
+			own = &chain.Anchor{Name: "the ledger's checkpoint"} // says so at the end
 		}
-		own.own = true
+		own.Own = true
 		t.expect(own)
 	}
 	var failed error
@@ -139,7 +140,7 @@ func (t *treeChecker) finish(uncovered int64) {
 // isExpected reports whether a tree is that of a good checkpoint.
 func (t *treeChecker) isExpected(tree *tiles.Tree) bool {
 	return slices.ContainsFunc(t.expected, func(e expectation) bool {
-		return e.note != nil && e.Size == tree.Size() && e.Root == tree.Root() && e.Origin == t.report.Ledger && t.signer(e.anchor) == nil
+		return e.Note != nil && e.Size == tree.Size() && e.Root == tree.Root() && e.Origin == t.report.Ledger && t.signer(e.Anchor) == nil
 	})
 }
 
@@ -157,21 +158,21 @@ func (t *treeChecker) lastTile() error {
 
 // compare checks the ledger against a checkpoint.
 func (t *treeChecker) compare(e *expectation, uncovered int64, sound bool) {
-	if e.note == nil {
-		t.found(nil, record.DamageMalformed, "%s is not a checkpoint", e.name)
+	if e.Note == nil {
+		t.found(nil, record.DamageMalformed, "%s is not a checkpoint", e.Name)
 		return
 	}
 	if t.report.Ledger != "" && e.Origin != t.report.Ledger {
-		t.found(nil, record.DamageSpliced, "%s is of the ledger %q", e.name, record.Brief(e.Origin))
+		t.found(nil, record.DamageSpliced, "%s is of the ledger %q", e.Name, record.Brief(e.Origin))
 		return
 	}
-	bad := t.signer(e.anchor)
+	bad := t.signer(e.Anchor)
 	if bad != nil && bad.Damage == record.DamageEdited {
 		t.found(nil, bad.Damage, "%s", bad.Detail)
 		return
 	}
 	if e.Size > t.tiles.Size() {
-		t.tooShort(e.anchor, uncovered, bad)
+		t.tooShort(e.Anchor, uncovered, bad)
 		return
 	}
 	if e.Size > 0 {
@@ -182,39 +183,39 @@ func (t *treeChecker) compare(e *expectation, uncovered int64, sound bool) {
 		t.found(nil, bad.Damage, "%s", bad.Detail)
 	case e.Size == 0 || e.root == e.Root:
 		t.confirmed = max(t.confirmed, uint64(e.Size))
-		if e.own {
+		if e.Own {
 			t.report.Checkpoint = &record.TreeHead{Records: uint64(e.Size), Root: record.Hash(e.Root)}
 		}
-	case sound || !e.own:
-		t.found(nil, record.DamageRewritten, "the first %d records are not those that %s covers", e.Size, e.name)
+	case sound || !e.Own:
+		t.found(nil, record.DamageRewritten, "the first %d records are not those that %s covers", e.Size, e.Name)
 		t.report.Proven = min(t.report.Proven, t.confirmed)
 	}
 }
 
 // tooShort says what is wrong where a checkpoint covers more records than the tree
 // is of. bad is what is wrong with its signature, if anything is.
-func (t *treeChecker) tooShort(a *anchor, uncovered int64, bad *record.Error) {
+func (t *treeChecker) tooShort(a *chain.Anchor, uncovered int64, bad *record.Error) {
 	size := t.tiles.Size()
 	switch {
-	case a.own && a.Size <= size+int64(t.unreadable): // the bad frames may have been these records
+	case a.Own && a.Size <= size+int64(t.unreadable): // the bad frames may have been these records
 	case bad == nil && a.Size <= size+uncovered:
 		t.found(nil, record.DamageRewritten, "the first %d records, of which a signature covers %d, are not those that %s covers",
-			a.Size, size, a.name)
+			a.Size, size, a.Name)
 	default:
 		unknown := ""
 		if bad != nil && bad.Damage == record.DamageUnknownKey {
 			unknown = ", and no session of the ledger signed it"
 		}
-		t.found(nil, record.DamageRolledBack, "%s covers %d records, and %d are there%s", a.name, a.Size, size, unknown)
+		t.found(nil, record.DamageRolledBack, "%s covers %d records, and %d are there%s", a.Name, a.Size, size, unknown)
 	}
 }
 
 // signer returns nil where a session of the ledger that was in force signed a
 // checkpoint, and else what is wrong.
-func (t *treeChecker) signer(a *anchor) *record.Error {
-	_, err := t.reigns.signer(a)
-	if errors.Is(err, errNoSession) {
-		return record.Errorf(record.DamageUnknownKey, "%s covers %d records, and no session of the ledger signed it", a.name, a.Size)
+func (t *treeChecker) signer(a *chain.Anchor) *record.Error {
+	_, err := t.sessions.Signer(a)
+	if errors.Is(err, chain.ErrNoSession) {
+		return record.Errorf(record.DamageUnknownKey, "%s covers %d records, and no session of the ledger signed it", a.Name, a.Size)
 	}
 	bad, _ := errors.AsType[*record.Error](err)
 	return bad

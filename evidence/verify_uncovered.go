@@ -3,23 +3,24 @@ package evidence
 import (
 	"slices"
 
+	"example.com/safeconduct/evidence/internal/chain"
 	"example.com/safeconduct/evidence/record"
 )
 
 // An uncovered frame stands in a ledger after the last record that is known to be
 // signed, or covered by one that is.
 type uncovered struct {
-	frame             // without its envelope; without a record where something is wrong with it
-	index      uint64 // of the frame, from 1
-	unreadable uint64 // records that bad frames right before it may have been
+	chain.Frame        // without its envelope; without a record where something is wrong with it
+	index       uint64 // of the frame, from 1
+	unreadable  uint64 // records that bad frames right before it may have been
 }
 
-func (u *uncovered) mark() mark { return mark{u.index, u.at} }
+func (u *uncovered) mark() mark { return mark{u.index, u.At} }
 
 // before returns the hash that the record holds of the one before it, which is of
 // another writer where the record is its first.
 func (u *uncovered) before() record.Hash {
-	r := u.record
+	r := u.Record
 	switch {
 	case r.Seq != 1:
 		return r.Prev
@@ -30,19 +31,19 @@ func (u *uncovered) before() record.Hash {
 }
 
 // hold returns the frame that is judged as one that no signature covers yet.
-func (c *checker) hold(f *frame) uncovered {
-	u := uncovered{frame: *f, index: c.index, unreadable: c.unreadable}
+func (c *checker) hold(f *chain.Frame) uncovered {
+	u := uncovered{Frame: *f, index: c.index, unreadable: c.unreadable}
 	c.unreadable = 0
 	return u
 }
 
 // wait takes a frame that no signature covers yet. The error is of a tree that
 // cannot be computed or compared.
-func (c *checker) wait(f *frame) error {
+func (c *checker) wait(f *chain.Frame) error {
 	u := c.hold(f)
-	u.env = nil
+	u.Env = nil
 	if len(c.uncovered) == record.MaxUnsigned {
-		c.found(f.record, record.DamageUnsigned, "no signature covers it nor the %d before it", record.MaxUnsigned)
+		c.found(f.Record, record.DamageUnsigned, "no signature covers it nor the %d before it", record.MaxUnsigned)
 		for i := range c.uncovered {
 			c.writers.excused += c.uncovered[i].unreadable + 1
 		}
@@ -56,7 +57,7 @@ func (c *checker) wait(f *frame) error {
 
 // prove takes the record that is signed, and the uncovered ones before it that it
 // covers: each holds the hash of the one before it.
-func (c *checker) prove(f *frame) error {
+func (c *checker) prove(f *chain.Frame) error {
 	base := uint64(c.tree.tiles.Size()) + 1
 	last := len(c.uncovered)
 	if last == 0 {
@@ -71,7 +72,7 @@ func (c *checker) prove(f *frame) error {
 		c.strays(frames, order, whole)
 		for _, i := range order[:len(order)-1] {
 			c.mark = frames[i].mark()
-			c.record(&frames[i].frame, base+uint64(i))
+			c.record(&frames[i].Frame, base+uint64(i))
 		}
 		if err := c.grow(last); err != nil {
 			return err
@@ -97,7 +98,7 @@ func (c *checker) walkBack(frames []uncovered) (order []int, whole bool) {
 	last := len(frames) - 1
 	order = []int{last}
 	inPlace := func(i int) bool {
-		return frames[i-1].record != nil && frames[i-1].hash == frames[i].before()
+		return frames[i-1].Record != nil && frames[i-1].Hash == frames[i].before()
 	}
 	at := last
 	for at > 0 && inPlace(at) {
@@ -107,19 +108,19 @@ func (c *checker) walkBack(frames []uncovered) (order []int, whole bool) {
 	if at > 0 { // it is not as it was written
 		where := make(map[record.Hash]int)
 		for i := at - 1; i >= 0; i-- {
-			if frames[i].record != nil {
-				where[frames[i].hash] = i
+			if frames[i].Record != nil {
+				where[frames[i].Hash] = i
 			}
 		}
 		for i := at + 1; i <= last; i++ {
-			delete(where, frames[i].hash)
+			delete(where, frames[i].Hash)
 		}
 		for {
 			i, ok := where[frames[at].before()]
 			if !ok {
 				break
 			}
-			delete(where, frames[i].hash)
+			delete(where, frames[i].Hash)
 			at = i
 			order = append(order, at)
 		}
@@ -140,30 +141,30 @@ func (c *checker) broken(frames []uncovered, order []int) {
 		return // as between any two records that are signed
 	}
 	before := &frames[order[0]-1]
-	if before.record == nil {
+	if before.Record == nil {
 		return // which was found before
 	}
-	seq := first.record.First()
-	if first.record.Seq == 1 {
-		seq = before.record.Seq + 1
-		if p := first.record.Session.Previous; p != nil && p.Writer == before.record.Writer {
+	seq := first.Record.First()
+	if first.Record.Seq == 1 {
+		seq = before.Record.Seq + 1
+		if p := first.Record.Session.Previous; p != nil && p.Writer == before.Record.Writer {
 			seq = p.Seq + 1
 		}
-	} else if before.record.Writer != first.record.Writer && before.record.Seq+1 != seq {
-		seq = before.record.Seq // of a place in another writer's chain, it says nothing about this one's
+	} else if before.Record.Writer != first.Record.Writer && before.Record.Seq+1 != seq {
+		seq = before.Record.Seq // of a place in another writer's chain, it says nothing about this one's
 	}
 	defer func(end mark) { c.mark = end }(c.mark)
 	c.mark = before.mark()
-	switch missing := int64(seq - before.record.Seq - 1); {
+	switch missing := int64(seq - before.Record.Seq - 1); {
 	case missing == 0:
-		c.found(before.record, record.DamageEdited, "its hash is not the one that the record after it holds, "+
+		c.found(before.Record, record.DamageEdited, "its hash is not the one that the record after it holds, "+
 			"which is signed or covered by a signature")
 	case missing > int64(first.unreadable):
 		c.mark = first.mark()
-		c.found(first.record, record.DamageRemoved, "%d records before this one are missing", missing)
+		c.found(first.Record, record.DamageRemoved, "%d records before this one are missing", missing)
 		c.writers.excused += uint64(missing)
 	case missing < 0:
-		c.found(before.record, record.DamageUnsigned, "nothing that is signed follows from it")
+		c.found(before.Record, record.DamageUnsigned, "nothing that is signed follows from it")
 	}
 }
 
@@ -176,7 +177,7 @@ func (c *checker) strays(frames []uncovered, order []int, whole bool) {
 	defer func(end mark) { c.mark = end }(c.mark)
 	places := make(map[record.Hash]int)
 	for _, i := range order {
-		places[frames[i].hash] = i
+		places[frames[i].Hash] = i
 	}
 	from := 0
 	if !whole {
@@ -184,15 +185,15 @@ func (c *checker) strays(frames []uncovered, order []int, whole bool) {
 	}
 	for i := from; i < len(frames); i++ {
 		u := &frames[i]
-		if u.record == nil || slices.Contains(order, i) {
+		if u.Record == nil || slices.Contains(order, i) {
 			continue
 		}
-		if k, again := places[u.hash]; again {
+		if k, again := places[u.Hash]; again {
 			c.mark = frames[max(i, k)].mark()
-			c.found(u.record, record.DamageReplayed, "the record was there before")
+			c.found(u.Record, record.DamageReplayed, "the record was there before")
 		} else {
 			c.mark = u.mark()
-			c.found(u.record, record.DamageUnsigned, "nothing that is signed follows from it")
+			c.found(u.Record, record.DamageUnsigned, "nothing that is signed follows from it")
 		}
 	}
 	early := -1
@@ -203,7 +204,7 @@ func (c *checker) strays(frames []uncovered, order []int, whole bool) {
 	}
 	if early >= 0 {
 		c.mark = frames[early].mark()
-		c.found(frames[early].record, record.DamageReordered, "a record that this one follows comes after it")
+		c.found(frames[early].Record, record.DamageReordered, "a record that this one follows comes after it")
 	}
 }
 
@@ -213,7 +214,7 @@ func (c *checker) grow(n int) error {
 	for i := range n {
 		u := &c.uncovered[i]
 		c.mark = u.mark()
-		if err := c.tree.grow(&u.frame); err != nil {
+		if err := c.tree.grow(&u.Frame); err != nil {
 			return err
 		}
 	}
@@ -227,7 +228,7 @@ func (c *checker) grow(n int) error {
 func (c *checker) coverTail() error {
 	tree, covered := c.tree.tiles.Tree(), 0
 	for i := range c.uncovered {
-		tree.Append(c.uncovered[i].leaf)
+		tree.Append(c.uncovered[i].Leaf)
 		if c.tree.isExpected(&tree) {
 			covered = i + 1
 		}
@@ -247,8 +248,8 @@ func (c *checker) cover(n int) error {
 		u := &c.uncovered[i]
 		c.mark = u.mark()
 		c.writers.excused += u.unreadable
-		if u.record != nil {
-			c.record(&u.frame, base+uint64(i))
+		if u.Record != nil {
+			c.record(&u.Frame, base+uint64(i))
 		} else {
 			c.writers.excused++
 		}
@@ -264,15 +265,15 @@ func (c *checker) tail() {
 	head := c.writers.head
 	for i := range c.uncovered {
 		u := &c.uncovered[i]
-		if u.record == nil {
+		if u.Record == nil {
 			return // which was found before
 		}
-		if u.before() != head.Hash || u.record.Writer != head.Writer || u.unreadable > 0 {
+		if u.before() != head.Hash || u.Record.Writer != head.Writer || u.unreadable > 0 {
 			c.mark = u.mark()
-			c.found(u.record, record.DamageUnsigned, "no signature covers it, and it does not follow from the record before it")
+			c.found(u.Record, record.DamageUnsigned, "no signature covers it, and it does not follow from the record before it")
 			return
 		}
-		head.Hash = u.hash
+		head.Hash = u.Hash
 	}
 	c.report.Unsigned = uint64(len(c.uncovered))
 }

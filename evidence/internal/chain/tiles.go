@@ -1,4 +1,4 @@
-package evidence
+package chain
 
 import (
 	"errors"
@@ -6,13 +6,13 @@ import (
 	"example.com/safeconduct/evidence/internal/tiles"
 )
 
-// mendTiles writes the tiles again that a Writer which has checked them all did
+// MendTiles writes the tiles again that a Writer which has checked them all did
 // not find as they must be, and how many these are. It returns a Writer that is
 // ready for those that come next.
-func mendTiles(dir string, w *tiles.Writer) (_ *tiles.Writer, mended uint64, err error) {
+func MendTiles(dir string, w *tiles.Writer) (_ *tiles.Writer, mended uint64, err error) {
 	if found := w.Found(); found != (tiles.Found{}) {
 		mended = uint64(found.Missing + found.Wrong)
-		if w, err = ensureTiles(dir); err != nil {
+		if w, err = EnsureTiles(dir); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -20,12 +20,12 @@ func mendTiles(dir string, w *tiles.Writer) (_ *tiles.Writer, mended uint64, err
 	return w, mended, nil
 }
 
-// ensureTiles writes the tiles of a ledger that are not as they must be.
-func ensureTiles(dir string) (*tiles.Writer, error) {
+// EnsureTiles writes the tiles of a ledger that are not as they must be.
+func EnsureTiles(dir string) (*tiles.Writer, error) {
 	w := tiles.NewWriter(dir, tiles.Options{Pass: tiles.Ensure})
 	var failed error
-	err := scan(dir, nil, func(f *frame, _ int64) bool {
-		failed = w.Append(f.leaf, nil)
+	err := Scan(dir, nil, func(f *Frame, _ int64) bool {
+		failed = w.Append(f.Leaf, nil)
 		return failed == nil
 	})
 	return w, errors.Join(err, failed)

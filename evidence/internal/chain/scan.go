@@ -1,4 +1,4 @@
-package evidence
+package chain
 
 import (
 	"crypto/sha256"
@@ -11,27 +11,27 @@ import (
 	"example.com/safeconduct/evidence/record"
 )
 
-// A frame is what stands at one place of a ledger. What it points to, but for
+// A Frame is what stands at one place of a ledger. What it points to, but for
 // the record and the session, is valid until the visit that gets it returns.
-type frame struct {
-	at  segment.Place
-	bad *segment.FrameError // what is there is no frame; all else is not set then
+type Frame struct {
+	At  segment.Place
+	Bad *segment.FrameError // what is there is no frame; all else is not set then
 
-	env     []byte
-	leaf    tiles.Hash  // of env, in the Merkle tree
-	hash    record.Hash // of the payload
-	subject record.Subject
-	record  *record.Record
-	signed  bool     // by a key that may
-	session *session // in force, the one that the record begins included
-	err     error    // a *record.Error; there is no record then
+	Env     []byte
+	Leaf    tiles.Hash  // of env, in the Merkle tree
+	Hash    record.Hash // of the payload
+	Subject record.Subject
+	Record  *record.Record
+	Signed  bool     // by a key that may
+	Session *Session // in force, the one that the record begins included
+	Err     error    // a *record.Error; there is no record then
 
 	from, to int  // env in its batch
 	done     bool // opened by the reader
 }
 
-// damageOf says what is wrong with a ledger where it has bytes that are no frame.
-func damageOf(e *segment.FrameError) record.Damage {
+// DamageOf says what is wrong with a ledger where it has bytes that are no frame.
+func DamageOf(e *segment.FrameError) record.Damage {
 	if e.Torn {
 		return record.DamageTruncated
 	}
@@ -40,12 +40,12 @@ func damageOf(e *segment.FrameError) record.Damage {
 
 // The bounds of a batch: what one worker opens at a time.
 const (
-	scanFrames = 128
+	ScanFrames = 128
 	scanBytes  = 256 << 10
 )
 
 type batch struct {
-	frames []frame
+	frames []Frame
 	data   []byte // the envelopes
 	read   int64  // bytes of the ledger, up to its end
 	opened chan struct{}
@@ -59,7 +59,7 @@ type batch struct {
 // in force, one after the other; all others it leaves to the workers.
 type scanner struct {
 	dir  string
-	keys *keyring // nil: signatures are not looked at
+	keys *Keyring // nil: signatures are not looked at
 
 	todo  chan *batch // for the workers
 	order chan *batch // the same, for whoever visits
@@ -68,14 +68,14 @@ type scanner struct {
 	err   error // of the reader, once order is closed
 }
 
-// scan calls visit for each frame of the ledger in dir, in order, until it
+// Scan calls visit for each frame of the ledger in dir, in order, until it
 // returns false. It says how many bytes have been read so far. The error is of a
 // ledger that cannot be read any further; what was read before it has been
 // visited.
 //
-// A writer that opens its own ledger again scans it without a keyring, which is
-// cheap: see reopening.
-func scan(dir string, ring *keyring, visit func(f *frame, read int64) bool) error {
+// The keyring follows the records; without one, which is cheap, no signature is
+// looked at.
+func Scan(dir string, ring *Keyring, visit func(f *Frame, read int64) bool) error {
 	workers := runtime.GOMAXPROCS(0)
 	n := 2*workers + 2
 	s := &scanner{
@@ -122,7 +122,7 @@ func (s *scanner) read() {
 	send := func() { // neither blocks: there are no more batches than that
 		for i := range b.frames {
 			f := &b.frames[i]
-			f.env = b.data[f.from:f.to:f.to]
+			f.Env = b.data[f.from:f.to:f.to]
 		}
 		s.todo <- b
 		s.order <- b
@@ -132,14 +132,14 @@ func (s *scanner) read() {
 	}
 	before, size := int64(0), int64(0)
 	s.err = segment.Walk(s.dir, func(at segment.Place, env []byte, err error) bool {
-		f := frame{at: at, from: len(b.data), to: len(b.data) + len(env)}
-		if !errors.As(err, &f.bad) {
+		f := Frame{At: at, from: len(b.data), to: len(b.data) + len(env)}
+		if !errors.As(err, &f.Bad) {
 			s.keys.meet(&f, env)
 		}
 		b.data = append(b.data, env...)
 		b.frames = append(b.frames, f)
 		b.read = before + at.Offset + segment.FrameHeader + int64(len(env))
-		if len(b.frames) < scanFrames && len(b.data) < scanBytes {
+		if len(b.frames) < ScanFrames && len(b.data) < scanBytes {
 			return true
 		}
 		send()
@@ -165,10 +165,10 @@ func (s *scanner) work() {
 	var e record.Envelope
 	for b := range s.todo {
 		for i := range b.frames {
-			if f := &b.frames[i]; f.bad == nil {
-				f.leaf = tiles.LeafHash(f.env)
+			if f := &b.frames[i]; f.Bad == nil {
+				f.Leaf = tiles.LeafHash(f.Env)
 				if !f.done {
-					f.open(&e)
+					f.Open(&e)
 				}
 			}
 		}
@@ -178,37 +178,37 @@ func (s *scanner) work() {
 
 // meet looks at the next envelope of a ledger, and opens it unless the session
 // in force can judge it alone.
-func (ring *keyring) meet(f *frame, env []byte) {
+func (ring *Keyring) meet(f *Frame, env []byte) {
 	if ring == nil {
 		return
 	}
-	if ring.session.routine(env) {
-		f.session = ring.session
+	if ring.Session.Routine(env) {
+		f.Session = ring.Session
 	} else {
-		ring.open(f, env)
+		ring.Open(f, env)
 		f.done = true
 	}
-	ring.records++
+	ring.Records++
 }
 
-// open parses the envelope, checks its signatures where there is a session to
+// Open parses the envelope, checks its signatures where there is a session to
 // check them with, and only then parses the payload.
-func (f *frame) open(e *record.Envelope) {
-	if f.err = e.Parse(f.env); f.err != nil {
+func (f *Frame) Open(e *record.Envelope) {
+	if f.Err = e.Parse(f.Env); f.Err != nil {
 		return
 	}
-	if f.session != nil {
-		if f.signed, f.err = f.session.check(e); f.err != nil {
+	if f.Session != nil {
+		if f.Signed, f.Err = f.Session.check(e); f.Err != nil {
 			return
 		}
 	} else {
-		f.signed = len(e.Signatures) > 0
+		f.Signed = len(e.Signatures) > 0
 	}
-	f.hash = sha256.Sum256(e.Payload)
-	if f.subject, f.record, f.err = e.Record(); f.err != nil || f.session == nil {
+	f.Hash = sha256.Sum256(e.Payload)
+	if f.Subject, f.Record, f.Err = e.Record(); f.Err != nil || f.Session == nil {
 		return
 	}
-	if f.err = f.session.allows(f.record.Kind, f.signed); f.err != nil {
-		f.record = nil
+	if f.Err = f.Session.allows(f.Record.Kind, f.Signed); f.Err != nil {
+		f.Record = nil
 	}
 }
