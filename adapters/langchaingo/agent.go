@@ -17,20 +17,14 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// Agent guards the turns of an agent and its tools. Each turn is a Call of
-// KindPlan, named by the agent's type, whose Output is the batch of tool calls
-// that the model asks for: gates look at it there, before any of it runs, and
-// see tools that the model made up. Each tool is guarded as by [Tools].
+// Agent guards the turns of an agent and its tools, and not its model: [Executor] does
+// that. Each turn is a Call of KindPlan, named by the agent's type, whose Output is
+// the batch of tool calls that the model asks for: gates look at it there, before any
+// of it runs, and see tools that the model made up. Each tool is guarded as by
+// [Tools]. For a turn that is denied see "What a denial does" in the package doc.
 //
-// A turn that is denied is an error. Under [middleware.Tell] and in a guarded
-// [Executor] the whole batch is answered with the denial instead, and none of it
-// runs; a tool that does not exist is answered by the executor itself. That holds
-// for executors that take their tools from the agent's GetTools, as those of
-// langchaingo do: with others it stays an error, of the turn or of the run.
-//
-// Agent does not guard the agent's model; [Executor] does. An agent that is
-// already guarded is not wrapped twice; see [Tools], also for when Agent panics.
-// The agent that it returns is as safe for concurrent use as a.
+// An agent that is already guarded is not wrapped twice; see [Tools], also for when
+// Agent panics. The agent that it returns is as safe for concurrent use as a.
 func Agent(a agents.Agent, is ...middleware.Interceptor) agents.Agent {
 	if isNil(a) {
 		panic("langchaingo: Agent: nil agent")
@@ -41,7 +35,7 @@ func Agent(a agents.Agent, is ...middleware.Interceptor) agents.Agent {
 // guardTurns guards an agent's turns and tools.
 func guardTurns(a agents.Agent, is guards) agents.Agent {
 	if g, ok := a.(*agent); ok {
-		a, is = g.Agent, is.around(g.is)
+		a, is = g.Agent, is.outsideOf(g.is)
 	}
 	g := &agent{Agent: a, name: typeName(a), is: is}
 	g.handler = middleware.Wrap(g.run, append([]middleware.Interceptor{keepTold}, is.plan...)...)
@@ -89,7 +83,7 @@ func (a *agent) guardTools() []tools.Tool {
 		if i >= len(a.tools) {
 			a.tools = append(a.tools, guardedTool{})
 		}
-		if !same(a.tools[i].inner, t) {
+		if !sameValue(a.tools[i].inner, t) {
 			a.tools[i] = guardedTool{t, Tool(t, a.is.tool...)}
 		}
 		guarded[i] = a.tools[i].guarded
@@ -104,7 +98,7 @@ type planCall struct {
 	inputs  map[string]string
 	options []chains.ChainCallOption
 	request *middleware.PlanRequest
-	was     mark // of inputs
+	was     fingerprint // of inputs
 	streams bool
 
 	actions []schema.AgentAction
@@ -122,7 +116,7 @@ func keepTold(next middleware.Handler) middleware.Handler {
 	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 		res, err := next(ctx, call)
 		if _, told := res.Output.(middleware.Observation); told {
-			if f, denial := find[planCall](ctx), middleware.TrailOf(ctx).Told(); f != nil && denial != nil {
+			if f, denial := frameOf[planCall](ctx), middleware.TrailOf(ctx).Told(); f != nil && denial != nil {
 				f.told = denial
 			}
 		}
@@ -144,14 +138,14 @@ func (a *agent) Plan(
 ) ([]schema.AgentAction, *schema.AgentFinish, error) {
 	stream := chainStream(options)
 	f := &frame[planCall]{ctx, planCall{
-		agent: a.Agent, steps: steps, inputs: inputs, was: markOf(inputs, text), options: options, streams: stream != nil,
+		agent: a.Agent, steps: steps, inputs: inputs, was: fingerprintOf(inputs, hashText), options: options, streams: stream != nil,
 	}}
 	f.call.request = planRequest(steps, inputs)
 	res, err := a.handler(f, middleware.Call{Kind: middleware.KindPlan, Name: a.name, Input: f.call.request, Stream: stream})
 	if err != nil {
 		return nil, nil, err
 	}
-	chain := find[chainCall](ctx)
+	chain := frameOf[chainCall](ctx)
 	switch out := res.Output.(type) {
 	case *middleware.Plan:
 		if out == nil {
@@ -174,32 +168,28 @@ func (a *agent) Plan(
 			// got its tools from here: no tool call could be answered.
 			return nil, nil, denial
 		}
-		chain.expect(f.call.actions, f.call.calls, &refusal{out, denial})
+		chain.expect(f.call.actions, f.call.calls, &toldDenial{out, denial})
 		return f.call.actions, nil, nil
 	}
 	return nil, nil, wrongOutput(middleware.KindPlan, a.name, res.Output)
 }
 
 func (a *agent) run(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-	f := find[planCall](ctx)
-	if f == nil {
-		return middleware.Result{}, errForeignContext
-	}
-	req, err := input[*middleware.PlanRequest](call)
+	f, req, err := frameAndInput[planCall, *middleware.PlanRequest](ctx, call)
 	if err != nil {
 		return middleware.Result{}, err
 	}
 	steps, inputs := f.steps, req.Inputs
-	if !holds(f.was, f.inputs, text) {
-		return middleware.Result{}, inPlace(call)
+	if !unchanged(f.was, f.inputs, hashText) {
+		return middleware.Result{}, modifiedInPlace(call)
 	}
 	if !sameSteps(f, req) {
 		if req == f.request {
-			return middleware.Result{}, inPlace(call)
+			return middleware.Result{}, modifiedInPlace(call)
 		}
 		steps = changedSteps(f, req)
 	}
-	var v verdict
+	var v streamGuard
 	actions, finish, err := a.Agent.Plan(ctx, steps, inputs, v.chainOptions(f.options, f.streams, call)...)
 	if refused := v.error(); refused != nil {
 		err = refused
@@ -207,7 +197,7 @@ func (a *agent) run(ctx context.Context, call middleware.Call) (middleware.Resul
 	if err != nil {
 		return middleware.Result{}, err
 	}
-	f.was = markOf(f.inputs, text) // the agent may have changed its inputs, and be asked again
+	f.was = fingerprintOf(f.inputs, hashText) // the agent may have changed its inputs, and be asked again
 	f.finish = finish
 	f.plan = &middleware.Plan{}
 	if finish != nil { // actions beside it are not judged, and not returned

@@ -14,17 +14,14 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// Chain guards a chain and its memory. Each run of it is a Call of KindChain,
-// named by the chain's type, whose Input and Output are the chain's values. If the
-// caller set a StreamingFunc, or a callback as an option, that is its Stream, which
-// gets what models within the chain stream.
+// Chain guards a chain and its memory. Each run of it is a Call of KindChain, named by
+// the chain's type, whose Input and Output are the chain's values. If the caller set
+// a StreamingFunc, or a callback as an option, that is its Stream, which gets what
+// models within the chain stream. With a denial the chain returns an empty map, with
+// a failure what the wrapped chain returned: langchaingo's own chains use both.
 //
-// On a denial the chain returns an empty map with the error, and on a failure
-// what the wrapped chain returned with it: langchaingo's own chains use both.
-//
-// A chain that is already guarded is not wrapped twice; see [Tool], also for
-// when Chain panics. The chain that it returns is as safe for concurrent use as
-// c.
+// A chain that is already guarded is not wrapped twice; see [Tool], also for when
+// Chain panics. The chain that it returns is as safe for concurrent use as c.
 func Chain(c chains.Chain, is ...middleware.Interceptor) chains.Chain {
 	if isNil(c) {
 		panic("langchaingo: Chain: nil chain")
@@ -74,7 +71,7 @@ func (c *chain) GetMemory() schema.Memory { return c.memory.guard(c.inner.GetMem
 // Call runs the guarded chain.
 func (c *chain) Call(ctx context.Context, inputs map[string]any, options ...chains.ChainCallOption) (map[string]any, error) {
 	stream := chainStream(options)
-	f := &frame[chainCall]{ctx, chainCall{options: options, inputs: inputs, was: markOf(inputs, value), streams: stream != nil}}
+	f := &frame[chainCall]{ctx, chainCall{options: options, inputs: inputs, was: fingerprintOf(inputs, hashValue), streams: stream != nil}}
 	res, err := c.handler(f, middleware.Call{Kind: middleware.KindChain, Name: c.name, Input: inputs, Stream: stream})
 	if err != nil {
 		if f.call.partial == nil || isDenied(err) {
@@ -90,18 +87,14 @@ func (c *chain) Call(ctx context.Context, inputs map[string]any, options ...chai
 }
 
 func (c *chain) run(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-	f := find[chainCall](ctx)
-	if f == nil {
-		return middleware.Result{}, errForeignContext
-	}
-	in, err := input[map[string]any](call)
+	f, in, err := frameAndInput[chainCall, map[string]any](ctx, call)
 	if err != nil {
 		return middleware.Result{}, err
 	}
-	if !holds(f.was, f.inputs, value) {
-		return middleware.Result{}, inPlace(call)
+	if !unchanged(f.was, f.inputs, hashValue) {
+		return middleware.Result{}, modifiedInPlace(call)
 	}
-	var v verdict
+	var v streamGuard
 	out, err := c.inner.Call(ctx, in, v.chainOptions(f.options, f.streams, call)...)
 	if refused := v.error(); refused != nil {
 		err = refused
@@ -113,7 +106,7 @@ func (c *chain) run(ctx context.Context, call middleware.Call) (middleware.Resul
 		f.partial = out
 		return middleware.Result{}, err
 	}
-	f.was = markOf(f.inputs, value) // the chain may have changed its inputs, and be called again
+	f.was = fingerprintOf(f.inputs, hashValue) // the chain may have changed its inputs, and be called again
 	return middleware.Result{Output: out}, nil
 }
 
@@ -122,7 +115,7 @@ func (c *chain) run(ctx context.Context, call middleware.Call) (middleware.Resul
 type chainCall struct {
 	options []chains.ChainCallOption
 	inputs  map[string]any // as they came
-	was     mark           // of them
+	was     fingerprint    // of them
 	streams bool
 	partial map[string]any // what came with an error
 
@@ -134,18 +127,19 @@ type chainCall struct {
 type expectedCall struct {
 	tool   string // as it is registered
 	action schema.AgentAction
-	denied *refusal // of the whole turn; nil if it was allowed
+	denied *toldDenial // of the whole turn; nil if it was allowed
 }
 
-// A refusal is a turn that was denied and told.
-type refusal struct {
+// A toldDenial is the denial of a turn that the model is told of.
+type toldDenial struct {
 	said   middleware.Observation
 	denial *middleware.DeniedError
 }
 
-// expect keeps the actions that a turn of an agent asks for, of which calls are the
-// same, except for tools that are not registered: the executor answers those itself.
-func (c *chainCall) expect(actions []schema.AgentAction, calls []middleware.ToolCall, denied *refusal) {
+// expect keeps the actions that a turn of an agent asks for; calls are the same in
+// neutral types. Tools that are not registered are left out: the executor answers
+// those itself.
+func (c *chainCall) expect(actions []schema.AgentAction, calls []middleware.ToolCall, denied *toldDenial) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, act := range actions {
@@ -155,11 +149,11 @@ func (c *chainCall) expect(actions []schema.AgentAction, calls []middleware.Tool
 	}
 }
 
-// claim finds what asked for the call of a tool that is about to be made. The
-// executor passes on neither the action nor its ID, so that the first one with
-// the same tool and arguments is taken, of a refused turn before all others. It
-// returns the provider's ID and, if the turn was refused, its refusal.
-func (c *chainCall) claim(name, input string) (id string, refused *refusal) {
+// claim finds the action that asked for the tool call that is about to be made. The
+// executor passes on neither the action nor its ID, so claim takes the first one with
+// the same tool and arguments, preferring those of a denied turn. It returns the
+// provider's ID and, if the turn was denied, its denial.
+func (c *chainCall) claim(name, input string) (id string, refused *toldDenial) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	found := -1
@@ -179,9 +173,9 @@ func (c *chainCall) claim(name, input string) (id string, refused *refusal) {
 	return a.action.ToolID, a.denied
 }
 
-// unanswered returns the error of a run in which a tool call of a refused turn was
-// not answered by its guard. An executor that takes its tools from elsewhere than
-// the agent's GetTools may have made the call.
+// unanswered returns the error of a run in which a tool call of a denied turn was not
+// answered by its guard. An executor that does not take its tools from the agent's
+// GetTools may have made the call.
 func (c *chainCall) unanswered() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -207,7 +201,7 @@ func (c *memoryCache) guard(m schema.Memory, is []middleware.Interceptor) schema
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !same(c.inner, m) {
+	if !sameValue(c.inner, m) {
 		c.inner, c.guarded = m, Memory(m, is...)
 	}
 	return c.guarded

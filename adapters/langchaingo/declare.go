@@ -13,33 +13,14 @@ import (
 // argument is the only parameter that langchaingo's agents give a tool.
 const argument = "__arg1"
 
-// Declare returns the tool with a JSON Schema of its arguments, an object. A tool
-// of langchaingo takes one string and says in words what that should be; a
-// declared one takes the text of a JSON object, and models are told of which kind:
+// Declare returns the tool with a JSON Schema of its arguments, an object, of which
+// models are told: see "Declared tools" in the package doc. A tool of langchaingo
+// takes one string and says in words what that should be; a declared one takes the
+// text of a JSON object. Declare judges nothing: put a gate beside it that does, such
+// as Input of package schema.
 //
-//   - An OpenAIFunctionsAgent declares every tool to the provider as one that takes
-//     a single string, "__arg1". In a turn that is guarded by [Agent] or [Executor],
-//     the request to a model that is guarded too, as by Executor, has the tool's
-//     own schema instead. The tool then gets all of the arguments, as the model
-//     wrote them.
-//   - Agents that are told of their tools in the prompt read the schema in the
-//     tool's description. So make the agent of declared tools.
-//
-// Declare judges nothing. Beside it stands a gate that does, such as Input of
-// package schema:
-//
-//	transfer := schema.MustCompile("transfer", `{"type": "object", ...}`)
-//	tool := langchaingo.Declare(tool, transfer.JSON())
-//	agent := langchaingo.Executor(agents.NewExecutor(agents.NewOpenAIFunctionsAgent(model, []tools.Tool{tool})),
-//		middleware.Tell,
-//		schema.Input(schema.Tools{"transfer": transfer}),
-//	)
-//
-// The client of anthropic in langchaingo sends a model none of the tools of an
-// OpenAIFunctionsAgent, declared or not.
-//
-// Declare panics if t is nil, if the parameters are no JSON object, or if they have
-// a property "__arg1": langchaingo's agents would pass on nothing but that.
+// Declare panics if t is nil, if the parameters are no JSON object, or if they have a
+// property "__arg1": langchaingo's agents would pass on nothing but that.
 func Declare(t tools.Tool, parameters []byte) tools.Tool {
 	if isNil(t) {
 		panic("langchaingo: Declare: nil tool")

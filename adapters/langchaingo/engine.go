@@ -11,21 +11,10 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// Engine guards the database that langchaingo's SQLDatabase runs the queries of
-// a model on. Each query is a Call of KindTool with this name, whose Input is
-// the SQL and whose Output the rows as the model gets to see them: what gates
-// may judge of a tool, they may judge of a query.
-//
-//	langchaingo.Engine("sql", engine,
-//		gates.Tools("sql"),
-//		gates.Arguments(gates.ArgumentRules{"sql": {gates.Text(gates.ReadOnlySQL())}}),
-//	)
-//
-// That is a second line of defence: the first is a database user that may only
-// read. Values that a program binds to a query are passed on without a gate.
-// Information about a table is given only if the engine lists the table, as
-// engines make SQL out of its name. With [middleware.Tell], a denial is the only
-// column of a result without rows.
+// Engine guards the database that langchaingo's SQLDatabase runs the queries of a
+// model on. Each query is a Call of KindTool with this name, whose Input is the SQL
+// and whose Output the rows as the model gets to see them. See "Queries and requests"
+// in the package doc.
 //
 // Engine panics if name is empty, e is nil, or as [Tool] does for interceptors.
 // The engine that it returns is as safe for concurrent use as e.
@@ -80,11 +69,7 @@ func (e *engine) Query(ctx context.Context, sql string, args ...any) (cols []str
 }
 
 func (e *engine) run(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-	q := find[query](ctx)
-	if q == nil {
-		return middleware.Result{}, errForeignContext
-	}
-	sql, err := input[string](call)
+	q, sql, err := frameAndInput[query, string](ctx, call)
 	if err != nil {
 		return middleware.Result{}, err
 	}

@@ -13,20 +13,16 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// Executor guards all that an executor does: the run as by [Chain], with its
-// memory; each turn and each tool as by [Agent]; and each request to the model
-// as by [Model]. Every call passes through all of the interceptors, in the order
-// given; [middleware.On] restricts one to a kind of call.
+// Executor guards all that an executor does: the run as by [Chain], with its memory;
+// each turn and each tool as by [Agent]; and each request to the model as by [Model].
+// Every call passes through all of the interceptors, in the order given;
+// [middleware.On] restricts one to a kind of call. The executor and its agent are
+// copied, not changed. For agents that are not langchaingo's own see "Agents of your
+// own" in the package doc.
 //
-// The executor and its agent are copied, not changed. Executor reaches the model
-// of the agents of langchaingo. Of any other agent each model must have been guarded
-// with [Model] when the agent was made, inside of a cache of langchaingo's where there
-// is one, and keeps the interceptors that it got there. Executor looks for models in
-// the agent's fields, eight levels deep, and not in its tools.
-//
-// Executor panics if e or its agent is nil, if the agent has no tools or tools
-// that cannot be told apart, if it has a model that is not guarded and that
-// Executor cannot reach, and as [Chain] does.
+// Executor panics if e or its agent is nil, if the agent has no tools or tools that
+// cannot be told apart, if it has a model that is not guarded and that Executor
+// cannot reach, and as [Chain] does.
 func Executor(e *agents.Executor, is ...middleware.Interceptor) chains.Chain {
 	if e == nil || isNil(e.Agent) {
 		panic("langchaingo: Executor: nil executor or agent")
@@ -42,7 +38,7 @@ func Executor(e *agents.Executor, is ...middleware.Interceptor) chains.Chain {
 // guardAgent guards an agent's turns, tools and model.
 func guardAgent(a agents.Agent, is guards) agents.Agent {
 	if g, ok := a.(*agent); ok {
-		a, is = g.Agent, is.around(g.is)
+		a, is = g.Agent, is.outsideOf(g.is)
 	}
 	switch inner := a.(type) {
 	case *agents.OneShotZeroAgent:
@@ -86,7 +82,7 @@ func guardChainModel(a agents.Agent, c chains.Chain, is []middleware.Interceptor
 }
 
 func mustHoldGuardedModel(a agents.Agent, holder any) {
-	m := models{seen: make(map[place]int)}
+	m := models{seen: make(map[visited]int)}
 	m.find(reflect.ValueOf(holder), 8)
 	if m.guarded && m.unguarded == "" {
 		return
@@ -98,11 +94,11 @@ func mustHoldGuardedModel(a agents.Agent, holder any) {
 // models are those that an agent has.
 type models struct {
 	guarded   bool
-	unguarded string        // the type of one, in brackets
-	seen      map[place]int // and how many levels were looked at from there
+	unguarded string          // the type of one, in brackets
+	seen      map[visited]int // and how many levels were looked at from there
 }
 
-type place struct {
+type visited struct {
 	t reflect.Type
 	p uintptr
 }
@@ -119,7 +115,7 @@ func (m *models) find(v reflect.Value, levels int) {
 	modelType := reflect.TypeFor[llms.Model]()
 	switch {
 	case v.Type() == reflect.TypeFor[*cache.Cacher](), v.Type() == reflect.TypeFor[cache.Cacher]():
-		// Of a cache the model counts that it asks.
+		// Of a cache, what counts is the model that it asks.
 	case v.Type().Implements(reflect.TypeFor[guardedModel]()):
 		m.guarded = true
 		return
@@ -129,7 +125,7 @@ func (m *models) find(v reflect.Value, levels int) {
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
-		if at := (place{v.Type(), v.Pointer()}); m.seen[at] < levels {
+		if at := (visited{v.Type(), v.Pointer()}); m.seen[at] < levels {
 			m.seen[at] = levels
 			m.find(v.Elem(), levels)
 		}

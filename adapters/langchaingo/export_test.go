@@ -3,7 +3,7 @@ package langchaingo
 import "reflect"
 
 // Usage is usage, for its test.
-var Usage = usage
+var Usage = usageOf
 
 // StreamEvent is the type that StrictSSE decodes an event into.
 var StreamEvent = reflect.TypeFor[streamEvent]()

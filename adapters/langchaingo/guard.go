@@ -28,13 +28,22 @@ func (f *frame[T]) Value(key any) any {
 	return f.Context.Value(key)
 }
 
-// find returns the innermost frame of its type, or nil.
-func find[T any](ctx context.Context) *T {
+// frameOf returns what the innermost frame of its type carries, or nil.
+func frameOf[T any](ctx context.Context) *T {
 	t, _ := ctx.Value(frameKey[T]{}).(*T)
 	return t
 }
 
 var errForeignContext = errors.New("langchaingo: an interceptor passed on a context that is not derived from the call's")
+
+// frameAndInput returns what the frame of the call carries, and its Input as an I.
+func frameAndInput[T, I any](ctx context.Context, call middleware.Call) (f *T, in I, err error) {
+	if f = frameOf[T](ctx); f == nil {
+		return nil, in, errForeignContext
+	}
+	in, err = input[I](call)
+	return f, in, err
+}
 
 // input returns the Call's Input as a T.
 func input[T any](call middleware.Call) (T, error) {
@@ -56,8 +65,8 @@ type guards struct{ plan, tool, model []middleware.Interceptor }
 
 func newGuards(is []middleware.Interceptor) guards { return guards{is, is, is} }
 
-// around returns the guards of what own guards already and g is to guard as well.
-func (g guards) around(own guards) guards {
+// outsideOf returns g outside of the guards that an agent has already.
+func (g guards) outsideOf(own guards) guards {
 	return guards{
 		plan:  middleware.Merge(middleware.KindPlan, g.plan, own.plan),
 		tool:  middleware.Merge(middleware.KindTool, g.tool, own.tool),
@@ -82,7 +91,7 @@ func isNil(v any) bool {
 	return r.Kind() == reflect.Pointer && r.IsNil()
 }
 
-// onion describes a wrapped value for people.
+// onion says, for people, what guards a value.
 func onion(kind middleware.Kind, name string, is []middleware.Interceptor) string {
 	return fmt.Sprintf("%s %s, guarded by\n%s", kind, name, middleware.Onion(is...))
 }

@@ -11,63 +11,64 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// inPlace is the error of a call whose Input is no longer what it was when the call
-// began: what gates outside of the change have judged, and recorders noted, is not
-// what would run.
-func inPlace(call middleware.Call) error {
+// modifiedInPlace is the error of a call whose Input is no longer what it was when the
+// call began: what would run is not what gates outside of the change have judged, and
+// recorders noted.
+func modifiedInPlace(call middleware.Call) error {
 	return fmt.Errorf("langchaingo: %s %s: an interceptor modified the input in place: it must pass on a copy that it changed",
 		call.Kind, call.Name)
 }
 
-// A mark tells whether the values of a map were changed in place. It looks into
-// maps, slices and structs, and not at what stands behind a pointer.
-type mark struct {
+// A fingerprint shows whether the values of a map were changed in place. It covers what
+// is in maps, slices and structs, and not what stands behind a pointer.
+type fingerprint struct {
 	seed maphash.Seed
 	sum  uint64
 }
 
-// markOf returns the mark of m, whose values hash hashes: text or value.
-func markOf[V any](m map[string]V, hash func(maphash.Seed, V) uint64) mark {
+// fingerprintOf returns the mark of m, whose values hash hashes: text or value.
+func fingerprintOf[V any](m map[string]V, hash func(maphash.Seed, V) uint64) fingerprint {
 	seed := maphash.MakeSeed()
-	return mark{seed, sumOf(seed, m, hash)}
+	return fingerprint{seed, sumOf(seed, m, hash)}
 }
 
-// holds reports whether m still has the values that it had.
-func holds[V any](k mark, m map[string]V, hash func(maphash.Seed, V) uint64) bool {
+// unchanged reports whether m still has the values of which k is the fingerprint.
+func unchanged[V any](k fingerprint, m map[string]V, hash func(maphash.Seed, V) uint64) bool {
 	return sumOf(k.seed, m, hash) == k.sum
 }
 
 func sumOf[V any](seed maphash.Seed, m map[string]V, hash func(maphash.Seed, V) uint64) uint64 {
 	sum := uint64(len(m))
 	for name, v := range m {
-		sum += entry(text(seed, name), hash(seed, v)) // in no order
+		sum += hashEntry(hashText(seed, name), hash(seed, v)) // in no order
 	}
 	return sum
 }
 
-// entry returns the hash of a name, or a key, and its value.
-func entry(name, v uint64) uint64 { return (bits.RotateLeft64(name, 32) ^ v) * (name | 1) }
+// hashEntry returns the hash of a name, or a key, and its value.
+func hashEntry(name, v uint64) uint64 { return (bits.RotateLeft64(name, 32) ^ v) * (name | 1) }
 
-func text(seed maphash.Seed, s string) uint64 { return maphash.String(seed, s) }
+func hashText(seed maphash.Seed, s string) uint64 { return maphash.String(seed, s) }
 
-// value hashes a chain's value.
-func value(seed maphash.Seed, v any) uint64 {
+// hashValue hashes a chain's value.
+func hashValue(seed maphash.Seed, v any) uint64 {
 	if s, ok := v.(string); ok {
-		return text(seed, s)
+		return hashText(seed, s)
 	}
-	return reflected(seed, reflect.ValueOf(v))
+	return hashReflected(seed, reflect.ValueOf(v))
 }
 
-func reflected(seed maphash.Seed, v reflect.Value) uint64 {
-	m := marker{seed: seed}
-	return m.sum(v, maxMarked)
+func hashReflected(seed maphash.Seed, v reflect.Value) uint64 {
+	m := fingerprinter{seed: seed}
+	return m.sum(v, maxFingerprintDepth)
 }
 
-// maxMarked is how deep a mark looks. Slices and maps can hold themselves.
-const maxMarked = 32
+// maxFingerprintDepth is how deep a fingerprint goes. Slices and maps can hold
+// themselves.
+const maxFingerprintDepth = 32
 
-// A marker hashes one value.
-type marker struct {
+// A fingerprinter hashes one value.
+type fingerprinter struct {
 	seed maphash.Seed
 	sums map[shared]uint64 // of slices and maps; nil as long as there is none
 }
@@ -80,15 +81,15 @@ type shared struct {
 	len, levels int
 }
 
-func (m *marker) sum(v reflect.Value, levels int) uint64 {
+func (m *fingerprinter) sum(v reflect.Value, levels int) uint64 {
 	var h maphash.Hash
 	h.SetSeed(m.seed)
 	m.write(&h, v, levels)
 	return h.Sum64()
 }
 
-// once returns what f makes of a slice or a map, which it is asked once.
-func (m *marker) once(v reflect.Value, levels int, f func() uint64) uint64 {
+// once returns what f makes of a slice or a map, and calls f only the first time.
+func (m *fingerprinter) once(v reflect.Value, levels int, f func() uint64) uint64 {
 	at := shared{v.Type(), v.Pointer(), v.Len(), levels}
 	sum, ok := m.sums[at]
 	if !ok {
@@ -101,51 +102,51 @@ func (m *marker) once(v reflect.Value, levels int, f func() uint64) uint64 {
 	return sum
 }
 
-func number(h *maphash.Hash, n uint64) {
+func writeNumber(h *maphash.Hash, n uint64) {
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], n)
 	_, _ = h.Write(b[:]) // has no errors
 }
 
-// write writes a value, so far as it is no pointer to one.
-func (m *marker) write(h *maphash.Hash, v reflect.Value, levels int) {
-	number(h, uint64(v.Kind()))
+// write writes a value; of a pointer, only the address.
+func (m *fingerprinter) write(h *maphash.Hash, v reflect.Value, levels int) {
+	writeNumber(h, uint64(v.Kind()))
 	if levels == 0 {
 		return
 	}
 	switch v.Kind() {
 	case reflect.String:
-		number(h, uint64(v.Len()))
+		writeNumber(h, uint64(v.Len()))
 		_, _ = h.WriteString(v.String()) // has no errors
 	case reflect.Bool:
 		if v.Bool() {
-			number(h, 1)
+			writeNumber(h, 1)
 		}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		number(h, uint64(v.Int()))
+		writeNumber(h, uint64(v.Int()))
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
-		number(h, v.Uint())
+		writeNumber(h, v.Uint())
 	case reflect.Float32, reflect.Float64:
-		number(h, math.Float64bits(v.Float()))
+		writeNumber(h, math.Float64bits(v.Float()))
 	case reflect.Complex64, reflect.Complex128:
-		number(h, math.Float64bits(real(v.Complex())))
-		number(h, math.Float64bits(imag(v.Complex())))
+		writeNumber(h, math.Float64bits(real(v.Complex())))
+		writeNumber(h, math.Float64bits(imag(v.Complex())))
 	case reflect.Slice:
-		number(h, uint64(v.Len()))
+		writeNumber(h, uint64(v.Len()))
 		switch {
 		case v.Type().Elem().Kind() == reflect.Uint8:
 			_, _ = h.Write(v.Bytes()) // has no errors
 		case holdsMore(v.Type().Elem()):
-			number(h, m.once(v, levels, func() uint64 { return m.items(v, levels-1) }))
+			writeNumber(h, m.once(v, levels, func() uint64 { return m.items(v, levels-1) }))
 		default:
-			number(h, m.items(v, levels-1))
+			writeNumber(h, m.items(v, levels-1))
 		}
 	case reflect.Array:
 		for i := range v.Len() {
 			m.write(h, v.Index(i), levels-1)
 		}
 	case reflect.Map:
-		number(h, m.once(v, levels, func() uint64 { return m.entries(v, levels-1) }))
+		writeNumber(h, m.once(v, levels, func() uint64 { return m.entries(v, levels-1) }))
 	case reflect.Struct:
 		for i := range v.NumField() {
 			m.write(h, v.Field(i), levels-1)
@@ -153,12 +154,12 @@ func (m *marker) write(h *maphash.Hash, v reflect.Value, levels int) {
 	case reflect.Interface:
 		m.write(h, v.Elem(), levels-1)
 	case reflect.Pointer, reflect.Chan, reflect.Func, reflect.UnsafePointer:
-		number(h, uint64(v.Pointer()))
+		writeNumber(h, uint64(v.Pointer()))
 	case reflect.Invalid:
 	}
 }
 
-func (m *marker) items(v reflect.Value, levels int) uint64 {
+func (m *fingerprinter) items(v reflect.Value, levels int) uint64 {
 	var h maphash.Hash
 	h.SetSeed(m.seed)
 	for i := range v.Len() {
@@ -167,10 +168,10 @@ func (m *marker) items(v reflect.Value, levels int) uint64 {
 	return h.Sum64()
 }
 
-func (m *marker) entries(v reflect.Value, levels int) uint64 {
+func (m *fingerprinter) entries(v reflect.Value, levels int) uint64 {
 	sum := uint64(v.Len())
 	for i := v.MapRange(); i.Next(); {
-		sum += entry(m.sum(i.Key(), levels), m.sum(i.Value(), levels))
+		sum += hashEntry(m.sum(i.Key(), levels), m.sum(i.Value(), levels))
 	}
 	return sum
 }

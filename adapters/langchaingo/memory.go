@@ -9,19 +9,14 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// Memory guards what is saved to a memory. langchaingo saves the inputs as they
-// came, whatever a guarded chain made of them, and may save outputs that a
-// later gate refuses. So each save is judged as a Call of KindChain with the
-// name "memory": Input is the chain's inputs, Output its outputs. What is saved
-// is the Input as the interceptors passed it on and the Output as they let it
-// through; a denial saves nothing and comes back as the error of SaveContext.
+// Memory guards what is saved to a memory, and not what is loaded. Each save is a Call
+// of KindChain with the name "memory", whose Input are the chain's inputs and whose
+// Output its outputs: they are saved as the interceptors passed them on. A denial
+// saves nothing and comes back as the error of SaveContext. [Chain] and [Executor]
+// guard the memory of what they wrap by themselves.
 //
-// [Chain] and [Executor] guard the memory of what they wrap by themselves.
-// Loading is not judged.
-//
-// A memory that is already guarded is not wrapped twice; see [Tool], also for
-// when Memory panics. The memory that it returns is as safe for concurrent use
-// as m.
+// A memory that is already guarded is not wrapped twice; see [Tool], also for when
+// Memory panics. The memory that it returns is as safe for concurrent use as m.
 func Memory(m schema.Memory, is ...middleware.Interceptor) schema.Memory {
 	if isNil(m) {
 		panic("langchaingo: Memory: nil memory")
@@ -31,7 +26,7 @@ func Memory(m schema.Memory, is ...middleware.Interceptor) schema.Memory {
 	}
 	g := &guardedMemory{Memory: m, is: is}
 	outer := append([]middleware.Interceptor{g.save}, is...)
-	g.handler = middleware.Wrap(judged, outer...)
+	g.handler = middleware.Wrap(judgeSave, outer...)
 	return g
 }
 
@@ -45,7 +40,7 @@ type guardedMemory struct {
 // A memorySave is one SaveContext under way.
 type memorySave struct {
 	given           map[string]any // inputs as they came
-	was             mark           // of them
+	was             fingerprint    // of them
 	inputs, outputs map[string]any
 }
 
@@ -57,7 +52,7 @@ func (m *guardedMemory) String() string { return onion(middleware.KindChain, "me
 
 // SaveContext saves what the interceptors let through.
 func (m *guardedMemory) SaveContext(ctx context.Context, inputs, outputs map[string]any) error {
-	f := &frame[memorySave]{ctx, memorySave{given: inputs, was: markOf(inputs, value), outputs: outputs}}
+	f := &frame[memorySave]{ctx, memorySave{given: inputs, was: fingerprintOf(inputs, hashValue), outputs: outputs}}
 	_, err := m.handler(f, middleware.Call{Kind: middleware.KindChain, Name: "memory", Input: inputs})
 	return err
 }
@@ -69,7 +64,7 @@ func (m *guardedMemory) save(next middleware.Handler) middleware.Handler {
 		if err != nil {
 			return res, err
 		}
-		f := find[memorySave](ctx)
+		f := frameOf[memorySave](ctx)
 		out, ok := res.Output.(map[string]any)
 		if f == nil || !ok {
 			return middleware.Result{}, wrongOutput(call.Kind, call.Name, res.Output)
@@ -81,26 +76,22 @@ func (m *guardedMemory) save(next middleware.Handler) middleware.Handler {
 	}
 }
 
-// judged is reached by a save that every gate on the inputs allowed.
-func judged(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-	f := find[memorySave](ctx)
-	if f == nil {
-		return middleware.Result{}, errForeignContext
-	}
-	in, err := input[map[string]any](call)
+// judgeSave is reached by a save that every gate on the inputs allowed.
+func judgeSave(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+	f, in, err := frameAndInput[memorySave, map[string]any](ctx, call)
 	if err != nil {
 		return middleware.Result{}, err
 	}
-	if !holds(f.was, f.given, value) {
-		return middleware.Result{}, inPlace(call)
+	if !unchanged(f.was, f.given, hashValue) {
+		return middleware.Result{}, modifiedInPlace(call)
 	}
 	f.inputs = in
 	return middleware.Result{Output: f.outputs}, nil
 }
 
-// same reports whether a and b are one value; values that cannot be compared
+// sameValue reports whether a and b are one value; values that cannot be compared
 // are not.
-func same(a, b any) bool {
+func sameValue(a, b any) bool {
 	if a == nil || b == nil || reflect.TypeOf(a) != reflect.TypeOf(b) || !reflect.TypeOf(a).Comparable() {
 		return false
 	}

@@ -11,8 +11,8 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// request returns what the model is asked, free of langchaingo's types.
-func request(messages []llms.MessageContent, opts *llms.CallOptions) *middleware.ModelRequest {
+// neutralRequest returns what the model is asked, free of langchaingo's types.
+func neutralRequest(messages []llms.MessageContent, opts *llms.CallOptions) *middleware.ModelRequest {
 	req := &middleware.ModelRequest{
 		Messages:    make([]middleware.Message, len(messages)),
 		Model:       opts.Model,
@@ -26,7 +26,7 @@ func request(messages []llms.MessageContent, opts *llms.CallOptions) *middleware
 	for i, m := range messages {
 		parts := make([]middleware.Part, len(m.Parts))
 		for k, p := range m.Parts {
-			parts[k] = part(p)
+			parts[k] = neutralPart(p)
 		}
 		req.Messages[i] = middleware.Message{Role: string(m.Role), Parts: parts}
 	}
@@ -46,15 +46,15 @@ func toolName(t llms.Tool) string {
 	return t.Type
 }
 
-func part(p llms.ContentPart) middleware.Part {
-	p = pointed(p)
+func neutralPart(p llms.ContentPart) middleware.Part {
+	p = dereference(p)
 	switch p := p.(type) {
 	case llms.TextContent:
 		return middleware.Part{Text: p.Text, Size: len(p.Text)}
 	case llms.BinaryContent:
 		return middleware.Part{Size: len(p.Data), Media: !strings.HasPrefix(p.MIMEType, "text/"), Native: p}
 	case llms.CachedContent:
-		cached := part(p.ContentPart)
+		cached := neutralPart(p.ContentPart)
 		cached.Native = p
 		return cached
 	}
@@ -63,8 +63,8 @@ func part(p llms.ContentPart) middleware.Part {
 	return middleware.Part{Text: text, Size: len(text), Media: image, Native: p}
 }
 
-// pointed returns what a part points to: pointers to parts are parts as well.
-func pointed(p llms.ContentPart) llms.ContentPart {
+// dereference returns what a part points to: a pointer to a part is a part as well.
+func dereference(p llms.ContentPart) llms.ContentPart {
 	if v := reflect.ValueOf(p); v.Kind() == reflect.Pointer && !v.IsNil() {
 		if to, ok := v.Elem().Interface().(llms.ContentPart); ok {
 			return to
@@ -75,7 +75,7 @@ func pointed(p llms.ContentPart) llms.ContentPart {
 
 // partText returns the text of a part that may also hold something else.
 func partText(p llms.ContentPart) string {
-	switch p := pointed(p).(type) {
+	switch p := dereference(p).(type) {
 	case llms.TextContent:
 		return p.Text
 	case llms.CachedContent:
@@ -92,8 +92,8 @@ func partText(p llms.ContentPart) string {
 	return ""
 }
 
-// asked reports whether req is, by value, what the caller asks for.
-func (f *modelCall) asked(req *middleware.ModelRequest) bool {
+// isUnchanged reports whether req is still, by value, what the caller asks for.
+func (f *modelCall) isUnchanged(req *middleware.ModelRequest) bool {
 	o := f.opts
 	if len(req.Messages) != len(f.messages) || !sameParameters(req, f.opts) ||
 		req.Model != o.Model || req.MaxTokens != o.MaxTokens || req.Temperature != o.Temperature || req.TopP != o.TopP ||
@@ -108,10 +108,10 @@ func (f *modelCall) asked(req *middleware.ModelRequest) bool {
 	return true
 }
 
-// changed returns the messages and the options that ask for what req says. Messages
-// that no interceptor touched are the caller's own. The error is of a request that
-// cannot be made: what was judged is what is asked, or nothing.
-func (f *modelCall) changed(req *middleware.ModelRequest) ([]llms.MessageContent, []llms.CallOption, error) {
+// changedRequest returns the messages and the options that ask for what req says.
+// Messages that no interceptor touched are the caller's own. The error says that no
+// such request can be made: what was judged is what is asked, or nothing.
+func (f *modelCall) changedRequest(req *middleware.ModelRequest) ([]llms.MessageContent, []llms.CallOption, error) {
 	messages := make([]llms.MessageContent, len(req.Messages))
 	for i, m := range req.Messages {
 		if i < len(f.messages) && sameMessage(m, f.messages[i]) {
@@ -132,7 +132,7 @@ func (f *modelCall) changed(req *middleware.ModelRequest) ([]llms.MessageContent
 	for _, o := range options {
 		o(&opts)
 	}
-	sent := request(nil, &opts).Tools
+	sent := neutralRequest(nil, &opts).Tools
 	missing := func(name string) bool { return !slices.Contains(sent, name) }
 	if !sameParameters(req, f.opts) || slices.ContainsFunc(req.Tools, missing) {
 		return nil, nil, errors.New("langchaingo: an interceptor changed what it cannot change of a request: " +
@@ -141,7 +141,8 @@ func (f *modelCall) changed(req *middleware.ModelRequest) ([]llms.MessageContent
 	return messages, options, nil
 }
 
-// sameParameters reports whether req has what no interceptor can change.
+// sameParameters reports whether req still has the parameters that no interceptor can
+// change.
 func sameParameters(req *middleware.ModelRequest, o *llms.CallOptions) bool {
 	return req.Candidates == max(o.CandidateCount, o.N) && req.JSON == o.JSONMode
 }
@@ -169,7 +170,7 @@ func sameMessage(m middleware.Message, native llms.MessageContent) bool {
 		return false
 	}
 	for k, p := range m.Parts {
-		was := part(native.Parts[k])
+		was := neutralPart(native.Parts[k])
 		if p.Text != was.Text || p.Size != was.Size || !sameNative(p.Native, was.Native) {
 			return false
 		}
@@ -192,7 +193,7 @@ func sameNative(a, b any) (same bool) {
 func nativePart(p middleware.Part) llms.ContentPart {
 	switch n := p.Native.(type) {
 	case llms.CachedContent:
-		n.ContentPart = nativePart(middleware.Part{Text: p.Text, Native: part(n.ContentPart).Native})
+		n.ContentPart = nativePart(middleware.Part{Text: p.Text, Native: neutralPart(n.ContentPart).Native})
 		return n
 	case llms.ImageURLContent:
 		n.URL = p.Text
@@ -241,7 +242,7 @@ func changedOptions(f *modelCall, req *middleware.ModelRequest) []llms.CallOptio
 			o.Functions = slices.DeleteFunc(slices.Clone(f.opts.Functions), func(d llms.FunctionDefinition) bool {
 				return !slices.Contains(req.Tools, d.Name)
 			})
-			if !offers(req.Tools, o) {
+			if !offersChosenTool(req.Tools, o) {
 				// A provider refuses a request that chooses among no tools.
 				o.ToolChoice, o.FunctionCallBehavior = nil, ""
 			}
@@ -250,9 +251,9 @@ func changedOptions(f *modelCall, req *middleware.ModelRequest) []llms.CallOptio
 	return options
 }
 
-// offers reports whether a request offers the tool that it has the model use, or
-// any, where it names none.
-func offers(names []string, o *llms.CallOptions) bool {
+// offersChosenTool reports whether a request offers the tool that it tells the model to
+// use or, where it names none, any tool.
+func offersChosenTool(names []string, o *llms.CallOptions) bool {
 	if len(o.Tools)+len(o.Functions) == 0 {
 		return false
 	}
@@ -263,8 +264,8 @@ func offers(names []string, o *llms.CallOptions) bool {
 	return !named || choice.Function == nil || slices.Contains(names, choice.Function.Name)
 }
 
-// response returns what the model answered, free of langchaingo's types.
-func response(native *llms.ContentResponse) *middleware.ModelResponse {
+// neutralResponse returns what the model answered, free of langchaingo's types.
+func neutralResponse(native *llms.ContentResponse) *middleware.ModelResponse {
 	res := &middleware.ModelResponse{}
 	if native == nil {
 		return res

@@ -11,25 +11,13 @@ import (
 
 // Model guards a model. Each request to it is a Call of KindModel, named by the
 // model's type, with a *middleware.ModelRequest as Input and a
-// *middleware.ModelResponse as Output. The Result's Usage holds the tokens as
-// the provider reported them; see [middleware.Usage] for where it did not.
+// *middleware.ModelResponse as Output. The Result's Usage holds the tokens as the
+// provider reported them; see [middleware.Usage] for where it did not. The package
+// says what interceptors may change, and what becomes of a stream.
 //
-// An interceptor may change a request's Messages, Tools (to fewer), Model,
-// MaxTokens, Temperature, TopP and Stop, and a response's texts and tool calls.
-// The caller gets the very response of m where nothing was changed.
-//
-// A stream keeps its verdict: once an interceptor or the caller refused a chunk,
-// no other chunk is passed on, and the request fails with that error even where
-// the provider's client says that it succeeded. The same holds for a context
-// that ended, and for a stream of openai's that was cut: the request fails with
-// [ErrStreamCut]. What else that client overlooks, [StrictSSE] finds.
-//
-// Where usage is to be counted once, put Model inside of a cache, not around it:
-// a cached response carries the usage of the request that made it.
-//
-// A model that is already guarded is not wrapped twice; see [Tool], also for
-// when Model panics. The model that it returns is as safe for concurrent use as
-// m. It has SupportsReasoning and CreateEmbedding if and only if m has.
+// A model that is already guarded is not wrapped twice; see [Tool], also for when
+// Model panics. The model that it returns is as safe for concurrent use as m. It has
+// SupportsReasoning and CreateEmbedding if and only if m has.
 func Model(m llms.Model, is ...middleware.Interceptor) llms.Model {
 	if isNil(m) {
 		panic("langchaingo: Model: nil model")
@@ -113,17 +101,17 @@ func (m *model) GenerateContent(
 	for _, o := range options {
 		o(&opts)
 	}
-	if find[planCall](ctx).declare(&opts) {
+	if frameOf[planCall](ctx).declare(&opts) {
 		options = append(options[:len(options):len(options)], func(o *llms.CallOptions) {
 			o.Functions, o.Tools = opts.Functions, opts.Tools
 		})
 	}
 	f := &frame[modelCall]{Context: ctx}
 	f.call.messages, f.call.options, f.call.opts = messages, options, &opts
-	f.call.request = request(messages, &opts)
+	f.call.request = neutralRequest(messages, &opts)
 	call := middleware.Call{Kind: middleware.KindModel, Name: m.name, Input: f.call.request}
 	if f.call.streams() {
-		call.Stream = f.call.consume
+		call.Stream = f.call.deliver
 	}
 	res, err := m.handler(f, call)
 	if err != nil {
@@ -140,32 +128,28 @@ func (m *model) GenerateContent(
 }
 
 func (m *model) run(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-	f := find[modelCall](ctx)
-	if f == nil {
-		return middleware.Result{}, errForeignContext
-	}
-	req, err := input[*middleware.ModelRequest](call)
+	f, req, err := frameAndInput[modelCall, *middleware.ModelRequest](ctx, call)
 	if err != nil {
 		return middleware.Result{}, err
 	}
 	messages, options := f.messages, f.options
-	if !f.asked(req) {
+	if !f.isUnchanged(req) {
 		if req == f.request {
-			return middleware.Result{}, inPlace(call)
+			return middleware.Result{}, modifiedInPlace(call)
 		}
 		var changed []llms.CallOption
-		if messages, changed, err = f.changed(req); err != nil {
+		if messages, changed, err = f.changedRequest(req); err != nil {
 			return middleware.Result{}, err
 		}
 		options = append(options[:len(options):len(options)], changed...)
 	}
-	var v verdict
+	var v streamGuard
 	streams := f.streams()
 	if streams {
 		options = append(options[:len(options):len(options)], v.options(f.opts, streamOf(call))...)
 	}
 	native, err := m.inner.GenerateContent(ctx, messages, options...)
-	res := middleware.Result{Usage: usage(native)}
+	res := middleware.Result{Usage: usageOf(native)}
 	if firstChunk(native, len(messages), streams) {
 		res.Usage = &middleware.Usage{}
 	}
@@ -175,8 +159,8 @@ func (m *model) run(ctx context.Context, call middleware.Call) (middleware.Resul
 	if err != nil {
 		return res, err
 	}
-	f.native, f.response = native, response(native)
-	if streams && !f.whole.Load() && cut(native, res.Usage) {
+	f.native, f.response = native, neutralResponse(native)
+	if streams && !f.whole.Load() && wasCut(native, res.Usage) {
 		return res, ErrStreamCut
 	}
 	if err := v.check(m.name, f.response); err != nil {

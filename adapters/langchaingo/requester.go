@@ -19,22 +19,10 @@ import (
 // maxHTTPBody bounds the body of a request and of a response, in bytes.
 const maxHTTPBody = 10 << 20
 
-// Requester guards what langchaingo's APIChain makes the requests of a model
-// with. Each request is a Call of KindTool with this name, whose Input is a JSON
-// object with the members method, url, headers (an object) and body (a string),
-// and whose Output the body of the response. The client that it guards should
-// judge addresses and redirects itself, which cannot be known before:
-//
-//	web := gates.NewWeb(gates.WebRules{Hosts: []string{"api.example.com"}})
-//	chain := chains.NewAPIChain(model, langchaingo.Requester("http", web.Client(),
-//		gates.Arguments(gates.ArgumentRules{"http": {
-//			gates.Arg("method", gates.OneOf("GET")), gates.Arg("url", web.URL()),
-//		}}),
-//	))
-//
-// Bodies are read whole, up to 10 MiB, and must be UTF-8 in a request. With
-// [middleware.Tell], a denial is the body of a response with status 403. An
-// interceptor that puts another Input in the request's place makes it fail.
+// Requester guards what langchaingo's APIChain makes the requests of a model with.
+// Each request is a Call of KindTool with this name, whose Input is a JSON object with
+// the members method, url, headers (an object) and body (a string), and whose Output
+// is the body of the response. See "Queries and requests" in the package doc.
 //
 // Requester panics if name is empty, r is nil, or as [Tool] does for
 // interceptors. What it returns is as safe for concurrent use as r.
@@ -74,7 +62,7 @@ func (r *requester) Do(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("langchaingo: %s: the body of the request: %w", r.name, err)
 	}
-	in, err := describe(req, body)
+	in, err := requestText(req, body)
 	if err != nil {
 		return nil, fmt.Errorf("langchaingo: %s: %w", r.name, err)
 	}
@@ -100,7 +88,7 @@ func (r *requester) Do(req *http.Request) (*http.Response, error) {
 }
 
 func (r *requester) run(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-	q := find[httpCall](ctx)
+	q := frameOf[httpCall](ctx)
 	if q == nil {
 		return middleware.Result{}, errForeignContext
 	}
@@ -119,8 +107,8 @@ func (r *requester) run(ctx context.Context, call middleware.Call) (middleware.R
 	return middleware.Result{Output: string(body)}, nil
 }
 
-// describe returns a request as what gates judge.
-func describe(req *http.Request, body []byte) (string, error) {
+// requestText returns a request as what gates judge.
+func requestText(req *http.Request, body []byte) (string, error) {
 	d := struct {
 		Method  string            `json:"method"`
 		URL     string            `json:"url"`

@@ -14,8 +14,8 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// consume is the innermost Stream: the funcs that the caller set.
-func (f *modelCall) consume(ctx context.Context, chunk middleware.Chunk) error {
+// deliver is the innermost Stream: it calls the funcs that the caller set.
+func (f *modelCall) deliver(ctx context.Context, chunk middleware.Chunk) error {
 	text := chunk.Text
 	if chunk.ToolCall != nil {
 		text = chunk.ToolCall
@@ -32,9 +32,9 @@ func (f *modelCall) consume(ctx context.Context, chunk middleware.Chunk) error {
 	return nil
 }
 
-// streamOf returns the Stream of a call whose caller asked for one: one that passes
-// nothing on where an interceptor took it off the call, since without any the
-// client would go on with the funcs of the caller.
+// streamOf returns the Stream of a call whose caller asked for one. Where an
+// interceptor took it off the call, that is one that passes nothing on: without any
+// the client would go on with the funcs of the caller.
 func streamOf(call middleware.Call) middleware.Stream {
 	if call.Stream == nil {
 		return func(context.Context, middleware.Chunk) error { return nil }
@@ -46,18 +46,19 @@ func streamOf(call middleware.Call) middleware.Stream {
 // of a tool call, to the guard of the chain that the model belongs to.
 type toolChunkKey struct{}
 
-// A verdict remembers the first error of a stream: some clients swallow it.
-type verdict struct {
+// A streamGuard keeps the first error of a stream, which some clients swallow, and
+// passes nothing on after it.
+type streamGuard struct {
 	tools bool // the request offers some
 
-	mu      sync.Mutex // guards what follows
-	err     error
-	toolish bool // a chunk was taken for a piece of a tool call
+	mu          sync.Mutex // guards what follows
+	err         error
+	sawToolCall bool // a chunk was taken for a piece of a tool call
 }
 
-// options returns what passes a client's chunks to stream. It sets no func that
-// the caller had not set, since that would change the request.
-func (v *verdict) options(opts *llms.CallOptions, stream middleware.Stream) []llms.CallOption {
+// options returns the options that have the client pass its chunks to stream. They set
+// no func that the caller had not set, since that would change the request.
+func (v *streamGuard) options(opts *llms.CallOptions, stream middleware.Stream) []llms.CallOption {
 	v.tools = len(opts.Tools) > 0 || len(opts.Functions) > 0
 	var options []llms.CallOption
 	if opts.StreamingFunc != nil {
@@ -80,13 +81,13 @@ func (v *verdict) options(opts *llms.CallOptions, stream middleware.Stream) []ll
 
 // chunk tells a piece of a tool call from text: the client of openai sends both
 // in the same way, a tool call as the JSON of an internal type.
-func (v *verdict) chunk(text []byte) middleware.Chunk {
+func (v *streamGuard) chunk(text []byte) middleware.Chunk {
 	if !v.tools || !isToolDelta(text) {
 		return middleware.Chunk{Text: text}
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.toolish = true
+	v.sawToolCall = true
 	return middleware.Chunk{ToolCall: text}
 }
 
@@ -114,7 +115,7 @@ func isToolDelta(text []byte) bool {
 	return err == nil && bytes.Equal(again, text)
 }
 
-func (v *verdict) pass(ctx context.Context, stream middleware.Stream, chunk middleware.Chunk) error {
+func (v *streamGuard) pass(ctx context.Context, stream middleware.Stream, chunk middleware.Chunk) error {
 	if err := v.error(); err != nil {
 		return err
 	}
@@ -133,17 +134,17 @@ func (v *verdict) pass(ctx context.Context, stream middleware.Stream, chunk midd
 	return err
 }
 
-func (v *verdict) error() error {
+func (v *streamGuard) error() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.err
 }
 
 // check returns why a response cannot be what was streamed.
-func (v *verdict) check(name string, res *middleware.ModelResponse) error {
+func (v *streamGuard) check(name string, res *middleware.ModelResponse) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if !v.toolish {
+	if !v.sawToolCall {
 		return nil
 	}
 	for _, c := range res.Choices {
@@ -158,10 +159,10 @@ func (v *verdict) check(name string, res *middleware.ModelResponse) error {
 // openai returned as a whole one although it is not.
 var ErrStreamCut = errors.New("langchaingo: the stream ended before the answer did")
 
-// cut reports whether a streamed response is one of the client of openai, which
-// alone has a certain key, and lacks both that the model has ended and the usage,
-// which come at the end of a stream.
-func cut(native *llms.ContentResponse, u *middleware.Usage) bool {
+// wasCut reports whether a streamed response comes from the client of openai, which
+// alone sets a certain key, and has neither a stop reason nor the usage, which come at
+// the end of a stream.
+func wasCut(native *llms.ContentResponse, u *middleware.Usage) bool {
 	if native == nil || len(native.Choices) == 0 || native.Choices[0] == nil || u != nil && u.Reported {
 		return false
 	}
@@ -170,8 +171,8 @@ func cut(native *llms.ContentResponse, u *middleware.Usage) bool {
 	return openai && c.StopReason == ""
 }
 
-// chainStream returns the Stream of a chain run or of a turn: what the caller
-// wants to see of the models that it asks. It is nil where the caller does not.
+// chainStream returns the Stream of a chain run or of a turn, which gets what the
+// models within it stream. It is nil where the caller wants none.
 func chainStream(options []chains.ChainCallOption) middleware.Stream {
 	if len(options) == 0 {
 		return nil
@@ -183,12 +184,12 @@ func chainStream(options []chains.ChainCallOption) middleware.Stream {
 	if opts.StreamingFunc == nil {
 		return nil
 	}
-	return (&modelCall{opts: &opts}).consume
+	return (&modelCall{opts: &opts}).deliver
 }
 
 // chainOptions returns the options with one that passes chunks to the call's
 // Stream, if the caller asked for one.
-func (v *verdict) chainOptions(options []chains.ChainCallOption, streams bool, call middleware.Call) []chains.ChainCallOption {
+func (v *streamGuard) chainOptions(options []chains.ChainCallOption, streams bool, call middleware.Call) []chains.ChainCallOption {
 	if !streams {
 		return options
 	}

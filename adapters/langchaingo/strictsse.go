@@ -13,29 +13,14 @@ import (
 )
 
 // StrictSSE returns a transport that turns what langchaingo's client of openai
-// overlooks in a streamed answer into an error of the stream. Give it to the
-// client with openai.WithHTTPClient:
+// overlooks in a streamed answer into an error of the stream, a [*StreamError]: the
+// package says what, under "Strict streams". Give it to the client with
+// openai.WithHTTPClient:
 //
 //	openai.New(openai.WithHTTPClient(&http.Client{Transport: langchaingo.StrictSSE(nil)}))
 //
-// By itself that client takes a stream for whole that was cut, skips lines that it
-// does not know and events that it cannot decode or that hold an error, mixes the
-// text of several choices, and appends pieces of a tool call to whichever call came
-// last. With StrictSSE each of these is a [*StreamError], of which the client passes
-// on no event. What else a stream holds is passed on byte by byte: members and
-// fields that the client does not know do no harm.
-//
-// It looks at answers to streamed requests for /chat/completions alone, which is
-// how openai and those that are compatible with it are asked; of other requests it
-// changes nothing. A stream is whole if it ends with [DONE] or, as some providers
-// do not say that, if the model has ended and the usage has come. It ends there,
-// whenever the server hangs up; what came together with [DONE] and follows it is
-// an error. Each line may have 1 MiB.
-//
-// A stream that StrictSSE saw end is no [ErrStreamCut].
-//
-// If t is nil, http.DefaultTransport is used. The transport is as safe for
-// concurrent use as t.
+// If t is nil, http.DefaultTransport is used. The transport is as safe for concurrent
+// use as t.
 func StrictSSE(t http.RoundTripper) http.RoundTripper {
 	if t == nil {
 		t = http.DefaultTransport
@@ -63,7 +48,7 @@ func (t strictSSE) RoundTrip(req *http.Request) (*http.Response, error) {
 	streamed := asksForStream(req)
 	res, err := t.next.RoundTrip(req)
 	if err == nil && res.StatusCode == http.StatusOK && (streamed || isStream(req, res)) {
-		call := find[modelCall](req.Context())
+		call := frameOf[modelCall](req.Context())
 		if call != nil {
 			call.whole.Store(false) // this stream is another one
 		}
@@ -100,25 +85,25 @@ func asksForStream(req *http.Request) bool {
 // maxLine bounds a line of a stream, in bytes.
 const maxLine = 1 << 20
 
-// A strictBody passes on the events of a stream after it has looked at them.
+// A strictBody passes on the events of a stream once it has checked them.
 type strictBody struct {
 	body  io.ReadCloser
 	lines *bufio.Reader
 	call  *modelCall // whose stream it is; nil outside of a guarded model
 
-	ready  []byte // has been looked at, and not read yet
-	err    error  // after that
-	events int
-	calls  int  // tool calls that have begun
-	over   bool // the model has ended
-	used   bool // the usage has come
-	done   bool // [DONE] has come
+	ready    []byte // has been checked, and not read yet
+	err      error  // after that
+	events   int
+	calls    int  // tool calls that have begun
+	ended    bool // the model has ended
+	hasUsage bool // the usage has come
+	done     bool // [DONE] has come
 }
 
 // Close closes the body of the answer.
 func (b *strictBody) Close() error { return b.body.Close() }
 
-// Read reads what has been looked at.
+// Read reads what has been checked.
 func (b *strictBody) Read(p []byte) (int, error) {
 	for len(b.ready) == 0 {
 		if b.err != nil {
@@ -126,7 +111,7 @@ func (b *strictBody) Read(p []byte) (int, error) {
 		}
 		line, err := b.line()
 		if err == nil {
-			err = b.look(line)
+			err = b.checkLine(line)
 		}
 		if err != nil {
 			b.err = err
@@ -156,8 +141,8 @@ func (b *strictBody) line() ([]byte, error) {
 			return line, nil
 		case foreign.Is(err, io.EOF) && b.done:
 			return nil, io.EOF
-		case foreign.Is(err, io.EOF) && b.over && b.used:
-			b.whole() // some providers do not say that they are done
+		case foreign.Is(err, io.EOF) && b.ended && b.hasUsage:
+			b.tellWhole() // some providers do not say that they are done
 			return nil, io.EOF
 		case foreign.Is(err, io.EOF):
 			return nil, b.wrong("the stream ends before [DONE]")
@@ -169,22 +154,22 @@ func (b *strictBody) line() ([]byte, error) {
 
 func (b *strictBody) wrong(reason string) error { return &StreamError{max(b.events, 1), reason} }
 
-// look looks at a line.
-func (b *strictBody) look(line []byte) error {
+// checkLine checks a line.
+func (b *strictBody) checkLine(line []byte) error {
 	text := bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
 	name, value, _ := bytes.Cut(text, []byte(":"))
 	switch {
 	case b.done:
-		return b.afterEnd(text)
+		return b.checkAfterDone(text)
 	case bytes.IndexByte(text, '\r') >= 0:
 		// It ends a line for others, and not for the client.
-		return b.next("it holds a carriage return within a line")
+		return b.wrongNext("it holds a carriage return within a line")
 	case len(name) == 0: // the end of an event, or a comment
 		return nil
 	case !isField(name):
-		return b.next("it is no field of an event")
+		return b.wrongNext("it is no field of an event")
 	case string(name) == "event" && string(bytes.TrimSpace(value)) == "error":
-		return b.next("the provider reports an error")
+		return b.wrongNext("the provider reports an error")
 	case string(name) != "data":
 		return nil
 	}
@@ -194,24 +179,24 @@ func (b *strictBody) look(line []byte) error {
 	}
 	b.events++
 	if string(value) == "[DONE]" {
-		return b.end()
+		return b.checkDone()
 	}
 	var e streamEvent
 	if err := json.Unmarshal(value, &e); err != nil {
 		return b.wrong("it is not the JSON of a piece of an answer")
 	}
-	return b.event(&e)
+	return b.checkEvent(&e)
 }
 
-// next is wrong of the event that begins.
-func (b *strictBody) next(reason string) error {
+// wrongNext returns what wrong does, of the event that begins here.
+func (b *strictBody) wrongNext(reason string) error {
 	b.events++
 	return b.wrong(reason)
 }
 
-// isField reports whether a line that begins so is a field as those of
-// server-sent events are: what is not may be an event that everybody skips, such as
-// one behind a byte order mark.
+// isField reports whether a line that begins so is a field of a server-sent event.
+// One that is not may be an event that everybody skips, such as one behind a byte
+// order mark.
 func isField(name []byte) bool {
 	for _, c := range name {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
@@ -221,9 +206,9 @@ func isField(name []byte) bool {
 	return true
 }
 
-// event looks at what an event holds.
-func (b *strictBody) event(e *streamEvent) error {
-	b.used = b.used || e.Usage != nil
+// checkEvent checks what an event holds.
+func (b *strictBody) checkEvent(e *streamEvent) error {
+	b.hasUsage = b.hasUsage || e.Usage != nil
 	if len(e.Error) > 0 && string(e.Error) != "null" {
 		return b.wrong("the provider reports an error")
 	}
@@ -235,7 +220,7 @@ func (b *strictBody) event(e *streamEvent) error {
 			return b.wrong("it is of another choice than the first")
 		}
 		said := c.Delta.Content != "" || c.Delta.ReasoningContent != "" || len(c.Delta.ToolCalls) > 0
-		if b.over && said {
+		if b.ended && said {
 			return b.wrong("the answer goes on after its end")
 		}
 		if c.Delta.Content != "" && len(c.Delta.ToolCalls) > 0 {
@@ -245,18 +230,18 @@ func (b *strictBody) event(e *streamEvent) error {
 			return b.wrong("it holds a function_call, which the client loses")
 		}
 		for _, call := range c.Delta.ToolCalls {
-			if err := b.toolCall(call); err != nil {
+			if err := b.checkToolCall(call); err != nil {
 				return err
 			}
 		}
-		b.over = b.over || c.FinishReason != ""
+		b.ended = b.ended || c.FinishReason != ""
 	}
 	return nil
 }
 
-// toolCall looks at a piece of a tool call: the client takes what has arguments and
-// no type for more of the call that came last, and anything else for another one.
-func (b *strictBody) toolCall(c *streamToolCall) error {
+// checkToolCall checks a piece of a tool call. The client takes a piece with arguments
+// and no type for more of the call that came last, and any other for a new one.
+func (b *strictBody) checkToolCall(c *streamToolCall) error {
 	more := c != nil && c.Type == "" && c.Function.Arguments != ""
 	switch {
 	case c == nil || c.Index == nil:
@@ -274,10 +259,10 @@ func (b *strictBody) toolCall(c *streamToolCall) error {
 	return nil
 }
 
-// end looks at what has come together with [DONE] and follows it: comments at most.
+// checkDone checks what came together with [DONE] and follows it: only comments may.
 // It does not wait for more: the client reads no further.
-func (b *strictBody) end() error {
-	if !b.over {
+func (b *strictBody) checkDone() error {
+	if !b.ended {
 		return b.wrong("the stream is done before the answer is")
 	}
 	rest, _ := b.lines.Peek(b.lines.Buffered()) // no more than there is
@@ -287,13 +272,13 @@ func (b *strictBody) end() error {
 		}
 	}
 	b.done = true
-	b.whole()
+	b.tellWhole()
 	return nil
 }
 
-// afterEnd looks at a line that follows [DONE], for one who reads on: the empty one
-// that ends that event is the last.
-func (b *strictBody) afterEnd(text []byte) error {
+// checkAfterDone checks a line that follows [DONE], for a reader that reads on: the
+// empty one that ends that event is the last.
+func (b *strictBody) checkAfterDone(text []byte) error {
 	switch {
 	case len(text) == 0:
 		b.err = io.EOF // after this line
@@ -303,8 +288,8 @@ func (b *strictBody) afterEnd(text []byte) error {
 	return nil
 }
 
-// whole tells the guard of the model that the stream ended as it must.
-func (b *strictBody) whole() {
+// tellWhole tells the guard of the model that the stream ended as it must.
+func (b *strictBody) tellWhole() {
 	if b.call != nil {
 		b.call.whole.Store(true)
 	}

@@ -65,7 +65,7 @@ func (t *tool) String() string { return onion(middleware.KindTool, t.name, t.is)
 // Call runs the guarded tool, unless the turn of the agent that asked for it was
 // refused as a whole.
 func (t *tool) Call(ctx context.Context, input string) (string, error) {
-	if chain := find[chainCall](ctx); chain != nil {
+	if chain := frameOf[chainCall](ctx); chain != nil {
 		id, refused := chain.claim(t.name, input)
 		if refused != nil {
 			return string(refused.said), nil

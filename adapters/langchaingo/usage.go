@@ -11,23 +11,14 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// usage reads what a response says of its own cost, as each provider's client
-// in langchaingo spells it:
+// usageOf reads what a response says of its own cost. Clients repeat the usage on
+// every choice, so that one choice counts, never the sum. In that of bedrock some
+// models count each choice by itself, and some repeat the whole, and nothing says
+// which: there the outputs are added up, which is never too little.
 //
-//	openai, ollama, maritaca   PromptTokens, CompletionTokens, TotalTokens
-//	googleai                   the same, and input_tokens, output_tokens, total_tokens
-//	vertex                     input_tokens, output_tokens, total_tokens
-//	anthropic                  InputTokens, OutputTokens, Cache...InputTokens
-//	bedrock                    input_tokens, output_tokens
-//	mistral                    a struct or map under "usage"
-//
-// Clients repeat the usage on every choice, so that one choice counts, never the
-// sum. In that of bedrock some models count each choice by itself, and some repeat
-// the whole, without a word of which: there the outputs are added up, which is
-// never too little. A Usage of numbers that cannot be (negative, not whole, too
-// large, no output where there is text) or that are missing is not Reported. A
-// response of nil has no Usage.
-func usage(res *llms.ContentResponse) *middleware.Usage {
+// A Usage is not Reported where numbers are missing or cannot be (negative, not
+// whole, too large, no output where there is text). A response of nil has no Usage.
+func usageOf(res *llms.ContentResponse) *middleware.Usage {
 	if res == nil {
 		return nil
 	}
@@ -36,7 +27,7 @@ func usage(res *llms.ContentResponse) *middleware.Usage {
 			continue
 		}
 		if u, ok := infoUsage(c.GenerationInfo); ok {
-			if u.OutputTokens == 0 && said(res) {
+			if u.OutputTokens == 0 && saidAnything(res) {
 				// googleai's client gives the counts of a stream's first
 				// chunk, where nothing is counted yet.
 				return &middleware.Usage{}
@@ -91,19 +82,27 @@ func firstChunk(res *llms.ContentResponse, messages int, streams bool) bool {
 	return google && (streams || googleai && messages > 1)
 }
 
-// said reports whether any choice holds something that was generated.
-func said(res *llms.ContentResponse) bool {
+// saidAnything reports whether any choice holds something that was generated.
+func saidAnything(res *llms.ContentResponse) bool {
 	return slices.ContainsFunc(res.Choices, func(c *llms.ContentChoice) bool {
 		return c != nil && (c.Content != "" || c.ReasoningContent != "" || len(c.ToolCalls) > 0 || c.FuncCall != nil)
 	})
 }
 
-// infoUsage reads the usage of one choice and reports whether there is one.
+// infoUsage reads the usage of one choice and reports whether there is one. Each
+// provider's client in langchaingo spells it in its own way:
+//
+//	openai, ollama, maritaca   PromptTokens, CompletionTokens, TotalTokens
+//	googleai                   the same, and input_tokens, output_tokens, total_tokens
+//	vertex                     input_tokens, output_tokens, total_tokens
+//	anthropic                  InputTokens, OutputTokens, Cache...InputTokens
+//	bedrock                    input_tokens, output_tokens
+//	mistral                    a struct or map under "usage"
 func infoUsage(info map[string]any) (*middleware.Usage, bool) {
 	if nested, ok := info["usage"]; ok {
-		info = fields(nested)
+		info = fieldsByName(nested)
 	}
-	r := reader{info: info}
+	r := infoReader{info: info}
 	in, hasIn := r.first("PromptTokens", "InputTokens", "input_tokens", "prompt_tokens")
 	out, hasOut := r.first("CompletionTokens", "OutputTokens", "output_tokens", "completion_tokens")
 	total, hasTotal := r.first("TotalTokens", "total_tokens")
@@ -129,21 +128,21 @@ func infoUsage(info map[string]any) (*middleware.Usage, bool) {
 	}, true
 }
 
-// A reader reads numbers of any type out of a choice's info.
-type reader struct {
+// A infoReader reads numbers of any type out of a choice's info.
+type infoReader struct {
 	info map[string]any
 	bad  bool // a number that cannot be a count
 }
 
 // first returns the first of the keys that is there, preferring one that is not
 // zero.
-func (r *reader) first(keys ...string) (n int64, ok bool) {
+func (r *infoReader) first(keys ...string) (n int64, ok bool) {
 	for _, k := range keys {
 		v, has := r.info[k]
 		if !has {
 			continue
 		}
-		got, valid := count(v)
+		got, valid := tokenCount(v)
 		if !valid {
 			r.bad = true
 			continue
@@ -160,8 +159,8 @@ func (r *reader) first(keys ...string) (n int64, ok bool) {
 // window, and far from overflowing a sum.
 const maxTokens = 1 << 40
 
-// count returns v as a number of tokens, if it can be one.
-func count(v any) (int64, bool) {
+// tokenCount returns v as a number of tokens, if it can be one.
+func tokenCount(v any) (int64, bool) {
 	if n, ok := v.(json.Number); ok {
 		i, err := n.Int64()
 		return i, err == nil && i >= 0 && i <= maxTokens
@@ -181,8 +180,8 @@ func count(v any) (int64, bool) {
 	return 0, false
 }
 
-// fields returns the exported fields of a struct, or a map, by name.
-func fields(v any) map[string]any {
+// fieldsByName returns the exported fields of a struct, or a map, by name.
+func fieldsByName(v any) map[string]any {
 	if m, ok := v.(map[string]any); ok {
 		return m
 	}
