@@ -63,7 +63,7 @@ func (b *builder) append(dst []byte, e *event) ([]byte, record.Hash) {
 		r.Run, r.RunSeq = e.run.id, e.runSeq
 	}
 	b.room = maxEntries
-	b.body(r, e)
+	b.fill(r, e)
 	from := len(dst)
 	dst = b.encode(dst, r, b.subject(r, e))
 	return dst, sha256.Sum256(dst[from:])
@@ -100,40 +100,41 @@ func (b *builder) encode(dst []byte, r *record.Record, s record.Subject) []byte 
 	}
 }
 
-func (b *builder) body(r *record.Record, e *event) {
+// fill writes what the event says into its record.
+func (b *builder) fill(r *record.Record, e *event) {
+	switch said := e.body.(type) {
+	case record.Session:
+		r.Session = &said
+	case record.Rotate:
+		r.Rotate = &said
+	case record.Erased:
+		r.Erased = &said
+	case record.Gap:
+		r.Gap = &said
+	case record.Refusal:
+		r.Refused = &said
+	case record.Breaker:
+		r.Breaker = &said
+	}
 	switch e.kind {
-	case record.KindSession:
-		v := e.body.(record.Session)
-		r.Session = &v
-		return
-	case record.KindRotate:
-		v := e.body.(record.Rotate)
-		r.Rotate = &v
-		return
-	case record.KindErased:
-		v := e.body.(record.Erased)
-		r.Erased = &v
-		return
-	case record.KindGap:
-		v := e.body.(record.Gap)
-		r.Gap = &v
-		return
-	case record.KindDeliveryFailed:
-		v := e.body.(record.Refusal)
-		r.Refused = &v
-		return
-	case record.KindBreaker:
-		v := e.body.(record.Breaker)
-		r.Breaker = &v
-		return
 	case record.KindStart:
 		r.Who = b.identity(e.run.of.Identity)
-		return
 	case record.KindEnd:
 		b.end = record.RunEnd{Calls: e.calls, Head: e.run.head, Records: e.runSeq}
 		r.RunEnd = &b.end
-		return
+	case record.KindIntent:
+		b.fillCall(r, e)
+		r.Effects = e.effects
+		r.Input = b.commit(r, 0, record.ContentInput, e.input)
+		r.Who = b.identity(e.run.of.Identity)
+		b.asked(r, e.input)
+	case record.KindOutcome:
+		b.fillCall(r, e)
+		b.fillOutcome(r, e)
 	}
+}
+
+func (b *builder) fillCall(r *record.Record, e *event) {
 	b.call = record.Call{
 		ID: uint32(e.call.id), Parent: uint32(e.call.parent),
 		Kind: e.call.kind.String(), Name: cleanName(e.call.name),
@@ -146,13 +147,9 @@ func (b *builder) body(r *record.Record, e *event) {
 		}
 	})
 	r.Balances = b.balances
-	if e.kind == record.KindIntent {
-		r.Effects = e.effects
-		r.Input = b.commit(r, 0, record.ContentInput, e.input)
-		r.Who = b.identity(e.run.of.Identity)
-		b.asked(r, e.input)
-		return
-	}
+}
+
+func (b *builder) fillOutcome(r *record.Record, e *event) {
 	b.decisions = limited(b, r, b.decisions, e.decisions, func(d *middleware.Decision) record.Decision {
 		return record.Decision{
 			Gate: cleanName(d.Gate), Verdict: d.Verdict.String(), Shadow: d.Shadow,
