@@ -60,8 +60,46 @@ func TestABatchGoesWhenItIsLarge(t *testing.T) {
 		l.append(large)
 		synctest.Wait()
 		l.wantCalls(18)
+		exact := []byte(segment.Begins + strings.Repeat("A", 1<<14-len(segment.Begins)-len(`"}`)) + `"}`)
+		for range 65 {
+			l.append(exact)
+		}
+		synctest.Wait()
+		l.wantCalls(18, 64)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		l.wantCalls(18, 64, 1)
 		l.wantAll()
 	})
+}
+
+// Nothing is shipped beyond damage, wherever that is.
+func TestDamageIsNotSkipped(t *testing.T) {
+	for _, record := range []int{0, 1, 50} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLedger(t, 40_000)
+			l.add(300)
+			f, err := os.OpenFile(segment.Path(l.dir, 1), os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			at := int64(len(segment.Header))
+			for _, env := range l.envs[:record] {
+				at += int64(segment.FrameHeader + len(env))
+			}
+			if _, err := f.WriteAt([]byte{0xff}, at+100); err != nil {
+				t.Fatal(err)
+			}
+			l.ship()
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			l.wantStats(uint64(record), 0, uint64(300-record))
+			if err := l.x.Stats().Err; err == nil || !strings.Contains(err.Error(), "segment 1") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
 }
 
 // Records that no signature covers do not go without the one that covers them.
