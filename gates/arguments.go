@@ -151,7 +151,7 @@ type toolRules struct {
 // An argument is a Rule about one.
 type argument struct {
 	Rule
-	folded uint64
+	folded uint64 // hash of its name
 }
 
 func newArguments(rules ArgumentRules) *arguments {
@@ -187,7 +187,7 @@ func (t *toolRules) add(r Rule) {
 	case r.name == "":
 		panic(fmt.Sprintf("gates: Arguments: tool %q: zero Rule", t.tool))
 	default:
-		arg := argument{r, foldHash(quoted{raw: r.name})}
+		arg := argument{r, strictjson.FoldHash(r.name)}
 		if slices.ContainsFunc(t.args, func(other argument) bool { return other.folded == arg.folded }) {
 			panic(fmt.Sprintf("gates: Arguments: tool %q: argument %q is there twice", t.tool, r.name))
 		}
@@ -222,7 +222,7 @@ func (t *toolRules) call(ctx context.Context, call *middleware.Call) error {
 	case t.text == nil:
 		return t.object(ctx, call, input)
 	case !utf8.ValidString(input):
-		return badInput("the input " + faultEncoding.String())
+		return badInput("the input " + notUTF8)
 	}
 	if c, f := (value{raw: input, text: true}).satisfies(t.text); f != answerYes {
 		return notSatisfied("the input", c, f)
@@ -244,27 +244,26 @@ func (t *toolRules) object(ctx context.Context, call *middleware.Call, input str
 	if len(t.args) > len(few) {
 		found = make([]span, len(t.args))
 	}
-	var r reader
-	r.read(input)
-	if !r.take('{') && r.fault == faultNone {
+	var r strictjson.Reader
+	r.Init(input)
+	if r.Next() != '{' && r.Fault() == nil {
 		return badInput("the input is not a JSON object")
 	}
-	r.depth--
-	names := r.names()
-	for n := 0; !r.take('}'); n++ {
-		name := r.name(n)
-		folded := foldHash(name)
-		if r.fault == faultNone {
-			r.unique(&names, folded)
-		}
-		r.space()
-		at := span{from: r.pos}
-		if r.pos < len(input) && input[r.pos] == '"' {
-			at.clean = !r.text().escaped
+	var names strictjson.NameSet[uint64]
+	r.Open()
+	for n := 0; r.More(n, '}'); n++ {
+		name := r.Name()
+		r.Colon()
+		folded := name.FoldHash()
+		r.Unique(&names, folded)
+		first := r.Next()
+		at := span{from: r.Offset()}
+		if first == '"' {
+			at.clean = !r.Text().Escaped()
 		} else {
-			r.value()
+			r.Skip()
 		}
-		if r.fault != faultNone {
+		if r.Fault() != nil {
 			break
 		}
 		for i := range t.args {
@@ -274,13 +273,13 @@ func (t *toolRules) object(ctx context.Context, call *middleware.Call, input str
 			if name.String() != t.args[i].name {
 				return badInput("argument " + shown.Name(t.args[i].name) + " is spelled in another way")
 			}
-			at.to = r.pos
+			at.to = r.Offset()
 			found[i] = at
 			break // there are no twins
 		}
 	}
-	if r.end(); r.fault != faultNone {
-		return badInput("the input " + r.fault.String())
+	if r.End(); r.Fault() != nil {
+		return badInput("the input " + wrongWith(r.Fault()))
 	}
 	for i := range t.args {
 		arg := &t.args[i]
@@ -299,6 +298,24 @@ func (t *toolRules) object(ctx context.Context, call *middleware.Call, input str
 		return t.check(ctx, *call, input)
 	}
 	return nil
+}
+
+const notUTF8 = "is not valid UTF-8"
+
+// wrongWith says what is wrong with arguments, after "the input".
+func wrongWith(f *strictjson.Fault) string {
+	switch f.Keyword {
+	case strictjson.KeywordEncoding:
+		return notUTF8
+	case strictjson.KeywordDepth:
+		return "is nested deeper than " + strconv.Itoa(strictjson.MaxDepth)
+	case strictjson.KeywordTwin:
+		return "has a name twice, or two that differ by case only"
+	}
+	if f.Reason == strictjson.ReasonTrailing {
+		return "has something after its JSON value"
+	}
+	return "is not valid JSON"
 }
 
 func notSatisfied(what string, c *Condition, f answer) error {

@@ -172,6 +172,7 @@ func TestArgumentsAreReadStrictly(t *testing.T) {
 		`{"x":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + "}": "nested deeper than 64",
 		`{"x":"` + strings.Repeat("a", gates.DefaultMaxBytes) + `"}`:      "larger than",
 		`{"X":1}`:         "is spelled in another way",
+		`{"X":01}`:        "not valid JSON",
 		`{"\u0058":1}`:    "is spelled in another way",
 		`{"y":1,"X":"2"}`: "is spelled in another way",
 	} {

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"example.com/safeconduct/internal/shown"
+	"example.com/safeconduct/internal/strictjson"
 )
 
 // A Condition is what the value of one argument has to be. Conditions are made
@@ -56,9 +57,7 @@ func (v value) str() (string, bool) {
 	case v.raw == "" || v.raw[0] != '"':
 		return "", false
 	}
-	q := quoted{raw: v.raw[1 : len(v.raw)-1]}
-	q.escaped = strings.IndexByte(q.raw, '\\') >= 0
-	return q.String(), true
+	return strictjson.Unquote(v.raw), true
 }
 
 // number returns the number that v is, where it can be told exactly.
@@ -71,28 +70,24 @@ func (v value) number() (float64, bool) {
 
 // all calls f for every item of a list, or every member of an object, until it
 // returns false. It reports whether v is a container that begins with open.
-func (v value) all(open byte, f func(name quoted, item value) bool) bool {
+func (v value) all(open byte, f func(name strictjson.Text, item value) bool) bool {
 	if v.text || v.raw == "" || v.raw[0] != open {
 		return false
 	}
-	r := reader{mode: readAgain}
-	r.read(v.raw)
-	r.enter()
-	for n := 0; !r.take(open + 2); n++ { // ] and } stand two after [ and {
-		var name quoted
+	var r strictjson.Reader
+	r.Again(v.raw)
+	r.Open()
+	for n := 0; r.More(n, open+2); n++ { // ] and } stand two after [ and {
+		var name strictjson.Text
 		if open == '{' {
-			name = r.name(n)
-		} else if n > 0 {
-			r.take(',')
+			name = r.Name()
+			r.Colon()
 		}
-		r.space()
-		from := r.pos
-		r.value()
-		if r.fault != faultNone {
-			return false
-		}
-		if !f(name, value{raw: v.raw[from:r.pos]}) {
-			return true
+		r.Next()
+		from := r.Offset()
+		r.Skip()
+		if !f(name, value{raw: v.raw[from:r.Offset()]}) {
+			break
 		}
 	}
 	return true
@@ -208,7 +203,7 @@ func Length(least, most int) Condition {
 		n := 0
 		if s, ok := v.str(); ok {
 			n = utf8.RuneCountInString(s)
-		} else if count := func(quoted, value) bool { n++; return true }; !v.all('[', count) && !v.all('{', count) {
+		} else if count := func(strictjson.Text, value) bool { n++; return true }; !v.all('[', count) && !v.all('{', count) {
 			return answerUnknown
 		}
 		return answerIf(least <= n && n <= most)
@@ -263,11 +258,11 @@ func Field(name string, conditions ...Condition) Condition {
 		panic("gates: Field: empty name")
 	}
 	conditions = slices.Clone(conditions)
-	folded := foldHash(quoted{raw: name})
+	folded := strictjson.FoldHash(name)
 	return Condition{be: "have a field " + shown.Name(name) + " that is allowed", judge: func(v value) answer {
 		found := answerNo
-		if !v.all('{', func(n quoted, item value) bool {
-			if foldHash(n) != folded {
+		if !v.all('{', func(n strictjson.Text, item value) bool {
+			if n.FoldHash() != folded {
 				return true
 			}
 			if found = answerUnknown; n.String() == name {
@@ -288,7 +283,7 @@ func Each(conditions ...Condition) Condition {
 	conditions = slices.Clone(conditions)
 	return Condition{be: "be a list in which each item is allowed", judge: func(v value) answer {
 		all := answerYes
-		if !v.all('[', func(_ quoted, item value) bool {
+		if !v.all('[', func(_ strictjson.Text, item value) bool {
 			_, all = item.satisfies(conditions)
 			return all == answerYes
 		}) {
@@ -309,7 +304,7 @@ func AtMost(n int, conditions ...Condition) Condition {
 	be := fmt.Sprintf("be a list with no more than %d items of the kind that is bounded", n)
 	return Condition{be: be, judge: func(v value) answer {
 		count, unknown := 0, false
-		if !v.all('[', func(_ quoted, item value) bool {
+		if !v.all('[', func(_ strictjson.Text, item value) bool {
 			switch _, f := item.satisfies(conditions); f {
 			case answerYes:
 				count++

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 
 	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/internal/shown"
+	"example.com/safeconduct/internal/strictjson"
 	"example.com/safeconduct/middleware"
 )
 
@@ -137,14 +137,7 @@ func (l *loop) key(a *toolUse) uint64 {
 	if a.read {
 		return a.key
 	}
-	var r reader
-	r.seed, r.mode = l.seed, readHash
-	r.read(a.input)
-	args := r.value()
-	if r.end(); r.fault != faultNone {
-		args = hashText(l.seed, strings.TrimSpace(a.input))
-	}
-	a.key, a.read = mix(hashText(l.seed, a.name), args), true
+	a.key, a.read = strictjson.Mix(strictjson.Hash(l.seed, a.name), hashArguments(l.seed, a.input)), true
 	return a.key
 }
 
@@ -191,7 +184,7 @@ func (l *loop) plan(next middleware.Handler) middleware.Handler {
 // told before.
 func (l *loop) add(st *loopState, tool, input string) (reason string, hard bool) {
 	like, odd := sketch(input)
-	like = mix(like, hashText(l.seed, tool))
+	like = strictjson.Mix(like, strictjson.Hash(l.seed, tool))
 	now := toolUse{name: tool, input: input}
 	st.mu.Lock()
 	defer st.mu.Unlock()

@@ -24,28 +24,56 @@ func appendRune(dst []byte, r rune) []byte {
 	return utf8.AppendRune(dst, r)
 }
 
+// ShortEscape returns the character that \c stands for, if that is an escape.
+func ShortEscape(c byte) (byte, bool) {
+	if at := strings.IndexByte(shortEscapes, c); at >= 0 {
+		return shortRunes[at], true
+	}
+	return c, c == '/'
+}
+
+// A Text is a string that was read: what stands between its quotes.
+type Text struct {
+	raw     string
+	escaped bool
+}
+
+// Escaped reports whether there are escapes in the text.
+func (t Text) Escaped() bool { return t.escaped }
+
+// String returns the string itself, without its escapes.
+func (t Text) String() string {
+	if !t.escaped {
+		return t.raw // as most have none
+	}
+	return unescape(t.raw)
+}
+
+// Unquote returns the string that is written in src, which was read before.
+func Unquote(src string) string {
+	var r Reader
+	r.Again(src)
+	return r.Text().String()
+}
+
 // unescape returns what the content of a string means.
 func unescape(s string) string {
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); {
-		if s[i] != '\\' {
+		switch {
+		case s[i] != '\\':
 			b = append(b, s[i])
 			i++
-			continue
-		}
-		if s[i+1] == 'u' {
+		case s[i+1] == 'u':
 			r, end := ReadEscape(s, i)
 			b, i = utf8.AppendRune(b, r), end
-			continue
+		default:
+			c, _ := ShortEscape(s[i+1])
+			b = append(b, c)
+			i += 2
 		}
-		c := s[i+1] // stands for itself, if it is no letter
-		if at := strings.IndexByte(shortEscapes, c); at >= 0 {
-			c = shortRunes[at]
-		}
-		b = append(b, c)
-		i += 2
 	}
-	return string(b)
+	return View(b)
 }
 
 // IsShortest reports whether the escape is as short as one for the character can be, and in

@@ -96,7 +96,7 @@ func TestParseCounts(t *testing.T) {
 }
 
 func TestNameSet(t *testing.T) {
-	var s strictjson.NameSet
+	var s strictjson.NameSet[string]
 	for i := range 100 {
 		if !s.Add(strconv.Itoa(i)) {
 			t.Errorf("%d: got one that was there, want a new one", i)

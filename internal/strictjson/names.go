@@ -1,15 +1,15 @@
 package strictjson
 
-// A NameSet holds the names of the properties of one object, as they are or as [Fold]
-// maps them. The zero NameSet is empty.
-type NameSet struct {
-	few  [12]string
+// A NameSet holds the names of the properties of one object: as they are, as [Fold] maps
+// them, or their [FoldHash]. The zero NameSet is empty.
+type NameSet[T comparable] struct {
+	few  [12]T
 	n    int
-	many map[string]struct{}
+	many map[T]struct{}
 }
 
 // Add reports whether the name was new.
-func (s *NameSet) Add(name string) bool {
+func (s *NameSet[T]) Add(name T) bool {
 	if s.many == nil {
 		for _, have := range s.few[:s.n] {
 			if have == name {
@@ -21,7 +21,7 @@ func (s *NameSet) Add(name string) bool {
 			s.n++
 			return true
 		}
-		s.many = make(map[string]struct{}, 4*len(s.few))
+		s.many = make(map[T]struct{}, 4*len(s.few))
 		for _, have := range s.few {
 			s.many[have] = struct{}{}
 		}

@@ -1,10 +1,6 @@
 package strictjson
 
-import (
-	"encoding/json"
-	"strings"
-	"unicode/utf8"
-)
+import "encoding/json"
 
 // A Document is a JSON text that passed the strict parse.
 type Document struct {
@@ -13,11 +9,9 @@ type Document struct {
 	Chars  [MaxDepth + 1]int // how long all strings at each depth are, names with those of their values
 }
 
-// A parser reads one JSON text. It is strict where parsers differ: what it lets
-// through means the same to all of them.
+// A parser makes a Document of one JSON text.
 type parser struct {
-	src        string
-	at         int // the offset of the next byte
+	Reader
 	path       []Step
 	allowTwins bool // properties whose names are equal but for case
 	doc        Document
@@ -30,273 +24,101 @@ func Parse(src string, limit int, allowTwins bool) (*Document, *Fault) {
 	if len(src) > limit {
 		return nil, TooLong(limit)
 	}
-	if !utf8.ValidString(src) {
-		return nil, &Fault{Keyword: KeywordEncoding, Reason: ReasonUTF8, Offset: invalidAt(src)}
-	}
-	p := &parser{src: src, allowTwins: allowTwins}
-	p.space()
-	v, f := p.value()
-	if f != nil {
+	p := &parser{allowTwins: allowTwins}
+	p.Init(src)
+	p.doc.Value = p.value()
+	p.End()
+	if f := p.fault; f != nil {
+		if f.Keyword != KeywordSyntax { // what is not JSON has no places within it
+			f.Path = p.path
+		}
 		return nil, f
 	}
-	p.space()
-	if p.at < len(src) {
-		return nil, &Fault{Keyword: KeywordSyntax, Reason: ReasonTrailing, Offset: p.at}
-	}
-	p.doc.Value = v
 	return &p.doc, nil
 }
 
-// invalidAt returns the offset of the first byte of src that is no UTF-8.
-func invalidAt(src string) int {
-	for at, r := range src {
-		if r == utf8.RuneError {
-			if _, n := utf8.DecodeRuneInString(src[at:]); n == 1 {
-				return at
-			}
-		}
-	}
-	return len(src)
-}
-
-// here makes a fault of the value that is being read.
-func (p *parser) here(keyword, reason string) *Fault {
-	return &Fault{Keyword: keyword, Reason: reason, Path: p.path, Offset: -1}
-}
-
-// syntax makes a fault of the byte at an offset. What is not JSON has no places
-// within it.
-func (p *parser) syntax(at int) *Fault {
-	if at >= len(p.src) {
-		return &Fault{Keyword: KeywordSyntax, Reason: ReasonSyntax + ", and ends too early", Offset: len(p.src)}
-	}
-	return &Fault{Keyword: KeywordSyntax, Reason: ReasonSyntax, Offset: at}
-}
-
-func (p *parser) space() {
-	for p.at < len(p.src) && IsSpace(p.src[p.at]) {
-		p.at++
-	}
-}
-
-// IsSpace reports whether c is white space to JSON.
-func IsSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
-
-// next returns the next byte, and zero at the end.
-func (p *parser) next() byte {
-	if p.at < len(p.src) {
-		return p.src[p.at]
-	}
-	return 0
-}
-
-func (p *parser) value() (any, *Fault) {
+func (p *parser) value() any {
 	p.doc.Values[len(p.path)]++
-	switch p.next() {
+	switch p.Next() {
 	case '{':
 		return p.object()
 	case '[':
 		return p.array()
 	case '"':
-		return boxed(p.text())
+		return p.text(p.Text())
 	case 't':
-		return true, p.literal("true")
+		p.Literal()
+		return true
 	case 'f':
-		return false, p.literal("false")
-	case 'n':
-		return nil, p.literal("null")
-	}
-	return boxed(p.number())
-}
-
-func boxed[T any](v T, f *Fault) (any, *Fault) { return v, f }
-
-func (p *parser) literal(word string) *Fault {
-	for i := range len(word) {
-		if p.next() != word[i] {
-			return p.syntax(p.at)
-		}
-		p.at++
-	}
-	return nil
-}
-
-func (p *parser) object() (any, *Fault) {
-	if f := p.enter(); f != nil {
-		return nil, f
-	}
-	m := make(map[string]any)
-	if p.ends('}') {
-		return m, nil
-	}
-	var names NameSet
-	for {
-		if p.next() != '"' {
-			return nil, p.syntax(p.at)
-		}
-		name, f := p.text()
-		if f != nil {
-			return nil, f
-		}
-		if f := p.unique(m, &names, name); f != nil {
-			return nil, f
-		}
-		p.doc.Chars[len(p.path)+1] += len(name) // which is judged as a value, too
-		if p.space(); p.next() != ':' {
-			return nil, p.syntax(p.at)
-		}
-		p.at++
-		p.space()
-		p.path = append(p.path, Step{name, -1})
-		if m[name], f = p.value(); f != nil {
-			return nil, f
-		}
-		p.path = p.path[:len(p.path)-1]
-		more, f := p.more('}')
-		if !more {
-			return m, f
-		}
-	}
-}
-
-func (p *parser) array() (any, *Fault) {
-	if f := p.enter(); f != nil {
-		return nil, f
-	}
-	a := []any{}
-	if p.ends(']') {
-		return a, nil
-	}
-	for {
-		p.path = append(p.path, Step{"", len(a)})
-		v, f := p.value()
-		if f != nil {
-			return nil, f
-		}
-		p.path = p.path[:len(p.path)-1]
-		a = append(a, v)
-		more, f := p.more(']')
-		if !more {
-			return a, f
-		}
-	}
-}
-
-// enter reads the first byte of an object or an array.
-func (p *parser) enter() *Fault {
-	if len(p.path) == MaxDepth {
-		return p.here(KeywordDepth, ReasonDepth)
-	}
-	p.at++
-	p.space()
-	return nil
-}
-
-// ends reads the last byte of an object or an array if it is the next one.
-func (p *parser) ends(last byte) bool {
-	if p.next() != last {
+		p.Literal()
 		return false
+	case 'n':
+		p.Literal()
+		return nil
 	}
-	p.at++
-	return true
+	return p.number()
 }
 
-// more reads what follows a property or an item, and reports whether that is
-// another one.
-func (p *parser) more(last byte) (bool, *Fault) {
-	p.space()
-	if p.ends(last) {
-		return false, nil
+func (p *parser) object() any {
+	m := make(map[string]any)
+	var folded NameSet[string]
+	p.Open()
+	for n := 0; p.More(n, '}'); n++ {
+		name := p.text(p.Name())
+		p.unique(m, &folded, name)
+		p.doc.Chars[len(p.path)+1] += len(name) // which is judged as a value, too
+		p.Colon()
+		m[name] = p.within(Property(name))
 	}
-	if p.next() != ',' {
-		return false, p.syntax(p.at)
-	}
-	p.at++
-	p.space()
-	return true, nil
+	return m
 }
 
-// text reads a string or the name of a property.
-func (p *parser) text() (string, *Fault) {
-	start := p.at + 1
-	end := start
-	for escaped := false; ; {
-		end = SkipPlain(p.src, end)
-		switch {
-		case end >= len(p.src), p.src[end] < ' ':
-			return "", p.syntax(end)
-		case p.src[end] >= utf8.RuneSelf:
-			end++
-		case p.src[end] == '\\':
-			next, f := p.escape(end)
-			if f != nil {
-				return "", f
-			}
-			end, escaped = next, true
-		default:
-			p.at = end + 1
-			s := p.src[start:end]
-			if escaped {
-				s = unescape(s)
-			}
-			p.doc.Chars[len(p.path)] += len(s)
-			return s, nil
-		}
+func (p *parser) array() any {
+	a := []any{}
+	p.Open()
+	for p.More(len(a), ']') {
+		a = append(a, p.within(Item(len(a))))
 	}
+	return a
 }
 
-// escape returns the offset after an escape, or two that make a surrogate pair.
-func (p *parser) escape(at int) (int, *Fault) {
-	if at+1 < len(p.src) && strings.IndexByte(`"\/bfnrt`, p.src[at+1]) >= 0 {
-		return at + 2, nil
+// within reads the value that a step leads to. After a fault the path stays.
+func (p *parser) within(step Step) (v any) {
+	if p.fault == nil {
+		p.path = append(p.path, step)
+		v = p.value()
 	}
-	if at+1 >= len(p.src) || p.src[at+1] != 'u' {
-		return 0, p.syntax(min(at+1, len(p.src)))
+	if p.fault == nil {
+		p.path = p.path[:len(p.path)-1]
 	}
-	_, end := ReadEscape(p.src, at)
-	if end >= 0 {
-		return end, nil
-	}
-	if _, end := readUnit(p.src, at); end < 0 {
-		return 0, p.syntax(at)
-	}
-	f := p.here(KeywordEncoding, ReasonSurrogate)
-	f.Offset = at
-	return 0, f
+	return v
+}
+
+// text returns a string or the name of a property.
+func (p *parser) text(t Text) string {
+	s := t.String()
+	p.doc.Chars[len(p.path)] += len(s)
+	return s
 }
 
 // unique refuses a name that the object m has already, if in another case.
-func (p *parser) unique(m map[string]any, names *NameSet, name string) *Fault {
+func (p *parser) unique(m map[string]any, folded *NameSet[string], name string) {
 	if _, twice := m[name]; twice {
-		return p.here(KeywordDuplicate, ReasonDuplicate)
+		p.fail(KeywordDuplicate, ReasonDuplicate, -1)
+	} else if !p.allowTwins && !folded.Add(Fold(name)) {
+		p.fail(KeywordTwin, ReasonTwin, -1)
 	}
-	if !p.allowTwins && !names.Add(Fold(name)) {
-		return p.here(KeywordTwin, ReasonTwin)
-	}
-	return nil
 }
 
 // number reads a number, and refuses one that is too long to calculate with.
-func (p *parser) number() (json.Number, *Fault) {
-	_, digits, end := ReadDigits(p.src, p.at)
-	if end < 0 {
-		return "", p.syntax(p.at)
+func (p *parser) number() json.Number {
+	text, digits, exponent := p.Number()
+	switch {
+	case !ExponentFits(exponent):
+		p.fail(KeywordNumber, ReasonExponent, -1)
+	case digits > MaxDigits:
+		p.fail(KeywordNumber, ReasonDigits, -1)
 	}
-	if end < len(p.src) && p.src[end]|0x20 == 'e' {
-		e := end + 1
-		var exponent int
-		if exponent, end = ReadExponent(p.src, e); end < 0 {
-			return "", p.syntax(e)
-		}
-		if !ExponentFits(exponent) {
-			return "", p.here(KeywordNumber, ReasonExponent)
-		}
-	}
-	if digits > MaxDigits {
-		return "", p.here(KeywordNumber, ReasonDigits)
-	}
-	n := json.Number(p.src[p.at:end])
-	p.doc.Values[len(p.path)] += NumberSize(string(n)) / DigitsPerValue
-	p.at = end
-	return n, nil
+	p.doc.Values[len(p.path)] += (digits + max(exponent, -exponent)) / DigitsPerValue
+	return json.Number(text)
 }

@@ -8,11 +8,11 @@ import (
 // A level is an object or an array that a watch is within.
 type level struct {
 	object bool
-	n      int                // properties or items that have begun
-	name   string             // of the property that is being read
-	exact  strictjson.NameSet // of the properties so far
-	folded strictjson.NameSet // as fold maps them
-	live   []candidate        // what the object or array may still satisfy
+	n      int                        // properties or items that have begun
+	name   string                     // of the property that is being read
+	exact  strictjson.NameSet[string] // of the properties so far
+	folded strictjson.NameSet[string] // as fold maps them
+	live   []candidate                // what the object or array may still satisfy
 }
 
 // A candidate is a plan that the value being read may still satisfy. Where none is

@@ -3,6 +3,7 @@ package gates
 import (
 	"math"
 	"reflect"
+	"strconv"
 )
 
 // A number is a value that says what number it is, as json.Number does.
@@ -51,4 +52,45 @@ func plainFloat(f float64) any {
 		return int64(f)
 	}
 	return f
+}
+
+// smallInt returns the number that text spells, where that is a plain one of up
+// to 15 digits.
+func smallInt(text string) (n int64, ok bool) {
+	if len(text) == 0 || len(text) > 15 {
+		return 0, false
+	}
+	for i := range len(text) {
+		c := text[i]
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + int64(c-'0')
+	}
+	return n, true
+}
+
+// exactly returns the number that text spells, if a float64 tells it from every
+// other number of as many digits: that it does for up to 15.
+func exactly(text string) (float64, bool) {
+	const digits = 15
+	if n, ok := smallInt(text); ok {
+		return float64(n), true
+	}
+	significant, seen := 0, 0 // up to the last digit that is not 0; up to here
+	for i := 0; i < len(text) && text[i]|0x20 != 'e'; i++ {
+		if c := text[i]; '0' <= c && c <= '9' && (seen > 0 || c != '0') {
+			if seen++; c != '0' {
+				significant = seen
+			}
+		}
+	}
+	if significant > digits {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || f == 0 && significant > 0 {
+		return 0, false // too large, or too small
+	}
+	return f, true
 }
