@@ -228,9 +228,7 @@ func (l *lowering) object(p *objectPlan, at site) (unknown kinds) {
 			unknown = kindObject // it is the twin of another one
 		}
 		folded[strictjson.Fold(name)] = true
-		if hash, ascii := hashName(strictjson.Fold(name)); ascii {
-			p.twins = append(p.twins, hash)
-		}
+		p.twins = append(p.twins, strictjson.FoldHash(name))
 	}
 	p.extra = l.extra(at)
 	return unknown

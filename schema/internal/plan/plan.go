@@ -151,7 +151,7 @@ type objectPlan struct {
 	required uint64  // bit i is for the property with index i
 	extra    *Plan   // of all other properties; it allows no kind where there must be none
 
-	// The hashes, as of hashName, of the declared names. A name that is not
+	// The hashes, by strictjson.FoldHash, of the declared names. A name that is not
 	// declared and has the hash of one may differ from it in case alone.
 	twins []uint64
 }

@@ -319,26 +319,16 @@ func (w *Watch) checkRune() *strictjson.Fault {
 }
 
 func (w *Watch) inEscape(c byte) *strictjson.Fault {
-	switch c {
-	case '"', '\\', '/':
-	case 'b':
-		c = '\b'
-	case 'f':
-		c = '\f'
-	case 'n':
-		c = '\n'
-	case 'r':
-		c = '\r'
-	case 't':
-		c = '\t'
-	case 'u':
+	if c == 'u' {
 		w.state, w.digits, w.unit = inUnit, 0, 0
 		return nil
-	default:
+	}
+	means, ok := strictjson.ShortEscape(c)
+	if !ok {
 		return w.syntaxFault()
 	}
 	w.state = inText
-	w.token = append(w.token, c)
+	w.token = append(w.token, means)
 	w.chars++
 	return nil
 }
