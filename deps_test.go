@@ -46,8 +46,10 @@ const depsPolicy = `
 	evidence/internal/ship: evidence/record evidence/internal/segment evidence/internal/tiles internal/delivery internal/osfile
 	evidence: middleware internal/foreign internal/delivery internal/osfile evidence/record evidence/trust evidence/internal/tiles evidence/internal/segment evidence/internal/chain evidence/internal/ship github.com/go-json-experiment/json github.com/google/uuid
 	evidence/evidencetest: evidence
-	evidence/internal/ledgertest: evidence evidence/record evidence/internal/segment evidence/internal/tiles pgregory.net/rapid
-	evidence/collector: evidence evidence/record evidence/trust internal/osfile github.com/go-json-experiment/json
+	evidence/replica: evidence evidence/record evidence/trust evidence/internal/segment evidence/internal/tiles evidence/internal/chain
+	evidence/internal/segmenttest: evidence/internal/segment
+	evidence/internal/ledgertest: evidence evidence/record evidence/trust evidence/replica evidence/internal/segment evidence/internal/segmenttest evidence/internal/tiles pgregory.net/rapid
+	evidence/collector: evidence evidence/replica evidence/record evidence/trust internal/osfile github.com/go-json-experiment/json
 	evidence/httpsink: evidence internal/delivery
 	adapters/adaptertest: middleware
 	adapters/aitracer: evidence/record internal/foreign internal/delivery

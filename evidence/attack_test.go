@@ -10,6 +10,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/evidence/trust"
 )
@@ -122,15 +123,15 @@ func attacks(t testing.TB) []attack {
 		{name: "19-invalid-utf-8", ledger: ledgertest.Bare(changed(t, f, 3, `not on`, "not \xff")...), want: record.DamageMalformed, record: 4},
 		{name: "19-lone-surrogate", ledger: ledgertest.Bare(changed(t, f, 3, `not on`, `not \ud800`)...), want: record.DamageMalformed, record: 4},
 		{name: "20-large-payload", ledger: ledgertest.Bare(changed(t, f, 3, `not on`, strings.Repeat("x", record.MaxPayload))...), want: record.DamageMalformed, record: 4},
-		{name: "20-large-frame", ledger: ledgertest.Forgery{Segment: ledgertest.SegmentOf(ledgertest.At(envs, 3, bytes.Repeat([]byte("x"), 70_000))...)}, want: record.DamageEdited, record: 4},
-		{name: "21-torn-at-the-end", ledger: ledgertest.Forgery{Segment: chop(ledgertest.SegmentOf(envs...), 100), Checkpoint: cut(8).Checkpoint()}, want: record.DamageTruncated, record: 9},
-		{name: "21-torn-in-the-middle", ledger: ledgertest.Forgery{Segment: slices.Concat(chop(ledgertest.SegmentOf(envs[:4]...), 100), ledgertest.SegmentOf(envs[4:]...)[len(ledgertest.SegmentOf()):])}, want: record.DamageEdited, record: 4},
+		{name: "20-large-frame", ledger: ledgertest.Forgery{Segment: segmenttest.File(ledgertest.At(envs, 3, bytes.Repeat([]byte("x"), 70_000))...)}, want: record.DamageEdited, record: 4},
+		{name: "21-torn-at-the-end", ledger: ledgertest.Forgery{Segment: chop(segmenttest.File(envs...), 100), Checkpoint: cut(8).Checkpoint()}, want: record.DamageTruncated, record: 9},
+		{name: "21-torn-in-the-middle", ledger: ledgertest.Forgery{Segment: slices.Concat(chop(segmenttest.File(envs[:4]...), 100), segmenttest.File(envs[4:]...)[len(segmenttest.File()):])}, want: record.DamageEdited, record: 4},
 		{name: "23-key-id-changed", ledger: left(ledgertest.At(envs, 4, bytes.Replace(envs[4], []byte(record.KeyID(ledgertest.Public(ledgertest.Key(11)))), []byte(record.KeyID(ledgertest.Public(stranger))), 1))...), want: record.DamageEdited, record: 5},
 		{name: "21-intact-overflow-planted", ledger: ledgertest.Forgery{Envs: envs, Files: map[string][]byte{
-			"overflow.seg": ledgertest.SegmentOf(ledgertest.Strip(planted.Envs[len(planted.Envs)-1])),
+			"overflow.seg": segmenttest.File(ledgertest.Strip(planted.Envs[len(planted.Envs)-1])),
 		}}, check: func(r *evidence.Report) bool { return r.Astray == 1 && r.Waiting == 0 }},
 		{name: "21-intact-overflow-waiting", ledger: ledgertest.Forgery{Envs: envs, Files: map[string][]byte{
-			"overflow.seg": ledgertest.SegmentOf(planted.Envs[len(envs)-1:]...),
+			"overflow.seg": segmenttest.File(planted.Envs[len(envs)-1:]...),
 		}}, check: func(r *evidence.Report) bool { return r.Astray == 0 && r.Waiting == 1 }},
 		{name: "26-tile-beyond-the-tree", ledger: ledgertest.Forgery{Envs: envs, Files: map[string][]byte{"tile/0/000": make([]byte, 8192)}}, want: record.DamageRolledBack, record: 9},
 		{name: "26-tile-beyond-the-tree-empty", ledger: ledgertest.Forgery{Envs: envs, Files: map[string][]byte{"tile/1/000": {}}}, want: record.DamageRolledBack, record: 9},

@@ -19,6 +19,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/gates"
 	"example.com/safeconduct/internal/pair"
@@ -126,7 +127,7 @@ func (f *freezer) set(frozen bool) {
 }
 
 func (f *freezer) install(cfg *evidence.Config) {
-	cfg.Each(func(op evidence.Op) error {
+	cfg.Each(func(op segmenttest.Op) error {
 		f.mu.Lock()
 		thaw := f.thaw
 		f.mu.Unlock()

@@ -13,6 +13,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 )
 
 func TestFlush(t *testing.T) {
@@ -76,7 +77,7 @@ func TestFlush(t *testing.T) {
 func TestFlushOnABrokenDisk(t *testing.T) {
 	var f fault
 	var cfg evidence.Config
-	cfg.Inject(&evidence.Faults{Sync: f.get})
+	cfg.Inject(&segmenttest.Faults{Sync: f.get})
 	cfg.ReadOnly = []string{"shell"}
 	r := open(t, ledgertest.Dir(t), cfg)
 	f.set(errors.New("EIO"))

@@ -17,6 +17,7 @@ import (
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 	"pgregory.net/rapid"
@@ -211,7 +212,7 @@ func TestASpoiledFrameIsNotAlsoCutOff(t *testing.T) {
 	dir := ledgertest.Dir(t)
 	l.Write(t, dir)
 	l.WriteTiles(t, dir)
-	ledgertest.Flip(t, segment.Path(dir, 1), int64(len(ledgertest.SegmentOf(f.Envs[:300]...))+100), 1)
+	ledgertest.Flip(t, segment.Path(dir, 1), int64(len(segmenttest.File(f.Envs[:300]...))+100), 1)
 	report := ledgertest.Verify(t, dir)
 	if report.Intact() || report.First.Damage != record.DamageEdited || report.Damage[record.DamageRolledBack] > 0 {
 		t.Errorf("got %v of %v, want a record that was edited, and nothing rolled back", report.First, report.Damage)

@@ -18,6 +18,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -41,7 +42,7 @@ func crash() {
 	at, _ := strconv.ParseInt(os.Getenv(crashAt), 10, 64)
 	how := os.Getenv(crashHow)
 	var n atomic.Int64
-	cfg.Each(func(op evidence.Op) error {
+	cfg.Each(func(op segmenttest.Op) error {
 		if n.Add(1) != at {
 			return op.Do()
 		}

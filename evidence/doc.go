@@ -22,8 +22,8 @@
 // ledger with all that it takes to believe it, and [Reveal] a content with it.
 //
 // An [Exporter] ships the records of a ledger elsewhere: package httpsink posts
-// them, and package collector takes them. A [Replica] is a ledger that is received
-// so, verified as it comes.
+// them, and package collector takes them. Package replica keeps the copy, verified
+// as it comes.
 //
 // A record is an in-toto Statement in a DSSE envelope, signed with Ed25519, so that
 // cosign, openssl or a short script verifies one as well. The envelopes are the

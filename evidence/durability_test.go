@@ -16,6 +16,7 @@ import (
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -55,21 +56,21 @@ func TestDiskFails(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		err   error
-		wire  func(f *fault) *evidence.Faults
+		wire  func(f *fault) *segmenttest.Faults
 		after uint64 // the segment that records go to afterwards
 	}{
-		{"write ENOSPC", syscall.ENOSPC, func(f *fault) *evidence.Faults {
-			return &evidence.Faults{Write: func(b []byte) (int, error) { return 0, f.get() }}
+		{"write ENOSPC", syscall.ENOSPC, func(f *fault) *segmenttest.Faults {
+			return &segmenttest.Faults{Write: func(b []byte) (int, error) { return 0, f.get() }}
 		}, 1},
-		{"short write ENOSPC", syscall.ENOSPC, func(f *fault) *evidence.Faults {
-			return &evidence.Faults{Write: func(b []byte) (int, error) { return len(b) / 2, f.get() }}
+		{"short write ENOSPC", syscall.ENOSPC, func(f *fault) *segmenttest.Faults {
+			return &segmenttest.Faults{Write: func(b []byte) (int, error) { return len(b) / 2, f.get() }}
 		}, 1},
-		{"short write, truncate EIO", syscall.EIO, func(f *fault) *evidence.Faults {
-			return &evidence.Faults{Write: func(b []byte) (int, error) { return len(b) / 2, f.get() }, Truncate: f.get}
+		{"short write, truncate EIO", syscall.EIO, func(f *fault) *segmenttest.Faults {
+			return &segmenttest.Faults{Write: func(b []byte) (int, error) { return len(b) / 2, f.get() }, Truncate: f.get}
 		}, 1},
-		{"sync EIO", syscall.EIO, func(f *fault) *evidence.Faults { return &evidence.Faults{Sync: f.get} }, 2},
-		{"sync and create EIO", syscall.EIO, func(f *fault) *evidence.Faults { return &evidence.Faults{Sync: f.get, Create: f.get} }, 2},
-		{"sync and truncate EIO", syscall.EIO, func(f *fault) *evidence.Faults { return &evidence.Faults{Sync: f.get, Truncate: f.get} }, 2},
+		{"sync EIO", syscall.EIO, func(f *fault) *segmenttest.Faults { return &segmenttest.Faults{Sync: f.get} }, 2},
+		{"sync and create EIO", syscall.EIO, func(f *fault) *segmenttest.Faults { return &segmenttest.Faults{Sync: f.get, Create: f.get} }, 2},
+		{"sync and truncate EIO", syscall.EIO, func(f *fault) *segmenttest.Faults { return &segmenttest.Faults{Sync: f.get, Truncate: f.get} }, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := ledgertest.Dir(t)
@@ -156,7 +157,7 @@ func nthOperation(t *testing.T, n int, how string, signing record.Signing) (reac
 	dir := ledgertest.Dir(t)
 	var ops, armed, lied atomic.Int32
 	cfg := evidence.Config{Signing: signing}
-	cfg.Each(func(op evidence.Op) error {
+	cfg.Each(func(op segmenttest.Op) error {
 		if armed.Load() == 0 || int(ops.Add(1)) != n+1 {
 			return op.Do()
 		}
@@ -242,7 +243,7 @@ func TestDiskHangs(t *testing.T) {
 		hang := make(chan struct{})
 		var hung atomic.Bool
 		cfg := evidence.Config{Patience: time.Minute, ReadOnly: []string{"calculator"}}
-		cfg.Inject(&evidence.Faults{Sync: func() error {
+		cfg.Inject(&segmenttest.Faults{Sync: func() error {
 			if hung.Load() {
 				<-hang
 			}
@@ -302,7 +303,7 @@ func TestQueueFull(t *testing.T) {
 		hang := make(chan struct{})
 		var hung atomic.Bool
 		cfg := evidence.Config{Queue: 20, ReadOnly: []string{"shell"}}
-		cfg.Inject(&evidence.Faults{Sync: func() error {
+		cfg.Inject(&segmenttest.Faults{Sync: func() error {
 			if hung.Load() {
 				<-hang
 			}
@@ -461,7 +462,7 @@ func TestOpenSyncsTheLastSegment(t *testing.T) {
 	}
 	var ops []string
 	cfg := evidence.Config{Key: ledgertest.Key(1)}
-	cfg.Each(func(op evidence.Op) error {
+	cfg.Each(func(op segmenttest.Op) error {
 		ops = append(ops, op.Name+" "+filepath.Base(op.Path))
 		return op.Do()
 	})
@@ -524,7 +525,7 @@ func TestSuspectSegmentIsCutForGood(t *testing.T) {
 	var ops []string
 	var fail bool
 	cfg := evidence.Config{Key: ledgertest.Key(1)}
-	cfg.Each(func(op evidence.Op) error {
+	cfg.Each(func(op segmenttest.Op) error {
 		if !strings.Contains(op.Path, "segments") {
 			return op.Do()
 		}

@@ -16,6 +16,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 )
 
 func cursorFile(dir, exporter string) string {
@@ -191,7 +192,7 @@ func TestCursorThatCannotBeKept(t *testing.T) {
 			var s store
 			var log bytes.Buffer
 			cfg := evidence.Config{Key: ledgertest.Key(1), Exporters: to(s.take), ReadOnly: []string{"shell"}, Logger: slog.New(slog.NewTextHandler(&log, nil))}
-			cfg.Each(func(o evidence.Op) error {
+			cfg.Each(func(o segmenttest.Op) error {
 				if o.Name == op && strings.Contains(o.Path, "exporters") {
 					return syscall.EIO
 				}

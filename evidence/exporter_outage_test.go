@@ -19,6 +19,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/delivery"
 	"example.com/safeconduct/middleware"
@@ -377,7 +378,7 @@ func TestFault58Soak(t *testing.T) {
 		{Name: "ordered", Sink: faulty, Timeout: 20 * time.Millisecond, MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond, OpenFor: 20 * time.Millisecond},
 		{Name: "unordered", Sink: faulty, Unordered: true, Timeout: 20 * time.Millisecond, MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond, OpenFor: 20 * time.Millisecond},
 	}}
-	cfg.Inject(&evidence.Faults{Sync: func() error {
+	cfg.Inject(&segmenttest.Faults{Sync: func() error {
 		if disk.Add(1)%500 == 0 {
 			return fmt.Errorf("EIO")
 		}

@@ -14,6 +14,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/delivery"
 )
@@ -419,7 +420,7 @@ func TestCloseBesideAClose(t *testing.T) {
 			stuck.Store(true)
 			return &evidence.SinkError{Err: errSink, Final: true}
 		})}
-		cfg.Each(func(op evidence.Op) error {
+		cfg.Each(func(op segmenttest.Op) error {
 			if op.Name == "sync" && stuck.Load() {
 				<-answers
 			}

@@ -18,6 +18,7 @@ import (
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/replica"
 	"example.com/safeconduct/internal/delivery"
 )
 
@@ -238,11 +239,11 @@ func TestASinkThatAlwaysMissesSomething(t *testing.T) {
 // A replica that did not know of the next root key takes the rotation and all that
 // follows, once it was opened with a policy that does.
 func TestAReplicaThatLearnsOfAKeyTooLate(t *testing.T) {
-	dir, copied := ledgertest.Dir(t), ledgertest.Dir(t)
-	var replica atomic.Pointer[evidence.Replica]
+	dir, elsewhere := ledgertest.Dir(t), ledgertest.Dir(t)
+	var copied atomic.Pointer[replica.Replica]
 	refused := make(chan struct{}, 100)
 	learn := func(keys ...ed25519.PrivateKey) {
-		if old := replica.Load(); old != nil {
+		if old := copied.Load(); old != nil {
 			if err := old.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -251,13 +252,13 @@ func TestAReplicaThatLearnsOfAKeyTooLate(t *testing.T) {
 		for _, k := range keys {
 			roots = append(roots, k.Public().(ed25519.PublicKey))
 		}
-		replica.Store(openReplica(t, copied, evidence.ReplicaConfig{Policy: trusting("prod", roots...)}))
+		copied.Store(ledgertest.OpenReplica(t, elsewhere, replica.Config{Policy: ledgertest.Trusting("prod", roots...)}))
 	}
 	learn(ledgertest.Key(1))
 	r, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1), Ledger: "prod", ReadOnly: []string{"shell"}, Exporters: []evidence.Exporter{{
 		MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond, OpenFor: time.Millisecond,
 		Sink: func(ctx context.Context, envs [][]byte) error {
-			err := replica.Load().Take(ctx, envs)
+			err := copied.Load().Take(ctx, envs)
 			if delivery.IsPermanent(err) {
 				refused <- struct{}{}
 			}
@@ -280,14 +281,14 @@ func TestAReplicaThatLearnsOfAKeyTooLate(t *testing.T) {
 	use(t, r, 3)
 	if err = r.Close(t.Context()); err != nil {
 		// The exporter has gone back once in vain: the next process need not wait.
-		if r, err = evidence.Open(dir, evidence.Config{Key: ledgertest.Key(2), Exporters: to(replica.Load().Take)}); err != nil {
+		if r, err = evidence.Open(dir, evidence.Config{Key: ledgertest.Key(2), Exporters: to(copied.Load().Take)}); err != nil {
 			t.Fatal(err)
 		}
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got, want := ledgertest.Envelopes(t, copied), ledgertest.Envelopes(t, dir); !slices.EqualFunc(got, want, bytes.Equal) {
+	if got, want := ledgertest.Envelopes(t, elsewhere), ledgertest.Envelopes(t, dir); !slices.EqualFunc(got, want, bytes.Equal) {
 		t.Errorf("the copy has %d records, the ledger %d, or they differ", len(got), len(want))
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
 )
 
@@ -106,7 +107,7 @@ func TestExportAcrossSegments(t *testing.T) {
 	var s store
 	var f fault
 	cfg := evidence.Config{Exporters: to(s.take)}
-	cfg.Inject(&evidence.Faults{Sync: f.get})
+	cfg.Inject(&segmenttest.Faults{Sync: f.get})
 	r := open(t, dir, cfg)
 	for range 3 {
 		use(t, r, 2)

@@ -15,6 +15,7 @@ import (
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
 )
 
@@ -51,8 +52,8 @@ func TestFollow(t *testing.T) {
 		t.Fatal(err)
 	}
 	const header = 23
-	frame := func(i int) []byte { return ledgertest.SegmentOf(envs[i])[header:] }
-	appendTo(t, dir, 1, ledgertest.SegmentOf(envs[0]))
+	frame := func(i int) []byte { return segmenttest.File(envs[i])[header:] }
+	appendTo(t, dir, 1, segmenttest.File(envs[0]))
 	synctest.Test(t, func(t *testing.T) {
 		next := followed(t, dir, evidence.Entry{})
 		want := func(what string, i int) (e evidence.Entry) {
@@ -84,7 +85,7 @@ func TestFollow(t *testing.T) {
 		later(
 			func() { appendTo(t, dir, 1, frame(3)) },
 			func() { appendTo(t, dir, 2, []byte("safecon")) },
-			func() { appendTo(t, dir, 2, ledgertest.SegmentOf(envs[4])[7:]) },
+			func() { appendTo(t, dir, 2, segmenttest.File(envs[4])[7:]) },
 		)
 		want("before the rotation", 3)
 		at := want("after the rotation", 4)
@@ -92,7 +93,7 @@ func TestFollow(t *testing.T) {
 			t.Errorf("got segment %d, offset %d, want the beginning of segment 2", at.Segment, at.Offset)
 		}
 		// Half a frame that another segment follows stays one.
-		later(func() { appendTo(t, dir, 2, half[:90]); appendTo(t, dir, 3, ledgertest.SegmentOf(envs[5])) })
+		later(func() { appendTo(t, dir, 2, half[:90]); appendTo(t, dir, 3, segmenttest.File(envs[5])) })
 		if e, err, ok := next(); !ok || err == nil || e.Record != nil || e.Segment != 2 || !strings.Contains(err.Error(), "truncated") {
 			t.Errorf("half a frame: got %+v, %v, %v", e, err, ok)
 		}
@@ -186,14 +187,14 @@ func TestFollowWhatIsBeingWritten(t *testing.T) {
 	const header, round = 23, 2_000
 	var data [][]byte
 	for _, env := range ledgertest.Envelopes(t, longLedger(t)) {
-		data = append(data, ledgertest.SegmentOf(env)[header:])
+		data = append(data, segmenttest.File(env)[header:])
 	}
 	for from := 0; from < frames; from += round { // each in a file of its own: 200,000 in one are 260 MB
 		dir := ledgertest.Dir(t)
 		if err := os.MkdirAll(filepath.Join(dir, "segments"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		appendTo(t, dir, 1, ledgertest.SegmentOf())
+		appendTo(t, dir, 1, segmenttest.File())
 		file, err := os.OpenFile(segment.Path(dir, 1), os.O_WRONLY|os.O_APPEND, 0o600)
 		if err != nil {
 			t.Fatal(err)
@@ -215,7 +216,7 @@ func TestFollowWhatIsBeingWritten(t *testing.T) {
 		}
 		seen := 0
 		err = evidence.Looks(t.Context(), dir, grow, func(e evidence.Entry, err error) bool {
-			if err != nil || string(ledgertest.SegmentOf(e.Envelope)[header:]) != string(data[(from+seen)%len(data)]) {
+			if err != nil || string(segmenttest.File(e.Envelope)[header:]) != string(data[(from+seen)%len(data)]) {
 				t.Fatalf("record %d: got %+v, %v", from+seen, e, err)
 			}
 			seen++
@@ -236,8 +237,8 @@ func TestFollowReadsAgainWhatIsBad(t *testing.T) {
 		t.Fatal(err)
 	}
 	const header = 23
-	appendTo(t, dir, 1, ledgertest.SegmentOf(envs[:3]...))
-	at := int64(header + len(ledgertest.SegmentOf(envs[0])) - header + 20)
+	appendTo(t, dir, 1, segmenttest.File(envs[:3]...))
+	at := int64(header + len(segmenttest.File(envs[0])) - header + 20)
 	synctest.Test(t, func(t *testing.T) {
 		ledgertest.Flip(t, segment.Path(dir, 1), at, 1) // as if half of it were there
 		next := followed(t, dir, evidence.Entry{})

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"example.com/safeconduct/evidence/internal/ledgertest"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
 )
 
@@ -147,11 +148,11 @@ func withoutKey() []attempt {
 			s.put(slices.Insert(s.envs, 19, s.unsigned(19)...)...)
 		}),
 		both("an overflow that nobody signed", verdict{"intact, 3 astray", "intact, 1 aside", ""}, func(s *scene) {
-			s.file("overflow.seg", ledgertest.SegmentOf(planted(s)...))
+			s.file("overflow.seg", segmenttest.File(planted(s)...))
 		}),
-		both("an overflow of old records", passes(""), func(s *scene) { s.file("overflow.seg", ledgertest.SegmentOf(s.envs[13:19]...)) }),
+		both("an overflow of old records", passes(""), func(s *scene) { s.file("overflow.seg", segmenttest.File(s.envs[13:19]...)) }),
 		both("an overflow that goes on after a cut", refused("removed at 22"), without(func(s *scene) {
-			s.file("overflow.seg", ledgertest.SegmentOf(s.envs[25:]...))
+			s.file("overflow.seg", segmenttest.File(s.envs[25:]...))
 			s.put(s.envs[:22]...)
 		})),
 		both("the end is cut", refused("rolled_back at 19"), cut(19)),
@@ -160,10 +161,10 @@ func withoutKey() []attempt {
 			records: verdict{"rolled_back at 19", "rolled_back at 20", ""}, checkpoints: verdict{"rolled_back at 19", "rolled_back at 20", ""}},
 		{name: "the end is cut within a group, without a checkpoint", do: without(cut(25)),
 			records: passes(limitCut), checkpoints: verdict{"intact, 6 unsigned", "intact, 6 cut", limitCut}},
-		{name: "a frame is cut", do: func(s *scene) { s.file("segments/00000000000000000001.seg", chop(ledgertest.SegmentOf(s.envs...), 99)) },
+		{name: "a frame is cut", do: func(s *scene) { s.file("segments/00000000000000000001.seg", chop(segmenttest.File(s.envs...), 99)) },
 			records: refused("truncated at 26"), checkpoints: refused("truncated at 26")},
 		{name: "a frame is cut, without a checkpoint",
-			do:          without(func(s *scene) { s.file("segments/00000000000000000001.seg", chop(ledgertest.SegmentOf(s.envs...), 99)) }),
+			do:          without(func(s *scene) { s.file("segments/00000000000000000001.seg", chop(segmenttest.File(s.envs...), 99)) }),
 			records:     verdict{"truncated at 26", "intact, torn", limitTorn},
 			checkpoints: verdict{"truncated at 26", "intact, 6 cut, torn", limitTorn}},
 		both("an older copy is put back", passes(limitCut), func(s *scene) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence/internal/ledgertest"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 )
@@ -136,7 +137,7 @@ func withSessionKey() []attempt {
 			f := s.stolen(26)
 			f.Signing = record.SignRecords
 			f.Begin("forged")
-			s.file("overflow.seg", ledgertest.SegmentOf(f.Envs[26:]...))
+			s.file("overflow.seg", segmenttest.File(f.Envs[26:]...))
 		}),
 		both("the key in force writes no JSON", refused("malformed at 19"), signed(18, `{`, `[`)),
 		both("the key in force writes a member twice", refused("not_canonical at 19"),

@@ -17,6 +17,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/internal/tiles"
 )
 
@@ -174,25 +175,25 @@ func mutationsOfFiles() []mutation {
 		}},
 		{"an overflow of some records", func(s *scene, r *rand.Rand) {
 			i := r.IntN(len(s.envs))
-			s.file("overflow.seg", scramble(ledgertest.SegmentOf(s.envs[i:]...), r))
+			s.file("overflow.seg", scramble(segmenttest.File(s.envs[i:]...), r))
 		}},
 		{"an overflow after a cut", func(s *scene, r *rand.Rand) {
 			i, k := r.IntN(len(s.envs)), 1+r.IntN(len(s.envs)-1)
-			s.file("overflow.seg", ledgertest.SegmentOf(s.envs[i:]...))
+			s.file("overflow.seg", segmenttest.File(s.envs[i:]...))
 			s.put(s.envs[:k]...)
 		}},
 		{"an overflow that nobody signed", func(s *scene, r *rand.Rand) {
 			i := 1 + r.IntN(len(s.envs))
-			s.file("overflow.seg", ledgertest.SegmentOf(append(s.envs[i-1:i:i], s.unsigned(i)...)...))
+			s.file("overflow.seg", segmenttest.File(append(s.envs[i-1:i:i], s.unsigned(i)...)...))
 		}},
 		{"another segment", func(s *scene, r *rand.Rand) {
 			i := r.IntN(len(s.envs))
-			s.file(fmt.Sprintf("segments/%020d.seg", 2+r.IntN(2)), scramble(ledgertest.SegmentOf(s.envs[i:]...), r))
+			s.file(fmt.Sprintf("segments/%020d.seg", 2+r.IntN(2)), scramble(segmenttest.File(s.envs[i:]...), r))
 		}},
 		{"the segment in two, with something between", func(s *scene, r *rand.Rand) {
 			i := r.IntN(len(s.envs) + 1)
 			s.put(s.envs[:i]...)
-			s.file("segments/00000000000000000002.seg", ledgertest.SegmentOf(s.honest.Envs[i:]...))
+			s.file("segments/00000000000000000002.seg", segmenttest.File(s.honest.Envs[i:]...))
 			if r.IntN(4) > 0 {
 				name := fmt.Sprintf("segments/%020d.seg", 1+r.IntN(2))
 				s.file(name, scramble(s.read(name), r))
@@ -325,7 +326,7 @@ func TestForgedFiles(t *testing.T) {
 						s.t = t
 						s.reset()
 						s.put(s.envs[:20]...)
-						s.file("segments/00000000000000000002.seg", ledgertest.SegmentOf(s.honest.Envs[20:]...))
+						s.file("segments/00000000000000000002.seg", segmenttest.File(s.honest.Envs[20:]...))
 						path := s.path(name)
 						content, _ := os.ReadFile(path)
 						_ = os.RemoveAll(path)

@@ -15,6 +15,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
 )
 
@@ -110,7 +111,7 @@ func (s *scene) reset() {
 func (s *scene) put(envs ...[]byte) {
 	s.t.Helper()
 	s.envs = envs
-	s.file("segments/00000000000000000001.seg", ledgertest.SegmentOf(envs...))
+	s.file("segments/00000000000000000001.seg", segmenttest.File(envs...))
 }
 
 func (s *scene) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
@@ -185,7 +186,7 @@ func (s *scene) verify(given ...[]byte) (says string, report *evidence.Report) {
 // open has an honest writer come and go. Nothing here is about a disk that fails.
 func (s *scene) open() error {
 	cfg := evidence.Config{Key: ledgertest.Key(2), Signing: s.signing}
-	cfg.Each(func(op evidence.Op) error {
+	cfg.Each(func(op segmenttest.Op) error {
 		if op.Name == "sync" || op.Name == "syncDir" {
 			return nil
 		}

@@ -12,6 +12,7 @@ import (
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
 )
 
@@ -221,7 +222,7 @@ func TestOpenPanics(t *testing.T) {
 
 // A disk that fails from the beginning leaves nothing open.
 func TestOpenOnABrokenDisk(t *testing.T) {
-	for name, faults := range map[string]*evidence.Faults{
+	for name, faults := range map[string]*segmenttest.Faults{
 		"create": {Create: func() error { return syscall.ENOSPC }},
 		"write":  {Write: func([]byte) (int, error) { return 0, syscall.ENOSPC }},
 		"sync":   {Sync: func() error { return syscall.EIO }},
@@ -240,7 +241,7 @@ func TestOpenOnABrokenDisk(t *testing.T) {
 	// So does one that fails with the first record.
 	dir := ledgertest.Dir(t)
 	cfg := evidence.Config{Key: ledgertest.Key(1), Exporters: to(new(store).take)}
-	cfg.Inject(&evidence.Faults{Write: func(b []byte) (int, error) {
+	cfg.Inject(&segmenttest.Faults{Write: func(b []byte) (int, error) {
 		if len(b) > 100 {
 			return 50, syscall.ENOSPC
 		}

@@ -17,6 +17,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -24,11 +25,11 @@ import (
 // A gated is a disk of which some files hang.
 type gated struct {
 	mu    sync.Mutex
-	hangs func(op evidence.Op) bool
+	hangs func(op segmenttest.Op) bool
 	open  chan struct{}
 }
 
-func (g *gated) do(op evidence.Op) error {
+func (g *gated) do(op segmenttest.Op) error {
 	g.mu.Lock()
 	hangs, open := g.hangs, g.open
 	g.mu.Unlock()
@@ -38,7 +39,7 @@ func (g *gated) do(op evidence.Op) error {
 	return op.Do()
 }
 
-func (g *gated) hang(f func(op evidence.Op) bool) {
+func (g *gated) hang(f func(op segmenttest.Op) bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.hangs, g.open = f, make(chan struct{})
@@ -51,7 +52,7 @@ func (g *gated) release() {
 	close(g.open)
 }
 
-func syncsOfSegments(op evidence.Op) bool {
+func syncsOfSegments(op segmenttest.Op) bool {
 	return op.Name == "sync" && strings.Contains(op.Path, "segments")
 }
 
@@ -120,7 +121,7 @@ func TestOverflowFails(t *testing.T) {
 		cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}, Queue: 100}
 		var disk gated
 		var full atomic.Bool
-		cfg.Each(func(op evidence.Op) error {
+		cfg.Each(func(op segmenttest.Op) error {
 			if strings.Contains(op.Path, "overflow") && op.Name == "write" && full.Load() {
 				return errors.Join(syscall.ENOSPC, op.Part(len(op.Bytes)/2))
 			}
@@ -170,7 +171,7 @@ func TestGapIsDatedWithinItsSession(t *testing.T) {
 				dir := ledgertest.Dir(t)
 				cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}, Queue: 100}
 				var disk gated
-				cfg.Each(func(op evidence.Op) error {
+				cfg.Each(func(op segmenttest.Op) error {
 					if strings.Contains(op.Path, "overflow") && op.Name == "create" {
 						return syscall.ENOSPC
 					}
@@ -309,7 +310,7 @@ func TestFrozenDisk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		disk.hang(func(evidence.Op) bool { return true })
+		disk.hang(func(segmenttest.Op) bool { return true })
 		began := time.Now()
 		for range 5000 {
 			if _, err := call(t, r, calculator, say("437")); err != nil {
@@ -343,7 +344,7 @@ func TestOverflowAfterFailedWrite(t *testing.T) {
 		dir := ledgertest.Dir(t)
 		cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}}
 		var full atomic.Bool
-		cfg.Each(func(op evidence.Op) error {
+		cfg.Each(func(op segmenttest.Op) error {
 			if full.Load() && op.Name == "write" && strings.Contains(op.Path, "segments") {
 				return errors.Join(syscall.ENOSPC, op.Part(len(op.Bytes)/2))
 			}
@@ -392,7 +393,7 @@ func TestFullOverflowIsNotTriedAllTheTime(t *testing.T) {
 	var disk gated
 	var full atomic.Bool
 	var tries atomic.Int64
-	cfg.Each(func(op evidence.Op) error {
+	cfg.Each(func(op segmenttest.Op) error {
 		if full.Load() && op.Name == "write" && strings.Contains(op.Path, "overflow") {
 			tries.Add(1)
 			return errors.Join(syscall.ENOSPC, op.Part(0))

@@ -13,6 +13,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -30,7 +31,7 @@ type platter struct {
 
 var errPower = errors.New("no power")
 
-func (p *platter) do(op evidence.Op) error {
+func (p *platter) do(op segmenttest.Op) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.n++; p.n >= p.cut {

@@ -14,6 +14,7 @@ import (
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -205,7 +206,7 @@ func keepRecords(t testing.TB, dir string, n int) {
 	if n < 0 {
 		envs, n = envs[1:], len(envs)-1
 	}
-	putFile(t, segment.Path(dir, 1), ledgertest.SegmentOf(envs[:n]...))
+	putFile(t, segment.Path(dir, 1), segmenttest.File(envs[:n]...))
 }
 
 func checkpointOf(t testing.TB, dir string) []byte {

@@ -17,6 +17,7 @@ import (
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/evidence/trust"
 )
@@ -106,10 +107,10 @@ func TestVerifyInConstantMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := bufio.NewWriter(file)
-	head := len(ledgertest.SegmentOf())
+	head := len(segmenttest.File())
 	f := ledgertest.NewForger(t)
 	f.Signing = record.SignCheckpoints // one signature each would take longer to make than to check
-	f.Out = func(env []byte) { _, _ = w.Write(ledgertest.SegmentOf(env)[head:]) }
+	f.Out = func(env []byte) { _, _ = w.Write(segmenttest.File(env)[head:]) }
 	f.Open()
 	for i := 0; f.Tree.Size() < records; i++ {
 		f.Agent(fmt.Sprint("run-", i))
@@ -151,7 +152,7 @@ func TestOpenReadsThrough(t *testing.T) {
 		says   string // "" if it opens
 	}{
 		"intact":           {f.Ledger(), 1, ""},
-		"torn":             {ledgertest.Forgery{Segment: chop(ledgertest.SegmentOf(f.Envs...), 100)}, 1, ""},
+		"torn":             {ledgertest.Forgery{Segment: chop(segmenttest.File(f.Envs...), 100)}, 1, ""},
 		"cut":              {ledgertest.Bare(f.Envs[:7]...), 1, ""},
 		"another root key": {f.Ledger(), 2, "unknown_key"},
 		"removed":          {ledgertest.Bare(slices.Delete(slices.Clone(f.Envs), 3, 4)...), 1, "record 4 "},

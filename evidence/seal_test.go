@@ -18,6 +18,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
 	"golang.org/x/mod/sumdb/note"
 )
@@ -181,7 +182,7 @@ func TestDiskFillsUp(t *testing.T) {
 		var f fault
 		room.Store(1 << 40)
 		cfg := evidence.Config{Key: ledgertest.Key(1), LowSpace: 1 << 20, Logger: slog.New(slog.NewTextHandler(&said, nil))}
-		cfg.Inject(&evidence.Faults{Write: func(b []byte) (int, error) { return len(b) / 3, f.get() }})
+		cfg.Inject(&segmenttest.Faults{Write: func(b []byte) (int, error) { return len(b) / 3, f.get() }})
 		cfg.Free(func() (int64, error) { return room.Load(), nil })
 		r, err := evidence.Open(dir, cfg)
 		if err != nil {

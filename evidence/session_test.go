@@ -16,6 +16,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -297,7 +298,7 @@ func TestEffectsPreferred(t *testing.T) {
 	dir := ledgertest.Dir(t)
 	var f fault
 	cfg := evidence.Config{Key: ledgertest.Key(1), Effects: func(middleware.Call) record.Effects { return record.EffectsPreferred }}
-	cfg.Inject(&evidence.Faults{Sync: f.get})
+	cfg.Inject(&segmenttest.Faults{Sync: f.get})
 	r := open(t, dir, cfg)
 	f.set(errors.New("EIO"))
 	if _, err := call(t, r, shell, say("ok")); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 )
 
 // A segment that could not be begun, and whose file could not be removed either,
@@ -20,7 +21,7 @@ func TestASegmentIsBegunAgain(t *testing.T) {
 		var broken atomic.Bool
 		cfg := evidence.Config{Patience: time.Second}
 		cfg.Small(5000)
-		cfg.Each(func(op evidence.Op) error {
+		cfg.Each(func(op segmenttest.Op) error {
 			begins := filepath.Dir(op.Path) == filepath.Join(dir, "segments") && (op.Name == "remove" || op.Name == "write" && string(op.Bytes) == "safeconduct segment v1\n")
 			if broken.Load() && begins {
 				return syscall.EIO

@@ -15,6 +15,7 @@ import (
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
 )
 
@@ -90,7 +91,7 @@ func TestRecordsThatNobodySignedAreCutOff(t *testing.T) {
 	f := followers(t, dir)
 	run := f.Begin("forged")
 	run.Outcome(run.Intent("transfer_money"), ledgertest.Done)
-	forged := ledgertest.SegmentOf(f.Envs...)[len(ledgertest.SegmentOf()):]
+	forged := segmenttest.File(f.Envs...)[len(segmenttest.File()):]
 	appendTo(t, dir, 1, forged)
 
 	report := ledgertest.WantIntact(t, dir)
@@ -288,7 +289,7 @@ func TestPlantedOverflowIsSetAside(t *testing.T) {
 				cfg := evidence.Config{Signing: signing}
 				dir := closed(t, cfg)
 				honest := ledgertest.Envelopes(t, dir)
-				planted := ledgertest.SegmentOf(plant(dir)...)
+				planted := segmenttest.File(plant(dir)...)
 				if err := os.WriteFile(filepath.Join(dir, "overflow.seg"), planted, 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -326,7 +327,7 @@ func TestOverflowShowsThatSegmentsWereCut(t *testing.T) {
 			overflow := filepath.Join(dir, "overflow.seg")
 			for kept, says := range map[int]string{1: "these were cut", 0: "they were cut or removed"} {
 				ledgertest.Rewrite(t, dir, envs[:kept]...)
-				if err := os.WriteFile(overflow, ledgertest.SegmentOf(envs[n-1]), 0o600); err != nil {
+				if err := os.WriteFile(overflow, segmenttest.File(envs[n-1]), 0o600); err != nil {
 					t.Fatal(err)
 				}
 				_, err := evidence.Open(dir, cfg)
@@ -348,7 +349,7 @@ func TestOverflowShowsThatSegmentsWereCut(t *testing.T) {
 			// of the last group.
 			for kept := 1; kept < n; kept++ {
 				ledgertest.Rewrite(t, dir, envs[:kept]...)
-				if err := os.WriteFile(overflow, ledgertest.SegmentOf(envs[1:]...), 0o600); err != nil {
+				if err := os.WriteFile(overflow, segmenttest.File(envs[1:]...), 0o600); err != nil {
 					t.Fatal(err)
 				}
 				if got := reopen(t, dir, evidence.Config{Signing: signing}); got == nil || int(got.Overflow) != n-kept || got.Unsigned != nil || got.Aside != nil {
@@ -384,7 +385,7 @@ func TestAnOverflowStandsBesideWhatNobodySigned(t *testing.T) {
 		"another record":           f.Envs,
 		"a part, and then another": {honest[from], f.Envs[0]},
 	} {
-		file, overflow := ledgertest.SegmentOf(slices.Concat(honest[:from], beside)...), ledgertest.SegmentOf(honest[from:]...)
+		file, overflow := segmenttest.File(slices.Concat(honest[:from], beside)...), segmenttest.File(honest[from:]...)
 		if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700), os.Mkdir(filepath.Dir(segment.Path(dir, 1)), 0o700),
 			os.WriteFile(segment.Path(dir, 1), file, 0o600), os.WriteFile(filepath.Join(dir, "overflow.seg"), overflow, 0o600)); err != nil {
 			t.Fatal(err)

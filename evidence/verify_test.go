@@ -17,6 +17,7 @@ import (
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
 )
 
@@ -581,7 +582,7 @@ func TestReplayedRecordsAreNotCountedAgain(t *testing.T) {
 				envs = append(envs, e.Envelope)
 			}
 		}
-		frames := ledgertest.SegmentOf(envs...)[len(ledgertest.SegmentOf()):]
+		frames := segmenttest.File(envs...)[len(segmenttest.File()):]
 		if err := os.WriteFile(segment.Path(dir, 1), append(slices.Clip(text), frames...), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,7 @@ import (
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -293,7 +294,7 @@ func TestAnotherWriterIsNoticed(t *testing.T) {
 			dir := ledgertest.Dir(t)
 			var armed bool
 			cfg := evidence.Config{Key: ledgertest.Key(1)}
-			cfg.Each(func(op evidence.Op) error {
+			cfg.Each(func(op segmenttest.Op) error {
 				if armed && op.Name == "sync" && strings.HasSuffix(op.Path, ".seg") {
 					armed = false
 					err := op.Do()
@@ -346,7 +347,7 @@ func TestALedgerThatAnotherWriterBeganMeanwhile(t *testing.T) {
 	dir := ledgertest.Dir(t)
 	key := evidence.Config{Key: ledgertest.Key(1)}
 	cfg, came := key, false
-	cfg.Each(func(op evidence.Op) error {
+	cfg.Each(func(op segmenttest.Op) error {
 		if !came && op.Name == "sync" && strings.HasSuffix(op.Path, ".seg") {
 			came = true
 			if err := os.Remove(filepath.Join(dir, "lock")); err != nil {

@@ -11,7 +11,7 @@ const maxCheckpoint = 129 << 10
 // postCheckpoint takes a signed checkpoint of a ledger.
 func (c *Collector) postCheckpoint(w http.ResponseWriter, r *http.Request, cl *client) (origin string, p *problem) {
 	origin = r.PathValue("ledger")
-	l, replica, p := c.toWrite(cl, origin)
+	l, kept, p := c.toWrite(cl, origin)
 	if p != nil {
 		return origin, p
 	}
@@ -19,7 +19,7 @@ func (c *Collector) postCheckpoint(w http.ResponseWriter, r *http.Request, cl *c
 	if err != nil {
 		return origin, (&bodyError{err}).problem()
 	}
-	if err := replica.PutCheckpoint(signed); err != nil {
+	if err := kept.PutCheckpoint(signed); err != nil {
 		p := c.refusal(cl, l, err)
 		p.ordinary = p.kind == "missing" // checkpoints are sent apart from records, and often come first
 		return origin, p
@@ -31,11 +31,11 @@ func (c *Collector) postCheckpoint(w http.ResponseWriter, r *http.Request, cl *c
 // getCheckpoint answers with the newest checkpoint of a ledger.
 func (c *Collector) getCheckpoint(w http.ResponseWriter, r *http.Request, cl *client) (origin string, p *problem) {
 	origin = r.PathValue("ledger")
-	_, replica, p := c.toRead(cl, origin)
+	_, kept, p := c.toRead(cl, origin)
 	if p != nil {
 		return origin, p
 	}
-	signed := replica.Checkpoint()
+	signed := kept.Checkpoint()
 	if signed == nil {
 		return origin, newProblem("not_found")
 	}

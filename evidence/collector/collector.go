@@ -65,7 +65,7 @@ type Collector struct {
 
 // New returns a Collector that keeps its ledgers below the directory dir, which it
 // makes if there is none. It must be closed. The ledgers that are there are read
-// through first: see evidence.OpenReplica. One that is damaged is logged, and only
+// through first: see replica.Open. One that is damaged is logged, and only
 // that one is unavailable until the next start; one that cannot be opened for another
 // reason, such as a full disk, is tried again.
 //

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/replica"
 	"example.com/safeconduct/internal/osfile"
 	"github.com/go-json-experiment/json"
 )
@@ -50,7 +50,7 @@ type equivocation struct {
 }
 
 // add keeps both sides. It reports whether they are new.
-func (q *equivocations) add(client, ledger string, e *evidence.EquivocationError) (fresh bool, err error) {
+func (q *equivocations) add(client, ledger string, e *replica.EquivocationError) (fresh bool, err error) {
 	hash := sha256.Sum256(e.Received)
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -13,6 +13,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/replica"
 	"example.com/safeconduct/evidence/trust"
 	"example.com/safeconduct/internal/osfile"
 )
@@ -64,11 +65,11 @@ type ledger struct {
 	equivocations equivocations
 
 	mu      sync.Mutex
-	replica *evidence.Replica // nil before the first record
-	err     error             // why it is not available
-	retryAt time.Time         // before it is not tried again
-	pause   time.Duration     // before the next time
-	counted uint64            // records that stored was told of
+	replica *replica.Replica // nil before the first record
+	err     error            // why it is not available
+	retryAt time.Time        // before it is not tried again
+	pause   time.Duration    // before the next time
+	counted uint64           // records that stored was told of
 }
 
 // The pause after the first opening that failed, which doubles, and the longest one.
@@ -96,18 +97,18 @@ func (l *ledger) openExisting() error {
 // open returns the replica, which is made if there is none. What could not be opened
 // is tried again after a pause: a disk is full, or no file can be opened, only for a
 // while. What is damaged stays damaged, and finding that out takes long.
-func (l *ledger) open() (*evidence.Replica, error) {
+func (l *ledger) open() (*replica.Replica, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.tryOpen()
 }
 
 // tryOpen needs l.mu.
-func (l *ledger) tryOpen() (*evidence.Replica, error) {
+func (l *ledger) tryOpen() (*replica.Replica, error) {
 	if l.replica != nil || errors.Is(l.err, errClosed) || errors.Is(l.err, evidence.ErrDamaged) || time.Now().Before(l.retryAt) {
 		return l.replica, l.err
 	}
-	r, err := evidence.OpenReplica(l.dir, evidence.ReplicaConfig{
+	r, err := replica.Open(l.dir, replica.Config{
 		Ledger: l.origin, Policy: l.policy, Stored: l.stored,
 	})
 	if errors.Is(err, evidence.ErrLocked) {
@@ -124,7 +125,7 @@ func (l *ledger) tryOpen() (*evidence.Replica, error) {
 
 // existing returns the replica, nil where there is none yet. One that could not be
 // opened is tried again.
-func (l *ledger) existing() (*evidence.Replica, error) {
+func (l *ledger) existing() (*replica.Replica, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {

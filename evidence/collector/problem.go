@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"strconv"
 
-	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/replica"
 	"github.com/go-json-experiment/json"
 )
 
@@ -73,9 +73,9 @@ func (p *problem) saying(detail string) *problem {
 
 // replicaProblem returns the problem for an error of a Replica.
 func replicaProblem(err error) *problem {
-	var missing *evidence.MissingError
-	var refused *evidence.RefusedError
-	var equivocation *evidence.EquivocationError
+	var missing *replica.MissingError
+	var refused *replica.RefusedError
+	var equivocation *replica.EquivocationError
 	switch {
 	case errors.As(err, &missing):
 		p := newProblem("missing")
@@ -90,7 +90,7 @@ func replicaProblem(err error) *problem {
 		return p
 	case errors.As(err, &equivocation):
 		return newProblem("equivocation").because(err)
-	case errors.Is(err, evidence.ErrAhead):
+	case errors.Is(err, replica.ErrAhead):
 		return newProblem("checkpoints_wait")
 	}
 	return newProblem("unavailable").because(err)

@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 
-	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/replica"
 )
 
 // A receipt says what is stored.
@@ -25,7 +25,7 @@ func (c *Collector) postRecords(w http.ResponseWriter, r *http.Request, cl *clie
 		return "", p
 	}
 	var l *ledger
-	var replica *evidence.Replica
+	var kept *replica.Replica
 	taken := 0
 	var rest [][]byte // that no signature covers yet
 	err := readLines(body, c.limits.Records, func(batch [][]byte) error {
@@ -34,15 +34,15 @@ func (c *Collector) postRecords(w http.ResponseWriter, r *http.Request, cl *clie
 			// is, and all others are, its signature and the chain say.
 			first, err := record.Parse(batch[0])
 			if err != nil {
-				return &evidence.RefusedError{Damage: record.DamageMalformed}
+				return &replica.RefusedError{Damage: record.DamageMalformed}
 			}
 			origin = first.Ledger
-			if l, replica, p = c.toWrite(cl, origin); p != nil {
+			if l, kept, p = c.toWrite(cl, origin); p != nil {
 				return errAnswered
 			}
 		}
 		rest = append(rest, batch...)
-		n, err := replica.Append(rest)
+		n, err := kept.Append(rest)
 		taken += n
 		c.metrics.taken.Add(uint64(n))
 		rest = rest[n:]
@@ -52,7 +52,7 @@ func (c *Collector) postRecords(w http.ResponseWriter, r *http.Request, cl *clie
 		return err
 	})
 	if err == nil && len(rest) > 0 {
-		_, err = replica.Append(rest) // it says what is wrong
+		_, err = kept.Append(rest) // it says what is wrong
 	}
 	switch {
 	case err != nil && p == nil:
@@ -67,14 +67,14 @@ func (c *Collector) postRecords(w http.ResponseWriter, r *http.Request, cl *clie
 		}
 		return origin, p
 	}
-	head, records := replica.Head()
+	head, records := kept.Head()
 	reply(w, http.StatusOK, "application/json", receipt{Ledger: origin, Taken: taken, Records: records, Head: head})
 	return origin, nil
 }
 
 // uncovered reports whether an error says that no signature covers records.
 func uncovered(err error) bool {
-	var missing *evidence.MissingError
+	var missing *replica.MissingError
 	return errors.As(err, &missing) && missing.Uncovered
 }
 
@@ -94,7 +94,7 @@ func (c *Collector) recordsProblem(cl *client, l *ledger, err error) *problem {
 // refusal returns the problem of what a Replica did not take. Where that contradicts
 // the ledger both sides are kept first, so that whoever is told can be sure of it.
 func (c *Collector) refusal(cl *client, l *ledger, err error) *problem {
-	var e *evidence.EquivocationError
+	var e *replica.EquivocationError
 	if !errors.As(err, &e) {
 		return replicaProblem(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/replica"
 )
 
 // openAPI is the OpenAPI 3.1 document of what route serves.
@@ -117,7 +117,7 @@ func (c *Collector) withKey(handle keyHandler) http.HandlerFunc {
 }
 
 // toWrite returns a ledger that a client may write.
-func (c *Collector) toWrite(cl *client, origin string) (*ledger, *evidence.Replica, *problem) {
+func (c *Collector) toWrite(cl *client, origin string) (*ledger, *replica.Replica, *problem) {
 	if !cl.mayWrite(origin) {
 		return nil, nil, newProblem("forbidden")
 	}
@@ -130,7 +130,7 @@ func (c *Collector) toWrite(cl *client, origin string) (*ledger, *evidence.Repli
 }
 
 // toRead returns a ledger that a client may read, and that is there.
-func (c *Collector) toRead(cl *client, origin string) (*ledger, *evidence.Replica, *problem) {
+func (c *Collector) toRead(cl *client, origin string) (*ledger, *replica.Replica, *problem) {
 	if !cl.mayRead(origin) {
 		return nil, nil, newProblem("forbidden")
 	}

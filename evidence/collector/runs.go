@@ -165,7 +165,7 @@ func (c *Collector) getRun(w http.ResponseWriter, r *http.Request, cl *client) (
 	if q.problem != nil {
 		return origin, q.problem
 	}
-	l, replica, p := c.toRead(cl, origin)
+	l, kept, p := c.toRead(cl, origin)
 	if p != nil {
 		return origin, p
 	}
@@ -180,7 +180,7 @@ func (c *Collector) getRun(w http.ResponseWriter, r *http.Request, cl *client) (
 	}{Run: one, Records: []jsontext.Value{}}
 	index := max(from, one.First)
 	end := index + maxScanned
-	for e, err := range replica.Read(index) {
+	for e, err := range kept.Read(index) {
 		if err != nil {
 			return origin, newProblem("unavailable").because(err)
 		}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence/internal/segment"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/internal/tiles"
 	"example.com/safeconduct/evidence/record"
 )
@@ -320,7 +321,7 @@ func (l Forgery) Write(t testing.TB, dir string) {
 	t.Helper()
 	file := l.Segment
 	if file == nil {
-		file = SegmentOf(l.Envs...)
+		file = segmenttest.File(l.Envs...)
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)

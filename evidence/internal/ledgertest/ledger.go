@@ -10,6 +10,7 @@ import (
 
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/segment"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 )
 
 // Key is a key that is the same in every test run.
@@ -77,16 +78,7 @@ func Rewrite(t testing.TB, dir string, envs ...[]byte) {
 	if err := os.Remove(filepath.Join(dir, "checkpoint")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(segment.Path(dir, 1), SegmentOf(envs...), 0o600); err != nil {
+	if err := os.WriteFile(segment.Path(dir, 1), segmenttest.File(envs...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// SegmentOf returns the bytes of a segment with the envelopes.
-func SegmentOf(envelopes ...[]byte) []byte {
-	b := []byte(segment.Header)
-	for _, env := range envelopes {
-		b = segment.AppendFrame(b, env)
-	}
-	return b
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence/internal/segment"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 )
 
 // Bytes that look like the beginnings of many long frames take about as long to read
@@ -32,10 +33,10 @@ func TestManyBeginningsOfFramesAreReadInLinearTime(t *testing.T) {
 	for n := 0; n < size; n += len(env) {
 		honest = append(honest, env)
 	}
-	want := read(file(honest...))
+	want := read(segmenttest.File(honest...))
 	for _, length := range []string{"\x00\x00\xff\xff", "\x00\x00\x80\x00", "\x00\x00\x08\x00"} {
 		unit := length + "sums" + `{"payload":"`
-		crafted := append(file(), bytes.Repeat([]byte(unit), size/len(unit))...)
+		crafted := append(segmenttest.File(), bytes.Repeat([]byte(unit), size/len(unit))...)
 		if got := read(crafted); got > 500*want {
 			t.Errorf("length %x: got %v, want about the %v of %d bytes of frames", length, got, want, size)
 		} else {
@@ -48,7 +49,7 @@ func TestManyBeginningsOfFramesAreReadInLinearTime(t *testing.T) {
 // anything else that is no frame was put there.
 func TestATailOfZerosIsNoEdit(t *testing.T) {
 	env := entry()
-	good, zeros := string(file(env)), strings.Repeat("\x00", 40)
+	good, zeros := string(segmenttest.File(env)), strings.Repeat("\x00", 40)
 	for name, tt := range map[string]struct {
 		segment string
 		want    []string
@@ -60,7 +61,7 @@ func TestATailOfZerosIsNoEdit(t *testing.T) {
 		"text":                  {good + "this is no frame", []string{"edited"}},
 		"zeros, and text":       {good + zeros + "text", []string{"edited"}},
 		"text, and zeros":       {good + "this is no frame" + zeros, []string{"torn"}},
-		"zeros within":          {good + zeros + good[len(file()):], []string{"edited"}},
+		"zeros within":          {good + zeros + good[len(segmenttest.File()):], []string{"edited"}},
 		"all zeros":             {zeros, []string{"torn"}},
 		"zeros, and text alone": {zeros + "text", []string{"edited"}},
 		"text, and zeros alone": {"this is no segment" + zeros, []string{"edited"}},
@@ -78,8 +79,8 @@ func TestATailOfZerosIsNoEdit(t *testing.T) {
 func TestReadAnything(t *testing.T) {
 	for _, b := range [][]byte{
 		nil, []byte("s"), bytes.Repeat([]byte{0xff}, 1<<20), make([]byte, 1<<20),
-		append(file(), bytes.Repeat([]byte(`{"payload":"`), 1<<16)...),
-		append(file([]byte("x")), bytes.Repeat([]byte{0, 0, 0, 9}, 1<<16)...),
+		append(segmenttest.File(), bytes.Repeat([]byte(`{"payload":"`), 1<<16)...),
+		append(segmenttest.File([]byte("x")), bytes.Repeat([]byte{0, 0, 0, 9}, 1<<16)...),
 	} {
 		if good, bad, err := read(bytes.NewReader(b)); err != nil || good > 1 || bad == 0 {
 			t.Errorf("%.20q: got %d good, %d bad, %v", b, good, bad, err)
@@ -90,15 +91,6 @@ func TestReadAnything(t *testing.T) {
 // entry returns one as long as that of a record.
 func entry() []byte {
 	return []byte(segment.Begins + strings.Repeat("QUJD", 300) + `","payloadType":"application/x","signatures":[]}`)
-}
-
-// file returns the bytes of a segment with the entries.
-func file(entries ...[]byte) []byte {
-	b := []byte(segment.Header)
-	for _, e := range entries {
-		b = segment.AppendFrame(b, e)
-	}
-	return b
 }
 
 // read reads a segment to its end and returns how many frames are good and how

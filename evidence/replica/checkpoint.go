@@ -1,4 +1,4 @@
-package evidence
+package replica
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/chain"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
@@ -34,10 +35,10 @@ var ErrAhead = errors.New("too many checkpoints wait for their records")
 // checked, and not kept.
 //
 // The error is a [*MissingError] where no session that is known signed it, perhaps
-// because its record is still under way, a [*RefusedError] where it does not
-// verify, and an [*EquivocationError] where it is signed and not of these records,
-// or where another one of as many records waits. It wraps [ErrUnavailable] where
-// the disk fails.
+// because its record is still under way, a [*RefusedError] where it does not verify,
+// and an [*EquivocationError] where it is signed and not of these records, or where
+// another one of as many records waits. It wraps [evidence.ErrUnavailable] where the
+// disk fails.
 func (r *Replica) PutCheckpoint(signed []byte) error {
 	if len(signed) > chain.MaxCheckpoint {
 		return &RefusedError{record.DamageMalformed, "a checkpoint of " + strconv.Itoa(len(signed)) + " bytes"}
@@ -102,7 +103,7 @@ func (r *Replica) await(a *chain.Anchor) error {
 	case there:
 		return &EquivocationError{Held: r.history.ahead[i].Note, Received: a.Note}
 	case len(r.history.ahead) >= maxAhead:
-		return fmt.Errorf("evidence: replica %s: %w", r.dir, ErrAhead)
+		return fmt.Errorf("replica: %s: %w", r.dir, ErrAhead)
 	}
 	dir := filepath.Join(r.dir, aheadName)
 	err := os.Mkdir(dir, 0o700)
@@ -221,7 +222,7 @@ func readAhead(dir string) ([]*chain.Anchor, error) {
 		}
 		a, err := chain.ParseAnchor(signed, e.Name())
 		if err != nil {
-			return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, e.Name(), err)
+			return nil, fmt.Errorf("%w: %s: %w", evidence.ErrDamaged, e.Name(), err)
 		}
 		ahead = append(ahead, a)
 	}

@@ -1,4 +1,4 @@
-package evidence_test
+package replica_test
 
 import (
 	"bytes"
@@ -6,9 +6,9 @@ import (
 	"slices"
 	"testing"
 
-	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/replica"
 )
 
 func TestReplicaRefuses(t *testing.T) {
@@ -16,19 +16,19 @@ func TestReplicaRefuses(t *testing.T) {
 	stranger := ledgertest.Key(66)
 	missing := func(records uint64) func(error) bool {
 		return func(err error) bool {
-			var e *evidence.MissingError
+			var e *replica.MissingError
 			return errors.As(err, &e) && e.Records == records && (e.Head == nil) == (records == 0)
 		}
 	}
 	refused := func(damage record.Damage) func(error) bool {
 		return func(err error) bool {
-			var e *evidence.RefusedError
+			var e *replica.RefusedError
 			return errors.As(err, &e) && e.Damage == damage
 		}
 	}
 	equivocates := func(held int) func(error) bool {
 		return func(err error) bool {
-			var e *evidence.EquivocationError
+			var e *replica.EquivocationError
 			return errors.As(err, &e) && bytes.Equal(e.Held, f.Envs[held])
 		}
 	}
@@ -88,7 +88,7 @@ func TestReplicaRefuses(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := ledgertest.Dir(t)
-			r := openReplica(t, dir, evidence.ReplicaConfig{})
+			r := ledgertest.OpenReplica(t, dir, replica.Config{})
 			if n, err := r.Append(f.Envs[:tt.have]); n != tt.have || err != nil {
 				t.Fatal(n, err)
 			}
@@ -97,7 +97,7 @@ func TestReplicaRefuses(t *testing.T) {
 					t.Errorf("got %d, %v", n, err)
 				}
 			}
-			wantSame(t, dir, f.Envs[:tt.have]...)
+			ledgertest.WantSame(t, dir, f.Envs[:tt.have]...)
 			if n, err := r.Append(f.Envs); n != len(f.Envs) || err != nil {
 				t.Errorf("what is right, after it: got %d, %v", n, err)
 			}
@@ -113,9 +113,9 @@ func TestReplicaRefusesASessionTwice(t *testing.T) {
 	f.Renew()
 	f.Run("run-c", "mail")
 	dir := ledgertest.Dir(t)
-	r := openReplica(t, dir, evidence.ReplicaConfig{Policy: longKeys})
+	r := ledgertest.OpenReplica(t, dir, replica.Config{Policy: longKeys})
 	for range 3 {
-		var refused *evidence.RefusedError
+		var refused *replica.RefusedError
 		if n, err := r.Append(f.Envs); n != 9 || !errors.As(err, &refused) {
 			t.Errorf("got %d, %v", n, err)
 		}
@@ -123,7 +123,7 @@ func TestReplicaRefusesASessionTwice(t *testing.T) {
 			t.Errorf("got %d, %v", n, err)
 		}
 	}
-	wantSame(t, dir, f.Envs[:9]...)
+	ledgertest.WantSame(t, dir, f.Envs[:9]...)
 }
 
 // A record that a gap declares lost contradicts the gap, and one of a writer that has
@@ -146,21 +146,21 @@ func TestReplicaOfRecordsThatCannotBe(t *testing.T) {
 	second := len(f.Envs)
 	f.Open()
 	dir := ledgertest.Dir(t)
-	r := openReplica(t, dir, evidence.ReplicaConfig{})
+	r := ledgertest.OpenReplica(t, dir, replica.Config{})
 	if n, err := r.Append(f.Envs); n != len(f.Envs) || err != nil {
 		t.Fatal(n, err)
 	}
 	for i, env := range lost.Envs[:3] { // seq 7 to 9
-		var e *evidence.EquivocationError
+		var e *replica.EquivocationError
 		if n, err := r.Append([][]byte{env}); n != 0 || !errors.As(err, &e) || !bytes.Equal(e.Held, f.Envs[5]) || e.Seq != uint64(7+i) {
 			t.Errorf("seq %d: got %d, %v", 7+i, n, err)
 		}
 	}
-	var e *evidence.EquivocationError
+	var e *replica.EquivocationError
 	if n, err := r.Append(late.Envs); n != 0 || !errors.As(err, &e) || !bytes.Equal(e.Held, f.Envs[second]) {
 		t.Errorf("of a writer that has ended: got %d, %v", n, err)
 	}
-	wantSame(t, dir, f.Envs...)
+	ledgertest.WantSame(t, dir, f.Envs...)
 }
 
 // A record has one envelope: with another signature beside that of the session it is
@@ -168,15 +168,15 @@ func TestReplicaOfRecordsThatCannotBe(t *testing.T) {
 func TestReplicaOfARecordWithAnotherSignature(t *testing.T) {
 	f := ledgertest.Base(t)
 	dir := ledgertest.Dir(t)
-	r := openReplica(t, dir, evidence.ReplicaConfig{})
+	r := ledgertest.OpenReplica(t, dir, replica.Config{})
 	twice := ledgertest.SealAll(ledgertest.DecodePayload(t, f.Envs[4]), f.Session, ledgertest.Key(66))
-	var refused *evidence.RefusedError
+	var refused *replica.RefusedError
 	if n, err := r.Append(slices.Concat(f.Envs[:4], [][]byte{twice})); n != 4 || !errors.As(err, &refused) || refused.Damage != record.DamageNotCanonical {
 		t.Fatal(n, err)
 	}
 	if n, err := r.Append(f.Envs); n != 9 || err != nil {
 		t.Error(n, err)
 	}
-	wantSame(t, dir, f.Envs...)
+	ledgertest.WantSame(t, dir, f.Envs...)
 	ledgertest.WantIntact(t, dir)
 }

@@ -1,4 +1,4 @@
-package evidence_test
+package replica_test
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
+	"example.com/safeconduct/evidence/internal/segmenttest"
+	"example.com/safeconduct/evidence/replica"
 	"pgregory.net/rapid"
 )
 
@@ -18,35 +20,35 @@ func TestOpenReplicaRefuses(t *testing.T) {
 	f := ledgertest.Base(t)
 	for name, tt := range map[string]struct {
 		break_ func(dir string)
-		cfg    evidence.ReplicaConfig
+		cfg    replica.Config
 		want   error
 	}{
-		"a bit flipped": {func(dir string) { ledgertest.Flip(t, segment.Path(dir, 1), 3000, 1) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		"a bit flipped": {func(dir string) { ledgertest.Flip(t, segment.Path(dir, 1), 3000, 1) }, replica.Config{}, evidence.ErrDamaged},
 		"cut at a record": {func(dir string) {
-			if err := os.WriteFile(segment.Path(dir, 1), ledgertest.SegmentOf(f.Envs[:7]...), 0o600); err != nil {
+			if err := os.WriteFile(segment.Path(dir, 1), segmenttest.File(f.Envs[:7]...), 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}, evidence.ReplicaConfig{}, evidence.ErrDamaged},
-		"reordered": {func(dir string) { ledgertest.Rewrite(t, dir, ledgertest.Swap(f.Envs, 2, 3)...) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		}, replica.Config{}, evidence.ErrDamaged},
+		"reordered": {func(dir string) { ledgertest.Rewrite(t, dir, ledgertest.Swap(f.Envs, 2, 3)...) }, replica.Config{}, evidence.ErrDamaged},
 		"the last one edited": {func(dir string) {
 			ledgertest.Rewrite(t, dir, ledgertest.At(f.Envs, 8, ledgertest.Edit(t, f.Envs[8], `"calls":1`, `"calls":2`))...)
-		}, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		}, replica.Config{}, evidence.ErrDamaged},
 		"without signatures": {func(dir string) {
 			ledgertest.Rewrite(t, dir, slices.Concat(f.Envs[:1], ledgertest.Each(f.Envs[1:], ledgertest.Strip))...)
-		}, evidence.ReplicaConfig{}, evidence.ErrDamaged},
-		"of another root key": {func(string) {}, evidence.ReplicaConfig{Policy: trusting("prod", ledgertest.Public(ledgertest.Key(3)))}, evidence.ErrDamaged},
-		"of another ledger":   {func(string) {}, evidence.ReplicaConfig{Ledger: "test"}, evidence.ErrDamaged},
-		"a checkpoint edited": {func(dir string) { ledgertest.Flip(t, filepath.Join(dir, "checkpoint"), 8, 1) }, evidence.ReplicaConfig{}, evidence.ErrDamaged},
-		"a policy without it": {func(string) {}, evidence.ReplicaConfig{Policy: trusting("test", ledgertest.Public(ledgertest.Key(1)))}, nil},
+		}, replica.Config{}, evidence.ErrDamaged},
+		"of another root key": {func(string) {}, replica.Config{Policy: ledgertest.Trusting("prod", ledgertest.Public(ledgertest.Key(3)))}, evidence.ErrDamaged},
+		"of another ledger":   {func(string) {}, replica.Config{Ledger: "test"}, evidence.ErrDamaged},
+		"a checkpoint edited": {func(dir string) { ledgertest.Flip(t, filepath.Join(dir, "checkpoint"), 8, 1) }, replica.Config{}, evidence.ErrDamaged},
+		"a policy without it": {func(string) {}, replica.Config{Policy: ledgertest.Trusting("test", ledgertest.Public(ledgertest.Key(1)))}, nil},
 		"a segment that vanished": {func(dir string) {
 			if err := os.Rename(segment.Path(dir, 1), segment.Path(dir, 2)); err != nil {
 				t.Fatal(err)
 			}
-		}, evidence.ReplicaConfig{}, evidence.ErrDamaged},
+		}, replica.Config{}, evidence.ErrDamaged},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := ledgertest.Dir(t)
-			r := openReplica(t, dir, evidence.ReplicaConfig{})
+			r := ledgertest.OpenReplica(t, dir, replica.Config{})
 			if n, err := r.Append(f.Envs); err != nil {
 				t.Fatal(n, err)
 			}
@@ -64,9 +66,9 @@ func TestOpenReplicaRefuses(t *testing.T) {
 				tt.cfg.Ledger = "prod"
 			}
 			if tt.cfg.Policy == nil {
-				tt.cfg.Policy = trusting(tt.cfg.Ledger, ledgertest.Public(ledgertest.Key(1)))
+				tt.cfg.Policy = ledgertest.Trusting(tt.cfg.Ledger, ledgertest.Public(ledgertest.Key(1)))
 			}
-			if r, err := evidence.OpenReplica(dir, tt.cfg); err == nil || tt.want != nil && !errors.Is(err, tt.want) {
+			if r, err := replica.Open(dir, tt.cfg); err == nil || tt.want != nil && !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 				if r != nil {
 					r.Close()
@@ -78,8 +80,8 @@ func TestOpenReplicaRefuses(t *testing.T) {
 
 func TestTwoReplicasOfOneDirectory(t *testing.T) {
 	dir := ledgertest.Dir(t)
-	openReplica(t, dir, evidence.ReplicaConfig{})
-	if _, err := evidence.OpenReplica(dir, evidence.ReplicaConfig{Ledger: "prod", Policy: longKeys}); !errors.Is(err, evidence.ErrLocked) {
+	ledgertest.OpenReplica(t, dir, replica.Config{})
+	if _, err := replica.Open(dir, replica.Config{Ledger: "prod", Policy: longKeys}); !errors.Is(err, evidence.ErrLocked) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := evidence.Open(dir, evidence.Config{}); !errors.Is(err, evidence.ErrLocked) {
@@ -99,9 +101,8 @@ func TestReplicaDiesAtEachOperation(t *testing.T) {
 	for n := 1; ; n++ {
 		dir := ledgertest.Dir(t)
 		ops, torn := 0, n%2 == 0
-		cfg := evidence.ReplicaConfig{Ledger: "prod", Policy: longKeys}
-		cfg.Small(4000)
-		cfg.Each(func(op evidence.Op) error {
+		cfg := replica.Config{Ledger: "prod", Policy: longKeys}
+		disk := segmenttest.Disk(func(op segmenttest.Op) error {
 			if ops++; ops < n {
 				return op.Do()
 			}
@@ -111,7 +112,7 @@ func TestReplicaDiesAtEachOperation(t *testing.T) {
 			return died
 		})
 		taken := 0
-		r, err := evidence.OpenReplica(dir, cfg)
+		r, err := replica.OpenOn(dir, cfg, disk, 4000)
 		if err == nil {
 			for _, part := range [][][]byte{f.Envs[:2], f.Envs[2:4], f.Envs[4:5], f.Envs[5:9]} {
 				k, err := r.Append(part)
@@ -127,14 +128,14 @@ func TestReplicaDiesAtEachOperation(t *testing.T) {
 			}
 			r.Close()
 		}
-		again := openReplica(t, dir, evidence.ReplicaConfig{Policy: longKeys})
+		again := ledgertest.OpenReplica(t, dir, replica.Config{Policy: longKeys})
 		if _, records := again.Head(); records < uint64(taken) {
 			t.Fatalf("operation %d: %d records are there, and %d were taken", n, records, taken)
 		}
 		if k, err := again.Append(f.Envs); k != 9 || err != nil {
 			t.Fatalf("operation %d: afterwards: got %d, %v", n, k, err)
 		}
-		wantSame(t, dir, f.Envs...)
+		ledgertest.WantSame(t, dir, f.Envs...)
 		ledgertest.WantIntact(t, dir)
 		if ops < n {
 			break // it got through
@@ -144,10 +145,8 @@ func TestReplicaDiesAtEachOperation(t *testing.T) {
 
 func TestReplicaRead(t *testing.T) {
 	f := long(t)
-	cfg := evidence.ReplicaConfig{Policy: longKeys}
-	cfg.Small(100_000)
-	r := openReplica(t, ledgertest.Dir(t), cfg)
-	if n, err := feed(r, 200, f.Envs...); err != nil {
+	r := openOn(t, ledgertest.Dir(t), replica.Config{Ledger: "prod", Policy: longKeys}, segment.RealDisk(), 100_000)
+	if n, err := ledgertest.Feed(r, 200, f.Envs...); err != nil {
 		t.Fatal(n, err)
 	}
 	for _, from := range []int{0, 1, 1023, 1024, 1025, len(f.Envs) - 1, len(f.Envs), len(f.Envs) + 5000} {
@@ -172,14 +171,14 @@ func TestReplicaRead(t *testing.T) {
 }
 
 func TestOpenReplicaPanics(t *testing.T) {
-	for name, cfg := range map[string]evidence.ReplicaConfig{"no ledger": {Policy: longKeys}, "no policy": {Ledger: "prod"}} {
+	for name, cfg := range map[string]replica.Config{"no ledger": {Policy: longKeys}, "no policy": {Ledger: "prod"}} {
 		func() {
 			defer func() {
 				if recover() == nil {
 					t.Errorf("%s: no panic", name)
 				}
 			}()
-			_, _ = evidence.OpenReplica(ledgertest.Dir(t), cfg)
+			_, _ = replica.Open(ledgertest.Dir(t), cfg)
 		}()
 	}
 }
@@ -189,12 +188,12 @@ func TestOpenReplicaPanics(t *testing.T) {
 func TestReplicaWithoutTiles(t *testing.T) {
 	f := long(t)
 	dir := ledgertest.Dir(t)
-	r := openReplica(t, dir, evidence.ReplicaConfig{Policy: longKeys})
+	r := ledgertest.OpenReplica(t, dir, replica.Config{Policy: longKeys})
 	tile := filepath.Join(dir, "tile")
 	if err := os.WriteFile(tile, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := feed(r, 100, f.Envs...); n != len(f.Envs) || err != nil {
+	if n, err := ledgertest.Feed(r, 100, f.Envs...); n != len(f.Envs) || err != nil {
 		t.Fatal(n, err)
 	}
 	if n, err := r.Append(f.Envs[:2]); n != 0 || !errors.Is(err, evidence.ErrUnavailable) {
@@ -203,7 +202,7 @@ func TestReplicaWithoutTiles(t *testing.T) {
 	if err := os.Remove(tile); err != nil {
 		t.Fatal(err)
 	}
-	r = reopenReplica(t, r, evidence.ReplicaConfig{Policy: longKeys})
+	r = ledgertest.ReopenReplica(t, r, replica.Config{Policy: longKeys})
 	if n, err := r.Append(f.Envs); n != len(f.Envs) || err != nil {
 		t.Errorf("got %d, %v", n, err)
 	}
@@ -235,7 +234,7 @@ func TestReplicaOfRandomDamage(t *testing.T) {
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
 		}
-		r, err := evidence.OpenReplica(dir, evidence.ReplicaConfig{Ledger: "prod", Policy: longKeys})
+		r, err := replica.Open(dir, replica.Config{Ledger: "prod", Policy: longKeys})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,17 @@
-package evidence
+// Package replica keeps a copy of a ledger that somebody else writes: where the
+// agent cannot change it, and verified as it comes.
+//
+//	copy, err := replica.Open(dir, replica.Config{Ledger: "prod", Policy: policy})
+//	if err != nil {
+//		return err
+//	}
+//	defer copy.Close()
+//	recorder, err := evidence.Open(ledger, evidence.Config{
+//		Exporters: []evidence.Exporter{{Name: "copy", Sink: copy.Take}},
+//	})
+//
+// Package collector keeps one for each ledger that it gets over HTTP.
+package replica
 
 import (
 	"bytes"
@@ -9,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/chain"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
@@ -16,34 +30,31 @@ import (
 	"example.com/safeconduct/evidence/trust"
 )
 
-// A ReplicaConfig says what a [Replica] takes.
-type ReplicaConfig struct {
+// A Config says what a [Replica] takes.
+type Config struct {
 	// Ledger is the origin of the ledger. It must not be empty.
 	Ledger string
 
 	// Policy says which root keys to trust for it. It must name the ledger.
 	Policy *trust.Policy
 
-	// Stored gets each record with its index, from 0: in OpenReplica those that
+	// Stored gets each record with its index, from 0: in [Open] those that
 	// are there, then each once it is durable. It is called in order, from one
 	// goroutine at a time, must be quick, and must not call the Replica. It may
 	// be nil.
 	Stored func(index uint64, r *record.Record)
-
-	disk    *segment.Disk // tests break it
-	segment int64         // and have small ones
 }
 
 // A Replica is the copy of a ledger that is written elsewhere: a directory that
 // holds the same signed records, byte for byte and in the same order, and that
-// [Verify], [Read] and all else take for the ledger. It has the files that a
-// [Recorder] makes, locked against other writers. Segments may begin at other
-// records than those of the original.
+// [evidence.Verify], [evidence.Read] and all else take for the ledger. It has the
+// files that a [evidence.Recorder] makes, locked against other writers. Segments may
+// begin at other records than those of the original.
 //
 // Each record is verified before it is stored: a root key that the policy trusts
-// introduced the session, which signed it within its time, and it follows the
-// one before it. That is what it takes to know who wrote it and that none is
-// missing. What a record says of calls and runs is looked at by [Verify] alone.
+// introduced the session, which signed it within its time, and it follows the one
+// before it. That is what it takes to know who wrote it and that none is missing.
+// What a record says of calls and runs is looked at by [evidence.Verify] alone.
 //
 // Memory does not grow with the number of records, only a little with the
 // writers, sessions and gaps. A Replica is safe for concurrent use.
@@ -74,7 +85,7 @@ type RefusedError struct {
 
 // Error says what is wrong.
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("evidence: replica: refused: %s: %s", e.Damage, e.Detail)
+	return fmt.Sprintf("replica: refused: %s: %s", e.Damage, e.Detail)
 }
 
 // A MissingError reports a record, or a checkpoint, whose turn has not come:
@@ -93,9 +104,9 @@ type MissingError struct {
 // Error says how many records there are.
 func (e *MissingError) Error() string {
 	if e.Uncovered {
-		return fmt.Sprintf("evidence: replica: no signature covers what follows the %d records that are there", e.Records)
+		return fmt.Sprintf("replica: no signature covers what follows the %d records that are there", e.Records)
 	}
-	return fmt.Sprintf("evidence: replica: records are missing between the %d that are there and this", e.Records)
+	return fmt.Sprintf("replica: records are missing between the %d that are there and this", e.Records)
 }
 
 // An EquivocationError reports that the holder of a ledger's keys has signed two
@@ -117,42 +128,43 @@ func (e *EquivocationError) Error() string {
 	if e.Writer != "" {
 		what = fmt.Sprintf("record %d of writer %s contradicts", e.Seq, e.Writer)
 	}
-	return fmt.Sprintf("evidence: replica: %s: %s what is there", record.DamageEquivocation, what)
+	return fmt.Sprintf("replica: %s: %s what is there", record.DamageEquivocation, what)
 }
 
-// OpenReplica opens the replica in the directory dir, which it makes if there is
+// Open opens the replica in the directory dir, which it makes if there is
 // none. It must be closed.
 //
-// What is there is read through: its chain is checked, who introduced its
-// sessions and who signed its last record, and its tree against the checkpoints.
-// An incomplete last frame, which is what a crash leaves, is cut off: nobody was
-// told that it is stored. Anything else that is wrong is an error that wraps
-// [ErrDamaged]. The error wraps [ErrLocked] where somebody else has the ledger
-// open. OpenReplica panics without a Ledger or Policy.
-func OpenReplica(dir string, cfg ReplicaConfig) (*Replica, error) {
+// What is there is read through: its chain is checked, who introduced its sessions
+// and who signed its last record, and its tree against the checkpoints. An
+// incomplete last frame, which is what a crash leaves, is cut off: nobody was told
+// that it is stored. Anything else that is wrong is an error that wraps
+// [evidence.ErrDamaged]. The error wraps [evidence.ErrLocked] where somebody else
+// has the ledger open. Open panics without a Ledger or Policy.
+func Open(dir string, cfg Config) (*Replica, error) {
 	if cfg.Ledger == "" || cfg.Policy == nil {
-		panic("evidence: OpenReplica: no Ledger or no Policy")
+		panic("replica: Open: no Ledger or no Policy")
 	}
+	return open(dir, cfg, segment.RealDisk(), 0)
+}
+
+// open is Open on a disk, with segments of so many bytes; zero is the usual size.
+func open(dir string, cfg Config, disk segment.Disk, size int64) (*Replica, error) {
 	r := &Replica{dir: dir, ledger: cfg.Ledger, stored: cfg.Stored}
-	if err := r.open(cfg); err != nil {
-		return nil, fmt.Errorf("evidence: replica %s: %w", dir, err)
+	if err := r.open(cfg, disk, size); err != nil {
+		return nil, fmt.Errorf("replica: %s: %w", dir, err)
 	}
 	return r, nil
 }
 
-func (r *Replica) open(cfg ReplicaConfig) (err error) {
+func (r *Replica) open(cfg Config, disk segment.Disk, size int64) (err error) {
 	if err := record.CheckOrigin(cfg.Ledger); err != nil {
-		return fmt.Errorf("ReplicaConfig.Ledger %w", err)
+		return fmt.Errorf("Config.Ledger %w", err)
 	}
 	roots, err := chain.RootKeys(nil, cfg.Policy, cfg.Ledger)
 	if err != nil {
 		return err
 	}
-	d := segment.RealDisk()
-	if cfg.disk != nil {
-		d = *cfg.disk
-	}
-	if r.store, err = segment.Lock(r.dir, d, cfg.segment); err != nil {
+	if r.store, err = segment.Lock(r.dir, disk, size); err != nil {
 		return err
 	}
 	r.history = newHistory(cfg.Ledger, roots)
@@ -162,23 +174,23 @@ func (r *Replica) open(cfg ReplicaConfig) (err error) {
 	return nil
 }
 
-// Append takes envelopes that follow one another in the ledger, each as a [Sink]
-// gets it, and returns how many it has taken, from the first on: these are
-// durable. Where that is not all of them the error says what is wrong with the
-// next one.
+// Append takes envelopes that follow one another in the ledger, each as a
+// [evidence.Sink] gets it, and returns how many it has taken, from the first on:
+// these are durable. Where that is not all of them the error says what is wrong with
+// the next one.
 //
-// A record that is there already is taken again and changes nothing, so that a
-// batch can be sent twice. Else a record must be the next one: the error is a
+// A record that is there already is taken again and changes nothing, so that a batch
+// can be sent twice. Else a record must be the next one: the error is a
 // [*MissingError] where records before it are missing, a [*RefusedError] where it
-// does not verify, and an [*EquivocationError] where it is signed and another
-// record is in its place. It wraps [ErrUnavailable] where the disk fails; nothing
+// does not verify, and an [*EquivocationError] where it is signed and another record
+// is in its place. It wraps [evidence.ErrUnavailable] where the disk fails; nothing
 // of the batch that was new is then taken.
 //
 // Where the session signs only checkpoints, most records come without a signature.
 // They are taken with the one that is signed and covers them, and not before: the
 // error says what is wrong with one of them, and where nothing is, it is a
-// MissingError that is Uncovered. Batches are best what an [Exporter] sends, which
-// ends with a signature.
+// MissingError that is Uncovered. Batches are best what an [evidence.Exporter]
+// sends, which ends with a signature.
 func (r *Replica) Append(envelopes [][]byte) (taken int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -216,7 +228,7 @@ func (r *Replica) Append(envelopes [][]byte) (taken int, err error) {
 	return taken, err
 }
 
-var errReplicaClosed = errors.New("evidence: replica: it is closed")
+var errReplicaClosed = errors.New("replica: it is closed")
 
 // openTogether is how many envelopes are worth a goroutine.
 const openTogether = 8
@@ -282,7 +294,7 @@ func (r *Replica) note(index uint64, at segment.Place, rec *record.Record) {
 // Ledger returns the origin of the ledger.
 func (r *Replica) Ledger() string { return r.ledger }
 
-// Dir returns the directory, for [Verify] and others that read ledgers.
+// Dir returns the directory, for [evidence.Verify] and others that read ledgers.
 func (r *Replica) Dir() string { return r.dir }
 
 // Head returns where the ledger ends, nil where it is empty, and how many
@@ -293,10 +305,11 @@ func (r *Replica) Head() (*record.Head, uint64) {
 	return r.history.head(), r.history.records
 }
 
-// Read goes through the records from an index on, counted from 0, to the end as
-// it is when Read begins. It is as [Read], but need not begin at the beginning.
-func (r *Replica) Read(from uint64) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
+// Read goes through the records from an index on, counted from 0, to the end as it
+// is when Read begins. It is as [evidence.Read], but need not begin at the
+// beginning.
+func (r *Replica) Read(from uint64) iter.Seq2[evidence.Entry, error] {
+	return func(yield func(evidence.Entry, error) bool) {
 		r.mu.Lock()
 		records, marks := r.history.records, r.marks
 		r.mu.Unlock()
@@ -313,31 +326,31 @@ func (r *Replica) Read(from uint64) iter.Seq2[Entry, error] {
 			return !stopped && index < records
 		}, nil)
 		if err != nil && !stopped {
-			yield(Entry{}, fmt.Errorf("evidence: replica %s: %w", r.dir, err))
+			yield(evidence.Entry{}, fmt.Errorf("replica: %s: %w", r.dir, err))
 		}
 	}
 }
 
 // entryAt returns what is at a place. Only a file that was changed since it was
 // verified holds no record there.
-func entryAt(at segment.Place, env []byte, bad error, scratch *record.Envelope) (Entry, error) {
+func entryAt(at segment.Place, env []byte, bad error, scratch *record.Envelope) (evidence.Entry, error) {
 	f := chain.Frame{Env: env, Err: bad}
 	if bad == nil {
 		f.Open(scratch)
 	}
-	e := Entry{
+	e := evidence.Entry{
 		Record: f.Record, Subject: f.Subject, Hash: f.Hash,
 		Segment: at.Segment, Offset: at.Offset, Envelope: bytes.Clone(env),
 	}
 	if f.Err != nil {
-		return e, fmt.Errorf("evidence: segment %d, offset %d: %w", at.Segment, at.Offset, f.Err)
+		return e, fmt.Errorf("replica: segment %d, offset %d: %w", at.Segment, at.Offset, f.Err)
 	}
 	return e, nil
 }
 
 // unavailable returns the error of a disk that fails.
 func (r *Replica) unavailable(err error) error {
-	return fmt.Errorf("evidence: replica %s: %w: %w", r.dir, ErrUnavailable, err)
+	return fmt.Errorf("replica: %s: %w: %w", r.dir, evidence.ErrUnavailable, err)
 }
 
 // Close gives the ledger back. What was taken is durable already.
@@ -349,7 +362,7 @@ func (r *Replica) Close() error {
 	}
 	r.closed = true
 	if err := r.store.Close(); err != nil {
-		return fmt.Errorf("evidence: replica %s: %w", r.dir, err)
+		return fmt.Errorf("replica: %s: %w", r.dir, err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package evidence_test
+package replica_test
 
 import (
 	"bytes"
@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/replica"
 )
 
 func TestReplicaCheckpoints(t *testing.T) {
@@ -28,10 +28,10 @@ func TestReplicaCheckpoints(t *testing.T) {
 	otherNine := fork.Checkpoint()
 
 	dir := ledgertest.Dir(t)
-	r := openReplica(t, dir, evidence.ReplicaConfig{})
-	var missing *evidence.MissingError
-	var refused *evidence.RefusedError
-	var equivocation *evidence.EquivocationError
+	r := ledgertest.OpenReplica(t, dir, replica.Config{})
+	var missing *replica.MissingError
+	var refused *replica.RefusedError
+	var equivocation *replica.EquivocationError
 	if err := r.PutCheckpoint(five); !errors.As(err, &missing) {
 		t.Errorf("before its session: got %v", err)
 	}
@@ -54,7 +54,7 @@ func TestReplicaCheckpoints(t *testing.T) {
 		t.Error(err)
 	}
 	ledgertest.WantIntact(t, dir) // those that wait do not count yet
-	r = reopenReplica(t, r, evidence.ReplicaConfig{})
+	r = ledgertest.ReopenReplica(t, r, replica.Config{})
 	if got := r.Checkpoint(); !bytes.Equal(got, nine) {
 		t.Errorf("after a reopening: got checkpoint %q", got)
 	}
@@ -83,7 +83,7 @@ func TestReplicaCheckpoints(t *testing.T) {
 		if err := r.PutCheckpoint(otherFive); !errors.As(err, &equivocation) || !bytes.Equal(equivocation.Held, nine) {
 			t.Errorf("got %v", err)
 		}
-		r = reopenReplica(t, r, evidence.ReplicaConfig{})
+		r = ledgertest.ReopenReplica(t, r, replica.Config{})
 	}
 	if got := r.Checkpoint(); !bytes.Equal(got, nine) {
 		t.Errorf("got checkpoint %q", got)
@@ -115,7 +115,7 @@ func TestReplicaCheckpoints(t *testing.T) {
 	for n := 0; ; n++ {
 		f.Run(fmt.Sprintf("run-%d", n), "mail")
 		if err := r.PutCheckpoint(f.Checkpoint()); err != nil {
-			if n != 64 || !errors.Is(err, evidence.ErrAhead) {
+			if n != 64 || !errors.Is(err, replica.ErrAhead) {
 				t.Errorf("checkpoint %d: got %v", n, err)
 			}
 			break

@@ -1,14 +1,16 @@
-package evidence
+package replica
 
 import (
 	"context"
 	"errors"
+
+	"example.com/safeconduct/evidence"
 )
 
-// Take is a [Sink] that keeps a copy of a ledger in another directory, on another
-// disk say, which verifies as the ledger does:
+// Take is a [evidence.Sink] that keeps a copy of a ledger in another directory, on
+// another disk say, which verifies as the ledger does:
 //
-//	copy, err := evidence.OpenReplica(dir, evidence.ReplicaConfig{Ledger: "prod", Policy: policy})
+//	copy, err := replica.Open(dir, replica.Config{Ledger: "prod", Policy: policy})
 //	...
 //	evidence.Exporter{Name: "copy", Sink: copy.Take}
 //
@@ -28,7 +30,7 @@ func (r *Replica) Take(ctx context.Context, envelopes [][]byte) error {
 	var refused *RefusedError
 	var contradicts *EquivocationError
 	var missing *MissingError
-	e := &SinkError{
+	e := &evidence.SinkError{
 		Err: err, Accepted: taken,
 		Final: errors.As(err, &refused) || errors.As(err, &contradicts), Rejected: 1,
 	}

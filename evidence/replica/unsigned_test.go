@@ -1,15 +1,13 @@
-package evidence_test
+package replica_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +15,9 @@ import (
 	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/ledgertest"
 	"example.com/safeconduct/evidence/internal/segment"
+	"example.com/safeconduct/evidence/internal/segmenttest"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/evidence/replica"
 )
 
 // Where the session signs only checkpoints, records without a signature are taken
@@ -29,10 +29,10 @@ func TestReplicaOfUnsignedRecords(t *testing.T) {
 	f.Run("run-a", "mail")
 	f.Run("run-b", "mail")
 	dir := ledgertest.Dir(t)
-	r := openReplica(t, dir, evidence.ReplicaConfig{})
+	r := ledgertest.OpenReplica(t, dir, replica.Config{})
 	for i, want := range []int{1, 1, 1, 1, 5, 5, 5, 5, 9} { // a run is a group
 		n, err := r.Append(f.Envs[:i+1])
-		var missing *evidence.MissingError
+		var missing *replica.MissingError
 		if n != want || (err == nil) != (n == i+1) || err != nil && (!errors.As(err, &missing) || !missing.Uncovered || missing.Records != uint64(n)) {
 			t.Errorf("the first %d: got %d, %v, want %d taken", i+1, n, err, want)
 		}
@@ -45,18 +45,18 @@ func TestReplicaOfUnsignedRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	ledgertest.WantIntact(t, dir)
-	r = reopenReplica(t, r, evidence.ReplicaConfig{})
+	r = ledgertest.ReopenReplica(t, r, replica.Config{})
 	s, another, err := record.ParsePayload(ledgertest.DecodePayload(t, f.Envs[4]))
 	if err != nil {
 		t.Fatal(err)
 	}
 	another.ID = "019d0c2e-5b1f-7c39-9cc2-ffff00000000"
 	payload := record.AppendPayload(nil, s, another)
-	var e *evidence.EquivocationError
+	var e *replica.EquivocationError
 	if n, err := r.Append([][]byte{ledgertest.SealAll(payload, f.Session)}); n != 0 || !errors.As(err, &e) || !bytes.Equal(e.Held, f.Envs[4]) {
 		t.Errorf("signed: got %d, %v", n, err)
 	}
-	var refused *evidence.RefusedError
+	var refused *replica.RefusedError
 	if n, err := r.Append([][]byte{ledgertest.SealAll(payload)}); n != 0 || !errors.As(err, &refused) || refused.Damage != record.DamageUnsigned {
 		t.Errorf("not signed: got %d, %v", n, err)
 	}
@@ -97,22 +97,22 @@ func TestWhatNobodySignedTakesNoPlace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := ledgertest.Dir(t)
-			r := openReplica(t, dir, evidence.ReplicaConfig{})
+			r := ledgertest.OpenReplica(t, dir, replica.Config{})
 			if n, err := r.Append(f.Envs[:5]); n != 5 || err != nil {
 				t.Fatal(n, err)
 			}
 			for range 2 {
 				_, err := r.Append(tt.envs)
-				var refused *evidence.RefusedError
-				var missing *evidence.MissingError
+				var refused *replica.RefusedError
+				var missing *replica.MissingError
 				switch {
 				case tt.want == "" && errors.As(err, &missing) && missing.Uncovered && missing.Records == 5:
 				case tt.want != "" && errors.As(err, &refused) && refused.Damage == tt.want:
 				default:
 					t.Errorf("got %v, want %q", err, tt.want)
 				}
-				wantSame(t, dir, f.Envs[:5]...)
-				r = reopenReplica(t, r, evidence.ReplicaConfig{})
+				ledgertest.WantSame(t, dir, f.Envs[:5]...)
+				r = ledgertest.ReopenReplica(t, r, replica.Config{})
 			}
 			if n, err := r.Append(f.Envs); n != 9 || err != nil {
 				t.Errorf("the agent's own: got %d, %v", n, err)
@@ -133,11 +133,11 @@ func TestTwoHistoriesOfOneSessionEquivocate(t *testing.T) {
 	other.Envs = slices.Clone(f.Envs)
 	f.Run("run-b", "mail")
 	other.Run("run-c", "mail")
-	r := openReplica(t, ledgertest.Dir(t), evidence.ReplicaConfig{})
+	r := ledgertest.OpenReplica(t, ledgertest.Dir(t), replica.Config{})
 	if n, err := r.Append(f.Envs); n != 9 || err != nil {
 		t.Fatal(n, err)
 	}
-	var e *evidence.EquivocationError
+	var e *replica.EquivocationError
 	if n, err := r.Append(other.Envs); n != 5 || !errors.As(err, &e) || !bytes.Equal(e.Received, other.Envs[8]) || !bytes.Equal(e.Held, f.Envs[8]) {
 		t.Errorf("got %d, %v", n, err)
 	}
@@ -151,10 +151,10 @@ func TestReplicaCutsWhatNothingCovers(t *testing.T) {
 	f.Open()
 	f.Run("run-a", "mail")
 	f.Run("run-b", "mail")
-	whole := ledgertest.SegmentOf(f.Envs...)
-	for left := len(ledgertest.SegmentOf(f.Envs[:5]...)); left < len(whole); left += 97 {
+	whole := segmenttest.File(f.Envs...)
+	for left := len(segmenttest.File(f.Envs[:5]...)); left < len(whole); left += 97 {
 		dir := ledgertest.Dir(t)
-		r := openReplica(t, dir, evidence.ReplicaConfig{})
+		r := ledgertest.OpenReplica(t, dir, replica.Config{})
 		if n, err := r.Append(f.Envs[:5]); n != 5 || err != nil {
 			t.Fatal(n, err)
 		}
@@ -162,7 +162,7 @@ func TestReplicaCutsWhatNothingCovers(t *testing.T) {
 			t.Fatal(err)
 		}
 		stored := 0
-		r = openReplica(t, dir, evidence.ReplicaConfig{Stored: func(index uint64, _ *record.Record) {
+		r = ledgertest.OpenReplica(t, dir, replica.Config{Stored: func(index uint64, _ *record.Record) {
 			if index != uint64(stored) {
 				t.Errorf("stored record %d after %d", index, stored)
 			}
@@ -171,48 +171,13 @@ func TestReplicaCutsWhatNothingCovers(t *testing.T) {
 		if stored != 5 {
 			t.Errorf("%d bytes left: %d records are said to be stored", left, stored)
 		}
-		wantSame(t, dir, f.Envs[:5]...)
+		ledgertest.WantSame(t, dir, f.Envs[:5]...)
 		if n, err := r.Append(f.Envs); n != 9 || err != nil {
 			t.Error(n, err)
 		}
-		wantSame(t, dir, f.Envs...)
+		ledgertest.WantSame(t, dir, f.Envs...)
 		ledgertest.WantIntact(t, dir)
 	}
-}
-
-// An exporter ships what a signature covers, to its end: a replica takes each batch
-// whole, whatever groups the writer made.
-func TestBatchesEndWithASignature(t *testing.T) {
-	dir, copied := ledgertest.Dir(t), ledgertest.Dir(t)
-	replica := openReplica(t, copied, evidence.ReplicaConfig{})
-	rec, err := evidence.Open(dir, evidence.Config{
-		Key: ledgertest.Key(1), Ledger: "prod", Signing: record.SignCheckpoints, ReadOnly: []string{"shell"},
-		Exporters: []evidence.Exporter{{Name: "copy", Sink: func(ctx context.Context, envs [][]byte) error {
-			if !isSigned(envs[len(envs)-1]) {
-				t.Errorf("a batch of %d ends with a record that nothing covers", len(envs))
-			}
-			return replica.Take(ctx, envs)
-		}}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all sync.WaitGroup
-	for range 8 {
-		all.Go(func() { use(t, rec, 200) })
-	}
-	all.Wait()
-	if err := rec.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	got, want := ledgertest.Envelopes(t, copied), ledgertest.Envelopes(t, dir)
-	if !slices.EqualFunc(got, want, bytes.Equal) || len(got) != 6401 {
-		t.Errorf("the copy has %d records, the ledger %d, or they differ", len(got), len(want))
-	}
-	if n := stats(rec).Failures; n != 0 {
-		t.Errorf("%d calls failed", n)
-	}
-	ledgertest.WantIntact(t, copied)
 }
 
 // An opening costs as much for each session as for the one before it.
@@ -223,16 +188,16 @@ func TestOpenReplicaIsLinearInTheSessions(t *testing.T) {
 			f.Open()
 		}
 		dir := ledgertest.Dir(t)
-		r := openReplica(t, dir, evidence.ReplicaConfig{})
+		r := ledgertest.OpenReplica(t, dir, replica.Config{})
 		if err := r.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(segment.Path(dir, 1), ledgertest.SegmentOf(f.Envs...), 0o600); err != nil {
+		if err := os.WriteFile(segment.Path(dir, 1), segmenttest.File(f.Envs...), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		r = openReplica(t, dir, evidence.ReplicaConfig{})
+		r = ledgertest.OpenReplica(t, dir, replica.Config{})
 		runtime.ReadMemStats(&after)
 		if _, n := r.Head(); n != uint64(sessions) {
 			t.Fatalf("got %d records", n)
@@ -254,7 +219,7 @@ func TestReplicaWhoseTilesCannotBeWrittenForAWhile(t *testing.T) {
 			f.Run(fmt.Sprint("run-", len(f.Envs)), "mail")
 		}
 		dir := ledgertest.Dir(t)
-		r := openReplica(t, dir, evidence.ReplicaConfig{})
+		r := ledgertest.OpenReplica(t, dir, replica.Config{})
 		block := filepath.Join(dir, "tile")
 		if err := os.WriteFile(block, nil, 0o600); err != nil {
 			t.Fatal(err)
@@ -277,7 +242,7 @@ func TestReplicaWhoseTilesCannotBeWrittenForAWhile(t *testing.T) {
 		if err := r.PutCheckpoint(f.Checkpoint()); err != nil {
 			t.Error(err)
 		}
-		wantSame(t, dir, f.Envs...)
+		ledgertest.WantSame(t, dir, f.Envs...)
 		ledgertest.WantIntact(t, dir)
 	})
 }

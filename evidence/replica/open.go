@@ -1,4 +1,4 @@
-package evidence
+package replica
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"example.com/safeconduct/evidence"
 	"example.com/safeconduct/evidence/internal/chain"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
@@ -38,10 +39,10 @@ func (r *Replica) resume() error {
 		return err
 	}
 	if err := errors.Join(again.cut(), again.judge(own)); err != nil {
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
+		return fmt.Errorf("%w: %w", evidence.ErrDamaged, err)
 	}
 	if n := r.history.records; reach > int64(n) {
-		return fmt.Errorf("%w: %s is of %d records, and %d are there", ErrDamaged, tile, reach, n)
+		return fmt.Errorf("%w: %s is of %d records, and %d are there", evidence.ErrDamaged, tile, reach, n)
 	}
 	r.history.alone = false
 	if err := r.store.Open(last, again.whole); err != nil {
@@ -189,7 +190,7 @@ func (r *Replica) loadCheckpoints() (own *chain.Anchor, err error) {
 		return nil, err
 	default:
 		if own, err = chain.ParseAnchor(signed, segment.CheckpointName); err != nil {
-			return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, segment.CheckpointName, err)
+			return nil, fmt.Errorf("%w: %s: %w", evidence.ErrDamaged, segment.CheckpointName, err)
 		}
 		r.history.ahead = append(r.history.ahead, own)
 	}
