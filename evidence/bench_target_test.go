@@ -2,18 +2,10 @@ package evidence_test
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"runtime"
-	"runtime/debug"
-	"runtime/metrics"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,88 +17,6 @@ import (
 	"example.com/safeconduct/internal/pair"
 	"example.com/safeconduct/middleware"
 )
-
-// The goals were set where the references take so long.
-const (
-	goalSHA256 = 680 * time.Nanosecond   // of 1 KiB
-	goalSign   = 28300 * time.Nanosecond // Ed25519, 1 KiB
-	goalVerify = 62 * time.Microsecond
-)
-
-// reference returns what f takes at the median of many tries.
-func reference(f func()) time.Duration {
-	const tries = 51
-	n := max(1, int(200*time.Microsecond/goalSHA256)/10)
-	took := make([]time.Duration, tries)
-	for i := range took {
-		began := time.Now()
-		for range n {
-			f()
-		}
-		took[i] = time.Since(began) / time.Duration(n)
-	}
-	slices.Sort(took)
-	return took[tries/2]
-}
-
-// References are what things take that a recorder is made of.
-type references struct{ sha256, sign, verify time.Duration }
-
-func takeReferences() (r references) {
-	block, key := make([]byte, 1024), ledgertest.Key(1)
-	sig := ed25519.Sign(key, block)
-	r.sha256 = reference(func() { _ = sha256.Sum256(block) })
-	r.sign = reference(func() { _ = ed25519.Sign(key, block) })
-	r.verify = reference(func() { _ = ed25519.Verify(ledgertest.Public(key), block, sig) })
-	return r
-}
-
-// and returns the mean of those taken before and after something.
-func (r references) and(after references) references {
-	return references{(r.sha256 + after.sha256) / 2, (r.sign + after.sign) / 2, (r.verify + after.verify) / 2}
-}
-
-// slower returns how many times slower than where goals are set.
-func slower(took, there time.Duration) float64 { return float64(took) / float64(there) }
-
-// syncTime returns what it takes to write a group's worth of bytes and sync them
-// in dir, at the median.
-func syncTime(b *testing.B, dir string) time.Duration {
-	f, err := os.Create(filepath.Join(dir, "sync"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
-	data := make([]byte, 400<<10)
-	took := make([]time.Duration, 31)
-	for i := range took {
-		began := time.Now()
-		_, err := f.WriteAt(data, int64(i*len(data)))
-		if err := errors.Join(err, evidence.SyncFile(f)); err != nil {
-			b.Fatal(err)
-		}
-		took[i] = time.Since(began)
-	}
-	slices.Sort(took)
-	return took[len(took)/2]
-}
-
-// heap returns how many bytes are alive.
-func heap() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
-// A tail is how long things took, in ascending order.
-type tail []time.Duration
-
-func (t tail) at(q float64) time.Duration { return t[min(len(t)-1, int(q*float64(len(t))))] }
-
-func (t tail) String() string {
-	return fmt.Sprintf("p50 %v, p99 %v, p99.9 %v, p99.99 %v, max %v of %d", t.at(0.5), t.at(0.99), t.at(0.999), t.at(0.9999), t[len(t)-1], len(t))
-}
 
 // A freezer is a disk that stops: whatever is asked of it waits.
 type freezer struct {
@@ -357,140 +267,6 @@ func BenchmarkTargetVerify(b *testing.B) {
 	b.ReportMetric(float64(used.Nanoseconds())/float64(records)/1e3, "cpu-us/record")
 	b.ReportMetric(used.Seconds()/b.Elapsed().Seconds(), "cores")
 	b.Logf("Ed25519 verify %v", refs.verify)
-}
-
-// BenchmarkTargetTail is how long guarded and recorded calls take that 10,000
-// runs make, 10,000 a second: 50 us at the 99.9th percentile, with a disk that
-// works, one that is frozen, and a sink that hangs. The memory does not grow.
-func BenchmarkTargetTail(b *testing.B) {
-	hang := func(ctx context.Context, _ [][]byte) error { <-ctx.Done(); return ctx.Err() }
-	for _, bb := range []struct {
-		name   string
-		frozen bool
-		sink   evidence.Sink
-		bare   bool
-		gc     int
-	}{
-		{name: "disk works", gc: 100},
-		{name: "disk frozen", gc: 100, frozen: true},
-		{name: "sink hangs", gc: 100, sink: hang},
-		{name: "without a recorder", gc: 100, bare: true},
-		{name: "without garbage collection", gc: -1},
-	} {
-		b.Run(bb.name, func(b *testing.B) {
-			const runs, period = 10_000, time.Second
-			var f freezer
-			cfg := evidence.Config{ReadOnly: []string{"calculator"}}
-			if bb.sink != nil {
-				cfg.Exporters = to(bb.sink)
-			}
-			f.install(&cfg)
-			r, end := begin(b, ledgertest.Dir(b), cfg)
-			defer func() {
-				f.set(false)
-				if bb.sink != nil {
-					ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-					defer cancel()
-					_ = r.Close(ctx) // what is not shipped is left behind
-					return
-				}
-				end()
-			}()
-			h := agentCalls(r)
-			if bb.bare {
-				h = agentCalls(nil)
-			}
-			debug.SetGCPercent(bb.gc)
-			defer debug.SetGCPercent(100)
-			warm, span := 3*time.Second, 8*time.Second
-			if testing.Short() {
-				warm, span = time.Second, 2*time.Second
-			}
-			f.set(bb.frozen)
-			o := offer(h, runs, period, warm, span)
-			for b.Loop() { // once: that took long enough
-			}
-			slow := slower(takeReferences().sha256, goalSHA256)
-			s := r.Stats()
-			b.ReportMetric(float64(o.took.at(0.999))/50e3/slow, "goal-x")
-			b.ReportMetric(float64(o.took.at(0.5)), "p50-ns")
-			b.ReportMetric(float64(o.took.at(0.999)), "p99.9-ns")
-			b.ReportMetric(float64(o.took[len(o.took)-1]), "max-ns")
-			b.Logf("%v; %v; SHA-256 of 1 KiB %.2f times the goal's; %d durable, %d overflowed, %d lost", o.took, o, slow, s.Durable, s.Overflowed, s.Lost)
-			if grown := int64(o.after) - int64(o.before); bb.gc > 0 && grown > int64(o.before)/10+8<<20 {
-				b.Errorf("the heap grew from %d to %d bytes", o.before, o.after)
-			}
-			if longest := o.took[len(o.took)-1]; longest > time.Second {
-				b.Errorf("a call took %v: it waited", longest)
-			}
-		})
-	}
-}
-
-// An offered is what came of offering calls.
-type offered struct {
-	took          tail
-	before, after uint64 // bytes alive
-	gcs           uint32
-	pause, assist time.Duration
-}
-
-func (o offered) String() string {
-	return fmt.Sprintf("heap %.1f to %.1f MB, %d collections, %v stopped, %v of assists", float64(o.before)/1e6, float64(o.after)/1e6, o.gcs, o.pause, o.assist)
-}
-
-// offer has each of some runs make a call every period, and measures them for
-// span after a time to get warm.
-func offer(h middleware.Handler, runs int, period, warm, span time.Duration) (o offered) {
-	var measuring, stop atomic.Bool
-	var n atomic.Int64
-	o.took = make(tail, int(2*span/period)*runs+runs)
-	start := time.Now()
-	var all sync.WaitGroup
-	for i := range runs {
-		all.Go(func() {
-			next := start.Add(period * time.Duration(i) / time.Duration(runs))
-			turn := func(ctx context.Context) {
-				for range 1 + i%3 { // calls of a run, before another one begins
-					time.Sleep(time.Until(next))
-					if stop.Load() {
-						return
-					}
-					began := time.Now()
-					_, _ = h(ctx, calculate)
-					if took := time.Since(began); measuring.Load() {
-						if i := n.Add(1) - 1; int(i) < len(o.took) {
-							o.took[i] = took
-						}
-					}
-					next = next.Add(period)
-				}
-			}
-			for !stop.Load() {
-				inRun(turn)
-			}
-		})
-	}
-	time.Sleep(warm)
-	assist := []metrics.Sample{{Name: "/cpu/classes/gc/mark/assist:cpu-seconds"}}
-	var before, after runtime.MemStats
-	o.before = heap()
-	metrics.Read(assist)
-	began := assist[0].Value.Float64()
-	runtime.ReadMemStats(&before)
-	measuring.Store(true)
-	time.Sleep(span)
-	measuring.Store(false)
-	runtime.ReadMemStats(&after)
-	o.after = heap()
-	metrics.Read(assist)
-	o.gcs, o.pause = after.NumGC-before.NumGC, time.Duration(after.PauseTotalNs-before.PauseTotalNs)
-	o.assist = time.Duration((assist[0].Value.Float64() - began) * 1e9)
-	stop.Store(true)
-	all.Wait()
-	o.took = o.took[:min(int(n.Load()), len(o.took))]
-	slices.Sort(o.took)
-	return o
 }
 
 // BenchmarkTargetMemory is how much is alive after a million records: at most 4 MB

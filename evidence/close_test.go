@@ -101,13 +101,14 @@ func TestFault21CloseDuringCalls(t *testing.T) {
 		t.Run(fmt.Sprint(patience), func(t *testing.T) {
 			dir := ledgertest.Dir(t)
 			var s store
-			r, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1), BestEffort: []string{"shell"}, Exporters: to(func(ctx context.Context, envs [][]byte) error {
-				time.Sleep(time.Millisecond)
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				return s.take(ctx, envs)
-			})})
+			r, err := evidence.Open(dir,
+				evidence.Config{Key: ledgertest.Key(1), BestEffort: []string{"shell"}, Exporters: to(func(ctx context.Context, envs [][]byte) error {
+					time.Sleep(time.Millisecond)
+					if err := ctx.Err(); err != nil {
+						return err
+					}
+					return s.take(ctx, envs)
+				})})
 			if err != nil {
 				t.Fatal(err)
 			}

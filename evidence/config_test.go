@@ -20,7 +20,8 @@ func TestKeysAreNotShown(t *testing.T) {
 	cfg := evidence.Config{Key: key, Ledger: "prod", Payloads: &payloads}
 	var said bytes.Buffer
 	text, lines := slog.New(slog.NewTextHandler(&said, nil)), slog.New(slog.NewJSONHandler(&said, nil))
-	for _, v := range []any{cfg, &cfg, payloads, &payloads, struct{ C evidence.Config }{cfg}, struct{ p evidence.Payloads }{payloads}, &struct{ p *evidence.Payloads }{&payloads}} {
+	for _, v := range []any{cfg, &cfg, payloads, &payloads, struct{ C evidence.Config }{cfg}, struct{ p evidence.Payloads }{payloads},
+		&struct{ p *evidence.Payloads }{&payloads}} {
 		_, _ = fmt.Fprintf(&said, "%v %+v %#v %s %q\n", v, v, v, v, v)
 		text.Info("x", "v", v)
 		lines.Info("x", "v", v)

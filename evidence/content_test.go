@@ -138,14 +138,15 @@ func TestAContentIsBoundedWhateverItsType(t *testing.T) {
 		want  string
 		size  int64
 	}{
-		"text":                   {long, `{"type":"string"}`, over},
-		"text, longer as JSON":   {control, `{"type":"string"}`, over / 5},
-		"told":                   {middleware.Observation(long), `{"type":"string"}`, over},
-		"map":                    {map[string]any{"a": "1", "b": long}, `{"type":"map[string]interface {}"}`, 34},
-		"map of many":            {map[string]any{"a": long[:over/2], "b": long[:over/2], "c": []string{long[:9]}}, `{"type":"map[string]interface {}"}`, 34},
-		"map, longer as JSON":    {map[string]any{"b": control}, `{"type":"map[string]interface {}"}`, 34},
-		"other":                  {[]string{long}, `{"type":"[]string"}`, 19},
-		"answer":                 {&middleware.ModelResponse{Choices: []middleware.Choice{{Text: long, ToolCalls: calls}}}, `{"type":"*middleware.ModelResponse"}`, 36},
+		"text":                 {long, `{"type":"string"}`, over},
+		"text, longer as JSON": {control, `{"type":"string"}`, over / 5},
+		"told":                 {middleware.Observation(long), `{"type":"string"}`, over},
+		"map":                  {map[string]any{"a": "1", "b": long}, `{"type":"map[string]interface {}"}`, 34},
+		"map of many":          {map[string]any{"a": long[:over/2], "b": long[:over/2], "c": []string{long[:9]}}, `{"type":"map[string]interface {}"}`, 34},
+		"map, longer as JSON":  {map[string]any{"b": control}, `{"type":"map[string]interface {}"}`, 34},
+		"other":                {[]string{long}, `{"type":"[]string"}`, 19},
+		"answer": {&middleware.ModelResponse{Choices: []middleware.Choice{{Text: long, ToolCalls: calls}}},
+			`{"type":"*middleware.ModelResponse"}`, 36},
 		"answer, longer as JSON": {&middleware.ModelResponse{Choices: []middleware.Choice{{Text: control}}}, `{"type":"*middleware.ModelResponse"}`, 36},
 		"plan":                   {&middleware.Plan{ToolCalls: calls}, `{"type":"*middleware.Plan"}`, 27},
 	} {

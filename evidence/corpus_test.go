@@ -260,7 +260,8 @@ func TestSegmentsAreGone(t *testing.T) {
 				}
 			}
 		}
-		if _, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1)}); !errors.Is(err, evidence.ErrDamaged) || !strings.Contains(err.Error(), "segments are gone") {
+		if _, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1)}); !errors.Is(err, evidence.ErrDamaged) ||
+			!strings.Contains(err.Error(), "segments are gone") {
 			t.Errorf("%s is there: got %v, want ErrDamaged", left, err)
 		}
 	}

@@ -99,7 +99,8 @@ func TestEraseWithoutAStore(t *testing.T) {
 	if err := bare.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := bare.Erase(t.Context(), intent.Record.Input.Commitment, "why", "who"); !errors.Is(err, evidence.ErrUnavailable) || !errors.Is(err, evidence.ErrClosed) {
+	if err := bare.Erase(t.Context(), intent.Record.Input.Commitment, "why", "who"); !errors.Is(err, evidence.ErrUnavailable) ||
+		!errors.Is(err, evidence.ErrClosed) {
 		t.Errorf("after Close: got error %v, want one that wraps ErrUnavailable and ErrClosed", err)
 	}
 

@@ -61,7 +61,8 @@ func TestExportEnvelopes(t *testing.T) {
 		t.Errorf("half a frame: got %d, %v, want %d", n, err, len(want)-1)
 	}
 	ledgertest.Flip(t, segment.Path(dir, 1), 9000, 1)
-	if n, err := evidence.ExportEnvelopes(&out, dir); !errors.Is(err, evidence.ErrDamaged) || n == 0 || n > 10 || !strings.Contains(err.Error(), "segment 1, offset ") {
+	if n, err := evidence.ExportEnvelopes(&out, dir); !errors.Is(err, evidence.ErrDamaged) || n == 0 || n > 10 ||
+		!strings.Contains(err.Error(), "segment 1, offset ") {
 		t.Errorf("edited: got %d, %v, want %v", n, err, evidence.ErrDamaged)
 	}
 	full := errors.New("no space left")

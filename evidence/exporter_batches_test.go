@@ -109,15 +109,16 @@ func TestUnordered(t *testing.T) {
 		var s store
 		var inside, most atomic.Int32
 		release := make(chan struct{})
-		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: []evidence.Exporter{{Unordered: true, Timeout: time.Hour, Sink: func(ctx context.Context, envs [][]byte) error {
-			most.Store(max(most.Load(), inside.Add(1)))
-			defer inside.Add(-1)
-			if rec, err := record.Parse(envs[0]); err != nil || rec.Seq == 1 {
-				<-release
-			}
-			time.Sleep(time.Second)
-			return s.take(ctx, envs)
-		}}}})
+		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"},
+			Exporters: []evidence.Exporter{{Unordered: true, Timeout: time.Hour, Sink: func(ctx context.Context, envs [][]byte) error {
+				most.Store(max(most.Load(), inside.Add(1)))
+				defer inside.Add(-1)
+				if rec, err := record.Parse(envs[0]); err != nil || rec.Seq == 1 {
+					<-release
+				}
+				time.Sleep(time.Second)
+				return s.take(ctx, envs)
+			}}}})
 		use(t, r, 1000) // 4001 records, 16 batches
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
@@ -184,18 +185,19 @@ func TestFault5TheMemoryOfACallThatHangs(t *testing.T) {
 		release := make(chan struct{})
 		var calls atomic.Int32
 		torn := make(chan bool, 1)
-		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: []evidence.Exporter{{Unordered: true, Concurrency: 2, Sink: func(ctx context.Context, envs [][]byte) error {
-			if calls.Add(1) > 1 {
-				return s.take(ctx, envs)
-			}
-			var before [][]byte
-			for _, env := range envs {
-				before = append(before, bytes.Clone(env))
-			}
-			<-release
-			torn <- !slices.EqualFunc(before, envs, bytes.Equal)
-			return nil
-		}}}})
+		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"},
+			Exporters: []evidence.Exporter{{Unordered: true, Concurrency: 2, Sink: func(ctx context.Context, envs [][]byte) error {
+				if calls.Add(1) > 1 {
+					return s.take(ctx, envs)
+				}
+				var before [][]byte
+				for _, env := range envs {
+					before = append(before, bytes.Clone(env))
+				}
+				<-release
+				torn <- !slices.EqualFunc(before, envs, bytes.Equal)
+				return nil
+			}}}})
 		for range 20 {
 			use(t, r, 30)
 			time.Sleep(2 * time.Second)

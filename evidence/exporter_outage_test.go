@@ -129,7 +129,8 @@ func TestOutage(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				dir := ledgertest.Dir(t)
 				c := newCollector()
-				r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: []evidence.Exporter{{Name: "collector", Sink: c.take, Unordered: unordered}}})
+				r := open(t, dir,
+					evidence.Config{ReadOnly: []string{"shell"}, Exporters: []evidence.Exporter{{Name: "collector", Sink: c.take, Unordered: unordered}}})
 				calls := 10_000
 				if testing.Short() || raceEnabled || unordered {
 					calls = 600
@@ -375,8 +376,10 @@ func TestFault58Soak(t *testing.T) {
 	}
 	var disk atomic.Int64
 	cfg := evidence.Config{Key: ledgertest.Key(1), Signing: record.SignCheckpoints, ReadOnly: []string{"shell"}, Queue: 1 << 14, Exporters: []evidence.Exporter{
-		{Name: "ordered", Sink: faulty, Timeout: 20 * time.Millisecond, MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond, OpenFor: 20 * time.Millisecond},
-		{Name: "unordered", Sink: faulty, Unordered: true, Timeout: 20 * time.Millisecond, MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond, OpenFor: 20 * time.Millisecond},
+		{Name: "ordered", Sink: faulty, Timeout: 20 * time.Millisecond, MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond,
+			OpenFor: 20 * time.Millisecond},
+		{Name: "unordered", Sink: faulty, Unordered: true, Timeout: 20 * time.Millisecond, MinBackoff: time.Millisecond,
+			MaxBackoff: 10 * time.Millisecond, OpenFor: 20 * time.Millisecond},
 	}}
 	cfg.Inject(&segmenttest.Faults{Sync: func() error {
 		if disk.Add(1)%500 == 0 {
@@ -404,7 +407,8 @@ func TestFault58Soak(t *testing.T) {
 		produce(n / 10)
 	}
 	after := heap()
-	t.Logf("%d records: %.1f MB alive after a tenth of them, %.1f MB after all, %d goroutines", n, float64(before)/1e6, float64(after)/1e6, runtime.NumGoroutine())
+	t.Logf("%d records: %.1f MB alive after a tenth of them, %.1f MB after all, %d goroutines", n, float64(before)/1e6, float64(after)/1e6,
+		runtime.NumGoroutine())
 	slack := uint64(32 << 20) // the buffers are not yet as large as they get
 	if n >= 100_000 {
 		slack = 8 << 20

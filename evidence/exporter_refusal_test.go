@@ -86,7 +86,8 @@ func TestFault3Refused(t *testing.T) {
 					t.Errorf("got stats %+v, want 42 parked after at most 3 calls", st)
 				}
 				all, seqs := refusals(t, dir)
-				if len(all) != 1 || all[0].Count != 41 || all[0].Exporter != "default" || !slices.Equal(all[0].Error, []string{fmt.Sprintf("http.%d", status)}) {
+				if len(all) != 1 || all[0].Count != 41 || all[0].Exporter != "default" ||
+					!slices.Equal(all[0].Error, []string{fmt.Sprintf("http.%d", status)}) {
 					t.Errorf("got %d refusals, the first %+v", len(all), all[0])
 				}
 				if len(seqs) != 41 || seqs[0] != 1 || seqs[40] != 41 {
@@ -373,12 +374,13 @@ func TestFault8BreakerFlaps(t *testing.T) {
 		dir := ledgertest.Dir(t)
 		var s store
 		n := 0
-		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"}, Exporters: []evidence.Exporter{{OpenFor: time.Second, Sink: func(ctx context.Context, envs [][]byte) error {
-			if n++; n%6 != 0 {
-				return errSink
-			}
-			return s.take(ctx, envs)
-		}}}})
+		r := open(t, dir, evidence.Config{ReadOnly: []string{"shell"},
+			Exporters: []evidence.Exporter{{OpenFor: time.Second, Sink: func(ctx context.Context, envs [][]byte) error {
+				if n++; n%6 != 0 {
+					return errSink
+				}
+				return s.take(ctx, envs)
+			}}}})
 		for range 400 {
 			use(t, r, 1)
 			time.Sleep(3 * time.Second)

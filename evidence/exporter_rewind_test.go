@@ -60,7 +60,8 @@ func TestATokenThatIsWrongForAnHour(t *testing.T) {
 				if !strings.Contains(r.Vars().String(), `"unauthorized":true`) {
 					t.Errorf("got %s", r.Vars())
 				}
-				if n := strings.Count(log.String(), "level=ERROR"); n < 50 || n > 62 || strings.Count(log.String(), "turns its exporter away: see to the token") != n {
+				if n := strings.Count(log.String(), "level=ERROR"); n < 50 || n > 62 ||
+					strings.Count(log.String(), "turns its exporter away: see to the token") != n {
 					t.Errorf("%d lines say it as an error", n)
 				}
 				c.set(func(context.Context, int) error { return nil })

@@ -276,7 +276,8 @@ func TestInteropCosign(t *testing.T) {
 		mutated := bytes.Replace(payload, []byte(`"v":1`), []byte(`"v":2`), 1)
 		for _, tc := range []struct{ name, record, key, kind, digest string }{
 			{"mutated", file("mutated", bytes.Replace(e.Envelope, encoded(payload), encoded(mutated), 1)), keys[0], record.PredicateType, digest},
-			{"stripped", file("stripped", regexp.MustCompile(`"signatures":.*`).ReplaceAll(e.Envelope, []byte(`"signatures":[]}`))), keys[0], record.PredicateType, digest},
+			{"stripped", file("stripped", regexp.MustCompile(`"signatures":.*`).ReplaceAll(e.Envelope, []byte(`"signatures":[]}`))), keys[0],
+				record.PredicateType, digest},
 			{"of another key", signed, stranger, record.PredicateType, digest},
 			{"of another type", signed, keys[0], "urn:safeconduct:record:v2", digest},
 			{"of another subject", signed, keys[0], record.PredicateType, strings.Repeat("0", 64)},

@@ -22,7 +22,8 @@ func leak(t testing.TB, cfg evidence.Config, made string) (dir string, records [
 	t.Helper()
 	dir = ledgertest.Dir(t)
 	r := open(t, dir, cfg)
-	calls := []middleware.ToolCall{{Name: made}, {Name: "lookup"}, {Name: "Lookup"}, {Name: "Lookup", Registered: "lookup"}, {Name: "lookup", Registered: "lookup"}}
+	calls := []middleware.ToolCall{{Name: made}, {Name: "lookup"}, {Name: "Lookup"}, {Name: "Lookup", Registered: "lookup"},
+		{Name: "lookup", Registered: "lookup"}}
 	model := middleware.Wrap(say(&middleware.ModelResponse{Choices: []middleware.Choice{
 		{StopReason: made, ToolCalls: calls}, {StopReason: "tool_calls"}, {StopReason: "FinishReasonStop"},
 	}}), r.Intercept)

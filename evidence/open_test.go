@@ -76,10 +76,11 @@ func TestOpenRefuses(t *testing.T) {
 		{name: "another origin", cfg: evidence.Config{Key: ledgertest.Key(1), Ledger: "there"}, says: `"here", not "there"`},
 		{name: "odd origin", cfg: evidence.Config{Key: ledgertest.Key(1), Ledger: "a b"}, says: "white space"},
 		{name: "short key", cfg: evidence.Config{Key: ed25519.PrivateKey(make([]byte, 5))}, says: "not an Ed25519 private key"},
-		{name: "removed record", cfg: evidence.Config{Key: ledgertest.Key(1)}, want: evidence.ErrDamaged, says: "removed", spoil: func(t *testing.T, dir string) {
-			envs := ledgertest.Envelopes(t, dir)
-			ledgertest.Rewrite(t, dir, append(envs[:3:3], envs[4:]...)...)
-		}},
+		{name: "removed record", cfg: evidence.Config{Key: ledgertest.Key(1)}, want: evidence.ErrDamaged, says: "removed",
+			spoil: func(t *testing.T, dir string) {
+				envs := ledgertest.Envelopes(t, dir)
+				ledgertest.Rewrite(t, dir, append(envs[:3:3], envs[4:]...)...)
+			}},
 		{name: "flipped bit", cfg: evidence.Config{Key: ledgertest.Key(1)}, want: evidence.ErrDamaged, says: "edited", spoil: func(t *testing.T, dir string) {
 			ledgertest.Flip(t, segment.Path(dir, 1), 1000, 0x10)
 		}},

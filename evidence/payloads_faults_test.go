@@ -337,7 +337,8 @@ func TestPayloadsConcurrent(t *testing.T) {
 		wg.Go(func() {
 			d := payloadSized(i, 5000)
 			for range rounds {
-				if got, err := evidence.OpenPayload(dir, payloadKey(), d.Commitment()); err == nil && got != d || err != nil && !errors.Is(err, fs.ErrNotExist) {
+				if got, err := evidence.OpenPayload(dir, payloadKey(), d.Commitment()); err == nil && got != d ||
+					err != nil && !errors.Is(err, fs.ErrNotExist) {
 					t.Errorf("got %d bytes, %v", len(got.Encoded), err)
 				}
 			}

@@ -192,7 +192,8 @@ func TestOpenPayloadsRefuses(t *testing.T) {
 		t.Errorf("a directory was made without a key: %v", err)
 	}
 	nowhere := filepath.Join(dir, "nowhere")
-	if _, err := evidence.OpenPayloads(nowhere, evidence.Payloads{Key: payloadKey}); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), nowhere) {
+	if _, err := evidence.OpenPayloads(nowhere, evidence.Payloads{Key: payloadKey}); !errors.Is(err, fs.ErrNotExist) ||
+		!strings.Contains(err.Error(), nowhere) {
 		t.Errorf("without a ledger: got %v", err)
 	}
 	file := filepath.Join(dir, "file")

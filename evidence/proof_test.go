@@ -242,7 +242,8 @@ func TestVerifyProofRefuses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p.Checkpoint, err = tiles.Sign(cp, ledgertest.Public(forged), func(b []byte) ([]byte, error) { return ed25519.Sign(forged, b), nil }); err != nil {
+			sign := func(b []byte) ([]byte, error) { return ed25519.Sign(forged, b), nil }
+			if p.Checkpoint, err = tiles.Sign(cp, ledgertest.Public(forged), sign); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -352,7 +353,8 @@ func TestVerifyProofWithPolicy(t *testing.T) {
 		{"revoked before the record", before, "session 2: expired_key", policy(func(one, _ *trust.Root) { one.LastRecord = 1 })},
 		{"revoked before the rotation", before, "session 2: expired_key", policy(func(one, _ *trust.Root) { one.LastRecord = 2 })},
 		{"revoked before the record after it", after, "the record: expired_key", policy(func(_, two *trust.Root) { two.LastRecord = size - 2 })},
-		{"revoked before the checkpoint", after, "the checkpoint's session is trusted up to record", policy(func(_, two *trust.Root) { two.LastRecord = size - 1 })},
+		{"revoked before the checkpoint", after, "the checkpoint's session is trusted up to record",
+			policy(func(_, two *trust.Root) { two.LastRecord = size - 1 })},
 		{"revoked at the end", after, "", policy(func(_, two *trust.Root) { two.LastRecord = size })},
 	} {
 		if tt.says != "" {

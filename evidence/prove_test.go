@@ -100,11 +100,13 @@ func TestRevealOfWhatIsGone(t *testing.T) {
 	if !errors.As(err, &erased) {
 		t.Fatalf("got %v, want an ErasedError", err)
 	}
-	if erased.Authority != "alice" || erased.Reason != "GDPR, Art. 17" || erased.Name != "input" || erased.Commitment != intent.Input.Commitment || erased.Time.IsZero() {
+	if erased.Authority != "alice" || erased.Reason != "GDPR, Art. 17" || erased.Name != "input" || erased.Commitment != intent.Input.Commitment ||
+		erased.Time.IsZero() {
 		t.Errorf("got %+v", erased)
 	}
 	// The record itself can be proved as before.
-	if _, err := evidence.VerifyProof(mustProve(t, dir, intent.ID), evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1))}}); err != nil {
+	if _, err := evidence.VerifyProof(mustProve(t, dir, intent.ID),
+		evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1))}}); err != nil {
 		t.Error(err)
 	}
 }
@@ -238,7 +240,8 @@ func TestProveWithoutTiles(t *testing.T) {
 		t.Fatalf("got %d records, want more than a tile of them", len(all))
 	}
 	for i := 0; i < len(all); i += 97 {
-		if _, err := evidence.VerifyProof(mustProve(t, dir, all[i].Record.ID), evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1))}}); err != nil {
+		if _, err := evidence.VerifyProof(mustProve(t, dir, all[i].Record.ID),
+			evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1))}}); err != nil {
 			t.Errorf("record %d: %v", i, err)
 		}
 	}

@@ -79,7 +79,8 @@ func TestAWaitThatIsCancelledIsNoDenial(t *testing.T) {
 			}, r.Intercept)(ctx, shell)
 			var denied *middleware.DeniedError
 			if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, &denied) || ran || time.Since(began) != 3*time.Second {
-				t.Errorf("queue full: %v: got %v after %v, the tool ran: %v; want the context's own error after 3s, and no call", full, err, time.Since(began), ran)
+				t.Errorf("queue full: %v: got %v after %v, the tool ran: %v; want the context's own error after 3s, and no call", full, err,
+					time.Since(began), ran)
 			}
 			hung.Store(false)
 			close(hang)

@@ -50,7 +50,8 @@ func TestRecordsAreCanonical(t *testing.T) {
 			Tools: rapid.SliceOfN(text, 0, 3).Draw(t, "tools"),
 		}
 		for range small.Draw(t, "messages") {
-			req.Messages = append(req.Messages, middleware.Message{Role: text.Draw(t, "role"), Parts: []middleware.Part{{Text: text.Draw(t, "text")}, {Size: 3}}})
+			req.Messages = append(req.Messages,
+				middleware.Message{Role: text.Draw(t, "role"), Parts: []middleware.Part{{Text: text.Draw(t, "text")}, {Size: 3}}})
 		}
 		steps := []struct {
 			kind    middleware.Kind
@@ -58,7 +59,9 @@ func TestRecordsAreCanonical(t *testing.T) {
 		}{
 			{middleware.KindModel, req, &middleware.ModelResponse{Model: text.Draw(t, "answered"), Choices: []middleware.Choice{
 				{Text: text.Draw(t, "answer"), StopReason: text.Draw(t, "stop"), ToolCalls: calls()}}}},
-			{middleware.KindPlan, &middleware.PlanRequest{Inputs: map[string]string{text.Draw(t, "k"): text.Draw(t, "v")}, Steps: []middleware.Step{{Observation: text.Draw(t, "o")}}},
+			{middleware.KindPlan,
+				&middleware.PlanRequest{Inputs: map[string]string{text.Draw(t, "k"): text.Draw(t, "v")},
+					Steps: []middleware.Step{{Observation: text.Draw(t, "o")}}},
 				&middleware.Plan{ToolCalls: calls(), Final: map[string]any{text.Draw(t, "f"): text.Draw(t, "v")}}},
 			{middleware.KindChain, map[string]any{text.Draw(t, "k"): text.Draw(t, "v"), "n": rapid.Float64().Draw(t, "n")}, nil},
 			{middleware.KindTool, text.Draw(t, "in"), middleware.Observation(text.Draw(t, "out"))},
@@ -132,20 +135,21 @@ func TestLongRecord(t *testing.T) {
 		req.Messages = append(req.Messages, middleware.Message{Role: strings.Repeat("\x01", 300), Parts: []middleware.Part{{Text: "hi"}}})
 		req.Tools = append(req.Tools, strings.Repeat("t", 300))
 	}
-	if _, err := call(t, r, middleware.Call{Kind: middleware.KindModel, Name: strings.Repeat("\x01", 9999), Input: req}, func(ctx context.Context, _ middleware.Call) (middleware.Result, error) {
-		for range 5000 {
-			middleware.Note(ctx, middleware.Decision{Gate: strings.Repeat("g", 300), Reason: strings.Repeat("\x02", 3000)})
-		}
-		res := &middleware.ModelResponse{}
-		for range 300 {
-			c := middleware.Choice{StopReason: strings.Repeat("s", 300)}
-			for range 300 {
-				c.ToolCalls = append(c.ToolCalls, middleware.ToolCall{Name: strings.Repeat("n", 300)})
+	if _, err := call(t, r, middleware.Call{Kind: middleware.KindModel, Name: strings.Repeat("\x01", 9999), Input: req},
+		func(ctx context.Context, _ middleware.Call) (middleware.Result, error) {
+			for range 5000 {
+				middleware.Note(ctx, middleware.Decision{Gate: strings.Repeat("g", 300), Reason: strings.Repeat("\x02", 3000)})
 			}
-			res.Choices = append(res.Choices, c)
-		}
-		return middleware.Result{Output: res}, nil
-	}); err != nil {
+			res := &middleware.ModelResponse{}
+			for range 300 {
+				c := middleware.Choice{StopReason: strings.Repeat("s", 300)}
+				for range 300 {
+					c.ToolCalls = append(c.ToolCalls, middleware.ToolCall{Name: strings.Repeat("n", 300)})
+				}
+				res.Choices = append(res.Choices, c)
+			}
+			return middleware.Result{Output: res}, nil
+		}); err != nil {
 		t.Fatal(err)
 	}
 	_ = r.Close(t.Context())
@@ -278,7 +282,8 @@ func TestCommitments(t *testing.T) {
 	if len(seen) != 100 || len(opens) != 100 {
 		t.Errorf("got %d commitments and %d disclosures, want 100", len(seen), len(opens))
 	}
-	for _, bad := range []string{"", "!", "eA", base64.RawURLEncoding.EncodeToString([]byte(`["a","b"]`)), base64.RawURLEncoding.EncodeToString([]byte(`["a",1,2]`))} {
+	for _, bad := range []string{"", "!", "eA", base64.RawURLEncoding.EncodeToString([]byte(`["a","b"]`)),
+		base64.RawURLEncoding.EncodeToString([]byte(`["a",1,2]`))} {
 		if _, _, err := (record.Disclosure{Encoded: bad}).Open(); err == nil {
 			t.Errorf("Open(%q): got no error", bad)
 		}

@@ -41,7 +41,8 @@ func TestParallelOrder(t *testing.T) {
 	for _, i := range []int{1, 127, 128, 129, 1500, len(f.Envs) - 1} {
 		ledgertest.Bare(ledgertest.At(f.Envs, i, ledgertest.FlipSig(f.Envs[i]))...).Write(t, dir)
 		report := ledgertest.Verify(t, dir)
-		if report.Intact() || report.First.Record != uint64(i+1) || report.First.Damage != record.DamageEdited || report.Records != uint64(len(f.Envs)-1) || len(report.Damage) != 1 {
+		if report.Intact() || report.First.Record != uint64(i+1) || report.First.Damage != record.DamageEdited ||
+			report.Records != uint64(len(f.Envs)-1) || len(report.Damage) != 1 {
 			t.Errorf("record %d edited: got %d records, first %v, damage %v", i+1, report.Records, report.First, report.Damage)
 		}
 	}
@@ -156,10 +157,12 @@ func TestOpenReadsThrough(t *testing.T) {
 		"cut":              {ledgertest.Bare(f.Envs[:7]...), 1, ""},
 		"another root key": {f.Ledger(), 2, "unknown_key"},
 		"removed":          {ledgertest.Bare(slices.Delete(slices.Clone(f.Envs), 3, 4)...), 1, "record 4 "},
-		"two bad":          {ledgertest.Bare(ledgertest.At(ledgertest.At(f.Envs, 2, ledgertest.Strip(f.Envs[1])), 3, ledgertest.Strip(f.Envs[1]))...), 1, "record 3 "},
-		"last edited":      {ledgertest.Bare(ledgertest.At(f.Envs, 13, ledgertest.FlipSig(f.Envs[13]))...), 1, "edited"},
-		"last session":     {ledgertest.Bare(ledgertest.At(f.Envs, 9, ledgertest.FlipSig(f.Envs[9]))...), 1, "session is "},
-		"by another":       {ledgertest.Bare(ledgertest.At(f.Envs, 13, ledgertest.Seal(ledgertest.Key(66), ledgertest.DecodePayload(t, f.Envs[13])))...), 1, "unknown_key"},
+		"two bad": {ledgertest.Bare(ledgertest.At(ledgertest.At(f.Envs, 2, ledgertest.Strip(f.Envs[1])), 3,
+			ledgertest.Strip(f.Envs[1]))...), 1, "record 3 "},
+		"last edited":  {ledgertest.Bare(ledgertest.At(f.Envs, 13, ledgertest.FlipSig(f.Envs[13]))...), 1, "edited"},
+		"last session": {ledgertest.Bare(ledgertest.At(f.Envs, 9, ledgertest.FlipSig(f.Envs[9]))...), 1, "session is "},
+		"by another": {ledgertest.Bare(ledgertest.At(f.Envs, 13,
+			ledgertest.Seal(ledgertest.Key(66), ledgertest.DecodePayload(t, f.Envs[13])))...), 1, "unknown_key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := ledgertest.Dir(t)
@@ -202,7 +205,8 @@ func TestVerifyRefuses(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "checkpoint"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := evidence.Verify(dir, attack{}.options()); err == nil || !strings.Contains(err.Error(), "checkpoint: is not a regular file: move away what is in its place") {
+	if _, err := evidence.Verify(dir, attack{}.options()); err == nil ||
+		!strings.Contains(err.Error(), "checkpoint: is not a regular file: move away what is in its place") {
 		t.Errorf("with a directory as checkpoint: got error %v", err)
 	}
 	f.Ledger().Write(t, dir)

@@ -366,7 +366,8 @@ func TestStatementsRenewTheSession(t *testing.T) {
 				if err := r.Close(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				report := verifyWith(t, dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))}})
+				report := verifyWith(t, dir,
+					evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))}})
 				if !report.Intact() {
 					t.Errorf("got %v, want an intact ledger", report.First)
 				}
@@ -402,7 +403,8 @@ func TestRotateAgain(t *testing.T) {
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		report := verifyWith(t, dir, evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))}})
+		report := verifyWith(t, dir,
+			evidence.VerifyOptions{Keys: []ed25519.PublicKey{ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))}})
 		if !report.Intact() || report.Rotations != 1 {
 			t.Errorf("got %v and %d rotations, want an intact ledger with one", report.First, report.Rotations)
 		}

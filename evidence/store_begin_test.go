@@ -22,7 +22,8 @@ func TestASegmentIsBegunAgain(t *testing.T) {
 		cfg := evidence.Config{Patience: time.Second}
 		cfg.Small(5000)
 		cfg.Each(func(op segmenttest.Op) error {
-			begins := filepath.Dir(op.Path) == filepath.Join(dir, "segments") && (op.Name == "remove" || op.Name == "write" && string(op.Bytes) == "safeconduct segment v1\n")
+			begins := filepath.Dir(op.Path) == filepath.Join(dir, "segments") &&
+				(op.Name == "remove" || op.Name == "write" && string(op.Bytes) == "safeconduct segment v1\n")
 			if broken.Load() && begins {
 				return syscall.EIO
 			}

@@ -352,7 +352,8 @@ func TestOverflowShowsThatSegmentsWereCut(t *testing.T) {
 				if err := os.WriteFile(overflow, segmenttest.File(envs[1:]...), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				if got := reopen(t, dir, evidence.Config{Signing: signing}); got == nil || int(got.Overflow) != n-kept || got.Unsigned != nil || got.Aside != nil {
+				if got := reopen(t, dir, evidence.Config{Signing: signing}); got == nil || int(got.Overflow) != n-kept || got.Unsigned != nil ||
+					got.Aside != nil {
 					t.Errorf("%d kept: got recovered %+v, want %d of the overflow", kept, got, n-kept)
 				}
 				ledgertest.WantIntact(t, dir)

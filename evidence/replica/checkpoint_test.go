@@ -47,7 +47,8 @@ func TestReplicaCheckpoints(t *testing.T) {
 	if got := r.Checkpoint(); !bytes.Equal(got, nine) {
 		t.Errorf("got checkpoint %q", got)
 	}
-	if err := r.PutCheckpoint(otherNine); !errors.As(err, &equivocation) || !bytes.Equal(equivocation.Held, nine) || !bytes.Equal(equivocation.Received, otherNine) {
+	if err := r.PutCheckpoint(otherNine); !errors.As(err, &equivocation) || !bytes.Equal(equivocation.Held, nine) ||
+		!bytes.Equal(equivocation.Received, otherNine) {
 		t.Errorf("another one of as many records: got %v", err)
 	}
 	if err := r.PutCheckpoint(five); err != nil {
@@ -63,7 +64,8 @@ func TestReplicaCheckpoints(t *testing.T) {
 		t.Fatal(n, err)
 	}
 	last := forgeAnother(t, f, 8)
-	if n, err := r.Append([][]byte{last}); n != 0 || !errors.As(err, &equivocation) || !bytes.Equal(equivocation.Held, nine) || !bytes.Equal(equivocation.Received, last) {
+	if n, err := r.Append([][]byte{last}); n != 0 || !errors.As(err, &equivocation) || !bytes.Equal(equivocation.Held, nine) ||
+		!bytes.Equal(equivocation.Received, last) {
 		t.Errorf("a record against a checkpoint: got %d, %v", n, err)
 	}
 	if n, err := r.Append(f.Envs[8:]); n != 1 || err != nil {

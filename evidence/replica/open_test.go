@@ -36,7 +36,8 @@ func TestOpenReplicaRefuses(t *testing.T) {
 		"without signatures": {func(dir string) {
 			ledgertest.Rewrite(t, dir, slices.Concat(f.Envs[:1], ledgertest.Each(f.Envs[1:], ledgertest.Strip))...)
 		}, replica.Config{}, evidence.ErrDamaged},
-		"of another root key": {func(string) {}, replica.Config{Policy: ledgertest.Trusting("prod", ledgertest.Public(ledgertest.Key(3)))}, evidence.ErrDamaged},
+		"of another root key": {func(string) {}, replica.Config{Policy: ledgertest.Trusting("prod", ledgertest.Public(ledgertest.Key(3)))},
+			evidence.ErrDamaged},
 		"of another ledger":   {func(string) {}, replica.Config{Ledger: "test"}, evidence.ErrDamaged},
 		"a checkpoint edited": {func(dir string) { ledgertest.Flip(t, filepath.Join(dir, "checkpoint"), 8, 1) }, replica.Config{}, evidence.ErrDamaged},
 		"a policy without it": {func(string) {}, replica.Config{Policy: ledgertest.Trusting("test", ledgertest.Public(ledgertest.Key(1)))}, nil},
@@ -206,7 +207,8 @@ func TestReplicaWithoutTiles(t *testing.T) {
 	if n, err := r.Append(f.Envs); n != len(f.Envs) || err != nil {
 		t.Errorf("got %d, %v", n, err)
 	}
-	if report := ledgertest.Verify(t, dir, ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))); !report.Intact() || report.MissingTiles != 0 {
+	if report := ledgertest.Verify(t, dir, ledgertest.Public(ledgertest.Key(1)), ledgertest.Public(ledgertest.Key(2))); !report.Intact() ||
+		report.MissingTiles != 0 {
 		t.Errorf("got %v, %d tiles missing", report.First, report.MissingTiles)
 	}
 }

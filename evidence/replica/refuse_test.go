@@ -82,7 +82,8 @@ func TestReplicaRefuses(t *testing.T) {
 		{"edited", 3, ledgertest.Edit(t, f.Envs[3], `"deny"`, `"okay"`), refused(record.DamageEdited)},
 		{"edited, of those that are there", 9, ledgertest.Edit(t, f.Envs[3], `"deny"`, `"okay"`), refused(record.DamageEdited)},
 		{"of a stranger", 3, ledgertest.SealAll(ledgertest.DecodePayload(t, f.Envs[3]), stranger), refused(record.DamageUnknownKey)},
-		{"of a stranger, in place of one that is there", 9, ledgertest.SealAll(ledgertest.DecodePayload(t, forgeAnother(t, f, 3)), stranger), refused(record.DamageUnknownKey)},
+		{"of a stranger, in place of one that is there", 9, ledgertest.SealAll(ledgertest.DecodePayload(t, forgeAnother(t, f, 3)), stranger),
+			refused(record.DamageUnknownKey)},
 		{"a session of a stranger", 0, ledgertest.SealAll(ledgertest.DecodePayload(t, f.Envs[0]), stranger), refused(record.DamageUnknownKey)},
 		{"after its session", 9, late.Envs[0], refused(record.DamageExpiredKey)},
 	} {
