@@ -91,11 +91,15 @@ func (c *config) run(out io.Writer) (ok bool, err error) {
 	var drawn []*mutant
 	for _, pkg := range c.packages {
 		began := time.Now()
-		s, err := newSuite(root, pkg, temp)
-		if err != nil {
-			return false, err
+		for _, of := range []string{pkg, family(root, pkg)} {
+			if suites[of] != nil {
+				continue
+			}
+			if suites[of], err = newSuite(root, of, temp); err != nil {
+				return false, err
+			}
 		}
-		suites[pkg] = s
+		s := suites[pkg]
 		all, err := s.mutants(c.seed)
 		if err != nil {
 			return false, err
@@ -105,7 +109,7 @@ func (c *config) run(out io.Writer) (ok bool, err error) {
 	}
 	slices.SortFunc(drawn, func(a, b *mutant) int { return bytes.Compare(a.draw[:], b.draw[:]) })
 	t := &trial{
-		out: out, progress: c.progress, suites: suites, rest: drawn, want: c.n, reasons: reasons,
+		out: out, progress: c.progress, root: root, suites: suites, rest: drawn, want: c.n, reasons: reasons,
 		counts: make(map[string]map[verdict]int),
 	}
 	var jobs sync.WaitGroup
@@ -167,6 +171,7 @@ func readSurvivors(path string) (map[string]string, error) {
 type trial struct {
 	out      io.Writer
 	progress io.Writer // may be nil
+	root     string
 	suites   map[string]*suite
 	reasons  map[string]string
 
@@ -197,6 +202,12 @@ func (t *trial) next() *mutant {
 func (t *trial) work(temp string) {
 	for m := t.next(); m != nil; m = t.next() {
 		v, err := t.suites[m.pkg].try(m, temp)
+		if top := family(t.root, m.pkg); err == nil && top != m.pkg && (v == survived || v == uncovered) {
+			var other verdict
+			if other, err = t.suites[top].try(m, temp); other != uncovered {
+				v = other
+			}
+		}
 		t.take(m, v, err)
 	}
 }

@@ -153,6 +153,23 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// A room has the tests of the package at the top of its family too.
+func TestRunOfARoom(t *testing.T) {
+	files := map[string]string{
+		"go.mod": "module example.com/weak\n\ngo 1.26\n", "weak/internal/room/room.go": strings.Replace(weak, "package weak", "package room", 1),
+		"weak/weak.go":      "package weak\n\nimport \"example.com/weak/weak/internal/room\"\n\nfunc Max(a, b int) int { return room.Max(a, b) }\n",
+		"weak/weak_test.go": weakTest,
+	}
+	c := config{n: 10, jobs: 2, seed: "1", root: module(t, files), packages: []string{"weak/internal/room"}}
+	var out bytes.Buffer
+	if _, err := c.run(&out); err != nil {
+		t.Fatal(err)
+	}
+	if want := "killed   1 of   4, survived 1, not covered 2"; !strings.Contains(out.String(), want) {
+		t.Errorf("got\n%s\nwant %q in it", &out, want)
+	}
+}
+
 func TestRunErrors(t *testing.T) {
 	files := map[string]string{
 		"go.mod": "module example.com/weak\n\ngo 1.26\n", "weak/weak.go": weak,

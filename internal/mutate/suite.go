@@ -19,7 +19,8 @@ import (
 )
 
 // A suite is the tests of one package: how long each takes, and which lines it
-// runs. A mutant is tried with those alone that run its line.
+// runs, of its own package and of those in the same family: evidence and all below
+// it, say. A mutant is tried with those alone that run its line.
 type suite struct {
 	root, dir, pkg string
 	files          []string
@@ -38,10 +39,25 @@ func (t *test) runs(file string, line int) bool {
 	return slices.ContainsFunc(t.covers[file], func(s span) bool { return s.from <= line && line <= s.to })
 }
 
+// family returns the package at the top of pkg's path, which is what users import
+// where pkg is a room of it, and pkg where there is none.
+func family(root, pkg string) string {
+	top, _, _ := strings.Cut(pkg, "/")
+	if files, _ := filepath.Glob(filepath.Join(root, top, "*.go")); len(files) > 0 {
+		return top
+	}
+	return pkg
+}
+
 // newSuite builds the package's tests and runs each by itself.
 func newSuite(root, pkg, temp string) (*suite, error) {
 	s := &suite{root: root, dir: filepath.Join(root, pkg), pkg: pkg}
-	out, err := s.goTool(context.Background(), "list", "-f", `{{join .GoFiles "\n"}}`, ".")
+	out, err := s.goTool(context.Background(), "list", "-m")
+	if err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, out)
+	}
+	module := strings.TrimSpace(string(out))
+	out, err = s.goTool(context.Background(), "list", "-f", `{{join .GoFiles "\n"}}`, ".")
 	if err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, out)
 	}
@@ -49,7 +65,7 @@ func newSuite(root, pkg, temp string) (*suite, error) {
 		s.files = append(s.files, filepath.Join(s.dir, f))
 	}
 	bin := filepath.Join(temp, strings.ReplaceAll(pkg, "/", "_")+".cover")
-	if out, err := s.goTool(context.Background(), "test", "-c", "-vet=off", "-cover", "-o", bin, "."); err != nil {
+	if out, err := s.goTool(context.Background(), "test", "-c", "-vet=off", "-coverpkg", module+"/"+family(root, pkg)+"/...", "-o", bin, "."); err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, out)
 	}
 	out, err = s.run(context.Background(), bin, "-test.list", ".")
@@ -70,7 +86,7 @@ func newSuite(root, pkg, temp string) (*suite, error) {
 			return nil, fmt.Errorf("%s: %s fails without any change: %w\n%s", pkg, name, err, out)
 		}
 		t := test{name: name, took: time.Since(began)}
-		if t.covers, err = readProfile(profile, s.dir); err != nil {
+		if t.covers, err = readProfile(profile, root, module); err != nil {
 			return nil, err
 		}
 		s.tests = append(s.tests, t)
@@ -155,9 +171,8 @@ func (s *suite) run(ctx context.Context, name string, args ...string) ([]byte, e
 
 var profileLine = regexp.MustCompile(`^(.+):(\d+)\.\d+,(\d+)\.\d+ \d+ (\d+)$`)
 
-// readProfile reads a coverage profile: the lines that were run, by file. A
-// package has no two files of one name.
-func readProfile(path, dir string) (map[string][]span, error) {
+// readProfile reads a coverage profile: the lines that were run, by file.
+func readProfile(path, root, module string) (map[string][]span, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -172,7 +187,7 @@ func readProfile(path, dir string) (map[string][]span, error) {
 		}
 		from, _ := strconv.Atoi(p[2])
 		to, _ := strconv.Atoi(p[3])
-		file := filepath.Join(dir, filepath.Base(p[1]))
+		file := filepath.Join(root, strings.TrimPrefix(p[1], module))
 		covers[file] = append(covers[file], span{from, to})
 	}
 	return covers, sc.Err()
