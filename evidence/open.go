@@ -159,7 +159,8 @@ func (r *reopening) readSpill(dir string) (err error) {
 	case s.foreign != "" && !sameDir(r.overflowDir, dir):
 		return foreignOverflow(s.foreign)
 	case s.ahead > 0:
-		return fmt.Errorf("%w: %s goes on %d records after the end of the segments: these were cut", ErrDamaged, segment.OverflowName, s.ahead)
+		return fmt.Errorf("%w: %s goes on %d records after the end of the segments: these were cut",
+			ErrDamaged, segment.OverflowName, s.ahead)
 	}
 	// The segments may have the beginning of it, but for the signature that
 	// covers it.

@@ -170,7 +170,8 @@ func (o *overflow) close() {
 
 // foreignOverflow is the error for the overflow file of another ledger.
 func foreignOverflow(ledger string) error {
-	return fmt.Errorf("%s holds records of the ledger %q: each needs a Config.Overflow of its own", segment.OverflowName, record.Brief(ledger))
+	return fmt.Errorf("%s holds records of the ledger %q: each needs a Config.Overflow of its own",
+		segment.OverflowName, record.Brief(ledger))
 }
 
 // readOverflow calls visit for each whole frame of the overflow file in dir, if
@@ -213,8 +214,9 @@ func clearOverflow(d *segment.Disk, dir string) error {
 		var e record.Envelope
 		f := chain.Frame{Env: env}
 		if f.Open(&e); f.Record != nil {
-			failed = fmt.Errorf("%s in %s holds records of the ledger %q, and there is no segment: either these were removed, or it is "+
-				"the overflow of another ledger, and each needs a Config.Overflow of its own", segment.OverflowName, dir, record.Brief(f.Record.Ledger))
+			failed = fmt.Errorf("%s in %s holds records of the ledger %q, and there is no segment: "+
+				"either these were removed, or it is the overflow of another ledger, and each needs a Config.Overflow of its own",
+				segment.OverflowName, dir, record.Brief(f.Record.Ledger))
 		}
 		return f.Record == nil
 	})

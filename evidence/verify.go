@@ -319,7 +319,8 @@ func (v *verification) spill(ring *chain.Keyring) error {
 	}
 	r.Waiting, r.Astray = s.records, s.rest
 	if s.ahead > 0 {
-		c.found(nil, record.DamageRemoved, "%s goes on %d records after the end of the segments: these were cut", segment.OverflowName, s.ahead)
+		c.found(nil, record.DamageRemoved,
+			"%s goes on %d records after the end of the segments: these were cut", segment.OverflowName, s.ahead)
 	}
 	return nil
 }

@@ -26,8 +26,7 @@ const (
 	minRetry = 50 * time.Millisecond
 	maxRetry = 5 * time.Second
 
-	// spillAfter is how long the disk may hold up all groups before records
-	// go to the overflow file.
+	// spillAfter is how long the disk may hold up all groups before records overflow.
 	spillAfter = 250 * time.Millisecond
 )
 
@@ -90,8 +89,8 @@ func (w *writer) err() error {
 	return nil
 }
 
-// survive keeps a panic of ours from being the agent's: nothing is recorded any
-// more, and calls that need a record are denied.
+// survive keeps a panic of ours from the agent: nothing is recorded any more, and
+// calls that need a record are denied.
 func (w *writer) survive() {
 	v := recover()
 	if v == nil {
@@ -104,7 +103,7 @@ func (w *writer) survive() {
 	w.queue.acknowledge(math.MaxUint64, err)
 }
 
-// fail says that records cannot be written, to those too who wait for one up to
+// fail says that records cannot be written, also to those who wait for one up to
 // seq: whoever came later waits for the next attempt.
 func (w *writer) fail(err error, seq uint64) {
 	if old := w.err(); old == nil || old.Error() != err.Error() {

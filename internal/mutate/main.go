@@ -59,7 +59,8 @@ func mutated() []string {
 		"middleware", "gates",
 		"schema", "schema/repair", "schema/internal/phrase", "schema/internal/graph",
 		"schema/internal/format", "schema/internal/cost", "schema/internal/plan",
-		"evidence", "evidence/internal/segment", "evidence/internal/chain", "evidence/internal/ship", "evidence/record", "evidence/trust", "evidence/replica",
+		"evidence", "evidence/record", "evidence/trust", "evidence/replica",
+		"evidence/internal/segment", "evidence/internal/chain", "evidence/internal/ship",
 		"adapters/langchaingo",
 		"internal/strictjson", "internal/shown",
 	}

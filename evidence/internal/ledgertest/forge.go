@@ -183,7 +183,8 @@ func (f *Forger) Deliver(ranges ...record.Range) {
 // Gap declares records lost.
 func (f *Forger) Gap(from, to uint64) {
 	f.T.Helper()
-	f.record(&record.Record{Kind: record.KindGap, Gap: &record.Gap{From: from, To: to, Count: to - from + 1, Reason: "the queue was full"}}, f.OfLedger())
+	gap := &record.Gap{From: from, To: to, Count: to - from + 1, Reason: "the queue was full"}
+	f.record(&record.Record{Kind: record.KindGap, Gap: gap}, f.OfLedger())
 }
 
 // Erase says that a content was erased.

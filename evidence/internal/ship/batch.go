@@ -105,7 +105,8 @@ func (r *batchReader) segment(b *batch, at, end segment.Place) error {
 	r.frames.Reset(durable, at.Offset)
 	b.segment, b.begin = at.Segment, at.Offset
 	// Where only checkpoints are signed, a batch goes on to the record that covers it.
-	for signed := true; len(b.ends) < batchRecords && len(b.data) < batchBytes || !signed && len(b.ends) < batchRecords+record.MaxUnsigned; {
+	for signed := true; len(b.ends) < batchRecords && len(b.data) < batchBytes ||
+		!signed && len(b.ends) < batchRecords+record.MaxUnsigned; {
 		env, _, err := r.frames.Next()
 		if errors.Is(err, io.EOF) || err != nil && len(b.ends) > 0 {
 			break // what comes before the damage goes
