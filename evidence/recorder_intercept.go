@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"example.com/safeconduct/evidence/record"
-	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/middleware"
 )
 
@@ -282,33 +281,4 @@ func (c *recording) finish(e *event) {
 func balances(run *middleware.Run) (b []middleware.Balance) {
 	defer func() { _ = recover() }()
 	return run.Balances()
-}
-
-// outcomeOf classifies how a call ended.
-func outcomeOf(ctx context.Context, res middleware.Result, err error, decisions []middleware.Decision) record.Outcome {
-	if err == nil {
-		if _, told := res.Output.(middleware.Observation); told {
-			o := record.Outcome{Result: record.ResultDenied, Told: true}
-			for i := len(decisions) - 1; i >= 0; i-- {
-				if d := decisions[i]; d.Verdict == middleware.VerdictDeny && !d.Shadow {
-					o.Gate, o.Code, o.Reason = d.Gate, string(d.Code), d.Reason
-					break
-				}
-			}
-			return o
-		}
-		return record.Outcome{Result: record.ResultDone}
-	}
-	denied, ok := foreign.As[*middleware.DeniedError](err)
-	switch {
-	case ok && denied != nil:
-		o := record.Outcome{Result: record.ResultDenied, Gate: denied.Gate, Code: string(denied.Code), Reason: denied.Reason}
-		if denied.Err != nil {
-			o.Error = classes(denied.Err)
-		}
-		return o
-	case ctx.Err() != nil && foreign.Is(err, ctx.Err()):
-		return record.Outcome{Result: record.ResultCancelled, Error: classes(err)}
-	}
-	return record.Outcome{Result: record.ResultFailed, Error: classes(err)}
 }

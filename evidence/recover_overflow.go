@@ -1,9 +1,17 @@
 package evidence
 
 import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
 	"example.com/safeconduct/evidence/internal/chain"
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
+	"example.com/safeconduct/internal/osfile"
 )
 
 // A spill is what an overflow file holds that the segments do not.
@@ -85,4 +93,70 @@ func (s *spillAfterHead) follows(r *record.Record) bool {
 		s.missing = first - s.head.Seq - 1
 	}
 	return true
+}
+
+// foreignOverflow is the error for the overflow file of another ledger.
+func foreignOverflow(ledger string) error {
+	return fmt.Errorf("%s holds records of the ledger %q: each needs a Config.Overflow of its own",
+		segment.OverflowName, record.Brief(ledger))
+}
+
+// readOverflow calls visit for each whole frame of the overflow file in dir, if
+// there is one, until visit returns false.
+func readOverflow(dir string, visit func(env []byte) bool) error {
+	f, err := osfile.OpenDirect(filepath.Join(dir, segment.OverflowName), os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // only read
+	fr, err := segment.NewReader(f)
+	var bad *segment.FrameError
+	if errors.As(err, &bad) {
+		return nil // it was not written to the end of its first line
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", segment.OverflowName, err)
+	}
+	for {
+		env, _, err := fr.Next()
+		switch {
+		case errors.Is(err, io.EOF) || errors.As(err, &bad):
+			return nil // the rest was not written to its end
+		case err != nil:
+			return fmt.Errorf("%s: %w", segment.OverflowName, err)
+		case !visit(env):
+			return nil
+		}
+	}
+}
+
+// clearOverflow removes what the writer of a new ledger may find in place of its
+// overflow file, unless it holds records.
+func clearOverflow(d *segment.Disk, dir string) error {
+	var failed error
+	err := readOverflow(dir, func(env []byte) bool {
+		var e record.Envelope
+		f := chain.Frame{Env: env}
+		if f.Open(&e); f.Record != nil {
+			failed = fmt.Errorf("%s in %s holds records of the ledger %q, and there is no segment: "+
+				"either these were removed, or it is the overflow of another ledger, and each needs a Config.Overflow of its own",
+				segment.OverflowName, dir, record.Brief(f.Record.Ledger))
+		}
+		return f.Record == nil
+	})
+	if err := errors.Join(err, failed); err != nil {
+		return err
+	}
+	return removeOverflow(d, dir)
+}
+
+func removeOverflow(d *segment.Disk, dir string) error {
+	err := d.Remove(filepath.Join(dir, segment.OverflowName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }

@@ -4,11 +4,86 @@ import (
 	"crypto/sha256"
 	"io"
 	"strconv"
+	"time"
 
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 	"github.com/google/uuid"
 )
+
+// An event is what the caller leaves for the writer to make a record of. What it
+// points to is a snapshot.
+type event struct {
+	kind record.Kind
+	seq  uint64
+	at   time.Time     // by the wall clock
+	mono time.Duration // since the queue was made
+
+	run    *runState // nil of a record outside of runs
+	runSeq uint64
+	calls  uint64 // of a run.end
+
+	call     callRef
+	effects  record.Effects
+	input    any // as it came
+	ran      any // where it differs
+	output   any
+	hasRan   bool
+	hasOut   bool
+	balances []middleware.Balance
+
+	decisions []middleware.Decision
+	outcome   record.Outcome
+	usage     *middleware.Usage
+
+	// Of a record outside of runs, what it says: Gap, Session, Refusal and so on. Of an outcome:
+	// the names of the tools that a model was offered, a []string, or nil.
+	body any
+
+	kept int // bytes that the snapshots keep alive
+}
+
+type callRef struct {
+	id, parent middleware.CallID
+	kind       middleware.Kind
+	name       string
+}
+
+// A runState is what a Recorder knows of one run.
+type runState struct {
+	// Guarded by the queue's lock.
+	seq    uint64
+	calls  uint64
+	ended  bool
+	block  uint32            // of 64 calls, by their numbers
+	begun  uint64            // of these, one bit each
+	others map[uint32]uint64 // and of those in other blocks
+
+	// Set before the first record.
+	of *middleware.Run
+	id string // that records give it
+
+	// The writer's own.
+	start record.Hash // of the payload of run.start; zero where that is lost
+	head  record.Hash // of the payload of the run's last record
+}
+
+// claim notes that the call begins. It returns false where it did before.
+func (s *runState) claim(id middleware.CallID) bool {
+	if block := uint32(id / 64); block != s.block {
+		if s.others == nil {
+			s.others = make(map[uint32]uint64)
+		}
+		s.others[s.block] = s.begun
+		s.block, s.begun = block, s.others[block]
+	}
+	bit := uint64(1) << (id % 64)
+	if s.begun&bit != 0 {
+		return false
+	}
+	s.begun |= bit
+	return true
+}
 
 // maxEntries bounds the entries of all lists of a record together, before it is
 // known how long they make it.
