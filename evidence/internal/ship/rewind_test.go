@@ -137,7 +137,7 @@ func TestGoingBackInALedgerThatCannotBeRead(t *testing.T) {
 		l.sink(lacks(90))
 		l.addOne()
 		l.wantStats(301, 0, 0)
-		if l.logged("cannot go back") != 1 {
+		if l.logged("cannot go back") != 1 || l.logged("error=\"truncated: ") != 1 {
 			t.Errorf("the log says %s", l.log.String())
 		}
 	})
