@@ -143,6 +143,54 @@ func TestGoingBackInALedgerThatCannotBeRead(t *testing.T) {
 	})
 }
 
+// So it is where the ledger is shorter than it was.
+func TestGoingBackInALedgerThatWasCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(t, 0)
+		l.ship()
+		l.add(100)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		l.sink(func([][]byte) error {
+			l.answer = nil
+			if err := os.Truncate(segment.Path(l.dir, 1), int64(len(segment.Header)+segment.FrameHeader+len(l.envs[0]))); err != nil {
+				t.Error(err)
+			}
+			held := uint64(50)
+			return &answer{held: &held}
+		})
+		l.addOne()
+		if l.logged("cannot go back") != 1 || l.logged("shorter than it was") == 0 || l.x.Stats().Shipped != 100 {
+			t.Errorf("got stats %+v, the log says %s", l.x.Stats(), l.log.String())
+		}
+	})
+}
+
+// The next process goes on from where a sink had the one before it go back to.
+func TestACursorThatWentBackIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(t, 40_000)
+		l.ship()
+		l.add(300)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		l.sink(func([][]byte) error {
+			l.answer = func([][]byte) error { return errSink }
+			held := uint64(170)
+			return &answer{held: &held}
+		})
+		l.addOne()
+		l.stop()
+		l.sink(nil)
+		l.got = l.got[:170]
+		l.ship()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		l.wantAll()
+		l.wantStats(301, 0, 0)
+	})
+}
+
 // What is under way comes to its end before all is sent again.
 func TestResendWaitsForWhatIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -111,11 +112,39 @@ func TestABatchEndsWithASignature(t *testing.T) {
 			l.append(envelope(uint64(202+seq), false))
 		}
 		l.append(envelope(uint64(202+record.MaxUnsigned), true))
+		for seq := range 600 { // which a ledger has of a forger alone
+			l.append(envelope(uint64(1000+seq), false))
+		}
 		l.ship()
 		time.Sleep(time.Second)
 		synctest.Wait()
-		l.wantCalls(200 + record.MaxUnsigned + 1)
+		l.wantCalls(200+record.MaxUnsigned+1, 256+record.MaxUnsigned, 600-256-record.MaxUnsigned)
 		l.wantAll()
+	})
+}
+
+// What is in the ledger's files and not known to be durable is not shipped.
+func TestWhatIsNotDurableIsNotShipped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(t, 0)
+		l.add(3)
+		first := l.store.End()
+		l.ship()
+		time.Sleep(time.Second)
+		frame := segment.AppendFrame(nil, envelope(5, true))
+		if err := l.store.Append(slices.Concat(frame, frame)); err != nil {
+			t.Fatal(err)
+		}
+		first.Offset += int64(len(frame))
+		l.x.Extend(first, 1, int64(len(frame)))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		l.wantCalls(3, 1)
+		l.x.Extend(l.store.End(), 1, int64(len(frame)))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		l.wantCalls(3, 1, 1)
+		l.wantStats(5, 0, 0)
 	})
 }
 
