@@ -62,6 +62,13 @@ func (w fields) field(name, format string, args ...any) {
 	fmt.Fprintf(w, "%-10s  %s\n", name, fmt.Sprintf(format, args...))
 }
 
+// some writes how many things of a name there are, in the %s of the format, if any.
+func (w fields) some(name string, n uint64, noun, format string) {
+	if n > 0 {
+		w.field(name, format, count(n, noun))
+	}
+}
+
 // sentence writes a value that may take several lines.
 func (w fields) sentence(name, value string) {
 	for i, line := range wrap(value, reportWidth-12) {

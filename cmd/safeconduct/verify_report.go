@@ -164,15 +164,9 @@ func (w fields) counts(r *evidence.Report) {
 		return
 	}
 	w.field("records", "%d by %s in %s, %s", r.Records, count(r.Writers, "writer"), segments, size(r.Bytes))
-	if r.Unsigned > 0 {
-		w.field("unsigned", "%s at the end that no signature covers yet, and that count as nothing", count(r.Unsigned, "record"))
-	}
-	if r.Cut > 0 {
-		w.field("cut off", "%s that nothing had signed, when the ledger was opened", count(r.Cut, "record"))
-	}
-	if r.Aside > 0 {
-		w.field("set aside", "%s that did not belong to it, when the ledger was opened", count(r.Aside, "overflow file"))
-	}
+	w.some("unsigned", r.Unsigned, "record", "%s at the end that no signature covers yet, and that count as nothing")
+	w.some("cut off", r.Cut, "record", "%s that nothing had signed, when the ledger was opened")
+	w.some("set aside", r.Aside, "overflow file", "%s that did not belong to it, when the ledger was opened")
 	if r.Torn > 0 {
 		w.field("torn", "%s of records that were not whole, cut off when the ledger was opened", size(r.Torn))
 	}
@@ -180,12 +174,8 @@ func (w fields) counts(r *evidence.Report) {
 		part{r.Interrupted, "interrupted"}, part{r.Partial, "without a root call"}))
 	w.field("calls", "%s", totalOf(r.Calls, part{r.Done, "done"}, part{r.Denied, "denied"}, part{r.Failed, "failed"},
 		part{r.Cancelled, "cancelled"}, part{r.Unknown, "unknown"}))
-	if r.Overruled > 0 {
-		w.field("overruled", "%s done although a gate denied them", count(r.Overruled, "call"))
-	}
-	if r.Late > 0 {
-		w.field("late", "%s after the end of their run", count(r.Late, "record"))
-	}
+	w.some("overruled", r.Overruled, "call", "%s done although a gate denied them")
+	w.some("late", r.Late, "record", "%s after the end of their run")
 	if r.Gaps > 0 {
 		w.field("gaps", "%d, %s declared lost", r.Gaps, count(r.Lost, "record"))
 	} else {
@@ -201,18 +191,10 @@ func (w fields) counts(r *evidence.Report) {
 // sessionsAndTree writes what stands beside the runs, and the tree.
 func (w fields) sessionsAndTree(r *evidence.Report) {
 	w.field("sessions", "%d%s", r.Sessions, andMore(r.Rotations, "rotation", " of the root key"))
-	if r.Refused > 0 {
-		w.field("refused", "%s that a sink did not take", count(r.Refused, "record"))
-	}
-	if r.Erased > 0 {
-		w.field("erased", "%s that can no longer be disclosed", count(r.Erased, "content"))
-	}
-	if r.ClockSteps > 0 {
-		w.field("clock", "set %s, by more than a minute", count(r.ClockSteps, "time"))
-	}
-	if r.Waiting > 0 {
-		w.field("waiting", "%s in overflow.seg, which the next evidence.Open takes over", count(r.Waiting, "record"))
-	}
+	w.some("refused", r.Refused, "record", "%s that a sink did not take")
+	w.some("erased", r.Erased, "content", "%s that can no longer be disclosed")
+	w.some("clock", r.ClockSteps, "time", "set %s, by more than a minute")
+	w.some("waiting", r.Waiting, "record", "%s in overflow.seg, which the next evidence.Open takes over")
 	if r.Astray > 0 {
 		w.field("astray", "%s in overflow.seg that do not follow or that nothing signed:", count(r.Astray, "record"))
 		w.field("", "the next evidence.Open sets them aside")

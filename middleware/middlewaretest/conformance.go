@@ -16,7 +16,7 @@ const patience = 10 * time.Second
 
 // A RuleError reports that an interceptor broke one rule of its contract.
 type RuleError struct {
-	Rule   string // stable short name, as listed at [TestInterceptor]
+	Rule   string // stable short name, as the package doc lists them
 	Text   string // the rule in one sentence
 	Call   string // which call showed it; empty where none did
 	Detail string // what was seen
@@ -32,44 +32,14 @@ func (e *RuleError) Error() string {
 }
 
 // TestInterceptor checks that an interceptor keeps the contract of
-// [middleware.Interceptor] and [middleware.Handler]. It returns nil if it does,
-// and otherwise one [*RuleError] for each rule broken, joined.
+// [middleware.Interceptor] and [middleware.Handler]. It returns nil if it does, and
+// otherwise one [*RuleError] for each rule broken, joined: the package doc lists the
+// rules. Run the test with -race.
 //
-// The func new returns a fresh Interceptor, with nothing spent, each time. It
-// is called many times, and nothing is closed. The calls are those to try,
-// alone and within a run; without any, there is one of each kind. They are
-// meant to pass: a limit of the interceptor's should leave room for 100 of
-// them. An interceptor that denies some is held to the rules for denials.
-//
-// The rules, by name:
-//
-//	handler           an Interceptor returns a Handler
-//	describe          an Interceptor that says what it is gives its name
-//	reach             at least one of the calls reaches next, or nothing is tested
-//	return            the Handler returns once next has returned
-//	once              next is called at most once
-//	again             a call that middleware.Again carries out is of the same Kind and Name, and streams only where the first does
-//	identity          the ID, Parent, Kind and Name of a call reach next as they came
-//	input             an Input is replaced, never modified in place
-//	stream            a Stream that was nil stays nil
-//	stream-error      an error of the caller's Stream ends the stream
-//	context-values    the values of the context reach next
-//	context-deadline  the deadline of the context reaches next
-//	context-cancel    the end of the context reaches next
-//	error             an error of next comes back, found by errors.Is; only a denial may become an Observation
-//	output            where an error comes back, Output is nil
-//	usage             what next spent comes back, whether the call is done, denied or failed
-//	denial            a refusal is a *DeniedError with a Code and a Reason
-//	panic             a panic of next goes on or becomes an error, and what was held is released
-//	goexit            where next ends its goroutine, what was held is released, and no success comes back
-//	own-panic         an interceptor that panics by itself denies
-//	concurrent        calls at the same time do not get into each other's way
-//	apart             one Interceptor applied to two Handlers keeps them apart
-//	goroutine         no goroutine that a call started outlives the call and its context
-//
-// A call that hangs is given up after ten seconds. Run the test with -race:
-// what calls at the same time do to the interceptor's own state is for the race
-// detector to see.
+// The func new returns a fresh Interceptor, with nothing spent, each time. It is
+// called many times, and nothing is closed. The calls are those to try, alone and
+// within a run; without any, there is one of each kind. They are meant to pass: a
+// limit of the interceptor's should leave room for 100 of them.
 func TestInterceptor(new func() middleware.Interceptor, calls ...middleware.Call) error {
 	if new == nil {
 		panic("middlewaretest: TestInterceptor: nil func")

@@ -26,7 +26,7 @@ const (
 
 var errKeyLength = errors.New("tiles: checkpoint: not an Ed25519 key")
 
-// ErrUnknownKey is that none of the keys that were given signed a checkpoint.
+// ErrUnknownKey means that none of the keys that were given signed a checkpoint.
 var ErrUnknownKey = errors.New("tiles: checkpoint: no signature of a known key")
 
 // A Checkpoint is the state of a log: how many leaves, and the root over them.
@@ -76,7 +76,7 @@ func ParseCheckpoint(text string) (Checkpoint, error) {
 	return c, nil
 }
 
-// checkOrigin checks what is a line of a note and the name of a key at once.
+// checkOrigin checks an origin, which is a line of a note and the name of a key.
 func checkOrigin(origin string) error {
 	bad := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '+' }
 	if origin == "" || len(origin) > maxOrigin || !utf8.ValidString(origin) || strings.ContainsFunc(origin, bad) {
@@ -183,7 +183,7 @@ func Open(signed []byte, keys ...ed25519.PublicKey) (Checkpoint, ed25519.PublicK
 	return c, ring.signed, nil
 }
 
-// A keyring is the keys that may sign under a name, and which of them has first.
+// A keyring holds the keys that may sign under a name, and which of them did first.
 type keyring struct {
 	name   string
 	keys   []ed25519.PublicKey
@@ -214,7 +214,7 @@ func keyID(name string, key ed25519.PublicKey) uint32 {
 	return binary.BigEndian.Uint32(sum[:])
 }
 
-// A keyMatch is the keys that a signature can be of.
+// A keyMatch holds the keys that a signature may be of, by its key ID.
 type keyMatch struct {
 	ring *keyring
 	id   uint32
@@ -236,8 +236,8 @@ func (m keyMatch) Verify(msg, sig []byte) bool {
 	return false
 }
 
-// VerifierKey returns the text that tools take as the key of a log: its name,
-// which is the origin, a hash, and the key.
+// VerifierKey returns the key of a log as tools take it, a line of text: the name of
+// the log, which is its origin, a hash, and the key.
 func VerifierKey(name string, pub ed25519.PublicKey) (string, error) {
 	if err := checkOrigin(name); err != nil {
 		return "", err

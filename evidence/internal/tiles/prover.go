@@ -13,14 +13,14 @@ type Prover struct {
 	path  []Hash
 }
 
-// Append adds a leaf. The first one that is to be proved is the one.
+// Append adds a leaf. The proof is of the first leaf that is added with prove.
 func (p *Prover) Append(leaf Hash, prove bool) {
 	prove = prove && !p.found
 	if prove {
 		p.found, p.index, p.at, p.path = true, p.tree.size, 0, nil
 	}
-	// Where this leaf completes nodes, each is of one on the edge and the one
-	// that has come to be, and one of the two may be above the leaf.
+	// Each node that this leaf completes is over one on the edge and one that was
+	// just made. Either may be above the leaf that is to be proved.
 	h := leaf
 	for level := 0; p.tree.size>>level&1 == 1; level++ {
 		edge := p.tree.edge[level]

@@ -11,9 +11,9 @@ import (
 	"syscall"
 )
 
-// Reach returns how many leaves a log has at least if all complete tiles below dir
-// are of it, and the tile that says so, "" where there is none. It looks at names
-// alone, and not at partial tiles, entries, and what has no name of a tile.
+// Reach returns how many leaves a log has at least, if all complete tiles below dir are
+// its own, and the tile that says so, "" where there is none. It goes by names alone,
+// and ignores partial tiles, entries, and files that are not named as tiles.
 func Reach(dir string) (leaves int64, tile string, err error) {
 	levels, err := os.ReadDir(filepath.Join(dir, "tile"))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// A Reader reads the hashes of a log from its tiles. It takes them as they are:
-// check what comes of it against the root of a checkpoint, by [CheckInclusion]
-// or [CheckConsistency]. A Reader is not safe for concurrent use.
+// A Reader reads the hashes of a log from its tiles. It takes them as they are: check
+// what it returns against the root of a checkpoint, by [CheckInclusion] or
+// [CheckConsistency]. A Reader is not safe for concurrent use.
 type Reader struct {
 	dir   string
 	size  int64
@@ -102,7 +102,7 @@ func (r *Reader) Root(size int64) (Hash, error) {
 	if size < 0 || size > r.size {
 		return Hash{}, fmt.Errorf("tiles: %d leaves of a log of %d", size, r.size)
 	}
-	return tlog.TreeHash(size, tlog.HashReaderFunc(r.read))
+	return tlog.TreeHash(size, tlog.HashReaderFunc(r.readNodes))
 }
 
 // Inclusion returns the proof that the leaf with the index is in the tree of the
@@ -112,7 +112,7 @@ func (r *Reader) Inclusion(index, size int64) ([]Hash, error) {
 	if size > r.size || index < 0 || index >= size {
 		return nil, fmt.Errorf("tiles: leaf %d among %d of a log of %d", index, size, r.size)
 	}
-	return tlog.ProveRecord(size, index, tlog.HashReaderFunc(r.read))
+	return tlog.ProveRecord(size, index, tlog.HashReaderFunc(r.readNodes))
 }
 
 // Consistency returns the proof that the tree of the first older leaves is the
@@ -125,11 +125,11 @@ func (r *Reader) Consistency(older, newer int64) ([]Hash, error) {
 	if older == 0 {
 		return []Hash{}, nil
 	}
-	return tlog.ProveTree(newer, older, tlog.HashReaderFunc(r.read))
+	return tlog.ProveTree(newer, older, tlog.HashReaderFunc(r.readNodes))
 }
 
-// read returns the hashes of nodes, by what tlog calls storage indexes.
-func (r *Reader) read(indexes []int64) ([]Hash, error) {
+// readNodes returns the hashes of nodes, by what tlog calls storage indexes.
+func (r *Reader) readNodes(indexes []int64) ([]Hash, error) {
 	found := make([]Hash, len(indexes))
 	for i, index := range indexes {
 		level, n := tlog.SplitStoredHashIndex(index)

@@ -28,9 +28,9 @@ type Hash = tlog.Hash
 // LeafHash returns the hash of a leaf, SHA-256(0x00 || entry).
 func LeafHash(entry []byte) Hash { return tlog.RecordHash(entry) }
 
-// A Tree is the right edge of a Merkle tree: what is needed to go on, one hash
-// for each power of two in its size. The zero Tree is empty. A Tree is not safe
-// for concurrent use; a copy of one goes its own way.
+// A Tree is the right edge of a Merkle tree: all that is needed to add leaves, one
+// hash for each power of two in its size. The zero Tree is empty. A Tree is not safe
+// for concurrent use; a copy of one is independent of it.
 type Tree struct {
 	size int64
 	edge [64]Hash // edge[i] counts where bit i of size is set

@@ -32,10 +32,10 @@ type Options struct {
 	Entries bool                 // write bundles of the entries too
 	Mode    fs.FileMode          // of files; 0 is 0o600. Directories can be searched by whom it lets read
 	Sync    func(*os.File) error // called before a file gets its name; nil syncs nothing
-	Wrong   func(path string)    // called for each wrong file found, with its path below the directory; nil is for nobody
+	Wrong   func(path string)    // called for each wrong file found, with its path below the directory; may be nil
 }
 
-// Found is what Ensure and Check came upon.
+// Found counts what Ensure and Check found.
 type Found struct {
 	Missing int64 // files that are not there, or that end early
 	Wrong   int64 // files with other bytes than those of this log, too long, or not regular
@@ -51,16 +51,16 @@ type Found struct {
 //
 // A Writer is not safe for concurrent use.
 type Writer struct {
-	dir      string
-	opts     Options
-	tree     Tree
-	tiles    [tileLevels][]byte // the hashes since the last complete tile written
-	bundle   []byte             // the entries since the last complete bundle written
-	full     bool               // some of these are complete
-	complete bool               // bundle is
-	partial  int64              // the size that Partial was last called at
-	found    Found
-	scratch  []byte
+	dir        string
+	opts       Options
+	tree       Tree
+	tiles      [tileLevels][]byte // the hashes since the last complete tile written
+	bundle     []byte             // the entries since the last complete bundle written
+	tileDone   bool               // some of these are complete
+	bundleDone bool               // bundle is
+	partial    int64              // the size that Partial was last called at
+	found      Found
+	scratch    []byte
 }
 
 // NewWriter returns a Writer of an empty log below dir. A log that has leaves is
@@ -117,11 +117,11 @@ func (w *Writer) Append(leaf Hash, entry []byte) error {
 		}
 		w.tiles[level] = append(w.tiles[level], nodes[level][:]...)
 	}
-	w.full = w.tree.Size()%tileWidth == 0
+	w.tileDone = w.tree.Size()%tileWidth == 0
 	if w.opts.Entries {
 		w.bundle = binary.BigEndian.AppendUint16(w.bundle, uint16(len(entry)))
 		w.bundle = append(w.bundle, entry...)
-		w.complete = w.full
+		w.bundleDone = w.tileDone
 	}
 	return nil
 }
@@ -155,17 +155,17 @@ func (w *Writer) Partial() error {
 	return nil
 }
 
-// Flush writes the tiles that are complete, for a Reader; else the next Append
+// Flush writes the tiles that are complete, for a Reader; otherwise the next Append
 // does. It can be tried again when it returns an error.
 func (w *Writer) Flush() error {
-	if !w.full {
+	if !w.tileDone {
 		return nil
 	}
-	if w.complete {
+	if w.bundleDone {
 		if err := w.putComplete(BundlePath(w.tree.Size()/tileWidth-1, tileWidth), w.bundle); err != nil {
 			return err
 		}
-		w.bundle, w.complete = w.bundle[:0], false
+		w.bundle, w.bundleDone = w.bundle[:0], false
 	}
 	for level := range w.tiles {
 		if len(w.tiles[level]) < tileBytes {
@@ -177,7 +177,7 @@ func (w *Writer) Flush() error {
 		}
 		w.tiles[level] = w.tiles[level][:0]
 	}
-	w.full = false
+	w.tileDone = false
 	return nil
 }
 
@@ -186,14 +186,14 @@ func (w *Writer) putComplete(name string, data []byte) error {
 		return err
 	}
 	if w.opts.Pass != Check {
-		// Partial ones that stay cost nothing but space, and may stay.
+		// Partial ones may stay: they only cost space.
 		_ = os.RemoveAll(w.path(name) + ".p")
 	}
 	return nil
 }
 
-// put writes a file, or looks at it first, as the pass demands. A file that is
-// missing is not missed where another one that begins with its bytes is there.
+// put writes a file, or looks at it first, as the pass demands. A file that is missing
+// counts as right where instead, which begins with the same bytes, is there.
 func (w *Writer) put(name, instead string, data []byte) error {
 	if w.opts.Pass != Write {
 		state, err := w.compare(name, data, true)

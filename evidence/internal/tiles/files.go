@@ -12,17 +12,17 @@ import (
 	"example.com/safeconduct/internal/osfile"
 )
 
-type state int
+type fileState int
 
 const (
-	right state = iota
+	right fileState = iota
 	missing
 	wrong
 )
 
-// compare says how a file stands to the bytes that it should have, or, where it
-// is not the whole of it, begin with. It reads no more than those.
-func (w *Writer) compare(name string, want []byte, whole bool) (state, error) {
+// compare says whether a file has the bytes that it should have or, where whole is
+// false, should begin with. It reads no more than those.
+func (w *Writer) compare(name string, want []byte, whole bool) (fileState, error) {
 	f, size, err := openRegular(w.path(name))
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
@@ -71,8 +71,8 @@ func readHashes(path string, n int) ([]byte, error) {
 
 var errNotRegular = errors.New("not a regular file")
 
-// openRegular opens a file for reading and returns its size. What is no regular
-// file is not opened: that of a named pipe would wait for its other end.
+// openRegular opens a file for reading and returns its size. It opens only regular
+// files: opening a named pipe would wait for its other end.
 func openRegular(path string) (*os.File, int64, error) {
 	info, err := os.Stat(path)
 	if err != nil {
