@@ -51,8 +51,8 @@ type survey struct {
 	size      int             // of all targets together
 	dynamic   []string        // pointers to schemas that a dynamic reference may find
 
-	programs     map[string]int // instructions of each regular expression
-	instructions int            // of all of them
+	programs     cost.Programs
+	instructions int // of all of them
 }
 
 // A located is a schema and the pointer to it.
@@ -69,7 +69,7 @@ func takeSurvey(src *source, want Draft) (*survey, error) {
 		resources: make(map[string]*resource),
 		walked:    make(map[string]bool),
 		targets:   make(map[string]bool),
-		programs:  make(map[string]int),
+		programs:  make(cost.Programs),
 	}
 	if err := s.chooseDraft(src.doc, want); err != nil {
 		return nil, err

@@ -12,7 +12,7 @@ import (
 
 // An analysis works out the costs of a schema.
 type analysis struct {
-	programs map[string]int
+	programs Programs
 	nodes    map[string]*graph.Node   // by location
 	dynamic  map[string][]*graph.Node // by $dynamicAnchor
 	anchors  int                      // all of dynamic
@@ -70,7 +70,7 @@ type application struct {
 
 // Analyse returns the costs of a compiled schema, and all schemas in it by their
 // locations.
-func Analyse(root *graph.Node, dynamic []*graph.Node, programs map[string]int) (*Bill, map[string]*graph.Node, error) {
+func Analyse(root *graph.Node, dynamic []*graph.Node, programs Programs) (*Bill, map[string]*graph.Node, error) {
 	a := &analysis{
 		programs: programs,
 		nodes:    make(map[string]*graph.Node),

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"maps"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 
@@ -27,7 +26,7 @@ type lowering struct {
 	choices []*Plan // whose alternatives are those of a oneOf
 	steps   int
 
-	programs map[string]int // instructions of regular expressions
+	programs cost.Programs
 }
 
 // A group is the anyOf or the oneOf of a schema.
@@ -54,7 +53,7 @@ type site struct {
 
 // Lower returns the plan of a compiled schema, or nil where that would be too
 // large.
-func Lower(root *graph.Node, programs map[string]int) *Plan {
+func Lower(root *graph.Node, programs cost.Programs) *Plan {
 	l := &lowering{ids: make(map[*graph.Node]int), names: make(map[*graph.Node]bool), plans: make(map[string]*Plan), programs: programs}
 	p := l.plan(site{apply: []*graph.Node{root}})
 	if l.exhausted() {
@@ -171,18 +170,9 @@ func (l *lowering) stepsOf(s *graph.Node) int {
 		}
 	}
 	if s.Pattern != nil {
-		steps += l.program(s.Pattern)
+		steps += l.programs.Of(s.Pattern)
 	}
 	return steps
-}
-
-// program returns the instructions of a regular expression. Nobody has counted
-// those of the built-in metaschemas, which are small.
-func (l *lowering) program(re *regexp.Regexp) int {
-	if n, ok := l.programs[re.String()]; ok {
-		return n
-	}
-	return len(re.String())
 }
 
 // declares reports whether s or any schema that it leads to may declare properties.
@@ -246,7 +236,7 @@ func (l *lowering) property(at site, name string) *Plan {
 			next.apply = append(next.apply, sub)
 		}
 		for re, sub := range s.PatternProperties {
-			if l.spend(1+2*len(name)*l.program(re)/cost.ScanPrice) && re.MatchString(name) {
+			if l.spend(1+2*len(name)*l.programs.Of(re)/cost.ScanPrice) && re.MatchString(name) {
 				known = true
 				next.apply = append(next.apply, sub)
 			}
