@@ -1,185 +1,129 @@
 package middleware
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // A chunkQueue is a queue of copied chunks. Each takes what it carries and a few
-// bytes more. The queue as a whole takes at most a quarter more than that, as
-// far as it is more than a few blocks. No byte of it is written twice: who gets a
-// chunk may keep it.
+// bytes more. The queue as a whole takes at most a quarter more than that, as far as
+// it is more than a few blocks. No byte of it is written twice: who gets a chunk may
+// keep it.
 type chunkQueue struct {
-	blocks  [][]byte
-	at      int // where the first chunk begins in blocks[0]
-	carries int // bytes that the chunks carry
-	takes   int // bytes that they take
+	blocks  [][]byte // chunks, one after the other
+	at      int      // where the first chunk begins in blocks[0]
+	long    [][]byte // what the long ones among them carry
+	carries int      // bytes that the chunks carry
+	takes   int      // bytes that they take
 }
 
 const (
 	firstBlock = 512
-	lastBlock  = 16 << 10      // blocks grow up to this
-	ownBlock   = 4 * lastBlock // a chunk of this size has a block of its own
+	lastBlock  = 16 << 10 // blocks grow up to this
+	longChunk  = lastBlock / 16
 )
 
-// What the first byte of a chunk in a queue says of it.
+// The first byte of a chunk in a queue has bit i set where part i is not nil, and these.
+// The lengths of the parts follow, and the parts, but for those of a long chunk.
 const (
-	hasText      = 1 << iota // Text is not nil
-	hasReasoning             // Reasoning is not nil
-	hasToolCall              // ToolCall is not nil
-	repeats                  // Repeats is set
+	repeats = 1 << (3 + iota) // Repeats is set
+	isLong
 )
 
 // push appends a copy of chunk, unless the queue would then take more than most.
 func (q *chunkQueue) push(chunk Chunk, most int) bool {
-	var head [1 + 3*binary.MaxVarintLen64]byte
-	h := head[:1]
-	if chunk.Text != nil {
-		head[0] |= hasText
-		h = binary.AppendUvarint(h, uint64(len(chunk.Text)))
-	}
-	if chunk.Reasoning != nil {
-		head[0] |= hasReasoning
-		h = binary.AppendUvarint(h, uint64(len(chunk.Reasoning)))
-	}
-	if chunk.ToolCall != nil {
-		head[0] |= hasToolCall
-		h = binary.AppendUvarint(h, uint64(len(chunk.ToolCall)))
+	parts := [...][]byte{chunk.Text, chunk.Reasoning, chunk.ToolCall}
+	var room [1 + len(parts)*binary.MaxVarintLen64]byte
+	head := room[:1]
+	for i, part := range parts {
+		if part != nil {
+			head[0] |= 1 << i
+			head = binary.AppendUvarint(head, uint64(len(part)))
+		}
 	}
 	if chunk.Repeats {
 		head[0] |= repeats
 	}
-	n := len(h) + chunk.Len()
-	if n > most-q.takes {
+	carries := chunk.Len()
+	if len(head)+carries > most-q.takes {
 		return false
 	}
-	if n >= ownBlock {
-		q.blocks = append(q.blocks, make([]byte, 0, n))
+	q.carries += carries
+	q.takes += len(head) + carries
+	if carries >= longChunk {
+		head[0] |= isLong
+		q.long = append(q.long, slices.Concat(parts[:]...))
+		q.write(head)
+		return true
 	}
-	q.write(h)
-	q.write(chunk.Text)
-	q.write(chunk.Reasoning)
-	q.write(chunk.ToolCall)
-	q.carries += chunk.Len()
-	q.takes += n
+	q.write(head, parts[:]...)
 	return true
 }
 
-// write appends bytes to the last block and to new ones.
-func (q *chunkQueue) write(p []byte) {
-	for len(p) > 0 {
-		last := len(q.blocks) - 1
-		if last < 0 || len(q.blocks[last]) == cap(q.blocks[last]) {
-			size := firstBlock
-			if last >= 0 {
-				size = min(2*cap(q.blocks[last]), lastBlock)
-			}
-			q.blocks = append(q.blocks, make([]byte, 0, size))
-			last++
-		}
-		b := q.blocks[last]
-		n := min(len(p), cap(b)-len(b))
-		q.blocks[last] = append(b, p[:n]...)
-		p = p[n:]
+// write appends a chunk to the last block, or to a new one.
+func (q *chunkQueue) write(head []byte, parts ...[]byte) {
+	n := len(head)
+	for _, part := range parts {
+		n += len(part)
 	}
+	last := len(q.blocks) - 1
+	if last < 0 || n > cap(q.blocks[last])-len(q.blocks[last]) {
+		size := firstBlock
+		if last >= 0 {
+			size = min(2*cap(q.blocks[last]), lastBlock)
+		}
+		q.blocks = append(q.blocks, make([]byte, 0, max(size, n)))
+		last++
+	}
+	b := append(q.blocks[last], head...)
+	for _, part := range parts {
+		b = append(b, part...)
+	}
+	q.blocks[last] = b
 }
 
-// first returns how many bytes the first chunk carries, and whether there is one.
-func (q *chunkQueue) first() (size int, ok bool) {
+// pop takes the first chunk off the queue, if there is one and those that remain carry
+// at least so many bytes.
+func (q *chunkQueue) pop(remain int) (chunk Chunk, ok bool) {
 	if q.takes == 0 {
-		return 0, false
+		return Chunk{}, false
 	}
-	h := q.head()
-	return h.text + h.reasoning + h.toolCall, true
-}
-
-// pop takes the first chunk off a queue that is not empty.
-func (q *chunkQueue) pop() (chunk Chunk) {
-	h := q.head()
-	q.skip(h.size)
-	reasoning := h.text + h.reasoning // where it ends
-	n := reasoning + h.toolCall
-	data := q.read(n)
-	if h.has&hasText != 0 {
-		chunk.Text = data[:h.text:h.text]
-	}
-	if h.has&hasReasoning != 0 {
-		chunk.Reasoning = data[h.text:reasoning:reasoning]
-	}
-	if h.has&hasToolCall != 0 {
-		chunk.ToolCall = data[reasoning:n:n]
-	}
-	chunk.Repeats = h.has&repeats != 0
-	q.carries -= n
-	q.takes -= h.size + n
-	return chunk
-}
-
-// A chunkHead is what stands before the bytes of a chunk in a queue.
-type chunkHead struct {
-	has  byte
-	size int // of the head
-
-	text, reasoning, toolCall int // lengths
-}
-
-func (q *chunkQueue) head() (h chunkHead) {
-	block, at := 0, q.at
-	next := func() byte {
-		for at == len(q.blocks[block]) {
-			block, at = block+1, 0
-		}
-		at++
-		h.size++
-		return q.blocks[block][at-1]
-	}
-	length := func() (n int) {
-		for shift := 0; ; shift += 7 {
-			b := next()
-			n |= int(b&0x7f) << shift
-			if b < 0x80 {
-				return n
-			}
-		}
-	}
-	h.has = next()
-	if h.has&hasText != 0 {
-		h.text = length()
-	}
-	if h.has&hasReasoning != 0 {
-		h.reasoning = length()
-	}
-	if h.has&hasToolCall != 0 {
-		h.toolCall = length()
-	}
-	return h
-}
-
-// read takes n bytes off the queue and returns them in one piece.
-func (q *chunkQueue) read(n int) []byte {
-	q.skip(0)
-	if n == 0 {
-		return []byte{}
-	}
-	if b := q.blocks[0]; n <= len(b)-q.at {
-		data := b[q.at : q.at+n]
-		q.skip(n)
-		return data
-	}
-	data := make([]byte, 0, n) // it lies across blocks
-	for len(data) < n {
-		b := q.blocks[0][q.at:]
-		b = b[:min(len(b), n-len(data))]
-		data = append(data, b...)
-		q.skip(len(b))
-	}
-	return data
-}
-
-// skip moves the begin of the queue by n bytes, and lets go of blocks that have
-// been read.
-func (q *chunkQueue) skip(n int) {
-	q.at += n
-	for len(q.blocks) > 1 && q.at >= len(q.blocks[0]) {
-		q.at -= len(q.blocks[0])
+	for q.at == len(q.blocks[0]) { // it has been read
 		q.blocks[0] = nil
-		q.blocks = q.blocks[1:]
+		q.blocks, q.at = q.blocks[1:], 0
 	}
+	block := q.blocks[0]
+	has, at := block[q.at], q.at+1
+	var sizes [3]int
+	carries := 0
+	for i := range sizes {
+		if has&(1<<i) != 0 {
+			size, n := binary.Uvarint(block[at:])
+			sizes[i] = int(size)
+			carries += sizes[i]
+			at += n
+		}
+	}
+	if q.carries-carries < remain {
+		return Chunk{}, false
+	}
+	q.carries -= carries
+	q.takes -= at - q.at + carries
+	q.at = at
+	data := block[at:]
+	if has&isLong != 0 {
+		data = q.long[0]
+		q.long[0] = nil
+		q.long = q.long[1:]
+	} else {
+		q.at += carries
+	}
+	for i, part := range [...]*[]byte{&chunk.Text, &chunk.Reasoning, &chunk.ToolCall} {
+		if has&(1<<i) != 0 {
+			*part = data[:sizes[i]:sizes[i]]
+			data = data[sizes[i]:]
+		}
+	}
+	chunk.Repeats = has&repeats != 0
+	return chunk, true
 }

@@ -95,11 +95,11 @@ func (h *Hold) take(ctx context.Context, chunk Chunk) error {
 		return h.deny("the stream is longer than the %d bytes that may be held of it", h.rules.most)
 	}
 	for h.rules.window > 0 {
-		first, ok := h.held.first()
-		if !ok || h.held.carries-first < h.rules.window {
+		old, ok := h.held.pop(h.rules.window)
+		if !ok {
 			break
 		}
-		if err := h.pass(ctx, h.held.pop()); err != nil {
+		if err := h.pass(ctx, old); err != nil {
 			return err
 		}
 	}
@@ -144,13 +144,14 @@ func (h *Hold) Passed() int64 { return h.passed.Load() }
 func (h *Hold) Release(ctx context.Context) error {
 	return h.last(ctx, func() error {
 		for {
-			if _, ok := h.held.first(); !ok {
+			chunk, ok := h.held.pop(0)
+			if !ok {
 				return nil
 			}
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := h.pass(ctx, h.held.pop()); err != nil {
+			if err := h.pass(ctx, chunk); err != nil {
 				return err
 			}
 		}

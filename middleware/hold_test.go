@@ -16,7 +16,7 @@ import (
 // below twice what may be held, and nothing of it is released.
 func TestFault35EndlessStream(t *testing.T) {
 	const most = 1 << 20
-	for _, size := range []int{0, 1, 100, 16<<10 - 5, 100_000, most - 100} {
+	for _, size := range []int{0, 1, 100, 1<<10 - 5, 1 << 10, 16<<10 - 5, 100_000, most - 100} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			chunk := middleware.Chunk{Text: make([]byte, size)}
 			before := memory()
