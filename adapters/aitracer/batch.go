@@ -9,10 +9,10 @@ import (
 	"example.com/safeconduct/internal/delivery"
 )
 
-// errPutOff is of a post that was not made because another failed.
+// errPutOff is the error of a post that was not made because another one failed.
 var errPutOff = errors.New("aitracer: put off")
 
-// A batch is what came of the envelopes of one Take.
+// A batch collects the results for the envelopes of one Take.
 type batch struct {
 	parts []part // all of them, whether posted or settled before
 
@@ -24,7 +24,7 @@ type batch struct {
 	after time.Duration
 }
 
-// fail notes that parts failed, unless err is nil.
+// fail notes that the parts failed with err, unless it is nil.
 func (b *batch) fail(err error, parts ...part) {
 	if err == nil {
 		return

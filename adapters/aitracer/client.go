@@ -41,8 +41,8 @@ type Client struct {
 	key         func() string
 }
 
-// New returns a Client. The error is of a BaseURL or a Key that cannot be used.
-// It panics if a bound is negative.
+// New returns a Client. It is an error if the BaseURL or the Key cannot be used. New
+// panics if a bound is negative.
 func New(cfg Config) (*Client, error) {
 	if cfg.Timeout < 0 || cfg.MinBackoff < 0 || cfg.MaxBackoff < 0 || cfg.Attempts < 0 || cfg.Concurrency < 0 {
 		panic("aitracer: New: a negative bound")
@@ -97,7 +97,7 @@ const (
 
 // An Error reports that a request did not succeed. It holds nothing of what was
 // posted, of the answer's body, or of the key. It has the methods Permanent,
-// which says whether to post the same again is of no use, and RetryAfter, which
+// which says whether posting the same again is of no use, and RetryAfter, which
 // says how long the answer asked to wait.
 type Error struct {
 	Path   string // of the endpoint
@@ -111,7 +111,7 @@ func (e *Error) Error() string { return "aitracer: POST " + e.Path + ": " + e.Er
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Permanent reports whether to post the same again is of no use.
+// Permanent reports whether posting the same again is of no use.
 func (e *Error) Permanent() bool { return delivery.IsPermanent(e.Err) }
 
 // RetryAfter returns how long the answer asked to wait, zero where it did not.
@@ -123,8 +123,8 @@ type refusal string
 func (r refusal) Error() string { return string(r) }
 func (refusal) Permanent() bool { return true }
 
-// post makes one request, and returns the answer's body as far as it is of any
-// use. Its errors are *Errors.
+// post makes one request, and returns the answer's body, nil where it could not be
+// read. Its errors are *Errors.
 func (c *Client) post(ctx context.Context, path string, body []byte) (answer []byte, err error) {
 	if len(body) > maxBody {
 		return nil, &Error{Path: path, Err: refusal(fmt.Sprintf("a body of %d bytes, at most %d", len(body), maxBody))}

@@ -147,7 +147,7 @@ func newSpanEvent(at int64, d Decision) spanEvent {
 	return spanEvent{Time: at, Name: "safeconduct.decision", Attributes: a}
 }
 
-// unixNano is zero where the time is none that 64 bits can hold.
+// unixNano returns zero where 64 bits cannot hold the time.
 func unixNano(t time.Time) int64 {
 	if y := t.Year(); y < 1970 || y > 2261 {
 		return 0

@@ -291,7 +291,7 @@ func sameMap(a, b map[string]any) bool {
 }
 
 // changedPlan returns plan in langchaingo's types, with what only those hold
-// where a tool call is the same as one that the agent asked for. The error is of a
+// where a tool call is the same as one that the agent asked for. The error names a
 // tool call for which the executor would do something else than it says.
 func changedPlan(f *planCall, plan *middleware.Plan) ([]schema.AgentAction, *schema.AgentFinish, error) {
 	if plan.Final != nil {

@@ -296,8 +296,8 @@ func (b *strictBody) tellWhole() {
 }
 
 // A streamEvent is what the client decodes an event into, member by member: where a
-// value is of another type, it skips the event without a word. Error and the Index
-// of a tool call are what it does not look at.
+// value has another type, the client skips the event without a word. It does not look
+// at Error and the Index of a tool call.
 type streamEvent struct {
 	ID      string  `json:"id"`
 	Created float64 `json:"created"`

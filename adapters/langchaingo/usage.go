@@ -41,8 +41,8 @@ func usageOf(res *llms.ContentResponse) *middleware.Usage {
 	return &middleware.Usage{}
 }
 
-// ofBedrock reports whether a choice's info is of bedrock's client, which alone has
-// these two keys and no total.
+// ofBedrock reports whether a choice's info comes from bedrock's client, which alone
+// has these two keys and no total.
 func ofBedrock(info map[string]any) bool {
 	_, in := info["input_tokens"]
 	_, out := info["output_tokens"]

@@ -17,8 +17,7 @@ const (
 	maxProof      = 32 << 20
 )
 
-// readFile reads a regular file of at most so many bytes. Its errors name the
-// file.
+// readFile reads a regular file of at most that many bytes. Its errors name the file.
 func readFile(path string, most int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() { // opening a FIFO would wait

@@ -41,6 +41,6 @@ func (c *Collector) getCheckpoint(w http.ResponseWriter, r *http.Request, cl *cl
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	_, _ = w.Write(signed) // a client that is gone hears nothing
+	_, _ = w.Write(signed) // an error means that the client is gone
 	return origin, nil
 }

@@ -70,7 +70,7 @@ func (l *connLimiter) cutOff(c *connection) {
 	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = t.NetConn() // TLS would say goodbye, and wait for it to be heard
 	}
-	_ = conn.Close() // whoever reads from it hears of it
+	_ = conn.Close() // whoever reads from it gets the error
 	l.metrics.problem("crowded")
 	l.log.bounded("crowded", slog.LevelWarn, "too many connections without a key: the oldest is cut off",
 		"remote", conn.RemoteAddr().String())

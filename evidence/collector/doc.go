@@ -30,10 +30,10 @@
 //	{"payload":"eyJfdHlw...","payloadType":"application/vnd.in-toto+json","signatures":[...]}
 //	{"payload":"eyJfdHlw...","payloadType":"application/vnd.in-toto+json","signatures":[...]}
 //
-// All are of one ledger, and in its order: a ledger's records are one chain, over
-// all the writers that it had one after the other, and its tree is over all of
-// them. That is why there is one directory for a ledger and not for a writer. The
-// answer comes once all are on disk:
+// All belong to one ledger, and come in its order: a ledger's records are one chain,
+// through all the writers that it had one after the other, and its tree covers all of
+// them. That is why a directory is for a ledger and not for a writer. The answer
+// comes once all are on disk:
 //
 //	{"ledger":"prod","taken":2,"records":1042,"head":{"hash":"9b1c...","seq":17,"writer":"019d0c2e-..."}}
 //

@@ -13,8 +13,8 @@ import (
 // Metrics are what a Collector counts from its start. The zero metrics are ready
 // to use.
 type metrics struct {
-	taken         atomic.Uint64 // records, those included that were there before
-	stored        atomic.Uint64 // records that are there, those included that were found at the start
+	taken         atomic.Uint64 // records acknowledged, including those that were there before
+	stored        atomic.Uint64 // records in the ledgers, including those found at the start
 	equivocations atomic.Uint64
 
 	mu       sync.Mutex
@@ -63,6 +63,6 @@ func (c *Collector) getMetrics(w http.ResponseWriter, _ *http.Request, cl *clien
 	}
 	c.metrics.mu.Unlock()
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	_, _ = w.Write([]byte(b.String())) // a client that is gone hears nothing
+	_, _ = w.Write([]byte(b.String())) // an error means that the client is gone
 	return "", nil
 }

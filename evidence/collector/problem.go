@@ -148,5 +148,5 @@ func reply(w http.ResponseWriter, status int, kind string, body any) {
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(data, '\n')) // a client that is gone hears nothing
+	_, _ = w.Write(append(data, '\n')) // an error means that the client is gone
 }

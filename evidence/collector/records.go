@@ -13,7 +13,7 @@ import (
 // A receipt says what is stored.
 type receipt struct {
 	Ledger  string       `json:"ledger"`
-	Taken   int          `json:"taken"`   // records of the request, those included that were there before
+	Taken   int          `json:"taken"`   // records of the request, including those that were there before
 	Records uint64       `json:"records"` // of the ledger
 	Head    *record.Head `json:"head"`
 }

@@ -150,7 +150,7 @@ func (c *Collector) toRead(cl *client, origin string) (*ledger, *replica.Replica
 
 func (c *Collector) getOpenAPI(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(openAPI) // a client that is gone hears nothing
+	_, _ = w.Write(openAPI) // an error means that the client is gone
 }
 
 // getHealth answers whether each ledger can be served.

@@ -18,13 +18,13 @@ type Subject struct {
 	// Sink is the sink.
 	Sink evidence.Sink
 
-	// Stored returns the envelopes that the store holds, as whoever reads it
-	// finds them, in their order. It is called while no call of the sink is
-	// under way that has not been given up.
+	// Stored returns the envelopes that the store holds, as a reader of it finds
+	// them, in their order. It is called while no call of the sink is under way,
+	// but those that were given up.
 	Stored func() [][]byte
 
-	// Break has the store take n more envelopes, or as many as that is in what
-	// it takes at a time, and then fail; a negative n mends it. If it is nil,
+	// Break has the store take n more envelopes, or about as many where it takes
+	// several at a time, and then fail; a negative n mends it. If it is nil,
 	// nothing is tried with a store that fails.
 	Break func(n int)
 
@@ -32,9 +32,8 @@ type Subject struct {
 	// release is called. If it is nil, nothing is tried with one that hangs.
 	Hang func() (release func())
 
-	// Reopen returns a sink over the same store as another process would open
-	// it; the first is used no more. If it is nil, nothing is tried with a
-	// restart.
+	// Reopen returns a sink over the same store, as another process would open it;
+	// the first is not used any more. If it is nil, no restart is tried.
 	Reopen func() evidence.Sink
 
 	// Unordered says that the sink is for an Exporter with that set: calls of
@@ -102,12 +101,17 @@ func batch(records [][]byte) [][]byte {
 
 // send gives records to the sink, which must take them.
 func (s *Subject) send(records [][]byte) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	if err := s.Sink(ctx, batch(records)); err != nil {
+	if err := s.take(batch(records)); err != nil {
 		return fmt.Errorf("a call with %d records: %w, want nil", len(records), err)
 	}
 	return nil
+}
+
+// take calls the sink once, which has half a minute.
+func (s *Subject) take(envelopes [][]byte) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	return s.Sink(ctx, envelopes)
 }
 
 // stored compares the store with the records that it must hold.
@@ -179,9 +183,7 @@ func partial(s *Subject, records [][]byte) error {
 	rest := records
 	for _, n := range []int{0, 1, 7, 0, 3} {
 		s.Break(n)
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		err := s.Sink(ctx, batch(rest))
-		cancel()
+		err := s.take(batch(rest))
 		if err == nil {
 			return fmt.Errorf("a call with %d records, of which the store takes %d: got nil, want an error", len(rest), n)
 		}
@@ -260,10 +262,7 @@ func hangs(s *Subject, records [][]byte) error {
 func retention(s *Subject, records [][]byte) error {
 	for part := range 4 {
 		envelopes := batch(records[10*part : 10*part+10])
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		err := s.Sink(ctx, envelopes)
-		cancel()
-		if err != nil {
+		if err := s.take(envelopes); err != nil {
 			return fmt.Errorf("a call with 10 records: %w, want nil", err)
 		}
 		for i := range envelopes {
@@ -278,9 +277,7 @@ func retention(s *Subject, records [][]byte) error {
 
 func modification(s *Subject, records [][]byte) error {
 	envelopes := batch(records)
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	if err := s.Sink(ctx, envelopes); err != nil {
+	if err := s.take(envelopes); err != nil {
 		return fmt.Errorf("a call with %d records: %w, want nil", len(records), err)
 	}
 	for i, env := range envelopes {

@@ -144,7 +144,7 @@ func (p *publisher) put(ctx context.Context, checkpoint []byte) error {
 	if err != nil {
 		return fmt.Errorf("httpsink: %w", err)
 	}
-	a.says.Taken = nil // is of records
+	a.says.Taken = nil // counts records
 	if e := a.judge(0); e != nil {
 		return &e.SinkError
 	}

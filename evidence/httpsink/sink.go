@@ -32,8 +32,8 @@ type Sink struct {
 	*publisher
 }
 
-// New returns a Sink. Nothing is sent before Send or Publish is called. The error
-// is of a Config that cannot work, and never holds the token.
+// New returns a Sink. Nothing is sent before Send or Publish is called. A Config that
+// cannot work is an error, which never holds the token.
 func New(cfg Config) (*Sink, error) {
 	records, err := cfg.parse(cfg.URL)
 	if err != nil {
@@ -142,8 +142,7 @@ func (s *Sink) encode(envelopes [][]byte) (body []byte, encoding string, err err
 	return out.Bytes(), "gzip", err
 }
 
-// post posts a body and reads the answer. The error is of a request that did not
-// come to one.
+// post posts a body and reads the answer. It returns an error where there was none.
 func (s *Sink) post(ctx context.Context, to *url.URL, kind, encoding string, body []byte) (*answer, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), bytes.NewReader(body))
 	if err != nil {

@@ -249,7 +249,7 @@ func (l *Line) Attempt(ctx context.Context, call func(context.Context) error) er
 	if err != nil {
 		l.failures.Add(1)
 	}
-	l.answered(err) // before the breaker changes, which Notify hears the reason of
+	l.answered(err) // before the breaker changes: Notify gets the reason too
 	done(err == nil || IsPermanent(err) || Taken(err) > 0)
 	return err
 }
