@@ -66,7 +66,8 @@ func newSuite(root, pkg, temp string) (*suite, error) {
 		s.files = append(s.files, filepath.Join(s.dir, f))
 	}
 	bin := filepath.Join(temp, strings.ReplaceAll(pkg, "/", "_")+".cover")
-	if out, err := s.goTool(context.Background(), "test", "-c", "-vet=off", "-coverpkg", module+"/"+family(root, pkg)+"/...", "-o", bin, "."); err != nil {
+	covered := module + "/" + family(root, pkg) + "/..."
+	if out, err := s.goTool(context.Background(), "test", "-c", "-vet=off", "-coverpkg", covered, "-o", bin, "."); err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, out)
 	}
 	if _, err := os.Stat(bin); errors.Is(err, fs.ErrNotExist) {
