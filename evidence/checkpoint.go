@@ -35,7 +35,7 @@ type Checkpoint struct {
 // is not so. Whether a root key that is trusted introduced the session is not
 // looked at: see [Verify].
 func ReadCheckpoint(dir string) (*Checkpoint, error) {
-	s, err := newSurvey(dir)
+	s, err := newCheckpointReader(dir)
 	if err == nil {
 		err = s.run(nil)
 	}
@@ -45,9 +45,10 @@ func ReadCheckpoint(dir string) (*Checkpoint, error) {
 	return s.checkpoint()
 }
 
-// A survey reads a ledger up to its checkpoint, and looks for no other signature
-// than the one of that. It notes what root keys signed on the way.
-type survey struct {
+// A checkpointReader reads a ledger up to its checkpoint, and looks for no
+// other signature than the one of that. It notes what root keys signed on the
+// way.
+type checkpointReader struct {
 	dir    string
 	head   *chain.Anchor // the ledger's checkpoint
 	prover tiles.Prover
@@ -63,9 +64,9 @@ type statedByRoot struct {
 	session *chain.Session // nil for a rotation
 }
 
-// newSurvey reads the checkpoint, which must be read before the records: a
-// writer adds to those first.
-func newSurvey(dir string) (*survey, error) {
+// newCheckpointReader reads the checkpoint, which must be read before the
+// records: a writer adds to those first.
+func newCheckpointReader(dir string) (*checkpointReader, error) {
 	if _, err := segment.List(dir); err != nil {
 		return nil, err
 	}
@@ -77,13 +78,13 @@ func newSurvey(dir string) (*survey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, segment.CheckpointName, err)
 	}
-	return &survey{dir: dir, head: a}, nil
+	return &checkpointReader{dir: dir, head: a}, nil
 }
 
 // run reads the ledger. It calls visit, if that is not nil, for each record with
 // its number from 0, until that wants no more; it goes on to the end of what the
 // checkpoint covers all the same.
-func (s *survey) run(visit func(f *chain.Frame, index uint64) (more bool, err error)) error {
+func (s *checkpointReader) run(visit func(f *chain.Frame, index uint64) (more bool, err error)) error {
 	var failed error
 	index, size := uint64(0), uint64(s.head.Size)
 	err := chain.Scan(s.dir, nil, func(f *chain.Frame, _ int64) bool {
@@ -106,7 +107,7 @@ func (s *survey) run(visit func(f *chain.Frame, index uint64) (more bool, err er
 	return s.check()
 }
 
-func (s *survey) note(f *chain.Frame, index uint64) {
+func (s *checkpointReader) note(f *chain.Frame, index uint64) {
 	if s.prover.Size() == int64(index) { // visit may have appended it, to be proved
 		s.prover.Append(f.Leaf, false)
 	}
@@ -120,7 +121,7 @@ func (s *survey) note(f *chain.Frame, index uint64) {
 }
 
 // check checks the checkpoint.
-func (s *survey) check() error {
+func (s *checkpointReader) check() error {
 	if n := s.prover.Size(); n < s.head.Size {
 		return fmt.Errorf("%w: its checkpoint covers %d records, and %d are there", ErrDamaged, s.head.Size, n)
 	}
@@ -144,8 +145,8 @@ func (s *survey) check() error {
 	return nil
 }
 
-// checkpoint returns what was surveyed.
-func (s *survey) checkpoint() (*Checkpoint, error) {
+// checkpoint returns what was read.
+func (s *checkpointReader) checkpoint() (*Checkpoint, error) {
 	key, err := tiles.VerifierKey(s.head.Origin, s.roots[s.signer].session.Key)
 	if err != nil {
 		return nil, fmt.Errorf("evidence: ledger %s: %w", s.dir, err)

@@ -69,7 +69,7 @@ func ExportTiles(out, dir string) (*Checkpoint, error) {
 }
 
 func exportTiles(out, dir string) (_ *Checkpoint, err error) {
-	s, err := newSurvey(dir)
+	s, err := newCheckpointReader(dir)
 	if err != nil {
 		return nil, err
 	}

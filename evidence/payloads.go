@@ -112,9 +112,9 @@ type payloadSpace struct {
 	least int64
 }
 
-// has reports whether the disk has room for n more bytes. One that does not say
-// has.
-func (s payloadSpace) has(dir string, n int64) bool {
+// hasRoom reports whether the disk has room for n more bytes. One that does not
+// say has.
+func (s payloadSpace) hasRoom(dir string, n int64) bool {
 	if s.free == nil {
 		return true
 	}
@@ -128,10 +128,10 @@ func (s payloadSpace) has(dir string, n int64) bool {
 type payloadOp struct {
 	commitment string
 	disclosure record.Disclosure
-	done       chan payloadDone // buffered: nobody may be there any more
+	done       chan payloadResult // buffered: nobody may be there any more
 }
 
-type payloadDone struct {
+type payloadResult struct {
 	existed bool
 	err     error
 }
@@ -234,13 +234,13 @@ func (s *payloadStore) prepareShard(root *os.Root, name string) error {
 		if err != nil {
 			return err
 		}
-		s.bytes += blocks(info.Size())
+		s.bytes += sizeOnDisk(info.Size())
 	}
 	return nil
 }
 
-// blocks rounds a size up to what it takes on a disk.
-func blocks(size int64) int64 { return (size + payloadBlock - 1) / payloadBlock * payloadBlock }
+// sizeOnDisk rounds a size up to what it takes on a disk.
+func sizeOnDisk(size int64) int64 { return (size + payloadBlock - 1) / payloadBlock * payloadBlock }
 
 // put keeps d, which opens the commitment, soon. It never waits for the disk:
 // what does not fit is dropped and counted.
@@ -277,7 +277,7 @@ func (s *payloadStore) erase(ctx context.Context, commitment string) (existed bo
 	if err := checkCommitment(commitment); err != nil {
 		return false, fmt.Errorf("payload: %w", err)
 	}
-	op := payloadOp{commitment: commitment, done: make(chan payloadDone, 1)}
+	op := payloadOp{commitment: commitment, done: make(chan payloadResult, 1)}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -335,7 +335,7 @@ func (s *payloadStore) run() {
 		if !ok {
 			return
 		}
-		var d payloadDone
+		var d payloadResult
 		var size int64 // by which the files grew
 		switch {
 		case stopped:

@@ -255,7 +255,7 @@ func (s *payloadStore) keep(commitment string, d record.Disclosure) (grown int64
 		}
 	}()
 	plain, sealed, err := sealPayload(s.plain[:0], s.sealed[:0], s.key, commitment, d)
-	s.plain, s.sealed = keep(plain), keep(sealed)
+	s.plain, s.sealed = reusable(plain), reusable(sealed)
 	if err != nil {
 		return 0, err
 	}
@@ -264,14 +264,14 @@ func (s *payloadStore) keep(commitment string, d record.Disclosure) (grown int64
 		return 0, err
 	}
 	defer func() { _ = shard.Close() }() // only worked by
-	grown = blocks(int64(len(sealed)))
+	grown = sizeOnDisk(int64(len(sealed)))
 	if info, err := shard.Lstat(commitment); err == nil && info.Mode().IsRegular() {
-		grown -= blocks(info.Size())
+		grown -= sizeOnDisk(info.Size())
 	}
 	switch {
 	case s.bytes+grown > s.maxBytes: // only this goroutine changes s.bytes
 		return 0, errPayloadFull
-	case !s.space.has(s.dir, blocks(int64(len(sealed)))):
+	case !s.space.hasRoom(s.dir, sizeOnDisk(int64(len(sealed)))):
 		return 0, errPayloadSpace
 	}
 	if err := s.writeFile(shard, commitment, sealed); err != nil {
@@ -365,7 +365,7 @@ func (s *payloadStore) remove(commitment string) (existed bool, grown int64, err
 			return true, 0, err
 		}
 		if existed = true; info.Mode().IsRegular() {
-			grown = -blocks(info.Size())
+			grown = -sizeOnDisk(info.Size())
 		}
 	}
 	// Even where there is nothing: a call before may have failed just here.

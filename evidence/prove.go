@@ -125,7 +125,7 @@ func newProving(dir, id string) *proving {
 
 // prove reads the ledger, all of it if asked for, and makes the proof.
 func (p *proving) prove(all bool, contents func(*record.Record) ([]record.Disclosure, error)) ([]byte, error) {
-	s, err := newSurvey(p.dir)
+	s, err := newCheckpointReader(p.dir)
 	if errors.Is(err, chain.ErrNoCheckpoint) {
 		return nil, fmt.Errorf("%w: %w", ErrNotCovered, err)
 	}
@@ -163,7 +163,7 @@ func (p *proving) prove(all bool, contents func(*record.Record) ([]record.Disclo
 	return p.assemble(s, ds)
 }
 
-func (p *proving) assemble(s *survey, disclosures []record.Disclosure) ([]byte, error) {
+func (p *proving) assemble(s *checkpointReader, disclosures []record.Disclosure) ([]byte, error) {
 	sessions, err := p.sessions(s)
 	if err != nil {
 		return nil, err
@@ -190,7 +190,7 @@ func (p *proving) assemble(s *survey, disclosures []record.Disclosure) ([]byte, 
 }
 
 // sessions returns what root keys must have signed.
-func (p *proving) sessions(s *survey) ([]string, error) {
+func (p *proving) sessions(s *checkpointReader) ([]string, error) {
 	first := -1
 	for i, r := range s.roots {
 		if r.session != nil && r.index <= p.index {

@@ -45,10 +45,10 @@ const queueMemory = 64 << 20
 
 // A Recorder writes a ledger. It is safe for concurrent use.
 type Recorder struct {
-	runs     middleware.Local[runState]
-	named    map[string]record.Effects
-	classify func(middleware.Call) record.Effects
-	patience time.Duration
+	runs          middleware.Local[runState]
+	effectsByTool map[string]record.Effects
+	classify      func(middleware.Call) record.Effects
+	patience      time.Duration
 
 	queue    *queue
 	writer   *writer
@@ -81,7 +81,7 @@ type Recorder struct {
 // there is not, a tool that is named twice, or an [Exporter] without a Sink or
 // with a name that it cannot have or that another one has.
 func Open(dir string, cfg Config) (*Recorder, error) {
-	r := &Recorder{named: make(map[string]record.Effects), classify: cfg.Effects, patience: cfg.Patience}
+	r := &Recorder{effectsByTool: make(map[string]record.Effects), classify: cfg.Effects, patience: cfg.Patience}
 	switch {
 	case cfg.Patience < 0 || cfg.Queue < 0 || cfg.LowSpace < 0:
 		panic("evidence: Open: negative bound")
@@ -93,12 +93,12 @@ func Open(dir string, cfg Config) (*Recorder, error) {
 	cfg.Signing = cmp.Or(cfg.Signing, record.SignRecords)
 	cfg.LowSpace = cmp.Or(cfg.LowSpace, 256<<20)
 	for i, name := range slices.Concat(cfg.ReadOnly, cfg.BestEffort) {
-		if r.named[name] != "" {
+		if r.effectsByTool[name] != "" {
 			panic(fmt.Sprintf("evidence: Open: the tool %q is named twice", name))
 		}
-		r.named[name] = record.EffectsReadOnly
+		r.effectsByTool[name] = record.EffectsReadOnly
 		if i >= len(cfg.ReadOnly) {
-			r.named[name] = record.EffectsBestEffort
+			r.effectsByTool[name] = record.EffectsBestEffort
 		}
 	}
 	names := make(map[string]bool)
@@ -181,7 +181,7 @@ func (r *Recorder) open(dir string, cfg Config) (err error) {
 }
 
 // assemble puts the parts together.
-func (r *Recorder) assemble(s *segment.Store, cfg Config, origin string, found *found) error {
+func (r *Recorder) assemble(s *segment.Store, cfg Config, origin string, found *ledgerState) error {
 	log := logger{cfg.Logger}
 	r.before = found.records
 	r.queue = newQueue(cfg.Queue, queueMemory)
@@ -197,7 +197,7 @@ func (r *Recorder) assemble(s *segment.Store, cfg Config, origin string, found *
 		x, err := ship.New(ship.Config{
 			Name: e.Name, Sink: e.Sink, Unordered: e.Unordered, Concurrency: e.Concurrency, Attempts: e.Attempts,
 			Timeout: e.Timeout, MinBackoff: e.MinBackoff, MaxBackoff: e.MaxBackoff, OpenFor: e.OpenFor,
-			Dir: s.Dir(), Ledger: origin, Disk: s.Disk(), Record: r.queue.tell, Classes: classes, Log: log.say,
+			Dir: s.Dir(), Ledger: origin, Disk: s.Disk(), Record: r.queue.putStatement, Classes: classes, Log: log.say,
 		}, key, s.End(), found.records)
 		if err != nil {
 			return fmt.Errorf("exporter %s: %w", e.Name, err)
@@ -207,12 +207,12 @@ func (r *Recorder) assemble(s *segment.Store, cfg Config, origin string, found *
 	seal := newSealer(s, origin, found.tree, found.tiles)
 	seal.log, seal.publish, seal.low = log, cfg.Publish, cfg.LowSpace
 	contents := newCommitter()
-	spill := newOverflow(cfg.Overflow, s.Disk())
+	overflow := newOverflow(cfg.Overflow, s.Disk())
 	if cfg.Overflow == s.Dir() {
-		spill.held = s.Holds
+		overflow.holds = s.Holds
 	}
 	r.writer = &writer{
-		queue: r.queue, store: s, overflow: spill, shippers: r.shippers, sealer: seal,
+		queue: r.queue, store: s, overflow: overflow, shippers: r.shippers, sealer: seal,
 		payloads: r.payloads, disclose: cfg.Disclose, signing: cfg.Signing, log: log, root: cfg.Key,
 		build: &builder{
 			ledger: origin, writer: newID(contents.random), contents: contents, names: names{omit: cfg.OmitMadeUp},

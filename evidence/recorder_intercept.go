@@ -106,12 +106,13 @@ func (c *recording) begin(ctx context.Context) error {
 	case !wait:
 		return nil // what was lost is counted
 	default:
-		return c.without(ctx, intent.effects, err)
+		return c.decideWithoutRecord(ctx, intent.effects, err)
 	}
 }
 
-// without decides about a call whose intent is not durable, because of err.
-func (c *recording) without(ctx context.Context, effects record.Effects, err error) error {
+// decideWithoutRecord decides about a call whose intent is not durable, because
+// of err.
+func (c *recording) decideWithoutRecord(ctx context.Context, effects record.Effects, err error) error {
 	if ended := ctx.Err(); ended != nil {
 		return ended
 	}
@@ -133,11 +134,11 @@ func (c *recording) without(ctx context.Context, effects record.Effects, err err
 
 // effectsOf says how the call is treated.
 func (r *Recorder) effectsOf(call *callRef, input any) (e record.Effects) {
-	if e = r.named[call.name]; e != "" && call.kind == middleware.KindTool {
+	if e = r.effectsByTool[call.name]; e != "" && call.kind == middleware.KindTool {
 		return e
 	}
 	if r.classify != nil {
-		e = r.classified(middleware.Call{ID: call.id, Parent: call.parent, Kind: call.kind, Name: call.name, Input: input})
+		e = r.askEffects(middleware.Call{ID: call.id, Parent: call.parent, Kind: call.kind, Name: call.name, Input: input})
 	} else {
 		e = ""
 	}
@@ -147,9 +148,9 @@ func (r *Recorder) effectsOf(call *callRef, input any) (e record.Effects) {
 	return e
 }
 
-// classified asks the user, and takes a panic or a word that it does not know
+// askEffects asks the user, and takes a panic or a word that it does not know
 // for the strictest answer.
-func (r *Recorder) classified(call middleware.Call) (e record.Effects) {
+func (r *Recorder) askEffects(call middleware.Call) (e record.Effects) {
 	defer func() {
 		if recover() != nil || e != "" && !e.Known() {
 			e = record.EffectsDurable
@@ -165,7 +166,7 @@ func (c *recording) put(ctx context.Context, wait bool, start, intent *event) er
 	q := c.r.queue
 	done, err := q.begin(wait, c.run, start, intent)
 	if !wait {
-		c.begun = !errors.Is(err, errTwice)
+		c.begun = !errors.Is(err, errCalledTwice)
 		return err
 	}
 	timer := time.NewTimer(c.r.patience)
@@ -175,12 +176,12 @@ func (c *recording) put(ctx context.Context, wait bool, start, intent *event) er
 			done, err = q.begin(true, c.run, start, intent)
 		}
 	}
-	if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, errTwice) {
-		if _, again := q.begin(false, c.run, start, intent); errors.Is(again, errTwice) { // declared lost, or there after all
+	if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, errCalledTwice) {
+		if _, again := q.begin(false, c.run, start, intent); errors.Is(again, errCalledTwice) { // declared lost, or there after all
 			err = again
 		}
 	}
-	c.begun = !errors.Is(err, errTwice)
+	c.begun = !errors.Is(err, errCalledTwice)
 	if err == nil {
 		err = c.await(ctx, done, timer.C)
 	}
@@ -207,7 +208,7 @@ func (c *recording) end(ctx context.Context, res middleware.Result, err error) {
 	e := c.event(record.KindOutcome)
 	e.decisions = c.trail.Decisions()
 	e.outcome = outcomeOf(ctx, res, err, e.decisions)
-	c.surround(&e)
+	c.addHowItRan(&e)
 	if err == nil {
 		var kept int
 		e.output, kept = c.r.snapshot(res.Output, c.offered)
@@ -234,15 +235,15 @@ func (c *recording) aborted(class string) {
 	e.decisions = c.trail.Decisions()
 	e.outcome = record.Outcome{Result: record.ResultFailed, Error: []string{class}}
 	defer c.finish(&e) // whatever that code does now
-	c.surround(&e)
+	c.addHowItRan(&e)
 }
 
-// surround adds whether the call was carried out, the input as it ran, and what
-// is left of the limits.
-func (c *recording) surround(e *event) {
+// addHowItRan adds whether the call was carried out, the input as it ran, and
+// what is left of the limits.
+func (c *recording) addHowItRan(e *event) {
 	input, ran := c.trail.Ran()
 	e.outcome.Reached = ran
-	if ran && !same(input, c.input) {
+	if ran && !isSame(input, c.input) {
 		var kept int
 		e.ran, kept = c.r.snapshot(input, nil)
 		e.hasRan = true
@@ -258,8 +259,8 @@ func offered(snap any) []string {
 	case *middleware.ModelRequest:
 		return q.Tools
 	case *oversized:
-		if q.asked.Request != nil {
-			return q.asked.Request.Tools
+		if q.asInput.Request != nil {
+			return q.asInput.Request.Tools
 		}
 	}
 	return nil

@@ -18,8 +18,8 @@ import (
 	"example.com/safeconduct/internal/osfile"
 )
 
-// A found is what a ledger holds when it is opened to be continued.
-type found struct {
+// A ledgerState is what a ledger holds when it is opened to be continued.
+type ledgerState struct {
 	origin  string
 	records uint64
 	head    *record.Head // nil in a new ledger
@@ -30,7 +30,7 @@ type found struct {
 }
 
 // treeHead returns the head of the tree, nil in a new ledger.
-func (f *found) treeHead() *record.TreeHead {
+func (f *ledgerState) treeHead() *record.TreeHead {
 	if f.records == 0 {
 		return nil
 	}
@@ -40,26 +40,26 @@ func (f *found) treeHead() *record.TreeHead {
 // resume makes the store ready to append to what the ledger holds, or begins it.
 // Nothing is changed where that is not what the last writer left, but for what a
 // crash leaves.
-func resume(s *segment.Store, root ed25519.PublicKey, overflowDir string) (*found, error) {
+func resume(s *segment.Store, root ed25519.PublicKey, overflowDir string) (*ledgerState, error) {
 	last, err := s.Last()
 	if err != nil {
 		return nil, err
 	}
 	if last == 0 {
-		if err := wantNew(s.Dir()); err != nil {
+		if err := requireNew(s.Dir()); err != nil {
 			return nil, err
 		}
-		if err := clearOverflow(s.Disk(), overflowDir); err != nil {
+		if err := removeEmptyOverflow(s.Disk(), overflowDir); err != nil {
 			return nil, err
 		}
-		return &found{tiles: tiles.NewWriter(s.Dir(), tiles.Options{})}, s.Begin()
+		return &ledgerState{tiles: tiles.NewWriter(s.Dir(), tiles.Options{})}, s.Begin()
 	}
 	r := reopening{
 		checker:     newChecker("", tiles.NewWriter(s.Dir(), tiles.Options{Pass: tiles.Check})),
 		root:        root,
 		overflowDir: overflowDir,
 		last:        last,
-		whole:       -1,
+		tornAt:      -1,
 	}
 	if err := r.read(s.Dir()); err != nil {
 		return nil, err
@@ -70,8 +70,8 @@ func resume(s *segment.Store, root ed25519.PublicKey, overflowDir string) (*foun
 	return r.mend(s)
 }
 
-// wantNew checks that a ledger without a segment never had one.
-func wantNew(dir string) error {
+// requireNew checks that a ledger without a segment never had one.
+func requireNew(dir string) error {
 	_, err := chain.ReadCheckpoint(dir)
 	if errors.Is(err, chain.ErrNoCheckpoint) {
 		var tile string
@@ -89,16 +89,16 @@ type reopening struct {
 	root        ed25519.PublicKey // that may continue it
 	overflowDir string
 
-	last  uint64 // segment
-	whole int64  // bytes of it, up to an incomplete frame; -1 if there is none
+	last   uint64 // segment
+	tornAt int64  // bytes of it, up to an incomplete frame; -1 if there is none
 
-	session *record.Record // the newest key.session
-	rotate  *record.Record // a key.rotate since then
-	handed  []byte         // its envelope
-	final   []byte         // the last envelope with a signature
+	session     *record.Record // the newest key.session
+	rotation    *record.Record // a key.rotate since then
+	rotationEnv []byte         // its envelope
+	lastSigned  []byte         // the last envelope with a signature
 
-	cut       *segment.Place // from where on no signature covers the segments; nil if there is no such place
-	spill     spill
+	cutFrom   *segment.Place // from where on no signature covers the segments; nil if there is no such place
+	overflow  overflowContents
 	recovered record.Recovered
 }
 
@@ -109,7 +109,7 @@ func (r *reopening) read(dir string) error {
 	var failed error
 	err := chain.Scan(dir, nil, func(f *chain.Frame, _ int64) bool {
 		if f.Bad != nil && f.Bad.Torn && f.At.Segment == r.last {
-			r.whole = f.At.Offset
+			r.tornAt = f.At.Offset
 			return false // nothing comes after it
 		}
 		failed = r.take(f)
@@ -118,7 +118,7 @@ func (r *reopening) read(dir string) error {
 	if err := errors.Join(err, failed); err != nil || r.checker.report.First != nil {
 		return err
 	}
-	if err := r.readSpill(dir); err != nil || r.checker.report.First != nil {
+	if err := r.readOverflow(dir); err != nil || r.checker.report.First != nil {
 		return err
 	}
 	if r.checker.isEmpty() {
@@ -135,37 +135,37 @@ func (r *reopening) take(f *chain.Frame) error {
 	if err := r.checker.frame(f); err != nil || f.Record == nil || !f.Signed {
 		return err
 	}
-	r.final = append(r.final[:0], f.Env...)
+	r.lastSigned = append(r.lastSigned[:0], f.Env...)
 	switch f.Record.Kind {
 	case record.KindSession:
-		r.session, r.rotate, r.handed = f.Record, nil, nil
+		r.session, r.rotation, r.rotationEnv = f.Record, nil, nil
 	case record.KindRotate:
-		r.rotate, r.handed = f.Record, bytes.Clone(f.Env)
+		r.rotation, r.rotationEnv = f.Record, bytes.Clone(f.Env)
 	}
 	return nil
 }
 
-// readSpill takes what the overflow file has beyond the segments, as far as it
+// readOverflow takes what the overflow file has beyond the segments, as far as it
 // follows and is signed.
-func (r *reopening) readSpill(dir string) (err error) {
+func (r *reopening) readOverflow(dir string) (err error) {
 	c := r.checker
-	after := spillAfterHead{ledger: c.report.Ledger, head: c.writers.head, open: r.openSpilled()}
-	if r.spill, err = after.read(r.overflowDir); err != nil {
+	after := overflowReader{ledger: c.report.Ledger, head: c.writers.head, open: r.openOverflowed()}
+	if r.overflow, err = after.read(r.overflowDir); err != nil {
 		return err
 	}
-	switch s := &r.spill; {
-	case s.foreign != "" && c.index == 0:
+	switch s := &r.overflow; {
+	case s.otherLedger != "" && c.index == 0:
 		return fmt.Errorf("%w: %s holds records of the ledger %q, and its segments hold none: they were cut or removed",
-			ErrDamaged, segment.OverflowName, record.Brief(s.foreign))
-	case s.foreign != "" && !sameDir(r.overflowDir, dir):
-		return foreignOverflow(s.foreign)
-	case s.ahead > 0:
+			ErrDamaged, segment.OverflowName, record.Brief(s.otherLedger))
+	case s.otherLedger != "" && !sameDir(r.overflowDir, dir):
+		return foreignOverflow(s.otherLedger)
+	case s.missing > 0:
 		return fmt.Errorf("%w: %s goes on %d records after the end of the segments: these were cut",
-			ErrDamaged, segment.OverflowName, s.ahead)
+			ErrDamaged, segment.OverflowName, s.missing)
 	}
 	// The segments may have the beginning of it, but for the signature that
 	// covers it.
-	frames, same := r.spill.frames, 0
+	frames, same := r.overflow.frames, 0
 	for same < len(c.uncovered) && len(frames) > 0 {
 		env, rest := segment.SplitFrame(frames)
 		if c.uncovered[same].Leaf != tiles.LeafHash(env) {
@@ -180,7 +180,7 @@ func (r *reopening) readSpill(dir string) (err error) {
 	if err := r.cutUncovered(dir, same); err != nil {
 		return err
 	}
-	r.spill.frames = frames
+	r.overflow.frames = frames
 	var e record.Envelope
 	for len(frames) > 0 && c.report.First == nil {
 		f := chain.Frame{At: segment.Place{Segment: r.last}}
@@ -195,9 +195,9 @@ func (r *reopening) readSpill(dir string) (err error) {
 	return nil
 }
 
-// openSpilled returns what opens the records of the overflow file, one after the
-// other, and checks who signed them.
-func (r *reopening) openSpilled() func(f *chain.Frame) {
+// openOverflowed returns what opens the records of the overflow file, one after
+// the other, and checks who signed them.
+func (r *reopening) openOverflowed() func(f *chain.Frame) {
 	session := r.session
 	var e record.Envelope
 	return func(f *chain.Frame) {
@@ -229,7 +229,7 @@ func (r *reopening) cutUncovered(dir string, i int) error {
 		return nil
 	}
 	from := uncovered[0].At
-	r.cut = &from
+	r.cutFrom = &from
 	u := record.Unsigned{First: uncovered[0].Hash, Last: uncovered[len(uncovered)-1].Hash, Records: uint64(len(uncovered))}
 	sum, left := sha256.New(), len(uncovered)
 	err := segment.WalkFrom(dir, from, func(_ segment.Place, env []byte, bad error) bool {
@@ -259,11 +259,11 @@ func (r *reopening) judge() error {
 	if r.session == nil {
 		return nil
 	}
-	if r.rotate != nil {
-		if !bytes.Equal(r.rotate.Rotate.Public, record.MarshalKey(r.root)) {
-			return fmt.Errorf("it was handed over to root key %s, and %s is not that", r.rotate.Rotate.Key, record.KeyID(r.root))
+	if r.rotation != nil {
+		if !bytes.Equal(r.rotation.Rotate.Public, record.MarshalKey(r.root)) {
+			return fmt.Errorf("it was handed over to root key %s, and %s is not that", r.rotation.Rotate.Key, record.KeyID(r.root))
 		}
-		if err := signedBy(r.handed, r.root); err != nil {
+		if err := signedBy(r.rotationEnv, r.root); err != nil {
 			return fmt.Errorf("its newest rotation is %w", err)
 		}
 	} else if err := signedBy(r.checker.tree.introduction, r.root); err != nil {
@@ -273,10 +273,10 @@ func (r *reopening) judge() error {
 	if err != nil {
 		return err
 	}
-	if bytes.Equal(r.final, r.handed) || bytes.Equal(r.final, r.checker.tree.introduction) {
+	if bytes.Equal(r.lastSigned, r.rotationEnv) || bytes.Equal(r.lastSigned, r.checker.tree.introduction) {
 		return nil
 	}
-	if err := signedBy(r.final, key); err != nil {
+	if err := signedBy(r.lastSigned, key); err != nil {
 		return fmt.Errorf("the last signature of it is of a record that is %w", err)
 	}
 	return nil
@@ -303,17 +303,17 @@ func signedBy(env []byte, key ed25519.PublicKey) error {
 // mend changes what a crash left: what no signature covers and an incomplete frame
 // at the end are cut off, what had gone to the overflow comes in, and tiles that are
 // not what they must be are written again.
-func (r *reopening) mend(s *segment.Store) (*found, error) {
-	at := segment.Place{Segment: r.last, Offset: r.whole}
-	if r.whole >= 0 {
+func (r *reopening) mend(s *segment.Store) (*ledgerState, error) {
+	at := segment.Place{Segment: r.last, Offset: r.tornAt}
+	if r.tornAt >= 0 {
 		info, err := os.Stat(segment.Path(s.Dir(), r.last))
 		if err != nil {
 			return nil, err
 		}
-		r.recovered.Bytes, r.recovered.Segment = info.Size()-r.whole, r.last
+		r.recovered.Bytes, r.recovered.Segment = info.Size()-r.tornAt, r.last
 	}
-	if r.cut != nil {
-		at = *r.cut
+	if r.cutFrom != nil {
+		at = *r.cutFrom
 		for n := r.last; n > at.Segment; n-- { // the last one first: no hole is left
 			if err := s.Disk().Remove(segment.Path(s.Dir(), n)); err != nil {
 				return nil, err
@@ -323,12 +323,12 @@ func (r *reopening) mend(s *segment.Store) (*found, error) {
 	if err := s.Open(at.Segment, at.Offset); err != nil {
 		return nil, err
 	}
-	if len(r.spill.frames) > 0 {
-		if err := s.Append(r.spill.frames); err != nil {
+	if len(r.overflow.frames) > 0 {
+		if err := s.Append(r.overflow.frames); err != nil {
 			return nil, err
 		}
 	}
-	if err := r.clearSpill(s); err != nil {
+	if err := r.removeOrSetAside(s); err != nil {
 		return nil, err
 	}
 	c := r.checker
@@ -338,7 +338,7 @@ func (r *reopening) mend(s *segment.Store) (*found, error) {
 		return nil, err
 	}
 	r.recovered.Tiles = mended
-	f := &found{origin: c.report.Ledger, records: uint64(tree.Size()), tree: tree, tiles: w}
+	f := &ledgerState{origin: c.report.Ledger, records: uint64(tree.Size()), tree: tree, tiles: w}
 	if head := c.writers.head; head.Writer != "" {
 		f.head = &head
 	}
@@ -348,10 +348,10 @@ func (r *reopening) mend(s *segment.Store) (*found, error) {
 	return f, nil
 }
 
-// clearSpill removes the overflow file, or sets it aside where it holds what is not
-// in the ledger now.
-func (r *reopening) clearSpill(s *segment.Store) error {
-	if r.spill.rest == 0 {
+// removeOrSetAside removes the overflow file, or sets it aside where it holds
+// what is not in the ledger now.
+func (r *reopening) removeOrSetAside(s *segment.Store) error {
+	if r.overflow.astray == 0 {
 		return removeOverflow(s.Disk(), r.overflowDir)
 	}
 	path := filepath.Join(r.overflowDir, segment.OverflowName)

@@ -14,82 +14,82 @@ import (
 	"example.com/safeconduct/internal/osfile"
 )
 
-// A spill is what an overflow file holds that the segments do not.
-type spill struct {
-	frames  []byte // those that follow and that a signature covers
-	records uint64 // how many these are
-	rest    uint64 // other whole frames: none follows, or no signature covers them
-	ahead   uint64 // records that are missing between the segments and the first one, which is signed
-	foreign string // the ledger that the first one is of, where it is another one
+// An overflowContents is what an overflow file holds that the segments do not.
+type overflowContents struct {
+	frames      []byte // those that follow and that a signature covers
+	records     uint64 // how many these are
+	astray      uint64 // other whole frames: none follows, or no signature covers them
+	missing     uint64 // records that are missing between the segments and the first one, which is signed
+	otherLedger string // the ledger that the first one is of, where it is another one
 }
 
-// A spillAfterHead reads an overflow file that goes on from a head.
-type spillAfterHead struct {
+// An overflowReader reads an overflow file that goes on from a head.
+type overflowReader struct {
 	ledger string
 	head   record.Head
 	open   func(f *chain.Frame) // and checks its signature, if it has one
 
-	found   spill
-	ended   bool        // nothing that comes follows
-	begun   bool        // prev is of a record
-	prev    record.Hash // of the last one
-	waiting []byte      // frames that no signature covers yet
-	count   uint64      // how many these are, the ones that the segments have included
-	fresh   uint64      // and without them
-	missing uint64      // before them
+	contents overflowContents
+	ended    bool        // nothing that comes follows
+	hasPrev  bool        // prev is of a record
+	prev     record.Hash // of the last one
+	waiting  []byte      // frames that no signature covers yet
+	count    uint64      // how many these are, the ones that the segments have included
+	newCount uint64      // and without them
+	missing  uint64      // before them
 }
 
 // read reads the overflow file in dir, if there is one.
-func (s *spillAfterHead) read(dir string) (spill, error) {
-	err := readOverflow(dir, func(env []byte) bool {
+func (s *overflowReader) read(dir string) (overflowContents, error) {
+	err := walkOverflow(dir, func(env []byte) bool {
 		s.take(env)
 		return true
 	})
-	s.found.rest += s.count
-	return s.found, err
+	s.contents.astray += s.count
+	return s.contents, err
 }
 
-func (s *spillAfterHead) take(env []byte) {
+func (s *overflowReader) take(env []byte) {
 	f := chain.Frame{Env: env}
 	if !s.ended {
 		s.open(&f)
-		if first := !s.begun && s.found.rest == 0; first && f.Record != nil && f.Record.Ledger != s.ledger {
-			s.found.foreign = f.Record.Ledger
+		if first := !s.hasPrev && s.contents.astray == 0; first && f.Record != nil && f.Record.Ledger != s.ledger {
+			s.contents.otherLedger = f.Record.Ledger
 		}
 		s.ended = f.Err != nil || !s.follows(f.Record)
 	}
 	if s.ended {
-		s.found.rest++
+		s.contents.astray++
 		return
 	}
-	s.prev, s.begun = f.Hash, true
+	s.prev, s.hasPrev = f.Hash, true
 	s.count++
 	if f.Record.Seq > s.head.Seq {
-		s.fresh++
+		s.newCount++
 		s.waiting = segment.AppendFrame(s.waiting, env)
 	}
 	if !f.Signed {
 		return
 	}
 	if s.missing > 0 {
-		s.found.ahead, s.ended = s.missing, true
-		s.found.rest += s.count
+		s.contents.missing, s.ended = s.missing, true
+		s.contents.astray += s.count
 	} else {
-		s.found.frames = append(s.found.frames, s.waiting...)
-		s.found.records += s.fresh
+		s.contents.frames = append(s.contents.frames, s.waiting...)
+		s.contents.records += s.newCount
 	}
-	s.waiting, s.count, s.fresh = s.waiting[:0], 0, 0
+	s.waiting, s.count, s.newCount = s.waiting[:0], 0, 0
 }
 
 // follows reports whether a record is the next one, or one that the segments have.
-func (s *spillAfterHead) follows(r *record.Record) bool {
+func (s *overflowReader) follows(r *record.Record) bool {
 	first := r.First()
 	switch {
 	case r.Ledger != s.ledger || r.Writer != s.head.Writer:
 		return false
-	case s.begun && r.Prev != s.prev, first == s.head.Seq+1 && r.Prev != s.head.Hash, r.Seq > s.head.Seq && first <= s.head.Seq:
+	case s.hasPrev && r.Prev != s.prev, first == s.head.Seq+1 && r.Prev != s.head.Hash, r.Seq > s.head.Seq && first <= s.head.Seq:
 		return false
-	case !s.begun && first > s.head.Seq+1:
+	case !s.hasPrev && first > s.head.Seq+1:
 		s.missing = first - s.head.Seq - 1
 	}
 	return true
@@ -101,9 +101,9 @@ func foreignOverflow(ledger string) error {
 		segment.OverflowName, record.Brief(ledger))
 }
 
-// readOverflow calls visit for each whole frame of the overflow file in dir, if
+// walkOverflow calls visit for each whole frame of the overflow file in dir, if
 // there is one, until visit returns false.
-func readOverflow(dir string, visit func(env []byte) bool) error {
+func walkOverflow(dir string, visit func(env []byte) bool) error {
 	f, err := osfile.OpenDirect(filepath.Join(dir, segment.OverflowName), os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -133,11 +133,11 @@ func readOverflow(dir string, visit func(env []byte) bool) error {
 	}
 }
 
-// clearOverflow removes what the writer of a new ledger may find in place of its
-// overflow file, unless it holds records.
-func clearOverflow(d *segment.Disk, dir string) error {
+// removeEmptyOverflow removes what the writer of a new ledger may find in place
+// of its overflow file, unless it holds records.
+func removeEmptyOverflow(d *segment.Disk, dir string) error {
 	var failed error
-	err := readOverflow(dir, func(env []byte) bool {
+	err := walkOverflow(dir, func(env []byte) bool {
 		var e record.Envelope
 		f := chain.Frame{Env: env}
 		if f.Open(&e); f.Record != nil {

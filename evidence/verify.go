@@ -142,7 +142,7 @@ type verification struct {
 	outside    []*chain.Anchor
 	checker    *checker
 	torn       *chain.Frame // an incomplete frame, until another one comes
-	told       time.Time
+	shown      time.Time
 	tile       string // the first that is wrong
 	wrongTiles uint64
 	total      int64
@@ -183,13 +183,13 @@ func (v *verification) run() error {
 		default:
 			failed = v.checker.frame(f)
 		}
-		v.tell(read, false)
+		v.showProgress(read, false)
 		return failed == nil
 	})
 	if err == nil && len(ns) == 1 && v.checker.isEmpty() {
 		return ErrEmpty
 	}
-	if err == nil && v.torn != nil && !v.grows() {
+	if err == nil && v.torn != nil && !v.isGrowing() {
 		failed = v.checker.frame(v.torn)
 	}
 	if err := errors.Join(err, failed); err != nil {
@@ -198,14 +198,14 @@ func (v *verification) run() error {
 	if err := errors.Join(v.checker.finish(), v.checker.tree.lastTile()); err != nil {
 		return err
 	}
-	v.tiles()
-	v.tell(max(v.total, v.progress.Bytes), true)
-	return errors.Join(v.measure(), v.spill(keys))
+	v.reportTiles()
+	v.showProgress(max(v.total, v.progress.Bytes), true)
+	return errors.Join(v.countSegments(), v.judgeOverflow(keys))
 }
 
-// grows reports whether somebody writes the ledger. An incomplete frame at its end is
-// then a write under way.
-func (v *verification) grows() bool {
+// isGrowing reports whether somebody writes the ledger. An incomplete frame at
+// its end is then a write under way.
+func (v *verification) isGrowing() bool {
 	if ledgerBytes(v.dir) != v.total {
 		return true
 	}
@@ -242,25 +242,25 @@ func (v *verification) wrongTile(path string) {
 	}
 }
 
-// tiles adds to the report what is wrong with tiles, which comes last: they are
-// derived.
-func (v *verification) tiles() {
+// reportTiles adds to the report what is wrong with tiles, which comes last: they
+// are derived.
+func (v *verification) reportTiles() {
 	if v.wrongTiles > 0 {
 		v.checker.found(nil, record.DamageTile, "%s is not the tile of these records", v.tile)
 		v.checker.report.Damage[record.DamageTile] = v.wrongTiles
 	}
 }
 
-// tell calls Progress where it is time.
-func (v *verification) tell(read int64, end bool) {
+// showProgress calls Progress where it is time.
+func (v *verification) showProgress(read int64, end bool) {
 	if v.opts.Progress == nil || !end && v.checker.index%chain.ScanFrames != 0 {
 		return
 	}
 	now := time.Now()
-	if !end && now.Sub(v.told) < 100*time.Millisecond {
+	if !end && now.Sub(v.shown) < 100*time.Millisecond {
 		return
 	}
-	v.told = now
+	v.shown = now
 	v.progress = Progress{Records: v.checker.index, Bytes: read, Total: max(v.total, read)}
 	v.opts.Progress(v.progress)
 }
@@ -280,8 +280,8 @@ func ledgerBytes(dir string) (n int64) {
 	return n
 }
 
-// measure adds to the report what stands beside the records.
-func (v *verification) measure() error {
+// countSegments adds to the report what stands beside the records.
+func (v *verification) countSegments() error {
 	r := v.checker.report
 	ns, err := segment.List(v.dir)
 	if err != nil {
@@ -294,9 +294,9 @@ func (v *verification) measure() error {
 	return nil
 }
 
-// spill says what the next Open does about the overflow file in the ledger, unless
-// a writer was seen to be at work: then it does.
-func (v *verification) spill(ring *chain.Keyring) error {
+// judgeOverflow says what the next Open does about the overflow file in the
+// ledger, unless a writer was seen to be at work: then it does.
+func (v *verification) judgeOverflow(ring *chain.Keyring) error {
 	c, r := v.checker, v.checker.report
 	info, err := os.Stat(filepath.Join(v.dir, segment.OverflowName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -309,7 +309,7 @@ func (v *verification) spill(ring *chain.Keyring) error {
 	if c.writers.head.Writer == "" || r.Bytes != v.total {
 		return nil
 	}
-	after := spillAfterHead{
+	after := overflowReader{
 		ledger: r.Ledger, head: c.writers.head,
 		open: func(f *chain.Frame) { ring.Open(f, f.Env) },
 	}
@@ -317,10 +317,10 @@ func (v *verification) spill(ring *chain.Keyring) error {
 	if err != nil {
 		return err
 	}
-	r.Waiting, r.Astray = s.records, s.rest
-	if s.ahead > 0 {
+	r.Waiting, r.Astray = s.records, s.astray
+	if s.missing > 0 {
 		c.found(nil, record.DamageRemoved,
-			"%s goes on %d records after the end of the segments: these were cut", segment.OverflowName, s.ahead)
+			"%s goes on %d records after the end of the segments: these were cut", segment.OverflowName, s.missing)
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ const (
 type sealer struct {
 	dir     string
 	disk    *segment.Disk
-	held    func() error // the directory has the ledger still
+	holds   func() error // the directory has the ledger still
 	origin  string
 	log     logger
 	publish func(checkpoint []byte)
@@ -57,7 +57,7 @@ type sealer struct {
 
 func newSealer(s *segment.Store, origin string, tree tiles.Tree, w *tiles.Writer) *sealer {
 	return &sealer{
-		dir: s.Dir(), disk: s.Disk(), held: s.Holds, origin: origin, tree: tree, writer: w,
+		dir: s.Dir(), disk: s.Disk(), holds: s.Holds, origin: origin, tree: tree, writer: w,
 		more: make(chan struct{}, 1), soon: make(chan struct{}, 1),
 		quit: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -87,18 +87,18 @@ func (s *sealer) run() {
 	for quit := false; !quit; {
 		select {
 		case <-s.more:
-			quit = s.gather()
+			quit = s.waitToSeal()
 		case <-s.quit:
 			quit = true
 		}
-		s.look()
+		s.measureSpace()
 		s.seal(quit)
 	}
 }
 
-// gather waits until it is time to seal. It reports whether the sealer is to
+// waitToSeal waits until it is time to seal. It reports whether the sealer is to
 // end.
-func (s *sealer) gather() (quit bool) {
+func (s *sealer) waitToSeal() (quit bool) {
 	timer := time.NewTimer(sealEvery)
 	defer timer.Stop()
 	select {
@@ -119,7 +119,7 @@ func (s *sealer) gather() (quit bool) {
 
 // seal adds what is pending to the tree and signs its head.
 func (s *sealer) seal(last bool) {
-	if err := s.held(); err != nil {
+	if err := s.holds(); err != nil {
 		s.report(err, last)
 		return
 	}
@@ -181,8 +181,8 @@ func (s *sealer) sign(by *sessionKey, last bool) error {
 	return nil
 }
 
-// look sees how much room the disk has left.
-func (s *sealer) look() {
+// measureSpace sees how much room the disk has left.
+func (s *sealer) measureSpace() {
 	free, err := s.disk.Free(s.dir)
 	if err != nil {
 		return

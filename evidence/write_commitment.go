@@ -30,7 +30,7 @@ type committer struct {
 
 func newCommitter() *committer {
 	c := &committer{random: bufio.NewReaderSize(rand.Reader, 1024), sum: sha256.New()}
-	c.json.pass, c.size.pass = c.pass, func(w *contentWriter) { w.passed, w.b = w.count(), w.b[:0] }
+	c.json.onPiece, c.size.onPiece = c.encodePiece, func(w *contentWriter) { w.passed, w.b = w.count(), w.b[:0] }
 	return c
 }
 
@@ -42,7 +42,7 @@ func (c *committer) commit(name string, snap any, disclose bool) (_ record.Conte
 		panic("evidence: " + err.Error()) // crypto/rand does not fail
 	}
 	w := &c.json
-	w.b, w.passed, w.over = append(w.b[:0], '[', '"'), 0, false
+	w.b, w.passed, w.discard = append(w.b[:0], '[', '"'), 0, false
 	w.b = base64.RawURLEncoding.AppendEncode(w.b, salt[:])
 	w.add(`","`)
 	w.add(name)
@@ -50,7 +50,7 @@ func (c *committer) commit(name string, snap any, disclose bool) (_ record.Conte
 	c.snap, c.disclose = snap, disclose
 	size := w.content(snap)
 	c.snap = nil
-	if w.over {
+	if w.discard {
 		return c.commit(name, tooLarge(snap, size), disclose)
 	}
 	w.add("]")
@@ -69,19 +69,19 @@ func (c *committer) commit(name string, snap any, disclose bool) (_ record.Conte
 		disclosure = c.text.String()
 		c.text.Reset()
 	}
-	w.b, c.encoded = keep(w.b), keep(c.encoded)
+	w.b, c.encoded = reusable(w.b), reusable(c.encoded)
 	return out, disclosure
 }
 
-// pass encodes a piece of a content that is larger than one. Before the first it
-// is seen how large the content is.
-func (c *committer) pass(w *contentWriter) {
+// encodePiece encodes a piece of a content that is larger than one. Before the
+// first it is seen how large the content is.
+func (c *committer) encodePiece(w *contentWriter) {
 	if w.passed == 0 {
 		c.size.b, c.size.passed = c.size.b[:0], 0
 		c.size.content(c.snap)
 		n := c.size.count()
-		c.size.b = keep(c.size.b)
-		if w.over = n > maxContent; w.over {
+		c.size.b = reusable(c.size.b)
+		if w.discard = n > maxContent; w.discard {
 			return
 		}
 		c.sum.Reset()
@@ -103,9 +103,9 @@ func (c *committer) encode(b []byte) {
 	}
 }
 
-// keep returns b for reuse unless one large content made it too large to hold
+// reusable returns b for reuse unless one large content made it too large to hold
 // on to.
-func keep(b []byte) []byte {
+func reusable(b []byte) []byte {
 	if cap(b) > 1<<20 {
 		return nil
 	}

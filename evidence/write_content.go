@@ -30,21 +30,21 @@ func (r *Recorder) snapshot(input any, offered []string) (snap any, kept int) {
 	if kept <= maxContent {
 		return snap, kept
 	}
-	large := &oversized{value: opaque(plain(input))}
+	large := &oversized{value: typeOnly(recordedValue(input))}
 	if text, ok := snap.(string); ok {
 		large.size = len(text)
 	}
 	b := builder{room: maxEntries, names: r.writer.build.names}
-	b.asked(&large.asked, snap)
-	b.answered(&large.answered, snap, offered)
+	b.describeInput(&large.asInput, snap)
+	b.describeOutput(&large.asOutput, snap, offered)
 	return large, large.value.size()
 }
 
 // An oversized content is one that is too large.
 type oversized struct {
-	value           rawJSON       // what is committed to
-	size            int           // of a text
-	asked, answered record.Record // what the builder says of it as an input, and as an output
+	value             rawJSON       // what is committed to
+	size              int           // of a text
+	asInput, asOutput record.Record // what the builder says of it as an input, and as an output
 }
 
 // tooLarge returns what is committed to in place of a snapshot whose JSON turns
@@ -52,17 +52,17 @@ type oversized struct {
 func tooLarge(snap any, size int) *oversized {
 	switch v := snap.(type) {
 	case string:
-		return &oversized{value: opaque(v), size: size}
+		return &oversized{value: typeOnly(v), size: size}
 	case []field:
 		snap = map[string]any(nil)
 	case *planSnapshot:
 		snap = (*middleware.Plan)(nil)
 	}
-	return &oversized{value: opaque(snap)}
+	return &oversized{value: typeOnly(snap)}
 }
 
-// plain returns the value that a content is recorded as.
-func plain(v any) any {
+// recordedValue returns the value that a content is recorded as.
+func recordedValue(v any) any {
 	if text, ok := v.(middleware.Observation); ok {
 		return string(text)
 	}
@@ -200,7 +200,7 @@ func toolCallBytes(calls []middleware.ToolCall) (n int) {
 func encodeForeign(v any) (raw rawJSON) {
 	defer func() {
 		if recover() != nil {
-			raw = opaque(v)
+			raw = typeOnly(v)
 		}
 	}()
 	var buf cappedBuffer
@@ -213,12 +213,14 @@ func encodeForeign(v any) (raw rawJSON) {
 		err = errors.Join(e.WriteToken(jsontext.EndArray), e.WriteToken(jsontext.EndArray), e.WriteToken(jsontext.EndArray))
 	}
 	if err != nil {
-		return opaque(v)
+		return typeOnly(v)
 	}
 	return buf.between(len("[[["), len("]]]\n"))
 }
 
-func opaque(v any) rawJSON {
+// typeOnly returns what stands for a value that JSON cannot hold, or too much
+// of it.
+func typeOnly(v any) rawJSON {
 	raw := append([]byte(nil), `{"type":`...)
 	raw, _ = jsontext.AppendQuote(raw, cleanName(fmt.Sprintf("%T", v))) // fails on invalid UTF-8 only
 	return rawJSON{append(raw, '}')}
@@ -263,9 +265,9 @@ func (c *cappedBuffer) between(before, after int) rawJSON {
 	return c.pieces
 }
 
-// same reports whether both are the same value, as far as can be said without
+// isSame reports whether both are the same value, as far as can be said without
 // looking inside: an input that was replaced is another pointer or map.
-func same(a, b any) bool {
+func isSame(a, b any) bool {
 	if a == nil || b == nil {
 		return a == nil && b == nil
 	}

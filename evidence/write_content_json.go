@@ -19,19 +19,19 @@ const contentPiece = 64 << 10
 // piece it passes it on piece by piece, so that its JSON is never in memory as a
 // whole.
 type contentWriter struct {
-	b      []byte // JSON that was not passed on
-	passed int    // bytes that were
-	pass   func(w *contentWriter)
-	over   bool // nobody wants the rest: it goes nowhere
+	b       []byte // JSON that was not passed on
+	passed  int    // bytes that were
+	onPiece func(w *contentWriter)
+	discard bool // nobody wants the rest: it goes nowhere
 }
 
-// more passes on what there is, if it is enough.
-func (w *contentWriter) more() {
+// passOn passes on what there is, if it is enough.
+func (w *contentWriter) passOn() {
 	switch {
-	case w.over:
+	case w.discard:
 		w.b = w.b[:0]
 	case len(w.b) >= contentPiece:
-		w.pass(w)
+		w.onPiece(w)
 	}
 }
 
@@ -175,27 +175,27 @@ func (w *contentWriter) toolCall(c *middleware.ToolCall) {
 // text writes s as a JSON string or, where s is not valid UTF-8 and no JSON
 // string can hold it, as {"base64":"..."}: nothing is replaced.
 func (w *contentWriter) text(s string) {
-	if w.over {
+	if w.discard {
 		return
 	}
 	if !utf8.ValidString(s) {
 		w.add(`{"base64":"`)
-		for len(s) > 0 && !w.over {
+		for len(s) > 0 && !w.discard {
 			n := min(len(s), contentPiece/3*3) // whole groups of base64
 			w.b = base64.StdEncoding.AppendEncode(w.b, []byte(s[:n]))
 			s = s[n:]
-			w.more()
+			w.passOn()
 		}
 		w.add(`"}`)
 		return
 	}
 	if len(s) <= contentPiece {
 		w.b, _ = jsontext.AppendQuote(w.b, s) // fails on invalid UTF-8 only
-		w.more()
+		w.passOn()
 		return
 	}
 	w.add(`"`)
-	for len(s) > 0 && !w.over {
+	for len(s) > 0 && !w.discard {
 		n := min(len(s), contentPiece)
 		for n < len(s) && !utf8.RuneStart(s[n]) {
 			n--
@@ -204,18 +204,18 @@ func (w *contentWriter) text(s string) {
 		w.b, _ = jsontext.AppendQuote(w.b, s[:n])
 		w.b = append(w.b[:from], w.b[from+1:len(w.b)-1]...) // without its quotes
 		s = s[n:]
-		w.more()
+		w.passOn()
 	}
 	w.add(`"`)
 }
 
 func (w *contentWriter) raw(pieces rawJSON) {
 	for _, v := range pieces {
-		for len(v) > 0 && !w.over {
+		for len(v) > 0 && !w.discard {
 			n := min(len(v), contentPiece)
 			w.b = append(w.b, v[:n]...)
 			v = v[n:]
-			w.more()
+			w.passOn()
 		}
 	}
 }

@@ -43,8 +43,8 @@ type group struct {
 func newGroup() *group { return new(group) }
 
 func (b *group) reset(s *sessionKey) {
-	b.payloads, b.ends = keep(b.payloads)[:0], b.ends[:0]
-	b.frames, b.starts, b.leaves = keep(b.frames)[:0], b.starts[:0], b.leaves[:0]
+	b.payloads, b.ends = reusable(b.payloads)[:0], b.ends[:0]
+	b.frames, b.starts, b.leaves = reusable(b.frames)[:0], b.starts[:0], b.leaves[:0]
 	b.session, b.seq, b.endsRun = s, 0, false
 }
 

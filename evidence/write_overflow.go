@@ -20,9 +20,9 @@ const maxOverflow = 1 << 30
 //
 // One goroutine appends and one takes.
 type overflow struct {
-	disk *segment.Disk
-	path string
-	held func() error // the directory is still the one that the file belongs in; may be nil
+	disk  *segment.Disk
+	path  string
+	holds func() error // the directory is still the one that the file belongs in; may be nil
 
 	f *os.File // nil until it is needed
 
@@ -30,15 +30,15 @@ type overflow struct {
 	active  bool  // what comes goes to the file
 	written int64 // bytes that are whole
 	taken   int64 // of them, those that stand in the segments
-	marks   []spilled
+	marks   []groupEnd
 }
 
-// A spilled is where a group ends in the overflow file.
-type spilled struct {
+// A groupEnd is where a group ends in the overflow file.
+type groupEnd struct {
 	end     int64
 	seq     uint64
 	count   int
-	ends    bool // a run ends in it
+	endsRun bool // a run ends in it
 	session *sessionKey
 }
 
@@ -57,8 +57,8 @@ func (o *overflow) isActive() bool {
 // whoever takes the file over.
 func (o *overflow) append(before *group, groups ...*group) error {
 	if o.f == nil {
-		if o.held != nil {
-			if err := o.held(); err != nil {
+		if o.holds != nil {
+			if err := o.holds(); err != nil {
 				return err
 			}
 		}
@@ -72,7 +72,7 @@ func (o *overflow) append(before *group, groups ...*group) error {
 	start, taken := o.written, o.taken
 	o.mu.Unlock()
 	end := start
-	marks := make([]spilled, 0, len(groups))
+	marks := make([]groupEnd, 0, len(groups))
 	write := func(b []byte) error {
 		if end+int64(len(b)) > maxOverflow {
 			return errors.New("the overflow file is full")
@@ -98,7 +98,7 @@ func (o *overflow) append(before *group, groups ...*group) error {
 		if err := write(b.frames); err != nil {
 			return errors.Join(err, o.disk.Truncate(o.f, start))
 		}
-		marks = append(marks, spilled{end, b.seq, b.count(), b.endsRun, b.session})
+		marks = append(marks, groupEnd{end, b.seq, b.count(), b.endsRun, b.session})
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -108,11 +108,11 @@ func (o *overflow) append(before *group, groups ...*group) error {
 }
 
 // next returns the frames of the oldest group that the segments do not have.
-func (o *overflow) next(buf []byte) ([]byte, spilled, error) {
+func (o *overflow) next(buf []byte) ([]byte, groupEnd, error) {
 	o.mu.Lock()
 	if len(o.marks) == 0 {
 		o.mu.Unlock()
-		return nil, spilled{}, nil
+		return nil, groupEnd{}, nil
 	}
 	m, from := o.marks[0], o.taken
 	o.mu.Unlock()
@@ -127,9 +127,9 @@ func (o *overflow) next(buf []byte) ([]byte, spilled, error) {
 	return buf, m, nil
 }
 
-// took says that the segments have the oldest group. With the last one the file
-// is emptied, and what comes goes its usual way.
-func (o *overflow) took() error {
+// markTaken says that the segments have the oldest group. With the last one the
+// file is emptied, and what comes goes its usual way.
+func (o *overflow) markTaken() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.taken = o.marks[0].end

@@ -26,24 +26,24 @@ type queue struct {
 	limit  int // events
 	memory int // bytes kept alive
 
-	urgent chan struct{} // the encoder should look now
-	insist chan struct{} // somebody waits: try the disk now
-	ending chan struct{} // closed with the queue
+	encodeNow chan struct{} // the encoder should look now
+	writeNow  chan struct{} // somebody waits: try the disk now
+	ending    chan struct{} // closed with the queue
 
-	mu      sync.Mutex
-	events  []event
-	kept    int
-	alerted bool       // the room got short, and the writer knows
-	cleared chan error // closed when there is some again; nil where nobody waits for it
-	waiters []waiter
-	seq     uint64     // of the last event
-	durable uint64     // up to which all are
-	ended   bool       // no more are made durable
-	lost    record.Gap // since the writer last took events
-	lostAll uint64
-	wall    func() time.Time
-	began   time.Time
-	closed  bool
+	mu        sync.Mutex
+	events    []event
+	kept      int
+	alerted   bool       // the room got short, and the writer knows
+	roomAgain chan error // closed when there is some again; nil where nobody waits for it
+	waiters   []waiter
+	seq       uint64     // of the last event
+	durable   uint64     // up to which all are
+	ended     bool       // no more are made durable
+	lost      record.Gap // since the writer last took events
+	lostAll   uint64
+	wall      func() time.Time
+	began     time.Time
+	closed    bool
 
 	mono time.Duration // of the last event
 
@@ -54,7 +54,7 @@ type queue struct {
 func newQueue(limit, memory int) *queue {
 	return &queue{
 		events: make([]event, 0, min(limit, minRoom)), limit: limit, memory: memory, wall: time.Now, began: time.Now(),
-		urgent: make(chan struct{}, 1), insist: make(chan struct{}, 1), ending: make(chan struct{}),
+		encodeNow: make(chan struct{}, 1), writeNow: make(chan struct{}, 1), ending: make(chan struct{}),
 	}
 }
 
@@ -72,10 +72,10 @@ func (q *queue) room(spare []event, taken int) []event {
 	return spare[:0]
 }
 
-// enter takes the lock. It is held for less than a microsecond, and to be parked
+// lock takes the lock. It is held for less than a microsecond, and to be parked
 // and woken takes many times that where the processors are busy: so callers try
 // for a while.
-func (q *queue) enter() {
+func (q *queue) lock() {
 	for range 100 {
 		if q.mu.TryLock() {
 			return
@@ -84,13 +84,13 @@ func (q *queue) enter() {
 	q.mu.Lock()
 }
 
-// errTwice is that a call's intent is there already.
-var errTwice = errors.New("evidence: an interceptor outside of the recorder called next twice")
+// errCalledTwice is that a call's intent is there already.
+var errCalledTwice = errors.New("evidence: an interceptor outside of the recorder called next twice")
 
 // begin is put for the intent of a call of a run. A start before it is left out
 // where the run has begun. A call begins once: else the error is errTwice.
 func (q *queue) begin(wait bool, of *middleware.Run, start, intent *event) (done chan error, err error) {
-	q.enter()
+	q.lock()
 	defer q.mu.Unlock()
 	run := intent.run
 	if run.of == nil {
@@ -108,7 +108,7 @@ func (q *queue) begin(wait bool, of *middleware.Run, start, intent *event) (done
 // of them is durable; if there is no room, nothing is lost, and the channel is
 // closed when put can be tried again.
 func (q *queue) put(wait bool, a, b *event) (done chan error, err error) {
-	q.enter()
+	q.lock()
 	defer q.mu.Unlock()
 	if b != nil && b.kind == record.KindEnd {
 		if b.run.ended {
@@ -120,9 +120,9 @@ func (q *queue) put(wait bool, a, b *event) (done chan error, err error) {
 	return q.insert(wait, a, b)
 }
 
-// tell puts a record of what somebody else than a caller has to say, unless the
-// queue is closed.
-func (q *queue) tell(kind record.Kind, body any, wait bool) (<-chan error, error) {
+// putStatement puts a record of what somebody else than a caller has to say,
+// unless the queue is closed.
+func (q *queue) putStatement(kind record.Kind, body any, wait bool) (<-chan error, error) {
 	if q.isClosed() {
 		return nil, ErrClosed // and nothing is lost by it
 	}
@@ -145,15 +145,15 @@ func (q *queue) insert(wait bool, a, b *event) (done chan error, err error) {
 	full := q.lost.Count > 0 || len(q.events) > 0 &&
 		(len(q.events)+n > q.limit || q.kept+kept > q.memory)
 	if full && wait {
-		if q.cleared == nil {
-			q.cleared = make(chan error)
+		if q.roomAgain == nil {
+			q.roomAgain = make(chan error)
 		}
-		notify(q.urgent)
-		notify(q.insist)
-		return q.cleared, ErrFull
+		notify(q.encodeNow)
+		notify(q.writeNow)
+		return q.roomAgain, ErrFull
 	}
-	if last.kind == record.KindIntent && !last.run.claim(last.call.id) {
-		return nil, errTwice
+	if last.kind == record.KindIntent && !last.run.markBegun(last.call.id) {
+		return nil, errCalledTwice
 	}
 	now := q.now() // under the lock: in order
 	if !full && a.kind != record.KindSession {
@@ -171,11 +171,11 @@ func (q *queue) insert(wait bool, a, b *event) (done chan error, err error) {
 	case wait:
 		done = make(chan error, 1)
 		q.waiters = append(q.waiters, waiter{q.seq, done})
-		notify(q.urgent)
-		notify(q.insist)
+		notify(q.encodeNow)
+		notify(q.writeNow)
 	case !q.alerted && (len(q.events) > cap(q.events)/2 || q.kept > q.memory/2):
 		q.alerted = true
-		notify(q.urgent)
+		notify(q.encodeNow)
 	}
 	return done, nil
 }
@@ -263,9 +263,9 @@ func (q *queue) lose(seq uint64, reason string) {
 func (q *queue) take(spare []event) []event {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.cleared != nil {
-		close(q.cleared)
-		q.cleared = nil
+	if q.roomAgain != nil {
+		close(q.roomAgain)
+		q.roomAgain = nil
 	}
 	if len(q.events) == 0 && q.lost.Count == 0 {
 		return nil
@@ -319,8 +319,8 @@ func (q *queue) barrier() <-chan error {
 		done <- ErrClosed
 	default:
 		q.waiters = append(q.waiters, waiter{q.seq, done})
-		notify(q.urgent)
-		notify(q.insist)
+		notify(q.encodeNow)
+		notify(q.writeNow)
 	}
 	return done
 }
@@ -339,12 +339,12 @@ func (q *queue) close() {
 	if !q.closed {
 		q.closed = true
 		close(q.ending)
-		if q.cleared != nil {
-			close(q.cleared)
-			q.cleared = nil
+		if q.roomAgain != nil {
+			close(q.roomAgain)
+			q.roomAgain = nil
 		}
 	}
-	notify(q.urgent)
+	notify(q.encodeNow)
 }
 
 func (q *queue) isClosed() bool {

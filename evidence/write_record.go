@@ -68,8 +68,8 @@ type runState struct {
 	head  record.Hash // of the payload of the run's last record
 }
 
-// claim notes that the call begins. It returns false where it did before.
-func (s *runState) claim(id middleware.CallID) bool {
+// markBegun notes that the call begins. It returns false where it did before.
+func (s *runState) markBegun(id middleware.CallID) bool {
 	if block := uint32(id / 64); block != s.block {
 		if s.others == nil {
 			s.others = make(map[uint32]uint64)
@@ -104,7 +104,7 @@ type builder struct {
 	call      record.Call
 	outcome   record.Outcome
 	usage     record.Usage
-	whose     record.Who
+	who       record.Who
 	end       record.RunEnd
 	committed [3]record.Content
 	balances  []record.Balance
@@ -202,7 +202,7 @@ func (b *builder) fill(r *record.Record, e *event) {
 		r.Effects = e.effects
 		r.Input = b.commit(r, 0, record.ContentInput, e.input)
 		r.Who = b.identity(e.run.of.Identity)
-		b.asked(r, e.input)
+		b.describeInput(r, e.input)
 	case record.KindOutcome:
 		b.fillCall(r, e)
 		b.fillOutcome(r, e)
@@ -245,7 +245,7 @@ func (b *builder) fillOutcome(r *record.Record, e *event) {
 	if e.hasOut {
 		r.Output = b.commit(r, 2, record.ContentOutput, e.output)
 		offered, _ := e.body.([]string)
-		b.answered(r, e.output, offered)
+		b.describeOutput(r, e.output, offered)
 	}
 	if u := e.usage; u != nil {
 		b.usage = record.Usage{
@@ -269,20 +269,21 @@ func (b *builder) identity(id middleware.Identity) *record.Who {
 	if id == (middleware.Identity{}) {
 		return nil
 	}
-	b.whose = record.Who{Session: cleanName(id.Session), Subject: cleanName(id.Subject), Tenant: cleanName(id.Tenant)}
-	return &b.whose
+	b.who = record.Who{Session: cleanName(id.Session), Subject: cleanName(id.Subject), Tenant: cleanName(id.Tenant)}
+	return &b.who
 }
 
-// asked adds what may be said of an input: names, roles and sizes. What belongs
-// into an outcome has no place in an intent, whatever kind of call it was given to.
-func (b *builder) asked(r *record.Record, snap any) {
+// describeInput adds what may be said of an input: names, roles and sizes. What
+// belongs into an outcome has no place in an intent, whatever kind of call it
+// was given to.
+func (b *builder) describeInput(r *record.Record, snap any) {
 	switch v := snap.(type) {
 	case *middleware.ModelRequest:
 		r.Request = b.request(r, v)
 	case *middleware.PlanRequest:
 		r.Plan = &record.Plan{Steps: len(v.Steps)}
 	case *oversized:
-		r.Request, r.Plan, r.Omitted = v.asked.Request, v.asked.Plan, r.Omitted+v.asked.Omitted
+		r.Request, r.Plan, r.Omitted = v.asInput.Request, v.asInput.Plan, r.Omitted+v.asInput.Omitted
 	}
 	keepToKind(r)
 }
@@ -301,8 +302,9 @@ func keepToKind(r *record.Record) {
 	}
 }
 
-// answered adds what may be said of an output, by a model that was offered tools.
-func (b *builder) answered(r *record.Record, snap any, offered []string) {
+// describeOutput adds what may be said of an output, by a model that was
+// offered tools.
+func (b *builder) describeOutput(r *record.Record, snap any, offered []string) {
 	switch v := snap.(type) {
 	case *middleware.ModelResponse:
 		r.Response = &record.Response{
@@ -317,7 +319,7 @@ func (b *builder) answered(r *record.Record, snap any, offered []string) {
 	case *planSnapshot:
 		r.Plan = &record.Plan{Final: v.isFinal, ToolCalls: b.toolCalls(r, v.calls, nil)}
 	case *oversized:
-		r.Response, r.Plan, r.Omitted = v.answered.Response, v.answered.Plan, r.Omitted+v.answered.Omitted
+		r.Response, r.Plan, r.Omitted = v.asOutput.Response, v.asOutput.Plan, r.Omitted+v.asOutput.Omitted
 	}
 	keepToKind(r)
 }

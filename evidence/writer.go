@@ -26,8 +26,9 @@ const (
 	minRetry = 50 * time.Millisecond
 	maxRetry = 5 * time.Second
 
-	// spillAfter is how long the disk may hold up all groups before records overflow.
-	spillAfter = 250 * time.Millisecond
+	// overflowAfter is how long the disk may hold up all groups before records
+	// overflow.
+	overflowAfter = 250 * time.Millisecond
 )
 
 // A writer turns events into signed frames on disk. One goroutine encodes and
@@ -46,9 +47,9 @@ type writer struct {
 	log      logger
 
 	// The encoder's own.
-	root    crypto.Signer
-	session *sessionKey
-	own     *group // for the overflow
+	root        crypto.Signer
+	session     *sessionKey
+	forOverflow *group // for the overflow
 
 	signers *signers
 	free    chan *group
@@ -73,7 +74,7 @@ func (w *writer) start() {
 	for range groupCount {
 		w.free <- newGroup()
 	}
-	w.own = newGroup()
+	w.forOverflow = newGroup()
 	w.gaveUp, w.done = make(chan struct{}), make(chan struct{})
 	go w.sealer.run()
 	go w.encode()
@@ -89,9 +90,9 @@ func (w *writer) err() error {
 	return nil
 }
 
-// survive keeps a panic of ours from the agent: nothing is recorded any more, and
-// calls that need a record are denied.
-func (w *writer) survive() {
+// containPanic keeps a panic of ours from the agent: nothing is recorded any
+// more, and calls that need a record are denied.
+func (w *writer) containPanic() {
 	v := recover()
 	if v == nil {
 		return
@@ -113,7 +114,7 @@ func (w *writer) fail(err error, seq uint64) {
 	w.queue.acknowledge(seq, err)
 }
 
-func (w *writer) recovered() {
+func (w *writer) worksAgain() {
 	if w.failure.Swap(nil) != nil {
 		w.log.warn("records are written again")
 	}
@@ -124,7 +125,7 @@ func (w *writer) recovered() {
 func (w *writer) encode() {
 	defer w.end()
 	defer w.signers.stop()
-	defer w.survive()
+	defer w.containPanic()
 	var spare []event
 	taken, tick := 0, minTick
 	for {
@@ -156,7 +157,7 @@ func (w *writer) pause(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-w.queue.urgent:
+	case <-w.queue.encodeNow:
 	case <-timer.C:
 	case <-w.gaveUp:
 	}
@@ -187,7 +188,7 @@ func (w *writer) encodeAll(events []event) bool {
 		b.ends = append(b.ends, len(b.payloads))
 		b.seq = e.seq
 		b.endsRun = b.endsRun || e.kind == record.KindEnd
-		w.reveal()
+		w.handOutDisclosures()
 		if b.full() || i == len(events)-1 {
 			if !w.deliver(b) {
 				return false
@@ -211,21 +212,21 @@ func (w *writer) isGivenUp() bool {
 // disk holds up all others it is one for the overflow.
 func (w *writer) room() *group {
 	if w.overflow.isActive() {
-		w.own.reset(w.session)
-		return w.own
+		w.forOverflow.reset(w.session)
+		return w.forOverflow
 	}
 	var b *group
 	select {
 	case b = <-w.free:
 	default:
-		timer := time.NewTimer(spillAfter)
+		timer := time.NewTimer(overflowAfter)
 		defer timer.Stop()
 		select {
 		case b = <-w.free:
 		case <-w.gaveUp:
 			return nil
 		case <-timer.C:
-			b = w.own
+			b = w.forOverflow
 		}
 	}
 	b.reset(w.session)
@@ -238,21 +239,21 @@ func (w *writer) deliver(b *group) bool {
 	if len(b.frames) == 0 {
 		w.signers.sign(b)
 	}
-	if b != w.own {
+	if b != w.forOverflow {
 		w.push(b)
 		return true
 	}
 	retry := minRetry
 	for {
 		newest := w.queue.newest()
-		err := w.spill(b)
+		err := w.moveToOverflow(b)
 		if err == nil {
 			return true
 		}
 		w.fail(fmt.Errorf("the disk does not answer, and nor does the overflow file: %w", err), newest)
 		free := w.free
 		if w.overflow.isActive() { // what is in it comes first
-			free, retry = nil, min(retry, spillAfter)
+			free, retry = nil, min(retry, overflowAfter)
 		}
 		timer := time.NewTimer(retry)
 		select {
@@ -261,7 +262,7 @@ func (w *writer) deliver(b *group) bool {
 			return false
 		case other := <-free: // the disk does
 			timer.Stop()
-			w.own = other
+			w.forOverflow = other
 			w.push(b)
 			return true
 		case <-timer.C:
@@ -277,10 +278,10 @@ func (w *writer) push(b *group) {
 	notify(w.more)
 }
 
-// spill moves what is pending to the overflow, and b behind it, all or none. If
-// the process dies, what stands there must follow what the segments have: they
-// may never get what is being written, so that it comes first.
-func (w *writer) spill(b *group) error {
+// moveToOverflow moves what is pending to the overflow, and b behind it, all or
+// none. If the process dies, what stands there must follow what the segments
+// have: they may never get what is being written, so that it comes first.
+func (w *writer) moveToOverflow(b *group) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err := w.overflow.append(w.inWrite, append(w.pending[:len(w.pending):len(w.pending)], b)...); err != nil {
@@ -310,7 +311,7 @@ func (w *writer) write() {
 	defer w.overflow.close()
 	defer w.sealer.close()
 	func() {
-		defer w.survive()
+		defer w.containPanic()
 		for w.writeNext() {
 		}
 	}()
@@ -354,7 +355,7 @@ func (w *writer) writeNext() bool {
 
 func (w *writer) writeGroup(b *group) bool {
 	b.signed.Wait()
-	ok := w.commit(b.frames, spilled{seq: b.seq, count: b.count(), ends: b.endsRun, session: b.session}, b.leaves)
+	ok := w.commit(b.frames, groupEnd{seq: b.seq, count: b.count(), endsRun: b.endsRun, session: b.session}, b.leaves)
 	if ok {
 		w.mu.Lock()
 		w.inWrite = nil
@@ -370,20 +371,20 @@ func (w *writer) takeOver() bool {
 	frames, m, err := w.overflow.next(nil)
 	if err != nil {
 		w.fail(err, newest)
-		w.rest(minRetry)
+		w.pauseForDisk(minRetry)
 		return !w.queue.isClosed()
 	}
 	var leaves []tiles.Hash
 	if err := segment.EachFrame(frames, func(env []byte) { leaves = append(leaves, tiles.LeafHash(env)) }); err != nil {
 		w.fail(fmt.Errorf("%s: %w", segment.OverflowName, err), newest)
-		w.rest(minRetry)
+		w.pauseForDisk(minRetry)
 		return !w.queue.isClosed()
 	}
 	if !w.commit(frames, m, leaves) {
 		return false
 	}
 	w.mu.Lock()
-	err = w.overflow.took()
+	err = w.overflow.markTaken()
 	w.mu.Unlock()
 	if err != nil {
 		w.log.warn("the overflow file cannot be emptied", "error", err)
@@ -393,7 +394,7 @@ func (w *writer) takeOver() bool {
 
 // commit makes frames durable, however long it takes, unless the queue is closed
 // and the disk fails.
-func (w *writer) commit(frames []byte, m spilled, leaves []tiles.Hash) bool {
+func (w *writer) commit(frames []byte, m groupEnd, leaves []tiles.Hash) bool {
 	retry := minRetry
 	for {
 		closed, newest := w.queue.isClosed(), w.queue.newest()
@@ -405,34 +406,34 @@ func (w *writer) commit(frames []byte, m spilled, leaves []tiles.Hash) bool {
 		if closed {
 			return false
 		}
-		w.rest(retry)
+		w.pauseForDisk(retry)
 		retry = min(2*retry, maxRetry)
 	}
-	w.recovered()
+	w.worksAgain()
 	w.durable.Add(uint64(m.count))
 	w.inHand.Add(-int64(m.count))
 	w.queue.acknowledge(m.seq, nil)
-	w.sealer.add(leaves, m.session, m.ends)
+	w.sealer.add(leaves, m.session, m.endsRun)
 	for _, x := range w.shippers {
 		x.Extend(w.store.End(), uint64(m.count), int64(len(frames)))
 	}
 	return true
 }
 
-// rest waits between attempts at the disk, but not while somebody waits for a
-// record.
-func (w *writer) rest(d time.Duration) {
+// pauseForDisk waits between attempts at the disk, but not while somebody waits
+// for a record.
+func (w *writer) pauseForDisk(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-w.queue.insist:
+	case <-w.queue.writeNow:
 	case <-w.queue.ending:
 	}
 }
 
-// reveal hands out the disclosures of the record that was encoded.
-func (w *writer) reveal() {
+// handOutDisclosures hands out the disclosures of the record that was encoded.
+func (w *writer) handOutDisclosures() {
 	for _, d := range w.build.disclosures {
 		if w.payloads != nil {
 			w.payloads.put(d.Commitment(), d)
