@@ -125,24 +125,33 @@ func (refusal) Permanent() bool { return true }
 
 // post makes one request, and returns the answer's body, nil where it could not be
 // read. Its errors are *Errors.
-func (c *Client) post(ctx context.Context, path string, body []byte) (answer []byte, err error) {
+func (c *Client) post(ctx context.Context, path string, body []byte) ([]byte, error) {
+	answer, status, err := c.exchange(ctx, path, body)
+	if err != nil {
+		return nil, &Error{Path: path, Status: status, Err: err}
+	}
+	return answer, nil
+}
+
+// exchange is post, with plain errors and the status of the answer, zero for none.
+func (c *Client) exchange(ctx context.Context, path string, body []byte) (answer []byte, status int, err error) {
 	if len(body) > maxBody {
-		return nil, &Error{Path: path, Err: refusal(fmt.Sprintf("a body of %d bytes, at most %d", len(body), maxBody))}
+		return nil, 0, refusal(fmt.Sprintf("a body of %d bytes, at most %d", len(body), maxBody))
 	}
 	defer func() {
 		if v := recover(); v != nil { // it may be the user's
-			answer, err = nil, &Error{Path: path, Err: fmt.Errorf("the Transport panicked with a %T", v)}
+			status, err = 0, fmt.Errorf("the Transport panicked with a %T", v)
 		}
 	}()
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.origin+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, &Error{Path: path, Err: err}
+		return nil, 0, err
 	}
 	authorization, err := bearer(c.key)
 	if err != nil {
-		return nil, &Error{Path: path, Err: err}
+		return nil, 0, err
 	}
 	req.Header.Set("Authorization", authorization)
 	req.Header.Set("Content-Type", "application/json")
@@ -153,7 +162,7 @@ func (c *Client) post(ctx context.Context, path string, body []byte) (answer []b
 		if u, ok := errors.AsType[*url.Error](err); ok {
 			err = u.Err // the rest of it is said here
 		}
-		return nil, &Error{Path: path, Err: err}
+		return nil, 0, err
 	}
 	// The status says what matters. The body is read so that the connection can be
 	// used again.
@@ -164,10 +173,10 @@ func (c *Client) post(ctx context.Context, path string, body []byte) (answer []b
 		answer = nil
 	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return nil, &Error{Path: path, Status: res.StatusCode, Err: delivery.NewStatusError(res)}
+		return nil, res.StatusCode, delivery.NewStatusError(res)
 	}
 	if kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); kind == "text/html" {
-		return nil, &Error{Path: path, Status: res.StatusCode, Err: errors.New("the answer is a page for people, not an endpoint's")}
+		return nil, res.StatusCode, errors.New("the answer is a page for people, not an endpoint's")
 	}
-	return answer, nil
+	return answer, res.StatusCode, nil
 }

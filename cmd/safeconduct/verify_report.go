@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"fmt"
 	"io"
@@ -13,43 +14,26 @@ import (
 
 // meaning says what a kind of damage is.
 func meaning(d record.Damage) string {
-	switch d {
-	case record.DamageEdited:
-		return "edited: its bytes are not those that were written or signed"
-	case record.DamageTruncated:
-		return "truncated: it was not written to its end"
-	case record.DamageRemoved:
-		return "removed: records are missing and no gap declares them"
-	case record.DamageReordered:
-		return "reordered: it stands after records that followed it"
-	case record.DamageReplayed:
-		return "replayed: it stands there again"
-	case record.DamageEquivocation:
-		return "equivocation: two signed records claim one place"
-	case record.DamageSpliced:
-		return "spliced: it belongs to another ledger or run"
-	case record.DamageUnknownKey:
-		return "unknown_key: it is signed, but by no key that was given"
-	case record.DamageUnsigned:
-		return "unsigned: nobody signed it, nor anything that follows from it"
-	case record.DamageNotCanonical:
-		return "not_canonical: two programs could read it differently"
-	case record.DamageMalformed:
-		return "malformed: it is not a record of this version"
-	case record.DamageOutcome:
-		return "outcome_without_intent: a call ended that never began"
-	case record.DamageInconsistent:
-		return "inconsistent: it contradicts records before it"
-	case record.DamageExpiredKey:
-		return "expired_key: its key was not, or no longer, in force"
-	case record.DamageRewritten:
-		return "rewritten: the records are not those that were signed before"
-	case record.DamageRolledBack:
-		return "rolled_back: a checkpoint or a tile covers more than there is"
-	case record.DamageTile:
-		return "wrong_tile: a tile, which is derived from the records, is not theirs"
+	meanings := map[record.Damage]string{
+		record.DamageEdited:       "edited: its bytes are not those that were written or signed",
+		record.DamageTruncated:    "truncated: it was not written to its end",
+		record.DamageRemoved:      "removed: records are missing and no gap declares them",
+		record.DamageReordered:    "reordered: it stands after records that followed it",
+		record.DamageReplayed:     "replayed: it stands there again",
+		record.DamageEquivocation: "equivocation: two signed records claim one place",
+		record.DamageSpliced:      "spliced: it belongs to another ledger or run",
+		record.DamageUnknownKey:   "unknown_key: it is signed, but by no key that was given",
+		record.DamageUnsigned:     "unsigned: nobody signed it, nor anything that follows from it",
+		record.DamageNotCanonical: "not_canonical: two programs could read it differently",
+		record.DamageMalformed:    "malformed: it is not a record of this version",
+		record.DamageOutcome:      "outcome_without_intent: a call ended that never began",
+		record.DamageInconsistent: "inconsistent: it contradicts records before it",
+		record.DamageExpiredKey:   "expired_key: its key was not, or no longer, in force",
+		record.DamageRewritten:    "rewritten: the records are not those that were signed before",
+		record.DamageRolledBack:   "rolled_back: a checkpoint or a tile covers more than there is",
+		record.DamageTile:         "wrong_tile: a tile, which is derived from the records, is not theirs",
 	}
-	return escape(string(d))
+	return cmp.Or(meanings[d], escape(string(d)))
 }
 
 // advice says what to do about a ledger that is not intact.
