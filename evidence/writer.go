@@ -26,8 +26,7 @@ const (
 	minRetry = 50 * time.Millisecond
 	maxRetry = 5 * time.Second
 
-	// overflowAfter is how long the disk may hold up all groups before records
-	// overflow.
+	// overflowAfter is how long the disk may hold up all groups before records go there.
 	overflowAfter = 250 * time.Millisecond
 )
 
