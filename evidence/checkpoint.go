@@ -52,13 +52,13 @@ type checkpointReader struct {
 	dir    string
 	head   *chain.Anchor // the ledger's checkpoint
 	prover tiles.Prover
-	roots  []statedByRoot
+	roots  []rootStatement
 	signer int // of roots: the session that signed the checkpoint
 }
 
-// A statedByRoot is a key.session or key.rotate, and how many records come
+// A rootStatement is a key.session or key.rotate, and how many records come
 // before it.
-type statedByRoot struct {
+type rootStatement struct {
 	env     []byte
 	index   uint64
 	session *chain.Session // nil for a rotation
@@ -112,7 +112,7 @@ func (s *checkpointReader) note(f *chain.Frame, index uint64) {
 		s.prover.Append(f.Leaf, false)
 	}
 	if r := f.Record; r != nil && (r.Kind == record.KindSession || r.Kind == record.KindRotate) {
-		stated := statedByRoot{env: append([]byte(nil), f.Env...), index: index}
+		stated := rootStatement{env: append([]byte(nil), f.Env...), index: index}
 		if r.Kind == record.KindSession {
 			stated.session = chain.NewSession(r, f.Hash)
 		}
@@ -141,7 +141,7 @@ func (s *checkpointReader) check() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	s.signer = slices.IndexFunc(s.roots, func(r statedByRoot) bool { return r.session == by })
+	s.signer = slices.IndexFunc(s.roots, func(r rootStatement) bool { return r.session == by })
 	return nil
 }
 

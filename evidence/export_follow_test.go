@@ -14,7 +14,7 @@ func Looks(ctx context.Context, dir string, grow func(), yield func(Entry, error
 	f := follower{dir: dir, yield: yield, read: func(f *os.File) io.ReaderAt { return growing{f, grow} }}
 	for ctx.Err() == nil {
 		grow()
-		if err := f.catchUp(ctx); errors.Is(err, errFollowed) {
+		if err := f.catchUp(ctx); errors.Is(err, errEnough) {
 			return nil
 		} else if err != nil {
 			return err

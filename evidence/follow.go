@@ -34,14 +34,14 @@ func Follow(ctx context.Context, dir string, after Entry) iter.Seq2[Entry, error
 			f.at.Offset += segment.FrameHeader + int64(len(after.Envelope))
 		}
 		err := f.run(ctx)
-		if err != nil && !errors.Is(err, errFollowed) {
+		if err != nil && !errors.Is(err, errEnough) {
 			yield(Entry{}, fmt.Errorf("evidence: ledger %s: %w", dir, err))
 		}
 	}
 }
 
-// errFollowed is that nobody wants more.
-var errFollowed = errors.New("evidence: followed far enough")
+// errEnough is that nobody wants more.
+var errEnough = errors.New("evidence: followed far enough")
 
 // A follower is one call of Follow.
 type follower struct {
@@ -158,7 +158,7 @@ func (f *follower) frame(at segment.Place, env []byte, bad *segment.FrameError) 
 		err = bad
 	}
 	if !f.yield(newEntry(at, env, err, &f.env)) {
-		return errFollowed
+		return errEnough
 	}
 	return nil
 }

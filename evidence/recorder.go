@@ -50,15 +50,15 @@ type Recorder struct {
 	classify      func(middleware.Call) record.Effects
 	patience      time.Duration
 
-	queue    *queue
-	writer   *writer
-	payloads *payloadStore // nil without
-	shippers []*ship.Shipper
-	before   uint64                            // records of the ledger when it was opened
-	root     atomic.Pointer[ed25519.PublicKey] // in force
+	queue         *queue
+	writer        *writer
+	payloads      *payloadStore // nil without
+	shippers      []*ship.Shipper
+	recordsBefore uint64                            // records of the ledger when it was opened
+	root          atomic.Pointer[ed25519.PublicKey] // in force
 
 	rotating sync.Mutex
-	last     ed25519.PublicKey // guarded by rotating: the root that all that was asked for leads to
+	lastRoot ed25519.PublicKey // guarded by rotating: the root that all that was asked for leads to
 }
 
 // Open opens the ledger in the directory dir, which it makes if there is none,
@@ -126,7 +126,7 @@ func (r *Recorder) open(dir string, cfg Config) (err error) {
 		return fmt.Errorf("Config.Key: %w", err)
 	}
 	r.root.Store(&root)
-	r.last = root
+	r.lastRoot = root
 	if err := record.CheckOrigin(cfg.Ledger); err != nil {
 		return fmt.Errorf("Config.Ledger %w", err)
 	}
@@ -183,7 +183,7 @@ func (r *Recorder) open(dir string, cfg Config) (err error) {
 // assemble puts the parts together.
 func (r *Recorder) assemble(s *segment.Store, cfg Config, origin string, found *ledgerState) error {
 	log := logger{cfg.Logger}
-	r.before = found.records
+	r.recordsBefore = found.records
 	r.queue = newQueue(cfg.Queue, queueMemory)
 	var key []byte
 	if len(cfg.Exporters) > 0 {

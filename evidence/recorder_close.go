@@ -40,8 +40,8 @@ func (e *PendingError) Error() string {
 func (e *PendingError) Unwrap() error { return e.Err }
 
 var (
-	// errAway is why Flush and Close did not wait.
-	errAway = errors.New("the exporter's breaker is open, or it was stopped by an earlier Close")
+	// errNotWaitedFor is why Flush and Close did not wait.
+	errNotWaitedFor = errors.New("the exporter's breaker is open, or it was stopped by an earlier Close")
 
 	// errUntold is why Close left it to the next Recorder to record a refusal.
 	errUntold = errors.New("a sink refused them when the last record was written")
@@ -61,7 +61,7 @@ func (r *Recorder) Flush(ctx context.Context) error {
 	case <-ctx.Done():
 		return r.pending(ctx.Err())
 	}
-	durable := r.before + r.writer.durable.Load()
+	durable := r.recordsBefore + r.writer.durable.Load()
 	for _, x := range r.shippers {
 		x.ShipNow(durable)
 	}
@@ -153,7 +153,7 @@ func (r *Recorder) pending(err error) error {
 		errs = append(errs, errUntold)
 	}
 	if e.Err = errors.Join(errs...); e.Err == nil {
-		e.Err = errAway
+		e.Err = errNotWaitedFor
 	}
 	return e
 }

@@ -27,7 +27,7 @@ func (r *Recorder) Rotate(ctx context.Context, next crypto.Signer) error {
 	r.rotating.Lock()
 	defer r.rotating.Unlock()
 	a, b := &event{kind: record.KindRotate, body: handover{next}}, &event{kind: record.KindSession, body: record.Session{}}
-	if pub.Equal(r.last) {
+	if pub.Equal(r.lastRoot) {
 		if pub.Equal(r.PublicKey()) {
 			return errors.New("evidence: rotate: that is the key in force")
 		}
@@ -38,7 +38,7 @@ func (r *Recorder) Rotate(ctx context.Context, next crypto.Signer) error {
 	}
 	done, err := r.queue.put(true, a, b)
 	if err == nil {
-		r.last = pub
+		r.lastRoot = pub
 		err = await(ctx, done)
 	}
 	if err != nil {

@@ -54,7 +54,7 @@ func resume(s *segment.Store, root ed25519.PublicKey, overflowDir string) (*ledg
 		}
 		return &ledgerState{tiles: tiles.NewWriter(s.Dir(), tiles.Options{})}, s.Begin()
 	}
-	r := reopening{
+	r := recovery{
 		checker:     newChecker("", tiles.NewWriter(s.Dir(), tiles.Options{Pass: tiles.Check})),
 		root:        root,
 		overflowDir: overflowDir,
@@ -82,9 +82,9 @@ func requireNew(dir string) error {
 	return fmt.Errorf("%w: it has a checkpoint or tiles, and its segments are gone", ErrDamaged)
 }
 
-// A reopening checks a ledger before it is continued. It looks at as few
+// A recovery checks a ledger before it is continued. It looks at as few
 // signatures as cover everything: the hash of each record stands in the next.
-type reopening struct {
+type recovery struct {
 	checker     *checker
 	root        ed25519.PublicKey // that may continue it
 	overflowDir string
@@ -102,7 +102,7 @@ type reopening struct {
 	recovered record.Recovered
 }
 
-func (r *reopening) read(dir string) error {
+func (r *recovery) read(dir string) error {
 	if err := r.checker.tree.expectOwn(dir); err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (r *reopening) read(dir string) error {
 }
 
 // take takes the next frame.
-func (r *reopening) take(f *chain.Frame) error {
+func (r *recovery) take(f *chain.Frame) error {
 	if err := r.checker.frame(f); err != nil || f.Record == nil || !f.Signed {
 		return err
 	}
@@ -147,7 +147,7 @@ func (r *reopening) take(f *chain.Frame) error {
 
 // readOverflow takes what the overflow file has beyond the segments, as far as it
 // follows and is signed.
-func (r *reopening) readOverflow(dir string) (err error) {
+func (r *recovery) readOverflow(dir string) (err error) {
 	c := r.checker
 	after := overflowReader{ledger: c.report.Ledger, head: c.writers.head, open: r.openOverflowed()}
 	if r.overflow, err = after.read(r.overflowDir); err != nil {
@@ -197,7 +197,7 @@ func (r *reopening) readOverflow(dir string) (err error) {
 
 // openOverflowed returns what opens the records of the overflow file, one after
 // the other, and checks who signed them.
-func (r *reopening) openOverflowed() func(f *chain.Frame) {
+func (r *recovery) openOverflowed() func(f *chain.Frame) {
 	session := r.session
 	var e record.Envelope
 	return func(f *chain.Frame) {
@@ -223,7 +223,7 @@ func (r *reopening) openOverflowed() func(f *chain.Frame) {
 
 // cutUncovered notes what no signature covers from the i-th record on that waits for
 // one: it is cut off.
-func (r *reopening) cutUncovered(dir string, i int) error {
+func (r *recovery) cutUncovered(dir string, i int) error {
 	uncovered := r.checker.uncovered[i:]
 	if len(uncovered) == 0 {
 		return nil
@@ -252,7 +252,7 @@ func (r *reopening) cutUncovered(dir string, i int) error {
 
 // judge says whether the ledger is what its writers left, and one that the root
 // key may continue.
-func (r *reopening) judge() error {
+func (r *recovery) judge() error {
 	if first := r.checker.report.First; first != nil {
 		return errors.New(first.String())
 	}
@@ -303,7 +303,7 @@ func signedBy(env []byte, key ed25519.PublicKey) error {
 // mend changes what a crash left: what no signature covers and an incomplete frame
 // at the end are cut off, what had gone to the overflow comes in, and tiles that are
 // not what they must be are written again.
-func (r *reopening) mend(s *segment.Store) (*ledgerState, error) {
+func (r *recovery) mend(s *segment.Store) (*ledgerState, error) {
 	at := segment.Place{Segment: r.last, Offset: r.tornAt}
 	if r.tornAt >= 0 {
 		info, err := os.Stat(segment.Path(s.Dir(), r.last))
@@ -350,7 +350,7 @@ func (r *reopening) mend(s *segment.Store) (*ledgerState, error) {
 
 // removeOrSetAside removes the overflow file, or sets it aside where it holds
 // what is not in the ledger now.
-func (r *reopening) removeOrSetAside(s *segment.Store) error {
+func (r *recovery) removeOrSetAside(s *segment.Store) error {
 	if r.overflow.astray == 0 {
 		return removeOverflow(s.Disk(), r.overflowDir)
 	}

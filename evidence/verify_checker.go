@@ -89,11 +89,11 @@ func (c *checker) frame(f *chain.Frame) error {
 		}
 		none := *f
 		none.Record = nil
-		return c.wait(&none)
+		return c.keepUncovered(&none)
 	case !f.Signed:
-		return c.wait(f)
+		return c.keepUncovered(f)
 	}
-	return c.prove(f)
+	return c.takeSigned(f)
 }
 
 // acceptable returns a *record.Error where a frame holds no record of this ledger
@@ -128,7 +128,7 @@ func (c *checker) record(f *chain.Frame, n uint64) {
 		c.tree.sameTree(r, before)
 		c.runs.endWriter()
 	}
-	c.tree.signed(f, n)
+	c.tree.judgeSession(f, n)
 	switch r.Kind {
 	case record.KindSession:
 		if was := r.Session.Recovered; was != nil {
@@ -167,7 +167,7 @@ func (c *checker) finish() error {
 	if err := c.coverTail(); err != nil {
 		return err
 	}
-	c.tail()
+	c.judgeTail()
 	c.mark = end
 	c.runs.endWriter()
 	if c.writers.head.Writer != "" {

@@ -46,7 +46,7 @@ func (c *runChecker) take(sub record.Subject, r *record.Record, hash record.Hash
 	}
 	if run == nil {
 		run = &judgedRun{open: make(map[uint32]record.Call)}
-		c.enter(r, run, hash, missing)
+		c.firstRecord(r, run, hash, missing)
 	} else if r.Kind == record.KindStart {
 		c.found(r, record.DamageInconsistent, "the run begins twice")
 	}
@@ -98,8 +98,8 @@ func (c *runChecker) retire(id string, run *judgedRun) {
 	c.order = append(c.order, id)
 }
 
-// enter takes the first record that is seen of a run.
-func (c *runChecker) enter(r *record.Record, run *judgedRun, hash record.Hash, missing uint64) {
+// firstRecord takes the first record that is seen of a run.
+func (c *runChecker) firstRecord(r *record.Record, run *judgedRun, hash record.Hash, missing uint64) {
 	switch {
 	case r.Kind == record.KindStart:
 		run.started, run.known, run.start = true, true, hash

@@ -36,8 +36,8 @@ type expectation struct {
 	last mark // of the records that it covers
 }
 
-// signed notes what signs record n, and checks its time.
-func (t *treeChecker) signed(f *chain.Frame, n uint64) {
+// judgeSession notes what signs record n, and checks its time.
+func (t *treeChecker) judgeSession(f *chain.Frame, n uint64) {
 	r := f.Record
 	s := f.Session
 	if r.Kind == record.KindSession {

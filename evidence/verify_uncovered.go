@@ -30,17 +30,18 @@ func (u *uncovered) before() record.Hash {
 	return record.Hash{}
 }
 
-// hold returns the frame that is judged as one that no signature covers yet.
-func (c *checker) hold(f *chain.Frame) uncovered {
+// asUncovered returns the frame that is judged as one that no signature covers
+// yet.
+func (c *checker) asUncovered(f *chain.Frame) uncovered {
 	u := uncovered{Frame: *f, index: c.index, unreadable: c.unreadable}
 	c.unreadable = 0
 	return u
 }
 
-// wait takes a frame that no signature covers yet. The error is of a tree that
-// cannot be computed or compared.
-func (c *checker) wait(f *chain.Frame) error {
-	u := c.hold(f)
+// keepUncovered takes a frame that no signature covers yet. The error is of a
+// tree that cannot be computed or compared.
+func (c *checker) keepUncovered(f *chain.Frame) error {
+	u := c.asUncovered(f)
 	u.Env = nil
 	if len(c.uncovered) == record.MaxUnsigned {
 		c.found(f.Record, record.DamageUnsigned, "no signature covers it nor the %d before it", record.MaxUnsigned)
@@ -55,21 +56,21 @@ func (c *checker) wait(f *chain.Frame) error {
 	return nil
 }
 
-// prove takes the record that is signed, and the uncovered ones before it that it
-// covers: each holds the hash of the one before it.
-func (c *checker) prove(f *chain.Frame) error {
+// takeSigned takes the record that is signed, and the uncovered ones before it
+// that it covers: each holds the hash of the one before it.
+func (c *checker) takeSigned(f *chain.Frame) error {
 	base := uint64(c.tree.tiles.Size()) + 1
 	last := len(c.uncovered)
 	if last == 0 {
 		c.writers.excused, c.unreadable = c.writers.excused+c.unreadable, 0
 	} else {
 		end := c.mark
-		frames := append(c.uncovered, c.hold(f))
+		frames := append(c.uncovered, c.asUncovered(f))
 		order, whole := c.walkBack(frames)
 		if !whole {
-			c.broken(frames, order)
+			c.judgeBreak(frames, order)
 		}
-		c.strays(frames, order, whole)
+		c.judgeStrays(frames, order, whole)
 		for _, i := range order[:len(order)-1] {
 			c.mark = frames[i].mark()
 			c.record(&frames[i].Frame, base+uint64(i))
@@ -129,9 +130,9 @@ func (c *checker) walkBack(frames []uncovered) (order []int, whole bool) {
 	return order, frames[at].before() == c.writers.head.Hash
 }
 
-// broken says what is wrong where the records before the first one in order are
-// not those that it follows.
-func (c *checker) broken(frames []uncovered, order []int) {
+// judgeBreak says what is wrong where the records before the first one in order
+// are not those that it follows.
+func (c *checker) judgeBreak(frames []uncovered, order []int) {
 	first := &frames[order[0]]
 	for i := range order[0] {
 		c.writers.excused += frames[i].unreadable + 1
@@ -168,9 +169,9 @@ func (c *checker) broken(frames []uncovered, order []int) {
 	}
 }
 
-// strays names what stands among the records in order and is none of them, and
-// the first of those that stand before one that they follow.
-func (c *checker) strays(frames []uncovered, order []int, whole bool) {
+// judgeStrays names what stands among the records in order and is none of them,
+// and the first of those that stand before one that they follow.
+func (c *checker) judgeStrays(frames []uncovered, order []int, whole bool) {
 	if len(order) == len(frames) && slices.IsSorted(order) {
 		return
 	}
@@ -259,9 +260,9 @@ func (c *checker) cover(n int) error {
 	return c.grow(n)
 }
 
-// tail judges what no signature covers at the end of the ledger: records on their
-// way there that follow one another, or what somebody put there.
-func (c *checker) tail() {
+// judgeTail judges what no signature covers at the end of the ledger: records
+// on their way there that follow one another, or what somebody put there.
+func (c *checker) judgeTail() {
 	head := c.writers.head
 	for i := range c.uncovered {
 		u := &c.uncovered[i]

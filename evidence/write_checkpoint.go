@@ -32,10 +32,10 @@ type sealer struct {
 	publish func(checkpoint []byte)
 	low     int64 // bytes; below them the disk counts as nearly full
 
-	more chan struct{}
-	soon chan struct{}
-	quit chan struct{}
-	done chan struct{}
+	wake     chan struct{}
+	runEnded chan struct{}
+	quit     chan struct{}
+	done     chan struct{}
 
 	mu      sync.Mutex
 	pending []tiles.Hash
@@ -58,7 +58,7 @@ type sealer struct {
 func newSealer(s *segment.Store, origin string, tree tiles.Tree, w *tiles.Writer) *sealer {
 	return &sealer{
 		dir: s.Dir(), disk: s.Disk(), holds: s.Holds, origin: origin, tree: tree, writer: w,
-		more: make(chan struct{}, 1), soon: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), runEnded: make(chan struct{}, 1),
 		quit: make(chan struct{}), done: make(chan struct{}),
 	}
 }
@@ -70,9 +70,9 @@ func (s *sealer) add(leaves []tiles.Hash, by *sessionKey, runEnds bool) {
 	s.pending = append(s.pending, leaves...)
 	s.session = by
 	s.mu.Unlock()
-	notify(s.more)
+	notify(s.wake)
 	if runEnds {
-		notify(s.soon)
+		notify(s.runEnded)
 	}
 }
 
@@ -86,7 +86,7 @@ func (s *sealer) run() {
 	defer close(s.done)
 	for quit := false; !quit; {
 		select {
-		case <-s.more:
+		case <-s.wake:
 			quit = s.waitToSeal()
 		case <-s.quit:
 			quit = true
@@ -106,7 +106,7 @@ func (s *sealer) waitToSeal() (quit bool) {
 		return false
 	case <-s.quit:
 		return true
-	case <-s.soon:
+	case <-s.runEnded:
 	}
 	timer.Reset(sealSoon)
 	select {
@@ -153,7 +153,7 @@ func (s *sealer) report(err error, last bool) {
 		s.log.warn("checkpoints are written again")
 	}
 	if s.failing = err != nil; s.failing && !last {
-		notify(s.more) // again, when it is time
+		notify(s.wake) // again, when it is time
 	}
 }
 

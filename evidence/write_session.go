@@ -87,9 +87,10 @@ func signatureBy(pub ed25519.PublicKey, sig []byte) record.Signature {
 	return record.Signature{KeyID: []byte(record.KeyID(pub)), Sig: sig}
 }
 
-// handOver makes the record of another session or root key, which a root key
-// signs. It does not return before that is had, or nothing is written any more.
-func (w *writer) handOver(e *event) bool {
+// writeKeyChange makes the record of another session or root key, which a root
+// key signs. It does not return before that is had, or nothing is written any
+// more.
+func (w *writer) writeKeyChange(e *event) bool {
 	b := w.room()
 	if b == nil {
 		return false
@@ -97,7 +98,7 @@ func (w *writer) handOver(e *event) bool {
 	retry := minRetry
 	for {
 		newest := w.queue.newest()
-		err := w.introduce(b, e)
+		err := w.encodeKeyChange(b, e)
 		if err == nil {
 			b.seq = e.seq
 			return w.deliver(b)
@@ -111,8 +112,8 @@ func (w *writer) handOver(e *event) bool {
 	}
 }
 
-// introduce encodes a statement about keys and has it signed.
-func (w *writer) introduce(b *group, e *event) error {
+// encodeKeyChange encodes a statement about keys and has it signed.
+func (w *writer) encodeKeyChange(b *group, e *event) error {
 	root, err := rootOf(w.root)
 	if err != nil {
 		return err

@@ -50,16 +50,16 @@ type writer struct {
 	session     *sessionKey
 	forOverflow *group // for the overflow
 
-	signers *signers
-	free    chan *group
-	more    chan struct{} // there is something to write, or no more comes
-	gaveUp  chan struct{} // closed: nothing will be written any more
-	done    chan struct{}
+	signers   *signers
+	free      chan *group
+	wakeWrite chan struct{} // there is something to write, or no more comes
+	gaveUp    chan struct{} // closed: nothing will be written any more
+	done      chan struct{}
 
-	mu      sync.Mutex // held to add to the overflow, and to empty it
-	inWrite *group     // the one that is being written, unless it is of the overflow
-	pending []*group   // encoded, to be written in this order; none where the overflow is active
-	encoded bool       // all there is
+	mu         sync.Mutex // held to add to the overflow, and to empty it
+	inWrite    *group     // the one that is being written, unless it is of the overflow
+	pending    []*group   // encoded, to be written in this order; none where the overflow is active
+	allEncoded bool       // all there is
 
 	inHand  atomic.Int64 // events that were taken and are not durable
 	durable atomic.Uint64
@@ -69,7 +69,7 @@ type writer struct {
 
 func (w *writer) start() {
 	w.signers = newSigners()
-	w.free, w.more = make(chan *group, groupCount), make(chan struct{}, 1)
+	w.free, w.wakeWrite = make(chan *group, groupCount), make(chan struct{}, 1)
 	for range groupCount {
 		w.free <- newGroup()
 	}
@@ -122,7 +122,7 @@ func (w *writer) worksAgain() {
 // encode makes groups of events until the queue is closed and empty, or nothing
 // can be written any more.
 func (w *writer) encode() {
-	defer w.end()
+	defer w.endEncoding()
 	defer w.signers.stop()
 	defer w.containPanic()
 	var spare []event
@@ -173,7 +173,7 @@ func (w *writer) encodeAll(events []event) bool {
 				return false
 			}
 			b = nil
-			if !w.handOver(e) {
+			if !w.writeKeyChange(e) {
 				return false
 			}
 			continue
@@ -274,7 +274,7 @@ func (w *writer) push(b *group) {
 	w.mu.Lock()
 	w.pending = append(w.pending, b)
 	w.mu.Unlock()
-	notify(w.more)
+	notify(w.wakeWrite)
 }
 
 // moveToOverflow moves what is pending to the overflow, and b behind it, all or
@@ -290,16 +290,16 @@ func (w *writer) moveToOverflow(b *group) error {
 		w.free <- moved
 	}
 	w.pending = w.pending[:0]
-	notify(w.more)
+	notify(w.wakeWrite)
 	return nil
 }
 
-// end says that no more groups come.
-func (w *writer) end() {
+// endEncoding says that no more groups come.
+func (w *writer) endEncoding() {
 	w.mu.Lock()
-	w.encoded = true
+	w.allEncoded = true
 	w.mu.Unlock()
-	notify(w.more)
+	notify(w.wakeWrite)
 }
 
 // write makes groups durable until there are no more, or the queue is closed
@@ -316,7 +316,7 @@ func (w *writer) write() {
 	}()
 	close(w.gaveUp)
 	for !w.hasEnded() {
-		<-w.more // until the encoder has ended too
+		<-w.wakeWrite // until the encoder has ended too
 	}
 	w.queue.acknowledge(math.MaxUint64, cmp.Or(w.err(), ErrClosed))
 }
@@ -324,7 +324,7 @@ func (w *writer) write() {
 func (w *writer) hasEnded() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.encoded
+	return w.allEncoded
 }
 
 // writeNext makes the oldest group durable, once there is one. It returns false
@@ -338,7 +338,7 @@ func (w *writer) writeNext() bool {
 			w.inWrite = b
 			w.pending = append(w.pending[:0], w.pending[1:]...)
 		}
-		ended := w.encoded
+		ended := w.allEncoded
 		w.mu.Unlock()
 		switch {
 		case b != nil:
@@ -348,7 +348,7 @@ func (w *writer) writeNext() bool {
 		case ended:
 			return false
 		}
-		<-w.more
+		<-w.wakeWrite
 	}
 }
 
