@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -119,6 +120,23 @@ func (l *ledger) append(envs ...[]byte) {
 			l.x.Extend(l.store.End(), uint64(len(part)), int64(len(frames)))
 		}
 	}
+}
+
+// hide moves the first segment away, to which nothing more is added, until back is
+// called.
+func (l *ledger) hide() (back func()) {
+	l.t.Helper()
+	path := segment.Path(l.dir, 1)
+	move := func(from, to string) {
+		if err := os.Rename(from, to); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	if err := l.store.Close(); err != nil {
+		l.t.Fatal(err)
+	}
+	move(path, path+"x")
+	return func() { move(path+"x", path) }
 }
 
 // ship has the ledger shipped until the test ends.

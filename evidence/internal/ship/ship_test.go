@@ -190,10 +190,7 @@ func TestFinishIsNotHeldUp(t *testing.T) {
 			t.Errorf("the breaker held it up for %v", took)
 		}
 		l.sink(nil)
-		path := segment.Path(l.dir, 1)
-		if err := os.Rename(path, path+"x"); err != nil {
-			t.Fatal(err)
-		}
+		l.hide()
 		l.open()
 		go l.x.Run()
 		l.x.Finish()
@@ -213,19 +210,14 @@ func TestALedgerThatCannotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(t, 0)
 		l.add(1)
-		path := segment.Path(l.dir, 1)
-		if err := os.Rename(path, path+"x"); err != nil {
-			t.Fatal(err)
-		}
+		back := l.hide()
 		l.ship()
 		time.Sleep(91 * time.Second)
 		synctest.Wait()
 		if n := l.logged("cannot read the ledger"); n != 4 || l.x.Stats().Err == nil {
 			t.Errorf("the log says it %d times in a minute and a half, stats %+v", n, l.x.Stats())
 		}
-		if err := os.Rename(path+"x", path); err != nil {
-			t.Fatal(err)
-		}
+		back()
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
 		l.wantAll()
