@@ -139,6 +139,10 @@ func TestACursorThatIsNone(t *testing.T) {
 			line[at] = "10"[line[at]&1] // another digit
 			return line, key
 		},
+		"counts that wrap": func(line []byte) ([]byte, []byte) {
+			line = bytes.Replace(line, []byte(`"parked":0`), []byte(`"parked":11`), 1)
+			return bytes.Replace(line, []byte(`"shipped":10`), []byte(`"shipped":18446744073709551615`), 1), key
+		},
 		"beyond the end":    replace(`"shipped":10`, `"shipped":11`),
 		"a later segment":   replace(`"segment":1`, `"segment":2`),
 		"no segment":        replace(`"segment":1`, `"segment":0`),

@@ -227,6 +227,24 @@ func TestALedgerThatCannotBeRead(t *testing.T) {
 	})
 }
 
+// A ledger that is shorter than it was is not read any further.
+func TestALedgerThatWasCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(t, 0)
+		l.add(3)
+		if err := os.Truncate(segment.Path(l.dir, 1), int64(len(segment.Header))); err != nil {
+			t.Fatal(err)
+		}
+		l.ship()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if err := l.x.Stats().Err; err == nil || err.Error() != "it is shorter than it was" {
+			t.Errorf("got %v", err)
+		}
+		l.wantStats(0, 0, 3)
+	})
+}
+
 // Somebody who waits for records has them shipped at once.
 func TestShipNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
