@@ -94,6 +94,38 @@ func TestEachClassHasItsRefusal(t *testing.T) {
 	})
 }
 
+// Of several refusals one is recorded a second, or all at once where somebody waits.
+func TestSeveralRefusals(t *testing.T) {
+	for _, hurry := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLedger(t, 0)
+			l.sink(refuse)
+			l.set(errSink, nil)
+			class := 'a'
+			l.ship(func(c *ship.Config) {
+				c.Classes = func(error) []string { class++; return []string{string(class)} }
+			})
+			for range 4 {
+				l.addOne()
+			}
+			l.set(nil, nil)
+			if hurry {
+				l.x.RecordRefusalsNow()
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if n := len(l.refusals()); hurry && n != 4 || !hurry && n != 1 {
+				t.Errorf("hurry %t: %d refusals are recorded after a second", hurry, n)
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if n := len(l.refusals()); hurry && n != 4 || !hurry && n != 2 {
+				t.Errorf("hurry %t: %d refusals are recorded after two seconds", hurry, n)
+			}
+		})
+	}
+}
+
 // A refusal has at most 64 ranges: the next ones go into another.
 func TestARefusalHasSoManyRanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

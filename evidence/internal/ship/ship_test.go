@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -62,9 +63,7 @@ func TestABatchGoesWhenItIsLarge(t *testing.T) {
 		synctest.Wait()
 		l.wantCalls(18)
 		exact := []byte(segment.Begins + strings.Repeat("A", 1<<14-len(segment.Begins)-len(`"}`)) + `"}`)
-		for range 65 {
-			l.append(exact)
-		}
+		l.append(slices.Repeat([][]byte{exact}, 65)...)
 		synctest.Wait()
 		l.wantCalls(18, 64)
 		time.Sleep(time.Second)
@@ -243,6 +242,17 @@ func TestALedgerThatWasCut(t *testing.T) {
 		}
 		l.wantStats(0, 0, 3)
 	})
+}
+
+// There is no Shipper of a ledger that lacks a segment.
+func TestALedgerThatLacksASegment(t *testing.T) {
+	l := newLedger(t, 40_000)
+	l.add(300)
+	l.hide()
+	cfg := ship.Config{Name: "default", Dir: l.dir, Ledger: "prod", Concurrency: 1}
+	if _, err := ship.New(cfg, key, l.store.End(), 300); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v, want %v", err, fs.ErrNotExist)
+	}
 }
 
 // Somebody who waits for records has them shipped at once.
