@@ -48,6 +48,74 @@
 // delivery.failed says so. Recorder.Flush waits for all that, and Recorder.Stats
 // says how far each exporter is.
 //
+// # What is recorded of a call
+//
+// Each call gets an intent before and an outcome after, and the root call of a run
+// also a run.start and a run.end. An intent says what was asked for: it comes before
+// the gates decide, and so does the wait for it. A panic passes through and is
+// recorded as failed.
+//
+// # Opening a ledger
+//
+// [Open] reads a ledger that is there through first: its chain is checked, and its
+// tree against the newest checkpoint. Only as many signatures are checked as cover all
+// records: [Verify] looks at each. What a crash leaves is cut off: an incomplete last
+// frame, and records that no signature covers, which nobody was told are durable.
+// Signed records that had gone to the overflow are taken over, and an overflow with
+// others is set aside. The first record says all that; see [record.Recovered].
+//
+// Whatever else is found wrong is an error that wraps [ErrDamaged], and nothing is
+// written; so is a ledger that another root key signed. A ledger that cannot be
+// continued can be succeeded: see [PredecessorOf].
+//
+// # Verifying a ledger
+//
+// [Verify] checks that no segment is missing and each frame is whole; that a root key
+// that is trusted signed each session key, and the session key in force each record,
+// within its time; that each record is in canonical form and of this version; that the
+// chain of each writer has no hole that no gap declares; that writers follow one
+// another and found the tree that is there; and that intents, outcomes, starts and ends
+// agree. It computes the Merkle tree, and compares the tiles, the ledger's checkpoint
+// and those of the options with it. What is wrong with checkpoints comes after what is
+// wrong with records, and after a damage Verify goes on as best it can.
+//
+// Signatures are checked before what they sign is parsed, on all processors. Memory
+// does not grow with the number of records, only with the runs under way at one time
+// and, a little, with the writers and sessions.
+//
+// Where a session signs only checkpoints and the last of the records that are written
+// at once, the ledger is as long as the last signature says: what follows it and is not
+// covered is no damage and no evidence, and counted as Report.Unsigned.
+//
+// A ledger may be verified while it is written. An incomplete frame at its end is then
+// no damage; it is [record.DamageTruncated] where the segments did not grow while
+// Verify looked: a crash left it, or somebody cut the end off.
+//
+// # Proofs
+//
+// What [Prove] returns is a C2SP tlog-proof of the record against the ledger's newest
+// checkpoint. Its extra line holds one JSON object in the form of RFC 8785:
+//
+//	{
+//	  "disclosures": ["WyJkR2h..."],
+//	  "record": "{\"payload\":\"eyJfdHl...\",\"payloadType\":...}",
+//	  "sessions": ["{\"payload\":\"eyJfdHl...\",\"payloadType\":...}"]
+//	}
+//
+// Here record is the envelope, which is the leaf. The first of sessions is the envelope
+// of the key.session in force where the record stands, which may be the record itself;
+// the last key.session is that of the session which signed the checkpoint, and between
+// stand the key.rotate records that lie between. Those of disclosures are as
+// [record.Disclosure.Encoded], by the names of their contents.
+//
+// [VerifyProof] checks that a root key that is trusted signed the session keys, within
+// its time, that these signed the record and the checkpoint, that the checkpoint covers
+// the record, and that what is revealed is what the record committed to. Of a session
+// that signs only checkpoints, the checkpoint is the signature of the record. A proof
+// says nothing of the records before and after, nor whether the holder of the ledger
+// shows others another one. Checkpoints of the options that are of the same size must
+// have the same root; of those of another size it does not say whether they agree.
+//
 // # Systems
 //
 // Ledgers are written on Linux, macOS, the BSDs and Windows, with 64 bits or 32,

@@ -50,16 +50,14 @@ func ExportEnvelopes(w io.Writer, dir string) (n uint64, err error) {
 }
 
 // ExportTiles writes the ledger in dir to the directory out in the form of C2SP
-// tlog-tiles, which other tools and servers of static files take: the checkpoint,
-// the tiles and the bundles of entries of exactly the records that the checkpoint
-// covers, partial ones at the end. Files can be read by everybody. It returns the
-// checkpoint; its Key is what tools ask for.
+// tlog-tiles, which other tools and servers of static files take: the checkpoint, the
+// tiles and the bundles of exactly the records that it covers, partial ones at the
+// end. It returns the checkpoint; its Key is what tools ask for. See [ReadCheckpoint]
+// for what is checked, and for the errors.
 //
-// The records are hashed again on the way: they are those that the checkpoint
-// covers, and a session of the ledger signed it. See [ReadCheckpoint] for what is
-// not checked, and for the errors. Out must not exist, or be empty: otherwise the
-// error wraps fs.ErrExist. The checkpoint is written last, so that a directory
-// that has one is whole; where there is an error what was written is removed.
+// Out must not exist, or be empty: otherwise the error wraps fs.ErrExist. Everybody can
+// read the files. The checkpoint is written last, so that a directory that has one is
+// whole; where there is an error what was written is removed.
 func ExportTiles(out, dir string) (*Checkpoint, error) {
 	cp, err := exportTiles(out, dir)
 	if err != nil {

@@ -46,21 +46,14 @@ type Proven struct {
 	Contents map[string][]byte
 }
 
-// VerifyProof checks a proof that [Prove] or [Reveal] made: that a root key that
-// is trusted signed the session keys, within its time, that these signed the
-// record and the checkpoint, that the checkpoint covers the record, and that what
-// is revealed is what the record committed to. Of a session that signs only
-// checkpoints, the checkpoint is the signature of the record. Nothing but the
-// proof and the options is needed. Progress of the options is not called.
+// VerifyProof checks a proof that [Prove] or [Reveal] made: that the record is in the
+// ledger, whose root keys are trusted, and that what is revealed is what the record
+// committed to. Nothing but the proof and the options is needed; their Progress is not
+// called. See "Proofs" in the package doc for what a proof shows, and what it does not.
 //
-// A proof says nothing of the records before and after, nor whether the holder
-// of the ledger shows others another one. Checkpoints of the options that are of
-// the same size must have the same root; of those of another size it does not
-// say whether they agree.
-//
-// The error wraps [ErrNotProven] where the proof does not prove what it claims
-// to, and says what does not hold; [ErrNotProof] where the text is something
-// else. Any other error is about the options.
+// The error wraps [ErrNotProven] where the proof does not prove what it claims to, and
+// says what does not hold; [ErrNotProof] where the text is something else. Any other
+// error is about the options.
 func VerifyProof(proof []byte, opts VerifyOptions) (*Proven, error) {
 	proven, err := verifyProof(proof, &opts)
 	if err != nil {

@@ -49,30 +49,14 @@ type proofExtra struct {
 	Sessions    []string `json:"sessions"`
 }
 
-// Prove returns a proof that the record with an ID is in the ledger in dir: a
-// text of some kilobytes with which anyone who has a root key, and nothing else,
-// can check the record with [VerifyProof]. Disclosures, as Config.Disclose got
-// them, reveal contents of the record with it.
+// Prove returns a proof that the record with an ID is in the ledger in dir: a text of
+// some kilobytes with which anyone who has a root key, and nothing else, can check the
+// record with [VerifyProof]. Disclosures, as Config.Disclose got them, reveal contents
+// of the record with it. See "Proofs" in the package doc for its form.
 //
-// The proof is a C2SP tlog-proof of the record against the ledger's newest
-// checkpoint. Its extra line holds one JSON object in the form of RFC 8785:
-//
-//	{
-//	  "disclosures": ["WyJkR2h..."],
-//	  "record": "{\"payload\":\"eyJfdHl...\",\"payloadType\":...}",
-//	  "sessions": ["{\"payload\":\"eyJfdHl...\",\"payloadType\":...}"]
-//	}
-//
-// Here record is the envelope, which is the leaf. The first of sessions is the
-// envelope of the key.session in force where the record stands, which may be the
-// record itself; the last key.session is that of the session which signed the
-// checkpoint, and between stand the key.rotate records that lie between. Those
-// of disclosures are as [record.Disclosure.Encoded], by the names of their contents.
-//
-// The ledger is read through, and the proof is checked but for the root keys,
-// which a ledger does not hold. The error wraps [ErrNoRecord] or
-// [ErrNotCovered] where that is the reason, [ErrDamaged] where the records are
-// not those of the checkpoint.
+// The ledger is read through, and the proof is checked but for the root keys, which a
+// ledger does not hold. The error wraps [ErrNoRecord] or [ErrNotCovered] where that is
+// the reason, [ErrDamaged] where the records are not those of the checkpoint.
 func Prove(dir, id string, disclosures ...record.Disclosure) ([]byte, error) {
 	p := newProving(dir, id)
 	proof, err := p.prove(false, func(*record.Record) ([]record.Disclosure, error) { return disclosures, nil })

@@ -61,25 +61,16 @@ type Recorder struct {
 	lastRoot ed25519.PublicKey // guarded by rotating: the root that all that was asked for leads to
 }
 
-// Open opens the ledger in the directory dir, which it makes if there is none,
-// and starts a writer: its first record is durable when Open returns, which
-// waits for the disk and the root key as long as they take. The Recorder must be
-// closed.
+// Open opens the ledger in the directory dir, which it makes if there is none, and
+// starts a writer: its first record is durable when Open returns, which waits for the
+// disk and the root key as long as they take. The Recorder must be closed. A ledger
+// that is there is read through first; see "Opening a ledger" in the package doc.
 //
-// An existing ledger is read through first: its chain is checked, and its tree
-// against the newest checkpoint. What a crash leaves is cut off: an incomplete last
-// frame, and records that no signature covers, which nobody was told are durable.
-// Signed records that had gone to the overflow are taken over, an overflow with
-// others is set aside. The first record says all that; see [record.Recovered]. What else
-// is found wrong is an error that wraps [ErrDamaged], and nothing is written; so is
-// a ledger that another root key signed. Only as many signatures are checked as
-// cover all records: [Verify] looks at each. A ledger that cannot be continued can
-// be succeeded; see [PredecessorOf]. The error wraps [ErrLocked] where another
-// Recorder has the ledger open.
-//
-// Open panics if the Config makes no sense: a negative bound, a Signing that
-// there is not, a tool that is named twice, or an [Exporter] without a Sink or
-// with a name that it cannot have or that another one has.
+// The error wraps [ErrDamaged] where the ledger is not what its writers left, or not
+// the root key's to continue, and [ErrLocked] where another Recorder has it open. Open
+// panics if the Config makes no sense: a negative bound, a Signing that there is not, a
+// tool that is named twice, or an [Exporter] without a Sink or with a name that it
+// cannot have or that another one has.
 func Open(dir string, cfg Config) (*Recorder, error) {
 	r := &Recorder{effectsByTool: make(map[string]record.Effects), classify: cfg.Effects, patience: cfg.Patience}
 	switch {

@@ -14,20 +14,14 @@ import (
 const gateName = "recorder"
 
 // Intercept is a middleware.Interceptor that records the calls that pass it. It
-// belongs outermost, so that it sees every denial; middleware.Wrap panics where
-// it stands inside a gate.
+// belongs outermost, so that it sees every denial; middleware.Wrap panics where it
+// stands inside a gate. See "What is recorded of a call" in the package doc.
 //
-// Each call gets an intent before, an outcome after, and the root call of a run
-// also a run.start and a run.end. The call does not wait for them, unless it is
-// a tool call: see [Config]. A tool whose intent cannot be made durable is denied
-// with middleware.CodeEvidence; the denial's cause wraps [ErrUnavailable]. The
-// wait comes before the gates decide: an intent is what was asked for.
-//
-// A panic passes through and is recorded as failed. The Handler must be called
-// within middleware.Wrap, which gives calls their run and number; outside of it
-// every call is an error. So is one that comes a second time, because an
-// interceptor outside called next again: nothing runs that has no records of its
-// own. See middleware.Again.
+// A tool whose intent cannot be made durable is denied with middleware.CodeEvidence;
+// the denial's cause wraps [ErrUnavailable]. The Handler must be called within
+// middleware.Wrap, which gives calls their run and number: outside of it every call is
+// an error. So is one that comes a second time, because an interceptor outside called
+// next again: nothing runs that has no records of its own. See middleware.Again.
 func (r *Recorder) Intercept(next middleware.Handler) middleware.Handler {
 	if next == nil {
 		return middleware.Layer{Name: gateName, Recorder: true, ID: r}.Handler()

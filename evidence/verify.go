@@ -95,34 +95,15 @@ func (e *CheckpointError) Error() string { return fmt.Sprintf("checkpoint %d: %v
 // Unwrap returns Err.
 func (e *CheckpointError) Unwrap() error { return e.Err }
 
-// Verify checks the ledger in dir: that no segment is missing and each frame is
-// whole, that a root key that is trusted signed each session key and the session
-// key in force each record, within its time, that each record is in canonical
-// form and of this version, that the chain of each writer has no hole that no
-// gap declares, that writers follow one another and found the tree that is
-// there, and that intents, outcomes, starts and ends agree. It computes the
-// Merkle tree, and compares the tiles, the ledger's checkpoint, and those of the
-// options with it. Signatures are checked before what they sign is parsed. All
-// processors are used. Memory does not grow with the number of records, only
-// with the runs under way at one time and, a little, with the writers and
-// sessions.
+// Verify checks all of the ledger in dir: its segments and frames, who signed each
+// record and when, the order of the records, what they say, its Merkle tree, tiles
+// and checkpoint, and the checkpoints of the options. See "Verifying a ledger" in the package doc.
 //
-// A damage is no error: it stands in the Report, the first by its place and all
-// by their number. What is wrong with checkpoints comes after what is wrong with
-// records. After a damage, Verify goes on as best it can. An error means that
-// the ledger could not be checked: no key was given, the policy does not name
-// the ledger, a checkpoint of the options is not one ([*CheckpointError]), dir is not
-// a ledger ([ErrNotLedger]) or not readable, it holds no record yet ([ErrEmpty]), or
-// it was written by another version ([ErrVersion]).
-//
-// Where a session signs only checkpoints and the last of the records that are
-// written at once, the ledger is as long as the last signature says: what follows
-// it and is not covered is no damage and no evidence, and counted as
-// Report.Unsigned.
-//
-// A ledger may be verified while it is written. An incomplete frame at its end is
-// then no damage; it is [record.DamageTruncated] where the segments did not grow while
-// Verify looked: a crash left it, or somebody cut the end off.
+// A damage is no error: it stands in the [Report], the first by its place and all by
+// their number. An error means that the ledger could not be checked: no key was given,
+// the policy does not name the ledger, a checkpoint of the options is not one
+// ([*CheckpointError]), dir is not a ledger ([ErrNotLedger]) or not readable, it holds
+// no record yet ([ErrEmpty]), or it was written by another version ([ErrVersion]).
 func Verify(dir string, opts VerifyOptions) (*Report, error) {
 	outside, err := opts.check()
 	if err != nil {
