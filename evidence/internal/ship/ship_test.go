@@ -69,6 +69,10 @@ func TestABatchGoesWhenItIsLarge(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		l.wantCalls(18, 64, 1)
+		framed := slices.Concat(exact[:20], exact[20+segment.FrameHeader:])
+		l.append(slices.Repeat([][]byte{framed}, 64)...)
+		synctest.Wait()
+		l.wantCalls(18, 64, 1, 64) // 1 MiB with their frames
 		l.wantAll()
 	})
 }
