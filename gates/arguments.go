@@ -91,7 +91,7 @@ func Arguments(rules ArgumentRules) middleware.Interceptor {
 		if next == nil {
 			return plans(nil)
 		}
-		var first atomic.Pointer[ruled]
+		var first atomic.Pointer[rulesBinding]
 		plan := plans(next)
 		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 			switch call.Kind {
@@ -126,16 +126,16 @@ type arguments struct {
 	tools map[string]*toolRules // by their names as strictjson.Fold maps them
 }
 
-// ruled are the rules at work for one wrapped tool. As that has one name, they
+// A rulesBinding is the rules at work for one wrapped tool. As that has one name, they
 // are looked up once.
-type ruled struct {
+type rulesBinding struct {
 	name  string
 	rules *toolRules // nil if there are none
 }
 
 // bind looks up the rules of a tool.
-func (a *arguments) bind(first *atomic.Pointer[ruled], name string) *ruled {
-	b := &ruled{name, a.tools[strictjson.Fold(name)]}
+func (a *arguments) bind(first *atomic.Pointer[rulesBinding], name string) *rulesBinding {
+	b := &rulesBinding{name, a.tools[strictjson.Fold(name)]}
 	first.CompareAndSwap(nil, b)
 	return b
 }

@@ -171,7 +171,7 @@ type spending struct {
 // spent returns what a model call used.
 func (e *estimate) spent(p *Prices, res middleware.Result, f fate, streamed bool) spending {
 	u := res.Usage
-	m, known := metered(u)
+	m, known := meterOf(u)
 	if known && (u.Cost < 0 || u.Cost > maxCost) {
 		known = false
 	}
@@ -189,15 +189,15 @@ func (e *estimate) spent(p *Prices, res middleware.Result, f fate, streamed bool
 		s.price = e.answered(p, res)
 	}
 	s.noInput = m.input == 0 // there is no such prompt
-	s.noOutput = m.output == 0 && (streamed || f == withheld || f == answered && says(res.Output))
+	s.noOutput = m.output == 0 && (streamed || f == withheld || f == answered && hasAnswer(res.Output))
 	if s.noInput || s.noOutput {
 		s.how = halfUsage
 	}
 	return s
 }
 
-// says reports whether a model's answer holds anything.
-func says(output any) bool {
+// hasAnswer reports whether a model's answer holds anything.
+func hasAnswer(output any) bool {
 	res, ok := output.(*middleware.ModelResponse)
 	if !ok || res == nil {
 		return false

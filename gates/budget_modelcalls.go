@@ -94,7 +94,7 @@ func (b *budget) reserveOrShrink(ctx context.Context, st *runState, m *modelRese
 		}
 		// Each time round there is less to ask for, or it ends.
 		if bd := &b.bounds[x.bound]; !bd.Clamp || !m.shrink(x.dim, x.left) {
-			return b.over(x.bound, x.shortage)
+			return b.denyOver(x.bound, x.shortage)
 		}
 	}
 }

@@ -126,7 +126,7 @@ func (p *Prices) Cost(model string, usage middleware.Usage) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	m, ok := metered(&usage)
+	m, ok := meterOf(&usage)
 	if !ok {
 		return 0, fmt.Errorf("gates: prices: model %s: the usage cannot be", shown.Name(model))
 	}

@@ -209,8 +209,8 @@ func (b *budget) standing(st *runState, i int, now time.Duration) (Standing, boo
 	return Standing{a.used, a.reserved}, true
 }
 
-// over returns the denial of what does not fit.
-func (b *budget) over(i int, x shortage) error {
+// denyOver returns the denial of what does not fit.
+func (b *budget) denyOver(i int, x shortage) error {
 	bd := &b.bounds[i]
 	unit := ""
 	if x.dim == DimCost {

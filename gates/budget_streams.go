@@ -100,7 +100,7 @@ func (b *budget) extend(ctx context.Context, st *runState, m *modelReservation, 
 			return err
 		}
 		if x != nil {
-			return b.over(x.bound, x.shortage)
+			return b.denyOver(x.bound, x.shortage)
 		}
 	}
 	longer := m.estimate
@@ -112,7 +112,7 @@ func (b *budget) extend(ctx context.Context, st *runState, m *modelReservation, 
 	})
 	bk.mu.Unlock()
 	if !ok {
-		return b.over(m.bounds[x.i], x)
+		return b.denyOver(m.bounds[x.i], x)
 	}
 	m.streamed = tokens
 	return nil

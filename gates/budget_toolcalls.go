@@ -14,8 +14,8 @@ type toolLimit struct {
 	max   int64
 }
 
-// A taken is what a tool call took.
-type taken struct {
+// A toolCharge is what a tool call took.
+type toolCharge struct {
 	at     time.Duration
 	stored *storeReservation // nil for nothing
 }
@@ -64,7 +64,7 @@ func (b *budget) toolHere(next middleware.Handler) middleware.Handler {
 }
 
 // useTool carries out a call that may also have taken from the Store.
-func (b *budget) useTool(ctx context.Context, call middleware.Call, next middleware.Handler, st *runState, took taken) (
+func (b *budget) useTool(ctx context.Context, call middleware.Call, next middleware.Handler, st *runState, took toolCharge) (
 	res middleware.Result, err error,
 ) {
 	returned := false
@@ -91,10 +91,10 @@ func unused(ctx context.Context, res middleware.Result, err error) bool {
 // takeTool charges a tool call, out of what is reserved for its chain, if anything
 // is. A tool call takes one, whatever comes of it: here there is nothing
 // to settle. In the Store it is reserved.
-func (b *budget) takeTool(ctx context.Context, st *runState, chain middleware.CallID) (taken, error) {
+func (b *budget) takeTool(ctx context.Context, st *runState, chain middleware.CallID) (toolCharge, error) {
 	at, err := b.takeToolHere(st, chain)
 	if err != nil || !b.stored {
-		return taken{at: at}, err
+		return toolCharge{at: at}, err
 	}
 	reserved := false
 	defer func() {
@@ -102,15 +102,21 @@ func (b *budget) takeTool(ctx context.Context, st *runState, chain middleware.Ca
 			b.refund(st, at)
 		}
 	}()
-	stored, x, err := b.reserveStored(ctx, st, func(int) Amounts { return Amounts{DimToolCalls: 1} })
-	if x != nil {
-		err = b.over(x.bound, x.shortage)
-	}
+	stored, err := b.reserveToolCalls(ctx, st, 1)
 	if err != nil {
-		return taken{}, err
+		return toolCharge{}, err
 	}
 	reserved = true
-	return taken{at, stored}, nil
+	return toolCharge{at, stored}, nil
+}
+
+// reserveToolCalls reserves tool calls in the Store.
+func (b *budget) reserveToolCalls(ctx context.Context, st *runState, n int64) (*storeReservation, error) {
+	r, x, err := b.reserveStored(ctx, st, func(int) Amounts { return Amounts{DimToolCalls: n} })
+	if x != nil {
+		err = b.denyOver(x.bound, x.shortage)
+	}
+	return r, err
 }
 
 func (b *budget) takeToolHere(st *runState, chain middleware.CallID) (at time.Duration, err error) {
@@ -133,7 +139,7 @@ func (b *budget) takeToolHere(st *runState, chain middleware.CallID) (at time.Du
 			continue // not limited, or reserved
 		}
 		if left := a.left(l.max, DimToolCalls); left < 1 {
-			return 0, b.over(l.bound, shortage{dim: DimToolCalls, asked: 1, left: left})
+			return 0, b.denyOver(l.bound, shortage{dim: DimToolCalls, asked: 1, left: left})
 		}
 	}
 	for _, l := range b.tools {
@@ -236,10 +242,7 @@ func (b *budget) judgePlan(ctx context.Context, call middleware.Call, plan *midd
 	st := b.state(ctx)
 	if b.stored && n > 0 {
 		// Looked at only: tool calls reserve there one by one.
-		stored, x, err := b.reserveStored(ctx, st, func(int) Amounts { return Amounts{DimToolCalls: n} })
-		if x != nil {
-			err = b.over(x.bound, x.shortage)
-		}
+		stored, err := b.reserveToolCalls(ctx, st, n)
 		if err != nil {
 			return err
 		}
@@ -270,7 +273,7 @@ func (b *budget) reserveBatch(st *runState, call *middleware.Call, n int64) erro
 			}
 		}
 		if left < n {
-			return b.over(l.bound, shortage{dim: DimToolCalls, asked: n, left: left})
+			return b.denyOver(l.bound, shortage{dim: DimToolCalls, asked: n, left: left})
 		}
 	}
 	if !slices.ContainsFunc(st.open, func(o openChain) bool { return o.id == chain }) {

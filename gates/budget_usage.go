@@ -21,9 +21,9 @@ const (
 	maxAmount = math.MaxInt64
 )
 
-// metered returns the tokens that a provider says it counted, unless what it
+// meterOf returns the tokens that a provider says it counted, unless what it
 // says cannot be believed.
-func metered(u *middleware.Usage) (meter, bool) {
+func meterOf(u *middleware.Usage) (meter, bool) {
 	if u == nil || !u.Reported {
 		return meter{}, false
 	}

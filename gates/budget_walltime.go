@@ -14,7 +14,7 @@ func (b *budget) timed(next middleware.Handler) middleware.Handler {
 	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 		end := b.deadline(b.state(ctx))
 		if !time.Now().Before(end) {
-			return middleware.Result{}, b.late(nil)
+			return middleware.Result{}, b.denyLate(nil)
 		}
 		if d, ok := ctx.Deadline(); ok && !d.After(end) {
 			return counted(ctx, call) // the caller's deadline, or that of a call around
@@ -23,7 +23,7 @@ func (b *budget) timed(next middleware.Handler) middleware.Handler {
 		defer cancel()
 		res, err := counted(inner, call)
 		if inner.Err() != nil && ctx.Err() == nil && foreign.Is(err, inner.Err()) && !isDenied(err) {
-			return middleware.Result{Usage: res.Usage}, b.late(err)
+			return middleware.Result{Usage: res.Usage}, b.denyLate(err)
 		}
 		return res, err
 	}
@@ -36,7 +36,7 @@ func (b *budget) deadline(st *runState) time.Time {
 	return st.began.Add(b.wallTime)
 }
 
-func (b *budget) late(cause error) error {
+func (b *budget) denyLate(cause error) error {
 	return &middleware.DeniedError{
 		Code: middleware.CodeOverBudget, Err: cause,
 		Reason: "limit " + limitWallTime + " of the run: " + b.wallTime.String() + " are over",

@@ -65,12 +65,12 @@ func (v value) number() (float64, bool) {
 	if v.text || v.raw == "" || v.raw[0] != '-' && (v.raw[0] < '0' || v.raw[0] > '9') {
 		return 0, false
 	}
-	return exactly(v.raw)
+	return exactFloat(v.raw)
 }
 
-// all calls f for every item of a list, or every member of an object, until it
+// each calls f for every item of a list, or every member of an object, until it
 // returns false. It reports whether v is a container that begins with open.
-func (v value) all(open byte, f func(name strictjson.Text, item value) bool) bool {
+func (v value) each(open byte, f func(name strictjson.Text, item value) bool) bool {
 	if v.text || v.raw == "" || v.raw[0] != open {
 		return false
 	}
@@ -122,7 +122,7 @@ func oneOf(who string, values []any) Condition {
 	nums := make(map[float64]struct{})
 	words := make(map[string]struct{})
 	for _, v := range values {
-		p, ok := plain(v)
+		p, ok := canonical(v)
 		switch p := p.(type) {
 		case string:
 			strs[p] = struct{}{}
@@ -203,7 +203,7 @@ func Length(least, most int) Condition {
 		n := 0
 		if s, ok := v.str(); ok {
 			n = utf8.RuneCountInString(s)
-		} else if count := func(strictjson.Text, value) bool { n++; return true }; !v.all('[', count) && !v.all('{', count) {
+		} else if count := func(strictjson.Text, value) bool { n++; return true }; !v.each('[', count) && !v.each('{', count) {
 			return answerUnknown
 		}
 		return answerIf(least <= n && n <= most)
@@ -261,7 +261,7 @@ func Field(name string, conditions ...Condition) Condition {
 	folded := strictjson.FoldHash(name)
 	return Condition{be: "have a field " + shown.Name(name) + " that is allowed", judge: func(v value) answer {
 		found := answerNo
-		if !v.all('{', func(n strictjson.Text, item value) bool {
+		if !v.each('{', func(n strictjson.Text, item value) bool {
 			if n.FoldHash() != folded {
 				return true
 			}
@@ -283,7 +283,7 @@ func Each(conditions ...Condition) Condition {
 	conditions = slices.Clone(conditions)
 	return Condition{be: "be a list in which each item is allowed", judge: func(v value) answer {
 		all := answerYes
-		if !v.all('[', func(_ strictjson.Text, item value) bool {
+		if !v.each('[', func(_ strictjson.Text, item value) bool {
 			_, all = item.satisfies(conditions)
 			return all == answerYes
 		}) {
@@ -304,7 +304,7 @@ func AtMost(n int, conditions ...Condition) Condition {
 	be := fmt.Sprintf("be a list with no more than %d items of the kind that is bounded", n)
 	return Condition{be: be, judge: func(v value) answer {
 		count, unknown := 0, false
-		if !v.all('[', func(_ strictjson.Text, item value) bool {
+		if !v.each('[', func(_ strictjson.Text, item value) bool {
 			switch _, f := item.satisfies(conditions); f {
 			case answerYes:
 				count++

@@ -45,16 +45,16 @@ func Deadline(rules DeadlineRules) middleware.Interceptor {
 // A deadline is a Deadline made ready.
 type deadline struct {
 	DeadlineRules
-	runs middleware.Local[start]
+	runs middleware.Local[runStart]
 }
 
-// A start is when the gate first saw a run.
-type start struct {
+// A runStart is when the gate first saw a run.
+type runStart struct {
 	once  sync.Once
 	began time.Time
 }
 
-func (s *start) time() time.Time {
+func (s *runStart) time() time.Time {
 	s.once.Do(func() { s.began = time.Now() })
 	return s.began
 }
@@ -66,7 +66,7 @@ func (d *deadline) intercept(next middleware.Handler) middleware.Handler {
 			return next(ctx, call)
 		}
 		if !time.Now().Before(end) {
-			return middleware.Result{}, d.late(over, nil)
+			return middleware.Result{}, d.denyLate(over, nil)
 		}
 		if outer, ok := ctx.Deadline(); ok && !outer.After(end) {
 			return next(ctx, call) // the shorter one wins
@@ -77,7 +77,7 @@ func (d *deadline) intercept(next middleware.Handler) middleware.Handler {
 		if inner.Err() == nil || ctx.Err() != nil || err != nil && (!foreign.Is(err, inner.Err()) || isDenied(err)) {
 			return res, err
 		}
-		return middleware.Result{Usage: res.Usage}, d.late(over, err)
+		return middleware.Result{Usage: res.Usage}, d.denyLate(over, err)
 	}
 }
 
@@ -94,7 +94,7 @@ func (d *deadline) end(ctx context.Context, kind middleware.Kind) (end time.Time
 	return end, over
 }
 
-func (d *deadline) late(over time.Duration, cause error) error {
+func (d *deadline) denyLate(over time.Duration, cause error) error {
 	what := "the run's "
 	if over == d.Call && over != d.Run {
 		what = "the call's "

@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"example.com/safeconduct/internal/strictjson"
 	"example.com/safeconduct/middleware"
 )
 
@@ -84,7 +85,7 @@ func (f *Folder) Path() Condition {
 
 // name returns a path relative to the folder, and whether it may be used.
 func (f *Folder) name(path string) (string, bool) {
-	if path == "" || len(path) > maxPath || !utf8.ValidString(path) || strings.ContainsFunc(path, unclear) || encoded(path) {
+	if path == "" || len(path) > maxPath || !utf8.ValidString(path) || strings.ContainsFunc(path, unclear) || percentEncoded(path) {
 		return "", false
 	}
 	first, _, _ := strings.Cut(path, "/")
@@ -139,18 +140,14 @@ func (f *Folder) within(path string) (string, bool) {
 	return "", false
 }
 
-// encoded reports whether s has a byte that is written as in URLs.
-func encoded(s string) bool {
+// percentEncoded reports whether s has a byte that is written as in URLs.
+func percentEncoded(s string) bool {
 	for i := 0; i+2 < len(s); i++ {
-		if s[i] == '%' && hex(s[i+1]) && hex(s[i+2]) {
+		if s[i] == '%' && strictjson.IsHex(s[i+1]) && strictjson.IsHex(s[i+2]) {
 			return true
 		}
 	}
 	return false
-}
-
-func hex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
 }
 
 // Open opens what the path names for reading, as [os.Root.Open] does. A path

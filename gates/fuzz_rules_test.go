@@ -60,7 +60,7 @@ func FuzzLoop(f *testing.F) {
 			}
 		}
 		h := middleware.Wrap(kit.Echo, gates.Loop(gates.LoopRules{Consecutive: 1}))
-		if got := laps(t, h, "tool "+input, "tool "+other); got[1] != "told" {
+		if got := outcomes(t, h, "tool "+input, "tool "+other); got[1] != "told" {
 			t.Errorf("%q and %q: got %v", input, other, got)
 		}
 	})

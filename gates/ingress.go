@@ -18,8 +18,8 @@ const (
 	DefaultMaxDepth = 64
 )
 
-// deepest is how far MaxDepth may go: what is deeper, no JSON decoder reads.
-const deepest = 10_000
+// maxDepthBound is how far MaxDepth may go: what is deeper, no JSON decoder reads.
+const maxDepthBound = 10_000
 
 // IngressRules say what may enter a run. The zero IngressRules bound size and
 // depth and demand nothing else.
@@ -102,8 +102,8 @@ func newIngress(rules IngressRules) *ingress {
 	if rules.MaxBytes < 0 || rules.MaxDepth < 0 {
 		panic(fmt.Sprintf("gates: Ingress: negative bound in MaxBytes %d, MaxDepth %d", rules.MaxBytes, rules.MaxDepth))
 	}
-	if rules.MaxDepth > deepest {
-		panic(fmt.Sprintf("gates: Ingress: MaxDepth %d is more than %d", rules.MaxDepth, deepest))
+	if rules.MaxDepth > maxDepthBound {
+		panic(fmt.Sprintf("gates: Ingress: MaxDepth %d is more than %d", rules.MaxDepth, maxDepthBound))
 	}
 	if slices.Contains(rules.Required, "") {
 		panic("gates: Ingress: empty key in Required")
@@ -132,7 +132,7 @@ func newListed(field string, rules map[string][]any) []listed {
 		}
 		l := listed{key, make(map[any]struct{}, len(rules[key]))}
 		for _, v := range rules[key] {
-			p, ok := plain(v)
+			p, ok := canonical(v)
 			if f, isFloat := p.(float64); !ok || isFloat && math.IsNaN(f) {
 				panic(fmt.Sprintf("gates: Ingress: %s[%q]: a value of type %T cannot be compared", field, key, v))
 			}
@@ -156,13 +156,13 @@ func (r *ingress) judge(ctx context.Context, call middleware.Call) error {
 	}
 	for i := range r.allow {
 		l := &r.allow[i]
-		if p, ok := plain(inputOf(&call, l.key)); !ok || !l.has(p) {
+		if p, ok := canonical(inputOf(&call, l.key)); !ok || !l.has(p) {
 			return badInput("input " + shown.Name(l.key) + " has a value that is not allowed")
 		}
 	}
 	for i := range r.deny {
 		l := &r.deny[i]
-		if p, ok := plain(inputOf(&call, l.key)); !ok || l.has(p) {
+		if p, ok := canonical(inputOf(&call, l.key)); !ok || l.has(p) {
 			return badInput("input " + shown.Name(l.key) + " has a value that is denied")
 		}
 	}

@@ -117,7 +117,7 @@ type loopState struct {
 	sketches  []uint64                // that of call n at n modulo Window
 	alike     [64]uint16              // how many of them there are, by sketch modulo 64
 	latest    []toolUse               // and the call
-	odd       int                     // seq after the latest odd call
+	ambiguous int                     // seq after the latest call of which the sketch says nothing
 	unknown   []int                   // seq at each of the latest requests for unknown tools
 	denials   atomic.Int64            // in a row
 	last      *middleware.DeniedError // of them; nil where the model was told
@@ -150,8 +150,8 @@ func (l *loop) tool(next middleware.Handler) middleware.Handler {
 			return middleware.Result{}, ruling.Deny(ctx, call, notText(&call))
 		}
 		st := l.runs.In(middleware.RunOf(ctx))
-		if reason, hard := l.add(st, call.Name, input); reason != "" {
-			return l.refuse(ctx, call, middleware.Result{}, &ruling, reason, hard)
+		if reason, toldBefore := l.add(st, call.Name, input); reason != "" {
+			return l.refuse(ctx, call, middleware.Result{}, &ruling, reason, toldBefore)
 		}
 		ruling.Allow()
 		res, err := next(ctx, call)
@@ -172,8 +172,8 @@ func (l *loop) plan(next middleware.Handler) middleware.Handler {
 		if err != nil {
 			return middleware.Result{Usage: res.Usage}, ruling.Deny(ctx, call, err)
 		}
-		if reason, hard := l.countUnknown(st, plan); reason != "" {
-			return l.refuse(ctx, call, res, &ruling, reason, hard)
+		if reason, toldBefore := l.countUnknown(st, plan); reason != "" {
+			return l.refuse(ctx, call, res, &ruling, reason, toldBefore)
 		}
 		ruling.Allow()
 		return res, nil
@@ -182,8 +182,8 @@ func (l *loop) plan(next middleware.Handler) middleware.Handler {
 
 // add counts a tool call, and returns why it goes too far, and whether the model was
 // told before.
-func (l *loop) add(st *loopState, tool, input string) (reason string, hard bool) {
-	like, odd := sketch(input)
+func (l *loop) add(st *loopState, tool, input string) (reason string, toldBefore bool) {
+	like, ambiguous := sketch(input)
 	like = strictjson.Mix(like, strictjson.Hash(l.seed, tool))
 	now := toolUse{name: tool, input: input}
 	st.mu.Lock()
@@ -191,8 +191,8 @@ func (l *loop) add(st *loopState, tool, input string) (reason string, hard bool)
 	if st.latest == nil {
 		st.sketches, st.latest = make([]uint64, l.Window), make([]toolUse, l.Window)
 	}
-	if odd {
-		st.odd = st.seq + 1
+	if ambiguous {
+		st.ambiguous = st.seq + 1
 	}
 	if l.mayRepeat(st, like) {
 		reason = l.repetition(st, &now)
@@ -215,8 +215,8 @@ func (l *loop) add(st *loopState, tool, input string) (reason string, hard bool)
 // mayRepeat reports whether a call with this sketch may be like enough of the
 // latest to go too far.
 func (l *loop) mayRepeat(st *loopState, sketch uint64) bool {
-	if st.odd > 0 && st.seq-st.odd < l.Window {
-		return true // its sketch says nothing
+	if st.ambiguous > 0 && st.seq-st.ambiguous < l.Window {
+		return true
 	}
 	enough := min(l.Consecutive, l.Alternating, l.Identical)
 	if int(st.alike[sketch%64]) < enough {
@@ -247,9 +247,9 @@ func (l *loop) repetition(st *loopState, now *toolUse) string {
 
 // toldLately reports whether the model was told lately, and notes that it now is.
 func (l *loop) toldLately(st *loopState) bool {
-	hard := st.toldUntil > 0 && st.seq <= st.toldUntil
+	toldBefore := st.toldUntil > 0 && st.seq <= st.toldUntil
 	st.toldUntil = st.seq + l.Window
-	return hard
+	return toldBefore
 }
 
 // keyBack returns the key of the nth tool call before now, from 1. It must be among
@@ -298,7 +298,7 @@ func (l *loop) identical(st *loopState, now *toolUse) bool {
 }
 
 // countUnknown counts the tool calls of a plan that ask for tools that do not exist.
-func (l *loop) countUnknown(st *loopState, plan *middleware.Plan) (reason string, hard bool) {
+func (l *loop) countUnknown(st *loopState, plan *middleware.Plan) (reason string, toldBefore bool) {
 	n := 0
 	for i := range plan.ToolCalls {
 		if plan.ToolCalls[i].Registered == "" {
@@ -364,13 +364,13 @@ func (l *loop) countDenials(ctx context.Context, call middleware.Call, st *loopS
 
 // refuse notes a denial, and returns it or what tells the model of it.
 func (l *loop) refuse(
-	ctx context.Context, call middleware.Call, res middleware.Result, ruling *middleware.Ruling, reason string, hard bool,
+	ctx context.Context, call middleware.Call, res middleware.Result, ruling *middleware.Ruling, reason string, toldBefore bool,
 ) (middleware.Result, error) {
 	err := ruling.Deny(ctx, call, &middleware.DeniedError{
 		Gate: loopName, Call: call.Name, Code: middleware.CodeLoop, Reason: reason,
 	})
 	res.Output = nil
-	if hard {
+	if toldBefore {
 		return res, err
 	}
 	res.Output = middleware.Observation("Not done: " + reason + ". Try something else, or give the final answer.")

@@ -72,7 +72,7 @@ func hashNumber(seed uint64, text string) uint64 {
 	if _, ok := smallInt(text); ok {
 		return strictjson.Hash(seed, text)
 	}
-	n, ok := exactly(text)
+	n, ok := exactFloat(text)
 	if !ok {
 		return strictjson.Hash(seed, text)
 	}
@@ -94,11 +94,11 @@ const (
 func zeros(word uint64) uint64 { return (word - ones) &^ word & highs }
 
 // sketch makes a sketch of a JSON text, which is far cheaper than to read it:
-// texts that mean the same have the same, unless one of them is odd. It is made
+// texts that mean the same have the same, unless one of them is ambiguous. It is made
 // of two sums over all bytes but white space, in any order: one of the bytes, and
-// one in Gray's code, which tells 19 from 28. A text is odd if it has an escape,
+// one in Gray's code, which tells 19 from 28. A text is ambiguous if it has an escape,
 // or what may be a number with a fraction or an exponent.
-func sketch(text string) (sum uint64, odd bool) {
+func sketch(text string) (sum uint64, ambiguous bool) {
 	const lanes = 0x00ff00ff00ff00ff
 	var found, digits uint64
 	for rest := text; len(rest) > 0; {

@@ -12,9 +12,9 @@ import (
 	kit "example.com/safeconduct/middleware/middlewaretest"
 )
 
-// laps makes tool calls, "name input" each, in one run, and says what came of
+// outcomes makes tool calls, "name input" each, in one run, and says what came of
 // each: done, told, or denied with the code.
-func laps(t *testing.T, h middleware.Handler, calls ...string) []string {
+func outcomes(t *testing.T, h middleware.Handler, calls ...string) []string {
 	t.Helper()
 	var got []string
 	_ = kit.InRun(func(ctx context.Context) {
@@ -91,7 +91,7 @@ func TestLoop(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			h := middleware.Wrap(kit.Echo, gates.Loop(tt.rules))
-			got := strings.Join(laps(t, h, strings.Split(tt.calls, ";")...), " ")
+			got := strings.Join(outcomes(t, h, strings.Split(tt.calls, ";")...), " ")
 			if want := strings.TrimSpace(tt.want); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
@@ -103,7 +103,7 @@ func TestLoop(t *testing.T) {
 func TestLoopKeepsRunsApart(t *testing.T) {
 	h := middleware.Wrap(kit.Echo, gates.Loop(gates.LoopRules{}))
 	for range 5 {
-		if got := laps(t, h, "a 1", "a 1"); got[1] != "done" {
+		if got := outcomes(t, h, "a 1", "a 1"); got[1] != "done" {
 			t.Fatalf("got %v", got)
 		}
 	}
@@ -132,7 +132,7 @@ func TestLoopDenials(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := middleware.Wrap(kit.Echo, tt.order...)
-			if got := strings.Join(laps(t, h, tt.calls...), " "); got != tt.want {
+			if got := strings.Join(outcomes(t, h, tt.calls...), " "); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 		})
@@ -174,7 +174,7 @@ func TestLoopCountsADenialOnce(t *testing.T) {
 	outer := middleware.Wrap(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 		return inner(ctx, kit.Tool("a", call.Input.(string)))
 	}, gate)
-	if got := laps(t, outer, "o 1"); got[0] != "tool_not_allowed" {
+	if got := outcomes(t, outer, "o 1"); got[0] != "tool_not_allowed" {
 		t.Errorf("got %s, want the denial of the call within", got)
 	}
 }
@@ -226,7 +226,7 @@ func TestLoopNotesDenials(t *testing.T) {
 		}
 	}
 	h := middleware.Wrap(spy.Handle, look, gates.Loop(gates.LoopRules{Consecutive: 1}))
-	if got := laps(t, h, "a 1", "a 1"); got[1] != "told" || len(spy.Calls()) != 1 {
+	if got := outcomes(t, h, "a 1", "a 1"); got[1] != "told" || len(spy.Calls()) != 1 {
 		t.Fatalf("got %v and %d calls", got, len(spy.Calls()))
 	}
 	ds := trail.Decisions()

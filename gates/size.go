@@ -35,7 +35,7 @@ type SizeRules struct {
 // An output that is not a stream is in memory when Size sees it: what bounds the reading
 // of it is up to the tool. Size panics if a number is negative, or Depth over 10,000.
 func Size(rules SizeRules) middleware.Interceptor {
-	if rules.Input < 0 || rules.Output < 0 || rules.Depth < 0 || rules.Depth > deepest {
+	if rules.Input < 0 || rules.Output < 0 || rules.Depth < 0 || rules.Depth > maxDepthBound {
 		panic(fmt.Sprintf("gates: Size: %+v", rules))
 	}
 	for _, f := range []struct {

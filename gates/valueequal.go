@@ -12,20 +12,20 @@ type number interface {
 	Float64() (float64, error)
 }
 
-// plain returns a string, a number, a bool or nil in a form in which equal
+// canonical returns a string, a number, a bool or nil in a form in which equal
 // values are ==. It reports false for values of other kinds.
-func plain(v any) (any, bool) {
+func canonical(v any) (any, bool) {
 	switch v := v.(type) {
 	case nil, string, bool:
 		return v, true
 	case float64:
-		return plainFloat(v), true
+		return canonicalFloat(v), true
 	case number:
 		if n, err := v.Int64(); err == nil {
 			return n, true
 		}
 		f, err := v.Float64()
-		return plainFloat(f), err == nil
+		return canonicalFloat(f), err == nil
 	}
 	r := reflect.ValueOf(v)
 	switch {
@@ -41,13 +41,13 @@ func plain(v any) (any, bool) {
 		}
 		return int64(r.Uint()), true
 	case r.CanFloat():
-		return plainFloat(r.Float()), true
+		return canonicalFloat(r.Float()), true
 	}
 	return nil, false
 }
 
-// plainFloat returns a whole number as an int64, where it is one.
-func plainFloat(f float64) any {
+// canonicalFloat returns a whole number as an int64, where it is one.
+func canonicalFloat(f float64) any {
 	if f == math.Trunc(f) && f >= -1<<63 && f < 1<<63 {
 		return int64(f)
 	}
@@ -70,9 +70,9 @@ func smallInt(text string) (n int64, ok bool) {
 	return n, true
 }
 
-// exactly returns the number that text spells, if a float64 tells it from every
+// exactFloat returns the number that text spells, if a float64 tells it from every
 // other number of as many digits: that it does for up to 15.
-func exactly(text string) (float64, bool) {
+func exactFloat(text string) (float64, bool) {
 	const digits = 15
 	if n, ok := smallInt(text); ok {
 		return float64(n), true

@@ -153,7 +153,7 @@ func enter(chain Handler, s *scope, call Call) (res Result, err error) {
 	}()
 	if !call.Kind.known() || s.depth >= MaxDepth {
 		returned = true
-		return Result{}, misplaced(s, &call)
+		return Result{}, misplaced(&call)
 	}
 	res, err = chain(s, call)
 	returned = true
@@ -177,7 +177,7 @@ func enterStream(chain Handler, s *scope, call Call) (Result, error) {
 }
 
 // misplaced returns why a call cannot begin where it is.
-func misplaced(s *scope, call *Call) error {
+func misplaced(call *Call) error {
 	switch {
 	case call.Kind == 0:
 		return errors.New("middleware: the Call has no Kind")
