@@ -67,7 +67,7 @@ func SealCursor(line []byte, root crypto.Signer, ledger string) []byte {
 func NilStatus() error { return (*delivery.StatusError)(nil) }
 
 // Classes returns what kinds of errors err is made of.
-func Classes(err error) []string { return classes(err) }
+func Classes(err error) []string { return errorClasses(err) }
 
 // LongError returns an error whose type has a name of n bytes and more.
 func LongError(n int) error {

@@ -142,5 +142,5 @@ type ExporterStats struct {
 // LogValue returns the counts, and the classes of the errors in place of what
 // they say.
 func (s ExporterStats) LogValue() slog.Value {
-	return ship.Stats(s).Value(classes)
+	return ship.Stats(s).Value(errorClasses)
 }

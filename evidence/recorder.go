@@ -188,7 +188,7 @@ func (r *Recorder) assemble(s *segment.Store, cfg Config, origin string, found *
 		x, err := ship.New(ship.Config{
 			Name: e.Name, Sink: e.Sink, Unordered: e.Unordered, Concurrency: e.Concurrency, Attempts: e.Attempts,
 			Timeout: e.Timeout, MinBackoff: e.MinBackoff, MaxBackoff: e.MaxBackoff, OpenFor: e.OpenFor,
-			Dir: s.Dir(), Ledger: origin, Disk: s.Disk(), Record: r.queue.putStatement, Classes: classes, Log: log.say,
+			Dir: s.Dir(), Ledger: origin, Disk: s.Disk(), Record: r.queue.putStatement, Classes: errorClasses, Log: log.say,
 		}, key, s.End(), found.records)
 		if err != nil {
 			return fmt.Errorf("exporter %s: %w", e.Name, err)

@@ -81,9 +81,9 @@ func (c *recording) event(kind record.Kind) event {
 // begin records the intent. The error is of a call that must not be made.
 func (c *recording) begin(ctx context.Context) error {
 	intent := c.event(record.KindIntent)
-	intent.balances = balances(c.run)
+	intent.balances = balancesOf(c.run)
 	intent.input, intent.kept = c.r.snapshot(c.input, nil)
-	c.offered = offered(intent.input)
+	c.offered = offeredTools(intent.input)
 	intent.effects = c.r.effectsOf(&c.call, c.input)
 	wait := intent.effects == record.EffectsDurable || intent.effects == record.EffectsPreferred
 
@@ -242,13 +242,13 @@ func (c *recording) addHowItRan(e *event) {
 		e.ran, kept = c.r.snapshot(input, nil)
 		e.hasRan = true
 		e.kept += kept
-		c.offered = offered(e.ran)
+		c.offered = offeredTools(e.ran)
 	}
-	e.balances = balances(c.run)
+	e.balances = balancesOf(c.run)
 }
 
-// offered returns the tools that a request offers to a model.
-func offered(snap any) []string {
+// offeredTools returns the tools that a request offers to a model.
+func offeredTools(snap any) []string {
 	switch q := snap.(type) {
 	case *middleware.ModelRequest:
 		return q.Tools
@@ -272,8 +272,8 @@ func (c *recording) finish(e *event) {
 	_, _ = c.r.queue.put(false, e, nil)
 }
 
-// balances keeps a Meter that panics from failing the call.
-func balances(run *middleware.Run) (b []middleware.Balance) {
+// balancesOf keeps a Meter that panics from failing the call.
+func balancesOf(run *middleware.Run) (b []middleware.Balance) {
 	defer func() { _ = recover() }()
 	return run.Balances()
 }

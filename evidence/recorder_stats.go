@@ -59,9 +59,9 @@ func (r *Recorder) Stats() Stats {
 // Its String gives JSON: the fields of [Stats] by the names in their tags, and the
 // classes of errors, never what they say. This package does not import expvar,
 // which would serve /debug/vars on the default mux.
-func (r *Recorder) Vars() fmt.Stringer { return vars{r} }
+func (r *Recorder) Vars() fmt.Stringer { return statsVar{r} }
 
-type vars struct{ recorder *Recorder }
+type statsVar struct{ recorder *Recorder }
 
 type exporterVars struct {
 	ExporterStats
@@ -70,15 +70,15 @@ type exporterVars struct {
 }
 
 // String returns JSON.
-func (v vars) String() string {
+func (v statsVar) String() string {
 	s := v.recorder.Stats()
 	out := struct {
 		Stats
 		Error     []string       `json:"error,omitempty"`
 		Exporters []exporterVars `json:"exporters,omitempty"`
-	}{Stats: s, Error: classes(v.recorder.Err())}
+	}{Stats: s, Error: errorClasses(v.recorder.Err())}
 	for _, x := range s.Exporters {
-		out.Exporters = append(out.Exporters, exporterVars{x, classes(x.Err), classes(x.CursorErr)})
+		out.Exporters = append(out.Exporters, exporterVars{x, errorClasses(x.Err), errorClasses(x.CursorErr)})
 	}
 	b, err := json.Marshal(out)
 	if err != nil {

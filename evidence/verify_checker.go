@@ -132,20 +132,20 @@ func (c *checker) record(f *chain.Frame, n uint64) {
 	switch r.Kind {
 	case record.KindSession:
 		if was := r.Session.Recovered; was != nil {
-			c.recovered(was)
+			c.countRecovered(was)
 		}
 	case record.KindRotate:
 		c.report.Rotations++
 	case record.KindErased:
 		c.report.Erased++
 	case record.KindDeliveryFailed:
-		c.writers.refused(r)
+		c.writers.judgeRefused(r)
 	}
 	c.runs.take(f.Subject, r, f.Hash, c.writers.missing)
 }
 
-// recovered counts what an opening took out of the ledger.
-func (c *checker) recovered(r *record.Recovered) {
+// countRecovered counts what an opening took out of the ledger.
+func (c *checker) countRecovered(r *record.Recovered) {
 	c.report.Torn += r.Bytes
 	if r.Unsigned != nil {
 		c.report.Cut += r.Unsigned.Records

@@ -71,12 +71,12 @@ func (w *writerChecker) follow(r *record.Record) {
 		case r.Gap.From <= w.head.Seq:
 			w.found(r, record.DamageInconsistent, "the gap declares records lost that are there")
 		case r.Gap.From-w.head.Seq-1 > w.excused:
-			w.hole(r, w.head.Seq+1, r.Gap.From-1)
+			w.addHole(r, w.head.Seq+1, r.Gap.From-1)
 		case r.Gap.From == w.head.Seq+1 && r.Prev != w.head.Hash:
 			w.found(r, record.DamageEquivocation, "the record does not follow from the one before it")
 		}
 	case missing > w.excused:
-		w.hole(r, w.head.Seq+1, r.Seq-1)
+		w.addHole(r, w.head.Seq+1, r.Seq-1)
 	case missing == 0 && r.Prev != w.head.Hash:
 		w.found(r, record.DamageEquivocation, "the record does not follow from the one before it")
 	}
@@ -86,7 +86,7 @@ func (w *writerChecker) follow(r *record.Record) {
 // reordering. What does not fit counts as removed.
 const maxHoles = 256
 
-func (w *writerChecker) hole(r *record.Record, from, to uint64) {
+func (w *writerChecker) addHole(r *record.Record, from, to uint64) {
 	finding := w.found(r, record.DamageRemoved, "%d records before this one are missing", to-from+1)
 	if len(w.holes) < maxHoles {
 		w.holes = append(w.holes, hole{from, to, finding})
@@ -160,9 +160,9 @@ func (w *writerChecker) begin(r *record.Record) {
 	clear(w.recent[:])
 }
 
-// refused checks that the ledger has had the records that a sink refused, as r
-// says.
-func (w *writerChecker) refused(r *record.Record) {
+// judgeRefused checks that the ledger has had the records that a sink refused,
+// as r says.
+func (w *writerChecker) judgeRefused(r *record.Record) {
 	w.report.Refused += r.Refused.Count
 	for _, g := range r.Refused.Ranges {
 		last, there := w.ended[g.Writer]

@@ -53,7 +53,7 @@ func tooLarge(snap any, size int) *oversized {
 	switch v := snap.(type) {
 	case string:
 		return &oversized{value: typeOnly(v), size: size}
-	case []field:
+	case []mapEntry:
 		snap = map[string]any(nil)
 	case *planSnapshot:
 		snap = (*middleware.Plan)(nil)
@@ -125,12 +125,12 @@ func snapshot(input any) (snap any, kept int) {
 // A planSnapshot is a middleware.Plan.
 type planSnapshot struct {
 	calls   []middleware.ToolCall
-	final   []field
+	final   []mapEntry
 	isFinal bool
 }
 
-// A field is one entry of a map: a string, or anything else as JSON.
-type field struct {
+// A mapEntry is one entry of a map: a string, or anything else as JSON.
+type mapEntry struct {
 	name string
 	text string
 	raw  rawJSON
@@ -147,10 +147,10 @@ func (r rawJSON) size() (n int) {
 }
 
 // snapshotMap ends early where it is too large.
-func snapshotMap(m map[string]any) (fields []field, kept int) {
-	fields = make([]field, 0, len(m))
+func snapshotMap(m map[string]any) (fields []mapEntry, kept int) {
+	fields = make([]mapEntry, 0, len(m))
 	for name, v := range m {
-		f := field{name: name}
+		f := mapEntry{name: name}
 		if s, ok := v.(string); ok {
 			f.text = s
 		} else {
@@ -161,7 +161,7 @@ func snapshotMap(m map[string]any) (fields []field, kept int) {
 			break
 		}
 	}
-	slices.SortFunc(fields, func(a, b field) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(fields, func(a, b mapEntry) int { return strings.Compare(a.name, b.name) })
 	return fields, kept
 }
 

@@ -57,7 +57,7 @@ func (w *contentWriter) content(snap any) (size int) {
 		}
 	case rawJSON:
 		w.raw(v)
-	case []field:
+	case []mapEntry:
 		w.fields(v)
 	case *middleware.ModelRequest:
 		w.request(v)
@@ -79,7 +79,7 @@ func (w *contentWriter) content(snap any) (size int) {
 	return w.count() - from
 }
 
-func (w *contentWriter) fields(fields []field) {
+func (w *contentWriter) fields(fields []mapEntry) {
 	w.add("{")
 	for i, f := range fields {
 		w.comma(i)

@@ -88,9 +88,9 @@ func (b *group) signs(i int) bool {
 	return b.session.signing == record.SignRecords || i == b.count()-1
 }
 
-// fill signs record i and writes its frame. The scratch is returned for the
-// next.
-func (b *group) fill(i int, scratch []byte) []byte {
+// signAndFrame signs record i and writes its frame. The scratch is returned for
+// the next.
+func (b *group) signAndFrame(i int, scratch []byte) []byte {
 	payload := b.payload(i)
 	var sigs []record.Signature
 	var one [1]record.Signature
@@ -139,7 +139,7 @@ func newSigners() *signers {
 			var scratch []byte
 			for c := range s.jobs {
 				for i := c.from; i < c.to; i++ {
-					scratch = c.b.fill(i, scratch)
+					scratch = c.b.signAndFrame(i, scratch)
 					runtime.Gosched() // calls come first
 				}
 				c.b.signed.Done()
@@ -155,7 +155,7 @@ func (s *signers) sign(b *group) {
 	if n := b.count(); n <= signChunk { // somebody may wait for it
 		var scratch []byte
 		for i := range n {
-			scratch = b.fill(i, scratch)
+			scratch = b.signAndFrame(i, scratch)
 		}
 		return
 	}

@@ -31,27 +31,27 @@ func outcomeOf(ctx context.Context, res middleware.Result, err error, decisions 
 	case ok && denied != nil:
 		o := record.Outcome{Result: record.ResultDenied, Gate: denied.Gate, Code: string(denied.Code), Reason: denied.Reason}
 		if denied.Err != nil {
-			o.Error = classes(denied.Err)
+			o.Error = errorClasses(denied.Err)
 		}
 		return o
 	case ctx.Err() != nil && foreign.Is(err, ctx.Err()):
-		return record.Outcome{Result: record.ResultCancelled, Error: classes(err)}
+		return record.Outcome{Result: record.ResultCancelled, Error: errorClasses(err)}
 	}
-	return record.Outcome{Result: record.ResultFailed, Error: classes(err)}
+	return record.Outcome{Result: record.ResultFailed, Error: errorClasses(err)}
 }
 
 // maxClasses bounds the classes of one error.
 const maxClasses = 8
 
-// classes returns what kinds of errors err is made of, outermost first: names
-// for the well-known, Go types for the rest, and never what they say.
-func classes(err error) (all []string) {
+// errorClasses returns what kinds of errors err is made of, outermost first:
+// names for the well-known, Go types for the rest, and never what they say.
+func errorClasses(err error) (all []string) {
 	var visit func(err error)
 	visit = func(err error) {
 		if err == nil || len(all) == maxClasses {
 			return
 		}
-		all = append(all, class(err))
+		all = append(all, errorClass(err))
 		for _, cause := range causes(err) {
 			visit(cause)
 		}
@@ -74,7 +74,7 @@ func causes(err error) (wrapped []error) {
 	return nil
 }
 
-func class(err error) string {
+func errorClass(err error) string {
 	switch err { //nolint:errorlint // each error of the chain is looked at by itself
 	case context.Canceled:
 		return "context.Canceled"

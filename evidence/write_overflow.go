@@ -108,7 +108,7 @@ func (o *overflow) append(before *group, groups ...*group) error {
 }
 
 // next returns the frames of the oldest group that the segments do not have.
-func (o *overflow) next(buf []byte) ([]byte, groupEnd, error) {
+func (o *overflow) next() ([]byte, groupEnd, error) {
 	o.mu.Lock()
 	if len(o.marks) == 0 {
 		o.mu.Unlock()
@@ -116,15 +116,11 @@ func (o *overflow) next(buf []byte) ([]byte, groupEnd, error) {
 	}
 	m, from := o.marks[0], o.taken
 	o.mu.Unlock()
-	n := int(m.end - from)
-	if cap(buf) < n {
-		buf = make([]byte, n)
-	}
-	buf = buf[:n]
-	if _, err := o.f.ReadAt(buf, from); err != nil {
+	frames := make([]byte, m.end-from)
+	if _, err := o.f.ReadAt(frames, from); err != nil {
 		return nil, m, err
 	}
-	return buf, m, nil
+	return frames, m, nil
 }
 
 // markTaken says that the segments have the oldest group. With the last one the

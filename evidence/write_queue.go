@@ -63,9 +63,9 @@ func newQueue(limit, memory int) *queue {
 // under the lock, and more if the garbage collector has them help.
 const minRoom = 1024
 
-// room returns an empty slice to take events in, in place of one that had as many
-// as taken. Made of spare where that is large enough.
-func (q *queue) room(spare []event, taken int) []event {
+// emptyEvents returns an empty slice to take events in, in place of one that
+// had as many as taken. Made of spare where that is large enough.
+func (q *queue) emptyEvents(spare []event, taken int) []event {
 	if want := min(q.limit, max(minRoom, 4*taken)); cap(spare) < want {
 		return make([]event, 0, want)
 	}

@@ -374,25 +374,25 @@ func shorten(r *record.Record) {
 			longest, cut = n, f
 		}
 	}
-	consider(len(r.Balances), func() { r.Balances = half(r, r.Balances) })
-	consider(len(r.Decisions), func() { r.Decisions = half(r, r.Decisions) })
+	consider(len(r.Balances), func() { r.Balances = firstHalf(r, r.Balances) })
+	consider(len(r.Decisions), func() { r.Decisions = firstHalf(r, r.Decisions) })
 	if p := r.Plan; p != nil {
-		consider(len(p.ToolCalls), func() { p.ToolCalls = half(r, p.ToolCalls) })
+		consider(len(p.ToolCalls), func() { p.ToolCalls = firstHalf(r, p.ToolCalls) })
 	}
 	if q := r.Request; q != nil {
-		consider(len(q.Messages), func() { q.Messages = half(r, q.Messages) })
-		consider(len(q.Tools), func() { q.Tools = half(r, q.Tools) })
+		consider(len(q.Messages), func() { q.Messages = firstHalf(r, q.Messages) })
+		consider(len(q.Tools), func() { q.Tools = firstHalf(r, q.Tools) })
 	}
 	if a := r.Response; a != nil {
 		consider(len(a.Choices), func() {
 			for _, c := range a.Choices[len(a.Choices)/2:] {
 				r.Omitted += len(c.ToolCalls)
 			}
-			a.Choices = half(r, a.Choices)
+			a.Choices = firstHalf(r, a.Choices)
 		})
 		for i := range a.Choices {
 			c := &a.Choices[i]
-			consider(len(c.ToolCalls), func() { c.ToolCalls = half(r, c.ToolCalls) })
+			consider(len(c.ToolCalls), func() { c.ToolCalls = firstHalf(r, c.ToolCalls) })
 		}
 	}
 	if cut == nil {
@@ -401,7 +401,7 @@ func shorten(r *record.Record) {
 	cut()
 }
 
-func half[T any](r *record.Record, list []T) []T {
+func firstHalf[T any](r *record.Record, list []T) []T {
 	n := len(list) / 2
 	r.Omitted += len(list) - n
 	return list[:n]

@@ -91,7 +91,7 @@ func signatureBy(pub ed25519.PublicKey, sig []byte) record.Signature {
 // key signs. It does not return before that is had, or nothing is written any
 // more.
 func (w *writer) writeKeyChange(e *event) bool {
-	b := w.room()
+	b := w.emptyGroup()
 	if b == nil {
 		return false
 	}
@@ -101,9 +101,9 @@ func (w *writer) writeKeyChange(e *event) bool {
 		err := w.encodeKeyChange(b, e)
 		if err == nil {
 			b.seq = e.seq
-			return w.deliver(b)
+			return w.signAndPush(b)
 		}
-		w.fail(err, newest)
+		w.reportFailure(err, newest)
 		if w.queue.isClosed() || w.isGivenUp() {
 			return false
 		}

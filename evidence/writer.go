@@ -103,9 +103,9 @@ func (w *writer) containPanic() {
 	w.queue.acknowledge(math.MaxUint64, err)
 }
 
-// fail says that records cannot be written, also to those who wait for one up to
-// seq: whoever came later waits for the next attempt.
-func (w *writer) fail(err error, seq uint64) {
+// reportFailure says that records cannot be written, also to those who wait for
+// one up to seq: whoever came later waits for the next attempt.
+func (w *writer) reportFailure(err error, seq uint64) {
 	if old := w.err(); old == nil || old.Error() != err.Error() {
 		w.log.warn("records cannot be written", "error", err)
 	}
@@ -113,7 +113,7 @@ func (w *writer) fail(err error, seq uint64) {
 	w.queue.acknowledge(seq, err)
 }
 
-func (w *writer) worksAgain() {
+func (w *writer) reportRecovery() {
 	if w.failure.Swap(nil) != nil {
 		w.log.warn("records are written again")
 	}
@@ -129,7 +129,7 @@ func (w *writer) encode() {
 	taken, tick := 0, minTick
 	for {
 		closed := w.queue.isClosed() // asked before taking: nothing comes after
-		spare = w.queue.room(spare, taken)
+		spare = w.queue.emptyEvents(spare, taken)
 		events := w.queue.take(spare)
 		if taken = len(events); taken == 0 {
 			if closed {
@@ -169,7 +169,7 @@ func (w *writer) encodeAll(events []event) bool {
 	for i := range events {
 		e := &events[i]
 		if e.kind == record.KindSession || e.kind == record.KindRotate {
-			if b != nil && !w.deliver(b) {
+			if b != nil && !w.signAndPush(b) {
 				return false
 			}
 			b = nil
@@ -179,7 +179,7 @@ func (w *writer) encodeAll(events []event) bool {
 			continue
 		}
 		if b == nil {
-			if b = w.room(); b == nil {
+			if b = w.emptyGroup(); b == nil {
 				return false
 			}
 		}
@@ -189,13 +189,13 @@ func (w *writer) encodeAll(events []event) bool {
 		b.endsRun = b.endsRun || e.kind == record.KindEnd
 		w.handOutDisclosures()
 		if b.full() || i == len(events)-1 {
-			if !w.deliver(b) {
+			if !w.signAndPush(b) {
 				return false
 			}
 			b = nil
 		}
 	}
-	return b == nil || w.deliver(b)
+	return b == nil || w.signAndPush(b)
 }
 
 func (w *writer) isGivenUp() bool {
@@ -207,9 +207,9 @@ func (w *writer) isGivenUp() bool {
 	}
 }
 
-// room returns an empty group, nil where nothing is written any more. If the
-// disk holds up all others it is one for the overflow.
-func (w *writer) room() *group {
+// emptyGroup returns an empty group, nil where nothing is written any more. If
+// the disk holds up all others it is one for the overflow.
+func (w *writer) emptyGroup() *group {
 	if w.overflow.isActive() {
 		w.forOverflow.reset(w.session)
 		return w.forOverflow
@@ -232,9 +232,9 @@ func (w *writer) room() *group {
 	return b
 }
 
-// deliver has a group signed and passes it on. It returns false if nothing is
+// signAndPush has a group signed and passes it on. It returns false if nothing is
 // written any more.
-func (w *writer) deliver(b *group) bool {
+func (w *writer) signAndPush(b *group) bool {
 	if len(b.frames) == 0 {
 		w.signers.sign(b)
 	}
@@ -249,7 +249,7 @@ func (w *writer) deliver(b *group) bool {
 		if err == nil {
 			return true
 		}
-		w.fail(fmt.Errorf("the disk does not answer, and nor does the overflow file: %w", err), newest)
+		w.reportFailure(fmt.Errorf("the disk does not answer, and nor does the overflow file: %w", err), newest)
 		free := w.free
 		if w.overflow.isActive() { // what is in it comes first
 			free, retry = nil, min(retry, overflowAfter)
@@ -344,7 +344,7 @@ func (w *writer) writeNext() bool {
 		case b != nil:
 			return w.writeGroup(b)
 		case w.overflow.isActive():
-			return w.takeOver()
+			return w.writeOverflowed()
 		case ended:
 			return false
 		}
@@ -354,7 +354,7 @@ func (w *writer) writeNext() bool {
 
 func (w *writer) writeGroup(b *group) bool {
 	b.signed.Wait()
-	ok := w.commit(b.frames, groupEnd{seq: b.seq, count: b.count(), endsRun: b.endsRun, session: b.session}, b.leaves)
+	ok := w.makeDurable(b.frames, groupEnd{seq: b.seq, count: b.count(), endsRun: b.endsRun, session: b.session}, b.leaves)
 	if ok {
 		w.mu.Lock()
 		w.inWrite = nil
@@ -364,22 +364,22 @@ func (w *writer) writeGroup(b *group) bool {
 	return ok
 }
 
-// takeOver makes the oldest group of the overflow durable.
-func (w *writer) takeOver() bool {
+// writeOverflowed makes the oldest group of the overflow durable.
+func (w *writer) writeOverflowed() bool {
 	newest := w.queue.newest()
-	frames, m, err := w.overflow.next(nil)
+	frames, m, err := w.overflow.next()
 	if err != nil {
-		w.fail(err, newest)
+		w.reportFailure(err, newest)
 		w.pauseForDisk(minRetry)
 		return !w.queue.isClosed()
 	}
 	var leaves []tiles.Hash
 	if err := segment.EachFrame(frames, func(env []byte) { leaves = append(leaves, tiles.LeafHash(env)) }); err != nil {
-		w.fail(fmt.Errorf("%s: %w", segment.OverflowName, err), newest)
+		w.reportFailure(fmt.Errorf("%s: %w", segment.OverflowName, err), newest)
 		w.pauseForDisk(minRetry)
 		return !w.queue.isClosed()
 	}
-	if !w.commit(frames, m, leaves) {
+	if !w.makeDurable(frames, m, leaves) {
 		return false
 	}
 	w.mu.Lock()
@@ -391,9 +391,9 @@ func (w *writer) takeOver() bool {
 	return true
 }
 
-// commit makes frames durable, however long it takes, unless the queue is closed
-// and the disk fails.
-func (w *writer) commit(frames []byte, m groupEnd, leaves []tiles.Hash) bool {
+// makeDurable makes frames durable, however long it takes, unless the queue is
+// closed and the disk fails.
+func (w *writer) makeDurable(frames []byte, m groupEnd, leaves []tiles.Hash) bool {
 	retry := minRetry
 	for {
 		closed, newest := w.queue.isClosed(), w.queue.newest()
@@ -401,14 +401,14 @@ func (w *writer) commit(frames []byte, m groupEnd, leaves []tiles.Hash) bool {
 		if err == nil {
 			break
 		}
-		w.fail(err, newest)
+		w.reportFailure(err, newest)
 		if closed {
 			return false
 		}
 		w.pauseForDisk(retry)
 		retry = min(2*retry, maxRetry)
 	}
-	w.worksAgain()
+	w.reportRecovery()
 	w.durable.Add(uint64(m.count))
 	w.inHand.Add(-int64(m.count))
 	w.queue.acknowledge(m.seq, nil)
