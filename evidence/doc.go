@@ -51,9 +51,9 @@
 // # What is recorded of a call
 //
 // Each call gets an intent before and an outcome after, and the root call of a run
-// also a run.start and a run.end. An intent says what was asked for: it comes before
-// the gates decide, and so does the wait for it. A panic passes through and is
-// recorded as failed.
+// also a run.start and a run.end. An intent says what was asked for: it is written,
+// and waited for, before the gates decide. A panic passes through and is recorded as
+// failed.
 //
 // # Opening a ledger
 //
@@ -120,9 +120,9 @@
 //
 // Ledgers are written on Linux, macOS, the BSDs and Windows, with 64 bits or 32,
 // and read everywhere. A ledger has one writer: its first segment is locked, so
-// that removing the file lock lets nobody in. Between machines that share a folder
-// locks may not hold; a writer that finds more in a segment than it wrote denies
-// what needs a record, and touches nothing.
+// that removing the file "lock" lets nobody in. If several machines share the folder,
+// locks may not hold between them: a writer that finds more in a segment than it wrote
+// touches nothing, and denies every call that needs a record.
 //
 // On Windows there is no sync of a directory: after a power failure a file that was
 // just renamed or removed, a checkpoint or an erased content, may be as it was. Modes

@@ -140,9 +140,9 @@
 // [middleware.Observation] that tells the model. If the agent goes too far again
 // within Window tool calls, the call is denied, with [middleware.CodeLoop].
 // Either way the decision on the trail is a denial. A plan that asks for unknown
-// tools once too often is answered in the same way, as a whole. Whether a gate further
-// inside denies a call can be seen only after the fact: the observation of the denial
-// that is one too many says more, and the next denial becomes one with CodeLoop.
+// tools once too often is answered in the same way, as a whole. That a gate
+// further inside denies a call is seen only afterwards: when there is one denial too
+// many its observation says so, and the next denial has CodeLoop.
 //
 // # Who waits for a place
 //
@@ -150,7 +150,7 @@
 // that calls a model takes one place, and does not wait for itself. Others that it
 // makes meanwhile need places of their own, and so does what is called with the
 // context of a call that has returned. A call that returns before one within it leaves
-// its place to that one. Those that wait come in the order in which they came, but for
-// those within a call, which also wait for that one's place. A place is given back when
-// the call returns, panics or ends its goroutine.
+// its place to that one. Waiting calls are served first come, first served; a call
+// within another one also takes the place of that one as soon as it is lent. A place is
+// given back when the call returns, panics or ends its goroutine.
 package gates

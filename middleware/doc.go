@@ -66,10 +66,10 @@
 // # Merging two orders
 //
 // [Merge] looks at what [Compose], [On], [Shadow], [Named] and the rules for streams
-// are made of piece by piece, each known by its [Layer.ID]. Of a piece that stands in
-// both orders the one stays that does more about a call of the kind, and of two that
-// do the same the outer one, where it stands. To enforce is more than to [Shadow],
-// which is more than to be for other kinds, and who holds a stream does more than who
-// lets it pass. What has no ID is always kept. A [Tell] of the inner order in which no
-// gate is left goes too.
+// are made of piece by piece, each known by its [Layer.ID]. If a piece stands in both
+// orders, one of the two stays: the one that does more about a call of that kind. If
+// they do the same, the outer one stays, in its place. Enforcing is more than a
+// [Shadow], a Shadow is more than a piece for other kinds, and holding a stream is more
+// than letting it pass. A piece without an ID always stays. A [Tell] of the inner order
+// that has no gate left goes too.
 package middleware

@@ -63,10 +63,10 @@
 // made of the compiled schema: without decoding and without an allocation. What the
 // plan does not accept outright, because it is wrong or unusual, or because the schema
 // has keywords that are not in plans, is decoded strictly and judged by jsonschema,
-// which makes all errors. Not in plans are not, if, propertyNames, uniqueItems,
-// contains, the dependent and the unevaluated keywords, dynamic references, a oneOf
-// whose members do not exclude one another by types, constants or required
-// properties, and the rarer formats.
+// which makes all errors. These are not in plans: the keywords "not", "if",
+// "propertyNames", "uniqueItems", "contains", those that begin with "dependent" or
+// "unevaluated", dynamic references, a "oneOf" whose members do not exclude one another
+// by types, constants or required properties, and the rarer formats.
 //
 // A plan also serves to refuse an answer that a model streams while it arrives: as
 // soon as no text that begins like that can satisfy the schema.

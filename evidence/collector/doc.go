@@ -101,8 +101,9 @@
 // ledger, of a record also writer and seq, and with what is held and what was
 // received, each an envelope or a checkpoint. Both are signed by keys of the ledger,
 // and so the line proves to anybody that these keys signed both. Where sessions sign
-// only checkpoints, it may be the next signed record of the ledger that covers the
-// one that is held. What nobody signed is no equivocation, and in no file.
+// only checkpoints, a record that is held may have no signature of its own: the next
+// signed record of the ledger covers it. What nobody signed is no equivocation, and in
+// no file.
 //
 // # Who may do what
 //

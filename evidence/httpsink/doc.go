@@ -29,11 +29,11 @@
 // them: see [Sink.Send]. Redirects are not followed, so that the token goes to
 // nobody else.
 //
-// To send the same again is of no use after the statuses 400 to 599, except 408, 425,
-// 429, 502, 503 and 504; 401, 403 and 407; and 409 with Retry-After. By that one a
-// collector says that records before these are missing, and with a member "records"
-// how many it has: the exporter goes back to the first that it misses. Where a
-// collector has refused one record, or one alone is too large, only that one is
+// After a status of 400 to 599 sending the same again is of no use, with three
+// exceptions. 408, 425, 429, 502, 503 and 504 pass. 401, 403 and 407 say that the token
+// is not accepted: all waits until it is. By 409 with Retry-After a collector says that
+// records before these are missing, and with a member "records" how many it has: the
+// exporter goes back to the first that it misses. Where a collector has refused one record, or one alone is too large, only that one is
 // refused for good.
 //
 // While the token is wrong nothing is refused: all waits in the ledger, and goes out

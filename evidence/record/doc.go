@@ -21,9 +21,9 @@
 //
 // A [Record] is the predicate of an in-toto Statement, which says by a [Subject]
 // what the record is about. The Statement in its one form, that of RFC 8785, is
-// the payload: [AppendPayload] and [ParsePayload]. A payload with its signatures
+// the payload: [AppendPayload] and [ParsePayload] (encode.go, statement.go). A payload with its signatures
 // is a DSSE [Envelope], which has one form as well: [AppendEnvelope] and
-// [Envelope.Parse]. What is signed is DSSE's pre-authentication encoding of the
+// [Envelope.Parse] (envelope.go). What is signed is DSSE's pre-authentication encoding of the
 // payload: [AppendPAE].
 //
 // Parsers take the one form and nothing else, so that no two of them can read a

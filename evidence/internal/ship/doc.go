@@ -8,7 +8,7 @@
 //     of them has waited long enough (loop.go, batch.go).
 //  3. The sink is called until it has taken or refused all of the batch
 //     (attempt.go). How often that is tried, with what pauses, and when a breaker
-//     leaves the sink alone is decided in internal/delivery, by line.go.
+//     leaves the sink alone is decided in internal/delivery, by retry.go.
 //  4. What the sink refuses for good is parked, and a record will say so
 //     (refusal.go).
 //  5. The cursor moves over the batch, in the order of the ledger, and is kept in
