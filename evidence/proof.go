@@ -195,8 +195,8 @@ func (p *parsedProof) introduce(ring *chain.Keyring, i int, env []byte) (*chain.
 			f.Session = chain.NewSession(f.Record, f.Hash)
 		}
 	} else {
-		// How many records come before it, as far as that is known: at least
-		// so many for those after the record.
+		// How many records come before it, as far as that is known: what comes
+		// after the record may have more.
 		switch {
 		case string(env) == p.Record:
 			ring.Records = uint64(p.Index)

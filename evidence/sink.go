@@ -22,15 +22,15 @@ import (
 // error says more by methods that it, or an error that it wraps, has; [SinkError]
 // has them all:
 //
-//	Taken() int                so many envelopes from the front were taken for good
+//	Taken() int                how many envelopes, from the front, were taken for good
 //	Permanent() bool           to send again is no use: the rest is refused for good
-//	Refused() int              and if that is not zero, only so many of the rest
+//	Refused() int              and unless that is zero, only as many of the rest
 //	RetryAfter() time.Duration how long to wait before the next call
 //	Unauthorized() bool        whoever sends is not known, or may not: nothing is
 //	                           refused, whatever Permanent says, and all waits until
 //	                           somebody sees to it
-//	Missing() (uint64, bool)   records before these are missing: so many from the
-//	                           ledger's first one on are there
+//	Missing() (uint64, bool)   records before these are missing: how many are there,
+//	                           from the ledger's first one on
 //
 // Records that are refused for good stay in the ledger, which says so in a
 // delivery.failed. They come again only where the sink misses them, or somebody
@@ -64,9 +64,9 @@ type SinkError struct {
 	// not send to it. Where it is false, Err is asked.
 	NotAllowed bool
 
-	// Held, if it is not nil, says that records before these are missing, and
-	// that the first so many of the ledger are there: the exporter goes back to
-	// them, unless it is Unordered.
+	// Held, if it is not nil, says that records before these are missing, and how
+	// many are there, from the ledger's first one on: the exporter goes back to where
+	// these end, unless it is Unordered.
 	Held *uint64
 }
 

@@ -64,15 +64,15 @@ func (fs *findings) found(r *record.Record, damage record.Damage, format string,
 	return f
 }
 
-// smallest is less than any frame that holds a record.
-const smallest = 512
+// minFrame is shorter than any frame that holds a record.
+const minFrame = 512
 
 // frame takes the next frame. The error is of a tree that cannot be computed or
 // compared.
 func (c *checker) frame(f *chain.Frame) error {
 	c.mark = mark{c.index + 1, f.At}
 	if f.Bad != nil {
-		n := 1 + uint64(f.Bad.Skipped/smallest)
+		n := 1 + uint64(f.Bad.Skipped/minFrame)
 		c.unreadable += n
 		c.tree.unreadable += n
 		c.found(nil, chain.DamageOf(f.Bad), "%s", f.Bad.Detail)

@@ -34,8 +34,8 @@ type judgedRun struct {
 	open    map[uint32]record.Call // those without an outcome, as they began
 }
 
-// take checks what the next record says about its run. So many of its writer's
-// records are missing so far.
+// take checks what the next record says about its run. It is told
+// how many records of its writer are missing so far.
 func (c *runChecker) take(sub record.Subject, r *record.Record, hash record.Hash, missing uint64) {
 	if r.Run == "" {
 		return

@@ -119,8 +119,8 @@ func (t *treeChecker) expectOwn(dir string) error {
 	return errors.Join(err, failed)
 }
 
-// finish compares the tree with the checkpoints, and with how far the tiles go. So
-// many records follow that no signature covers.
+// finish compares the tree with the checkpoints, and with how far the tiles go. It
+// is told how many records follow that no signature covers.
 func (t *treeChecker) finish(uncovered int64) {
 	size := t.tiles.Size()
 	t.report.Root = record.Hash(t.tiles.Root())
