@@ -10,5 +10,5 @@
 // [Missing]. [StatusError] has them for answers of HTTP. After an error that has none
 // of them another attempt is made.
 //
-// How often, with what pauses and how long not at all is said by [Config], in retry.go.
+// How often, with what pauses and how long not at all is in retry.go.
 package delivery

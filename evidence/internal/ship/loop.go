@@ -125,7 +125,7 @@ func (x *Shipper) dispatch() {
 		err := x.reader.read(b, x.readTo, end)
 		x.mu.Lock()
 		x.readErr = err
-		if x.waitsFrom = (time.Time{}); left.records > uint64(len(b.ends)) {
+		if x.waitsFrom = (time.Time{}); x.total.records > x.read.records+uint64(len(b.ends)) { // some may have come meanwhile
 			x.waitsFrom = time.Now()
 		}
 		x.mu.Unlock()
