@@ -42,8 +42,7 @@ func BenchmarkTargetTail(b *testing.B) {
 			if bb.sink != nil {
 				cfg.Exporters = to(bb.sink)
 			}
-			f.install(&cfg)
-			r, end := begin(b, ledgertest.Dir(b), cfg)
+			r, end := beginOn(b, ledgertest.Dir(b), cfg, evidence.Disk{Do: f.do})
 			defer func() {
 				f.set(false)
 				if bb.sink != nil {

@@ -36,22 +36,24 @@ func (f *freezer) set(frozen bool) {
 	}
 }
 
-func (f *freezer) install(cfg *evidence.Config) {
-	cfg.Each(func(op segmenttest.Op) error {
-		f.mu.Lock()
-		thaw := f.thaw
-		f.mu.Unlock()
-		if thaw != nil {
-			<-thaw
-		}
-		return op.Do()
-	})
+func (f *freezer) do(op segmenttest.Op) error {
+	f.mu.Lock()
+	thaw := f.thaw
+	f.mu.Unlock()
+	if thaw != nil {
+		<-thaw
+	}
+	return op.Do()
 }
 
 // begin opens a ledger. What it returns closes it.
 func begin(b *testing.B, dir string, cfg evidence.Config) (*evidence.Recorder, func()) {
+	return beginOn(b, dir, cfg, evidence.Disk{})
+}
+
+func beginOn(b *testing.B, dir string, cfg evidence.Config, disk evidence.Disk) (*evidence.Recorder, func()) {
 	cfg.Key = ledgertest.Key(1)
-	r, err := evidence.Open(dir, cfg)
+	r, err := evidence.OpenOn(dir, cfg, disk)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -90,9 +92,7 @@ func BenchmarkTargetEmit(b *testing.B) {
 			}
 			b.Run(name, func(b *testing.B) {
 				var f freezer
-				var cfg evidence.Config
-				f.install(&cfg)
-				r, end := begin(b, ledgertest.Dir(b), cfg)
+				r, end := beginOn(b, ledgertest.Dir(b), evidence.Config{}, evidence.Disk{Do: f.do})
 				defer end()
 				m := evidence.NewEmitter(r, 0)
 				f.set(frozen)

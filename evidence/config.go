@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/middleware"
 )
@@ -108,9 +107,6 @@ type Config struct {
 
 	// Exporters ship the records of the ledger. None of them delays a call.
 	Exporters []Exporter
-
-	disk    *segment.Disk // tests break it
-	segment int64         // and have small ones
 }
 
 // String names the ledger.

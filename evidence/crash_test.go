@@ -38,11 +38,10 @@ const (
 // reached: its intent is durable then.
 func crash() {
 	cfg := evidence.Config{Key: ledgertest.Key(1), Ledger: "crash", Signing: record.Signing(os.Getenv(crashSign))}
-	cfg.Small(16 << 10)
 	at, _ := strconv.ParseInt(os.Getenv(crashAt), 10, 64)
 	how := os.Getenv(crashHow)
 	var n atomic.Int64
-	cfg.Each(func(op segmenttest.Op) error {
+	do := func(op segmenttest.Op) error {
 		if n.Add(1) != at {
 			return op.Do()
 		}
@@ -54,7 +53,7 @@ func crash() {
 		}
 		die()
 		return nil
-	})
+	}
 	sealed := make(chan struct{}, 1)
 	cfg.Publish = func([]byte) {
 		select {
@@ -62,7 +61,7 @@ func crash() {
 		default:
 		}
 	}
-	r, err := evidence.Open(os.Getenv(crashDir), cfg)
+	r, err := evidence.OpenOn(os.Getenv(crashDir), cfg, evidence.Disk{Do: do, Segment: 16 << 10})
 	if err != nil {
 		fmt.Println("error", err)
 		os.Exit(3)

@@ -55,28 +55,27 @@ func TestDiskFails(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		err   error
-		wire  func(f *fault) *segmenttest.Faults
+		wire  func(f *fault) segmenttest.Faults
 		after uint64 // the segment that records go to afterwards
 	}{
-		{"write ENOSPC", syscall.ENOSPC, func(f *fault) *segmenttest.Faults {
-			return &segmenttest.Faults{Write: func(b []byte) (int, error) { return 0, f.get() }}
+		{"write ENOSPC", syscall.ENOSPC, func(f *fault) segmenttest.Faults {
+			return segmenttest.Faults{Write: func(b []byte) (int, error) { return 0, f.get() }}
 		}, 1},
-		{"short write ENOSPC", syscall.ENOSPC, func(f *fault) *segmenttest.Faults {
-			return &segmenttest.Faults{Write: func(b []byte) (int, error) { return len(b) / 2, f.get() }}
+		{"short write ENOSPC", syscall.ENOSPC, func(f *fault) segmenttest.Faults {
+			return segmenttest.Faults{Write: func(b []byte) (int, error) { return len(b) / 2, f.get() }}
 		}, 1},
-		{"short write, truncate EIO", syscall.EIO, func(f *fault) *segmenttest.Faults {
-			return &segmenttest.Faults{Write: func(b []byte) (int, error) { return len(b) / 2, f.get() }, Truncate: f.get}
+		{"short write, truncate EIO", syscall.EIO, func(f *fault) segmenttest.Faults {
+			return segmenttest.Faults{Write: func(b []byte) (int, error) { return len(b) / 2, f.get() }, Truncate: f.get}
 		}, 1},
-		{"sync EIO", syscall.EIO, func(f *fault) *segmenttest.Faults { return &segmenttest.Faults{Sync: f.get} }, 2},
-		{"sync and create EIO", syscall.EIO, func(f *fault) *segmenttest.Faults { return &segmenttest.Faults{Sync: f.get, Create: f.get} }, 2},
-		{"sync and truncate EIO", syscall.EIO, func(f *fault) *segmenttest.Faults { return &segmenttest.Faults{Sync: f.get, Truncate: f.get} }, 2},
+		{"sync EIO", syscall.EIO, func(f *fault) segmenttest.Faults { return segmenttest.Faults{Sync: f.get} }, 2},
+		{"sync and create EIO", syscall.EIO, func(f *fault) segmenttest.Faults { return segmenttest.Faults{Sync: f.get, Create: f.get} }, 2},
+		{"sync and truncate EIO", syscall.EIO, func(f *fault) segmenttest.Faults { return segmenttest.Faults{Sync: f.get, Truncate: f.get} }, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := ledgertest.Dir(t)
 			var f fault
 			cfg := evidence.Config{ReadOnly: []string{"calculator"}, BestEffort: []string{"log"}}
-			cfg.Inject(tt.wire(&f))
-			r := open(t, dir, cfg)
+			r := openOn(t, dir, cfg, evidence.Disk{Do: tt.wire(&f).Do})
 			ran := 0
 			tool := func(context.Context, middleware.Call) (middleware.Result, error) {
 				ran++
@@ -156,7 +155,7 @@ func nthOperation(t *testing.T, n int, how string, signing record.Signing) (reac
 	dir := ledgertest.Dir(t)
 	var ops, armed, lied atomic.Int32
 	cfg := evidence.Config{Signing: signing}
-	cfg.Each(func(op segmenttest.Op) error {
+	do := func(op segmenttest.Op) error {
 		if armed.Load() == 0 || int(ops.Add(1)) != n+1 {
 			return op.Do()
 		}
@@ -169,9 +168,8 @@ func nthOperation(t *testing.T, n int, how string, signing record.Signing) (reac
 			return errors.Join(syscall.EIO, op.Part(len(op.Bytes)-1))
 		}
 		return syscall.EIO
-	})
-	cfg.Small(6 << 10)
-	r, err := evidence.Open(dir, cfg)
+	}
+	r, err := evidence.OpenOn(dir, cfg, evidence.Disk{Do: do, Segment: 6 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,13 +240,13 @@ func TestDiskHangs(t *testing.T) {
 		hang := make(chan struct{})
 		var hung atomic.Bool
 		cfg := evidence.Config{Patience: time.Minute, ReadOnly: []string{"calculator"}}
-		cfg.Inject(&segmenttest.Faults{Sync: func() error {
+		faults := segmenttest.Faults{Sync: func() error {
 			if hung.Load() {
 				<-hang
 			}
 			return nil
-		}})
-		r, err := evidence.Open(dir, cfg)
+		}}
+		r, err := evidence.OpenOn(dir, cfg, evidence.Disk{Do: faults.Do})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -302,7 +300,7 @@ func TestSuspectSegmentIsCutForGood(t *testing.T) {
 	var ops []string
 	var fail bool
 	cfg := evidence.Config{Key: ledgertest.Key(1)}
-	cfg.Each(func(op segmenttest.Op) error {
+	do := func(op segmenttest.Op) error {
 		if !strings.Contains(op.Path, "segments") {
 			return op.Do()
 		}
@@ -312,8 +310,8 @@ func TestSuspectSegmentIsCutForGood(t *testing.T) {
 			return errors.Join(syscall.EIO, op.Do())
 		}
 		return op.Do()
-	})
-	r, err := evidence.Open(dir, cfg)
+	}
+	r, err := evidence.OpenOn(dir, cfg, evidence.Disk{Do: do})
 	if err != nil {
 		t.Fatal(err)
 	}

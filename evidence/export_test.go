@@ -22,22 +22,23 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// Inject makes the disk of a Recorder fail as f says.
-func (c *Config) Inject(f *segmenttest.Faults) { c.Each(f.Do) }
+// A Disk is what a test opens a ledger on. The zero Disk is a real one.
+type Disk struct {
+	Do      func(op segmenttest.Op) error // carries out each operation
+	Free    func() (int64, error)         // says how many bytes are left
+	Segment int64                         // segments end after so many bytes
+}
 
-// Each has f carry out each operation of a Recorder's disk.
-func (c *Config) Each(f func(op segmenttest.Op) error) { c.disk = segmenttest.Disk(f) }
-
-// Small has segments end after so many bytes.
-func (c *Config) Small(segment int64) { c.segment = segment }
-
-// Free has the disk say that it has so many bytes left.
-func (c *Config) Free(free func() (int64, error)) {
-	if c.disk == nil {
-		d := segment.RealDisk()
-		c.disk = &d
+// OpenOn is Open on another disk.
+func OpenOn(dir string, cfg Config, d Disk) (*Recorder, error) {
+	disk := segment.RealDisk()
+	if d.Do != nil {
+		disk = *segmenttest.Disk(d.Do)
 	}
-	c.disk.Free = func(string) (int64, error) { return free() }
+	if d.Free != nil {
+		disk.Free = func(string) (int64, error) { return d.Free() }
+	}
+	return open(dir, cfg, disk, d.Segment)
 }
 
 // Break has the writer panic at the next record.

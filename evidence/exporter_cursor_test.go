@@ -26,9 +26,14 @@ func cursorFile(dir, exporter string) string {
 // shipSome has an exporter ship what calls leave, and returns what the sink got.
 func shipSome(t *testing.T, dir string, calls int, cfg evidence.Config) [][]byte {
 	t.Helper()
+	return shipSomeOn(t, dir, calls, cfg, evidence.Disk{})
+}
+
+func shipSomeOn(t *testing.T, dir string, calls int, cfg evidence.Config, disk evidence.Disk) [][]byte {
+	t.Helper()
 	var s store
 	cfg.Key, cfg.Exporters, cfg.ReadOnly = ledgertest.Key(1), to(s.take), []string{"shell"}
-	r, err := evidence.Open(dir, cfg)
+	r, err := evidence.OpenOn(dir, cfg, disk)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,11 +52,9 @@ func shipSome(t *testing.T, dir string, calls int, cfg evidence.Config) [][]byte
 // A process goes on where the one before it stopped, in any segment.
 func TestCursorOutlivesTheProcess(t *testing.T) {
 	dir := ledgertest.Dir(t)
-	var cfg evidence.Config
-	cfg.Small(16 << 10)
 	var got [][]byte
 	for i := range 10 {
-		part := shipSome(t, dir, i*3, cfg)
+		part := shipSomeOn(t, dir, i*3, evidence.Config{}, evidence.Disk{Segment: 16 << 10})
 		if want := 1 + i*12; len(part) != want {
 			t.Errorf("process %d shipped %d records, want %d", i, len(part), want)
 		}
@@ -192,13 +195,13 @@ func TestCursorThatCannotBeKept(t *testing.T) {
 			var s store
 			var log bytes.Buffer
 			cfg := evidence.Config{Key: ledgertest.Key(1), Exporters: to(s.take), ReadOnly: []string{"shell"}, Logger: slog.New(slog.NewTextHandler(&log, nil))}
-			cfg.Each(func(o segmenttest.Op) error {
+			do := func(o segmenttest.Op) error {
 				if o.Name == op && strings.Contains(o.Path, "exporters") {
 					return syscall.EIO
 				}
 				return o.Do()
-			})
-			r, err := evidence.Open(dir, cfg)
+			}
+			r, err := evidence.OpenOn(dir, cfg, evidence.Disk{Do: do, Segment: 16 << 10})
 			if err != nil {
 				t.Fatal(err)
 			}

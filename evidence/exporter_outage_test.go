@@ -252,8 +252,7 @@ func ship() {
 		Key: ledgertest.Key(1), Ledger: "crash", ReadOnly: []string{"shell"},
 		Exporters: []evidence.Exporter{{Sink: fileSink(os.Getenv(shipTo), true), MinBackoff: time.Millisecond, OpenFor: 10 * time.Millisecond}},
 	}
-	cfg.Small(64 << 10)
-	r, err := evidence.Open(os.Getenv(crashDir), cfg)
+	r, err := evidence.OpenOn(os.Getenv(crashDir), cfg, evidence.Disk{Segment: 64 << 10})
 	if err != nil {
 		fmt.Println("error", err)
 		os.Exit(3)
@@ -381,14 +380,14 @@ func TestFault58Soak(t *testing.T) {
 		{Name: "unordered", Sink: faulty, Unordered: true, Timeout: 20 * time.Millisecond, MinBackoff: time.Millisecond,
 			MaxBackoff: 10 * time.Millisecond, OpenFor: 20 * time.Millisecond},
 	}}
-	cfg.Inject(&segmenttest.Faults{Sync: func() error {
+	faults := segmenttest.Faults{Sync: func() error {
 		if disk.Add(1)%500 == 0 {
 			return fmt.Errorf("EIO")
 		}
 		return nil
-	}})
+	}}
 	goroutines := runtime.NumGoroutine()
-	r, err := evidence.Open(dir, cfg)
+	r, err := evidence.OpenOn(dir, cfg, evidence.Disk{Do: faults.Do})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -338,13 +338,13 @@ func TestCloseBesideAClose(t *testing.T) {
 			stuck.Store(true)
 			return &evidence.SinkError{Err: errSink, Final: true}
 		})}
-		cfg.Each(func(op segmenttest.Op) error {
+		do := func(op segmenttest.Op) error {
 			if op.Name == "sync" && stuck.Load() {
 				<-answers
 			}
 			return op.Do()
-		})
-		r, err := evidence.Open(ledgertest.Dir(t), cfg)
+		}
+		r, err := evidence.OpenOn(ledgertest.Dir(t), cfg, evidence.Disk{Do: do})
 		if err != nil {
 			t.Fatal(err)
 		}

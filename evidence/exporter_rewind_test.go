@@ -137,8 +137,7 @@ func TestASinkThatMissesRecordsGetsThem(t *testing.T) {
 			dir := ledgertest.Dir(t)
 			var s forgetful
 			cfg := evidence.Config{ReadOnly: []string{"shell"}, Exporters: to(s.take)}
-			cfg.Small(16 << 10)
-			r := open(t, dir, cfg)
+			r := openOn(t, dir, cfg, evidence.Disk{Segment: 16 << 10})
 			use(t, r, 10)
 			time.Sleep(time.Second)
 			s.lose(keep)

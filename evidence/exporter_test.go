@@ -107,8 +107,7 @@ func TestExportAcrossSegments(t *testing.T) {
 	var s store
 	var f fault
 	cfg := evidence.Config{Exporters: to(s.take)}
-	cfg.Inject(&segmenttest.Faults{Sync: f.get})
-	r := open(t, dir, cfg)
+	r := openOn(t, dir, cfg, evidence.Disk{Do: segmenttest.Faults{Sync: f.get}.Do})
 	for range 3 {
 		use(t, r, 2)
 		f.set(errors.New("EIO"))

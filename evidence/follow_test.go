@@ -112,9 +112,7 @@ func TestFollow(t *testing.T) {
 // What a Recorder writes is followed.
 func TestFollowARecorder(t *testing.T) {
 	dir := ledgertest.Dir(t)
-	cfg := evidence.Config{}
-	cfg.Small(20_000)
-	r := open(t, dir, cfg)
+	r := openOn(t, dir, evidence.Config{}, evidence.Disk{Segment: 20_000})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	go func() {

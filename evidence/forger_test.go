@@ -186,13 +186,13 @@ func (s *scene) verify(given ...[]byte) (says string, report *evidence.Report) {
 // open has an honest writer come and go. Nothing here is about a disk that fails.
 func (s *scene) open() error {
 	cfg := evidence.Config{Key: ledgertest.Key(2), Signing: s.signing}
-	cfg.Each(func(op segmenttest.Op) error {
+	do := func(op segmenttest.Op) error {
 		if op.Name == "sync" || op.Name == "syncDir" {
 			return nil
 		}
 		return op.Do()
-	})
-	r, err := evidence.Open(s.dir, cfg)
+	}
+	r, err := evidence.OpenOn(s.dir, cfg, evidence.Disk{Do: do})
 	if err != nil {
 		return err
 	}

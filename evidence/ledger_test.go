@@ -25,10 +25,16 @@ func hasMode(info fs.FileInfo, want fs.FileMode) bool {
 // open opens a ledger with a key of the test's, and closes it at the end.
 func open(t testing.TB, dir string, cfg evidence.Config) *evidence.Recorder {
 	t.Helper()
+	return openOn(t, dir, cfg, evidence.Disk{})
+}
+
+// openOn is open on another disk.
+func openOn(t testing.TB, dir string, cfg evidence.Config, disk evidence.Disk) *evidence.Recorder {
+	t.Helper()
 	if cfg.Key == nil {
 		cfg.Key = ledgertest.Key(1)
 	}
-	r, err := evidence.Open(dir, cfg)
+	r, err := evidence.OpenOn(dir, cfg, disk)
 	if err != nil {
 		t.Fatal(err)
 	}

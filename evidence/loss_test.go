@@ -23,13 +23,13 @@ func TestQueueFull(t *testing.T) {
 		hang := make(chan struct{})
 		var hung atomic.Bool
 		cfg := evidence.Config{Queue: 20, ReadOnly: []string{"shell"}}
-		cfg.Inject(&segmenttest.Faults{Sync: func() error {
+		faults := segmenttest.Faults{Sync: func() error {
 			if hung.Load() {
 				<-hang
 			}
 			return nil
-		}})
-		r := open(t, dir, cfg)
+		}}
+		r := openOn(t, dir, cfg, evidence.Disk{Do: faults.Do})
 		hung.Store(true)
 		_, _ = call(t, r, shell, say("ok"))
 		synctest.Wait()

@@ -69,8 +69,7 @@ func TestOverflow(t *testing.T) {
 				cfg.Overflow = overflow
 			}
 			var disk gated
-			cfg.Each(disk.do)
-			r, err := evidence.Open(dir, cfg)
+			r, err := evidence.OpenOn(dir, cfg, evidence.Disk{Do: disk.do})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,13 +118,13 @@ func TestOverflowFails(t *testing.T) {
 		cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}, Queue: 100}
 		var disk gated
 		var full atomic.Bool
-		cfg.Each(func(op segmenttest.Op) error {
+		do := func(op segmenttest.Op) error {
 			if strings.Contains(op.Path, "overflow") && op.Name == "write" && full.Load() {
 				return errors.Join(syscall.ENOSPC, op.Part(len(op.Bytes)/2))
 			}
 			return disk.do(op)
-		})
-		r, err := evidence.Open(dir, cfg)
+		}
+		r, err := evidence.OpenOn(dir, cfg, evidence.Disk{Do: do})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,13 +168,13 @@ func TestGapIsDatedWithinItsSession(t *testing.T) {
 				dir := ledgertest.Dir(t)
 				cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}, Queue: 100}
 				var disk gated
-				cfg.Each(func(op segmenttest.Op) error {
+				do := func(op segmenttest.Op) error {
 					if strings.Contains(op.Path, "overflow") && op.Name == "create" {
 						return syscall.ENOSPC
 					}
 					return disk.do(op)
-				})
-				r, err := evidence.Open(dir, cfg)
+				}
+				r, err := evidence.OpenOn(dir, cfg, evidence.Disk{Do: do})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -208,8 +207,7 @@ func TestOverflowComesAndGoes(t *testing.T) {
 		dir := ledgertest.Dir(t)
 		cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}, Queue: 1 << 16}
 		var disk gated
-		cfg.Each(disk.do)
-		r, err := evidence.Open(dir, cfg)
+		r, err := evidence.OpenOn(dir, cfg, evidence.Disk{Do: disk.do})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -249,8 +247,7 @@ func TestFrozenDisk(t *testing.T) {
 		dir := ledgertest.Dir(t)
 		cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}, Queue: 500}
 		var disk gated
-		cfg.Each(disk.do)
-		r, err := evidence.Open(dir, cfg)
+		r, err := evidence.OpenOn(dir, cfg, evidence.Disk{Do: disk.do})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -288,14 +285,14 @@ func TestFullOverflowIsNotTriedAllTheTime(t *testing.T) {
 	var disk gated
 	var full atomic.Bool
 	var tries atomic.Int64
-	cfg.Each(func(op segmenttest.Op) error {
+	do := func(op segmenttest.Op) error {
 		if full.Load() && op.Name == "write" && strings.Contains(op.Path, "overflow") {
 			tries.Add(1)
 			return errors.Join(syscall.ENOSPC, op.Part(0))
 		}
 		return disk.do(op)
-	})
-	r, err := evidence.Open(dir, cfg)
+	}
+	r, err := evidence.OpenOn(dir, cfg, evidence.Disk{Do: do})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,8 +20,7 @@ func TestContentsDoNotFillTheDisk(t *testing.T) {
 	defer func() { _ = syscall.Unmount(mount, 0) }()
 	dir := filepath.Join(mount, "ledger")
 	cfg := evidence.Config{Key: ledgertest.Key(1), LowSpace: 1 << 20, Payloads: &evidence.Payloads{Key: payloadKey}}
-	cfg.Small(20_000) // so that room is asked for again and again
-	r, err := evidence.Open(dir, cfg)
+	r, err := evidence.OpenOn(dir, cfg, evidence.Disk{Segment: 20_000}) // so that room is asked for again and again
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,8 +25,7 @@ func TestContentsLeaveTheLastSpaceToRecords(t *testing.T) {
 		var free atomic.Int64
 		dir := ledgertest.Dir(t)
 		cfg := evidence.Config{LowSpace: low, Payloads: &evidence.Payloads{Key: payloadKey}}
-		cfg.Free(func() (int64, error) { return free.Load(), nil })
-		r := open(t, dir, cfg)
+		r := openOn(t, dir, cfg, evidence.Disk{Free: func() (int64, error) { return free.Load(), nil }})
 		for _, tt := range []struct {
 			free          int64
 			kept, dropped uint64

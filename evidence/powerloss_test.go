@@ -117,10 +117,8 @@ func powerFails(t *testing.T, signing record.Signing) {
 	for n := 1; ; n++ {
 		p := &platter{root: ledgertest.Dir(t), cut: n, content: make(map[string][]byte), names: make(map[string]string)}
 		cfg := evidence.Config{Key: ledgertest.Key(1), Ledger: "power", Signing: signing}
-		cfg.Each(p.do)
-		cfg.Small(6 << 10)
 		var c crashed
-		r, err := evidence.Open(p.root, cfg)
+		r, err := evidence.OpenOn(p.root, cfg, evidence.Disk{Do: p.do, Segment: 6 << 10})
 		if err == nil {
 			for range 6 {
 				_, _ = call(t, r, shell, func(ctx context.Context, call middleware.Call) (middleware.Result, error) {

@@ -71,7 +71,10 @@ type Recorder struct {
 // panics if the Config makes no sense: a negative bound, a Signing that there is not, a
 // tool that is named twice, or an [Exporter] without a Sink or with a name that it
 // cannot have or that another one has.
-func Open(dir string, cfg Config) (*Recorder, error) {
+func Open(dir string, cfg Config) (*Recorder, error) { return open(dir, cfg, segment.RealDisk(), 0) }
+
+// open is Open on a disk, with segments of so many bytes; zero is the usual size.
+func open(dir string, cfg Config, disk segment.Disk, size int64) (*Recorder, error) {
 	r := &Recorder{effectsByTool: make(map[string]record.Effects), classify: cfg.Effects, patience: cfg.Patience}
 	switch {
 	case cfg.Patience < 0 || cfg.Queue < 0 || cfg.LowSpace < 0:
@@ -99,13 +102,13 @@ func Open(dir string, cfg Config) (*Recorder, error) {
 		}
 		names[e.Name] = true
 	}
-	if err := r.open(dir, cfg); err != nil {
+	if err := r.open(dir, cfg, disk, size); err != nil {
 		return nil, fmt.Errorf("evidence: ledger %s: %w", dir, err)
 	}
 	return r, nil
 }
 
-func (r *Recorder) open(dir string, cfg Config) (err error) {
+func (r *Recorder) open(dir string, cfg Config, disk segment.Disk, size int64) (err error) {
 	ephemeral := cfg.Key == nil
 	if ephemeral {
 		if cfg.Key, err = trust.GenerateKey(); err != nil {
@@ -124,11 +127,7 @@ func (r *Recorder) open(dir string, cfg Config) (err error) {
 	if p := cfg.Predecessor; p != nil && (p.Reason != record.Clean(p.Reason, record.MaxReason) || p.Ledger != cleanName(p.Ledger)) {
 		return errors.New("Config.Predecessor is not what PredecessorOf returns")
 	}
-	d := segment.RealDisk()
-	if cfg.disk != nil {
-		d = *cfg.disk
-	}
-	s, err := segment.Lock(dir, d, cfg.segment)
+	s, err := segment.Lock(dir, disk, size)
 	if err != nil {
 		return err
 	}
@@ -161,7 +160,7 @@ func (r *Recorder) open(dir string, cfg Config) (err error) {
 		origin = "ledger-" + uuid.NewString()
 	}
 	if cfg.Payloads != nil {
-		if r.payloads, err = openPayloads(dir, *cfg.Payloads, payloadSpace{free: d.Free, least: cfg.LowSpace + segment.Ahead}); err != nil {
+		if r.payloads, err = openPayloads(dir, *cfg.Payloads, payloadSpace{free: disk.Free, least: cfg.LowSpace + segment.Ahead}); err != nil {
 			return err
 		}
 	}

@@ -76,10 +76,8 @@ func TestFlush(t *testing.T) {
 // Flush says what a disk that fails does not take.
 func TestFlushOnABrokenDisk(t *testing.T) {
 	var f fault
-	var cfg evidence.Config
-	cfg.Inject(&segmenttest.Faults{Sync: f.get})
-	cfg.ReadOnly = []string{"shell"}
-	r := open(t, ledgertest.Dir(t), cfg)
+	cfg := evidence.Config{ReadOnly: []string{"shell"}}
+	r := openOn(t, ledgertest.Dir(t), cfg, evidence.Disk{Do: segmenttest.Faults{Sync: f.get}.Do})
 	f.set(errors.New("EIO"))
 	use(t, r, 3)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

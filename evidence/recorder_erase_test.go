@@ -193,9 +193,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 // found out.
 func TestSegments(t *testing.T) {
 	dir := ledgertest.Dir(t)
-	cfg := evidence.Config{}
-	cfg.Small(4 << 10)
-	r := open(t, dir, cfg)
+	r := openOn(t, dir, evidence.Config{}, evidence.Disk{Segment: 4 << 10})
 	for range 20 {
 		if _, err := call(t, r, shell, say("ok")); err != nil {
 			t.Fatal(err)

@@ -30,8 +30,7 @@ func overflowIsTakenOver(t *testing.T, signing record.Signing) {
 	dir := ledgertest.Dir(t)
 	cfg := evidence.Config{Key: ledgertest.Key(1), Signing: signing, ReadOnly: []string{"calculator"}}
 	var disk gated
-	cfg.Each(disk.do)
-	r, err := evidence.Open(dir, cfg)
+	r, err := evidence.OpenOn(dir, cfg, evidence.Disk{Do: disk.do})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,13 +79,13 @@ func TestOverflowAfterFailedWrite(t *testing.T) {
 		dir := ledgertest.Dir(t)
 		cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}}
 		var full atomic.Bool
-		cfg.Each(func(op segmenttest.Op) error {
+		do := func(op segmenttest.Op) error {
 			if full.Load() && op.Name == "write" && strings.Contains(op.Path, "segments") {
 				return errors.Join(syscall.ENOSPC, op.Part(len(op.Bytes)/2))
 			}
 			return op.Do()
-		})
-		r, err := evidence.Open(dir, cfg)
+		}
+		r, err := evidence.OpenOn(dir, cfg, evidence.Disk{Do: do})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,8 +127,7 @@ func TestOverflowOfAnotherLedger(t *testing.T) {
 		dir, shared := ledgertest.Dir(t), t.TempDir()
 		cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}, Overflow: shared}
 		var disk gated
-		cfg.Each(disk.do)
-		r, err := evidence.Open(dir, cfg)
+		r, err := evidence.OpenOn(dir, cfg, evidence.Disk{Do: disk.do})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,8 +172,7 @@ func TestOverflowThatComesTooLate(t *testing.T) {
 		dir, elsewhere := ledgertest.Dir(t), t.TempDir()
 		cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}, Overflow: elsewhere}
 		var disk gated
-		cfg.Each(disk.do)
-		r, err := evidence.Open(dir, cfg)
+		r, err := evidence.OpenOn(dir, cfg, evidence.Disk{Do: disk.do})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,12 +27,12 @@ func TestOpenSyncsTheLastSegment(t *testing.T) {
 	}
 	var ops []string
 	cfg := evidence.Config{Key: ledgertest.Key(1)}
-	cfg.Each(func(op segmenttest.Op) error {
+	do := func(op segmenttest.Op) error {
 		ops = append(ops, op.Name+" "+filepath.Base(op.Path))
 		return op.Do()
-	})
-	cfg.Small(64) // the next record goes to the next segment
-	if r, err = evidence.Open(dir, cfg); err != nil {
+	}
+	const small = 64 // the next record goes to the next segment
+	if r, err = evidence.OpenOn(dir, cfg, evidence.Disk{Do: do, Segment: small}); err != nil {
 		t.Fatal(err)
 	}
 	all := strings.Join(ops, "\n")

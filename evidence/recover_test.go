@@ -223,7 +223,7 @@ func TestOpenPanics(t *testing.T) {
 
 // A disk that fails from the beginning leaves nothing open.
 func TestOpenOnABrokenDisk(t *testing.T) {
-	for name, faults := range map[string]*segmenttest.Faults{
+	for name, faults := range map[string]segmenttest.Faults{
 		"create": {Create: func() error { return syscall.ENOSPC }},
 		"write":  {Write: func([]byte) (int, error) { return 0, syscall.ENOSPC }},
 		"sync":   {Sync: func() error { return syscall.EIO }},
@@ -232,8 +232,7 @@ func TestOpenOnABrokenDisk(t *testing.T) {
 			dir := ledgertest.Dir(t)
 			var s store
 			cfg := evidence.Config{Key: ledgertest.Key(1), Exporters: to(s.take)}
-			cfg.Inject(faults)
-			if _, err := evidence.Open(dir, cfg); !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EIO) {
+			if _, err := evidence.OpenOn(dir, cfg, evidence.Disk{Do: faults.Do}); !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EIO) {
 				t.Fatalf("got error %v", err)
 			}
 			open(t, dir, evidence.Config{}) // the lock was given back
@@ -242,13 +241,13 @@ func TestOpenOnABrokenDisk(t *testing.T) {
 	// So does one that fails with the first record.
 	dir := ledgertest.Dir(t)
 	cfg := evidence.Config{Key: ledgertest.Key(1), Exporters: to(new(store).take)}
-	cfg.Inject(&segmenttest.Faults{Write: func(b []byte) (int, error) {
+	faults := segmenttest.Faults{Write: func(b []byte) (int, error) {
 		if len(b) > 100 {
 			return 50, syscall.ENOSPC
 		}
 		return len(b), nil
-	}})
-	if _, err := evidence.Open(dir, cfg); !errors.Is(err, syscall.ENOSPC) {
+	}}
+	if _, err := evidence.OpenOn(dir, cfg, evidence.Disk{Do: faults.Do}); !errors.Is(err, syscall.ENOSPC) {
 		t.Fatalf("got error %v, want ENOSPC", err)
 	}
 	open(t, dir, evidence.Config{})

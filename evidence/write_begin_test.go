@@ -20,16 +20,15 @@ func TestASegmentIsBegunAgain(t *testing.T) {
 		dir := ledgertest.Dir(t)
 		var broken atomic.Bool
 		cfg := evidence.Config{Patience: time.Second}
-		cfg.Small(5000)
-		cfg.Each(func(op segmenttest.Op) error {
+		do := func(op segmenttest.Op) error {
 			begins := filepath.Dir(op.Path) == filepath.Join(dir, "segments") &&
 				(op.Name == "remove" || op.Name == "write" && string(op.Bytes) == "safeconduct segment v1\n")
 			if broken.Load() && begins {
 				return syscall.EIO
 			}
 			return op.Do()
-		})
-		r := open(t, dir, cfg)
+		}
+		r := openOn(t, dir, cfg, evidence.Disk{Do: do, Segment: 5000})
 		broken.Store(true)
 		var err error
 		for range 10 {

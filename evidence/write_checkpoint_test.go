@@ -151,8 +151,7 @@ func TestLowSpaceByDefault(t *testing.T) {
 		var room atomic.Int64
 		room.Store(1 << 40)
 		cfg := evidence.Config{Key: ledgertest.Key(1)}
-		cfg.Free(func() (int64, error) { return room.Load(), nil })
-		r := open(t, ledgertest.Dir(t), cfg)
+		r := openOn(t, ledgertest.Dir(t), cfg, evidence.Disk{Free: func() (int64, error) { return room.Load(), nil }})
 		for _, tt := range []struct {
 			room int64
 			low  bool
@@ -182,9 +181,10 @@ func TestDiskFillsUp(t *testing.T) {
 		var f fault
 		room.Store(1 << 40)
 		cfg := evidence.Config{Key: ledgertest.Key(1), LowSpace: 1 << 20, Logger: slog.New(slog.NewTextHandler(&said, nil))}
-		cfg.Inject(&segmenttest.Faults{Write: func(b []byte) (int, error) { return len(b) / 3, f.get() }})
-		cfg.Free(func() (int64, error) { return room.Load(), nil })
-		r, err := evidence.Open(dir, cfg)
+		r, err := evidence.OpenOn(dir, cfg, evidence.Disk{
+			Do:   segmenttest.Faults{Write: func(b []byte) (int, error) { return len(b) / 3, f.get() }}.Do,
+			Free: func() (int64, error) { return room.Load(), nil },
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -298,8 +298,7 @@ func TestEffectsPreferred(t *testing.T) {
 	dir := ledgertest.Dir(t)
 	var f fault
 	cfg := evidence.Config{Key: ledgertest.Key(1), Effects: func(middleware.Call) record.Effects { return record.EffectsPreferred }}
-	cfg.Inject(&segmenttest.Faults{Sync: f.get})
-	r := open(t, dir, cfg)
+	r := openOn(t, dir, cfg, evidence.Disk{Do: segmenttest.Faults{Sync: f.get}.Do})
 	f.set(errors.New("EIO"))
 	if _, err := call(t, r, shell, say("ok")); err != nil {
 		t.Errorf("got error %v, want the call made", err)
@@ -382,8 +381,7 @@ func TestRotateAgain(t *testing.T) {
 		dir := ledgertest.Dir(t)
 		cfg := evidence.Config{Key: ledgertest.Key(1)}
 		var disk gated
-		cfg.Each(disk.do)
-		r, err := evidence.Open(dir, cfg)
+		r, err := evidence.OpenOn(dir, cfg, evidence.Disk{Do: disk.do})
 		if err != nil {
 			t.Fatal(err)
 		}

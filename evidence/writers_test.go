@@ -34,8 +34,7 @@ const (
 // durable then, the first denial, and what Close returned.
 func writeUntilTold() {
 	cfg := evidence.Config{Key: ledgertest.Key(1), Ledger: "writers", Signing: record.Signing(os.Getenv(writerSign))}
-	cfg.Small(16 << 10)
-	r, err := evidence.Open(os.Getenv(writerDir), cfg)
+	r, err := evidence.OpenOn(os.Getenv(writerDir), cfg, evidence.Disk{Segment: 16 << 10})
 	if err != nil {
 		fmt.Println("error", err)
 		os.Exit(3)
@@ -294,7 +293,7 @@ func TestAnotherWriterIsNoticed(t *testing.T) {
 			dir := ledgertest.Dir(t)
 			var armed bool
 			cfg := evidence.Config{Key: ledgertest.Key(1)}
-			cfg.Each(func(op segmenttest.Op) error {
+			do := func(op segmenttest.Op) error {
 				if armed && op.Name == "sync" && strings.HasSuffix(op.Path, ".seg") {
 					armed = false
 					err := op.Do()
@@ -302,8 +301,8 @@ func TestAnotherWriterIsNoticed(t *testing.T) {
 					return err
 				}
 				return op.Do()
-			})
-			r, err := evidence.Open(dir, cfg)
+			}
+			r, err := evidence.OpenOn(dir, cfg, evidence.Disk{Do: do})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -347,7 +346,7 @@ func TestALedgerThatAnotherWriterBeganMeanwhile(t *testing.T) {
 	dir := ledgertest.Dir(t)
 	key := evidence.Config{Key: ledgertest.Key(1)}
 	cfg, came := key, false
-	cfg.Each(func(op segmenttest.Op) error {
+	do := func(op segmenttest.Op) error {
 		if !came && op.Name == "sync" && strings.HasSuffix(op.Path, ".seg") {
 			came = true
 			if err := os.Remove(filepath.Join(dir, "lock")); err != nil {
@@ -362,8 +361,8 @@ func TestALedgerThatAnotherWriterBeganMeanwhile(t *testing.T) {
 			}
 		}
 		return op.Do()
-	})
-	if r, err := evidence.Open(dir, cfg); !errors.Is(err, evidence.ErrLocked) {
+	}
+	if r, err := evidence.OpenOn(dir, cfg, evidence.Disk{Do: do}); !errors.Is(err, evidence.ErrLocked) {
 		t.Errorf("got error %v, want ErrLocked", err)
 		if err == nil {
 			_ = r.Close(t.Context())

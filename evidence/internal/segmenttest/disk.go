@@ -15,7 +15,7 @@ type Faults struct {
 }
 
 // Do carries out an operation, or has it fail.
-func (f *Faults) Do(op Op) error {
+func (f Faults) Do(op Op) error {
 	fail := map[string]func() error{"create": f.Create, "truncate": f.Truncate, "sync": f.Sync}[op.Name]
 	if fail != nil {
 		if err := fail(); err != nil {
