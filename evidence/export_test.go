@@ -129,10 +129,16 @@ func (p *PayloadStore) Close(ctx context.Context) error              { return p.
 func (p *PayloadStore) Stats() (kept, dropped uint64, bytes int64) {
 	return p.s.stats()
 }
-func (p *PayloadStore) Err() error { return ours(p.s.err()) }
 func (p *PayloadStore) Erase(ctx context.Context, commitment string) (bool, error) {
 	existed, err := p.s.erase(ctx, commitment)
 	return existed, ours(err)
+}
+
+// Err returns why the last content that was dropped was, or nil if none was.
+func (p *PayloadStore) Err() error {
+	p.s.mu.Lock()
+	defer p.s.mu.Unlock()
+	return ours(p.s.last)
 }
 
 // Get reads what is on disk of a commitment. What is queued is not yet.

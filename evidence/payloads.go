@@ -101,7 +101,7 @@ type payloadStore struct {
 	kept    uint64
 	dropped uint64
 	bytes   int64 // on disk; only the goroutine changes it
-	last    error // why the last one that was dropped was
+	last    error // why the last one that was dropped was: tests ask
 
 	plain, sealed []byte // the goroutine's own
 }
@@ -319,13 +319,6 @@ func (s *payloadStore) stats() (kept, dropped uint64, bytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.kept, s.dropped, s.bytes
-}
-
-// err returns why the last content that was dropped was, or nil if none was.
-func (s *payloadStore) err() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.last
 }
 
 func (s *payloadStore) run() {

@@ -44,19 +44,6 @@ func Is(err, target error) (is bool) {
 	return errors.Is(err, target)
 }
 
-// Text returns what err says, or "" where it is nil or its Error panics.
-func Text(err error) (text string) {
-	if err == nil {
-		return ""
-	}
-	defer func() {
-		if recover() != nil {
-			text = ""
-		}
-	}()
-	return err.Error()
-}
-
 // Sound reports whether err can be asked what it says and what it is, and so what it
 // wraps, without a panic. Nil is sound.
 func Sound(err error) (sound bool) {

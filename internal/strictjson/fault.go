@@ -11,9 +11,6 @@ type Fault struct {
 	Offset  int    // in bytes; -1 where it says nothing
 }
 
-// Error returns the reason.
-func (f *Fault) Error() string { return f.Reason }
-
 // A Step leads from a value to one within it.
 type Step struct {
 	Name  string

@@ -45,8 +45,8 @@ func TestFaultsSayWhere(t *testing.T) {
 				path += strconv.Itoa(step.Index)
 			}
 		}
-		if f.Keyword != tc.keyword || f.Error() != tc.reason || path != tc.path || f.Offset != tc.offset {
-			t.Errorf("%.50q: got %s: %v at %s, byte %d; want %s: %s at %s, byte %d", tc.text, f.Keyword, f, path, f.Offset, tc.keyword, tc.reason,
+		if f.Keyword != tc.keyword || f.Reason != tc.reason || path != tc.path || f.Offset != tc.offset {
+			t.Errorf("%.50q: got %s: %v at %s, byte %d; want %s: %s at %s, byte %d", tc.text, f.Keyword, f.Reason, path, f.Offset, tc.keyword, tc.reason,
 				tc.path, tc.offset)
 		}
 	}

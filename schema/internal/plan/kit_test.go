@@ -39,7 +39,7 @@ func (c compiled) accepts(instance string) bool {
 func (c compiled) judge(instance string) (err error) {
 	doc, f := strictjson.Parse(instance, strictjson.MaxBytes, false)
 	if f != nil {
-		return f
+		return errors.New(f.Reason)
 	}
 	defer func() {
 		if recover() != nil { // a twin, or a number that is too much
