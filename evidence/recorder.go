@@ -160,7 +160,8 @@ func (r *Recorder) open(dir string, cfg Config, disk segment.Disk, size int64) (
 		origin = "ledger-" + uuid.NewString()
 	}
 	if cfg.Payloads != nil {
-		if r.payloads, err = openPayloads(dir, *cfg.Payloads, payloadSpace{free: disk.Free, least: cfg.LowSpace + segment.Ahead}); err != nil {
+		space := payloadSpace{free: disk.Free, least: cfg.LowSpace + segment.Ahead}
+		if r.payloads, err = openPayloads(dir, *cfg.Payloads, space); err != nil {
 			return err
 		}
 	}
