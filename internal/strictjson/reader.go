@@ -195,19 +195,20 @@ func (r *Reader) Literal() {
 }
 
 // Number reads a number. It returns it as it is written, how many digits it has before
-// its exponent, and that; neither need be one that a number may have.
+// its exponent, and that; neither need be one that a number may have. Of what is no
+// number the text is empty.
 func (r *Reader) Number() (text string, digits, exponent int) {
 	from := r.at
 	_, digits, end := ReadDigits(r.src, from)
 	if end < 0 {
 		r.syntax(from)
-		return "", 0, 0
+		return
 	}
 	if end < len(r.src) && r.src[end]|0x20 == 'e' {
 		begin := end + 1
 		if exponent, end = ReadExponent(r.src, begin); end < 0 {
 			r.syntax(begin)
-			return "", 0, 0
+			return
 		}
 	}
 	r.at = end

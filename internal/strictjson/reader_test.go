@@ -151,7 +151,7 @@ func TestReadersAllocateNothing(t *testing.T) {
 func TestFoldHashIsThatOfFold(t *testing.T) {
 	names := []string{
 		"", "a", "A", "city", "City", "cITY", "account", "ACCOUNT", "account_number", "Account_Number", "ACCOUNT_NUMBER", "account-number",
-		"key", "\u212aey", "straße", "STRASSE", "ſecret", "secret", "@", "`", "[", "{", "é", "É", "\x80", "a\xffB",
+		"key", "\u212aey", "keyboard", "\u212aeyboard", "KEYBOARD", "keyboard_layout", "\u212aeyboard_layout", "straße", "STRASSE", "ſecret", "secret", "@", "`", "[", "{", "é", "É", "\x80", "a\xffB",
 	}
 	for _, a := range names {
 		for _, b := range names {
@@ -165,5 +165,41 @@ func TestFoldHashIsThatOfFold(t *testing.T) {
 	r.Again(`"\u0041ccount"`)
 	if got, want := r.Text().FoldHash(), strictjson.FoldHash("account"); got != want {
 		t.Errorf("got %x of an escaped name, want %x", got, want)
+	}
+}
+
+// Texts that differ in one bit have different hashes, whatever their length.
+func TestHashTellsTextsApart(t *testing.T) {
+	for n := 1; n < 40; n++ {
+		text := []byte(strings.Repeat("\x55", n))
+		want := strictjson.Hash(1, string(text))
+		for i := range text {
+			for bit := range 8 {
+				text[i] ^= 1 << bit
+				if strictjson.Hash(1, string(text)) == want {
+					t.Errorf("%q: got the hash of a text that differs", text)
+				}
+				text[i] ^= 1 << bit
+			}
+		}
+		if strictjson.Hash(2, string(text)) == want || strictjson.Hash(1, string(text[:n-1])) == want {
+			t.Errorf("%q: got the same hash by another seed, or of a shorter text", text)
+		}
+	}
+}
+
+func TestIsHex(t *testing.T) {
+	for c := range 256 {
+		want := strings.IndexByte("0123456789abcdefABCDEF", byte(c)) >= 0
+		if got := strictjson.IsHex(byte(c)); got != want {
+			t.Errorf("%#x: got %v, want %v", c, got, want)
+		}
+	}
+}
+
+func TestNormalEscapesAsLittleAsMayBe(t *testing.T) {
+	const text = `"\u0008\u0009\u000a\u000c\u000d\u0022\u005c\u001F\/\u0041"`
+	if got, want := strictjson.Normal(text), `"\b\t\n\f\r\"\\\u001f/A"`; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
