@@ -219,7 +219,7 @@ func (r *Reader) Number() (text string, digits, exponent int) {
 func (r *Reader) Text() Text {
 	src, from := r.src, r.at+1
 	escaped := false
-	for i := from; i < len(src); i++ {
+	for i := from; ; i++ {
 		for i+8 <= len(src) {
 			special := specials(Load8(src, i))
 			i += bits.TrailingZeros64(special) / 8
@@ -228,7 +228,8 @@ func (r *Reader) Text() Text {
 			}
 		}
 		if i == len(src) {
-			break
+			r.syntax(i)
+			return Text{}
 		}
 		switch c := src[i]; {
 		case c == '"':
@@ -244,8 +245,6 @@ func (r *Reader) Text() Text {
 			return Text{}
 		}
 	}
-	r.syntax(len(src))
-	return Text{}
 }
 
 // escape returns the offset after an escape, or two that make a surrogate pair.
