@@ -176,6 +176,15 @@ func TestKeyring(t *testing.T) {
 		"rotation to a stranger": {
 			write: func(f *ledgertest.Forger) { rotate(f, stranger, root, stranger) }, want: []string{"unknown_key: it rotates to key"},
 		},
+		"rotation of another ledger": { // whoever checks the chain says so
+			write: func(f *ledgertest.Forger) {
+				f.Origin = "dev"
+				rotate(f, next, root, next)
+				f.Origin = "prod"
+				begin(f, root)
+			},
+			want: []string{"", ""},
+		},
 		"rotation by the session": {
 			write: func(f *ledgertest.Forger) { rotate(f, next, f.Session) }, want: []string{"unknown_key: a session key signed this key.rotate"},
 		},
@@ -220,6 +229,7 @@ func TestKeyringKeepsToThePolicy(t *testing.T) {
 		"trusted":        {trust.Root{NotBefore: ledgertest.DayOne.Add(-day), NotAfter: ledgertest.DayOne.Add(day)}, []string{"", "", "", ""}},
 		"not yet":        {trust.Root{NotBefore: ledgertest.DayOne.Add(day)}, []string{"expired_key: the root", refused}},
 		"not any more":   {trust.Root{NotAfter: ledgertest.DayOne.Add(-day)}, []string{"expired_key: the root", refused}},
+		"up to record 3": {trust.Root{LastRecord: 3}, []string{"", "", "", ""}},
 		"up to record 2": {trust.Root{LastRecord: 2}, []string{"", "", "expired_key: the root", refused}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -238,6 +248,9 @@ func TestKeyringKeepsToThePolicy(t *testing.T) {
 			if !slices.EqualFunc(got[:len(tt.want)], tt.want, begins) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
+			if s := ring.Session; s != nil && s.LastRecord != tt.root.LastRecord {
+				t.Errorf("got a session up to record %d, want %d", s.LastRecord, tt.root.LastRecord)
+			}
 			last := record.KeyID(ledgertest.Public(f.Session))
 			if key, taken := ring.Key(last), tt.want[len(tt.want)-1] == ""; taken != (key != nil) || ring.Known[last] == nil {
 				t.Errorf("got key %x of the last session, want one: %v", key, taken)
@@ -246,6 +259,53 @@ func TestKeyringKeepsToThePolicy(t *testing.T) {
 				t.Error("got no root key, or the key of a stranger")
 			}
 		})
+	}
+}
+
+// Both root keys must be trusted when one hands over to the other.
+func TestRotationKeepsToThePolicy(t *testing.T) {
+	for name, bound := range map[string]func(root, next *trust.Root){
+		"the old one expired":     func(root, _ *trust.Root) { root.LastRecord = 1 },
+		"the next is not yet one": func(_, next *trust.Root) { next.NotBefore = ledgertest.DayOne.Add(time.Hour) },
+	} {
+		f := ledgertest.NewForger(t)
+		roots := []trust.Root{{Key: ledgertest.Public(f.Root)}, {Key: ledgertest.Public(ledgertest.Key(2))}}
+		bound(&roots[0], &roots[1])
+		f.Open()
+		f.Rotate(ledgertest.Key(2))
+		trusted, err := chain.RootKeys(nil, &trust.Policy{Ledgers: []trust.Ledger{{Origin: "prod", Roots: roots}}}, "prod")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := judged(t, chain.NewKeyring("prod", trusted), f.Envs...)
+		if want := []string{"", "expired_key: the root key"}; !slices.EqualFunc(got, want, begins) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}
+
+// A keyring opens a routine envelope as the session in force does.
+func TestKeyringOpens(t *testing.T) {
+	f := ledgertest.NewForger(t)
+	f.Open()
+	ring := trusting(t, f.Origin, f.Root)
+	judged(t, ring, f.Envs...)
+	erase(f, f.Session)
+	erase(f, ledgertest.Key(66))
+	old := f.Session
+	begin(f, old)
+	rotate(f, ledgertest.Key(2), old)
+	envs := append(f.Envs[1:], naming(f.Envs[2], ledgertest.Key(66), old))
+	for i, want := range []string{"", "unknown_key: signed by", "unknown_key: a session key", "unknown_key: a session key", "edited: "} {
+		var got chain.Frame
+		ring.Open(&got, envs[i])
+		said := ""
+		if got.Err != nil {
+			said = got.Err.Error()
+		}
+		if !begins(said, want) || (got.Record != nil) != (want == "") || want == "" && !got.Signed || got.Session != ring.Session {
+			t.Errorf("envelope %d: got %+v, want %q", i, got, want)
+		}
 	}
 }
 
@@ -270,6 +330,10 @@ func TestSessionCovers(t *testing.T) {
 		if (err == nil) != (tt.says == "") || err != nil && (err.Damage != record.DamageExpiredKey || !strings.Contains(err.Detail, tt.says)) {
 			t.Errorf("record %d at %v: got %v, want %q", tt.n, tt.at, err, tt.says)
 		}
+	}
+	s.LastRecord = 0
+	if err := s.Covers(&record.Record{Time: stated.NotAfter}, 1<<40); err != nil {
+		t.Errorf("a root that is not revoked: got %v", err)
 	}
 }
 
