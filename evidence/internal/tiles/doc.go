@@ -9,7 +9,7 @@
 //	tile/1/000               the roots of the first 256 complete tiles of level 0
 //	tile/entries/000         the first 256 leaves themselves, where asked for
 //
-// A [Writer] is given leaves and writes tiles, a [Reader] reads them.
+// A [Writer] is given leaves and writes tiles, a [Reader] reads them for proofs.
 // Both need the same memory however long the log is. Leaves are byte strings of
 // at most [MaxEntry] bytes: what they mean is the caller's.
 package tiles

@@ -9,8 +9,8 @@ import (
 )
 
 // A Reader reads the hashes of a log from its tiles. It takes them as they are: check
-// what it returns against the root of a checkpoint. A Reader is not safe for
-// concurrent use.
+// what it returns against the root of a checkpoint, by [CheckInclusion] or
+// [CheckConsistency]. A Reader is not safe for concurrent use.
 type Reader struct {
 	dir   string
 	size  int64
@@ -105,6 +105,29 @@ func (r *Reader) Root(size int64) (Hash, error) {
 	return tlog.TreeHash(size, tlog.HashReaderFunc(r.readNodes))
 }
 
+// Inclusion returns the proof that the leaf with the index is in the tree of the
+// first size leaves: the hashes of RFC 6962, section 2.1.1. It reads at most two
+// tiles a level.
+func (r *Reader) Inclusion(index, size int64) ([]Hash, error) {
+	if size > r.size || index < 0 || index >= size {
+		return nil, fmt.Errorf("tiles: leaf %d among %d of a log of %d", index, size, r.size)
+	}
+	return tlog.ProveRecord(size, index, tlog.HashReaderFunc(r.readNodes))
+}
+
+// Consistency returns the proof that the tree of the first older leaves is the
+// beginning of that of the first newer ones: the hashes of RFC 6962, section
+// 2.1.2, of which there are none where older is 0 or the same.
+func (r *Reader) Consistency(older, newer int64) ([]Hash, error) {
+	if newer > r.size || older < 0 || older > newer {
+		return nil, fmt.Errorf("tiles: %d leaves and %d of a log of %d", older, newer, r.size)
+	}
+	if older == 0 {
+		return []Hash{}, nil
+	}
+	return tlog.ProveTree(newer, older, tlog.HashReaderFunc(r.readNodes))
+}
+
 // readNodes returns the hashes of nodes, by what tlog calls storage indexes.
 func (r *Reader) readNodes(indexes []int64) ([]Hash, error) {
 	found := make([]Hash, len(indexes))
@@ -161,6 +184,21 @@ func CheckInclusion(proof []Hash, index, size int64, leaf, root Hash) error {
 	}
 	if err := tlog.CheckRecord(proof, size, root, index, leaf); err != nil {
 		return fmt.Errorf("tiles: leaf %d is not shown to be in a log of %d: %w", index, size, err)
+	}
+	return nil
+}
+
+// CheckConsistency returns nil if and only if the proof shows that the tree of
+// the older size and root is the beginning of that of the newer.
+func CheckConsistency(proof []Hash, older, newer int64, olderRoot, newerRoot Hash) error {
+	if newer > MaxSize {
+		return fmt.Errorf("tiles: a log of %d leaves", newer)
+	}
+	if older == 0 && newer >= 0 && len(proof) == 0 && olderRoot == emptyRoot() && (newer > 0 || newerRoot == olderRoot) {
+		return nil // every log begins with nothing
+	}
+	if err := tlog.CheckTree(proof, newer, newerRoot, older, olderRoot); err != nil {
+		return fmt.Errorf("tiles: a log of %d is not shown to go on from %d: %w", newer, older, err)
 	}
 	return nil
 }

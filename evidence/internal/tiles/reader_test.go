@@ -64,6 +64,14 @@ func checkConsistency(t testing.TB, r *tiles.Reader, older, newer int64) {
 			t.Fatalf("Consistency(%d, %d) differs from tlog's", older, newer)
 		}
 	}
+	a, b := m.root(t, older), m.root(t, newer)
+	if err := tiles.CheckConsistency(got, older, newer, a, b); err != nil {
+		t.Fatalf("CheckConsistency(%d, %d): %v", older, newer, err)
+	}
+	a[5] ^= 1
+	if tiles.CheckConsistency(got, older, newer, a, b) == nil {
+		t.Fatalf("CheckConsistency(%d, %d) takes another beginning", older, newer)
+	}
 }
 
 func TestEveryProof(t *testing.T) {
@@ -195,7 +203,32 @@ func TestChecksEndForAnySize(t *testing.T) {
 				if err := tiles.CheckInclusion(make([]tiles.Hash, n), a, b, h, tiles.Hash{1}); err == nil {
 					t.Errorf("CheckInclusion of %d hashes, %d, %d holds", n, a, b)
 				}
+				if err := tiles.CheckConsistency(make([]tiles.Hash, n), a, b, h, tiles.Hash{1}); err == nil {
+					t.Errorf("CheckConsistency of %d hashes, %d, %d holds", n, a, b)
+				}
 			}
+		}
+	}
+}
+
+func TestConsistencyWithTheEmptyLog(t *testing.T) {
+	empty, root := new(tiles.Tree).Root(), theModel().root(t, 5)
+	for _, tt := range []struct {
+		name         string
+		proof        []tiles.Hash
+		newer        int64
+		older, after tiles.Hash
+		ok           bool
+	}{
+		{"grown", nil, 5, empty, root, true},
+		{"still empty", nil, 0, empty, empty, true},
+		{"empty with another root", nil, 0, empty, root, false},
+		{"was not empty", nil, 5, root, root, false},
+		{"hashes too many", []tiles.Hash{root}, 5, empty, root, false},
+		{"shrunk", nil, -1, empty, root, false},
+	} {
+		if err := tiles.CheckConsistency(tt.proof, 0, tt.newer, tt.older, tt.after); (err == nil) != tt.ok {
+			t.Errorf("%s: got error %v", tt.name, err)
 		}
 	}
 }
