@@ -27,8 +27,8 @@ type storeReservation struct {
 	local   *bookReservation // in place of the Store
 }
 
-// asked returns what was asked of each charge.
-func (r *storeReservation) asked() []Amounts {
+// requested returns what was asked of each charge.
+func (r *storeReservation) requested() []Amounts {
 	all := make([]Amounts, len(r.charges))
 	for i := range r.charges {
 		all[i] = r.charges[i].Ask

@@ -74,7 +74,7 @@ func (b *budget) useTool(ctx context.Context, call middleware.Call, next middlew
 			b.refund(st, took.at)
 			b.releaseStored(ctx, st, took.stored)
 		case took.stored != nil:
-			b.settleStored(ctx, st, took.stored, took.stored.asked())
+			b.settleStored(ctx, st, took.stored, took.stored.requested())
 		}
 	}()
 	res, err = next(ctx, call)

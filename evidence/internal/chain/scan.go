@@ -134,7 +134,7 @@ func (s *scanner) read() {
 	s.err = segment.Walk(s.dir, func(at segment.Place, env []byte, err error) bool {
 		f := Frame{At: at, from: len(b.data), to: len(b.data) + len(env)}
 		if !errors.As(err, &f.Bad) {
-			s.keys.meet(&f, env)
+			s.keys.take(&f, env)
 		}
 		b.data = append(b.data, env...)
 		b.frames = append(b.frames, f)
@@ -176,9 +176,9 @@ func (s *scanner) work() {
 	}
 }
 
-// meet looks at the next envelope of a ledger, and opens it unless the session
+// take looks at the next envelope of a ledger, and opens it unless the session
 // in force can judge it alone.
-func (ring *Keyring) meet(f *Frame, env []byte) {
+func (ring *Keyring) take(f *Frame, env []byte) {
 	if ring == nil {
 		return
 	}
