@@ -349,8 +349,13 @@ func TestFault58Soak(t *testing.T) {
 		defer mu.Unlock()
 		return rng.IntN(100)
 	}
-	faulty := func(ctx context.Context, envs [][]byte) error {
-		switch d := dice(); {
+	var calls [2]atomic.Int64
+	faulty := func(ctx context.Context, which int, envs [][]byte) error {
+		d := dice()
+		if calls[which].Add(1) == 3 {
+			d = 8 // whatever the dice say, each refuses something
+		}
+		switch {
 		case d < 5:
 			return errSink
 		case d < 8:
@@ -373,11 +378,13 @@ func TestFault58Soak(t *testing.T) {
 		}
 		return nil
 	}
+	ordered := func(ctx context.Context, envs [][]byte) error { return faulty(ctx, 0, envs) }
+	unordered := func(ctx context.Context, envs [][]byte) error { return faulty(ctx, 1, envs) }
 	var disk atomic.Int64
 	cfg := evidence.Config{Key: ledgertest.Key(1), Signing: record.SignCheckpoints, ReadOnly: []string{"shell"}, Queue: 1 << 14, Exporters: []evidence.Exporter{
-		{Name: "ordered", Sink: faulty, Timeout: 20 * time.Millisecond, MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond,
+		{Name: "ordered", Sink: ordered, Timeout: 20 * time.Millisecond, MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond,
 			OpenFor: 20 * time.Millisecond},
-		{Name: "unordered", Sink: faulty, Unordered: true, Timeout: 20 * time.Millisecond, MinBackoff: time.Millisecond,
+		{Name: "unordered", Sink: unordered, Unordered: true, Timeout: 20 * time.Millisecond, MinBackoff: time.Millisecond,
 			MaxBackoff: 10 * time.Millisecond, OpenFor: 20 * time.Millisecond},
 	}}
 	faults := segmenttest.Faults{Sync: func() error {
