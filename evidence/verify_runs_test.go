@@ -27,3 +27,18 @@ func TestARunWithoutItsBeginningAfterManyRuns(t *testing.T) {
 		t.Errorf("got report %+v, want 1101 runs and none of their records late", report)
 	}
 }
+
+// A run ends with its writer: what has its ID under the next one is another run.
+func TestARunDoesNotOutliveItsWriter(t *testing.T) {
+	f := ledgertest.NewForger(t)
+	f.Open()
+	f.Begin("run").Intent("mail")
+	f.Open()
+	f.Run("run", "mail")
+	dir := ledgertest.Dir(t)
+	f.Ledger().Write(t, dir)
+	report := ledgertest.WantIntact(t, dir)
+	if report.Runs != 2 || report.Interrupted != 1 || report.Unknown != 1 {
+		t.Errorf("got %d runs, %d interrupted, %d calls without an outcome, want 2, 1 and 1", report.Runs, report.Interrupted, report.Unknown)
+	}
+}

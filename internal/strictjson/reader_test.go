@@ -121,6 +121,19 @@ func TestReadersEndWithAFault(t *testing.T) {
 	}
 }
 
+// How deep a text is does not grow with how many values it has.
+func TestDepthIsThatOfOneValue(t *testing.T) {
+	for _, one := range []string{`[]`, `[[1]]`, `{}`, `{"a":{}}`} {
+		var r strictjson.Reader
+		r.Init("[" + strings.Repeat(one+",", 2*strictjson.MaxDepth) + one + "]")
+		r.Next()
+		r.Skip()
+		if r.End(); r.Fault() != nil {
+			t.Errorf("%s, many times: got %v, want no fault", one, r.Fault())
+		}
+	}
+}
+
 // A text that was read before is not judged again.
 func TestAgain(t *testing.T) {
 	var r strictjson.Reader
