@@ -29,8 +29,8 @@ type batch struct {
 	held     *uint64 // the sink has only so many records of the ledger, and misses some before these
 	returned bool    // nobody delivers it any more
 
-	time  time.Time // of the first record, once that was looked at
-	dated bool
+	first []byte    // the first record, until it was looked at; lend leaves it alone
+	time  time.Time // of it, then
 }
 
 func (b *batch) reset() {

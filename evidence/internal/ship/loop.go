@@ -135,7 +135,7 @@ func (x *Shipper) dispatch() {
 			x.spare = append(x.spare, b)
 			return
 		}
-		b.index = x.read.records
+		b.index, b.first = x.read.records, b.envelopes[0]
 		x.readTo, x.read = b.at(len(b.ends)), amount{x.read.records + uint64(len(b.ends)), x.read.bytes + b.bytes(len(b.ends))}
 		x.underWay = append(x.underWay, b)
 		x.age()
@@ -161,11 +161,11 @@ func (x *Shipper) age() {
 		return
 	}
 	b := x.underWay[0]
-	if !b.dated {
-		b.dated = true
-		if r, err := record.Parse(b.envelopes[0]); err == nil {
+	if b.first != nil {
+		if r, err := record.Parse(b.first); err == nil {
 			b.time = r.Time
 		}
+		b.first = nil
 	}
 	since := b.time // b is used again while somebody looks
 	x.oldest.Store(&since)
