@@ -1,13 +1,13 @@
 // Package replica keeps a copy of a ledger that somebody else writes: where the
 // agent cannot change it, and verified as it comes.
 //
-//	copy, err := replica.Open(dir, replica.Config{Ledger: "prod", Policy: policy})
+//	kept, err := replica.Open(dir, replica.Config{Ledger: "prod", Policy: policy})
 //	if err != nil {
 //		return err
 //	}
-//	defer copy.Close()
+//	defer kept.Close()
 //	recorder, err := evidence.Open(ledger, evidence.Config{
-//		Exporters: []evidence.Exporter{{Name: "copy", Sink: copy.Take}},
+//		Exporters: []evidence.Exporter{{Name: "copy", Sink: kept.Take}},
 //	})
 //
 // Package collector keeps one for each ledger that it gets over HTTP.

@@ -10,9 +10,9 @@ import (
 // Take is a [evidence.Sink] that keeps a copy of a ledger in another directory, on
 // another disk say, which verifies as the ledger does:
 //
-//	copy, err := replica.Open(dir, replica.Config{Ledger: "prod", Policy: policy})
+//	kept, err := replica.Open(dir, replica.Config{Ledger: "prod", Policy: policy})
 //	...
-//	evidence.Exporter{Name: "copy", Sink: copy.Take}
+//	evidence.Exporter{Name: "copy", Sink: kept.Take}
 //
 // It needs the order of the ledger. It returns nil once the records are synced to
 // the disk. A record that does not verify, or that contradicts what is there, is
