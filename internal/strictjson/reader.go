@@ -68,7 +68,8 @@ func (r *Reader) syntax(at int) {
 
 // IsSpace reports whether c is white space to JSON.
 func IsSpace(c byte) bool {
-	return c <= ' ' && (1<<' '|1<<'\n'|1<<'\t'|1<<'\r')>>c&1 != 0
+	const spaces uint64 = 1<<' ' | 1<<'\n' | 1<<'\t' | 1<<'\r'
+	return c <= ' ' && spaces>>c&1 != 0
 }
 
 func (r *Reader) space() {
