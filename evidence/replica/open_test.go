@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"example.com/safeconduct/evidence"
@@ -168,6 +169,29 @@ func TestReplicaRead(t *testing.T) {
 			}
 			break
 		}
+	}
+}
+
+// What was changed under an open replica is said as it is found.
+func TestReadOfWhatWasChanged(t *testing.T) {
+	f := ledgertest.Base(t)
+	dir := ledgertest.Dir(t)
+	r := ledgertest.OpenReplica(t, dir, replica.Config{})
+	if n, err := r.Append(f.Envs); err != nil {
+		t.Fatal(n, err)
+	}
+	ledgertest.Flip(t, segment.Path(dir, 1), int64(len(segmenttest.File(f.Envs[:3]...)))+100, 1)
+	var errs []string
+	for e, err := range r.Read(0) {
+		if err != nil {
+			errs = append(errs, err.Error())
+			if e.Record != nil || e.Segment != 1 || e.Offset == 0 {
+				t.Errorf("got an entry %+v", e)
+			}
+		}
+	}
+	if len(errs) != 1 || !strings.HasSuffix(errs[0], "edited: checksum differs") {
+		t.Errorf("got %q, want the one frame", errs)
 	}
 }
 

@@ -246,3 +246,28 @@ func TestReplicaWhoseTilesCannotBeWrittenForAWhile(t *testing.T) {
 		ledgertest.WantIntact(t, dir)
 	})
 }
+
+// As many records may wait for a signature as a group can have before its last.
+func TestUnsignedRecordsAreBounded(t *testing.T) {
+	for unsigned, ok := range map[int]bool{record.MaxUnsigned: true, record.MaxUnsigned + 1: false} {
+		f := ledgertest.NewForger(t)
+		f.Signing = record.SignCheckpoints
+		f.Open()
+		for len(f.Envs) < unsigned+2 {
+			f.Run("run-"+f.ID(), "mail")
+		}
+		envs := f.Envs[:unsigned+2]
+		for i := 1; i <= unsigned; i++ {
+			envs[i] = ledgertest.Strip(envs[i])
+		}
+		envs[unsigned+1] = ledgertest.SealAll(ledgertest.DecodePayload(t, envs[unsigned+1]), f.Session)
+		taken, err := ledgertest.OpenReplica(t, ledgertest.Dir(t), replica.Config{}).Append(envs)
+		if ok && (taken != len(envs) || err != nil) {
+			t.Errorf("%d unsigned: got %d, %v", unsigned, taken, err)
+		}
+		var refused *replica.RefusedError
+		if !ok && (taken != 1 || !errors.As(err, &refused) || refused.Damage != record.DamageUnsigned) {
+			t.Errorf("%d unsigned: got %d, %v, want them refused", unsigned, taken, err)
+		}
+	}
+}

@@ -18,7 +18,7 @@ type Frame struct {
 	Bad *segment.FrameError // what is there is no frame; all else is not set then
 
 	Env     []byte
-	Leaf    tiles.Hash  // of env, in the Merkle tree
+	Leaf    tiles.Hash  // of Env, in the Merkle tree
 	Hash    record.Hash // of the payload
 	Subject record.Subject
 	Record  *record.Record
@@ -26,7 +26,7 @@ type Frame struct {
 	Session *Session // in force, the one that the record begins included
 	Err     error    // a *record.Error; there is no record then
 
-	from, to int  // env in its batch
+	from, to int  // Env in its batch
 	done     bool // opened by the reader
 }
 

@@ -88,6 +88,37 @@ func TestReadAnything(t *testing.T) {
 	}
 }
 
+// What was read back is checked, frame by frame.
+func TestEachFrame(t *testing.T) {
+	frames := segment.AppendFrame(segment.AppendFrame(nil, []byte("one")), []byte("two"))
+	var got []string
+	visit := func(entry []byte) { got = append(got, string(entry)) }
+	if err := segment.EachFrame(frames, visit); err != nil || !slices.Equal(got, []string{"one", "two"}) {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if first, rest := segment.SplitFrame(frames); string(first) != "one" || len(rest) != segment.FrameHeader+3 {
+		t.Errorf("got %q, and %d bytes after it", first, len(rest))
+	}
+	edited := bytes.Clone(frames)
+	edited[segment.FrameHeader] ^= 1
+	for name, bad := range map[string][]byte{"edited": edited, "cut": frames[:len(frames)-1], "cut in a header": frames[:5]} {
+		if err := segment.EachFrame(bad, visit); err == nil {
+			t.Errorf("%s: got no error", name)
+		}
+	}
+}
+
+// A frame of the longest entry is one, and of a longer one is none.
+func TestEntriesAreBounded(t *testing.T) {
+	longest := append([]byte(segment.Begins), bytes.Repeat([]byte("x"), segment.MaxEntry-len(segment.Begins))...)
+	for n, want := range map[int]int{segment.MaxEntry: 2, segment.MaxEntry + 1: 1} {
+		good, _, err := read(bytes.NewReader(segmenttest.File(append(longest, 'x')[:n], entry())))
+		if err != nil || good != want {
+			t.Errorf("%d bytes: got %d good frames, %v, want %d", n, good, err, want)
+		}
+	}
+}
+
 // entry returns one as long as that of a record.
 func entry() []byte {
 	return []byte(segment.Begins + strings.Repeat("QUJD", 300) + `","payloadType":"application/x","signatures":[]}`)
