@@ -21,7 +21,7 @@ const depsPolicy = `
 	internal/strictjson:
 	middleware: internal/foreign internal/shown
 	middleware/middlewaretest: middleware internal/foreign
-	internal/httpreplay:
+	httpreplay:
 	internal/delivery: internal/foreign github.com/sony/gobreaker github.com/cenkalti/backoff/v5
 	internal/osfile: golang.org/x/sys
 	internal/pair: golang.org/x/sys
@@ -55,14 +55,14 @@ const depsPolicy = `
 	adapters/aitracer: evidence/record internal/foreign internal/delivery
 	adapters/langchaingo: middleware internal/foreign internal/strictjson github.com/tmc/langchaingo
 	cmd/safeconduct: evidence evidence/record evidence/trust evidence/collector github.com/spf13/cobra
-	examples/quickstart: middleware gates schema evidence evidence/trust adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
-	examples/existing-app: gates adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
+	examples/quickstart: middleware gates schema evidence evidence/trust adapters/langchaingo httpreplay github.com/tmc/langchaingo
+	examples/existing-app: gates adapters/langchaingo httpreplay github.com/tmc/langchaingo
 	examples/custom-gate: middleware
 	examples/own-loop: middleware gates
-	examples/streaming: middleware gates schema adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
-	examples/structured-output: middleware gates schema adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
-	examples/telemetry: gates evidence evidence/trust evidence/collector evidence/httpsink adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
-	examples/budget: middleware gates adapters/langchaingo internal/httpreplay github.com/tmc/langchaingo
+	examples/streaming: middleware gates schema adapters/langchaingo httpreplay github.com/tmc/langchaingo
+	examples/structured-output: middleware gates schema adapters/langchaingo httpreplay github.com/tmc/langchaingo
+	examples/telemetry: gates evidence evidence/trust evidence/collector evidence/httpsink adapters/langchaingo httpreplay github.com/tmc/langchaingo
+	examples/budget: middleware gates adapters/langchaingo httpreplay github.com/tmc/langchaingo
 `
 
 const module = "example.com/safeconduct"

@@ -20,7 +20,7 @@ import (
 
 	"example.com/safeconduct/adapters/langchaingo"
 	"example.com/safeconduct/conformance/probe"
-	"example.com/safeconduct/internal/httpreplay"
+	"example.com/safeconduct/httpreplay"
 	"example.com/safeconduct/middleware"
 )
 

@@ -21,7 +21,7 @@ import (
 	"github.com/tmc/langchaingo/tools"
 	"github.com/tmc/langchaingo/tools/serpapi"
 
-	"example.com/safeconduct/internal/httpreplay"
+	"example.com/safeconduct/httpreplay"
 )
 
 // A provider makes models: of OpenAI, of an Ollama host, or of recordings.

@@ -21,7 +21,7 @@ import (
 
 	"example.com/safeconduct/adapters/langchaingo"
 	"example.com/safeconduct/gates"
-	"example.com/safeconduct/internal/httpreplay"
+	"example.com/safeconduct/httpreplay"
 	"example.com/safeconduct/middleware"
 	"example.com/safeconduct/schema"
 )

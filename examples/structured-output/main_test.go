@@ -11,7 +11,7 @@ import (
 	"os"
 	"testing"
 
-	"example.com/safeconduct/internal/httpreplay"
+	"example.com/safeconduct/httpreplay"
 )
 
 var update = flag.Bool("update", false, "write what the client asks into the recording")

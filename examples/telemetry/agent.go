@@ -11,7 +11,7 @@ import (
 	"github.com/tmc/langchaingo/llms/openai"
 	"github.com/tmc/langchaingo/tools"
 
-	"example.com/safeconduct/internal/httpreplay"
+	"example.com/safeconduct/httpreplay"
 )
 
 // newExecutor makes the agent, whose model knows the recorded conversation once.

@@ -14,7 +14,7 @@ import (
 	"sync"
 	"testing"
 
-	"example.com/safeconduct/internal/httpreplay"
+	"example.com/safeconduct/httpreplay"
 )
 
 const header = "httprr trace v1\n"

@@ -7,7 +7,7 @@ import (
 	"os"
 	"strings"
 
-	"example.com/safeconduct/internal/httpreplay"
+	"example.com/safeconduct/httpreplay"
 )
 
 const recording = "httprr trace v1\n" +
