@@ -185,7 +185,7 @@ func ExampleNot() {
 	// Output:
 	// {"command":"ls"} <nil>
 	// Denied (policy): argument "command" must not be one of the values that are listed. Do not repeat this call unchanged. <nil>
-	// Denied (bad_input): argument "command" must not be one of the values that are listed. Do not repeat this call unchanged. <nil>
+	// Denied (bad_input): argument "command" must not be one of the values that are listed. Correct the arguments, then call again. <nil>
 }
 
 // Each item of a list is judged by itself.

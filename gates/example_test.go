@@ -103,7 +103,7 @@ func ExampleBudget_batch() {
 	), middleware.Tell, gate)
 	res, err := agent(context.Background(), middlewaretest.Plan())
 	fmt.Println(res.Output, err)
-	// Output: Denied (over_budget): limit tool_calls of the run: asked 2, left 1 of 1. Do not repeat this call unchanged. <nil>
+	// Output: Denied (over_budget): limit tool_calls of the run: asked 2, left 1 of 1. Do not repeat this call: finish with what you have. <nil>
 }
 
 // Tokens are settled with what the provider reports.

@@ -112,7 +112,7 @@ func TestInputOfPlan(t *testing.T) {
 	// Told rather than aborted, the model reads what it has to mend.
 	res, err := run(returns(&middleware.Plan{ToolCalls: []middleware.ToolCall{good, bad}}),
 		middleware.Call{Kind: middleware.KindPlan, Name: "agent"}, middleware.Tell, gate)
-	if want := middleware.Observation("Denied (bad_input): " + reason + ". Do not repeat this call unchanged."); err != nil || res.Output != want {
+	if want := middleware.Observation("Denied (bad_input): " + reason + ". Correct the arguments, then call again."); err != nil || res.Output != want {
 		t.Errorf("got %v, %v, want %s", res.Output, err, want)
 	}
 }

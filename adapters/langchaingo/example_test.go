@@ -52,7 +52,7 @@ func ExampleTools() {
 	}
 	// Output:
 	// ls <nil>
-	// Denied (tool_not_allowed): tool "shell" is not on the allowlist. Do not repeat this call unchanged. <nil>
+	// Denied (tool_not_allowed): tool "shell" is not on the allowlist. Use another tool, or go on without one. <nil>
 }
 
 // The model gives a wrong argument, reads what is wrong, and does better.
@@ -78,7 +78,7 @@ func ExampleDeclare() {
 	// Output:
 	// the tool gets {"to":"Ann","amount":100}
 	// Done. <nil>
-	// the model was told: Denied (bad_input): the input of tool call 1, transfer, does not satisfy the schema transfer: /amount must be at most 100. Do not repeat this call unchanged.
+	// the model was told: Denied (bad_input): the input of tool call 1, transfer, does not satisfy the schema transfer: /amount must be at most 100. Correct the arguments, then call again.
 }
 
 func ExampleModel() {
