@@ -66,6 +66,13 @@ const (
 	NamelessUnlimited
 )
 
+// Money in micro-dollars, for [Limits.Cost] and [Rates]: 5*Dollar, 0.5*Dollar, 20*Cent.
+// As untyped constants they can be multiplied by fractions.
+const (
+	Dollar = 1_000_000
+	Cent   = Dollar / 100
+)
+
 // DefaultEstimate is how many tokens of output [Budget] reserves for a model
 // call that sets no MaxTokens, where [Limits] do not say.
 const DefaultEstimate = 1024
@@ -99,8 +106,8 @@ type Limits struct {
 	ReasoningTokens int64
 	Tokens          int64 // input and output together
 
-	// Cost of model calls, in micro-dollars: 5_000_000 are five US dollars.
-	// See [BudgetOptions.Prices].
+	// Cost of model calls, in micro-dollars: 5*Dollar are five US dollars. See
+	// [BudgetOptions.Prices].
 	Cost int64
 
 	// WallTime bounds how long a run takes, from its first call through the

@@ -23,7 +23,7 @@ var listPrices string
 var ErrUnknownModel = errors.New("no price is known")
 
 // Rates are what tokens cost, in micro-dollars (millionths of a US dollar) per
-// million tokens. A price of 2.50 dollars per million tokens is 2_500_000.
+// million tokens. A price of 2.50 dollars per million tokens is 2.5*Dollar.
 type Rates struct {
 	Input      int64 // of the prompt, but for what the next two are for
 	Output     int64 // but for reasoning

@@ -56,9 +56,20 @@ func ExampleBudget_wrapUp() {
 	// tools: [] MaxTokens: 163
 }
 
+// Five dollars a day for all runs of a tenant, and at most half a dollar for each.
+func ExampleDollar() {
+	day := gates.Limits{Scope: gates.ScopeTenant, Window: 24 * time.Hour, Cost: 5 * gates.Dollar}
+	run := gates.Limits{Cost: 0.5 * gates.Dollar}
+	fmt.Print(middleware.Onion(gates.Budget(day, run)))
+	fmt.Println(day.Cost, run.Cost, 20*gates.Cent)
+	// Output:
+	// 1 budget, stream passed through
+	// 5000000 500000 200000
+}
+
 // A limit on cost needs to know the model, and what it costs.
 func ExampleBudgetWith() {
-	gate := gates.BudgetWith(gates.BudgetOptions{Model: "gpt-4o"}, gates.Limits{Cost: 20_000}) // two cents
+	gate := gates.BudgetWith(gates.BudgetOptions{Model: "gpt-4o"}, gates.Limits{Cost: 2 * gates.Cent})
 	model := middleware.Wrap(middlewaretest.Answer("437", 2000, 300), gate)
 	_ = middlewaretest.InRun(func(ctx context.Context) {
 		for range 3 {
