@@ -89,7 +89,7 @@ func Arguments(rules ArgumentRules) middleware.Interceptor {
 	plans := a.gate.Plans(a.plan)
 	return func(next middleware.Handler) middleware.Handler {
 		if next == nil {
-			return plans(nil)
+			return onToolCalls(a.gate, a.names)
 		}
 		var first atomic.Pointer[rulesBinding]
 		plan := plans(next)
@@ -124,6 +124,7 @@ const argumentsName = "arguments"
 type arguments struct {
 	gate  *middleware.Gate
 	tools map[string]*toolRules // by their names as strictjson.Fold maps them
+	names []string              // of the tools, sorted
 }
 
 // A rulesBinding is the rules at work for one wrapped tool. As that has one name, they
@@ -171,7 +172,9 @@ func newArguments(rules ArgumentRules) *arguments {
 			t.add(r)
 		}
 		a.tools[strictjson.Fold(tool)] = t
+		a.names = append(a.names, tool)
 	}
+	slices.Sort(a.names)
 	return a
 }
 

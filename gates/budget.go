@@ -31,10 +31,31 @@ func BudgetWith(o BudgetOptions, limits ...Limits) middleware.Interceptor {
 	b := newBudget(o, limits)
 	return func(next middleware.Handler) middleware.Handler {
 		if next == nil {
-			return middleware.Layer{Name: budgetName, Gate: true, ID: b, Stream: "passed through"}.Handler()
+			kinds, perRun := b.covers()
+			return middleware.Layer{
+				Name: budgetName, Gate: true, Kinds: kinds, PerRun: perRun, ID: b, Stream: "passed through",
+			}.Handler()
 		}
 		return b.intercept(next)
 	}
+}
+
+// covers returns the kinds of calls that some limit is for, and whether one counts the
+// calls of a run.
+func (b *budget) covers() (kinds []middleware.Kind, perRun bool) {
+	for _, bd := range b.bounds {
+		perRun = perRun || bd.Scope == ScopeRun && bd.ToolCalls+bd.ModelCalls > 0
+	}
+	if b.wallTime > 0 {
+		return nil, perRun
+	}
+	if b.limited[DimToolCalls] {
+		kinds = append(kinds, middleware.KindTool, middleware.KindPlan)
+	}
+	if b.limited[DimModelCalls] || b.meters || b.advises {
+		kinds = append(kinds, middleware.KindModel)
+	}
+	return kinds, perRun
 }
 
 // A budget is a Budget made ready.

@@ -29,6 +29,27 @@ func (h byKind) handler() middleware.Handler {
 	}
 }
 
+// onToolCalls describes a gate on the tool calls that plans ask for and on those that are
+// made, with rules for the tools of these names.
+func onToolCalls(g *middleware.Gate, tools []string) middleware.Handler {
+	l := g.Layer()
+	l.Kinds, l.Tools = []middleware.Kind{middleware.KindTool, middleware.KindPlan}, tools
+	l.Stream = "of plans passed through"
+	return l.Handler()
+}
+
+// saying returns i, which says of itself what change makes of it.
+func saying(i middleware.Interceptor, change func(l *middleware.Layer)) middleware.Interceptor {
+	l := middleware.Layers(i)[0]
+	change(&l)
+	return func(next middleware.Handler) middleware.Handler {
+		if next == nil {
+			return l.Handler()
+		}
+		return i(next)
+	}
+}
+
 // isObservation reports whether a denial was turned into text further inside.
 func isObservation(res middleware.Result) bool {
 	_, ok := res.Output.(middleware.Observation)
@@ -39,6 +60,11 @@ func isObservation(res middleware.Result) bool {
 // outside of the agent: tools, models and retrievers.
 func outward(kind middleware.Kind) bool {
 	return kind == middleware.KindTool || kind == middleware.KindModel || kind == middleware.KindRetriever
+}
+
+// outwardKinds are those kinds, for what a gate says of itself.
+func outwardKinds() []middleware.Kind {
+	return []middleware.Kind{middleware.KindTool, middleware.KindModel, middleware.KindRetriever}
 }
 
 // isDenied reports whether err is a denial.

@@ -34,7 +34,9 @@ func Concurrency(n int, full Full) middleware.Interceptor {
 	c := &places{n: n, free: n, full: full, gate: middleware.NewGate("concurrency")}
 	return func(next middleware.Handler) middleware.Handler {
 		if next == nil {
-			return c.gate.Layer().Handler()
+			l := c.gate.Layer()
+			l.Kinds = outwardKinds()
+			return l.Handler()
 		}
 		return c.intercept(next)
 	}

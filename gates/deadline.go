@@ -39,7 +39,11 @@ func Deadline(rules DeadlineRules) middleware.Interceptor {
 		panic("gates: Deadline: DeadlineRules that bound nothing")
 	}
 	d := &deadline{DeadlineRules: rules}
-	return middleware.Named("deadline", d.intercept)
+	return saying(middleware.Named("deadline", d.intercept), func(l *middleware.Layer) {
+		if d.Run == 0 {
+			l.Kinds = outwardKinds()
+		}
+	})
 }
 
 // A deadline is a Deadline made ready.

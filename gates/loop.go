@@ -67,7 +67,9 @@ func Loop(rules LoopRules) middleware.Interceptor {
 	l := newLoop(rules)
 	return func(next middleware.Handler) middleware.Handler {
 		if next == nil {
-			return l.gate.Layer().Handler()
+			said := l.gate.Layer()
+			said.Kinds, said.PerRun = []middleware.Kind{middleware.KindTool, middleware.KindPlan}, true
+			return said.Handler()
 		}
 		return byKind{
 			tool: l.tool(next), plan: l.plan(next),

@@ -53,7 +53,9 @@ func Rate(rules RateRules) middleware.Interceptor {
 	}
 	p := &pacer{RateRules: rules}
 	p.ahead = min(p.take(uint64(rules.Burst-1)), math.MaxInt64-1) // less than any delay that cannot be told
-	return middleware.Before("rate", p.judge)
+	return saying(middleware.Before("rate", p.judge), func(l *middleware.Layer) {
+		l.Kinds, l.PerRun = outwardKinds(), p.Scope == ScopeRun
+	})
 }
 
 // A pacer is RateRules made ready.

@@ -28,7 +28,7 @@ func Tools(names ...string) middleware.Interceptor {
 	plans := gate.Plans(list.plan)
 	return func(next middleware.Handler) middleware.Handler {
 		if next == nil {
-			return plans(nil)
+			return onToolCalls(gate, nil)
 		}
 		bound, plan := &binding{allowlist: list}, plans(next)
 		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {

@@ -170,16 +170,19 @@ func mustGate(who, gate string, nilCheck bool) {
 }
 
 // On returns an Interceptor that is i for calls of one kind; other kinds pass. It
-// panics if there is no such kind, or if i is itself for other kinds and would see
-// no call.
+// panics if there is no such kind, or if i, or a gate in it, is for other kinds and
+// would see no call.
 func On(kind Kind, i Interceptor) Interceptor {
 	mustInterceptors("On", []Interceptor{i})
 	if !kind.known() {
 		panic("middleware: On: " + kind.String() + " is no kind of call")
 	}
 	o := on(kind, i)
-	if !slices.ContainsFunc(Layers(o), func(l Layer) bool { return !l.never }) {
-		panic("middleware: On: no call would come to\n" + Onion(o))
+	layers := Layers(o)
+	seen := slices.ContainsFunc(layers, func(l Layer) bool { return !l.never })
+	if !seen || slices.ContainsFunc(layers, func(l Layer) bool { return l.idle && l.Gate }) {
+		panic("middleware: On: no call would come to\n" + Onion(o) +
+			"A gate of this module is for the right kinds by itself: leave out On, or name another kind than " + kind.String())
 	}
 	return o
 }
@@ -188,7 +191,7 @@ func on(kind Kind, i Interceptor) Interceptor {
 	return func(next Handler) Handler {
 		if next == nil {
 			l := around(i, func(parts ...Interceptor) Interceptor { return on(kind, Compose(parts...)) })
-			l.Only = kind
+			l.Kinds, l.on = []Kind{kind}, true
 			return l.Handler()
 		}
 		inner := i(next)

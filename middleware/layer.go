@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -24,7 +25,16 @@ type Layer struct {
 	Name   string
 	Gate   bool // it can deny; a recorder inside of it is refused
 	Shadow bool // it does not enforce
-	Only   Kind // the kind that it is for; zero for all
+
+	// Kinds are the kinds of calls that it looks at, and Tools the tools that it
+	// has rules for, by their names. None means all kinds, and no tool in
+	// particular. [Reach.Check] panics by them where it would see no call.
+	Kinds []Kind
+	Tools []string
+
+	// PerRun says that it counts over the calls of a run: on a call that is a
+	// run of its own it would never count to more than one. See [WithinRun].
+	PerRun bool
 
 	// Stream says what it does about streams, where that was declared by
 	// Buffer, Window or PassThrough, or where it lets them pass by itself.
@@ -39,9 +49,12 @@ type Layer struct {
 	// kind of call; [Merge] leaves out one of two.
 	ID any
 
-	tell  bool        // it is Tell
-	never bool        // what stands around it is for other kinds: it sees no call
-	rules streamRules // as declared, where Stream says so
+	tell   bool        // it is Tell
+	on     bool        // Kinds were narrowed by On
+	within bool        // WithinRun stands around it
+	never  bool        // what stands around it is for other kinds: it sees no call
+	idle   bool        // and it says itself what kinds it is for
+	rules  streamRules // as declared, where Stream says so
 
 	// What the Interceptor is made of, and the same made of other parts.
 	parts []Interceptor
@@ -101,11 +114,14 @@ func around(i Interceptor, with func(parts ...Interceptor) Interceptor) Layer {
 func (l Layer) inside(outer Layer) Layer {
 	l.Shadow = l.Shadow || outer.Shadow
 	l.never = l.never || outer.never
-	switch {
-	case l.Only == 0:
-		l.Only = outer.Only
-	case outer.Only != 0 && outer.Only != l.Only:
-		l.never = true
+	l.PerRun = l.PerRun && !outer.within
+	l.within = l.within || outer.within
+	if len(outer.Kinds) > 0 {
+		l.Kinds = slices.DeleteFunc(slices.Clone(outer.Kinds), func(k Kind) bool { return !l.sees(k) })
+		if len(l.Kinds) == 0 {
+			l.never, l.idle = true, l.idle || !l.never && !l.on
+		}
+		l.on = l.on || outer.on
 	}
 	if l.Stream == "" {
 		l.Stream, l.rules = outer.Stream, outer.rules
@@ -146,8 +162,8 @@ func (l Layer) String() string {
 	s := l.Name
 	if l.never {
 		s += ", no calls"
-	} else if l.Only != 0 {
-		s += ", " + l.Only.String() + " calls only"
+	} else if l.on {
+		s += ", " + kindList(l.Kinds) + " calls only"
 	}
 	if l.Shadow {
 		s += ", shadow"
@@ -160,7 +176,37 @@ func (l Layer) String() string {
 
 // same reports whether l and m are one instance that would see a call twice.
 func (l Layer) same(m Layer) bool {
-	return l.ID != nil && !l.never && !m.never && l.ID == m.ID && (l.Only == 0 || m.Only == 0 || l.Only == m.Only)
+	if l.ID == nil || l.ID != m.ID {
+		return false
+	}
+	for k := KindChain; k.known(); k++ {
+		if l.sees(k) && m.sees(k) {
+			return true
+		}
+	}
+	return false
+}
+
+// sees reports whether calls of the kind matter to it where it stands.
+func (l Layer) sees(kind Kind) bool {
+	return !l.never && (len(l.Kinds) == 0 || slices.Contains(l.Kinds, kind))
+}
+
+// kindList returns "tool", or "plan, tool and model".
+func kindList(kinds []Kind) string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = k.String()
+	}
+	return list(names, "and")
+}
+
+// list returns "a", "a and b", or "a, b and c".
+func list(names []string, and string) string {
+	if n := len(names); n > 1 {
+		return strings.Join(names[:n-1], ", ") + " " + and + " " + names[n-1]
+	}
+	return strings.Join(names, "")
 }
 
 // checkOrder panics where the order of interceptors makes no sense.

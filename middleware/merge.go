@@ -102,7 +102,7 @@ func (o order) strength(id any, kind Kind) int {
 
 func (p *piece) does(kind Kind) int {
 	switch {
-	case p.never || p.Only != 0 && p.Only != kind:
+	case !p.sees(kind):
 		return 0
 	case p.Shadow:
 		return 1

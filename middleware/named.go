@@ -23,7 +23,8 @@ func named(g *Gate, i Interceptor) Interceptor {
 			in := layerOf(i)
 			l := around(i, func(parts ...Interceptor) Interceptor { return named(g, Compose(parts...)) })
 			l.Name, l.Gate, l.ID, l.named = g.name, true, g, true
-			l.Shadow, l.Only, l.Stream, l.rules = in.Shadow, in.Only, in.Stream, in.rules
+			l.Shadow, l.Kinds, l.on, l.Tools, l.PerRun = in.Shadow, in.Kinds, in.on, in.Tools, in.PerRun
+			l.Stream, l.rules = in.Stream, in.rules
 			return l.Handler()
 		}
 		h := i(func(ctx context.Context, call Call) (Result, error) {

@@ -16,7 +16,7 @@ import (
 // denial that it told is [Trail.Told].
 func Tell(next Handler) Handler {
 	if next == nil {
-		return Layer{Name: "tell", ID: "tell", tell: true}.Handler()
+		return Layer{Name: "tell", Kinds: []Kind{KindTool, KindPlan}, ID: "tell", tell: true}.Handler()
 	}
 	return func(ctx context.Context, call Call) (Result, error) {
 		res, err := next(ctx, call)

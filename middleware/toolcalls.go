@@ -36,7 +36,9 @@ func ToolCalls(gate string, check func(ctx context.Context, call ToolCall) error
 	}
 	return func(next Handler) Handler {
 		if next == nil {
-			return plans(nil)
+			l := layerOf(plans)
+			l.Kinds = []Kind{KindTool, KindPlan}
+			return l.Handler()
 		}
 		tool, other := g.before(next, made), plans(next)
 		return func(ctx context.Context, call Call) (Result, error) {
@@ -66,7 +68,7 @@ func (g *Gate) Plans(check func(ctx context.Context, call Call, plan *Plan) erro
 	return func(next Handler) Handler {
 		if next == nil {
 			l := g.Layer()
-			l.Stream = "of plans passed through"
+			l.Kinds, l.Stream = []Kind{KindPlan}, "of plans passed through"
 			return l.Handler()
 		}
 		plan := judged(next)

@@ -30,9 +30,8 @@ func Example() {
 		schema.Output(answer),
 	))
 	// Output:
-	//  1 schema.input, plan calls only, stream passed through
-	//  2 schema.input, tool calls only
-	//  3 schema.output
+	//  1 schema.input, stream of plans passed through
+	//  2 schema.output
 }
 
 func ExampleCompile() {

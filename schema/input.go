@@ -29,7 +29,8 @@ func Input(tools Tools) middleware.Interceptor {
 		panic("schema: Input: no tools")
 	}
 	c := make(contracts, len(tools))
-	for _, name := range slices.Sorted(maps.Keys(tools)) {
+	names := slices.Sorted(maps.Keys(tools))
+	for _, name := range names {
 		twin, ok := c[strictjson.Fold(name)]
 		switch {
 		case name == "":
@@ -42,10 +43,19 @@ func Input(tools Tools) middleware.Interceptor {
 		c[strictjson.Fold(name)] = contract{name, tools[name].asArguments()}
 	}
 	const gate = "schema.input"
-	return middleware.Compose(
+	judge := middleware.Compose(
 		middleware.On(middleware.KindPlan, middleware.PassThrough(middleware.After(gate, c.checkPlan))),
 		middleware.On(middleware.KindTool, middleware.Transform(gate, c.checkTool)),
 	)
+	said := middleware.NewGate(gate).Layer()
+	said.Kinds, said.Tools = []middleware.Kind{middleware.KindTool, middleware.KindPlan}, names
+	said.Stream = "of plans passed through"
+	return func(next middleware.Handler) middleware.Handler {
+		if next == nil {
+			return said.Handler()
+		}
+		return judge(next)
+	}
 }
 
 // contracts are those of one gate, by the names of the tools as fold maps them.

@@ -153,7 +153,7 @@ func TestGatesDescribeThemselves(t *testing.T) {
 		schema.Output(verdictSchema),
 		middleware.On(middleware.KindChain, schema.Boundary(schema.BoundaryRules{Schema: verdictSchema, Reasks: 1})),
 	)
-	want := " 1 schema.input, plan calls only, stream passed through\n 2 schema.input, tool calls only\n 3 schema.output\n 4 schema.output, chain calls only\n"
+	want := " 1 schema.input, stream of plans passed through\n 2 schema.output\n 3 schema.output, chain calls only\n"
 	if got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
