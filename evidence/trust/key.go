@@ -9,7 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"syscall"
 
 	"example.com/safeconduct/evidence/record"
 	"example.com/safeconduct/internal/osfile"
@@ -36,7 +38,8 @@ func GenerateKey() (ed25519.PrivateKey, error) {
 // WriteKey writes a new key: the private half to path (PKCS #8 in PEM, mode
 // 0600), the public half to path + ".pub" (PKIX in PEM, mode 0644), both as
 // openssl and cosign read them. It overwrites neither: where a file exists the
-// error wraps fs.ErrExist and nothing has changed.
+// error wraps fs.ErrExist and nothing has changed. No crash leaves a part of a
+// file; one between the two leaves the private half, see [WritePublicKey].
 func WriteKey(path string, key ed25519.PrivateKey) error {
 	if len(key) != ed25519.PrivateKeySize {
 		return fmt.Errorf("trust: write key %s: not an Ed25519 private key", path)
@@ -48,12 +51,31 @@ func WriteKey(path string, key ed25519.PrivateKey) error {
 	private := pem.EncodeToMemory(&pem.Block{Type: pemPrivate, Bytes: der})
 	defer clear(private)
 	defer clear(der)
-	public := pem.EncodeToMemory(&pem.Block{Type: pemPublic, Bytes: record.MarshalKey(key.Public().(ed25519.PublicKey))})
+	if _, err := os.Lstat(path + ".pub"); err == nil {
+		return fmt.Errorf("trust: write key: %s.pub: %w", path, syscall.EEXIST)
+	}
 	if err := osfile.WriteNew(path, private, 0o600); err != nil {
 		return fmt.Errorf("trust: write key: %w", err)
 	}
-	if err := osfile.WriteNew(path+".pub", public, 0o644); err != nil {
-		_ = os.Remove(path) // ours, and useless by itself
+	// From here on the private half stays: another process may have loaded it.
+	return WritePublicKey(path+".pub", key.Public().(ed25519.PublicKey))
+}
+
+// WritePublicKey writes a public key to a file as [WriteKey] does. Where the file
+// holds that key already it does nothing, and where another file is there the error
+// wraps fs.ErrExist and nothing has changed.
+func WritePublicKey(path string, key ed25519.PublicKey) error {
+	if len(key) != ed25519.PublicKeySize {
+		return fmt.Errorf("trust: write key %s: not an Ed25519 public key", path)
+	}
+	public := pem.EncodeToMemory(&pem.Block{Type: pemPublic, Bytes: record.MarshalKey(key)})
+	err := osfile.WriteNew(path, public, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		if have, lerr := LoadPublicKey(path); lerr == nil && have.Equal(key) {
+			return nil
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("trust: write key: %w", err)
 	}
 	return nil

@@ -149,3 +149,41 @@ func TestFree(t *testing.T) {
 		t.Errorf("got %d %v, want some", n, err)
 	}
 }
+
+// Of many who write a new file at once one does, whole, and nothing else is left.
+func TestWriteNew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	errs := make(chan error)
+	for range 8 {
+		go func() { errs <- osfile.WriteNew(path, []byte("whole"), 0o600) }()
+	}
+	wrote := 0
+	for range 8 {
+		switch err := <-errs; {
+		case err == nil:
+			wrote++
+		case !errors.Is(err, fs.ErrExist):
+			t.Errorf("got error %v, want fs.ErrExist", err)
+		}
+	}
+	if wrote != 1 {
+		t.Errorf("%d wrote it, want one", wrote)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantContent(t, f, "whole")
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 1 {
+		t.Errorf("got files %v, %v, want one", left, err)
+	}
+	if err := osfile.WriteNew(filepath.Join(path, "x"), nil, 0o600); err == nil {
+		t.Error("below a file: got no error")
+	}
+	if err := osfile.WriteNew(filepath.Join(t.TempDir(), "no", "x"), nil, 0o600); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without a directory: got %v, want fs.ErrNotExist", err)
+	}
+}

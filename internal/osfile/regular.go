@@ -1,9 +1,12 @@
 package osfile
 
 import (
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"syscall"
 )
 
 // ErrNotRegular means that a path names a directory, a device or the like.
@@ -45,8 +48,32 @@ func WithoutPath(err error) error {
 	return err
 }
 
-// WriteNew writes a file that must not exist, and removes it if it cannot.
-func WriteNew(path string, data []byte, perm fs.FileMode) (err error) {
+// WriteNew writes a file that must not exist, where else the error wraps
+// fs.ErrExist. The file has its name only once all of it is durable, so that no crash
+// leaves a part of it and of two who write it at once one does. Where the file system
+// has no hard links it is written in place, and removed if it cannot be.
+func WriteNew(path string, data []byte, perm fs.FileMode) error {
+	if _, err := os.Lstat(path); err == nil { // else nobody could tell why no other file can be made here
+		return &fs.PathError{Op: "create", Path: path, Err: syscall.EEXIST}
+	}
+	dir := filepath.Dir(path)
+	draft := filepath.Join(dir, ".safeconduct-"+rand.Text())
+	if err := writeInPlace(draft, data, perm); err != nil {
+		return &fs.PathError{Op: "create", Path: path, Err: WithoutPath(err)}
+	}
+	err := os.Link(draft, path)
+	removed := os.Remove(draft)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return &fs.PathError{Op: "create", Path: path, Err: syscall.EEXIST}
+	case err != nil:
+		err = writeInPlace(path, data, perm)
+	}
+	return errors.Join(err, removed, SyncDir(dir))
+}
+
+// writeInPlace writes a file that must not exist, and removes it if it cannot.
+func writeInPlace(path string, data []byte, perm fs.FileMode) (err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
 		return err
