@@ -4,16 +4,20 @@
 // call, the intent before and the outcome after, denials included, to a ledger:
 // a directory with an append-only log that anyone can check offline.
 //
-//	recorder, err := evidence.Open("ledger", evidence.Config{})
+//	key, err := evidence.LoadOrCreateKey("agent.key") // and agent.key.pub
+//	if err != nil {
+//		return err
+//	}
+//	recorder, err := evidence.Open("ledger", evidence.Config{Key: key})
 //	if err != nil {
 //		return err
 //	}
 //	defer recorder.Close(ctx)
-//	tool := middleware.Wrap(shell, recorder.Intercept, gates...)
+//	tool := middleware.Wrap(shell, recorder.Intercept, gates.Tools("shell"))
 //
-// Without a root key in [Config] a new one is made, which Recorder.PublicKey
-// returns the public half of; a ledger that is to be continued needs one from
-// [trust.LoadKey], or from a device that is a crypto.Signer.
+// The root key is what a ledger is continued with: keep it, and not beside the ledger.
+// It can also come from [trust.LoadKey], or be a device that is a crypto.Signer. Without
+// one a key is made that ends with the process, and so does the ledger.
 //
 // [Verify] checks a ledger against the root keys that the caller trusts, and
 // checkpoints that the caller kept, and says which record is the first bad one
@@ -65,8 +69,9 @@
 // others is set aside. The first record says all that; see [record.Recovered].
 //
 // Whatever else is found wrong is an error that wraps [ErrDamaged], and nothing is
-// written; so is a ledger that another root key signed. A ledger that cannot be
-// continued can be succeeded: see [PredecessorOf].
+// written. Nor is it where all is well and another root key signed the ledger, or it was
+// handed over to one: that error wraps [ErrOtherKey]. A ledger that cannot be continued
+// can be succeeded by a new one that says so: see [PredecessorOf], and safeconduct succeed.
 //
 // # Verifying a ledger
 //

@@ -3,9 +3,7 @@ package evidence_test
 import (
 	"context"
 	"crypto/ed25519"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,13 +67,7 @@ func ExampleOpen() {
 	defer os.RemoveAll(dir)
 	ctx := context.Background()
 
-	path := filepath.Join(dir, "key")
-	key, err := trust.LoadKey(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if key, err = trust.GenerateKey(); err == nil {
-			err = trust.WriteKey(path, key)
-		}
-	}
+	key, err := evidence.LoadOrCreateKey(filepath.Join(dir, "agent.key"))
 	if err != nil {
 		panic(err)
 	}
@@ -96,6 +88,31 @@ func ExampleOpen() {
 	// Output:
 	// billing-agent 1
 	// billing-agent 1
+}
+
+// The first time the key is made, and from then on it is that one.
+func ExampleLoadOrCreateKey() {
+	dir, err := os.MkdirTemp("", "keys")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "agent.key")
+
+	first, err := evidence.LoadOrCreateKey(path)
+	if err != nil {
+		panic(err)
+	}
+	second, err := evidence.LoadOrCreateKey(path)
+	if err != nil {
+		panic(err)
+	}
+	public, err := trust.LoadPublicKey(path + ".pub") // for whoever verifies
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(first.Equal(second), public.Equal(first.Public()))
+	// Output: true true
 }
 
 // Verify says which record was tampered with, and goes on after it.

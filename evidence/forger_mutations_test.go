@@ -228,7 +228,7 @@ func TestRandomForgeries(t *testing.T) {
 				began := time.Now()
 				before, after, differs := s.wantLawful()
 				if after == "error" && before != "error" {
-					t.Error("Open has an error that is not ErrDamaged")
+					t.Error("Open has an error that is neither ErrDamaged nor ErrOtherKey")
 				}
 				if strings.HasPrefix(after, "intact") {
 					after = strings.TrimSpace("intact " + differs)

@@ -309,7 +309,10 @@ func (s *scene) judge(given ...[]byte) (before, after, differs string) {
 		if s.files() != found {
 			s.t.Errorf("Open refused with %v and changed the ledger", err)
 		}
-		if !errors.Is(err, evidence.ErrDamaged) {
+		if len(given) == 0 && errors.Is(err, evidence.ErrOtherKey) && !strings.HasPrefix(before, "intact") {
+			s.t.Errorf("Verify says %s, and Open that only the key is another: %v", before, err)
+		}
+		if !errors.Is(err, evidence.ErrDamaged) && !errors.Is(err, evidence.ErrOtherKey) {
 			return before, "error", differs // of the system, or of no ledger
 		}
 		return before, "refused", differs

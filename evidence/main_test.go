@@ -20,5 +20,9 @@ func TestMain(m *testing.M) {
 		writeUntilTold()
 		return
 	}
+	if os.Getenv(keyPath) != "" {
+		printKey()
+		return
+	}
 	goleak.VerifyTestMain(m)
 }

@@ -66,11 +66,11 @@ type Recorder struct {
 // disk and the root key as long as they take. The Recorder must be closed. A ledger
 // that is there is read through first; see "Opening a ledger" in the package doc.
 //
-// The error wraps [ErrDamaged] where the ledger is not what its writers left, or not
-// the root key's to continue, and [ErrLocked] where another Recorder has it open. Open
-// panics if the Config makes no sense: a negative bound, a Signing that there is not, a
-// tool that is named twice, or an [Exporter] without a Sink or with a name that it
-// cannot have or that another one has.
+// The error wraps [ErrDamaged] where the ledger is not what its writers left,
+// [ErrOtherKey] where it is and another root key must continue it, and [ErrLocked] where
+// another Recorder has it open. Open panics if the Config makes no sense: a negative
+// bound, a Signing that there is not, a tool that is named twice, or an [Exporter]
+// without a Sink or with a name that it cannot have or that another one has.
 func Open(dir string, cfg Config) (*Recorder, error) { return open(dir, cfg, segment.RealDisk(), 0) }
 
 // open is Open on a disk, with segments of so many bytes; zero is the usual size.
@@ -145,8 +145,11 @@ func (r *Recorder) open(dir string, cfg Config, disk segment.Disk, size int64) (
 	}
 	found, err := resume(s, root, cfg.Overflow)
 	if err != nil {
-		if ephemeral && errors.Is(err, ErrDamaged) {
-			err = fmt.Errorf("%w (a ledger can be continued only with the key that began it: set Config.Key)", err)
+		switch {
+		case errors.Is(err, ErrDamaged):
+			err = fmt.Errorf("%w: safeconduct verify says more; to go on, begin a successor (evidence.PredecessorOf, safeconduct succeed)", err)
+		case ephemeral && errors.Is(err, ErrOtherKey):
+			err = fmt.Errorf("%w: Config.Key is not set, see LoadOrCreateKey", err)
 		}
 		return err
 	}

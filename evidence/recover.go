@@ -64,8 +64,8 @@ func resume(s *segment.Store, root ed25519.PublicKey, overflowDir string) (*ledg
 	if err := r.read(s.Dir()); err != nil {
 		return nil, err
 	}
-	if err := r.judge(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	if err := r.judge(s.Dir()); err != nil {
+		return nil, err
 	}
 	return r.mend(s)
 }
@@ -250,36 +250,68 @@ func (r *recovery) cutUncovered(dir string, i int) error {
 	return err
 }
 
-// judge says whether the ledger is what its writers left, and one that the root
+// judge says whether the ledger in dir is what its writers left, and one that the root
 // key may continue.
-func (r *recovery) judge() error {
+func (r *recovery) judge(dir string) error {
 	if first := r.checker.report.First; first != nil {
-		return errors.New(first.String())
+		return fmt.Errorf("%w: %s", ErrDamaged, first)
 	}
 	if r.session == nil {
 		return nil
 	}
-	if r.rotation != nil {
-		if !bytes.Equal(r.rotation.Rotate.Public, record.MarshalKey(r.root)) {
-			return fmt.Errorf("it was handed over to root key %s, and %s is not that", r.rotation.Rotate.Key, record.KeyID(r.root))
+	if err := r.lastSignature(); err != nil {
+		return fmt.Errorf("%w: the last signature of it is of a record that is %w", ErrDamaged, err)
+	}
+	err := r.signedByRoot()
+	if err == nil {
+		return nil
+	}
+	owner, former, oerr := ownerOf(dir, r.root)
+	if oerr != nil {
+		return oerr
+	}
+	if owner == "" || owner == record.KeyID(r.root) || r.overflow.astray > 0 { // what is astray may be what was cut
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	var how, cut string
+	if former {
+		how = ", to which it was handed over"
+	} else {
+		cut = "; if it had been handed over to the key given, its end was cut off"
+	}
+	return fmt.Errorf("%w (%s)%s: open it with that one, or begin a successor (evidence.PredecessorOf, safeconduct succeed)%s",
+		ErrOtherKey, owner, how, cut)
+}
+
+// signedByRoot returns nil where the root key signed the newest session, or the ledger was
+// handed over to it since then.
+func (r *recovery) signedByRoot() error {
+	if r.rotation == nil {
+		if err := signedBy(r.checker.tree.introduction, r.root); err != nil {
+			return fmt.Errorf("its newest session is %w", err)
 		}
-		if err := signedBy(r.rotationEnv, r.root); err != nil {
-			return fmt.Errorf("its newest rotation is %w", err)
-		}
-	} else if err := signedBy(r.checker.tree.introduction, r.root); err != nil {
-		return fmt.Errorf("its newest session is %w", err)
+		return nil
+	}
+	if !bytes.Equal(r.rotation.Rotate.Public, record.MarshalKey(r.root)) {
+		return fmt.Errorf("it was handed over to root key %s, and %s is not that", r.rotation.Rotate.Key, record.KeyID(r.root))
+	}
+	if err := signedBy(r.rotationEnv, r.root); err != nil {
+		return fmt.Errorf("its newest rotation is %w", err)
+	}
+	return nil
+}
+
+// lastSignature returns nil where the newest session signed the last record that is
+// signed, unless it is one that a root key signs.
+func (r *recovery) lastSignature() error {
+	if bytes.Equal(r.lastSigned, r.rotationEnv) || bytes.Equal(r.lastSigned, r.checker.tree.introduction) {
+		return nil
 	}
 	key, err := record.ParseKey(r.session.Session.Public)
 	if err != nil {
 		return err
 	}
-	if bytes.Equal(r.lastSigned, r.rotationEnv) || bytes.Equal(r.lastSigned, r.checker.tree.introduction) {
-		return nil
-	}
-	if err := signedBy(r.lastSigned, key); err != nil {
-		return fmt.Errorf("the last signature of it is of a record that is %w", err)
-	}
-	return nil
+	return signedBy(r.lastSigned, key)
 }
 
 // signedBy reports whether key signed the envelope.

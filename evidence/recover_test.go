@@ -71,8 +71,8 @@ func TestOpenRefuses(t *testing.T) {
 		want  error
 		says  string
 	}{
-		{name: "another key", cfg: evidence.Config{Key: ledgertest.Key(2)}, want: evidence.ErrDamaged, says: "unknown_key"},
-		{name: "ephemeral key", want: evidence.ErrDamaged, says: "set Config.Key"},
+		{name: "another key", cfg: evidence.Config{Key: ledgertest.Key(2)}, want: evidence.ErrOtherKey, says: record.KeyID(ledgertest.Public(ledgertest.Key(1)))},
+		{name: "ephemeral key", want: evidence.ErrOtherKey, says: "Config.Key is not set"},
 		{name: "another origin", cfg: evidence.Config{Key: ledgertest.Key(1), Ledger: "there"}, says: `"here", not "there"`},
 		{name: "odd origin", cfg: evidence.Config{Key: ledgertest.Key(1), Ledger: "a b"}, says: "white space"},
 		{name: "short key", cfg: evidence.Config{Key: ed25519.PrivateKey(make([]byte, 5))}, says: "not an Ed25519 private key"},

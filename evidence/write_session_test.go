@@ -95,8 +95,9 @@ func TestRotate(t *testing.T) {
 	wantDamage(t, verifyWith(t, dir, evidence.VerifyOptions{Keys: both[:1]}), record.DamageUnknownKey)
 	wantDamage(t, verifyWith(t, dir, evidence.VerifyOptions{Keys: both[1:]}), record.DamageUnknownKey)
 
-	if _, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1)}); !errors.Is(err, evidence.ErrDamaged) {
-		t.Errorf("Open with the old key: got error %v, want one that wraps ErrDamaged", err)
+	if _, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1)}); !errors.Is(err, evidence.ErrOtherKey) ||
+		!strings.Contains(err.Error(), record.KeyID(both[0])) {
+		t.Errorf("Open with the old key: got error %v, want ErrOtherKey with the ID of the new one", err)
 	}
 	again := open(t, dir, evidence.Config{Key: ledgertest.Key(2)})
 	if err := again.Close(t.Context()); err != nil {

@@ -11,6 +11,7 @@
 //	}
 //	defer sink.Close(ctx)
 //	recorder, err := evidence.Open("ledger", evidence.Config{
+//		Key:       key, // see evidence.LoadOrCreateKey
 //		Exporters: []evidence.Exporter{{Sink: sink.Send}},
 //		Publish:   sink.Publish,
 //	})

@@ -7,6 +7,7 @@
 //	}
 //	defer kept.Close()
 //	recorder, err := evidence.Open(ledger, evidence.Config{
+//		Key:       key, // see evidence.LoadOrCreateKey
 //		Exporters: []evidence.Exporter{{Name: "copy", Sink: kept.Take}},
 //	})
 //
