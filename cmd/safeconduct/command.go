@@ -130,7 +130,7 @@ it could not be done, and verify with 3 if the ledger holds no record yet.`,
 		return &usageError{err}
 	})
 	root.AddCommand(newVerify(), newInspect(), newTail(), newProve(), newReveal(), newVerifyProof(),
-		newCheckpoint(), newExport(), newServe(), newResend(), newKeygen(), newRotate(), newErase())
+		newCheckpoint(), newExport(), newServe(), newResend(), newKeygen(), newRotate(), newSucceed(), newErase())
 	for _, cmd := range root.Commands() {
 		cmd.DisableFlagsInUseLine = true // it shows those that are required
 	}

@@ -27,7 +27,7 @@ func TestHelpAndCompletions(t *testing.T) {
 	for _, args := range [][]string{
 		{"--help"}, {"help"}, {"help", "verify"}, {"verify", "--help"}, {"inspect", "-h"}, {"keygen", "-h"}, {"--version"},
 		{"tail", "-h"}, {"prove", "-h"}, {"reveal", "-h"}, {"verify-proof", "-h"}, {"checkpoint", "-h"}, {"export", "-h"}, {"serve", "-h"},
-		{"rotate", "-h"}, {"erase", "-h"},
+		{"rotate", "-h"}, {"succeed", "-h"}, {"erase", "-h"},
 		{"completion", "bash"}, {"completion", "zsh"}, {"completion", "fish"}, {"completion", "powershell"},
 	} {
 		code, stdout, stderr := safeconduct(args...)

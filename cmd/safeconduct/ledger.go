@@ -20,8 +20,8 @@ func withRecorder(ctx context.Context, dir string, root ed25519.PrivateKey, do f
 	switch {
 	case errors.Is(err, evidence.ErrLocked):
 		return fmt.Errorf("%w: stop that process first, or have it do this itself, see evidence.Recorder", err)
-	case errors.Is(err, evidence.ErrDamaged):
-		return fmt.Errorf("%w: is --key the root key in force? safeconduct verify says more", err)
+	case errors.Is(err, evidence.ErrDamaged), errors.Is(err, evidence.ErrOtherKey):
+		return err // says what to do
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: run as a user who may write to it", err)
 	case err != nil:

@@ -11,7 +11,8 @@
 //	safeconduct serve collected --keys clients.json --policy trust.json
 //
 // Only serve needs a network. Only rotate and erase write to a ledger, and serve to
-// those that it collects; keygen and export write new files and overwrite none.
+// those that it collects; keygen, export and succeed write what is new and overwrite
+// nothing.
 //
 // # Exit codes
 //

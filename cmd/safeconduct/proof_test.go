@@ -146,7 +146,7 @@ func TestRotate(t *testing.T) {
 		t.Errorf("verify: got\n%s\nwant it to say that the root key changed", stdout)
 	}
 	code, _, stderr := safeconduct("rotate", k.dir, "--key", k.private, "--to", strings.TrimSuffix(next, ".pub"))
-	if code != exitFailed || !strings.Contains(stderr, "is --key the root key in force?") {
+	if code != exitFailed || !strings.Contains(stderr, "), to which it was handed over: open it with that one") {
 		t.Errorf("again: got %d, %q, want %d", code, stderr, exitFailed)
 	}
 	if stdout := succeeds(t, "inspect", k.dir); !strings.Contains(stdout, "KEY: handed over to the root key ") {

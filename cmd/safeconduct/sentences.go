@@ -124,6 +124,9 @@ func summary(r *record.Record) string {
 	}
 	if k := r.Session; k != nil {
 		add("key %.16s until %s", k.Key, date(k.NotAfter))
+		if p := k.Predecessor; p != nil {
+			add("succeeds %s (%s): %s", p.Ledger, count(p.Tree.Records, "record"), p.Reason)
+		}
 	}
 	if k := r.Rotate; k != nil {
 		add("to root key %s", k.Key)
