@@ -185,7 +185,7 @@ func TestErrors(t *testing.T) {
 		{"succeed", []string{"succeed"}, "safeconduct: succeed: no OLD given: see safeconduct succeed --help"},
 		{"succeed nothing", []string{"succeed", dir}, "no NEW given"},
 		{"succeed too much", []string{"succeed", dir, "b", "c"}, `"c" is one too many`},
-		{"suceed", []string{"suceed", dir, "b"}, `unknown command "suceed": did you mean succeed?`},
+		{"succeed misspelled", []string{"succead", dir, "b"}, `unknown command "succead": did you mean succeed?`},
 		{"succeed no reason", []string{"succeed", dir, missing, "--key", private}, "--reason must be a text of 1 to 512 bytes"},
 		{"succeed no key", []string{"succeed", dir, missing, "--reason", "r"}, "give --key FILE, the private key that keygen wrote"},
 		{"succeed public key", []string{"succeed", dir, missing, "--key", public, "--reason", "r"}, "--key wants the private key that keygen wrote"},
