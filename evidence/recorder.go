@@ -147,7 +147,8 @@ func (r *Recorder) open(dir string, cfg Config, disk segment.Disk, size int64) (
 	if err != nil {
 		switch {
 		case errors.Is(err, ErrDamaged):
-			err = fmt.Errorf("%w: safeconduct verify says more; to go on, begin a successor (evidence.PredecessorOf, safeconduct succeed)", err)
+			err = fmt.Errorf("%w: safeconduct verify says more; to go on, begin a successor "+
+				"(evidence.PredecessorOf, safeconduct succeed)", err)
 		case ephemeral && errors.Is(err, ErrOtherKey):
 			err = fmt.Errorf("%w: Config.Key is not set, see LoadOrCreateKey", err)
 		}
