@@ -82,8 +82,8 @@ func Check(f func(ctx context.Context, call middleware.Call, args map[string]any
 // is for [Tools] to say. Names of tools are compared without regard to case.
 //
 // A value that breaks a rule is denied with [middleware.CodePolicy], one that cannot be
-// judged or read with [middleware.CodeBadInput]. The reason names the argument and the
-// rule, never the value. Arguments panics if rules make no sense.
+// judged or read with [middleware.CodeBadInput]. The reason names the argument and what
+// the rule allows, see [Quiet], never the value. Arguments panics if rules make no sense.
 func Arguments(rules ArgumentRules) middleware.Interceptor {
 	a := newArguments(rules)
 	plans := a.gate.Plans(a.plan)

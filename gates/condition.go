@@ -19,9 +19,34 @@ import (
 //
 // A value that a condition cannot judge, such as a list where a number is
 // expected, does not satisfy it, and does not satisfy the [Not] of it either.
+//
+// The reason of a denial says what the value has to be, and so names what the rule
+// allows: values, prefixes, the folder, hosts. [Quiet] has it say less.
 type Condition struct {
 	judge func(v value) answer
 	be    string // what it has to be, after "must "
+	quiet string // the same without what is listed
+}
+
+// maxBe bounds what a denial says of a condition and those within it, in bytes.
+const maxBe = 512
+
+// saying returns the condition with what is said of it.
+func (c Condition) saying(be, quiet string) Condition {
+	if len(be) > maxBe {
+		be = quiet
+	}
+	c.be, c.quiet = be, quiet
+	return c
+}
+
+// Quiet is c, of which no denial says what it lists: not the values, prefixes, folder
+// or hosts, which models and users read otherwise. It panics if c is the zero
+// Condition.
+func Quiet(c Condition) Condition {
+	mustConditions("Quiet", []Condition{c})
+	c.be = c.quiet
+	return c
 }
 
 // An answer says whether a value satisfies a condition.
@@ -107,15 +132,30 @@ func (v value) satisfies(conditions []Condition) (*Condition, answer) {
 // Equal is satisfied by one string, number, true, false or null (nil). It panics
 // if want is something else, or a number that a float64 cannot hold exactly.
 func Equal(want any) Condition {
-	c := oneOf("Equal", []any{want})
-	c.be = "be the one value that is listed"
-	return c
+	return oneOf("Equal", []any{want}).saying(beOneOf([]any{want}), "be the one value that is listed")
 }
 
 // OneOf is satisfied by any of these values, which are as for [Equal]. Without
 // values it is satisfied by none. Strings are compared byte by byte, numbers by
 // value. A number with more than 15 digits cannot be judged.
-func OneOf(values ...any) Condition { return oneOf("OneOf", values) }
+func OneOf(values ...any) Condition {
+	return oneOf("OneOf", values).saying(beOneOf(values), "be one of the values that are listed")
+}
+
+// beOneOf says which values are allowed, after "must ".
+func beOneOf(values []any) string {
+	list := shown.List(values, func(v any) string {
+		p, _ := canonical(v)
+		return shown.Value(p)
+	})
+	switch len(values) {
+	case 0:
+		return "be one of the values that are listed: there are none"
+	case 1:
+		return "be " + list
+	}
+	return "be one of " + list
+}
 
 func oneOf(who string, values []any) Condition {
 	strs := make(map[string]struct{})
@@ -147,7 +187,7 @@ func oneOf(who string, values []any) Condition {
 	if len(strs) <= 4 {
 		few, strs = slices.Collect(maps.Keys(strs)), nil
 	}
-	return Condition{be: "be one of the values that are listed", judge: func(v value) answer {
+	return Condition{judge: func(v value) answer {
 		ok := false
 		if s, is := v.str(); is {
 			for _, one := range few {
@@ -182,7 +222,7 @@ func Between(least, most float64) Condition {
 		panic(fmt.Sprintf("gates: Between(%v, %v)", least, most))
 	}
 	be := fmt.Sprintf("be a number between %v and %v", least, most)
-	return Condition{be: be, judge: func(v value) answer {
+	return Condition{be: be, quiet: be, judge: func(v value) answer {
 		n, ok := v.number()
 		if !ok {
 			return answerUnknown
@@ -199,7 +239,7 @@ func Length(least, most int) Condition {
 		panic(fmt.Sprintf("gates: Length(%d, %d)", least, most))
 	}
 	be := fmt.Sprintf("have a length between %d and %d", least, most)
-	return Condition{be: be, judge: func(v value) answer {
+	return Condition{be: be, quiet: be, judge: func(v value) answer {
 		n := 0
 		if s, ok := v.str(); ok {
 			n = utf8.RuneCountInString(s)
@@ -218,7 +258,7 @@ func Prefix(prefixes ...string) Condition {
 		panic("gates: Prefix: no prefix, or an empty one")
 	}
 	prefixes = slices.Clone(prefixes)
-	return Condition{be: "begin with a prefix that is listed", judge: func(v value) answer {
+	c := Condition{judge: func(v value) answer {
 		s, ok := v.str()
 		if !ok {
 			return answerUnknown
@@ -230,13 +270,20 @@ func Prefix(prefixes ...string) Condition {
 		}
 		return answerNo
 	}}
+	one := ""
+	if len(prefixes) > 1 {
+		one = "one of "
+	}
+	return c.saying("begin with "+one+shown.List(prefixes, shown.Text), "begin with a prefix that is listed")
 }
 
 // Not is satisfied by values that c judges and that do not satisfy it: what c
-// lists is denied. Prefer to list what is allowed.
+// lists is denied. Prefer to list what is allowed. No denial names what is denied, which
+// would only help to get around it.
 func Not(c Condition) Condition {
 	mustConditions("Not", []Condition{c})
-	return Condition{be: "not " + c.be, judge: func(v value) answer {
+	be := "not " + c.quiet
+	return Condition{be: be, quiet: be, judge: func(v value) answer {
 		switch c.judge(v) {
 		case answerYes:
 			return answerNo
@@ -259,7 +306,7 @@ func Field(name string, conditions ...Condition) Condition {
 	}
 	conditions = slices.Clone(conditions)
 	folded := strictjson.FoldHash(name)
-	return Condition{be: "have a field " + shown.Name(name) + " that is allowed", judge: func(v value) answer {
+	c := Condition{judge: func(v value) answer {
 		found := answerNo
 		if !v.each('{', func(n strictjson.Text, item value) bool {
 			if n.FoldHash() != folded {
@@ -274,6 +321,20 @@ func Field(name string, conditions ...Condition) Condition {
 		}
 		return found
 	}}
+	quiet := "have a field " + shown.Name(name) + " that is allowed"
+	if len(conditions) == 0 {
+		return c.saying("have a field "+shown.Name(name), quiet)
+	}
+	return c.saying("have a field "+shown.Name(name)+", which must "+allBe(conditions), quiet)
+}
+
+// allBe says what a value has to be that satisfies all conditions.
+func allBe(conditions []Condition) string {
+	var be []string
+	for _, c := range conditions {
+		be = append(be, c.be)
+	}
+	return strings.Join(be, " and ")
 }
 
 // Each is satisfied by lists in which each item satisfies all conditions, as
@@ -281,7 +342,7 @@ func Field(name string, conditions ...Condition) Condition {
 func Each(conditions ...Condition) Condition {
 	mustConditions("Each", conditions)
 	conditions = slices.Clone(conditions)
-	return Condition{be: "be a list in which each item is allowed", judge: func(v value) answer {
+	c := Condition{judge: func(v value) answer {
 		all := answerYes
 		if !v.each('[', func(_ strictjson.Text, item value) bool {
 			_, all = item.satisfies(conditions)
@@ -291,6 +352,11 @@ func Each(conditions ...Condition) Condition {
 		}
 		return all
 	}}
+	const quiet = "be a list in which each item is allowed"
+	if len(conditions) == 0 {
+		return c.saying("be a list", quiet)
+	}
+	return c.saying("be a list in which each item must "+allBe(conditions), quiet)
 }
 
 // AtMost is satisfied by lists in which no more than n items satisfy all
@@ -301,8 +367,7 @@ func AtMost(n int, conditions ...Condition) Condition {
 		panic(fmt.Sprintf("gates: AtMost(%d)", n))
 	}
 	conditions = slices.Clone(conditions)
-	be := fmt.Sprintf("be a list with no more than %d items of the kind that is bounded", n)
-	return Condition{be: be, judge: func(v value) answer {
+	c := Condition{judge: func(v value) answer {
 		count, unknown := 0, false
 		if !v.each('[', func(_ strictjson.Text, item value) bool {
 			switch _, f := item.satisfies(conditions); f {
@@ -318,6 +383,11 @@ func AtMost(n int, conditions ...Condition) Condition {
 		}
 		return answerIf(count <= n)
 	}}
+	quiet := fmt.Sprintf("be a list with no more than %d items of the kind that is bounded", n)
+	if len(conditions) == 0 {
+		return c.saying(fmt.Sprintf("be a list of no more than %d items", n), quiet)
+	}
+	return c.saying(fmt.Sprintf("be a list in which no more than %d items may %s", n, allBe(conditions)), quiet)
 }
 
 func mustConditions(who string, conditions []Condition) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"example.com/safeconduct/gates"
@@ -97,9 +99,9 @@ func ExampleArguments() {
 	}
 	// Output:
 	// <nil>
-	// book: denied by arguments: argument "cabin" must be one of the values that are listed (policy)
+	// book: denied by arguments: argument "cabin" must be one of "economy", "business" (policy)
 	// book: denied by arguments: argument "passengers" must be a number between 1 and 5 (policy)
-	// book: denied by arguments: argument "payments" must be a list with no more than 1 items of the kind that is bounded (policy)
+	// book: denied by arguments: argument "payments" must be a list in which no more than 1 items may have a field "id", which must begin with "certificate_" (policy)
 	// book: denied by arguments: the input has a name twice, or two that differ by case only (bad_input)
 }
 
@@ -139,8 +141,8 @@ func ExampleOpenFolder() {
 		return middleware.Result{Output: "read"}, f.Close()
 	}, gates.Arguments(gates.ArgumentRules{"read": {gates.Arg("path", folder.Path())}}))
 	_, err = read(context.Background(), middlewaretest.Tool("read", `{"path":"../../etc/passwd"}`))
-	fmt.Println(err)
-	// Output: read: denied by arguments: argument "path" must be a path in the folder that the tool may use (policy)
+	fmt.Println(strings.ReplaceAll(err.Error(), strconv.Quote(dir), `"/srv/docs"`))
+	// Output: read: denied by arguments: argument "path" must be a path in the folder "/srv/docs" (policy)
 }
 
 func ExampleNewWeb() {
@@ -155,9 +157,31 @@ func ExampleNewWeb() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// fetch: denied by arguments: argument "url" must be the URL of a host that the tool may reach (policy)
-	// fetch: denied by arguments: argument "url" must be the URL of a host that the tool may reach (policy)
-	// denied by arguments: the URL must be of a host that the tool may reach (policy)
+	// fetch: denied by arguments: argument "url" must be the URL of a host that the tool may reach, by https: "*.example.com" (policy)
+	// fetch: denied by arguments: argument "url" must be the URL of a host that the tool may reach, by https: "*.example.com" (policy)
+	// denied by arguments: the URL must be of a host that the tool may reach, by https: "*.example.com" (policy)
+}
+
+// What a denial does not name, neither a model nor a user reads.
+func ExampleQuiet() {
+	open := middleware.Wrap(middlewaretest.Echo, gates.Arguments(gates.ArgumentRules{
+		"open": {gates.Arg("door", gates.Quiet(gates.OneOf("garden", "vault")))},
+	}))
+	_, err := open(context.Background(), middlewaretest.Tool("open", `{"door":"front"}`))
+	fmt.Println(err)
+	// Output: open: denied by arguments: argument "door" must be one of the values that are listed (policy)
+}
+
+func ExampleFolder_Quiet() {
+	folder, err := gates.OpenFolder(".")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer folder.Close()
+	_, err = folder.Quiet().Open("/etc/passwd")
+	fmt.Println(err)
+	// Output: denied by arguments: the path must be in the folder that the tool may use (policy)
 }
 
 func ExampleReadOnlySQL() {
@@ -202,6 +226,6 @@ func ExampleEach() {
 	}
 	// Output:
 	// {"to":["ann@example.com"]} <nil>
-	// Denied (policy): argument "to" must be a list in which each item is allowed. Do not repeat this call unchanged. <nil>
-	// Denied (policy): argument "urgent" must be the one value that is listed. Do not repeat this call unchanged. <nil>
+	// Denied (policy): argument "to" must be a list in which each item must begin with one of "ann@", "bob@". Do not repeat this call unchanged. <nil>
+	// Denied (policy): argument "urgent" must be false. Do not repeat this call unchanged. <nil>
 }

@@ -55,7 +55,7 @@ func ExampleIngress() {
 	}
 	// Output:
 	// <nil>
-	// qa: denied by ingress: input "env" has a value that is not allowed (bad_input)
+	// qa: denied by ingress: input "env" must be one of "dev", "prod" (bad_input)
 	// qa: denied by ingress: input "tenant" is required (bad_input)
 	// qa: denied by ingress: there is no question (bad_input)
 }

@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"example.com/safeconduct/internal/shown"
 	"example.com/safeconduct/internal/strictjson"
 	"example.com/safeconduct/middleware"
 )
@@ -33,10 +34,17 @@ const (
 // It is built on [os.Root], and has its limits: mounts and device files within
 // the folder are part of it, and on some systems directories that are moved
 // while they are opened are not noticed.
+//
+// What is denied names the folder, as [OpenFolder] made it absolute; [Folder.Quiet] has
+// it say no name.
 type Folder struct {
 	root *os.Root
 	dirs []string // absolute paths under which the folder is known
+	in   string   // how denials name it
 }
+
+// unnamedFolder is how denials name a folder that is quiet.
+const unnamedFolder = "in the folder that the tool may use"
 
 // OpenFolder opens a directory, which must exist, as a Folder.
 func OpenFolder(dir string) (*Folder, error) {
@@ -48,11 +56,19 @@ func OpenFolder(dir string) (*Folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gates: OpenFolder: %w", err)
 	}
-	f := &Folder{root: root, dirs: []string{abs}}
+	f := &Folder{root: root, dirs: []string{abs}, in: "in the folder " + shown.Text(abs)}
 	if real, err := filepath.EvalSymlinks(abs); err == nil && real != abs {
 		f.dirs = append(f.dirs, real)
 	}
 	return f, nil
+}
+
+// Quiet returns the same folder, which no denial names then, neither of its condition
+// nor of its methods: models and users read denials. To close one of the two closes both.
+func (f *Folder) Quiet() *Folder {
+	quiet := *f
+	quiet.in = unnamedFolder
+	return &quiet
 }
 
 // Close closes the folder. Paths cannot be judged any more, which denies.
@@ -63,7 +79,7 @@ func (f *Folder) Close() error { return f.root.Close() }
 // system, for links that lead out of the folder. A path that some tool or system may
 // read in another way does not satisfy it; the package's doc lists them.
 func (f *Folder) Path() Condition {
-	return Condition{be: "be a path in the folder that the tool may use", judge: func(v value) answer {
+	c := Condition{judge: func(v value) answer {
 		s, ok := v.str()
 		if !ok {
 			return answerUnknown
@@ -81,6 +97,7 @@ func (f *Folder) Path() Condition {
 		}
 		return answerUnknown
 	}}
+	return c.saying("be a path "+f.in, "be a path "+unnamedFolder)
 }
 
 // name returns a path relative to the folder, and whether it may be used.
@@ -163,19 +180,19 @@ func (f *Folder) Open(path string) (*os.File, error) {
 func (f *Folder) OpenFile(path string, flag int, perm fs.FileMode) (*os.File, error) {
 	name, ok := f.name(path)
 	if !ok {
-		return nil, denyPath(nil)
+		return nil, f.deny(nil)
 	}
 	file, err := f.root.OpenFile(name, flag, perm)
 	if escapes(err) {
-		return nil, denyPath(err)
+		return nil, f.deny(err)
 	}
 	return file, err
 }
 
-func denyPath(cause error) error {
+func (f *Folder) deny(cause error) error {
 	return &middleware.DeniedError{
 		Gate: argumentsName, Code: middleware.CodePolicy, Err: cause,
-		Reason: "the path must be in the folder that the tool may use",
+		Reason: "the path must be " + f.in,
 	}
 }
 

@@ -55,6 +55,11 @@ type IngressRules struct {
 	// for [middleware.Before]. It must not modify the inputs, and must be safe
 	// for concurrent use. The map is nil where the call has no inputs by key.
 	Check func(ctx context.Context, inputs map[string]any) error
+
+	// Quiet has no denial name the values of Allow, which users and models read
+	// otherwise. Those of Deny are never named, which would only help to get around
+	// them.
+	Quiet bool
 }
 
 // Ingress returns the gate "ingress", which judges what enters a run: the Input of its
@@ -65,8 +70,8 @@ type IngressRules struct {
 // Strings that are not valid UTF-8 are denied, as what a model reads would then not be
 // what was judged, and values that are not data: funcs, channels, and structs with
 // unexported fields other than time.Time. The code is [middleware.CodeBadInput]; the
-// reason names the key or the limit, never the value. Ingress panics if rules make no
-// sense.
+// reason names the key, and the limit or what is allowed, never the value that came.
+// Ingress panics if rules make no sense.
 func Ingress(rules IngressRules) middleware.Interceptor {
 	r := newIngress(rules)
 	gate := middleware.Before("ingress", r.judge)
@@ -96,6 +101,7 @@ type ingress struct {
 type listed struct {
 	key    string
 	values map[any]struct{} // as plain makes them
+	reason string           // of a denial
 }
 
 func newIngress(rules IngressRules) *ingress {
@@ -114,6 +120,17 @@ func newIngress(rules IngressRules) *ingress {
 		allow:    newListed("Allow", rules.Allow), deny: newListed("Deny", rules.Deny),
 		check: rules.Check,
 	}
+	for i := range r.allow {
+		l := &r.allow[i]
+		l.reason = "input " + shown.Name(l.key) + " has a value that is not allowed"
+		if !rules.Quiet {
+			l.reason = "input " + shown.Name(l.key) + " must " + beOneOf(rules.Allow[l.key])
+		}
+	}
+	for i := range r.deny {
+		l := &r.deny[i]
+		l.reason = "input " + shown.Name(l.key) + " has a value that is denied"
+	}
 	if r.maxBytes == 0 {
 		r.maxBytes = DefaultMaxBytes
 	}
@@ -130,7 +147,7 @@ func newListed(field string, rules map[string][]any) []listed {
 		if key == "" {
 			panic("gates: Ingress: empty key in " + field)
 		}
-		l := listed{key, make(map[any]struct{}, len(rules[key]))}
+		l := listed{key: key, values: make(map[any]struct{}, len(rules[key]))}
 		for _, v := range rules[key] {
 			p, ok := canonical(v)
 			if f, isFloat := p.(float64); !ok || isFloat && math.IsNaN(f) {
@@ -157,13 +174,13 @@ func (r *ingress) judge(ctx context.Context, call middleware.Call) error {
 	for i := range r.allow {
 		l := &r.allow[i]
 		if p, ok := canonical(inputOf(&call, l.key)); !ok || !l.has(p) {
-			return badInput("input " + shown.Name(l.key) + " has a value that is not allowed")
+			return badInput(l.reason)
 		}
 	}
 	for i := range r.deny {
 		l := &r.deny[i]
 		if p, ok := canonical(inputOf(&call, l.key)); !ok || l.has(p) {
-			return badInput("input " + shown.Name(l.key) + " has a value that is denied")
+			return badInput(l.reason)
 		}
 	}
 	if r.check != nil {

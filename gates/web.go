@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"example.com/safeconduct/internal/shown"
 	"example.com/safeconduct/middleware"
 )
 
@@ -36,6 +37,10 @@ type WebRules struct {
 	// Private lists addresses that may be reached though they are not public,
 	// such as 10.1.2.0/24 or, in tests, 127.0.0.0/8.
 	Private []netip.Prefix
+
+	// Quiet has no denial name the hosts and ports, which models and users read
+	// otherwise.
+	Quiet bool
 }
 
 // A Web is the only part of the Internet that a tool may reach. Its condition,
@@ -60,7 +65,11 @@ type Web struct {
 	plain  bool
 	ports  []uint16
 	screen *screen
+	of     string // what denials say that a URL must be one of
 }
+
+// unnamedHost is what denials say where they name no host.
+const unnamedHost = "a host that the tool may reach"
 
 // NewWeb makes a Web of rules. It panics if a host is empty, has an upper-case
 // letter, a port, a path or a star in another place than first, if a port is out
@@ -100,7 +109,25 @@ func NewWeb(rules WebRules) *Web {
 			panic("gates: NewWeb: a prefix that is not valid")
 		}
 	}
+	if w.of = unnamedHost; !rules.Quiet {
+		w.of = rules.named(w)
+	}
 	return w
+}
+
+// named says where the rules, which are those of w, let a tool go.
+func (r *WebRules) named(w *Web) string {
+	if len(r.Hosts) == 0 {
+		return unnamedHost + ": there is none"
+	}
+	of := unnamedHost + ", by https"
+	if w.plain {
+		of += " or http"
+	}
+	if len(r.Ports) > 0 {
+		of += " at port " + shown.List(r.Ports, strconv.Itoa)
+	}
+	return of + ": " + shown.List(r.Hosts, shown.Text)
 }
 
 // URL is satisfied by absolute URLs of hosts and ports that may be reached, by
@@ -112,13 +139,14 @@ func NewWeb(rules WebRules) *Web {
 // with an upper-case letter, an escape, a dot at its end, or as a number
 // (0x7f000001, 127.1), or one of over 4096 bytes.
 func (w *Web) URL() Condition {
-	return Condition{be: "be the URL of a host that the tool may reach", judge: func(v value) answer {
+	c := Condition{judge: func(v value) answer {
 		s, ok := v.str()
 		if !ok {
 			return answerUnknown
 		}
 		return answerIf(w.reaches(s))
 	}}
+	return c.saying("be the URL of "+w.of, "be the URL of "+unnamedHost)
 }
 
 func (w *Web) reaches(s string) bool {
@@ -209,10 +237,10 @@ func hostname(s string) bool {
 func (w *Web) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, denyHost(err)
+		return nil, w.deny(err)
 	}
 	if !w.port(port) || !w.host(host) {
-		return nil, denyHost(nil)
+		return nil, w.deny(nil)
 	}
 	d := net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second, ControlContext: w.control}
 	return d.DialContext(ctx, network, address)
@@ -222,15 +250,15 @@ func (w *Web) DialContext(ctx context.Context, network, address string) (net.Con
 func (w *Web) control(_ context.Context, network, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil || network != "tcp4" && network != "tcp6" || !slices.Contains(w.ports, to.Port()) || !w.screen.allows(to.Addr()) {
-		return denyHost(err)
+		return w.deny(err)
 	}
 	return nil
 }
 
-func denyHost(cause error) error {
+func (w *Web) deny(cause error) error {
 	return &middleware.DeniedError{
 		Gate: argumentsName, Code: middleware.CodePolicy, Err: cause,
-		Reason: "the URL must be of a host that the tool may reach",
+		Reason: "the URL must be of " + w.of,
 	}
 }
 
@@ -244,7 +272,7 @@ func (w *Web) Transport() *http.Transport {
 		MaxResponseHeaderBytes: 1 << 20,
 	}
 	if !w.plain {
-		t.RegisterProtocol("http", noPlainHTTP{})
+		t.RegisterProtocol("http", noPlainHTTP{w})
 	}
 	return t
 }
@@ -272,7 +300,7 @@ type webTripper struct {
 // RoundTrip implements [http.RoundTripper].
 func (t webTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL == nil || !t.web.reaches(req.URL.String()) {
-		return refuseRequest(req)
+		return t.web.refuse(req)
 	}
 	return t.next.RoundTrip(req)
 }
@@ -281,14 +309,14 @@ func (t webTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 func (t webTripper) CloseIdleConnections() { t.next.CloseIdleConnections() }
 
 // noPlainHTTP refuses http URLs.
-type noPlainHTTP struct{}
+type noPlainHTTP struct{ web *Web }
 
 // RoundTrip implements [http.RoundTripper].
-func (noPlainHTTP) RoundTrip(req *http.Request) (*http.Response, error) { return refuseRequest(req) }
+func (p noPlainHTTP) RoundTrip(req *http.Request) (*http.Response, error) { return p.web.refuse(req) }
 
-func refuseRequest(req *http.Request) (*http.Response, error) {
+func (w *Web) refuse(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		_ = req.Body.Close() // as a RoundTripper must
 	}
-	return nil, denyHost(nil)
+	return nil, w.deny(nil)
 }

@@ -354,5 +354,5 @@ func ExampleRequester() {
 		err = resp.Body.Close()
 	}
 	fmt.Println(err)
-	// Output: http: denied by arguments: argument "url" must be the URL of a host that the tool may reach (policy)
+	// Output: http: denied by arguments: argument "url" must be the URL of a host that the tool may reach, by https: "api.example.com" (policy)
 }
