@@ -30,7 +30,7 @@ const depsPolicy = `
 	internal/jsontest: internal/pair internal/missing pgregory.net/rapid
 	internal/missing:
 	gates: middleware internal/foreign internal/shown internal/strictjson
-	schema/internal/phrase:
+	schema/internal/phrase: internal/shown
 	schema/internal/graph: internal/strictjson schema/internal/phrase github.com/santhosh-tekuri/jsonschema/v5
 	schema/internal/format: internal/strictjson github.com/santhosh-tekuri/jsonschema/v5
 	schema/internal/cost: internal/strictjson schema/internal/graph

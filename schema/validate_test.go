@@ -28,7 +28,7 @@ func TestViolations(t *testing.T) {
 		{`{"const":{"a":[1.50]}}`, `1`, "const", `the value must be {"a":[1.50]}`},
 		{`{"enum":["a",1,null]}`, `2`, "enum", `the value must be one of "a", 1, null`},
 		{`{"enum":` + schematest.Array("1", 5) + `}`, `2`, "enum", `the value must be one of 1, 1, 1, 1, 1`},
-		{`{"enum":[1,2,3,4,5,6,7,8,9,10,11,12]}`, `0`, "enum", `the value must be one of 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ...`},
+		{`{"enum":[1,2,3,4,5,6,7,8,9,10,11,12]}`, `0`, "enum", `the value must be one of 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more`},
 		{`{"format":"uuid"}`, `"x"`, "format", `the value must have the format "uuid"`},
 		{`{"pattern":"^[a-z]+$"}`, `"X"`, "pattern", `the value must match the pattern "^[a-z]+$"`},
 		{`{"minLength":1}`, `""`, "minLength", "the value must be at least 1 character long"},

@@ -13,7 +13,7 @@ func TestPhrases(t *testing.T) {
 		phrase.Type([]string{"string", "integer", "array"}):        "must be a string or an integer or an array",
 		phrase.Const("a\"b"):                                       `must be "a\"b"`,
 		phrase.OneOf([]any{1, "x", nil}):                           `must be one of 1, "x", null`,
-		phrase.OneOf([]int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}): "must be one of 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ...",
+		phrase.OneOf([]int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}): "must be one of 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more",
 		phrase.MinLength(1):                                        "must be at least 1 character long",
 		phrase.MaxLength(2):                                        "must be at most 2 characters long",
 		phrase.MinItems(0):                                         "must have at least 0 items",

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"example.com/safeconduct/internal/shown"
 )
 
 // types lists the types of a schema.
@@ -24,23 +26,9 @@ func types(all []string) string {
 	return strings.Join(words, " or ")
 }
 
-// listed is how many values or names an error lists.
-const listed = 10
-
 // list lists values of the schema.
 func list[T any](all []T) string {
-	var b strings.Builder
-	for i, v := range all {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		if i == listed {
-			b.WriteString("...")
-			break
-		}
-		b.WriteString(Quote(v))
-	}
-	return b.String()
+	return shown.List(all, func(v T) string { return Quote(v) })
 }
 
 // names lists properties of the schema.

@@ -13,14 +13,17 @@ const maxNumbers = 64
 
 // restrict allows the values of a const or an enum alone, of those that the plan
 // allows already.
-func (p *Plan) restrict(list []any) (unknown kinds) {
+func (p *Plan) restrict(keyword string, list []any) (unknown kinds) {
 	next, kinds := valuesOf(list)
+	next.keyword, next.said, next.kinds = keyword, list, kinds
 	if was := p.values; was != nil {
 		next.null, next.yes, next.no = next.null && was.null, next.yes && was.yes, next.no && was.no
 		missing := func(s string) bool { return was.texts.find(s, 0, len(s)) < 0 }
 		next.texts = newTable(slices.DeleteFunc(slices.Clone(next.texts.all), missing))
 		next.numbers = slices.DeleteFunc(next.numbers, func(d strictjson.Decimal) bool { return !was.lists(d) })
 		next.unlisted |= was.unlisted
+		next.said = slices.DeleteFunc(slices.Clone(list), func(item any) bool { return !was.admits(item) })
+		next.kinds &= was.kinds
 	}
 	p.values = next
 	p.kinds &= kinds
@@ -76,6 +79,26 @@ func (v *values) number(n json.Number) kinds {
 	}
 	v.numbers = append(v.numbers, d)
 	return kind
+}
+
+// admits reports whether a value of another list may be among the values.
+func (v *values) admits(item any) bool {
+	switch item := item.(type) {
+	case nil:
+		return v.null
+	case bool:
+		return item && v.yes || !item && v.no
+	case string:
+		return v.texts.find(item, 0, len(item)) >= 0
+	case json.Number:
+		r, ok := new(big.Rat).SetString(string(item))
+		if !ok {
+			return true
+		}
+		d, ok := strictjson.DecimalOf(r)
+		return !ok || v.unlisted&kindNumber != 0 || v.lists(d)
+	}
+	return true
 }
 
 // lists reports whether d is among the values.

@@ -42,10 +42,11 @@ func (p *Plan) require(s *graph.Node) kinds {
 		}
 		p.kinds &= allowed
 	}
-	for _, list := range [][]any{s.Constant, s.Enum} {
-		if len(list) > 0 {
-			unknown |= p.restrict(list)
-		}
+	if len(s.Constant) > 0 {
+		unknown |= p.restrict("const", s.Constant)
+	}
+	if len(s.Enum) > 0 {
+		unknown |= p.restrict("enum", s.Enum)
 	}
 	p.text.min, p.text.max = within(p.text.min, p.text.max, s.MinLength, s.MaxLength)
 	if s.Pattern != nil {

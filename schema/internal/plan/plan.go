@@ -87,6 +87,12 @@ type values struct {
 	// here: arrays, objects and numbers of too many digits. The plan does not
 	// accept values of these kinds.
 	unlisted kinds
+
+	// What is said of a value that is none of them: by which keyword, and which
+	// values are, as the schema has them, with their kinds.
+	keyword string
+	said    []any
+	kinds   kinds
 }
 
 // A textPlan is what a string must satisfy. Lengths are in characters.

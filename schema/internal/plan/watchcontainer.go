@@ -85,6 +85,8 @@ func (w *Watch) expect(kind kinds, first byte) *strictjson.Fault {
 		switch {
 		case p.kinds&kind == 0 && allowed == 0:
 			return "false", phrase.NotAllowed
+		case len(live) == 1 && p.values != nil && p.values.kinds&kind == 0:
+			return p.values.refused()
 		case p.kinds&kind == 0:
 			return "type", phrase.Type(allowed.names())
 		case p.values == nil:

@@ -66,6 +66,9 @@ func (p *Plan) refusesNumber(d strictjson.Decimal) (keyword, reason string) {
 	if !d.IsInteger() {
 		kind = kindFraction
 	}
+	if p.values != nil && p.values.kinds&kind == 0 {
+		return p.values.refused()
+	}
 	if p.kinds&kind == 0 {
 		return "type", phrase.Type(p.kinds.names())
 	}
@@ -138,13 +141,13 @@ func (w *Watch) begins(all []string) bool {
 
 // refused says that a value is none of those listed.
 func (v *values) refused() (keyword, reason string) {
-	if len(v.numbers) > 0 || v.unlisted != 0 || v.null || v.yes || v.no {
-		return "enum", "must be one of the values that the schema lists"
+	switch {
+	case len(v.said) == 0:
+		return v.keyword, phrase.NotAllowed
+	case v.keyword == "const":
+		return v.keyword, phrase.Const(v.said[0])
 	}
-	if len(v.texts.all) == 1 {
-		return "const", phrase.Const(v.texts.all[0])
-	}
-	return "enum", phrase.OneOf(v.texts.all)
+	return v.keyword, phrase.OneOf(v.said)
 }
 
 // names returns the types of JSON Schema that the kinds are.
