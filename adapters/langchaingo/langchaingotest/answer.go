@@ -36,7 +36,8 @@ func Finish(text string) Answer { return Say("Final Answer: " + text) }
 // is no tool, or no input, or the tool's name has a line break.
 func Act(tool, input string) Answer {
 	if tool == "" || strings.ContainsAny(tool, "\r\n") || strings.TrimSpace(input) == "" {
-		panic(fmt.Sprintf("langchaingotest: Act(%q, %q): a ReAct agent reads the tool from one line, and an input that is not empty", tool, input))
+		panic(fmt.Sprintf("langchaingotest: Act(%q, %q): a ReAct agent reads the tool from one line, and an input that is not empty",
+			tool, input))
 	}
 	return Say("Action: " + tool + "\nAction Input: " + input)
 }

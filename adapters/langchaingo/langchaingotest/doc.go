@@ -35,7 +35,7 @@
 // decided, and what came of it. Its assertions read like sentences, and one that fails
 // prints the whole trail:
 //
-//	called pay 2 times, want once; this happened:
+//	called pay: got 2 calls, want 1; this happened:
 //	  1 chain Executor: done
 //	  2   plan OpenAIFunctionsAgent: done, asks for pay
 //	  ...

@@ -241,8 +241,8 @@ func (e Entry) String() string {
 	for _, d := range e.Decisions {
 		switch {
 		case d.Shadow && d.Verdict == middleware.VerdictDeny:
-			allowed = append(allowed, d.Gate+" (a shadow) would deny")
-		case d.Verdict != middleware.VerdictDeny:
+			fmt.Fprintf(&b, " [%s (a shadow) would deny]", d.Gate)
+		case d.Verdict != middleware.VerdictDeny && !d.Shadow:
 			allowed = append(allowed, d.Gate)
 		}
 	}

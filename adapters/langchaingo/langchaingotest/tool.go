@@ -35,7 +35,8 @@ func NewTool(tb testing.TB, name string, answers ...Answer) *Tool {
 	}
 	for i, a := range answers {
 		if a.whatItIs != "" {
-			panic(fmt.Sprintf("langchaingotest: NewTool: tool %s: answer %d is %s, which only a model gives: use Say or Fail", name, i+1, a.whatItIs))
+			panic(fmt.Sprintf("langchaingotest: NewTool: tool %s: answer %d is %s, which only a model gives: use Say or Fail",
+				name, i+1, a.whatItIs))
 		}
 	}
 	t := &Tool{name: name}

@@ -38,9 +38,9 @@ func (r *Recorder) NotCalled(tb testing.TB, name string) {
 }
 
 // Denied fails the test unless a call of this name was denied, told to the model or
-// not. A tool also counts as denied where the turn that asked for it was: its reason
-// names the tool, or none that the turn asked for. What Denied returns says more
-// about the denials.
+// not. Where a whole turn of the agent was denied, that counts for the tool that the
+// reason names or, where it names none, for each tool that the turn asked for. What
+// Denied returns says more about the denials.
 func (r *Recorder) Denied(tb testing.TB, name string) *Denials {
 	tb.Helper()
 	r.mu.Lock()
