@@ -266,8 +266,10 @@ func (c *recording) finish(e *event) {
 	e.outcome.Latency = c.r.queue.elapsed() - c.began
 	if c.call.parent == 0 {
 		end := c.event(record.KindEnd)
-		_, _ = c.r.queue.put(false, e, &end)
-		return
+		if !c.run.AtEnd(func() { c.r.queue.endRun(&end) }) {
+			_, _ = c.r.queue.put(false, e, &end)
+			return
+		}
 	}
 	_, _ = c.r.queue.put(false, e, nil)
 }

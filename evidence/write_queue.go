@@ -120,6 +120,16 @@ func (q *queue) put(wait bool, a, b *event) (done chan error, err error) {
 	return q.insert(wait, a, b)
 }
 
+// endRun is put for the end of a run that went on after its root call.
+func (q *queue) endRun(end *event) {
+	q.lock()
+	defer q.mu.Unlock()
+	if !end.run.ended {
+		end.run.ended = true
+		_, _ = q.insert(false, end, nil)
+	}
+}
+
 // putStatement puts a record of what somebody else than a caller has to say,
 // unless the queue is closed.
 func (q *queue) putStatement(kind record.Kind, body any, wait bool) (<-chan error, error) {

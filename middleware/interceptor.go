@@ -109,6 +109,9 @@ func Wrap(h Handler, is ...Interceptor) Handler {
 		if err != nil && !s.inShadow {
 			s.run.halt(err)
 		}
+		if parent == nil {
+			s.run.rootReturned()
+		}
 		return res, err
 	}
 }

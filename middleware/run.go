@@ -42,6 +42,7 @@ type Run struct {
 	mu     sync.Mutex
 	locals atomic.Pointer[[]localEntry]
 	meters atomic.Pointer[[]Meter]
+	more   atomic.Pointer[continuation] // nil in a run that was never extended
 }
 
 func newRun(ctx context.Context) *Run {

@@ -72,6 +72,9 @@ func (c *chain) GetMemory() schema.Memory { return c.memory.guard(c.inner.GetMem
 func (c *chain) Call(ctx context.Context, inputs map[string]any, options ...chains.ChainCallOption) (map[string]any, error) {
 	stream := chainStream(options)
 	f := &frame[chainCall]{ctx, chainCall{options: options, inputs: inputs, was: fingerprintOf(inputs, hashValue), streams: stream != nil}}
+	f.call.isSaved = c.isSaved()
+	var returned map[string]any
+	defer func() { c.finish(&f.call, returned) }()
 	res, err := c.handler(f, middleware.Call{Kind: middleware.KindChain, Name: c.name, Input: inputs, Stream: stream})
 	if err != nil {
 		if f.call.partial == nil || isDenied(err) {
@@ -83,6 +86,7 @@ func (c *chain) Call(ctx context.Context, inputs map[string]any, options ...chai
 	if !ok {
 		return map[string]any{}, wrongOutput(middleware.KindChain, c.name, res.Output)
 	}
+	returned = out
 	return out, nil
 }
 
@@ -106,6 +110,7 @@ func (c *chain) run(ctx context.Context, call middleware.Call) (middleware.Resul
 		f.partial = out
 		return middleware.Result{}, err
 	}
+	f.extend(ctx)
 	f.was = fingerprintOf(f.inputs, hashValue) // the chain may have changed its inputs, and be called again
 	return middleware.Result{Output: out}, nil
 }
@@ -118,6 +123,10 @@ type chainCall struct {
 	was     fingerprint    // of them
 	streams bool
 	partial map[string]any // what came with an error
+
+	isSaved bool                  // to the chain's memory, once Call has returned
+	run     *middleware.Run       // if that is part of it
+	more    *middleware.Extension // of the run, until then; nil if it ends with the chain
 
 	mu       sync.Mutex
 	expected []expectedCall // and not yet claimed
@@ -193,6 +202,7 @@ type memoryCache struct {
 	mu      sync.Mutex
 	inner   schema.Memory
 	guarded schema.Memory
+	turns   turns
 }
 
 func (c *memoryCache) guard(m schema.Memory, is []middleware.Interceptor) schema.Memory {
@@ -202,7 +212,9 @@ func (c *memoryCache) guard(m schema.Memory, is []middleware.Interceptor) schema
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !sameValue(c.inner, m) {
-		c.inner, c.guarded = m, Memory(m, is...)
+		g := guardMemory(m, is)
+		g.turns = &c.turns
+		c.inner, c.guarded = m, g
 	}
 	return c.guarded
 }

@@ -48,7 +48,11 @@
 //
 // langchaingo saves to a memory the inputs as they came, whatever a guarded chain
 // made of them, and may save outputs that a later gate refuses. [Memory] sees to it
-// that what is saved is what the interceptors passed on.
+// that what is saved is what the interceptors passed on. A turn of a conversation is one
+// run, its save included, where langchaingo makes both: chains.Call, Run, Predict and
+// Apply. Of a chain that is called otherwise, and after a denial that stopped the run,
+// the save is a run of its own. A turn whose save never comes, as a callback panicked,
+// has no end in a ledger, and counts as interrupted; at most 64 of a chain wait for it.
 //
 // # Streams
 //

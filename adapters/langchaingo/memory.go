@@ -21,6 +21,10 @@ func Memory(m schema.Memory, is ...middleware.Interceptor) schema.Memory {
 	if isNil(m) {
 		panic("langchaingo: Memory: nil memory")
 	}
+	return guardMemory(m, is)
+}
+
+func guardMemory(m schema.Memory, is []middleware.Interceptor) *guardedMemory {
 	if g, ok := m.(*guardedMemory); ok {
 		m, is = g.Memory, middleware.Merge(middleware.KindChain, is, g.is)
 	}
@@ -35,6 +39,7 @@ type guardedMemory struct {
 	schema.Memory
 	is      []middleware.Interceptor
 	handler middleware.Handler
+	turns   *turns // of the chain whose memory it is; nil without one
 }
 
 // A memorySave is one SaveContext under way.
@@ -52,6 +57,9 @@ func (m *guardedMemory) String() string { return onion(middleware.KindChain, "me
 
 // SaveContext saves what the interceptors let through.
 func (m *guardedMemory) SaveContext(ctx context.Context, inputs, outputs map[string]any) error {
+	more := m.turns.take(outputs)
+	defer more.End()
+	ctx = more.Context(ctx)
 	f := &frame[memorySave]{ctx, memorySave{given: inputs, was: fingerprintOf(inputs, hashValue), outputs: outputs}}
 	_, err := m.handler(f, middleware.Call{Kind: middleware.KindChain, Name: "memory", Input: inputs})
 	return err
