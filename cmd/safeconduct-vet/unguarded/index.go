@@ -21,13 +21,6 @@ type index struct {
 	calls   map[token.Pos]*ast.CallExpr             // by their left parenthesis
 }
 
-// A store is one assignment.
-type store struct {
-	at   ssa.Instruction
-	val  ssa.Value
-	base ssa.Value // whose field it is, or nil
-}
-
 // newIndex builds the SSA form of a package. Of its dependencies it needs the types
 // only. Files that skip reports are not looked at.
 func newIndex(c *checker, skip func(token.Pos) bool) *index {
