@@ -131,7 +131,8 @@ func (c *checker) call(i ssa.CallInstruction) {
 	for _, arg := range common.Args { // a func that would be called elsewhere
 		if f, ok := arg.(*ssa.Function); ok {
 			if o, ok := f.Object().(*types.Func); ok && callsItsArgument(o) {
-				c.directives.report(s.pos, s.paren, c.funcName(o)+" is handed on as a func, and what it will call cannot be seen; hand on a func literal")
+				c.directives.report(s.pos, s.paren,
+					c.funcName(o)+" is handed on as a func, and what it will call cannot be seen; hand on a func literal")
 			}
 		}
 	}
@@ -272,8 +273,8 @@ func (c *checker) demand(d demand) {
 		}
 	}
 	if !seen {
-		c.directives.report(d.pos, d.paren, fmt.Sprintf(
-			"%s goes around the guards: its %s is a parameter of a func that is handed on, and nothing shows that what it is given is guarded", d.what, d.kind))
+		c.directives.report(d.pos, d.paren, fmt.Sprintf("%s goes around the guards: its %s is a parameter of a func that is handed on, "+
+			"and nothing shows that what it is given is guarded", d.what, d.kind))
 	}
 }
 

@@ -127,7 +127,11 @@ type client struct {
 }
 
 func clients() []client {
-	const openai, anthropic, mcp = "github.com/openai/openai-go", "github.com/anthropics/anthropic-sdk-go", "github.com/modelcontextprotocol/go-sdk/mcp"
+	const (
+		openai    = "github.com/openai/openai-go"
+		anthropic = "github.com/anthropics/anthropic-sdk-go"
+		mcp       = "github.com/modelcontextprotocol/go-sdk/mcp"
+	)
 	return []client{
 		{openai, "ChatCompletionService", []string{"New", "NewStreaming"}, aModel},
 		{openai, "CompletionService", []string{"New", "NewStreaming"}, aModel},
