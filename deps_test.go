@@ -37,7 +37,7 @@ const depsPolicy = `
 	schema/internal/plan: internal/strictjson schema/internal/phrase schema/internal/graph schema/internal/format schema/internal/cost github.com/santhosh-tekuri/jsonschema/v5
 	schema/internal/schematest: internal/jsontest schema/internal/graph schema/internal/format github.com/santhosh-tekuri/jsonschema/v5 pgregory.net/rapid
 	schema/repair: internal/strictjson github.com/go-json-experiment/json
-	schema: middleware internal/foreign internal/strictjson schema/repair schema/internal/phrase schema/internal/graph schema/internal/format schema/internal/cost schema/internal/plan github.com/santhosh-tekuri/jsonschema/v5 github.com/google/jsonschema-go
+	schema: middleware internal/foreign internal/shown internal/strictjson schema/repair schema/internal/phrase schema/internal/graph schema/internal/format schema/internal/cost schema/internal/plan github.com/santhosh-tekuri/jsonschema/v5 github.com/google/jsonschema-go
 	evidence/record: github.com/go-json-experiment/json
 	evidence/trust: evidence/record internal/osfile github.com/go-json-experiment/json
 	evidence/internal/tiles: internal/osfile golang.org/x/mod

@@ -21,6 +21,11 @@
 // said, ask the model again, and fall back on a default. [Schema.Validate] judges
 // a JSON text without any gate.
 //
+// [Run] asks a model for a Go value in one call: it tells the model the schema, judges
+// the answer, asks again and decodes. [Instructions] is what it tells the model, for
+// prompts of one's own: an agent whose prompt leaves the schema out answers in prose
+// first.
+//
 // [For] makes a schema of a Go type, and [Decode] a value of that type of a JSON text
 // that satisfies it. Package repair, below this one, takes the JSON out of what a
 // model said around it, and mends what is almost JSON.

@@ -1,9 +1,7 @@
 package schema
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"example.com/safeconduct/internal/strictjson"
@@ -64,6 +62,8 @@ type BoundaryRules struct {
 	Default any
 }
 
+const outputName = "schema.output"
+
 // Boundary returns the gate of [Output] with more rules. With Extract or Repair it
 // takes the JSON out of what a model said, with Reasks it asks the model again, and
 // with a Default it has something else leave. A denial has
@@ -79,23 +79,11 @@ func Boundary(rules BoundaryRules) middleware.Interceptor {
 	if rules.Reasks < 0 {
 		panic(fmt.Sprintf("schema: Boundary: Reasks of %d", rules.Reasks))
 	}
-	b := &boundary{BoundaryRules: rules, gate: middleware.NewGate("schema.output"), shown: shown(rules.Schema)}
+	b := &boundary{BoundaryRules: rules, gate: middleware.NewGate(outputName), shown: shownWhole(rules.Schema)}
 	if rules.Default != nil {
 		b.byDefault = newFallback(rules.Schema, rules.Default)
 	}
 	return b.intercept
-}
-
-// maxShown bounds the schema that a model gets to read, in bytes.
-const maxShown = 4 << 10
-
-// shown returns the text of a schema for a model, or nothing if that is long.
-func shown(s *Schema) string {
-	var text bytes.Buffer
-	if err := json.Compact(&text, s.text); err != nil || text.Len() > maxShown {
-		return ""
-	}
-	return text.String()
 }
 
 // A fallback is a default answer.
