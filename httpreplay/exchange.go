@@ -28,13 +28,17 @@ type Exchange struct {
 }
 
 // Response returns the recorded response as the response to req, which may be
-// nil. Each one has a body of its own.
+// nil. Each one has a body of its own. Of a stream of server-sent events, or of lines
+// of JSON, each Read returns one at most, as if it had just come.
 func (e *Exchange) Response(req *http.Request) *http.Response {
 	res, _, err := e.parse()
 	if err != nil {
 		panic("httpreplay: " + err.Error()) // Read has parsed the same bytes
 	}
 	res.Request = req
+	if media := streamed(res.Header); media != "" {
+		res.Body = &pieces{media: media, in: bufio.NewReader(res.Body), body: res.Body}
+	}
 	return res
 }
 

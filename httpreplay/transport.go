@@ -80,11 +80,11 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // Matches reports whether the exchange was recorded for such a request: method
-// and URL are equal, in whatever order the query's parameters are, and so are
-// the bodies, which are compared by value where both are JSON.
+// and URL are equal, in whatever order the query's parameters are, but for secrets that
+// were [Scrubbed], and so are the bodies, which are compared by value where both are JSON.
 func (e *Exchange) Matches(method string, u *url.URL, body []byte) bool {
 	return e.Method == method && e.URL.Scheme == u.Scheme && e.URL.Host == u.Host &&
-		e.URL.EscapedPath() == u.EscapedPath() && e.URL.Query().Encode() == u.Query().Encode() &&
+		e.URL.EscapedPath() == u.EscapedPath() && sameQuery(e.URL.Query(), u.Query()) &&
 		(bytes.Equal(e.Body, body) || equalJSON(e.Body, body))
 }
 

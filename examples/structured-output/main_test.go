@@ -3,11 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httputil"
 	"os"
 	"testing"
 
@@ -42,12 +42,13 @@ func TestRecording(t *testing.T) {
 		t.Fatal(err)
 	}
 	if *update {
-		w := &rewriter{exchanges: exchanges}
-		w.file.WriteString("httprr trace v1\n")
-		if err := run(t.Context(), io.Discard, w); err != nil {
+		recorder, err := httpreplay.Create("testdata/triage.httprr", httpreplay.RecordOptions{
+			Transport: &inOrder{exchanges}, Overwrite: true,
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile("testdata/triage.httprr", w.file.Bytes(), 0o600); err != nil {
+		if err := errors.Join(run(t.Context(), io.Discard, recorder), recorder.Close()); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -61,26 +62,11 @@ func TestRecording(t *testing.T) {
 	}
 }
 
-// A rewriter answers with one response after the other, and writes them down with
-// the requests that they answer.
-type rewriter struct {
-	exchanges []*httpreplay.Exchange
-	file      bytes.Buffer
-}
+// An inOrder answers with one response after the other, whatever is asked.
+type inOrder struct{ exchanges []*httpreplay.Exchange }
 
-func (w *rewriter) RoundTrip(req *http.Request) (*http.Response, error) {
-	e := w.exchanges[0]
-	w.exchanges = w.exchanges[1:]
-	req.Header = http.Header{"Content-Type": {"application/json"}} // no key
-	request, err := httputil.DumpRequestOut(req, true)
-	if err != nil {
-		return nil, err
-	}
-	request = bytes.Replace(request, []byte("POST /"), []byte("POST "+req.URL.Scheme+"://"+req.URL.Host+"/"), 1)
-	response, err := httputil.DumpResponse(e.Response(req), true)
-	if err != nil {
-		return nil, err
-	}
-	fmt.Fprintf(&w.file, "%d %d\n%s%s", len(request), len(response), request, response)
+func (o *inOrder) RoundTrip(req *http.Request) (*http.Response, error) {
+	e := o.exchanges[0]
+	o.exchanges = o.exchanges[1:]
 	return e.Response(req), nil
 }
