@@ -68,16 +68,16 @@ func TestRecordingsThatAreRefused(t *testing.T) {
 		"cut":               {get("/cut"), httpreplay.RecordOptions{}, "exchange 1: the response is not whole: unexpected EOF"},
 		"a stream that cut": {get("/cutstream"), httpreplay.RecordOptions{}, "exchange 1: the response is not whole: unexpected EOF"},
 		"encoded": {get("/list"), httpreplay.RecordOptions{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Encoding": {"br"}}, Body: http.NoBody}, nil
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Encoding": {"br"}}, Body: http.NoBody}, nil
 		})}, `the response is encoded ("br")`},
 		"upgraded": {get("/list"), httpreplay.RecordOptions{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 101, Header: http.Header{}, Body: http.NoBody}, nil
+			return &http.Response{StatusCode: http.StatusSwitchingProtocols, Header: http.Header{}, Body: http.NoBody}, nil
 		})}, "it goes on in another protocol"},
 		"too large": {get("/list"), httpreplay.RecordOptions{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(io.LimitReader(zeros{}, httpreplay.MaxSize+1))}, nil
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(io.LimitReader(zeros{}, httpreplay.MaxSize+1))}, nil
 		})}, "exchange 1 is larger than"},
 		"unread": {func(t *testing.T, c *http.Client) {
-			res, err := c.Get(s.URL + "/lines") //nolint:bodyclose // that is the point
+			res, err := c.Get(s.URL + "/lines") // and not read: that is the point
 			if err != nil {
 				t.Fatal(err)
 			}
