@@ -92,9 +92,11 @@ type Config struct {
 	Publish func(checkpoint []byte)
 
 	// Logger hears when records cannot be written and when they can again,
-	// when the disk is nearly full, and of a checkpoint a minute, which makes
-	// it a second place where one is kept. It never hears contents, and should
-	// be quick: records may wait for it. If it is nil, nothing is logged.
+	// when the disk is nearly full, and of a checkpoint a minute: its size and
+	// root as Info, and all of it as Debug, which makes the log a second place
+	// where one is kept. It never hears contents, and should be quick: records
+	// may wait for it. If it is nil, slog.Default hears one line, should calls
+	// come to lack their record, and why. Nothing else is logged.
 	Logger *slog.Logger
 
 	// LowSpace is how many free bytes on the disk count as too few, which the

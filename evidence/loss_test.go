@@ -3,6 +3,7 @@ package evidence_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -167,4 +168,41 @@ func TestWriterPanics(t *testing.T) {
 		t.Fatal(err)
 	}
 	ledgertest.WantIntact(t, dir)
+}
+
+// Who has no Logger hears once why calls are denied, and the model is not told.
+func TestWhyCallsLackTheirRecord(t *testing.T) {
+	var said strings.Builder
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&said, nil)))
+	defer slog.SetDefault(before)
+	for _, given := range []bool{false, true} {
+		said.Reset()
+		var own strings.Builder
+		cfg := evidence.Config{Key: ledgertest.Key(1)}
+		if given {
+			cfg.Logger = slog.New(slog.NewTextHandler(&own, nil))
+		}
+		r := open(t, ledgertest.Dir(t), cfg)
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			_, err := call(t, r, shell, say("ok"))
+			wantUnavailable(t, err, evidence.ErrClosed)
+			if d, ok := errors.AsType[*middleware.DeniedError](err); !ok || d.Reason != "no durable record of the call could be made" {
+				t.Errorf("got error %v, want the plain reason", err)
+			}
+		}
+		heard, silent := &said, &own
+		if given {
+			heard, silent = silent, heard
+		}
+		if strings.Count(heard.String(), "calls lack a durable record") != 1 || !strings.Contains(heard.String(), evidence.ErrClosed.Error()) {
+			t.Errorf("own Logger %v: got %q, want one line with the reason", given, heard)
+		}
+		if strings.Contains(silent.String(), "lack") {
+			t.Errorf("own Logger %v: the other one heard %q", given, silent)
+		}
+	}
 }

@@ -50,6 +50,9 @@ type Recorder struct {
 	classify      func(middleware.Call) record.Effects
 	patience      time.Duration
 
+	log        logger
+	unrecorded sync.Once // that calls lack their record has been said
+
 	queue         *queue
 	writer        *writer
 	payloads      *payloadStore // nil without
@@ -178,6 +181,7 @@ func (r *Recorder) open(dir string, cfg Config, disk segment.Disk, size int64) (
 // assemble puts the parts together.
 func (r *Recorder) assemble(s *segment.Store, cfg Config, origin string, found *ledgerState) error {
 	log := logger{cfg.Logger}
+	r.log = log
 	r.recordsBefore = found.records
 	r.queue = newQueue(cfg.Queue, queueMemory)
 	var key []byte

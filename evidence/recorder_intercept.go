@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"example.com/safeconduct/evidence/record"
@@ -110,6 +111,7 @@ func (c *recording) decideWithoutRecord(ctx context.Context, effects record.Effe
 	if ended := ctx.Err(); ended != nil {
 		return ended
 	}
+	c.r.sayUnrecorded(err)
 	if effects == record.EffectsPreferred {
 		middleware.Note(ctx, middleware.Decision{
 			Gate: gateName, Verdict: middleware.VerdictDeny, Shadow: true, Code: middleware.CodeEvidence,
@@ -124,6 +126,18 @@ func (c *recording) decideWithoutRecord(ctx context.Context, effects record.Effe
 	}
 	middleware.Note(ctx, middleware.Decision{Gate: d.Gate, Code: d.Code, Reason: d.Reason, Elapsed: c.r.queue.elapsed() - c.began})
 	return d
+}
+
+// sayUnrecorded has somebody hear once why calls lack their record: the model is not
+// told, and not everybody looks into the error.
+func (r *Recorder) sayUnrecorded(err error) {
+	r.unrecorded.Do(func() {
+		log := r.log
+		if log.to == nil {
+			log.to = slog.Default()
+		}
+		log.warn("calls lack a durable record, and those that need one are denied", "error", err)
+	})
 }
 
 // effectsOf says how the call is treated.

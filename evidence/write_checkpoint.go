@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"crypto/ed25519"
+	"log/slog"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -9,6 +10,7 @@ import (
 
 	"example.com/safeconduct/evidence/internal/segment"
 	"example.com/safeconduct/evidence/internal/tiles"
+	"example.com/safeconduct/evidence/record"
 )
 
 const (
@@ -170,7 +172,8 @@ func (s *sealer) sign(by *sessionKey, last bool) error {
 	s.checkpoint.Store(&signed)
 	if now := time.Now(); last || now.Sub(s.announced) >= announceEvery {
 		s.announced = now
-		s.log.info("checkpoint", "ledger", s.origin, "records", c.Size, "signed", string(signed))
+		s.log.info("checkpoint", "ledger", s.origin, "records", c.Size, "root", record.Hash(c.Root).String())
+		s.log.say(slog.LevelDebug, "checkpoint", "ledger", s.origin, "signed", string(signed))
 	}
 	if s.publish != nil {
 		func() {

@@ -260,3 +260,23 @@ func TestSuccessor(t *testing.T) {
 		}
 	}
 }
+
+// A checkpoint is one short line a minute, and stands as it is signed where somebody
+// wants to see all.
+func TestCheckpointsInTheLog(t *testing.T) {
+	for _, level := range []slog.Level{slog.LevelInfo, slog.LevelDebug} {
+		var said strings.Builder
+		dir := ledgertest.Dir(t)
+		r := open(t, dir, evidence.Config{Logger: slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: level}))})
+		if err := r.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		report := ledgertest.Verify(t, dir)
+		if !strings.Contains(said.String(), "records=1 root="+report.Root.String()+"\n") {
+			t.Errorf("%v: got %s, want the size and the root %s", level, said.String(), report.Root)
+		}
+		if all := strings.Contains(said.String(), "signed="); all != (level == slog.LevelDebug) {
+			t.Errorf("%v: got %s", level, said.String())
+		}
+	}
+}

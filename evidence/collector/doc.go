@@ -63,9 +63,10 @@
 // exporter goes back to the first of them.
 //
 // Checkpoints are posted to /v1/checkpoints/{ledger} as they are, and read from
-// there. GET /v1/runs and /v1/runs/{run} show what runs there were, and their
-// records as they are signed. All these need a key. /healthz and /openapi.json do
-// not; the latter describes them all as OpenAPI 3.1.
+// there. GET /v1/runs?ledger={ledger} and /v1/runs/{run}?ledger={ledger} show what runs
+// there were, and their records as they are signed. /metrics has counts in the text
+// format of Prometheus. All these need a key. /healthz and /openapi.json do not; the
+// latter describes them all as OpenAPI 3.1.
 //
 // # Clients
 //
