@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"example.com/safeconduct/evidence"
@@ -53,11 +54,16 @@ Exit codes: 0 erased, 2 not.`,
 			if err != nil {
 				return err
 			}
+			with, err := verifyWith(args[0], key)
+			if err != nil {
+				return err
+			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), `erased      %s
 of record   %s
 
-The ledger says so, and verifies as before: safeconduct verify %s --key %s.pub
-`, escape(args[1]), escape(record), escape(args[0]), escape(key))
+The ledger says so, and verifies as before:
+safeconduct verify %s%s
+`, escape(args[1]), escape(record), escape(args[0]), with)
 			return err
 		},
 	}
@@ -83,4 +89,30 @@ func recordCommittingTo(dir, commitment string) (id string, err error) {
 	}
 	return "", fmt.Errorf("no record of the ledger %s holds the commitment %s: safeconduct inspect %s --json shows them all",
 		dir, commitment, dir)
+}
+
+// verifyWith returns the flags that verify a ledger whose root key in force is in the file
+// key. Of the keys before it, where it was handed over, the files are not known.
+func verifyWith(dir, key string) (flags string, err error) {
+	before := 0
+	for e, err := range evidence.Read(dir) {
+		if err != nil {
+			return "", withHint(err)
+		}
+		if e.Record.Kind == record.KindRotate {
+			before++
+		}
+	}
+	var s strings.Builder
+	for i := range before {
+		fmt.Fprintf(&s, " --key KEY-%d.pub", i+1)
+	}
+	fmt.Fprintf(&s, " --key %s.pub", escape(key))
+	switch {
+	case before == 1:
+		s.WriteString("\n\nKEY-1.pub is the public half of the root key before that.")
+	case before > 1:
+		fmt.Fprintf(&s, "\n\nKEY-1.pub to KEY-%d.pub are the public halves of the root keys before that.", before)
+	}
+	return s.String(), nil
 }

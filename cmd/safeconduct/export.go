@@ -79,8 +79,8 @@ func exportTiles(w io.Writer, dir, out string) error {
 	r.field("records", "%d, to %s", cp.Head.Records, escape(out))
 	r.field("root", "%s", cp.Head.Root)
 	r.field("vkey", "%s", escape(cp.Key))
-	_, err = fmt.Fprintf(w, "\nThe vkey is what other tools check the checkpoint with. Nothing here shows that a root\n"+
-		"key introduced it: safeconduct verify %s --key FILE\n", escape(dir))
+	_, err = fmt.Fprintf(w, "\nThe vkey is what other tools check the checkpoint with. Nothing here shows that\n"+
+		"a root key introduced it: safeconduct verify %s --key FILE\n", escape(dir))
 	return err
 }
 

@@ -53,7 +53,7 @@ func printWrapped(w io.Writer, indent, s string, n int) {
 }
 
 // reportWidth bounds sentences in reports, in runes.
-const reportWidth = 88
+const reportWidth = 80
 
 // A fields writes a report as names and values, one a line.
 type fields struct{ io.Writer }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -256,7 +258,7 @@ func TestFault49HostileDataIsEscaped(t *testing.T) {
 	checkPrintable(t, stdout)
 	_, stdout, _ = safeconduct("inspect", dir)
 	for _, want := range []string{`\x1b[31mred\nrun FORGED\r\a\u0085\u009b2J\u202egnp.exe\u2066\u200b\u2028\U000e0041\x7f`} {
-		if !strings.Contains(stdout, want) {
+		if !strings.Contains(oneLine(stdout), want) {
 			t.Errorf("got\n%s\nwant %s in it", stdout, want)
 		}
 	}
@@ -291,5 +293,44 @@ func TestInspectSaysWhatHadLeft(t *testing.T) {
 	code, stdout, stderr := safeconduct("inspect", dir)
 	if want := "7 bytes of its stream had left before"; code != 0 || !strings.Contains(stdout, want) {
 		t.Errorf("got %d, %s%s, want %q", code, stdout, stderr, want)
+	}
+}
+
+// A turn that was refused asked for tools, and none of them ran.
+func TestInspectARefusedTurn(t *testing.T) {
+	key, _ := newKey(t)
+	dir := filepath.Join(t.TempDir(), "ledger")
+	r := open(t, dir, evidence.Config{Key: key})
+	_ = do(t.Context(), middleware.KindPlan, "react", says("rm"), r.Intercept,
+		middleware.After("tools", func(context.Context, middleware.Call, middleware.Result) error {
+			return middleware.Deny(middleware.CodeToolNotAllowed, "rm is not on the list")
+		}))
+	shut(t, r)
+	out := oneLine(succeeds(t, "inspect", dir))
+	if want := "denied by tools (tool_not_allowed) before any of its tools ran: rm is not on the list"; !strings.Contains(out, want) {
+		t.Errorf("got %s, want %q", out, want)
+	}
+}
+
+// What is printed for people fits into 80 columns, but for what others wrote and for
+// commands to copy.
+func TestWidth(t *testing.T) {
+	paths, err := filepath.Glob("testdata/*.golden")
+	if err != nil || len(paths) < 20 {
+		t.Fatalf("got %q, %v", paths, err)
+	}
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(path, "json") || strings.Contains(path, "tail") {
+			continue // one line each, for grep
+		}
+		for line := range strings.Lines(string(data)) {
+			if n := len([]rune(line)) - 1; n > 80 && !strings.Contains(line, `\u`) {
+				t.Errorf("%s: a line of %d characters: %s", path, n, line)
+			}
+		}
 	}
 }

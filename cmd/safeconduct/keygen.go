@@ -48,9 +48,10 @@ func keygenPayload(cmd *cobra.Command, path string) error {
 	if err := trust.WritePayloadKey(path, key); err != nil {
 		return keygenError(err)
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), `payload key  %s (for the agent, and whoever may read contents: keep it secret)
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), `payload key  %s (keep it secret)
 
-Not beside the ledger. Losing it erases all contents.
+It is for the agent, and for whoever may read contents. Keep it, and not beside
+the ledger: losing it erases all contents.
 `, escape(path))
 	return err
 }

@@ -128,10 +128,13 @@ func TestErase(t *testing.T) {
 	if !strings.Contains(stdout, "erased      1 content that") {
 		t.Errorf("verify: got\n%s\nwant it to say that one content is erased", stdout)
 	}
-	if stdout := succeeds(t, "inspect", k.dir); !strings.Contains(stdout, "ERASED: content "+commitment+", by authority of alice: GDPR Art. 17") {
+	if stdout := succeeds(t, "inspect", k.dir); !strings.Contains(oneLine(stdout), "ERASED: content "+commitment+", by authority of alice: GDPR Art. 17") {
 		t.Errorf("inspect: got\n%s\nwant it to say what was erased", stdout)
 	}
 }
+
+// oneLine returns what was printed without its line breaks.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 func TestRotate(t *testing.T) {
 	k := keeping(t)
@@ -149,7 +152,16 @@ func TestRotate(t *testing.T) {
 	if code != exitFailed || !strings.Contains(stderr, "), to which it was handed over: open it with that one") {
 		t.Errorf("again: got %d, %q, want %d", code, stderr, exitFailed)
 	}
-	if stdout := succeeds(t, "inspect", k.dir); !strings.Contains(stdout, "KEY: handed over to the root key ") {
+	// What is advised after an erasure verifies what was handed over, once the key before has its name.
+	stdout = succeeds(t, "erase", k.dir, k.intent.Input.Commitment, "--key", strings.TrimSuffix(next, ".pub"), "--reason", "r", "--authority", "a")
+	advice := stdout[strings.Index(stdout, "safeconduct verify "):]
+	advice, _, _ = strings.Cut(advice, "\n")
+	args := strings.Fields(strings.Replace(advice, "KEY-1.pub", k.public, 1))
+	if len(args) != 7 || !strings.Contains(stdout, "KEY-1.pub is the public half of the root key before that.") {
+		t.Errorf("erase: got\n%s\nwant advice with both keys", stdout)
+	}
+	succeeds(t, args[1:]...)
+	if stdout := succeeds(t, "inspect", k.dir); !strings.Contains(oneLine(stdout), "KEY: handed over to the root key ") {
 		t.Errorf("inspect: got\n%s\nwant it to say that the root key changed", stdout)
 	}
 }

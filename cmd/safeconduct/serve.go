@@ -60,8 +60,10 @@ Here sha256 is what "printf %s KEY | sha256sum" prints. Make a key with
 "openssl rand -hex 32"; the agent's httpsink.Config.Token returns it.
 
 An agent's newest checkpoint is at /v1/checkpoints/LEDGER: with it, verify
---checkpoint finds what was cut off or rewritten at the agent. /openapi.json
-describes all that is served.
+--checkpoint finds what was cut off or rewritten at the agent. The runs of a
+ledger are at /v1/runs?ledger=LEDGER, and counts for Prometheus at /metrics,
+each for a client with a key that may read. /openapi.json describes all that is
+served, and is for everybody, as is /healthz.
 
 Serve logs to standard error, and never contents. It ends when it is
 interrupted, once the requests under way are answered.

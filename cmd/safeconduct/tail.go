@@ -21,7 +21,7 @@ func newTail() *cobra.Command {
 		Use:   "tail LEDGER",
 		Short: "Show the last records of a ledger, and those that come",
 		Long: `Tail shows the last records of the ledger, each on one line: its time, its place
-among its writer's, its ID, its kind, and what it says. With -f it goes on to
+among its writer's, its kind, what it says, and its ID. With -f it goes on to
 show those that come, until it is interrupted. It checks NO signature: for that
 there is safeconduct verify.
 
@@ -109,6 +109,6 @@ func newTailLine(e *evidence.Entry, err error) tailLine {
 	}
 	r := e.Record
 	at := r.Time.UTC().Format("2006-01-02 15:04:05.000")
-	line := fmt.Sprintf("%s  %4d  %s  %-14s  %s", at, r.Seq, escape(r.ID), escape(string(r.Kind)), summary(r))
-	return tailLine{strings.TrimRight(line, " "), false}
+	line := fmt.Sprintf("%s  %4d  %-14s  %s", at, r.Seq, escape(string(r.Kind)), summary(r))
+	return tailLine{strings.TrimRight(line, " ") + "  " + escape(r.ID), false} // last: it is what an 80th column may cut off
 }

@@ -11,7 +11,7 @@ import (
 
 // The measures of what is printed, in characters.
 const (
-	lineWidth = 100
+	lineWidth = 80
 	minTree   = 20
 	maxTree   = 32
 	maxIndent = 16 // calls nested deeper are not indented further
@@ -46,7 +46,7 @@ func (run *timeline) status() string {
 	case run.started && run.ended:
 		return fmt.Sprintf("%s  ended after %s", date(run.start), milliseconds(run.to-run.from))
 	case run.started:
-		return date(run.start) + "  interrupted, or under way"
+		return date(run.start) + ", interrupted or running"
 	case run.ended:
 		return "ended, its beginning is missing"
 	}
@@ -156,6 +156,9 @@ func (r *row) remarks() []string {
 		how := ""
 		if r.decided && r.reached {
 			how = " after it ran"
+			if r.kind == "plan" {
+				how = " before any of its tools ran"
+			}
 		}
 		if r.told {
 			how += ", model told"

@@ -78,7 +78,7 @@ func verifyProof(w io.Writer, path string, trust *trustFlags, opts evidence.Veri
 		reason := strings.TrimPrefix(err.Error(), "evidence: proof: it does not hold: ")
 		printWrapped(out, "", "NOT PROVEN: "+escape(reason), reportWidth)
 		fmt.Fprintln(out)
-		fmt.Fprintln(out, "Do not rely on it. Was it given with the right --key and --ledger, and copied whole?")
+		fmt.Fprintln(out, "Do not rely on it. Was it given with the right --key and --ledger, and copied\nwhole?")
 		err = nil
 	default:
 		writeProven(fields{out}, proven)
@@ -124,5 +124,5 @@ func writeProven(w fields, p *evidence.Proven) {
 		fmt.Fprintf(w, "  %s\n", escape(string(escapeJSON(p.Contents[name]))))
 	}
 	fmt.Fprintln(w)
-	fmt.Fprintln(w, "It says nothing of the records before and after: safeconduct verify checks those.")
+	fmt.Fprintln(w, "It says nothing of the records before and after: for those there is\nsafeconduct verify.")
 }
