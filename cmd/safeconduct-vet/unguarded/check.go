@@ -14,7 +14,7 @@ import (
 type checker struct {
 	*index
 	pass       *analysis.Pass
-	kinds      *kinds
+	kinds      kinds
 	directives *directives
 
 	summaries map[query][]origin
@@ -38,7 +38,7 @@ type demand struct {
 
 func check(pass *analysis.Pass, o options, d *directives, uses bool) {
 	c := &checker{
-		pass: pass, kinds: newKinds(pass.Pkg), directives: d,
+		pass: pass, kinds: make(kinds), directives: d,
 		summaries: make(map[query][]origin), asked: make(map[query]bool),
 		params: make(map[*ssa.Parameter]bool), owed: make(map[*types.Var]demand),
 	}
@@ -95,7 +95,7 @@ func (c *checker) reaches(m *types.Func, recv types.Type) kind {
 	if m.Signature().Recv() == nil {
 		return 0
 	}
-	return c.kinds.with(recv, m.Name())
+	return with(recv, m.Name())
 }
 
 // call looks at a call: of a method that reaches a model, say, or of a func that makes

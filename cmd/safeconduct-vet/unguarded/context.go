@@ -18,7 +18,7 @@ func (c *checker) contexts() map[*ssa.Function]kind {
 	in := make(map[*ssa.Function]kind)
 	for _, f := range c.funcs {
 		if recv := f.Signature.Recv(); recv != nil {
-			in[f] |= c.kinds.with(recv.Type(), f.Name())
+			in[f] |= with(recv.Type(), f.Name())
 		}
 		for _, b := range f.Blocks {
 			for _, instr := range b.Instrs {

@@ -70,23 +70,55 @@ func (k kind) parts() kind {
 	return k
 }
 
-// A method is one of langchaingo's interfaces that reaches what gates judge.
+// A method is one of langchaingo's that reaches what gates judge. It is known by its
+// signature, as a package that uses a type need not see the interface.
 type method struct {
-	pkg, iface, name string
-	kind             kind
-	exact            bool // only types that have the whole interface: the signature is anybody's
+	name, signature string
+	kind            kind
 }
 
 func methods() []method {
 	return []method{
-		{framework + "/llms", "Model", "GenerateContent", aModel, false},
-		{framework + "/llms", "Model", "Call", aModel, false},
-		{framework + "/tools", "Tool", "Call", aTool, true},
-		{framework + "/schema", "Retriever", "GetRelevantDocuments", aRetriever, false},
-		{framework + "/vectorstores", "VectorStore", "SimilaritySearch", aRetriever, false},
-		{framework + "/chains", "Chain", "Call", aChain, false},
-		{framework + "/agents", "Agent", "Plan", anAgent, false},
+		{"GenerateContent", "context.Context, []llms.MessageContent, ...llms.CallOption -> *llms.ContentResponse, error", aModel},
+		{"Call", "context.Context, string, ...llms.CallOption -> string, error", aModel},
+		{"Call", tools, aTool},
+		{"GetRelevantDocuments", "context.Context, string -> []schema.Document, error", aRetriever},
+		{"SimilaritySearch", "context.Context, string, int, ...vectorstores.Option -> []schema.Document, error", aRetriever},
+		{"Call", "context.Context, map[string]any, ...chains.ChainCallOption -> map[string]any, error", aChain},
+		{"Plan", "context.Context, []schema.AgentStep, map[string]string, ...chains.ChainCallOption -> " +
+			"[]schema.AgentAction, *schema.AgentFinish, error", anAgent},
 	}
+}
+
+// tools is the signature of a tool's Call, which is anybody's: what has it is a tool
+// if it has a Name and a Description too.
+const tools = "context.Context, string -> string, error"
+
+// signature writes a signature without the names of its parameters, and with
+// langchaingo's packages as methods does.
+func signature(s *types.Signature) string {
+	var b strings.Builder
+	list := func(vars *types.Tuple, variadic bool) {
+		for i := range vars.Len() {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			text := types.TypeString(vars.At(i).Type(), func(p *types.Package) string {
+				if name, ok := strings.CutPrefix(p.Path(), framework+"/"); ok {
+					return name
+				}
+				return p.Path()
+			})
+			if variadic && i == vars.Len()-1 {
+				text = "..." + strings.TrimPrefix(text, "[]")
+			}
+			b.WriteString(strings.ReplaceAll(text, "interface{}", "any"))
+		}
+	}
+	list(s.Params(), s.Variadic())
+	b.WriteString(" -> ")
+	list(s.Results(), false)
+	return b.String()
 }
 
 // callsItsArgument reports whether a func of langchaingo calls what it is given. All
@@ -102,17 +134,24 @@ func callsItsArgument(f *types.Func) bool {
 
 // isGuard reports whether a func returns what interceptors guard.
 func isGuard(f *types.Func) bool {
-	if f.Pkg() == nil || f.Signature().Recv() != nil {
+	if f.Pkg() == nil || f.Pkg().Path() != adapter || f.Signature().Recv() != nil {
 		return false
-	}
-	if f.Pkg().Path() != adapter {
-		return strings.HasPrefix(f.Pkg().Path(), adapters)
 	}
 	switch f.Name() {
 	case "Model", "Tool", "Tools", "Retriever", "Chain", "Executor", "Agent":
 		return true
 	}
 	return false
+}
+
+// isOption reports whether a func may return an option that guards a client: it is
+// one of an adapter's own package, and not of a kit for tests.
+func isOption(f *types.Func) bool {
+	if f.Pkg() == nil {
+		return false
+	}
+	name, ok := strings.CutPrefix(f.Pkg().Path(), adapters)
+	return ok && !strings.Contains(name, "/") && !strings.HasSuffix(name, "test")
 }
 
 // isNeutral reports whether a func returns a chain that calls nothing but what the
@@ -195,70 +234,26 @@ func namedOf(t types.Type) *types.Named {
 }
 
 // kinds says of types what they are.
-type kinds struct {
-	wanted []wanted
-	known  map[types.Type]kind
-}
-
-// A wanted is a method of an interface that this package can see.
-type wanted struct {
-	method
-	iface *types.Interface
-	sig   *types.Signature
-}
-
-// newKinds looks for langchaingo's interfaces among all that the package imports.
-func newKinds(pkg *types.Package) *kinds {
-	k := &kinds{known: make(map[types.Type]kind)}
-	paths := make(map[string]*types.Package)
-	var walk func(p *types.Package)
-	walk = func(p *types.Package) {
-		if paths[p.Path()] == nil {
-			paths[p.Path()] = p
-			for _, imp := range p.Imports() {
-				walk(imp)
-			}
-		}
-	}
-	walk(pkg)
-	for _, m := range methods() {
-		p := paths[m.pkg]
-		if p == nil {
-			continue
-		}
-		t, ok := p.Scope().Lookup(m.iface).(*types.TypeName)
-		if !ok {
-			continue
-		}
-		iface, ok := t.Type().Underlying().(*types.Interface)
-		if !ok {
-			continue
-		}
-		if f, _, _ := types.LookupFieldOrMethod(iface, false, nil, m.name); f != nil {
-			k.wanted = append(k.wanted, wanted{m, iface, f.(*types.Func).Signature()})
-		}
-	}
-	return k
-}
+type kinds map[types.Type]kind
 
 // of returns what a type is, or what it points to, lists or has in its fields.
-func (k *kinds) of(t types.Type) kind {
-	got, ok := k.known[t]
+func (k kinds) of(t types.Type) kind {
+	got, ok := k[t]
 	if !ok {
 		got = k.look(t, make(map[types.Type]bool))
-		k.known[t] = got
+		k[t] = got
 	}
 	return got
 }
 
-func (k *kinds) look(t types.Type, seen map[types.Type]bool) kind {
+func (k kinds) look(t types.Type, seen map[types.Type]bool) kind {
 	if seen[t] {
 		return 0
 	}
 	seen[t] = true
 	var got kind
-	for _, w := range k.wanted {
-		got |= k.with(t, w.name)
+	for _, m := range methods() {
+		got |= with(t, m.name)
 	}
 	if got != 0 {
 		return got
@@ -283,17 +278,24 @@ func (k *kinds) look(t types.Type, seen map[types.Type]bool) kind {
 }
 
 // with returns what a type is by its method of the name.
-func (k *kinds) with(t types.Type, name string) kind {
-	var got kind
-	for _, w := range k.wanted {
-		if w.name != name {
-			continue
-		}
-		f, _, _ := types.LookupFieldOrMethod(t, true, nil, name)
-		if m, ok := f.(*types.Func); ok && types.Identical(m.Signature(), w.sig) &&
-			(!w.exact || types.Implements(t, w.iface) || types.Implements(types.NewPointer(t), w.iface)) {
-			got |= w.kind
+func with(t types.Type, name string) kind {
+	text := methodOf(t, name)
+	for _, m := range methods() {
+		if m.name == name && m.signature == text {
+			if text == tools && (methodOf(t, "Name") != " -> string" || methodOf(t, "Description") != " -> string") {
+				return 0
+			}
+			return m.kind
 		}
 	}
-	return got
+	return 0
+}
+
+// methodOf returns the signature of a type's method, or nothing.
+func methodOf(t types.Type, name string) string {
+	f, _, _ := types.LookupFieldOrMethod(t, true, nil, name)
+	if m, ok := f.(*types.Func); ok {
+		return signature(m.Signature())
+	}
+	return ""
 }

@@ -193,7 +193,7 @@ func (t *tracer) client(call *ssa.Call, name string) {
 		seen[v] = true
 		switch v := v.(type) {
 		case *ssa.Call:
-			if f := objectOf(v.Common()); f != nil && isGuard(f) {
+			if f := objectOf(v.Common()); f != nil && isOption(f) {
 				return true
 			}
 			for _, arg := range v.Common().Args {
