@@ -19,8 +19,13 @@ type store struct {
 // with a base are of its fields or elements.
 func cellStores(v ssa.Value) []store {
 	var stores []store
+	seen := make(map[ssa.Value]bool)
 	var find func(addr, base ssa.Value)
 	find = func(addr, base ssa.Value) {
+		if seen[addr] || addr.Referrers() == nil {
+			return
+		}
+		seen[addr] = true
 		for _, ref := range *addr.Referrers() {
 			switch r := ref.(type) {
 			case *ssa.Store:
@@ -38,7 +43,13 @@ func cellStores(v ssa.Value) []store {
 			case *ssa.FieldAddr:
 				find(r, r)
 			case *ssa.IndexAddr:
-				find(r, r)
+				if r.X == addr {
+					find(r, r)
+				}
+			case *ssa.Slice, *ssa.Phi, *ssa.ChangeType: // another name of the same elements
+				if other := r.(ssa.Value); isList(other.Type()) {
+					find(other, other)
+				}
 			case *ssa.UnOp:
 				if r.Op == token.MUL && isList(r.Type()) {
 					find(r, r)

@@ -70,6 +70,11 @@ func (t *tracer) value(v ssa.Value, at ssa.Instruction) {
 		return
 	}
 	t.seen[v] = true
+	if isList(v.Type()) {
+		for _, s := range cellStores(v) { // what is put into it later
+			t.value(s.val, s.at)
+		}
+	}
 	switch v := v.(type) {
 	case *ssa.Const:
 		if !v.IsNil() {
@@ -273,12 +278,11 @@ func allocsOf(v ssa.Value) (map[*ssa.Alloc]ssa.Instruction, bool) {
 		seen[v] = true
 		switch v := v.(type) {
 		case *ssa.Alloc:
-			if _, isStruct := v.Type().Underlying().(*types.Pointer).Elem().Underlying().(*types.Struct); isStruct {
+			if pointsToStruct(v) {
 				found[v] = at
 				return true
 			}
-			// A variable that holds the pointer.
-			stores := cellStores(v)
+			stores := cellStores(v) // a variable that holds the pointer
 			for _, s := range stores {
 				if s.base != nil || !find(s.val, at) {
 					return false
@@ -286,10 +290,22 @@ func allocsOf(v ssa.Value) (map[*ssa.Alloc]ssa.Instruction, bool) {
 			}
 			return len(stores) > 0
 		case *ssa.UnOp:
+			if v.Op != token.MUL {
+				return false
+			}
 			if _, isStruct := v.Type().Underlying().(*types.Struct); isStruct && at == nil {
 				at = v // it is copied there
 			}
-			return v.Op == token.MUL && find(v.X, at)
+			if a, isVar := v.X.(*ssa.Alloc); isVar && !pointsToStruct(a) {
+				stores := reaching(cellStores(a), v, sameBase) // of the pointer
+				for _, s := range stores {
+					if s.base != nil || !find(s.val, at) {
+						return false
+					}
+				}
+				return len(stores) > 0
+			}
+			return find(v.X, at)
 		case *ssa.Phi:
 			for _, e := range v.Edges {
 				if !find(e, at) {
@@ -309,6 +325,11 @@ func allocsOf(v ssa.Value) (map[*ssa.Alloc]ssa.Instruction, bool) {
 		return false
 	}
 	return found, find(v, nil) && len(found) > 0
+}
+
+func pointsToStruct(v ssa.Value) bool {
+	_, ok := v.Type().Underlying().(*types.Pointer).Elem().Underlying().(*types.Struct)
+	return ok
 }
 
 // parts follows what a variable holds: what was assigned to it, to its fields and to
