@@ -84,6 +84,7 @@ type bound struct {
 	Limits
 	max    Amounts
 	stored bool // its accounts are in the Store
+	guess  bool // the Estimate is nobody's choice
 }
 
 func newBudget(o BudgetOptions, limits []Limits) *budget {
@@ -94,10 +95,11 @@ func newBudget(o BudgetOptions, limits []Limits) *budget {
 	b := &budget{BudgetOptions: o, gate: middleware.NewGate(budgetName), book: newBook()}
 	for _, l := range limits {
 		l.check()
+		guess := l.Estimate == 0 && !l.Clamp
 		if l.Estimate == 0 {
 			l.Estimate = DefaultEstimate
 		}
-		bd := bound{Limits: l, max: l.amounts(), stored: o.Store != nil && l.Scope.named()}
+		bd := bound{Limits: l, max: l.amounts(), stored: o.Store != nil && l.Scope.named(), guess: guess}
 		b.bounds = append(b.bounds, bd)
 		b.shared = b.shared || l.Scope != ScopeRun
 		b.windows = b.windows || l.Window > 0

@@ -121,14 +121,14 @@ func TestBudgetUnknownModel(t *testing.T) {
 	}{
 		{"named by the request", gates.BudgetOptions{Prices: prices}, "plain", 2500, ""},
 		{"the request wins", gates.BudgetOptions{Prices: prices, Model: "big"}, "plain", 2500, ""},
-		{"not in the table", gates.BudgetOptions{Prices: prices, Model: "big"}, "nobody", 0, `no price is known for model "nobody"`},
-		{"free is what the table says", gates.BudgetOptions{Prices: prices}, "Free", 0, `no price is known for model "Free"`},
-		{"nobody says", gates.BudgetOptions{Prices: prices}, "", 0, `no price is known for model "model"`},
+		{"not in the table", gates.BudgetOptions{Prices: prices, Model: "big"}, "nobody", 0, `no price is known for model "nobody": BudgetOptions.Prices can have one`},
+		{"free is what the table says", gates.BudgetOptions{Prices: prices}, "Free", 0, `no price is known for model "Free": BudgetOptions.Prices can have one`},
+		{"nobody says", gates.BudgetOptions{Prices: prices}, "", 0, `no price is known for model "model": BudgetOptions.Prices can have one, and BudgetOptions.Model says which model it is`},
 		{"of the options", gates.BudgetOptions{Prices: prices, Model: "big"}, "", 3000, ""},
 		{"by the registered name", gates.BudgetOptions{Prices: byName, Model: "nobody"}, "", 2500, ""},
 		{"a price for all others", gates.BudgetOptions{Prices: anything}, "nobody", 1000, ""},
 		{"the list", gates.BudgetOptions{}, "gpt-4o", 2500, ""},
-		{"not in the list", gates.BudgetOptions{}, "gpt-99", 0, `no price is known for model "gpt-99"`},
+		{"not in the list", gates.BudgetOptions{}, "gpt-99", 0, `no price is known for model "gpt-99": BudgetOptions.Prices can have one`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

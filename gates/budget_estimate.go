@@ -52,10 +52,11 @@ func (b *budget) estimate(e *estimate, name string, req *middleware.ModelRequest
 		e.model = b.Model
 	}
 	if e.price = b.Prices.price(e.model); e.price == nil {
-		return &middleware.DeniedError{
-			Code: middleware.CodeIndeterminate, Err: ErrUnknownModel,
-			Reason: "no price is known for model " + shown.Name(e.model),
+		reason := "no price is known for model " + shown.Name(e.model) + ": BudgetOptions.Prices can have one"
+		if req.Model == "" && b.Model == "" {
+			reason += ", and BudgetOptions.Model says which model it is"
 		}
+		return &middleware.DeniedError{Code: middleware.CodeIndeterminate, Err: ErrUnknownModel, Reason: reason}
 	}
 	return nil
 }
@@ -108,6 +109,17 @@ func (e *estimate) shrink(d Dim, left int64) bool {
 	}
 	e.bound = each
 	return true
+}
+
+// guessed reports whether a call that sets no MaxTokens does not fit for what is
+// reserved for its answer alone.
+func (e *estimate) guessed(l *Limits, x shortage) bool {
+	if e.bound > 0 || e.streamed > 0 || e.candidates == 0 {
+		return false
+	}
+	less := *e
+	less.bound = l.Estimate
+	return less.shrink(x.dim, x.left)
 }
 
 // promptTokens estimates what a provider will count as the prompt. It leaves out

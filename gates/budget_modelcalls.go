@@ -3,6 +3,7 @@ package gates
 import (
 	"context"
 	"math"
+	"strconv"
 
 	"example.com/safeconduct/middleware"
 )
@@ -94,7 +95,12 @@ func (b *budget) reserveOrShrink(ctx context.Context, st *runState, m *modelRese
 		}
 		// Each time round there is less to ask for, or it ends.
 		if bd := &b.bounds[x.bound]; !bd.Clamp || !m.shrink(x.dim, x.left) {
-			return b.denyOver(x.bound, x.shortage)
+			err := b.denyOver(x.bound, x.shortage)
+			if bd.guess && m.guessed(&bd.Limits, x.shortage) {
+				err.Reason += "; it counts an answer of " + strconv.FormatInt(m.output(&bd.Limits), 10) +
+					" tokens, as the request sets no MaxTokens: Limits.Estimate and Limits.Clamp change that"
+			}
+			return err
 		}
 	}
 }

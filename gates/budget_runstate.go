@@ -151,7 +151,8 @@ func (b *budget) unnamed(st *runState, i int) error {
 	scope := b.bounds[i].Scope
 	switch {
 	case st.missing[i]:
-		return middleware.Deny(middleware.CodeIndeterminate, "the limits are of the %v, and the run does not name its %v", scope, scope)
+		return middleware.Deny(middleware.CodeIndeterminate, "the limits are of the %v, and the run does not name its %v: "+
+			"middleware.WithIdentity names it, and Limits.Nameless says what holds without", scope, scope)
 	case st.full[i]:
 		return &middleware.DeniedError{Code: middleware.CodeIndeterminate, Err: errTooManyAccounts,
 			Reason: "there is no room to count for another " + scope.String()}
@@ -210,7 +211,7 @@ func (b *budget) standing(st *runState, i int, now time.Duration) (Standing, boo
 }
 
 // denyOver returns the denial of what does not fit.
-func (b *budget) denyOver(i int, x shortage) error {
+func (b *budget) denyOver(i int, x shortage) *middleware.DeniedError {
 	bd := &b.bounds[i]
 	unit := ""
 	if x.dim == DimCost {

@@ -162,7 +162,7 @@ func TestBudgetNameless(t *testing.T) {
 									passed++
 								case nameless == gates.NamelessDenied:
 									d := kit.WantDenied(t, err, middleware.CodeIndeterminate)
-									want := fmt.Sprintf("the limits are of the %v, and the run does not name its %v", scope, scope)
+									want := fmt.Sprintf("the limits are of the %v, and the run does not name its %v: middleware.WithIdentity names it, and Limits.Nameless says what holds without", scope, scope)
 									if d.Reason != want || d.Gate != "budget" {
 										t.Errorf("got %q of gate %q, want %q", d.Reason, d.Gate, want)
 									}

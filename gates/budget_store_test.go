@@ -42,7 +42,7 @@ func TestBudgetStoreFails(t *testing.T) {
 						began := time.Now()
 						err := do(ctx, gate, kit.Planner(asks(2)...), call)
 						d := kit.WantDenied(t, err, middleware.CodeIndeterminate)
-						if d.Reason != "the store of the budget failed" || d.Gate != "budget" || strings.Contains(d.Error(), "secret") {
+						if d.Reason != "the store of the budget failed: BudgetOptions.LocalShare lets a share pass then" || d.Gate != "budget" || strings.Contains(d.Error(), "secret") {
 							t.Errorf("%v: got %v", call.Kind, d)
 						}
 						if took := time.Since(began); took > 2*gates.DefaultStoreTimeout {
@@ -167,7 +167,7 @@ func TestBudgetNoRoom(t *testing.T) {
 		reason string
 	}{
 		"the gate's own": {gates.BudgetWithRoom(3, gates.BudgetOptions{}, limits), "there is no room to count for another session"},
-		"a Store":        {gates.BudgetWith(gates.BudgetOptions{Store: memory}, limits), "the store of the budget failed"},
+		"a Store":        {gates.BudgetWith(gates.BudgetOptions{Store: memory}, limits), "the store of the budget failed: BudgetOptions.LocalShare lets a share pass then"},
 		"a share": {gates.BudgetWithRoom(3, gates.BudgetOptions{Store: down, LocalShare: 1}, limits),
 			"there is no room to count while the store of the budget fails"},
 	} {

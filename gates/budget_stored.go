@@ -94,7 +94,10 @@ func (b *budget) reserveStored(ctx context.Context, st *runState, ask func(bound
 		note(ctx, middleware.VerdictAllow, "the store of the budget failed: this process allows its share")
 		return r, nil, nil
 	}
-	return nil, nil, &middleware.DeniedError{Code: middleware.CodeIndeterminate, Err: err, Reason: "the store of the budget failed"}
+	return nil, nil, &middleware.DeniedError{
+		Code: middleware.CodeIndeterminate, Err: err,
+		Reason: "the store of the budget failed: BudgetOptions.LocalShare lets a share pass then",
+	}
 }
 
 // reserveLocal reserves in the gate's own book, under this process's share of

@@ -109,7 +109,7 @@ func TestBudgetDenies(t *testing.T) {
 			"limit tokens of the run: asked 101, left 49 of 150"},
 		{"tokens, at once", []gates.Limits{{Tokens: 1000}},
 			[]middleware.Call{kit.Model("hello")},
-			"limit tokens of the run: asked 1026, left 1000 of 1000"},
+			"limit tokens of the run: asked 1026, left 1000 of 1000; it counts an answer of 1024 tokens, as the request sets no MaxTokens: Limits.Estimate and Limits.Clamp change that"},
 		{"the process", []gates.Limits{{ToolCalls: 5}, {Scope: gates.ScopeProcess, ToolCalls: 1}},
 			[]middleware.Call{kit.Tool("a", ""), kit.Tool("b", "")},
 			"limit tool_calls of the process: asked 1, left 0 of 1"},

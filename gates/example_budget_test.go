@@ -30,7 +30,7 @@ func ExampleBudget_scopes() {
 	// <nil>
 	// search: denied by budget: limit tool_calls per 1m of the tenant: asked 1, left 0 of 2 (over_budget)
 	// <nil>
-	// search: denied by budget: the limits are of the tenant, and the run does not name its tenant (indeterminate)
+	// search: denied by budget: the limits are of the tenant, and the run does not name its tenant: middleware.WithIdentity names it, and Limits.Nameless says what holds without (indeterminate)
 }
 
 // A small budget is used up, not overshot, where calls may be clamped. Before it
@@ -84,7 +84,7 @@ func ExampleBudgetWith() {
 	// Output:
 	// 8000 micro-dollars used
 	// 16000 micro-dollars used
-	// limit cost of the run: asked 10250, left 4000 of 20000 micro-dollars
+	// limit cost of the run: asked 10250, left 4000 of 20000 micro-dollars; it counts an answer of 1024 tokens, as the request sets no MaxTokens: Limits.Estimate and Limits.Clamp change that
 	// 16000 micro-dollars used
 }
 

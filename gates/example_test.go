@@ -123,7 +123,7 @@ func ExampleBudget_tokens() {
 	// Output:
 	// 720 tokens used
 	// 1440 tokens used
-	// limit tokens of the run: asked 1028, left 560 of 2000
+	// limit tokens of the run: asked 1028, left 560 of 2000; it counts an answer of 1024 tokens, as the request sets no MaxTokens: Limits.Estimate and Limits.Clamp change that
 	// 1440 tokens used
 }
 

@@ -204,9 +204,9 @@ func (r *ingress) bounds(s stop, key string) error {
 	case stopNone:
 		return nil
 	case stopBytes:
-		return badInput("the input is larger than " + strconv.Itoa(r.maxBytes) + " bytes")
+		return badInput("the input is larger than " + strconv.Itoa(r.maxBytes) + " bytes, which IngressRules.MaxBytes sets")
 	case stopDepth:
-		return badInput(where + " is nested deeper than " + strconv.Itoa(r.maxDepth))
+		return badInput(where + " is nested deeper than " + strconv.Itoa(r.maxDepth) + ", which IngressRules.MaxDepth sets")
 	case stopUTF8:
 		return badInput(where + " is not valid UTF-8")
 	}

@@ -138,7 +138,8 @@ func usualKey(out map[string]any) (string, error) {
 			return key, nil
 		}
 	}
-	return "", middleware.Deny(middleware.CodeIndeterminate, "the output has %d values, and which one is the answer is not known", len(out))
+	return "", middleware.Deny(middleware.CodeIndeterminate, "the output has %d values, and which one is the answer is not known: "+
+		"BoundaryRules.Key can name it", len(out))
 }
 
 func eachChoice(out *middleware.ModelResponse, f func(string, any) (any, bool, error)) (*middleware.ModelResponse, bool, error) {

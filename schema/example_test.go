@@ -46,7 +46,7 @@ func ExampleCompile() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// schema: order: at /properties/id/$ref: "https://example.com/id.json" leads out of the schema
+	// schema: order: at /properties/id/$ref: "https://example.com/id.json" leads out of the schema: Options.Resources of CompileWith can hold what it names
 }
 
 func ExampleCompileWith() {

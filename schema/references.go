@@ -61,7 +61,8 @@ func (s *survey) follow(ref reference) error {
 		if _, builtin := draftOf(target); builtin {
 			return nil
 		}
-		return errorAt(ref.pointer, "%s leads out of the schema", phrase.Quote(ref.text))
+		return errorAt(ref.pointer, "%s leads out of the schema: "+
+			"Options.Resources of CompileWith can hold what it names", phrase.Quote(ref.text))
 	}
 	if fragment == "" || fragment == "/" || r.anchors[fragment] {
 		return nil

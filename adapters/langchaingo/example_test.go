@@ -99,7 +99,7 @@ func ExampleChain() {
 	}
 	// Output:
 	// ok <nil>
-	// <nil> LLMChain: denied by ingress: the input is larger than 40 bytes (bad_input)
+	// <nil> LLMChain: denied by ingress: the input is larger than 40 bytes, which IngressRules.MaxBytes sets (bad_input)
 }
 
 func ExampleAgent() {
