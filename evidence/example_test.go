@@ -3,6 +3,7 @@ package evidence_test
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -249,4 +250,37 @@ func exampleCall(recorder *evidence.Recorder) {
 	if err := recorder.Close(ctx); err != nil {
 		panic(err)
 	}
+}
+
+// A ledger whose key is lost is succeeded by one that says so in its first record.
+func ExamplePredecessorOf() {
+	old, _ := exampleLedger()
+	defer os.RemoveAll(old)
+	dir, err := os.MkdirTemp("", "evidence")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+
+	_, err = evidence.Open(old, evidence.Config{})
+	fmt.Println("another key's:", errors.Is(err, evidence.ErrOtherKey), "damaged:", errors.Is(err, evidence.ErrDamaged))
+
+	predecessor, err := evidence.PredecessorOf(old, "agent.key is lost")
+	if err != nil {
+		panic(err)
+	}
+	recorder, err := evidence.Open(filepath.Join(dir, "ledger"), evidence.Config{Predecessor: predecessor})
+	if err != nil {
+		panic(err)
+	}
+	defer recorder.Close(context.Background())
+	for e, err := range evidence.Read(filepath.Join(dir, "ledger")) {
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(e.Record.Kind, "succeeds a ledger, as", e.Record.Session.Predecessor.Reason)
+	}
+	// Output:
+	// another key's: true damaged: false
+	// key.session succeeds a ledger, as agent.key is lost
 }

@@ -8,7 +8,7 @@
 //	})
 //	...
 //	sink := aitracer.NewSink(client, aitracer.SinkConfig{Workflow: "finance-review"})
-//	recorder, err := evidence.Open("ledger", evidence.Config{Exporters: []evidence.Exporter{{Sink: sink.Take}}})
+//	recorder, err := evidence.Open("ledger", evidence.Config{Key: key, Exporters: []evidence.Exporter{{Sink: sink.Take}}})
 //
 // # What is posted
 //

@@ -40,7 +40,7 @@ type SinkConfig struct {
 
 // A Sink posts what a ledger records of calls. Its Take is an evidence.Sink:
 //
-//	recorder, err := evidence.Open(dir, evidence.Config{Exporters: []evidence.Exporter{{Sink: sink.Take}}})
+//	recorder, err := evidence.Open(dir, evidence.Config{Key: key, Exporters: []evidence.Exporter{{Sink: sink.Take}}})
 //
 // It makes one attempt each time: waiting, trying again and the breaker are the
 // exporter's. A Sink is safe for concurrent use. It should get the records in their

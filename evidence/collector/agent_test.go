@@ -4,10 +4,16 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"log/slog"
+	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"example.com/safeconduct/evidence"
+	"example.com/safeconduct/evidence/httpsink"
 	"example.com/safeconduct/middleware"
 )
 
@@ -118,4 +124,59 @@ func wantIntact(t testing.TB, dir string, key ed25519.PrivateKey) *evidence.Repo
 		t.Fatalf("%s: %v", dir, report.First)
 	}
 	return report
+}
+
+// While the token is wrong nothing is refused, and once it is right all arrives, without
+// a hand on anything. So it does where the collector has lost what it had.
+func TestATokenThatIsWrongAtFirst(t *testing.T) {
+	s := newSite(t, nil)
+	for _, wrong := range []string{"stranger", testAgent} { // 401, and 403 of one who may not write this ledger
+		t.Run(wrong, func(t *testing.T) {
+			var token atomic.Value
+			token.Store(wrong)
+			sink, err := httpsink.New(httpsink.Config{URL: s.url + "/v1/records", Token: func() string { return token.Load().(string) }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			log := new(lockedBuffer)
+			a := newAgent(t, filepath.Join(t.TempDir(), "ledger"), evidence.Config{
+				Ledger: "prod", Key: prodKey, ReadOnly: []string{"calculator", "shell"}, Logger: slog.New(slog.NewTextHandler(log, nil)),
+				Exporters: []evidence.Exporter{{Sink: sink.Send, MinBackoff: 5 * time.Millisecond, MaxBackoff: 20 * time.Millisecond, OpenFor: 20 * time.Millisecond}},
+			})
+			stats := func() evidence.ExporterStats { return a.r.Stats().Exporters[0] }
+			a.runs(2)
+			eventually(t, "it is turned away again and again", func() bool { return stats().Attempts > 3 })
+			eventually(t, "the log is loud", func() bool {
+				return strings.Contains(log.String(), "level=ERROR") && strings.Contains(log.String(), "see to the token")
+			})
+			if x := stats(); !x.Unauthorized || x.Parked != 0 || x.Shipped != 0 || x.Breaker == "closed" {
+				t.Errorf("with a wrong token: got %+v, want none parked and the breaker open", x)
+			}
+			token.Store(prodAgent)
+			all := func() bool { return a.r.Flush(context.Background()) == nil && stats().Lag == 0 }
+			eventually(t, "all is shipped", all)
+
+			s.shutDown()
+			if err := os.RemoveAll(s.dir); err != nil {
+				t.Fatal(err)
+			}
+			s.start()
+			a.runs(1)
+			eventually(t, "all is shipped again", func() bool {
+				return all() && len(envelopes(t, s.ledger("prod"))) == len(envelopes(t, a.dir))
+			})
+			if x := stats(); x.Parked != 0 || x.Unauthorized {
+				t.Errorf("at the end: got %+v, want none parked", x)
+			}
+			a.close()
+			eventually(t, "the last records arrive", func() bool { return len(envelopes(t, s.ledger("prod"))) == len(envelopes(t, a.dir)) })
+			wantSame(t, s.ledger("prod"), envelopes(t, a.dir))
+			wantIntact(t, s.ledger("prod"), prodKey)
+			s.shutDown()
+			if err := os.RemoveAll(s.dir); err != nil {
+				t.Fatal(err)
+			}
+			s.start()
+		})
+	}
 }

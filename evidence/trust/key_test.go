@@ -64,6 +64,15 @@ func TestKeyRoundTrip(t *testing.T) {
 	if _, err := os.Stat(lone); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the private half was left: %v", err)
 	}
+	if err := trust.WritePublicKey(path+".pub", pub); err != nil {
+		t.Errorf("WritePublicKey of the key that is there: got %v", err)
+	}
+	if err := trust.WritePublicKey(path+".pub", public(testKey(1))); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("WritePublicKey over another key: got %v, want fs.ErrExist", err)
+	}
+	if err := trust.WritePublicKey(path+"2", nil); err == nil {
+		t.Error("WritePublicKey(nil): got no error")
+	}
 	if err := trust.WriteKey(lone, nil); err == nil {
 		t.Error("WriteKey(nil): got no error")
 	}
