@@ -43,7 +43,7 @@ func advice(r *evidence.Report) string {
 		return "If an agent is writing the ledger, verify again. If one crashed, the next evidence.Open cuts " +
 			"the incomplete end off and records that. Otherwise the end was cut off: compare with a copy."
 	case f.Damage == record.DamageRolledBack:
-		return "The end of the ledger is missing, or this is an older copy: compare with what a sink or a backup has."
+		return "The end of the ledger is missing, or this is an older copy: compare with what a sink or a backup has." + goOn
 	case f.Damage == record.DamageTile:
 		return "The records are good, all of them. The next evidence.Open writes the tile again and records that; but " +
 			"somebody wrote to the ledger who should not."
@@ -63,8 +63,11 @@ func advice(r *evidence.Report) string {
 			"kept elsewhere says."
 	}
 	return "Keep the directory as it is, and compare with what a sink, a backup or a checkpoint kept elsewhere " +
-		"says. " + whatIsReliable(r)
+		"says. " + whatIsReliable(r) + goOn
 }
+
+// goOn is advised where an agent cannot go on with its ledger.
+const goOn = " An agent goes on in a new ledger: safeconduct succeed begins one that names this one."
 
 // whatIsReliable says what of a ledger that is not intact can be relied on.
 func whatIsReliable(r *evidence.Report) string {
