@@ -309,3 +309,29 @@ func (p *panics) HandleChainEnd(context.Context, map[string]any) {
 		panic("callback")
 	}
 }
+
+// Where two turns have one map as their outputs nobody can tell their saves apart: both
+// end, and a save is a run of its own.
+func TestTurnsWithTheSameOutputs(t *testing.T) {
+	b := newBook(t)
+	conversation := chains.NewConversation(langchaingo.Model(says("well", "well"), b.Intercept), memory.NewConversationBuffer())
+	conversation.CallbacksHandler = &panics{left: 1}
+	shared := map[string]any{"text": "well"}
+	c := langchaingo.Chain(&conversation, b.Intercept, middleware.On(middleware.KindChain, middleware.TransformResult("shares",
+		func(_ context.Context, _ middleware.Call, res middleware.Result) (middleware.Result, bool, error) {
+			res.Output = shared
+			return res, true, nil
+		})))
+	func() {
+		defer func() { _ = recover() }()
+		_ = run(t, c)
+	}()
+	if err := run(t, c); err != nil {
+		t.Fatal(err)
+	}
+	alone := strings.Replace(turnOf(t), "chain memory 3<1, ", "", 1)
+	runs, report := b.runs(t)
+	if want := []string{alone, alone, "chain memory 1<0, end"}; !slices.Equal(runs, want) || report.Interrupted != 0 {
+		t.Errorf("got %q, want %q", runs, want)
+	}
+}
