@@ -50,7 +50,7 @@ func check(w io.Writer, dir string) error {
 		return errors.New("a flipped bit went unnoticed")
 	}
 	fmt.Fprintf(w, "  %-8s one bit flipped in a copy, and found:\n", "forged")
-	fmt.Fprintf(w, "  %-8s %s\n", "", wrap(report.First.String(), 11, 92))
+	fmt.Fprintf(w, "  %-8s %s\n", "", wrap(report.First.String(), 11, columns))
 	return nil
 }
 

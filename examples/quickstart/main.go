@@ -31,7 +31,7 @@ import (
 )
 
 func main() {
-	dir := flag.String("dir", "", "keep the evidence here: the ledger in DIR/ledger, the key to verify it with in DIR/key.pub")
+	dir := flag.String("dir", "", "keep the evidence in `DIR`: DIR/ledger, and DIR/key.pub to verify it")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintf(os.Stderr, "quickstart: unknown argument %q; see quickstart -h\n", flag.Arg(0))
@@ -77,11 +77,12 @@ func run(ctx context.Context, w io.Writer, dir string) error {
 		return err
 	}
 	if keep {
-		fmt.Fprintf(w, "\nThe evidence is in %s. Look at it, and check it, with\n\n", dir)
+		fmt.Fprintf(w, "\n%s\n\n", wrap("The evidence is in "+dir+". Look at it, and check it, with", 0, columns))
 		fmt.Fprintf(w, "  go run ./cmd/safeconduct inspect %s\n", filepath.Join(dir, "ledger"))
-		fmt.Fprintf(w, "  go run ./cmd/safeconduct verify %s --key %s\n", filepath.Join(dir, "ledger"), filepath.Join(dir, "key.pub"))
+		fmt.Fprintf(w, "  go run ./cmd/safeconduct verify %s \\\n", filepath.Join(dir, "ledger"))
+		fmt.Fprintf(w, "    --key %s\n", filepath.Join(dir, "key.pub"))
 	} else {
-		fmt.Fprint(w, "\nKeep the evidence with -dir DIR.\n")
+		fmt.Fprint(w, "\nKeep the evidence with: go run ./examples/quickstart -dir DIR\n")
 	}
 	return nil
 }
@@ -145,29 +146,29 @@ func (s *shower) allowed(ctx context.Context) error {
 	return nil
 }
 
-// denied has the model ask for a tool that is not on the list.
+// denied has the model ask for a tool that is not on the list. Nothing tells it of the
+// denial here, so the run ends with it.
 func (s *shower) denied(ctx context.Context) error {
 	const question = "when was the Go programming language tagged version 1.0?"
 	model, err := s.provider.model("TestExecutorWithOpenAIFunctionAgent")
 	if err != nil {
 		return err
 	}
-	executor := agents.NewExecutor(searchAgent(model))
-	told := new(told)
-	agent := langchaingo.Executor(executor,
-		s.recorder.Intercept,
-		told.Intercept,
-		middleware.Tell,
-		gates.Tools("calculator"),
-	)
+	executor, ran := agents.NewExecutor(searchAgent(model)), new(meter)
+	agent := langchaingo.Executor(executor, s.recorder.Intercept, gates.Tools("calculator"), ran.Intercept)
 	answer, err := chains.Run(ctx, agent, question)
-	if err != nil {
-		return err
-	}
 	s.title("A tool that is not on the list")
 	s.line("asked", question)
-	s.line("told", "%s", told.last)
-	s.line("answer", "%s%s", answer, s.provider.aside)
+	var denied *middleware.DeniedError
+	switch {
+	case errors.As(err, &denied):
+		s.line("denied", "%s: %s", denied.Code, denied.Reason)
+		s.line("ran", "%d tools: nothing was searched, and the run ended without an answer", ran.toolCalls)
+	case err != nil:
+		return err
+	default: // a live model may know it by itself
+		s.line("answer", "%s (the model asked for no search)", answer)
+	}
 	return nil
 }
 
@@ -219,8 +220,11 @@ func (s *shower) boundary(ctx context.Context) error {
 	return nil
 }
 
+// columns is how wide what is printed may be.
+const columns = 80
+
 func (s *shower) title(title string) { fmt.Fprintf(s.w, "\n%s\n", title) }
 
 func (s *shower) line(what, format string, args ...any) {
-	fmt.Fprintf(s.w, "  %-8s %s\n", what, wrap(fmt.Sprintf(format, args...), 11, 92))
+	fmt.Fprintf(s.w, "  %-8s %s\n", what, wrap(fmt.Sprintf(format, args...), 11, columns))
 }

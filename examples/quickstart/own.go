@@ -37,26 +37,6 @@ func (m *meter) Intercept(next middleware.Handler) middleware.Handler {
 	}
 }
 
-// A told keeps what the model is told in place of an output. It stands outside
-// of middleware.Tell.
-type told struct {
-	mu   sync.Mutex
-	last middleware.Observation
-}
-
-// Intercept is an interceptor.
-func (t *told) Intercept(next middleware.Handler) middleware.Handler {
-	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
-		res, err := next(ctx, call)
-		if o, ok := res.Output.(middleware.Observation); ok {
-			t.mu.Lock()
-			defer t.mu.Unlock()
-			t.last = o
-		}
-		return res, err
-	}
-}
-
 // wrap breaks text into lines of width columns, the later ones indented.
 func wrap(text string, indent, width int) string {
 	var b strings.Builder

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,7 +24,6 @@ import (
 // A provider makes models: of OpenAI, of an Ollama host, or of recordings.
 type provider struct {
 	describe string
-	aside    string // what to know about an answer to a denial
 	live     []openai.Option
 	recorded string // directory of langchaingo, where nothing is live
 }
@@ -63,7 +59,6 @@ func newProvider(ctx context.Context) (*provider, error) {
 	}
 	return &provider{
 		describe: "recorded answers of OpenAI's models",
-		aside:    " (as recorded; there the search had run)",
 		recorded: dir,
 	}, nil
 }
@@ -82,33 +77,11 @@ func (p *provider) model(test string) (llms.Model, error) {
 }
 
 func (p *provider) replay(recording string, options ...openai.Option) (llms.Model, error) {
-	exchanges, err := httpreplay.ReadFile(filepath.Join(p.recorded, recording))
+	t, err := httpreplay.Open(filepath.Join(p.recorded, recording))
 	if err != nil {
 		return nil, err
 	}
-	client := &http.Client{Transport: &afterDenial{strict: httpreplay.New(exchanges...), exchanges: exchanges}}
-	return openai.New(append(options, openai.WithToken("none"), openai.WithHTTPClient(client))...)
-}
-
-// An afterDenial replays requests as they were recorded. No recording holds a
-// request that tells of our denial: such a one gets the last answer of the
-// recording.
-type afterDenial struct {
-	strict    *httpreplay.Transport
-	exchanges []*httpreplay.Exchange
-}
-
-func (t *afterDenial) RoundTrip(req *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(req.Body)
-	if err != nil {
-		return nil, err
-	}
-	if bytes.Contains(body, []byte(`"Denied (tool_not_allowed)`)) {
-		return t.exchanges[len(t.exchanges)-1].Response(req), nil
-	}
-	again := req.Clone(req.Context())
-	again.Body = io.NopCloser(bytes.NewReader(body))
-	return t.strict.RoundTrip(again)
+	return openai.New(append(options, openai.WithToken("none"), openai.WithHTTPClient(t.Client()))...)
 }
 
 // searchAgent is an agent that may ask for a search.
