@@ -29,7 +29,7 @@ func Instructions(s *Schema) string {
 	if text := shownWhole(s); text != "" {
 		return form + "It must satisfy this JSON Schema: " + text
 	}
-	d := summary{}
+	d := summary{quiet: s.opts.Quiet}
 	d.value(s.root, 0)
 	return form + "It must be " + escapeShown(d.text.String()) + "."
 }
@@ -41,7 +41,7 @@ const maxShown = 4 << 10
 // not all of it.
 func shownWhole(s *Schema) string {
 	var text bytes.Buffer
-	if err := json.Compact(&text, s.text); err != nil || len(s.opts.Resources) > 0 {
+	if err := json.Compact(&text, s.text); err != nil || len(s.opts.Resources) > 0 || s.opts.Quiet {
 		return ""
 	}
 	escaped := escapeShown(text.String())
@@ -70,7 +70,10 @@ func escapeShown(text string) string {
 }
 
 // A summary says in words what a schema demands, as far as it goes.
-type summary struct{ text strings.Builder }
+type summary struct {
+	text  strings.Builder
+	quiet bool
+}
 
 func (d *summary) say(text string) { d.text.WriteString(text) }
 
@@ -95,6 +98,8 @@ func (d *summary) value(n *graph.Node, level int) {
 	switch {
 	case n.Always != nil && !*n.Always:
 		d.say("left out")
+	case d.quiet && len(n.Constant)+len(n.Enum) > 0:
+		d.say(unlisted)
 	case len(n.Constant) > 0:
 		d.say(strings.TrimPrefix(phrase.Const(n.Constant[0]), "must be "))
 	case len(n.Enum) > 0:

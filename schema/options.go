@@ -22,6 +22,11 @@ type Options struct {
 	// alone. By default a string must have its format.
 	FormatIsAnnotation bool
 
+	// Quiet has nothing list the values of const and enum to a model or a user: no
+	// [Violation], no [Instructions], and no request for another answer, which then
+	// comes without the schema.
+	Quiet bool
+
 	// Resources are other schemas that the schema may refer to, by what a $ref
 	// at its root would say: a URI without a fragment, relative or absolute.
 	// They may refer to it, to themselves and to one another. An $id of its

@@ -94,7 +94,7 @@ func meantBy(e *jsonschema.ValidationError) *jsonschema.ValidationError {
 func (s *Schema) violation(e *jsonschema.ValidationError, v any) Violation {
 	path, at := follow(v, e.InstanceLocation)
 	n, keyword, rest := s.find(e)
-	reason := reasonFor(n, keyword, rest, len(e.Causes) > 0, at)
+	reason := s.discreet(keyword, reasonFor(n, keyword, rest, len(e.Causes) > 0, at))
 	if keyword == "minContains" && n != nil && n.MinContains == 1 {
 		keyword = "contains" // which asks for one item by itself
 	}
@@ -104,6 +104,17 @@ func (s *Schema) violation(e *jsonschema.ValidationError, v any) Violation {
 	}
 	return Violation{Pointer: s.pointer(path), Keyword: keyword, Reason: phrase.Clip(reason, MaxReason)}
 }
+
+// discreet returns the reason, or one that lists no values where none are to be shown.
+func (s *Schema) discreet(keyword, reason string) string {
+	if s.opts.Quiet && (keyword == "enum" || keyword == "const") {
+		return "must be " + unlisted
+	}
+	return reason
+}
+
+// unlisted stands for the values of a schema that are not to be shown.
+const unlisted = "one of the values that the schema lists"
 
 // follow returns the path to one of jsonschema's instance locations, and the value
 // there; nil where it is a property's name.

@@ -94,7 +94,7 @@ func (e *ValidationError) sentence() string {
 
 // violated makes a ValidationError of a fault of the strict parse.
 func (s *Schema) violated(f *strictjson.Fault) error {
-	reason := f.Reason
+	reason := s.discreet(f.Keyword, f.Reason)
 	if f.Offset >= 0 {
 		reason += " (byte " + strconv.Itoa(f.Offset) + ")"
 	}
