@@ -19,25 +19,10 @@ const (
 
 const priceHeader = "safeconduct prices v1"
 
-// ReadPrices reads a table of prices, in micro-dollars per million tokens:
-//
-//	safeconduct prices v1
-//	# figures of our contract
-//	source contract our agreement with the provider, annex 2
-//	model 2026-07-01 contract gpt-4o-2024-11-20 input=2000000 output=8000000 cached=1000000
-//	model 2026-07-01 contract big input=3000000 output=15000000 write=3750000 reasoning=20000000
-//	above 2026-07-01 contract big 200000 input=6000000 output=22500000
-//	alias 2026-07-01 contract gpt-4o gpt-4o-2024-11-20
-//	model 2026-07-01 contract * input=100000000 output=100000000
-//
-// Every line says as of when its figures hold and from which source. The fields stand in
-// this order; cached (read from the provider's cache) and write (to it) cost as input of
-// the same line where they are missing, and reasoning as output. Lines of "above" follow
-// the line of their model, in ascending order, and hold for requests whose prompt has
-// more tokens. An alias is another name of a model, and the model "*" is for all that are
-// not in the table; without it they are denied. A figure of 0 must be written: a model of
-// one's own may be free. Anything else is an error that names the line, as are a name
-// that stands twice and a table of more than 1 MiB.
+// ReadPrices reads a table of prices, in micro-dollars per million tokens, in the form
+// that the package's documentation shows under "Tables of prices". Anything else is an
+// error that names the line, as are a name that stands twice and a table of more than
+// 1 MiB.
 func ReadPrices(r io.Reader) (*Prices, error) { return new(Prices).Override(r) }
 
 // Override returns the Prices with those of a table, as by [ReadPrices], in the

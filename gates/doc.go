@@ -66,6 +66,27 @@
 // way count as used there; wall_time is in milliseconds. What a Store keeps is
 // reported as it was when the run last reserved.
 //
+// # Tables of prices
+//
+// [ReadPrices] reads such a table:
+//
+//	safeconduct prices v1
+//	# figures of our contract
+//	source contract our agreement with the provider, annex 2
+//	model 2026-07-01 contract gpt-4o-2024-11-20 input=2000000 output=8000000 cached=1000000
+//	model 2026-07-01 contract big input=3000000 output=15000000 write=3750000 reasoning=20000000
+//	above 2026-07-01 contract big 200000 input=6000000 output=22500000
+//	alias 2026-07-01 contract gpt-4o gpt-4o-2024-11-20
+//	model 2026-07-01 contract * input=100000000 output=100000000
+//
+// Every line says as of when its figures hold and from which source. The fields stand in
+// this order; cached (read from the provider's cache) and write (to it) cost as input of
+// the same line where they are missing, and reasoning as output. Lines of "above" follow
+// the line of their model, in ascending order, and hold for requests whose prompt has
+// more tokens. An alias is another name of a model, and the model "*" is for all that are
+// not in the table; without it they are denied. A figure of 0 must be written: a model of
+// one's own may be free.
+//
 // # Streams under a budget
 //
 // A stream is counted while it comes, at four bytes a token, and what it takes

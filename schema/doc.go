@@ -102,6 +102,23 @@
 // tools are compared without regard to case, as agents look them up; a tool call
 // in a plan that names no registered tool goes by the name that the model wrote.
 //
+// # Asking for a Go value
+//
+// [Run] is a boundary around one request to a model, and what comes before and after:
+//
+//	ask := func(is ...middleware.Interceptor) middleware.Handler {
+//		return middleware.Wrap(client.Ask, append(is, gates.Budget(limits))...)
+//	}
+//	triage, err := schema.Run[Triage](ctx, ask, schema.Prompt("Triage: "+ticket), schema.BoundaryRules{Reasks: 2})
+//
+// The [Instructions] stand at the end of what the human said last; the request itself is
+// not modified. An answer that satisfies the schema and does not fit into the type, see
+// [Decode], is refused like one that does not satisfy it. Check comes after that.
+//
+// Ask is called once, and what it returns once, with a call of a model: what is asked
+// again is within that. It puts the interceptors that it gets outside of gates and
+// inside a recorder. What was spent is charged and recorded there, whatever comes of it.
+//
 // # What an output boundary judges
 //
 // [Output] and [Boundary] judge the outermost call that they guard; calls within it

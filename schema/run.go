@@ -9,26 +9,15 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// Run asks a model for a T: it tells the model the schema, by [Instructions], judges the
-// answer by a [Boundary] with these rules, has the model asked again as they say, and
-// decodes what satisfied them, as [Decode] does. The schema is that of [For] unless the
-// rules have one. An answer that does not fit into a T is refused like one that does not
-// satisfy the schema.
+// Run asks a model for a T: it tells the model the schema, judges the answer by a
+// [Boundary] with these rules, has the model asked again as they say, and decodes what
+// is left. The schema is that of [For] unless the rules have one. Ask puts interceptors
+// around what asks the model; Ask of adapters/langchaingo makes one of a model.
 //
-// Ask returns what asks the model, with the interceptors around it; one of a guarded
-// model puts them outside of its gates and inside its recorder. Ask of
-// adapters/langchaingo makes one of a model. It is called once, and the request is one
-// call, also where it is made again; it is not modified.
-//
-//	ask := func(is ...middleware.Interceptor) middleware.Handler {
-//		return middleware.Wrap(client.Ask, append(is, gates.Budget(limits))...)
-//	}
-//	triage, err := schema.Run[Triage](ctx, ask, schema.Prompt("Triage: "+ticket), schema.BoundaryRules{Reasks: 2})
-//
-// A refusal is a [*middleware.DeniedError], with the [*ValidationError] as its cause.
-// With an error comes the zero T. What was spent is charged and recorded by the gates
-// and the recorder, whatever comes of it. Run panics where Boundary does, if ask or the
-// request is nil, if ask leaves the interceptors out, and if the rules have a Key.
+// A refusal is a [*middleware.DeniedError] with the [*ValidationError] as its cause. With
+// an error comes the zero T. Run panics where Boundary does, if ask or the request is
+// nil, if ask leaves the interceptors out, and if the rules have a Key. See the package's
+// documentation for the details.
 func Run[T any](
 	ctx context.Context, ask func(is ...middleware.Interceptor) middleware.Handler, request *middleware.ModelRequest, rules BoundaryRules,
 ) (T, error) {
