@@ -5,10 +5,11 @@ import (
 	"slices"
 )
 
-// Before returns a gate that decides before the call runs. A nil error from
-// check allows. Any other denies: one from [Deny] with its code, and one of
-// another kind with [CodeIndeterminate], as does a panic. Where the context
-// has ended, its error comes back as it is.
+// Before returns a gate that decides before the call runs. A nil error from check
+// allows, one from [Allow] does and says why, and with [ErrAbstain] the gate has no say.
+// Any other denies: one from [Deny] with its code, and one of another kind with
+// [CodeIndeterminate], as does a panic. Where the context has ended, its error comes
+// back as it is.
 //
 // The gate's name stands in denials and on the trail. Before panics if it is
 // empty or check is nil. The check must be safe for concurrent use.
@@ -20,10 +21,9 @@ func Before(gate string, check func(ctx context.Context, call Call) error) Inter
 func (g *Gate) before(next Handler, check func(ctx context.Context, call Call) error) Handler {
 	return func(ctx context.Context, call Call) (Result, error) {
 		ruling := g.Begin(ctx)
-		if err := checkCall(ctx, call, check); err != nil {
-			return Result{}, ruling.Deny(ctx, call, err)
+		if err := ruling.Decide(ctx, call, checkCall(ctx, call, check)); err != nil {
+			return Result{}, err
 		}
-		ruling.Allow()
 		return next(ctx, call)
 	}
 }
@@ -46,8 +46,9 @@ func After(gate string, check func(ctx context.Context, call Call, res Result) e
 
 // Transform returns a gate that may put another Input in the call's place: what
 // it judged is what runs. The func returns the Call to go on with, of which the
-// Input and the Stream are taken, and whether it changed anything. What its
-// errors mean, and when Transform panics, is as for [Before].
+// Input and the Stream are taken, and whether it changed anything. What its errors
+// mean, and when Transform panics, is as for [Before]: with [Allow] it says what it
+// changed, and where it abstains, the call goes on as it came.
 func Transform(gate string, f func(ctx context.Context, call Call) (to Call, changed bool, err error)) Interceptor {
 	return gateInterceptor("Transform", gate, f == nil, func(g *Gate, next Handler) Handler {
 		return func(ctx context.Context, call Call) (Result, error) {
@@ -58,14 +59,11 @@ func Transform(gate string, f func(ctx context.Context, call Call) (to Call, cha
 				to, changed, err = f(ctx, call)
 				return err
 			})
-			switch {
-			case err != nil:
-				return Result{}, ruling.Deny(ctx, call, err)
-			case changed:
-				ruling.Note(Decision{Verdict: VerdictTransform})
+			if reason, ok := allows(err); ok && changed {
+				ruling.Note(Decision{Verdict: VerdictTransform, Reason: reason})
 				call.Input, call.Stream = to.Input, to.Stream
-			default:
-				ruling.Allow()
+			} else if err := ruling.Decide(ctx, call, err); err != nil {
+				return Result{}, err
 			}
 			return next(ctx, call)
 		}
@@ -74,7 +72,7 @@ func Transform(gate string, f func(ctx context.Context, call Call) (to Call, cha
 
 // TransformResult returns a gate that may put another Output in the result's
 // place, such as a changed copy. It sees calls that succeeded. Of the Result that it
-// returns the Output is taken; what its errors mean is as for [After].
+// returns the Output is taken; what its errors mean is as for [Transform].
 //
 // A stream is held as by [After]. If the Output was changed, the caller's Stream
 // gets the text of the new one in one chunk, and nothing of what had come; see
@@ -105,16 +103,15 @@ func (g *Gate) result(next Handler, f resultCheck) Handler {
 func (g *Gate) judge(ctx context.Context, call Call, res Result, f resultCheck) (_ Result, changed bool, err error) {
 	ruling := g.Begin(ctx)
 	to, changed, err := checkResult(ctx, call, res, f)
-	switch {
-	case err != nil:
-		return Result{Usage: res.Usage}, false, ruling.Deny(ctx, call, err)
-	case changed:
-		ruling.Note(Decision{Verdict: VerdictTransform})
+	if reason, ok := allows(err); ok && changed {
+		ruling.Note(Decision{Verdict: VerdictTransform, Reason: reason})
 		res.Output = to.Output
-	default:
-		ruling.Allow()
+		return res, true, nil
 	}
-	return res, changed, nil
+	if err := ruling.Decide(ctx, call, err); err != nil {
+		return Result{Usage: res.Usage}, false, err
+	}
+	return res, false, nil
 }
 
 // judgeStream makes a call with a Stream, which it holds, and decides on its

@@ -11,6 +11,10 @@ import (
 // from next nor from the call's Stream is i's own; so is any other error where neither
 // failed. Where i returns what next did, it allowed. What next spent comes back even if i
 // forgets it or panics. Named panics if the name is empty or i is nil.
+//
+// To allow and say why, i returns its Result with an error from [Allow]. With [ErrAbstain]
+// it has no say: next is called if it was not, what next returned comes back, and nothing
+// is noted.
 func Named(gate string, i Interceptor) Interceptor {
 	mustGate("Named", gate, i == nil)
 	return named(NewGate(gate), i)
@@ -38,7 +42,7 @@ func named(g *Gate, i Interceptor) Interceptor {
 			began := time.Now()
 			f.enter()
 			res, err := next(ctx, call)
-			f.leave(res.Usage, err, time.Since(began))
+			f.leave(res, err, time.Since(began))
 			return res, err
 		})
 		return func(ctx context.Context, call Call) (res Result, err error) {
@@ -54,19 +58,26 @@ func named(g *Gate, i Interceptor) Interceptor {
 				}
 				if v := recover(); v != nil {
 					t.began += o.took
-					res, err = Result{Usage: o.usage}, t.Deny(ctx, call, gatePanic(&call, v))
+					res, err = Result{Usage: o.res.Usage}, t.Deny(ctx, call, gatePanic(&call, v))
 				}
 			}()
 			res, err = h(f, call)
 			o := f.outcome()
 			t.began += o.took
 			if res.Usage == nil {
-				res.Usage = o.usage
+				res.Usage = o.res.Usage
 			}
-			if o.refused != nil {
+			switch _, allowed := allows(err); {
+			case o.refused != nil:
 				return Result{Usage: res.Usage}, t.Deny(ctx, call, o.refused)
-			}
-			if err == nil || passedOn(err, o.err) || passedOn(err, o.foreign) {
+			case allowed && (err == nil || err != o.err): //nolint:errorlint // is it next's very own?
+				return res, t.Decide(ctx, call, err)
+			case abstains(err) && o.returned:
+				return o.res, o.err
+			case abstains(err) && !o.inNext:
+				f.enter() // a panic of next is not i's
+				return next(ctx, call)
+			case passedOn(err, o.err) || passedOn(err, o.foreign):
 				t.Allow()
 				return res, err
 			}
@@ -92,12 +103,13 @@ type namedFrame struct {
 
 // A namedOutcome is what a Named Interceptor did with next and its Stream.
 type namedOutcome struct {
-	inNext  bool          // next was called, and has not returned
-	usage   *Usage        // what next returned
-	err     error         // and with it
-	took    time.Duration // how long it took
-	refused error         // what the Interceptor's own Stream returned
-	foreign error         // what the Stream that the call came with returned
+	inNext   bool          // next was called, and has not returned
+	returned bool          // or it has
+	res      Result        // what next returned
+	err      error         // and with it
+	took     time.Duration // how long it took
+	refused  error         // what the Interceptor's own Stream returned
+	foreign  error         // what the Stream that the call came with returned
 }
 
 type namedKey struct{ g *Gate }
@@ -116,10 +128,10 @@ func (f *namedFrame) enter() {
 	f.inNext = true
 }
 
-func (f *namedFrame) leave(usage *Usage, err error, took time.Duration) {
+func (f *namedFrame) leave(res Result, err error, took time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.inNext, f.usage, f.err, f.took = false, usage, err, took
+	f.inNext, f.returned, f.res, f.err, f.took = false, true, res, err, took
 }
 
 func (f *namedFrame) outcome() namedOutcome {

@@ -14,10 +14,9 @@ import (
 //	gate := middleware.NewGate("odd")
 //	...
 //	ruling := gate.Begin(ctx)
-//	if err := check(call); err != nil {
-//		return middleware.Result{}, ruling.Deny(ctx, call, err)
+//	if err := ruling.Decide(ctx, call, check(call)); err != nil {
+//		return middleware.Result{}, err
 //	}
-//	ruling.Allow()
 //	return next(ctx, call)
 //
 // A Gate is safe for concurrent use. Each one is its own [Layer.ID].
@@ -54,8 +53,8 @@ func (g *Gate) begin(ctx context.Context) Ruling {
 	return r
 }
 
-// A Ruling is one decision of a [Gate] under way. It is used once: by Allow, by
-// Deny or by Note.
+// A Ruling is one decision of a [Gate] under way. It is used once: by Decide, by Allow,
+// by Deny or by Note. One that is not used leaves nothing on the trail.
 type Ruling struct {
 	g      *Gate
 	s      *scope // nil outside of a wrapped call
@@ -80,8 +79,9 @@ func (r *Ruling) Allow() {
 }
 
 // Deny notes and returns the denial that err means, as for [Before]: to be
-// returned in place of a Result's Output. Where the call's context ended, the
-// gate did not decide, and the context's error comes back.
+// returned in place of a Result's Output. Given what [Allow] returned, or [ErrAbstain],
+// it denies all the same: Decide knows what they mean. Where the call's context ended,
+// the gate did not decide, and the context's error comes back.
 func (r *Ruling) Deny(ctx context.Context, call Call, err error) error {
 	if done := ctx.Err(); done != nil && foreign.Is(err, done) {
 		r.Note(Decision{Verdict: VerdictDeny, Code: CodeIndeterminate, Reason: done.Error()})
@@ -96,7 +96,7 @@ func (r *Ruling) Deny(ctx context.Context, call Call, err error) error {
 }
 
 // Note notes d, of which the Gate, Shadow and Elapsed are filled in. It is for a
-// transform with a Code or a Reason; [Ruling.Allow] and [Ruling.Deny] note the rest.
+// transform with a Code or a Reason; [Ruling.Decide] notes the rest.
 func (r *Ruling) Note(d Decision) {
 	if r.s == nil {
 		return

@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"example.com/safeconduct/internal/shown"
 )
@@ -13,19 +14,15 @@ import (
 // ToolCalls panics, is as for [Before].
 //
 // A plan is denied as a whole with the first tool call in it that is, and the reason
-// says which: `tool call 2, "deploy": ` and what the check said. A call that a plan
-// asked for is judged once more when it is made: then, its Name is that of the tool
-// as it was registered. A call whose Input is not text is denied.
+// says which: `tool call 2, "deploy": ` and what the check said. The gate abstains from
+// a plan if the check does so from every tool call in it. A call that a plan asked for is
+// judged once more when it is made: then, its Name is that of the tool as it was
+// registered. A call whose Input is not text is denied.
 func ToolCalls(gate string, check func(ctx context.Context, call ToolCall) error) Interceptor {
 	mustGate("ToolCalls", gate, check == nil)
 	g := NewGate(gate)
 	plans := g.Plans(func(ctx context.Context, _ Call, plan *Plan) error {
-		for i := range plan.ToolCalls {
-			if err := check(ctx, plan.ToolCalls[i]); err != nil {
-				return DenyToolCall(i, plan.ToolCalls[i].Tool(), err)
-			}
-		}
-		return nil
+		return judgeBatch(ctx, plan.ToolCalls, check)
 	})
 	made := func(ctx context.Context, call Call) error {
 		input, ok := call.Input.(string)
@@ -48,6 +45,38 @@ func ToolCalls(gate string, check func(ctx context.Context, call ToolCall) error
 			return other(ctx, call)
 		}
 	}
+}
+
+// judgeBatch has a check judge each tool call of a plan, and returns what that means for
+// the plan.
+func judgeBatch(ctx context.Context, calls []ToolCall, check func(ctx context.Context, call ToolCall) error) error {
+	abstained := 0
+	var why []string // it was allowed
+	for i := range calls {
+		err := check(ctx, calls[i])
+		reason, ok := allows(err)
+		switch {
+		case ok && reason != "":
+			why = append(why, toolCallPlace(i, calls[i].Tool())+reason)
+		case ok:
+		case abstains(err):
+			abstained++
+		default:
+			return DenyToolCall(i, calls[i].Tool(), err)
+		}
+	}
+	switch {
+	case abstained > 0 && abstained == len(calls):
+		return ErrAbstain
+	case len(why) > 0:
+		return &allowance{strings.Join(why, "; ")}
+	}
+	return nil
+}
+
+// toolCallPlace says which tool call of a plan the reason that follows is about.
+func toolCallPlace(index int, tool string) string {
+	return "tool call " + strconv.Itoa(index+1) + ", " + shown.Name(tool) + ": "
 }
 
 // Plans returns an Interceptor that judges plans as [After] does, by a check that
@@ -111,6 +140,6 @@ func DenyToolCall(index int, tool string, err error) error {
 	if !bare {
 		e.Err = err // what wraps the denial is its cause
 	}
-	e.Reason = "tool call " + strconv.Itoa(index+1) + ", " + shown.Name(tool) + ": " + d.Reason
+	e.Reason = toolCallPlace(index, tool) + d.Reason
 	return &e
 }

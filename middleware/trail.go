@@ -35,7 +35,7 @@ type Decision struct {
 	Verdict Verdict
 	Shadow  bool          // decided, not enforced
 	Code    Code          // of a denial, or of what a transform mended
-	Reason  string        // of a denial, or what a transform changed; never content
+	Reason  string        // of a denial, why it was allowed, or what a transform changed; never content
 	Elapsed time.Duration // time the gate took; zero where nobody observes the call
 }
 
