@@ -63,9 +63,10 @@ func Text(conditions ...Condition) Rule {
 	return Rule{text: true, conditions: slices.Clone(conditions)}
 }
 
-// Check is the rule of a func, which sees all arguments once the other rules
-// hold. What its errors mean is as for [middleware.Before]. Numbers are
-// json.Number. The func may be called twice for one call: for the plan that asks
+// Check is the rule of a func, which sees all arguments once the other rules hold. What
+// its errors mean is as for [middleware.Before], but that it can only deny: where it
+// abstains the gate still allows, and what [middleware.Allow] returned denies. Numbers
+// are json.Number. The func may be called twice for one call: for the plan that asks
 // for it, with the plan's ID, and when it is made. It must not modify the
 // arguments, and must be safe for concurrent use. Check panics if f is nil.
 func Check(f func(ctx context.Context, call middleware.Call, args map[string]any) error) Rule {
@@ -346,7 +347,7 @@ func (t *toolRules) check(ctx context.Context, call middleware.Call, input strin
 		return err // it was read before: a bug, and a denial
 	}
 	for _, f := range t.checks {
-		if err := f(ctx, call, args); err != nil {
+		if err := objection(f(ctx, call, args)); err != nil {
 			return err
 		}
 	}

@@ -261,6 +261,8 @@ func TestCheck(t *testing.T) {
 		"denies":        {func(map[string]any) error { return middleware.Deny("mine", "no") }, "mine"},
 		"cannot decide": {func(map[string]any) error { return secret }, middleware.CodeIndeterminate},
 		"panics":        {func(map[string]any) error { panic("secret") }, middleware.CodeIndeterminate},
+		"abstains":      {func(map[string]any) error { return middleware.ErrAbstain }, ""},
+		"allows alone":  {func(map[string]any) error { return middleware.Allow("secret") }, middleware.CodeIndeterminate},
 	} {
 		check := gates.Check(func(_ context.Context, call middleware.Call, args map[string]any) error {
 			if call.Name != "tool" || call.Kind != middleware.KindTool {
@@ -274,6 +276,25 @@ func TestCheck(t *testing.T) {
 		}
 		if err := judged(t, `{"x":2}`, check, gates.Arg("x", gates.Equal(1))); !denied(err, policy) {
 			t.Errorf("%s: got %v where another rule is broken", name, err)
+		}
+	}
+}
+
+// TestCheckDoesNotSpeakForOtherRules shows that one that abstains leaves the rest of the
+// plan, and the other checks, to judge.
+func TestCheckDoesNotSpeakForOtherRules(t *testing.T) {
+	check := func(err error) gates.Rule {
+		return gates.Check(func(context.Context, middleware.Call, map[string]any) error { return err })
+	}
+	no := middleware.Deny("mine", "no")
+	for name, rules := range map[string]gates.ArgumentRules{
+		"another check": {"a": {check(middleware.ErrAbstain), check(no)}, "b": {gates.Arg("x")}},
+		"another tool":  {"a": {check(middleware.ErrAbstain)}, "b": {check(no)}},
+	} {
+		agent := kit.Planner(kit.Ask("a", `{"x":1}`), kit.Ask("b", `{"x":1}`))
+		_, err := middleware.Wrap(agent, gates.Arguments(rules))(t.Context(), kit.Plan())
+		if d := kit.WantDenied(t, err, "mine"); d.Gate != "arguments" {
+			t.Errorf("%s: got %v", name, d)
 		}
 	}
 }

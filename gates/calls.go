@@ -2,6 +2,7 @@ package gates
 
 import (
 	"context"
+	"fmt"
 
 	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/middleware"
@@ -48,6 +49,19 @@ func saying(i middleware.Interceptor, change func(l *middleware.Layer)) middlewa
 		}
 		return i(next)
 	}
+}
+
+// objection returns what the error of a rule's check means to the gate that has the
+// rule: nil where the check abstains. A check that allows does not do so for the other
+// rules, so that an error that is no denial means that the gate could not decide.
+func objection(err error) error {
+	if err == nil || err == middleware.ErrAbstain { //nolint:errorlint // one that is wrapped denies
+		return nil
+	}
+	if d, _ := foreign.As[*middleware.DeniedError](err); d != nil {
+		return err
+	}
+	return fmt.Errorf("gates: the check of a rule: %w", err)
 }
 
 // isObservation reports whether a denial was turned into text further inside.

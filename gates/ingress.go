@@ -52,8 +52,10 @@ type IngressRules struct {
 	Deny map[string][]any
 
 	// Check is called last, where it is not nil. What its errors mean is as
-	// for [middleware.Before]. It must not modify the inputs, and must be safe
-	// for concurrent use. The map is nil where the call has no inputs by key.
+	// for [middleware.Before], but that it can only deny: where it abstains the
+	// gate still allows, and what [middleware.Allow] returned denies. It must
+	// not modify the inputs, and must be safe for concurrent use. The map is
+	// nil where the call has no inputs by key.
 	Check func(ctx context.Context, inputs map[string]any) error
 
 	// Quiet has no denial name the values of Allow, which users and models read
@@ -184,7 +186,7 @@ func (r *ingress) judge(ctx context.Context, call middleware.Call) error {
 		}
 	}
 	if r.check != nil {
-		return r.check(ctx, inputsOf(&call))
+		return objection(r.check(ctx, inputsOf(&call)))
 	}
 	return nil
 }

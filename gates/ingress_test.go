@@ -200,6 +200,8 @@ func TestIngressCheck(t *testing.T) {
 		{"no decision", func() error { return boom }, middleware.CodeIndeterminate},
 		{"a typed nil", func() error { return (*middleware.DeniedError)(nil) }, middleware.CodeIndeterminate},
 		{"panic", func() error { panic("at the disco") }, middleware.CodeIndeterminate},
+		{"abstains", func() error { return middleware.ErrAbstain }, ""},
+		{"allows alone", func() error { return middleware.Allow("alice said yes") }, middleware.CodeIndeterminate},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

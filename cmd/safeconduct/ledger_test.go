@@ -86,6 +86,16 @@ func allow(gate string) middleware.Interceptor {
 	return middleware.Before(gate, func(context.Context, middleware.Call) error { return nil })
 }
 
+// approve is a gate that says why it allows, and abstains where it has no reason to.
+func approve(gate, reason string) middleware.Interceptor {
+	return middleware.Before(gate, func(context.Context, middleware.Call) error {
+		if reason == "" {
+			return middleware.ErrAbstain
+		}
+		return middleware.Allow("%s", reason)
+	})
+}
+
 func deny(gate string, code middleware.Code, reason string) middleware.Interceptor {
 	return middleware.Before(gate, func(context.Context, middleware.Call) error { return middleware.Deny(code, "%s", reason) })
 }
@@ -144,7 +154,9 @@ func stopped(t *testing.T, r *evidence.Recorder) {
 			"got string, want number; at /items/1: missing properties: name, price")
 	})
 	err := do(t.Context(), middleware.KindChain, "agent", func(ctx context.Context) (any, *middleware.Usage, error) {
-		err := do(ctx, middleware.KindTool, "mail", says("sent"), r.Intercept, allow("tools"), withhold)
+		err := do(ctx, middleware.KindTool, "mail", says("sent"), r.Intercept, allow("tools"),
+			approve("approval", "alice said yes"), middleware.Shadow(approve("second-approval", "bob said \x1b[31myes")),
+			approve("nobody", ""), withhold)
 		return nil, nil, err
 	}, r.Intercept)
 	var denied *middleware.DeniedError

@@ -70,6 +70,8 @@ func recovered(r *record.Recovered) string {
 func verdict(d *record.Decision) string {
 	word := escape(d.Verdict)
 	switch d.Verdict {
+	case "allow":
+		word = "allowed"
 	case "deny":
 		word = "denied"
 	case "transform":

@@ -57,7 +57,7 @@ type call struct {
 	result   record.Result // empty without an outcome
 	latency  time.Duration
 	usage    *record.Usage
-	allowed  []string // the gates that did, in order
+	allowed  []string // the gates that did and did not say why, in order
 	notes    []string // what else gates decided
 	denial   denial   // zero if it was not denied
 	decided  bool     // the denial is one of its own gates'
@@ -208,7 +208,7 @@ func (c *call) outcome(r *record.Record) {
 	for _, d := range r.Decisions {
 		why := denial{d.Gate, d.Code, d.Reason}
 		switch {
-		case d.Verdict == "allow":
+		case d.Verdict == "allow" && d.Reason == "":
 			gate := escape(d.Gate)
 			if d.Shadow {
 				gate += " (shadow)"
