@@ -55,8 +55,8 @@ func newDirectives(pass *analysis.Pass, o options, uses bool) *directives {
 func (d *directives) read(pos token.Pos, text string) {
 	rest, ok := strings.CutPrefix(text, prefix)
 	if !ok {
-		if loose := strings.Join(strings.Fields(strings.ToLower(text)), ""); strings.HasPrefix(loose, prefix) ||
-			strings.HasPrefix(loose, "/*safeconduct:") {
+		loose := strings.Join(strings.Fields(strings.ToLower(text)), "")
+		if strings.HasPrefix(loose, prefix+word) || strings.HasPrefix(loose, "/*"+prefix[2:]+word) {
 			d.pass.Reportf(pos, "this is a comment and silences nothing: write %s%s REASON, without spaces before it", prefix, word)
 		}
 		return

@@ -16,7 +16,7 @@
 // the value is not visibly guarded,
 //
 //   - GenerateContent and Call of a model, and llms.GenerateFromSinglePrompt
-//   - Call of a tool
+//   - Call of a tool, which is what has a Name and a Description too
 //   - GetRelevantDocuments of a retriever, and SimilaritySearch of a vector store
 //   - Call of a chain or executor, and chains.Run, Call, Predict and Apply
 //   - Plan of an agent
@@ -31,7 +31,8 @@
 // A value is guarded if it comes from Model, Tool, Tools, Retriever, Chain, Executor or
 // Agent of package adapters/langchaingo. It is followed through variables, fields,
 // slices, maps, channels, closures, the results of funcs, and from package to package.
-// A field is guarded if all that the package assigns to it is.
+// A field, an element or a variable of the package is guarded if all that the package
+// assigns to it is; of a variable of a func, what was assigned last counts.
 //
 // What langchaingo, or a type of the program's own, makes of guarded parts only is as
 // guarded as they are: a chain of a guarded model, a cache of one. A tool that calls a

@@ -41,4 +41,6 @@ func main() {
 	ask(ctx, raw)     //safeconduct:unguarded where it is handed on
 }
 
+// This is prose about
+// safeconduct: it is no directive.
 func ask(ctx context.Context, m llms.Model) { m.Call(ctx, "") }
