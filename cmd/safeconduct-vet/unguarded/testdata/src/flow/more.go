@@ -122,6 +122,20 @@ func loops() {
 		m.Call(ctx, "") // want `m.Call goes around`
 		m = raw
 	}
+	n := model
+	for range 2 {
+		n.Call(ctx, "") // want `n.Call goes around`
+		if len(os.Args) > 1 {
+			n = raw
+		}
+	}
+	o := model
+	for range 2 {
+		o.Call(ctx, "")
+		if len(os.Args) > 1 {
+			o = langchaingo.Model(raw)
+		}
+	}
 	cell := &app{model: langchaingo.Model(raw)}
 	cell.byName = map[string]tools.Tool{"x": langchaingo.Tool(tools.Calculator{})}
 	cell.tool()
