@@ -136,6 +136,14 @@ func loops() {
 			o = langchaingo.Model(raw)
 		}
 	}
+	part := []llms.Model{model}
+	for range 2 {
+		if len(os.Args) > 1 {
+			part = part[:1]
+		}
+		part[0].Call(ctx, "")
+	}
+	part[0] = langchaingo.Model(raw)
 	cell := &app{model: langchaingo.Model(raw)}
 	cell.byName = map[string]tools.Tool{"x": langchaingo.Tool(tools.Calculator{})}
 	cell.tool()
