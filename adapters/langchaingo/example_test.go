@@ -7,12 +7,12 @@ import (
 
 	"github.com/tmc/langchaingo/agents"
 	"github.com/tmc/langchaingo/chains"
-	"github.com/tmc/langchaingo/llms"
 	"github.com/tmc/langchaingo/llms/openai"
 	"github.com/tmc/langchaingo/memory"
 	"github.com/tmc/langchaingo/tools"
 
 	"example.com/safeconduct/adapters/langchaingo"
+	"example.com/safeconduct/adapters/langchaingo/langchaingotest"
 	"example.com/safeconduct/gates"
 	"example.com/safeconduct/middleware"
 	"example.com/safeconduct/schema"
@@ -20,7 +20,7 @@ import (
 
 // exampleExecutor is an agent whose model asks for calc, then answers.
 func exampleExecutor() *agents.Executor {
-	model := says("Thought: compute\nAction: calc\nAction Input: 19*23", "Final Answer: it is 437")
+	model := langchaingotest.NewModel(nil, langchaingotest.Act("calc", "19*23"), langchaingotest.Finish("it is 437"))
 	return agents.NewExecutor(agents.NewOneShotAgent(model, []tools.Tool{echoTool("calc"), echoTool("shell")}))
 }
 
@@ -62,19 +62,21 @@ func ExampleDeclare() {
 		"required": ["to", "amount"],
 		"properties": {"to": {"type": "string"}, "amount": {"type": "integer", "maximum": 100}}
 	}`)
-	model := &script{answers: []*llms.ContentChoice{
-		toolCall("transfer", `{"to": "Ann", "amount": 5000}`), toolCall("transfer", `{"to": "Ann", "amount": 100}`), {Content: "Done."},
-	}}
-	tool := langchaingo.Declare(&funcTool{"transfer", func(_ context.Context, arguments string) (string, error) {
+	model := langchaingotest.NewModel(nil,
+		langchaingotest.Call("transfer", `{"to": "Ann", "amount": 5000}`),
+		langchaingotest.Call("transfer", `{"to": "Ann", "amount": 100}`),
+		langchaingotest.Say("Done."),
+	)
+	tool := langchaingo.Declare(langchaingotest.ToolFunc("transfer", func(_ context.Context, arguments string) (string, error) {
 		fmt.Println("the tool gets", arguments)
 		return "sent", nil
-	}}, transfer.JSON())
+	}), transfer.JSON())
 	agent := langchaingo.Executor(agents.NewExecutor(agents.NewOpenAIFunctionsAgent(model, []tools.Tool{tool})),
 		middleware.Tell,
 		schema.Input(schema.Tools{"transfer": transfer}),
 	)
 	fmt.Println(chains.Run(context.Background(), agent, "Send Ann all that I have."))
-	fmt.Println("the model was told:", observations(model.asked[1])[0])
+	fmt.Println("the model was told:", model.Requests()[1].Last())
 	// Output:
 	// the tool gets {"to":"Ann","amount":100}
 	// Done. <nil>
@@ -82,17 +84,18 @@ func ExampleDeclare() {
 }
 
 func ExampleModel() {
-	model := langchaingo.Model(says("Paris", "Rome"), gates.Budget(gates.Limits{Scope: gates.ScopeProcess, ModelCalls: 1}))
+	capitals := langchaingotest.NewModel(nil, langchaingotest.Say("Paris"), langchaingotest.Say("Rome"))
+	model := langchaingo.Model(capitals, gates.Budget(gates.Limits{Scope: gates.ScopeProcess, ModelCalls: 1}))
 	for _, country := range []string{"France", "Italy"} {
 		fmt.Println(model.Call(context.Background(), "The capital of "+country+"?"))
 	}
 	// Output:
 	// Paris <nil>
-	//  langchaingo_test.script: denied by budget: limit model_calls of the process: asked 1, left 0 of 1 (over_budget)
+	//  langchaingotest.Model: denied by budget: limit model_calls of the process: asked 1, left 0 of 1 (over_budget)
 }
 
 func ExampleChain() {
-	chain := langchaingo.Chain(contextChain(says("ok")), gates.Ingress(gates.IngressRules{MaxBytes: 40}))
+	chain := langchaingo.Chain(contextChain(langchaingotest.NewModel(nil, langchaingotest.Say("ok"))), gates.Ingress(gates.IngressRules{MaxBytes: 40}))
 	for _, text := range []string{"short", "far too long for what may enter here"} {
 		out, err := chains.Call(context.Background(), chain, map[string]any{"context": text})
 		fmt.Println(out["text"], err)
@@ -103,7 +106,8 @@ func ExampleChain() {
 }
 
 func ExampleAgent() {
-	agent := agents.NewOneShotAgent(langchaingo.Model(says("Action: rm\nAction Input: /"), gates.Tools("calc")), []tools.Tool{echoTool("calc")})
+	model := langchaingotest.NewModel(nil, langchaingotest.Act("rm", "/"))
+	agent := agents.NewOneShotAgent(langchaingo.Model(model, gates.Tools("calc")), []tools.Tool{echoTool("calc")})
 	guarded := langchaingo.Agent(agent, gates.Tools("calc"))
 	_, _, err := guarded.Plan(context.Background(), nil, map[string]string{"input": "clean up"})
 	fmt.Println(err)

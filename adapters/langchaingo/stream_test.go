@@ -17,6 +17,7 @@ import (
 	"github.com/tmc/langchaingo/tools"
 
 	"example.com/safeconduct/adapters/langchaingo"
+	"example.com/safeconduct/adapters/langchaingo/langchaingotest"
 	"example.com/safeconduct/gates"
 	"example.com/safeconduct/middleware"
 )
@@ -105,7 +106,8 @@ func TestAnExecutorHoldsTheStreamsOfItsTurns(t *testing.T) {
 				atFirst = len(got)
 				return "437", nil
 			}}
-			run := langchaingo.Executor(agents.NewExecutor(agents.NewOneShotAgent(wordy{says(turns...)}, []tools.Tool{calc})), tt.gate)
+			model := langchaingotest.NewModel(nil, langchaingotest.Say(turns[0]), langchaingotest.Say(turns[1]))
+			run := langchaingo.Executor(agents.NewExecutor(agents.NewOneShotAgent(model, []tools.Tool{calc})), tt.gate)
 			_, err := chains.Call(t.Context(), run, map[string]any{"input": "What is 19*23?"},
 				chains.WithStreamingFunc(func(_ context.Context, chunk []byte) error {
 					got = append(got, string(chunk))
@@ -119,14 +121,6 @@ func TestAnExecutorHoldsTheStreamsOfItsTurns(t *testing.T) {
 			}
 		})
 	}
-}
-
-// A wordy model streams each answer in one chunk.
-type wordy struct{ *script }
-
-func (w wordy) GenerateContent(ctx context.Context, messages []llms.MessageContent, options ...llms.CallOption) (*llms.ContentResponse, error) {
-	w.chunks = []string{w.answers[w.requests()].Content}
-	return w.script.GenerateContent(ctx, messages, options...)
 }
 
 // toolEvents are those of a model that says something and calls a tool.
