@@ -284,6 +284,60 @@ func TestStreamOfACancelledRequest(t *testing.T) {
 	}
 }
 
+// A caller gets the response to its own request, with the headers that the transport
+// gave and a body to close.
+func TestTheRecorderKeepsToTheContractOfATransport(t *testing.T) {
+	r := create(t, filepath.Join(t.TempDir(), "a.httprr"), httpreplay.RecordOptions{
+		Transport: roundTrip(func(out *http.Request) (*http.Response, error) {
+			if out.Header.Get("Accept-Encoding") != "" || out.Header.Get("Authorization") != "Bearer none" {
+				t.Errorf("got the headers %v", out.Header)
+			}
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"X-Own": {"1"}}, Body: io.NopCloser(strings.NewReader("ok"))}, nil
+		}),
+	})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://x.test", strings.NewReader("body"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept-Encoding", "br")
+	req.Header.Set("Authorization", "Bearer none")
+	res, err := r.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(res.Body)
+	if err := errors.Join(err, res.Body.Close()); err != nil || string(text) != "ok" {
+		t.Errorf("got %q, %v", text, err)
+	}
+	if res.Request != req || res.Header.Get("X-Own") != "1" || req.Header.Get("Accept-Encoding") != "br" {
+		t.Errorf("got a response to %v with %v, and the request has %v", res.Request, res.Header, req.Header)
+	}
+}
+
+func TestAFailedRequestFailsAndIsNotKept(t *testing.T) {
+	away, fail := errors.New("away"), true
+	name := filepath.Join(t.TempDir(), "a.httprr")
+	r := create(t, name, httpreplay.RecordOptions{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+		if fail {
+			return nil, away
+		}
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody}, nil
+	})})
+	if _, err := send(t, r.Client(), "http://x.test/", "1"); !errors.Is(err, away) {
+		t.Errorf("got %v, want the transport's error", err)
+	}
+	fail = false
+	if _, err := send(t, r.Client(), "http://x.test/", "1"); err != nil {
+		t.Error(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if exchanges, err := httpreplay.ReadFile(name); err != nil || len(exchanges) != 1 {
+		t.Errorf("got %d exchanges, %v, want the one that succeeded", len(exchanges), err)
+	}
+}
+
 // A secret that only the user knows of is taken out, and the rest is kept.
 func TestScrubTakesOutWhatTheUserKnows(t *testing.T) {
 	s, name := provider(t), filepath.Join(t.TempDir(), "a.httprr")
@@ -381,7 +435,9 @@ func TestRecorderIsSafeForConcurrentUse(t *testing.T) {
 	if exchanges, err := httpreplay.ReadFile(name); err != nil || len(exchanges) != 20 {
 		t.Errorf("got %d exchanges, %v, want 20", len(exchanges), err)
 	}
-	if _, err := send(t, r.Client(), s.URL+"/chat", "1"); err == nil || !strings.Contains(err.Error(), "the recorder is closed") {
-		t.Errorf("got %v, want that it is closed", err)
+	for range 2 {
+		if _, err := send(t, r.Client(), s.URL+"/chat", "1"); err == nil || !strings.Contains(err.Error(), "the recorder is closed") {
+			t.Errorf("got %v, want that it is closed", err)
+		}
 	}
 }

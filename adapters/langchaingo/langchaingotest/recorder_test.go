@@ -201,6 +201,18 @@ func TestTheRecorderReadsReAct(t *testing.T) {
 	happened.NotCalled(t, "pay")
 }
 
+func TestTheRecorderTakesOddResponses(t *testing.T) {
+	for _, res := range []*llms.ContentResponse{nil, {}, {Choices: []*llms.ContentChoice{nil}}} {
+		var happened langchaingotest.Recorder
+		model := langchaingo.Model(langchaingotest.NewModel(t, langchaingotest.Respond(res)), happened.Intercept)
+		if _, err := model.GenerateContent(t.Context(), nil); err != nil {
+			t.Errorf("%v: %v", res, err)
+		}
+		happened.Called(t, "langchaingotest.Model").Once()
+		happened.NothingDenied(t)
+	}
+}
+
 func TestTheRecorderStandsOutside(t *testing.T) {
 	var happened langchaingotest.Recorder
 	defer func() {
