@@ -137,7 +137,8 @@ func (r *Recorder) passedOn(e *entry, denial *middleware.DeniedError) bool {
 	own := slices.ContainsFunc(e.Decisions, func(d middleware.Decision) bool {
 		return d.Verdict == middleware.VerdictDeny && !d.Shadow && d.Gate == denial.Gate && d.Code == denial.Code
 	})
-	return !own && (denial.Call != e.Name || slices.ContainsFunc(r.entries, func(other *entry) bool { return other.Denial == denial }))
+	seen := slices.ContainsFunc(r.entries, func(other *entry) bool { return other.Denial == denial })
+	return !own && (seen || denial.Call != "" && denial.Call != e.Name) // one without a Call has just been made
 }
 
 // asked returns the names of the tools that an answer asks for.

@@ -41,7 +41,7 @@ func happen(t *testing.T, answers []langchaingotest.Answer, is ...middleware.Int
 	t.Helper()
 	happened := new(langchaingotest.Recorder)
 	var ts []tools.Tool
-	for _, name := range []string{"approve", "pay", "web", "rm"} {
+	for _, name := range []string{"approve", "pay", "web", "rm", "refund"} {
 		ts = append(ts, langchaingotest.NewTool(nil, name, langchaingotest.Say("yes").Always()))
 	}
 	model := langchaingotest.NewModel(nil, answers...)
@@ -60,6 +60,7 @@ func TestAssertions(t *testing.T) {
 	), middleware.Tell, host, approved)
 	twice := happen(t, script(call("pay", "1"), call("approve", "1"), call("pay", "2"), langchaingotest.Say("done")), middleware.Tell, host, approved)
 	budget := happen(t, script(call("pay", "1").And("web", "https://good.example")), gates.Budget(gates.Limits{ToolCalls: 1}))
+	madeUp := happen(t, script(call("invented", "1"), langchaingotest.Say("done")), approved)
 	none := new(langchaingotest.Recorder)
 	for name, tt := range map[string]struct {
 		assert func(testing.TB)
@@ -71,6 +72,8 @@ func TestAssertions(t *testing.T) {
 			good.Denied(tb, "rm").By("approval").Code(middleware.CodeApproval)
 			good.NotCalled(tb, "web")
 			good.NotCalled(tb, "rm")
+			good.NotCalled(tb, "refund") // the model was offered it
+			madeUp.NotCalled(tb, "invented")
 			budget.NotCalled(tb, "pay")
 		}, ""},
 		"never called":       {func(tb testing.TB) { good.Called(tb, "web").Once().After("approve") }, "called web: got no call that ran, want one; this happened:\n  1 chain"},
@@ -127,6 +130,52 @@ func TestAfterIsAboutOneRun(t *testing.T) {
 	happened.Called(tb, "pay").After("approve")
 	if len(tb.errors) != 1 {
 		t.Errorf("got %q, want one failure", tb.errors)
+	}
+
+	// The first run is as it should be, and the second is not.
+	var both langchaingotest.Recorder
+	for _, answers := range [][]langchaingotest.Answer{
+		script(langchaingotest.Call("approve", "1"), langchaingotest.Call("pay", "1"), langchaingotest.Say("done")),
+		script(langchaingotest.Call("pay", "2"), langchaingotest.Say("done")),
+	} {
+		ts := []tools.Tool{
+			langchaingotest.NewTool(nil, "approve", langchaingotest.Say("yes")), langchaingotest.NewTool(nil, "pay", langchaingotest.Say("yes")),
+		}
+		agent := langchaingo.Executor(agents.NewExecutor(agents.NewOpenAIFunctionsAgent(langchaingotest.NewModel(t, answers...), ts)), both.Intercept)
+		if _, err := chains.Run(t.Context(), agent, "q"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tb = new(fakeTB)
+	both.Called(tb, "pay").Times(2).After("approve")
+	if len(tb.errors) != 1 || !strings.Contains(tb.errors[0], "call 2 of it began before") {
+		t.Errorf("got %q, want one failure about the second call", tb.errors)
+	}
+}
+
+// A denial is that of the call whose gate made it, also of one without a name, and not
+// of the calls around it.
+func TestADenialBelongsToOneCall(t *testing.T) {
+	var happened langchaingotest.Recorder
+	unnamed := func(next middleware.Handler) middleware.Handler {
+		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			if call.Input == "inner" {
+				return middleware.Result{}, middleware.Deny(middleware.CodePolicy, "no")
+			}
+			return next(ctx, call)
+		}
+	}
+	var pay tools.Tool
+	pay = langchaingo.Tool(langchaingotest.ToolFunc("pay", func(ctx context.Context, _ string) (string, error) {
+		return pay.Call(ctx, "inner")
+	}), happened.Intercept, unnamed)
+	if _, err := pay.Call(t.Context(), "outer"); err == nil {
+		t.Error("got no denial")
+	}
+	happened.Denied(t, "pay").Once().Because("no")
+	entries := happened.Entries()
+	if len(entries) != 2 || entries[0].Outcome != langchaingotest.OutcomeFailed || entries[1].Outcome != langchaingotest.OutcomeDenied {
+		t.Errorf("got\n%s", &happened)
 	}
 }
 

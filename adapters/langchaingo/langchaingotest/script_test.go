@@ -227,6 +227,7 @@ func TestStreams(t *testing.T) {
 		langchaingotest.Say("a", "b").And("pay", "1"),
 		langchaingotest.Say("a", "b"),
 		langchaingotest.Say("a", "b"),
+		langchaingotest.Say("a", "b"),
 		langchaingotest.Respond(&llms.ContentResponse{Choices: []*llms.ContentChoice{{Content: "raw"}}}),
 	)
 	var got []string
@@ -257,6 +258,10 @@ func TestStreams(t *testing.T) {
 	}))
 	if err != nil || !slices.Equal(got, []string{"a", "b"}) {
 		t.Errorf("got %q, %v", got, err)
+	}
+	_, err = m.GenerateContent(t.Context(), nil, llms.WithStreamingReasoningFunc(func(context.Context, []byte, []byte) error { return stop }))
+	if !errors.Is(err, stop) {
+		t.Errorf("got %v, want the caller's error", err)
 	}
 	got = nil
 	if _, err = m.GenerateContent(t.Context(), nil, keep); err != nil || !slices.Equal(got, []string{"raw"}) {
@@ -346,17 +351,34 @@ func TestAnswersAreValues(t *testing.T) {
 	one := langchaingotest.Call("a", "1")
 	two, three := one.And("b", "2"), one.And("c", "3")
 	m := langchaingotest.NewModel(t, one, two, three)
-	for i, want := range []string{"a", "a b", "a c"} {
+	for i, want := range []string{"call_1 a", "call_2 a call_3 b", "call_4 a call_5 c"} {
 		res, err := m.GenerateContent(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var names []string
 		for _, c := range res.Choices[0].ToolCalls {
-			names = append(names, c.FunctionCall.Name)
+			names = append(names, c.ID, c.FunctionCall.Name)
 		}
 		if got := strings.Join(names, " "); got != want {
 			t.Errorf("answer %d asks for %q, want %q", i+1, got, want)
+		}
+	}
+}
+
+func TestArgumentsAreJSONObjects(t *testing.T) {
+	for arguments, want := range map[string]string{
+		`{"to": "Ann"}`: `{"to": "Ann"}`,
+		`{}`:            `{}`,
+		`15 * 4`:        `{"__arg1":"15 * 4"}`,
+		`60`:            `{"__arg1":"60"}`,
+		`null`:          `{"__arg1":"null"}`,
+		``:              `{"__arg1":""}`,
+		`{"to": `:       `{"__arg1":"{\"to\": "}`,
+	} {
+		res, err := langchaingotest.NewModel(t, langchaingotest.Call("pay", arguments)).GenerateContent(t.Context(), nil)
+		if err != nil || res.Choices[0].FuncCall.Arguments != want {
+			t.Errorf("%s: got %v, %v, want %s", arguments, res.Choices[0].FuncCall, err, want)
 		}
 	}
 }
