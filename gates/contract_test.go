@@ -39,8 +39,7 @@ func TestContractOfRules(t *testing.T) {
 		},
 		"Arguments, Check": func() middleware.Interceptor {
 			return gates.Arguments(gates.ArgumentRules{"shell": {gates.Check(func(_ context.Context, _ middleware.Call, args map[string]any) error {
-				_ = args["none"].(string)
-				return nil
+				return middleware.Deny("mine", "not this one")
 			})}})
 		},
 		"Loop, defaults": func() middleware.Interceptor { return gates.Loop(gates.LoopRules{}) },

@@ -6,8 +6,8 @@
 // the order on the page is the order at run time: the first is outermost.
 //
 //	guarded := middleware.Wrap(shell,
-//		middleware.Before("no-root", func(ctx context.Context, call middleware.Call) error {
-//			if strings.Contains(call.Input.(string), "sudo") {
+//		middleware.ToolCalls("no-root", func(ctx context.Context, call middleware.ToolCall) error {
+//			if strings.Contains(call.Input, "sudo") {
 //				return middleware.Deny(middleware.CodePolicy, "sudo is not for agents")
 //			}
 //			return nil
@@ -27,11 +27,12 @@
 //
 // [Wrap] guards a tool, a chain or a model. It gives every call a place in a [Run],
 // catches panics, honours the context, and stops the whole run once a denial goes
-// unhandled. [Compose], [On], [Shadow] and [Tell] put interceptors together;
-// [Buffer], [Window] and [PassThrough] say what is held of a stream. A check refuses
-// with [Deny], callers find the [*DeniedError] with errors.As, and [WithIdentity]
-// says on whose behalf a run happens. Every decision is noted on the call's [Trail],
-// allows included, where a recorder outside can read it. [Onion] prints an order.
+// unhandled. [Compose], [On], [Shadow] and [Tell] put interceptors together; [Buffer],
+// [Window] and [PassThrough] say what is held of a stream. A check refuses with [Deny],
+// says why it allows with [Allow], or has no say with [ErrAbstain]; callers find the
+// [*DeniedError] with errors.As, and [WithIdentity] says on whose behalf a run happens.
+// Every decision is noted on the call's [Trail], allows included, where a recorder
+// outside can read it. [Onion] prints an order.
 //
 // # For busy gates
 //

@@ -44,6 +44,72 @@ func ExampleWrap() {
 	// shell: denied by no-sudo: sudo is not for agents (policy)
 }
 
+func ExampleBefore() {
+	noRoot := middleware.Before("no-root", func(_ context.Context, call middleware.Call) error {
+		switch input := call.Input.(type) {
+		case string: // of a tool
+			if strings.Contains(input, "sudo") {
+				return middleware.Deny(middleware.CodePolicy, "sudo is not for agents")
+			}
+		case *middleware.ModelRequest: // and so on: a gate sees calls of all kinds
+		}
+		return nil
+	})
+	use(middleware.Wrap(shell, noRoot), "ls")
+	use(middleware.Wrap(shell, noRoot), "sudo ls")
+	// Output:
+	// ran ls
+	// shell: denied by no-root: sudo is not for agents (policy)
+}
+
+// trail is an Interceptor that prints what was decided about a call.
+func trail(next middleware.Handler) middleware.Handler {
+	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		res, err := next(ctx, call)
+		for _, d := range middleware.TrailOf(ctx).Decisions() {
+			fmt.Printf("%s: %s, because %s\n", d.Gate, d.Verdict, d.Reason)
+		}
+		return res, err
+	}
+}
+
+// A gate of approvals allows what somebody said yes to, and says who. Of what needs no
+// yes it leaves nothing on the trail.
+func ExampleAllow() {
+	approval := middleware.ToolCalls("approval", func(_ context.Context, call middleware.ToolCall) error {
+		switch call.Input {
+		case "ls":
+			return middleware.ErrAbstain
+		case "reboot":
+			return middleware.Allow("%s said yes", "alice")
+		}
+		return middleware.Deny(middleware.CodeApproval, "nobody said yes")
+	})
+	use(middleware.Wrap(shell, trail, approval), "ls")
+	use(middleware.Wrap(shell, trail, approval), "reboot")
+	use(middleware.Wrap(shell, trail, approval), "halt")
+	// Output:
+	// ran ls
+	// approval: allow, because alice said yes
+	// ran reboot
+	// approval: deny, because nobody said yes
+	// shell: denied by approval: nobody said yes (approval)
+}
+
+// What no gate decides, an interceptor can note all the same.
+func ExampleNote() {
+	cached := func(next middleware.Handler) middleware.Handler {
+		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			middleware.Note(ctx, middleware.Decision{Gate: "cache", Verdict: middleware.VerdictAllow, Reason: "it was not there"})
+			return next(ctx, call)
+		}
+	}
+	use(middleware.Wrap(shell, trail, cached), "ls")
+	// Output:
+	// cache: allow, because it was not there
+	// ran ls
+}
+
 func ExampleDeny() {
 	guarded := middleware.Wrap(shell, noSudo())
 	_, err := guarded(context.Background(), middleware.Call{Kind: middleware.KindTool, Name: "shell", Input: "sudo ls"})

@@ -25,6 +25,7 @@
 //	handler           an Interceptor returns a Handler
 //	describe          an Interceptor that says what it is gives its name
 //	reach             at least one of the calls reaches next, or nothing is tested
+//	kinds             no kind of call makes it panic, where Input and Output are those of the kind
 //	return            the Handler returns once next has returned
 //	once              next is called at most once
 //	again             a call that middleware.Again carries out is of the same Kind and Name, and streams only where the first does
@@ -47,7 +48,8 @@
 //	goroutine         no goroutine that a call started outlives the call and its context
 //
 // An interceptor that denies some of the calls is held to the rules for denials. A
-// call that hangs is given up after ten seconds. What calls at the same time do to the
+// call that hangs is given up after ten seconds, and after two of them the rest is not
+// tried. For the rule "kinds" a call of each kind is tried, whichever were given. What calls at the same time do to the
 // interceptor's own state is for the race detector to see.
 //
 // The package imports middleware and the standard library only.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"testing"
 
 	"example.com/safeconduct/middleware"
 	"example.com/safeconduct/middleware/middlewaretest"
@@ -86,4 +87,22 @@ func ExampleInRun() {
 	// call 2 of call 1 ls
 	// call 3 of call 1 pwd
 	// <nil>
+}
+
+// A prober is a testing.TB that prints how it was failed.
+type prober struct{ testing.TB }
+
+func (prober) Helper()                           {}
+func (prober) Fatalf(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+
+func ExampleWantDenied() {
+	var t testing.TB = prober{} // a test has its own
+	shell := middleware.Wrap(middlewaretest.Echo, noRoot)
+	_, err := shell(context.Background(), middlewaretest.Tool("shell", "sudo ls"))
+	fmt.Println(middlewaretest.WantDenied(t, err, middleware.CodePolicy).Reason)
+	_, err = shell(context.Background(), middlewaretest.Tool("shell", "ls"))
+	middlewaretest.WantDenied(t, err, middleware.CodePolicy)
+	// Output:
+	// sudo is not for agents
+	// got error <nil>, want a denial with code policy
 }

@@ -104,6 +104,7 @@ func (r *rig) run(ctx context.Context, t *trial, call middleware.Call) {
 	case <-timer.C:
 		t.mu.Lock()
 		t.hung = true
+		r.k.hangs.Add(1)
 		t.mu.Unlock()
 	}
 }

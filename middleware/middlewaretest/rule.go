@@ -7,6 +7,7 @@ const (
 	ruleHandler rule = iota
 	ruleDescribe
 	ruleReach
+	ruleKinds
 	ruleReturn
 	ruleOnce
 	ruleAgain
@@ -36,6 +37,7 @@ func (r rule) String() string {
 		ruleHandler:     "handler",
 		ruleDescribe:    "describe",
 		ruleReach:       "reach",
+		ruleKinds:       "kinds",
 		ruleReturn:      "return",
 		ruleOnce:        "once",
 		ruleAgain:       "again",
@@ -65,6 +67,7 @@ func (r rule) text() string {
 		ruleHandler:     "an Interceptor returns a Handler",
 		ruleDescribe:    "an Interceptor that says what it is gives its name",
 		ruleReach:       "at least one of the calls reaches next, or nothing is tested",
+		ruleKinds:       "no kind of call makes it panic, where Input and Output are those of the kind",
 		ruleReturn:      "the Handler returns once next has returned",
 		ruleOnce:        "next is called at most once",
 		ruleAgain:       "a call that middleware.Again carries out is of the same Kind and Name, and streams only where the first does",

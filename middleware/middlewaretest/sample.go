@@ -39,15 +39,16 @@ func (s sample) broken(r rule, format string, args ...any) {
 // where all goes well.
 func (s sample) check() (reached bool) {
 	reached = s.succeeds()
-	s.fails()
-	s.oddOutputs()
-	s.oddInputs(reached)
-	s.streams()
-	s.cancelled()
+	steps := []func(){s.fails, s.oddOutputs, func() { s.oddInputs(reached) }, s.streams, s.cancelled}
 	if reached {
-		s.apart()
-		s.releases(rulePanic, func(t *trial) { t.end = func() { panic(errNext) } })
-		s.releases(ruleGoexit, func(t *trial) { t.exit = true })
+		steps = append(steps, s.apart,
+			func() { s.releases(rulePanic, func(t *trial) { t.end = func() { panic(errNext) } }) },
+			func() { s.releases(ruleGoexit, func(t *trial) { t.exit = true }) })
+	}
+	for _, step := range steps {
+		if !s.k.gaveUp() {
+			step()
+		}
 	}
 	return reached
 }
@@ -78,6 +79,9 @@ func (s sample) try(next middleware.Handler, cause error) sight {
 }
 
 func (s sample) tryIn(ctx context.Context, next middleware.Handler, cause error) sight {
+	if s.k.gaveUp() {
+		return sight{}
+	}
 	call := s.call
 	call.Input = clone(s.call.Input)
 	seen := s.k.newRig(s.k.new()).do(ctx, call, &trial{next: next})
@@ -109,7 +113,7 @@ func (s sample) judge(ctx context.Context, seen sight, cause error) {
 	}
 	in, out := seen.inner, seen.outer
 	if v := out.panicked; v != nil && in.panicked == nil {
-		if !isDenied(seen.wrapped.err) {
+		if !isDenied(seen.wrapped.err) && !foreign.Is(seen.wrapped.err, errTamed) {
 			s.broken(ruleOwnPanic, "it panicked (%v), and the wrapped call came back with error %v", v, seen.wrapped.err)
 		}
 	}

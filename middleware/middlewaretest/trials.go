@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/middleware"
 )
 
@@ -28,7 +29,18 @@ func answer(_ context.Context, call middleware.Call) (middleware.Result, error) 
 
 // succeeds reports whether the call reaches a next that does well.
 func (s sample) succeeds() (reached bool) {
-	return len(s.try(answer, nil).reached) > 0
+	seen := s.try(answer, nil)
+	reached = len(seen.reached) > 0
+	p, _ := foreign.As[*middleware.PanicError](seen.outer.err)
+	value := seen.outer.panicked
+	if p != nil {
+		value = p.Value
+	}
+	// What a retriever finds belongs to its adapter: a gate may know more than this.
+	if value != nil && (!reached || s.call.Kind != middleware.KindRetriever) {
+		s.broken(ruleKinds, "it panicked: %v", value)
+	}
+	return reached
 }
 
 // fails tries a next that fails, and one that is denied further inside.
@@ -141,6 +153,9 @@ func (s sample) apart() {
 // releases tries whether a call reaches next after calls in which next came to
 // an end that is not a return, as it does after calls that failed.
 func (s sample) releases(r rule, end func(*trial)) {
+	if s.k.has(r) {
+		return // one that hangs would do so for each call
+	}
 	fail := func(context.Context, middleware.Call) (middleware.Result, error) {
 		return middleware.Result{}, errNext
 	}
