@@ -42,8 +42,8 @@ type RecordOptions struct {
 	Keep []string
 
 	// Scrub, where it is not nil, returns what is kept of the body of a request or a
-	// response. It is for what only you know to be a secret. A request is replayed
-	// where its body is the one that was kept. Scrub must not modify body.
+	// response, which it may modify. It is for what only you know to be a secret. A
+	// request is replayed where its body is the one that was kept.
 	Scrub func(body []byte) []byte
 }
 

@@ -90,6 +90,7 @@ func traffic(t *testing.T, c *http.Client, url, secret string) string {
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Authorization", "Bearer "+secret)
 		req.Header.Set("X-Api-Key", secret+"-2")
+		req.Header.Set("Openai-Project", "hi") // too short to be looked for elsewhere
 		req.Header.Set("Cookie", "a=b; session="+secret+"-3")
 		req.SetBasicAuth("me", secret+"-4")
 		res, err := c.Do(req)

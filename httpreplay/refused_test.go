@@ -68,6 +68,7 @@ func TestRecordingsThatAreRefused(t *testing.T) {
 		"sent as a cookie":  {get("/list?page=my-own-secret", "Cookie", "a=b; c=my-own-secret"), httpreplay.RecordOptions{}, "what was sent as a secret"},
 		"sent as a bearer":  {get("/list?page=my-own-secret", "Authorization", "Bearer my-own-secret"), httpreplay.RecordOptions{}, "what was sent as a secret"},
 		"sent as basic":     {get("/list?page=my-own-secret", "Authorization", "Basic bWU6bXktb3duLXNlY3JldA=="), httpreplay.RecordOptions{}, "what was sent as a secret"},
+		"of eight bytes":    {get("/list?page=12345678", "X-Api-Key", "12345678"), httpreplay.RecordOptions{}, "what was sent as a secret"},
 		"sent in the URL":   {get("//me:my-own-secret@/list?page=my-own-secret"), httpreplay.RecordOptions{}, "what was sent as a secret"},
 		"in a kept header":  {get("/list", "X-Mine", "AKIAIOSFODNN7EXAMPLE"), httpreplay.RecordOptions{Keep: []string{"X-Mine"}}, "a key of AWS"},
 		"cut":               {get("/cut"), httpreplay.RecordOptions{}, "exchange 1: the response is not whole: unexpected EOF"},

@@ -161,11 +161,10 @@ func (s *scrubber) location(v string) string {
 
 // body returns what is kept of a body.
 func (s *scrubber) body(body []byte) []byte {
-	body = bytes.Clone(body)
 	for _, id := range s.ids {
 		body = bytes.ReplaceAll(body, []byte(id), []byte(Scrubbed))
 	}
-	body = s.orgs.ReplaceAll(body, []byte("${1}"+Scrubbed))
+	body = s.orgs.ReplaceAll(body, []byte("${1}"+Scrubbed)) // a copy
 	if s.scrub != nil {
 		body = s.scrub(body)
 	}

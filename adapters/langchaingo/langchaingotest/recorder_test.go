@@ -179,6 +179,22 @@ func TestADenialBelongsToOneCall(t *testing.T) {
 	}
 }
 
+// What a shadow would deny is not denied, though the gate denied a call within.
+func TestAShadowsDenialIsNoDenial(t *testing.T) {
+	var happened langchaingotest.Recorder
+	gate := middleware.Before("g", func(context.Context, middleware.Call) error { return middleware.Deny(middleware.CodePolicy, "no") })
+	inner := langchaingo.Tool(langchaingotest.NewTool(t, "inner"), happened.Intercept, gate)
+	outer := langchaingo.Tool(langchaingotest.ToolFunc("outer", inner.Call), happened.Intercept, middleware.Shadow(gate))
+	if _, err := outer.Call(t.Context(), "x"); err == nil {
+		t.Error("got no denial")
+	}
+	happened.Denied(t, "inner").Once().By("g")
+	happened.Called(t, "outer").Once()
+	if e := happened.Entries()[0]; e.Outcome != langchaingotest.OutcomeFailed || e.Denial != nil {
+		t.Errorf("got\n%s", &happened)
+	}
+}
+
 func TestTheTrailSaysWhatCameOfEachCall(t *testing.T) {
 	boom := errors.New("boom")
 	var happened langchaingotest.Recorder

@@ -142,6 +142,7 @@ func TestConstructionPanicsNameWhatToDo(t *testing.T) {
 		"tool pay: answer 2 is a tool call":                       func() { langchaingotest.NewTool(nil, "pay", say, langchaingotest.Call("x", "1")) },
 		"tool pay: answer 1 is a response":                        func() { langchaingotest.NewTool(nil, "pay", langchaingotest.Respond(nil)) },
 		"answer 1 is an answer with usage, which only a model gi": func() { langchaingotest.NewTool(nil, "pay", say.Using(1, 1)) },
+		"tool web: answer 1 is a tool call":                       func() { langchaingotest.NewTool(nil, "web", say.And("x", "1")) },
 		"ToolFunc: no name, or no func":                           func() { langchaingotest.ToolFunc("pay", nil) },
 	} {
 		t.Run(want, func(t *testing.T) {
@@ -205,7 +206,8 @@ func TestUsageIsReportedAndElseIsNot(t *testing.T) {
 	}{
 		{langchaingotest.Say("a").Using(40, 5), true},
 		{langchaingotest.Say("a").Using(4, 5), false},
-		{langchaingotest.Say("a"), false}, // the estimate is charged, of 1 token and the prompt
+		{langchaingotest.Say("a").Using(0, 0), false}, // as clients say where they do not know
+		{langchaingotest.Say("a"), false},             // the estimate is charged, of 1 token and the prompt
 	} {
 		budget := gates.Budget(gates.Limits{Scope: gates.ScopeProcess, Tokens: 40, Estimate: 1})
 		m := langchaingo.Model(langchaingotest.NewModel(nil, tt.answer, langchaingotest.Say("b").Using(1, 1)), budget)
