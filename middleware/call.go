@@ -22,8 +22,8 @@ const (
 	// KindTool is one tool invocation: Input is the arguments as a string,
 	// Output what the tool said, a string.
 	KindTool
-	// KindRetriever is one retrieval: Input is the query, a string, Output
-	// belongs to the adapter.
+	// KindRetriever is one retrieval: Input is the query, a string, Output the
+	// documents that were found, a slice of [Document].
 	KindRetriever
 )
 

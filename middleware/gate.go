@@ -188,7 +188,7 @@ func on(kind Kind, i Interceptor) Interceptor {
 	return func(next Handler) Handler {
 		if next == nil {
 			l := around(i, func(parts ...Interceptor) Interceptor { return on(kind, Compose(parts...)) })
-			l.Kinds, l.on = []Kind{kind}, true
+			l.Kinds, l.only = []Kind{kind}, kind
 			return l.Handler()
 		}
 		inner := i(next)

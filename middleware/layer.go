@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -33,7 +34,7 @@ type Layer struct {
 	Tools []string
 
 	// PerRun says that it counts over the calls of a run: on a call that is a
-	// run of its own it would never count to more than one. See [WithinRun].
+	// run of its own it would never count to more than one. See [Shared].
 	PerRun bool
 
 	// Stream says what it does about streams, where that was declared by
@@ -50,8 +51,8 @@ type Layer struct {
 	ID any
 
 	tell   bool        // it is Tell
-	on     bool        // Kinds were narrowed by On
-	within bool        // WithinRun stands around it
+	only   Kind        // the kind that On stands around it for; zero for none
+	shared *Gate       // the Shared that stands around it, if one does
 	never  bool        // what stands around it is for other kinds: it sees no call
 	idle   bool        // and it says itself what kinds it is for
 	rules  streamRules // as declared, where Stream says so
@@ -114,15 +115,16 @@ func around(i Interceptor, with func(parts ...Interceptor) Interceptor) Layer {
 func (l Layer) inside(outer Layer) Layer {
 	l.Shadow = l.Shadow || outer.Shadow
 	l.never = l.never || outer.never
-	l.PerRun = l.PerRun && !outer.within
-	l.within = l.within || outer.within
+	if outer.shared != nil {
+		l.shared = outer.shared
+	}
 	if len(outer.Kinds) > 0 {
 		l.Kinds = slices.DeleteFunc(slices.Clone(outer.Kinds), func(k Kind) bool { return !l.sees(k) })
 		if len(l.Kinds) == 0 {
-			l.never, l.idle = true, l.idle || !l.never && !l.on
+			l.never, l.idle = true, l.idle || !l.never && l.only == 0
 		}
-		l.on = l.on || outer.on
 	}
+	l.only = cmp.Or(l.only, outer.only)
 	if l.Stream == "" {
 		l.Stream, l.rules = outer.Stream, outer.rules
 	}
@@ -162,8 +164,8 @@ func (l Layer) String() string {
 	s := l.Name
 	if l.never {
 		s += ", no calls"
-	} else if l.on {
-		s += ", " + kindList(l.Kinds) + " calls only"
+	} else if l.only != 0 {
+		s += ", " + l.only.String() + " calls only"
 	}
 	if l.Shadow {
 		s += ", shadow"

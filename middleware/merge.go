@@ -102,7 +102,7 @@ func (o order) strength(id any, kind Kind) int {
 
 func (p *piece) does(kind Kind) int {
 	switch {
-	case !p.sees(kind):
+	case p.never || p.only != 0 && p.only != kind: // a gate may note calls that it is not for
 		return 0
 	case p.Shadow:
 		return 1

@@ -88,6 +88,14 @@ type Plan struct {
 	Final     map[string]any // nil while the agent goes on
 }
 
+// A Document is one of those that a [KindRetriever] call found. To leave one out, or to
+// change it, pass on a changed copy of the slice, and of the Metadata.
+type Document struct {
+	Text     string
+	Metadata map[string]any // such as where it comes from, as its store keeps it
+	Score    float32        // how well it fits; zero where the store does not say
+}
+
 // An Observation is text handed back to the model in place of an Output.
 // [Tell] makes it out of a denial; an adapter turns it into what its framework
 // shows to the model.

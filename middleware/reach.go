@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -29,7 +30,7 @@ type Reach struct {
 	Shared bool
 
 	// Alone says that each call may be a run of its own: what counts over the calls
-	// of a run is refused, but for [WithinRun].
+	// of a run is refused, but for what is [Shared].
 	Alone bool
 
 	// Inside are interceptors that stand further inside, around what is guarded there
@@ -39,27 +40,50 @@ type Reach struct {
 
 // Check panics if one of the interceptors is a gate that could never see a call: for
 // other kinds, for tools that are not there, or for a count over the calls of a run
-// where each call is one. The panic says which, where, and what to do. What says
-// nothing of itself passes, as may be an interceptor of one's own.
+// where each call is one. The panic says which, where, and what to do. Of what is
+// [Shared] one gate must see calls. What says nothing of itself passes, as an interceptor
+// of one's own may.
 func (r Reach) Check(is ...Interceptor) {
 	inside := Layers(r.Inside...)
+	useless := make(map[*Gate]string)
+	useful := make(map[*Gate]bool)
 	for _, l := range Layers(is...) {
-		if !l.Gate || l.ID != nil && slices.ContainsFunc(inside, func(in Layer) bool { return in.ID == l.ID }) {
+		if !l.Gate {
 			continue
 		}
-		r.checkKinds(l)
-		r.checkTools(l)
-		if r.Alone && l.PerRun {
-			panic(fmt.Sprintf("%s: the gate %s counts over the calls of a run, and each of these calls may be a run of its own. "+
-				"Guard the chain or the agent with it, give it another scope, "+
-				"or say with middleware.WithinRun that no call is made outside of a guarded run", r.What, l.Name))
+		why := ""
+		if l.ID == nil || !slices.ContainsFunc(inside, func(in Layer) bool { return in.ID == l.ID }) {
+			why = cmp.Or(r.wrongKind(l), r.wrongTool(l), r.wrongCount(l))
+		}
+		switch {
+		case why == "":
+			useful[l.shared] = true
+		case l.shared == nil:
+			panic(why)
+		case useless[l.shared] == "":
+			useless[l.shared] = why
+		}
+	}
+	for g, why := range useless {
+		if !useful[g] {
+			panic(why)
 		}
 	}
 }
 
-func (r Reach) checkKinds(l Layer) {
+// wrongCount returns why a gate that counts over a run counts nothing here.
+func (r Reach) wrongCount(l Layer) string {
+	if !r.Alone || !l.PerRun || l.shared != nil {
+		return ""
+	}
+	return fmt.Sprintf("%s: the gate %s counts over the calls of a run, and each of these calls may be a run of its own. "+
+		"Guard the chain or the agent with it, give it another scope, "+
+		"or say with middleware.Shared that what makes the calls is guarded too", r.What, l.Name)
+}
+
+func (r Reach) wrongKind(l Layer) string {
 	if slices.ContainsFunc(r.Kinds, l.sees) {
-		return
+		return ""
 	}
 	kinds := "no calls"
 	if !l.never {
@@ -69,13 +93,13 @@ func (r Reach) checkKinds(l Layer) {
 	if r.Instead != "" {
 		instead = ". " + r.Instead
 	}
-	panic(fmt.Sprintf("%s: the gate %s is for %s, and only %s calls come here: it would do nothing%s",
-		r.What, l.Name, kinds, kindList(r.Kinds), instead))
+	return fmt.Sprintf("%s: the gate %s is for %s, and only %s calls come here: it would do nothing%s",
+		r.What, l.Name, kinds, kindList(r.Kinds), instead)
 }
 
-func (r Reach) checkTools(l Layer) {
+func (r Reach) wrongTool(l Layer) string {
 	if r.Tools == nil || len(l.Tools) == 0 {
-		return
+		return ""
 	}
 	var unknown []string
 	for _, name := range l.Tools {
@@ -85,15 +109,15 @@ func (r Reach) checkTools(l Layer) {
 		}
 	}
 	if len(unknown) == 0 || r.Shared && len(unknown) < len(l.Tools) {
-		return
+		return ""
 	}
 	name := unknown[0]
 	hint := ""
 	if near := nearest(name, r.Tools); near != "" {
 		hint = "; did you mean " + strconv.Quote(near) + "?"
 	}
-	panic(fmt.Sprintf("%s: the gate %s has a rule for the tool %q, which is not there: it would do nothing. The tools are %s%s",
-		r.What, l.Name, name, quoted(r.Tools), hint))
+	return fmt.Sprintf("%s: the gate %s has a rule for the tool %q, which is not there: it would do nothing. The tools are %s%s",
+		r.What, l.Name, name, quoted(r.Tools), hint)
 }
 
 // quoted lists names for people; of many, the first.
@@ -148,27 +172,35 @@ func distance(a, b string) int {
 	return row[len(to)]
 }
 
-// WithinRun says that i guards calls that are made within a guarded run only, as a
-// model is that a guarded chain or agent asks. What counts over the calls of a run, such
-// as a budget, is refused by adapters around a tool or a model alone, but for this. It
-// holds what it says: a call that is a run of its own is denied with
-// [CodeIndeterminate]. It panics if i is nil.
-func WithinRun(i Interceptor) Interceptor {
-	mustInterceptors("WithinRun", []Interceptor{i})
-	g := NewGate("within-run")
-	return withinRun(g, i)
+// Shared says that the interceptors guard several things together, such as an agent
+// of one's own and, each where it is made, its model and its tools:
+//
+//	guard := middleware.Shared(recorder.Intercept, gates.Tools("search"), gates.Budget(limits))
+//
+// Around one of them, what is for another is no mistake then, nor is what counts over
+// the calls of a run: adapters refuse both otherwise. Shared holds what it says: where
+// it counts over a run, a call of a tool, a model or a retriever that is a run of its
+// own is denied with [CodeIndeterminate]. It panics as [Compose] does.
+func Shared(is ...Interceptor) Interceptor {
+	mustInterceptors("Shared", is)
+	g := NewGate("shared")
+	i := Compose(is...)
+	return shared(g, i, slices.ContainsFunc(Layers(i), func(l Layer) bool { return l.PerRun && !l.Shadow }))
 }
 
-func withinRun(g *Gate, i Interceptor) Interceptor {
+func shared(g *Gate, i Interceptor, perRun bool) Interceptor {
 	return func(next Handler) Handler {
 		if next == nil {
-			l := around(i, func(parts ...Interceptor) Interceptor { return withinRun(g, Compose(parts...)) })
-			l.within = true
+			l := around(i, func(parts ...Interceptor) Interceptor { return shared(g, Compose(parts...), perRun) })
+			l.shared = g
 			return l.Handler()
+		}
+		if !perRun {
+			return i(next)
 		}
 		// Innermost, so that a recorder in i sees the denial.
 		return i(func(ctx context.Context, call Call) (Result, error) {
-			if call.Parent == 0 {
+			if call.Parent == 0 && call.Kind != KindChain && call.Kind != KindPlan {
 				ruling := g.Begin(ctx)
 				return Result{}, ruling.Deny(ctx, call, Deny(CodeIndeterminate,
 					"the call is a run of its own, and what guards it counts over the calls of a run"))

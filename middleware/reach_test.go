@@ -56,8 +56,13 @@ func TestReach(t *testing.T) {
 		{"none of several", shared, rules("rn", "remove"), `did you mean`},
 		{"tools that nobody knows", middleware.Reach{Kinds: []middleware.Kind{tool}}, rules("rm"), ""},
 		{"no tools", middleware.Reach{Kinds: []middleware.Kind{tool}, Tools: []string{}}, rules("rm"), "The tools are none"},
-		{"a run of its own", alone, perRun, "middleware.WithinRun"},
-		{"within a run", alone, middleware.WithinRun(middleware.Compose(toolGate, perRun)), ""},
+		{"a run of its own", alone, perRun, "middleware.Shared"},
+		{"shared within a run", alone, middleware.Shared(toolGate, perRun), ""},
+		{"shared with others", onModel, middleware.Shared(toolGate, perRun), ""},
+		{"shared, and nothing for here", onModel, middleware.Shared(toolGate, rules("rm")), "would do nothing"},
+		{"two that are shared", onModel, middleware.Compose(middleware.Shared(toolGate), middleware.Shared(perRun)), "would do nothing"},
+		{"shared in shadow", onModel, middleware.Shadow(middleware.Shared(toolGate, perRun)), ""},
+		{"shared rules", onTool, middleware.Shared(toolGate, rules("remove")), ""},
 		{"around a run", onTool, perRun, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -78,12 +83,13 @@ func TestReach(t *testing.T) {
 	}
 }
 
-func TestWithinRunRefusesACallOfItsOwn(t *testing.T) {
+func TestSharedRefusesACallOfItsOwn(t *testing.T) {
 	trail := &watch{}
-	h := middleware.Wrap(middlewaretest.Echo, middleware.WithinRun(middleware.Compose(trail.Intercept, middleware.Before("g", allow))))
+	perRun := saying(middleware.Layer{Name: "count", Gate: true, PerRun: true})
+	h := middleware.Wrap(middlewaretest.Echo, middleware.Shared(trail.Intercept, middleware.Before("g", allow), perRun))
 	_, err := h(t.Context(), middlewaretest.Tool("t", "x"))
 	middlewaretest.WantDenied(t, err, middleware.CodeIndeterminate)
-	if d := trail.trail.Decisions(); len(d) != 2 || d[1].Gate != "within-run" || d[1].Verdict != middleware.VerdictDeny {
+	if d := trail.trail.Decisions(); len(d) != 2 || d[1].Gate != "shared" || d[1].Verdict != middleware.VerdictDeny {
 		t.Errorf("the recorder within saw %+v", d)
 	}
 	err = middlewaretest.InRun(func(ctx context.Context) {
@@ -94,7 +100,12 @@ func TestWithinRunRefusesACallOfItsOwn(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if got := middleware.Onion(middleware.WithinRun(middleware.Before("g", allow))); !strings.Contains(got, "g") {
-		t.Errorf("onion %q", got)
+	if _, err := h(t.Context(), middlewaretest.Chain("c", nil)); err != nil {
+		t.Error(err) // a run
+	}
+	for _, i := range []middleware.Interceptor{middleware.Before("g", allow), middleware.Shadow(perRun)} {
+		if _, err := middleware.Wrap(middlewaretest.Echo, middleware.Shared(i))(t.Context(), middlewaretest.Tool("t", "x")); err != nil {
+			t.Errorf("nothing counts over a run: %v", err)
+		}
 	}
 }

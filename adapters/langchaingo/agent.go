@@ -29,6 +29,11 @@ func Agent(a agents.Agent, is ...middleware.Interceptor) agents.Agent {
 	if isNil(a) {
 		panic("langchaingo: Agent: nil agent")
 	}
+	middleware.Reach{
+		What:  "langchaingo: Agent(" + typeName(a) + ")",
+		Kinds: []middleware.Kind{middleware.KindPlan, middleware.KindTool}, Tools: toolNames(a.GetTools()), Alone: true,
+		Instead: "Guard the executor, and with it the agent's model, with langchaingo.Executor",
+	}.Check(is...)
 	return guardTurns(a, newGuards(is))
 }
 
@@ -84,7 +89,7 @@ func (a *agent) guardTools() []tools.Tool {
 			a.tools = append(a.tools, guardedTool{})
 		}
 		if !sameValue(a.tools[i].inner, t) {
-			a.tools[i] = guardedTool{t, Tool(t, a.is.tool...)}
+			a.tools[i] = guardedTool{t, newTool(t, a.is.tool)}
 		}
 		guarded[i] = a.tools[i].guarded
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/tmc/langchaingo/agents"
 	"github.com/tmc/langchaingo/callbacks"
 	"github.com/tmc/langchaingo/chains"
 	"github.com/tmc/langchaingo/memory"
@@ -14,7 +15,11 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// Chain guards a chain and its memory. Each run of it is a Call of KindChain, named by
+// Chain guards a chain and its memory, and the models, retrievers and agents that a
+// chain of langchaingo's own holds, however deep; see "What a chain reaches" in the
+// package doc. Given an executor it is [Executor]. The chain is copied, not changed.
+//
+// Each run of it is a Call of KindChain, named by
 // the chain's type, whose Input and Output are the chain's values. If the caller set
 // a StreamingFunc, or a callback as an option, that is its Stream, which gets what
 // models within the chain stream. With a denial the chain returns an empty map, with
@@ -26,13 +31,42 @@ func Chain(c chains.Chain, is ...middleware.Interceptor) chains.Chain {
 	if isNil(c) {
 		panic("langchaingo: Chain: nil chain")
 	}
+	r := newReach(is)
 	switch g := c.(type) {
+	case *agents.Executor:
+		return Executor(g, is...)
 	case *chain:
-		c, is = g.inner, middleware.Merge(middleware.KindChain, is, g.is)
+		return r.again(g, is)
 	case *handlerChain:
-		c, is = g.inner, middleware.Merge(middleware.KindChain, is, g.is)
+		return r.again(g.chain, is)
 	}
-	g := &chain{inner: c, name: typeName(c), is: is}
+	guarded := r.outermost(c)
+	r.check("Chain", c, is)
+	return ofUser(c, newChain(guarded, is))
+}
+
+// again guards a guarded chain once more.
+func (r *reach) again(g *chain, is []middleware.Interceptor) chains.Chain {
+	guarded := r.outermost(g.inner)
+	r.check("Chain", g.user, is)
+	return ofUser(g.user, newChain(guarded, middleware.Merge(middleware.KindChain, is, g.is)))
+}
+
+// ofUser returns the guarded form of c, of which c is what the user knows: newChain got
+// a copy of it.
+func ofUser(c, guarded chains.Chain) chains.Chain {
+	switch g := guarded.(type) {
+	case *chain:
+		g.user = c
+	case *handlerChain:
+		g.user = c
+	}
+	return guarded
+}
+
+// newChain guards the runs of a chain and its memory.
+func newChain(c chains.Chain, is []middleware.Interceptor) chains.Chain {
+	g := &chain{inner: c, user: c, name: typeName(c), is: is}
 	g.handler = middleware.Wrap(g.run, is...)
 	g.GetMemory() // an order that makes no sense is refused here, not in a run
 	if h, ok := c.(callbacks.HandlerHaver); ok {
@@ -43,7 +77,8 @@ func Chain(c chains.Chain, is ...middleware.Interceptor) chains.Chain {
 
 // A chain is a guarded chain.
 type chain struct {
-	inner   chains.Chain
+	inner   chains.Chain // with guarded models and what else is in it
+	user    chains.Chain // as it was given
 	name    string
 	is      []middleware.Interceptor
 	handler middleware.Handler
@@ -57,7 +92,7 @@ type handlerChain struct {
 }
 
 // Unwrap returns the chain without its guard.
-func (c *chain) Unwrap() chains.Chain { return c.inner }
+func (c *chain) Unwrap() chains.Chain { return c.user }
 
 // String prints the order of the interceptors.
 func (c *chain) String() string { return onion(middleware.KindChain, c.name, c.is) }

@@ -26,7 +26,7 @@ func Declare(t tools.Tool, parameters []byte) tools.Tool {
 		panic("langchaingo: Declare: nil tool")
 	}
 	if g, ok := t.(*tool); ok {
-		return Tool(Declare(g.inner, parameters), g.is...)
+		return newTool(Declare(g.inner, parameters), g.is)
 	}
 	if d, ok := t.(*declared); ok {
 		t = d.Tool

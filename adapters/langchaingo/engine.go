@@ -22,6 +22,14 @@ func Engine(name string, e sqldatabase.Engine, is ...middleware.Interceptor) sql
 	if name == "" || isNil(e) {
 		panic("langchaingo: Engine: no name, or a nil engine")
 	}
+	toolReach("Engine", name).Check(is...)
+	return newEngine(name, e, is)
+}
+
+func newEngine(name string, e sqldatabase.Engine, is []middleware.Interceptor) sqldatabase.Engine {
+	if g, ok := e.(*engine); ok {
+		e, is = g.Engine, middleware.Merge(middleware.KindTool, is, g.is)
+	}
 	g := &engine{Engine: e, name: name, is: is}
 	g.handler = middleware.Wrap(g.run, is...)
 	return g

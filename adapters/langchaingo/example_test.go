@@ -107,7 +107,7 @@ func ExampleChain() {
 
 func ExampleAgent() {
 	model := langchaingotest.NewModel(nil, langchaingotest.Act("rm", "/"))
-	agent := agents.NewOneShotAgent(langchaingo.Model(model, gates.Tools("calc")), []tools.Tool{echoTool("calc")})
+	agent := agents.NewOneShotAgent(model, []tools.Tool{echoTool("calc")})
 	guarded := langchaingo.Agent(agent, gates.Tools("calc"))
 	_, _, err := guarded.Plan(context.Background(), nil, map[string]string{"input": "clean up"})
 	fmt.Println(err)

@@ -21,6 +21,10 @@ func Memory(m schema.Memory, is ...middleware.Interceptor) schema.Memory {
 	if isNil(m) {
 		panic("langchaingo: Memory: nil memory")
 	}
+	middleware.Reach{
+		What: "langchaingo: Memory(" + typeName(m) + ")", Kinds: []middleware.Kind{middleware.KindChain}, Alone: true,
+		Instead: "Guard the chain that has the memory, with langchaingo.Chain or Executor",
+	}.Check(is...)
 	return guardMemory(m, is)
 }
 

@@ -22,6 +22,14 @@ func Model(m llms.Model, is ...middleware.Interceptor) llms.Model {
 	if isNil(m) {
 		panic("langchaingo: Model: nil model")
 	}
+	middleware.Reach{
+		What: "langchaingo: Model(" + typeName(m) + ")", Kinds: []middleware.Kind{middleware.KindModel}, Alone: true,
+		Instead: "Guard the agent or chain that asks the model, with langchaingo.Executor or Chain",
+	}.Check(is...)
+	return newModel(m, is)
+}
+
+func newModel(m llms.Model, is []middleware.Interceptor) llms.Model {
 	if g, ok := m.(guardedModel); ok {
 		m, is = g.guarded().inner, middleware.Merge(middleware.KindModel, is, g.guarded().is)
 	}

@@ -30,6 +30,14 @@ func Requester(name string, r chains.HTTPRequest, is ...middleware.Interceptor) 
 	if name == "" || isNil(r) {
 		panic("langchaingo: Requester: no name, or a nil HTTPRequest")
 	}
+	toolReach("Requester", name).Check(is...)
+	return newRequester(name, r, is)
+}
+
+func newRequester(name string, r chains.HTTPRequest, is []middleware.Interceptor) chains.HTTPRequest {
+	if g, ok := r.(*requester); ok {
+		r, is = g.inner, middleware.Merge(middleware.KindTool, is, g.is)
+	}
 	g := &requester{inner: r, name: name, is: is}
 	g.handler = middleware.Wrap(g.run, is...)
 	return g

@@ -320,8 +320,8 @@ func TestSeamsPanic(t *testing.T) {
 			tt.f()
 		}()
 	}
-	s := fmt.Sprint(langchaingo.Engine("sql", &fakeDB{}, readOnly()), langchaingo.Requester("http", http.DefaultClient, readOnly()))
-	if !strings.Contains(s, "tool sql, guarded by\n 1 arguments") || !strings.Contains(s, "tool http, guarded by\n 1 arguments") {
+	s := fmt.Sprint(langchaingo.Engine("sql", &fakeDB{}, readOnly()), langchaingo.Requester("http", http.DefaultClient, gates.Tools("http")))
+	if !strings.Contains(s, "tool sql, guarded by\n 1 arguments") || !strings.Contains(s, "tool http, guarded by\n 1 tools") {
 		t.Errorf("got %s", s)
 	}
 }

@@ -37,7 +37,7 @@ func TestAChainHoldsTheStreamsOfItsModels(t *testing.T) {
 			return chains.NewLLMChain(m, prompts.NewPromptTemplate("{{.q}}", []string{"q"})), is
 		},
 		"the chain and its model": func(m llms.Model, is ...middleware.Interceptor) (chains.Chain, []middleware.Interceptor) {
-			return chains.NewLLMChain(langchaingo.Model(m, is...), prompts.NewPromptTemplate("{{.q}}", []string{"q"})), is
+			return chains.NewLLMChain(langchaingo.Model(m, pass), prompts.NewPromptTemplate("{{.q}}", []string{"q"})), is
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,9 +72,12 @@ func TestAChainWithoutAStreamHasNone(t *testing.T) {
 		}
 	}
 	for i, call := range spy.calls {
-		if call.Stream != nil || m.options[i].StreamingFunc != nil {
+		if call.Stream != nil || m.options[i/2].StreamingFunc != nil {
 			t.Errorf("call %d has a Stream, or its request has", i+1)
 		}
+	}
+	if len(spy.calls) != 4 {
+		t.Errorf("got calls %s, want two of the chain and of its model each", spy.kinds())
 	}
 	if m.options[1].MaxTokens != 7 {
 		t.Errorf("got options %+v, want MaxTokens 7", m.options[1])

@@ -23,6 +23,20 @@ func Tool(t tools.Tool, is ...middleware.Interceptor) tools.Tool {
 	if isNil(t) {
 		panic("langchaingo: Tool: nil tool")
 	}
+	toolReach("Tool", t.Name()).Check(is...)
+	return newTool(t, is)
+}
+
+// toolReach says what comes to the interceptors of one thing that is called as a tool.
+func toolReach(who, name string) middleware.Reach {
+	return middleware.Reach{
+		What: "langchaingo: " + who + "(" + name + ")", Kinds: []middleware.Kind{middleware.KindTool},
+		Tools: []string{name}, Shared: true, Alone: true,
+		Instead: "Guard the agent that calls the tool, with langchaingo.Executor",
+	}
+}
+
+func newTool(t tools.Tool, is []middleware.Interceptor) tools.Tool {
 	if g, ok := t.(*tool); ok {
 		t, is = g.inner, middleware.Merge(middleware.KindTool, is, g.is)
 	}
@@ -38,9 +52,12 @@ func Tools(ts []tools.Tool, is ...middleware.Interceptor) []tools.Tool {
 	if err := checkNames(ts); err != nil {
 		panic(err.Error())
 	}
+	r := toolReach("Tools", strings.Join(toolNames(ts), ", "))
+	r.Tools, r.Shared = toolNames(ts), false
+	r.Check(is...)
 	guarded := make([]tools.Tool, len(ts))
 	for i, t := range ts {
-		guarded[i] = Tool(t, is...)
+		guarded[i] = newTool(t, is)
 	}
 	return guarded
 }

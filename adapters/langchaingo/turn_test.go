@@ -216,7 +216,11 @@ func TestWhatIsJudgedOfAToolCallIsWhatTheToolGets(t *testing.T) {
 	a := &sequence{planner{[]tools.Tool{calc}, nil}, [][]schema.AgentAction{
 		{{Tool: "calc", ToolInput: "19*23\nObservation:"}}, {{Tool: "calc", ToolInput: "1\nObservation:\nObservation:"}},
 	}}
-	executor := agents.NewExecutor(langchaingo.Agent(a, look), agents.WithMaxIterations(2))
+	asking := struct {
+		agents.Agent
+		model llms.Model
+	}{a, langchaingo.Model(says(), pass)}
+	executor := agents.NewExecutor(langchaingo.Agent(asking, look), agents.WithMaxIterations(2))
 	if _, err := langchaingo.Chain(executor, pass).Call(t.Context(), map[string]any{"input": "q"}); !errors.Is(err, agents.ErrNotFinished) {
 		t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ func run(ctx context.Context, w io.Writer, provider http.RoundTripper) error {
 		return err
 	}
 	prompt := prompts.NewPromptTemplate("Triage this ticket: {{.ticket}}", []string{"ticket"})
-	chain := langchaingo.Chain(chains.NewLLMChain(langchaingo.Model(model, guard...), prompt), guard...)
+	chain := langchaingo.Chain(chains.NewLLMChain(model, prompt), guard...)
 
 	answer, err := chains.Run(ctx, chain, "I was charged twice in May!")
 	if err != nil {

@@ -104,9 +104,9 @@ type adapted struct {
 
 func newAdapted(t *trial, is []middleware.Interceptor) *adapted {
 	a := &adapted{
-		chain: langchaingo.Chain(twice[chains.Chain](t, middleware.KindChain, &randomChain{t}, langchaingo.Chain), is...),
-		model: langchaingo.Model(twice[llms.Model](t, middleware.KindModel, &randomModel{t}, langchaingo.Model), is...),
-		agent: langchaingo.Agent(twice[agents.Agent](t, middleware.KindPlan, &randomAgent{t}, langchaingo.Agent), is...),
+		chain: langchaingo.Chain(twice[chains.Chain](t, middleware.KindChain, &randomChain{t}, langchaingo.Chain), shared(is)),
+		model: langchaingo.Model(twice[llms.Model](t, middleware.KindModel, &randomModel{t}, langchaingo.Model), shared(is)),
+		agent: langchaingo.Agent(twice[agents.Agent](t, middleware.KindPlan, &randomAgent{t}, langchaingo.Agent), shared(is)),
 		tools: make(map[string]tools.Tool),
 	}
 	for _, tool := range a.agent.GetTools() {
@@ -121,7 +121,19 @@ func twice[T any](t *trial, kind middleware.Kind, v T, guard func(T, ...middlewa
 	if own == nil {
 		return v
 	}
-	return guard(v, reals(own)...)
+	return guard(v, shared(reals(own)))
+}
+
+// shared says that the interceptors guard other things too: random ones may have nothing
+// to do around one.
+func shared(is []middleware.Interceptor) middleware.Interceptor {
+	anything := func(next middleware.Handler) middleware.Handler {
+		if next == nil {
+			return middleware.Layer{Name: "anything", Gate: true, Shadow: true}.Handler()
+		}
+		return next
+	}
+	return middleware.Shared(append([]middleware.Interceptor{anything}, is...)...)
 }
 
 func reals(all []node) (is []middleware.Interceptor) {
@@ -257,9 +269,9 @@ type executed struct {
 
 func newExecuted(t *trial, is []middleware.Interceptor) *executed {
 	e := &executed{t: t}
-	e.model = langchaingo.Model(&randomModel{t}, is...)
+	e.model = langchaingo.Model(&randomModel{t}, shared(is))
 	planner := &randomPlanner{randomAgent: randomAgent{t}, Model: e.model}
-	e.chain = langchaingo.Executor(agents.NewExecutor(planner, agents.WithMaxIterations(100)), is...)
+	e.chain = langchaingo.Executor(agents.NewExecutor(planner, agents.WithMaxIterations(100)), shared(is))
 	return e
 }
 
