@@ -15,13 +15,21 @@ import (
 //
 //	triage, err := schema.Run[Triage](ctx, langchaingo.Ask(model), schema.Prompt("Triage: "+ticket), schema.BoundaryRules{Reasks: 2})
 //
-// The interceptors of a model that is guarded stay, in one order with the others, which
-// stand outside of them but for a recorder. The request has no native form: what its
-// Parts hold is what the model gets, and it can offer no tools. Ask panics if m is nil;
-// the func that it returns panics as [Model] does. Both are safe for concurrent use.
-func Ask(m llms.Model) func(is ...middleware.Interceptor) middleware.Handler {
+// The model is guarded with these interceptors, as by [Model], if there are any: a budget
+// of a run counts how often the model is asked again. They stay, in one order with the
+// others, which stand outside of them but for a recorder. The request has no native form:
+// what its Parts hold is what the model gets, and it can offer no tools. Ask panics if m
+// is nil, and as Model does; so does the func that it returns. Both are safe for
+// concurrent use.
+func Ask(m llms.Model, is ...middleware.Interceptor) func(is ...middleware.Interceptor) middleware.Handler {
 	if isNil(m) {
 		panic("langchaingo: Ask: nil model")
+	}
+	if len(is) > 0 {
+		reach := modelReach("Ask", m)
+		reach.Alone = false
+		reach.Check(is...)
+		m = newModel(m, is)
 	}
 	return func(is ...middleware.Interceptor) middleware.Handler {
 		inner := m
@@ -35,9 +43,9 @@ func Ask(m llms.Model) func(is ...middleware.Interceptor) middleware.Handler {
 			}
 			inner, is = g.guarded().inner, slices.Concat(own[:at], is, own[at:])
 		}
-		g, ok := Model(inner, is...).(guardedModel)
+		g, ok := newModel(inner, is).(guardedModel)
 		if !ok {
-			panic(fmt.Sprintf("langchaingo: Ask: a %T is no guarded model", inner)) // Model makes no others
+			panic(fmt.Sprintf("langchaingo: Ask: a %T is no guarded model", inner)) // newModel makes no others
 		}
 		return g.guarded().ask
 	}

@@ -9,12 +9,34 @@
 //	answer, err := chains.Run(ctx, agent, "What is 19 * 23?")
 //
 // [Executor] guards the run, each turn of the agent, each request to its model
-// and each of its tools. [Chain], [Model], [Tool], [Tools], [Agent] and [Memory]
-// guard one of them; [Engine] and [Requester] guard what SQLDatabase runs queries
+// and each of its tools; [Chain] guards a chain, such as a conversation, and what is in
+// it. [Model], [Tool], [Tools], [Agent], [Retriever] and [Memory] guard one thing;
+// [Engine] and [Requester] guard what SQLDatabase runs queries
 // on and APIChain makes requests with. What they return has the optional
 // interfaces that langchaingo looks for if and only if the wrapped value has
 // them; for anything else, such as a client's Close, Unwrap gives the wrapped
 // value.
+//
+// # What a chain reaches
+//
+// In the chains of langchaingo itself (LLM, conversation, retrieval, stuff, map-reduce,
+// refine, rerank, sequential, SQL, API, math, constitutional), however deep they stand in
+// one another, [Chain] and [Executor] guard a copy of each model, retriever, executor and
+// memory, and what [Engine] or [Requester] guards already. So one line guards a chat:
+//
+//	bot := langchaingo.Chain(chains.NewConversation(model, memory),
+//		gates.Budget(gates.Limits{Scope: gates.ScopeSession, Tokens: 20_000}))
+//
+// What is in a chain of another package is guarded where it is made. The interceptors
+// are then [middleware.Shared], as they stand around several things:
+//
+//	guard := middleware.Shared(recorder.Intercept, gates.Budget(gates.Limits{ModelCalls: 5}))
+//	chain := langchaingo.Chain(NewMine(langchaingo.Model(model, guard)), guard)
+//
+// A gate that could never see a call where it stands is refused: one for tools around a
+// model, one for models around a chain whose model cannot be reached, one with rules for
+// a tool that is not there, and one that counts over the calls of a run where each call
+// may be a run of its own. The panic says what to use instead.
 //
 // # What a denial does
 //
@@ -153,4 +175,6 @@
 // langchaingo get the inputs as they came, before any interceptor changed them, and
 // the callbacks of an agent get what its model streams before the answer of the run
 // is judged. Embeddings are passed on without a gate, and so is the loading of memory.
+// A vector store that is searched without a retriever is not guarded, nor is what a
+// chain's own funcs, such as those of a Transform, call.
 package langchaingo

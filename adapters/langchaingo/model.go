@@ -22,11 +22,16 @@ func Model(m llms.Model, is ...middleware.Interceptor) llms.Model {
 	if isNil(m) {
 		panic("langchaingo: Model: nil model")
 	}
-	middleware.Reach{
-		What: "langchaingo: Model(" + typeName(m) + ")", Kinds: []middleware.Kind{middleware.KindModel}, Alone: true,
-		Instead: "Guard the agent or chain that asks the model, with langchaingo.Executor or Chain",
-	}.Check(is...)
+	modelReach("Model", m).Check(is...)
 	return newModel(m, is)
+}
+
+// modelReach says what comes to the interceptors of one model.
+func modelReach(who string, m llms.Model) middleware.Reach {
+	return middleware.Reach{
+		What: "langchaingo: " + who + "(" + typeName(m) + ")", Kinds: []middleware.Kind{middleware.KindModel}, Alone: true,
+		Instead: "Guard the agent or chain that asks the model, with langchaingo.Executor or Chain",
+	}
 }
 
 func newModel(m llms.Model, is []middleware.Interceptor) llms.Model {

@@ -285,7 +285,7 @@ func TestTheRecorderStandsOutside(t *testing.T) {
 			t.Errorf("got panic %v, want one that names the recorder", v)
 		}
 	}()
-	langchaingo.Model(langchaingotest.NewModel(t), host, happened.Intercept)
+	langchaingo.Tool(langchaingotest.NewTool(nil, "web"), host, happened.Intercept)
 }
 
 func TestTheRecorderIsAGoodInterceptor(t *testing.T) {
