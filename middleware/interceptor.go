@@ -69,8 +69,10 @@ func apply(h Handler, is []Interceptor) Handler {
 // while h ran even where h says that all went well. Once it has returned, no more is
 // streamed.
 //
-// Wrap panics if there is no interceptor, if h or an interceptor is nil, or if their
-// order makes no sense; see [Layer].
+// Wrap cannot know what kinds of calls h gets, or whether each is a run of its own, of
+// which a budget of runs counts one: say with [Shared] that the loop around is guarded
+// too, or check with a [Reach]. Wrap panics if there is no interceptor, if h or an
+// interceptor is nil, or if their order makes no sense; see [Layer].
 func Wrap(h Handler, is ...Interceptor) Handler {
 	if h == nil {
 		panic("middleware: Wrap: nil Handler")

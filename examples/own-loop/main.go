@@ -21,14 +21,14 @@ func main() {
 
 func run(ctx context.Context, w io.Writer) error {
 	// README begins
-	guard := middleware.Compose(gates.Tools("refund"), gates.Budget(gates.Limits{ToolCalls: 1}))
+	guard := middleware.Shared(gates.Tools("refund"), gates.Budget(gates.Limits{ToolCalls: 1}))
 	refund := middleware.Wrap(func(_ context.Context, call middleware.Call) (middleware.Result, error) {
 		return middleware.Result{Output: fmt.Sprintf("refunded %v", call.Input)}, nil
 	}, middleware.Tell, guard)
 	// README ends
 
-	// The loop has the same guard: what a budget counts, it counts for each run, and
-	// a tool that is called outside of any run is a run of its own.
+	// The loop has the same guard: what a budget counts, it counts for each run. As the
+	// guard is Shared, a tool that is called outside of any run is denied.
 	agent := middleware.Wrap(func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 		for _, order := range []string{"order 17", "order 18"} { // what the model asks for, say
 			res, err := refund(ctx, middleware.Call{Kind: middleware.KindTool, Name: "refund", Input: order})

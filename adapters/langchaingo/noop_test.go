@@ -1,0 +1,210 @@
+package langchaingo_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tmc/langchaingo/agents"
+	"github.com/tmc/langchaingo/chains"
+	"github.com/tmc/langchaingo/llms"
+	"github.com/tmc/langchaingo/memory"
+	lcschema "github.com/tmc/langchaingo/schema"
+	"github.com/tmc/langchaingo/tools"
+
+	"example.com/safeconduct/adapters/langchaingo"
+	"example.com/safeconduct/gates"
+	"example.com/safeconduct/middleware"
+	"example.com/safeconduct/schema"
+)
+
+// A placed is something of langchaingo's that is guarded, and used.
+type placed struct {
+	name string
+	use  func(is ...middleware.Interceptor)
+}
+
+func places() []placed {
+	ctx := context.Background()
+	agent := func() agents.Agent {
+		return agents.NewOneShotAgent(says(mrklCalls, "Final Answer: 437"), []tools.Tool{echoTool("calc"), echoTool("ls")})
+	}
+	foreign := func(m llms.Model) chains.Chain { return &ownChain{m} }
+	conversation := func() chains.Chain {
+		c := chains.NewConversation(says("well"), memory.NewConversationBuffer())
+		return &c
+	}
+	return []placed{
+		{"Executor", func(is ...middleware.Interceptor) {
+			_, _ = chains.Run(ctx, langchaingo.Executor(agents.NewExecutor(agent()), is...), "q")
+		}},
+		{"Chain(executor)", func(is ...middleware.Interceptor) {
+			_, _ = chains.Run(ctx, langchaingo.Chain(agents.NewExecutor(agent()), is...), "q")
+		}},
+		{"Chain", func(is ...middleware.Interceptor) {
+			_, _ = chains.Run(ctx, langchaingo.Chain(conversation(), is...), "q")
+		}},
+		{"Chain(RAG)", func(is ...middleware.Interceptor) {
+			_, _ = chains.Run(ctx, langchaingo.Chain(chains.NewRetrievalQAFromLLM(says("a"), &found{}), is...), "q")
+		}},
+		{"Chain(own)", func(is ...middleware.Interceptor) {
+			_, _ = chains.Run(ctx, langchaingo.Chain(foreign(says("a")), is...), "q")
+		}},
+		{"Chain(own, same)", func(is ...middleware.Interceptor) {
+			guard := middleware.Shared(append([]middleware.Interceptor{anyCall}, is...)...)
+			_, _ = chains.Run(ctx, langchaingo.Chain(foreign(langchaingo.Model(says("a"), guard)), guard), "q")
+		}},
+		{"Agent", func(is ...middleware.Interceptor) {
+			a := langchaingo.Agent(agent(), is...)
+			_, _, _ = a.Plan(ctx, nil, map[string]string{"input": "q"})
+			_, _ = a.GetTools()[0].Call(ctx, "1")
+		}},
+		{"Model", func(is ...middleware.Interceptor) { _, _ = langchaingo.Model(says("a"), is...).Call(ctx, "q") }},
+		{"Tool", func(is ...middleware.Interceptor) { _, _ = langchaingo.Tool(echoTool("calc"), is...).Call(ctx, "1") }},
+		{"Tools", func(is ...middleware.Interceptor) {
+			_, _ = langchaingo.Tools([]tools.Tool{echoTool("calc"), echoTool("ls")}, is...)[0].Call(ctx, "1")
+		}},
+		{"Retriever", func(is ...middleware.Interceptor) {
+			_, _ = langchaingo.Retriever(&found{}, is...).GetRelevantDocuments(ctx, "q")
+		}},
+		{"Memory", func(is ...middleware.Interceptor) {
+			m := langchaingo.Memory(memory.NewConversationBuffer(), is...)
+			_ = m.SaveContext(ctx, map[string]any{"in": "q"}, map[string]any{"out": "a"})
+		}},
+		{"Engine", func(is ...middleware.Interceptor) {
+			_, _, _ = langchaingo.Engine("calc", &fakeDB{}, is...).Query(ctx, "SELECT 1")
+		}},
+	}
+}
+
+// An ownChain is of a package of one's own.
+type ownChain struct{ model llms.Model }
+
+func (c *ownChain) Call(ctx context.Context, in map[string]any, options ...chains.ChainCallOption) (map[string]any, error) {
+	out, err := llms.GenerateFromSinglePrompt(ctx, c.model, fmt.Sprint(in["q"]), chains.GetLLMCallOptions(options...)...)
+	return map[string]any{"out": out}, err
+}
+func (c *ownChain) GetMemory() lcschema.Memory { return memory.NewSimple() }
+func (c *ownChain) GetInputKeys() []string     { return []string{"q"} }
+func (c *ownChain) GetOutputKeys() []string    { return []string{"out"} }
+
+// anyCall is a gate in shadow that does nothing, for any call.
+func anyCall(next middleware.Handler) middleware.Handler {
+	if next == nil {
+		return middleware.Layer{Name: "any", Gate: true, Shadow: true}.Handler()
+	}
+	return next
+}
+
+// decided keeps the names of the gates that decided, or counted, anything.
+type decided map[string]bool
+
+func (d decided) intercept(next middleware.Handler) middleware.Handler {
+	if next == nil {
+		return middleware.Layer{Name: "decided", ID: &d}.Handler()
+	}
+	return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+		trail := middleware.Observe(ctx)
+		res, err := next(ctx, call)
+		for _, by := range trail.Decisions() {
+			d[by.Gate] = true
+		}
+		return res, err
+	}
+}
+
+// TestNoGuardIsSilent puts each gate around each thing. Where a run of that thing makes
+// no call that the gate is for, it is refused: K for its kinds, T for its tools, R as it
+// counts over a run. Everywhere else (.) it decides.
+func TestNoGuardIsSilent(t *testing.T) {
+	short := []gates.Rule{gates.Text(gates.Length(0, 99))}
+	never := func(context.Context, middleware.Call) error { return nil }
+	toolCall := func(context.Context, middleware.ToolCall) error { return nil }
+	anyJSON := schema.MustCompile("any", `{"type":["object","string","number"]}`)
+	limits := func(l gates.Limits) middleware.Interceptor { return gates.Budget(l) }
+	on := func(k middleware.Kind) middleware.Interceptor { return middleware.On(k, middleware.Before("own", never)) }
+	all := places()
+	for _, tt := range []struct {
+		gate string
+		make func() middleware.Interceptor
+		want string // a letter for each place
+	}{
+		{"own", func() middleware.Interceptor { return middleware.Before("own", never) }, "............."},
+		{"own on chains", func() middleware.Interceptor { return on(middleware.KindChain) }, "......KKKKK.K"},
+		{"own on plans", func() middleware.Interceptor { return on(middleware.KindPlan) }, "..KKK-.KKKKKK"},
+		{"own on models", func() middleware.Interceptor { return on(middleware.KindModel) }, "....K.K.KKKKK"},
+		{"own on tools", func() middleware.Interceptor { return on(middleware.KindTool) }, "..KKK-.K..KK."},
+		{"own on retrievals", func() middleware.Interceptor { return on(middleware.KindRetriever) }, "KKK.K-KKKK.KK"},
+		{"own on tool calls", func() middleware.Interceptor { return middleware.ToolCalls("own", toolCall) }, "..KKK-.K..KK."},
+		{"own in shadow", func() middleware.Interceptor { return middleware.Shadow(on(middleware.KindModel)) }, "....K.K.KKKKK"},
+		{"own, named", func() middleware.Interceptor { return middleware.Named("own", on(middleware.KindTool)) }, "..KKK..K..KK."},
+		{"tools", func() middleware.Interceptor { return gates.Tools("calc") }, "..KKK-.K..KK."},
+		{"arguments", func() middleware.Interceptor { return gates.Arguments(gates.ArgumentRules{"calc": short}) }, "..KKK-.K..KK."},
+		{"arguments of another", func() middleware.Interceptor { return gates.Arguments(gates.ArgumentRules{"clac": short}) }, "TTKKK-TKTTKKT"},
+		{"arguments of one more", func() middleware.Interceptor {
+			return gates.Arguments(gates.ArgumentRules{"calc": short, "rm": short})
+		}, "TTKKK-TK.TKK."},
+		{"schema.input", func() middleware.Interceptor { return schema.Input(schema.Tools{"calc": anyJSON}) }, "..KKK-.K..KK."},
+		{"schema.input of another", func() middleware.Interceptor { return schema.Input(schema.Tools{"remove": anyJSON}) }, "TTKKK-TKTTKKT"},
+		{"schema.output", func() middleware.Interceptor { return schema.Output(anyJSON) }, "............."},
+		{"loop", func() middleware.Interceptor { return gates.Loop(gates.LoopRules{}) }, "..KKK-RKRRKKR"},
+		{"budget of tool calls", func() middleware.Interceptor { return limits(gates.Limits{ToolCalls: 9}) }, "..KKK-RKRRKKR"},
+		{"budget of model calls", func() middleware.Interceptor { return limits(gates.Limits{ModelCalls: 9}) }, "....K.KRKKKKK"},
+		{"budget of tokens", func() middleware.Interceptor { return limits(gates.Limits{Tokens: 1 << 40}) }, "....K.K.KKKKK"},
+		{"budget of all", func() middleware.Interceptor {
+			return limits(gates.Limits{Scope: gates.ScopeProcess, Tokens: 1 << 40, ToolCalls: 9})
+		}, "....K.....KK."},
+		{"budget of time", func() middleware.Interceptor { return limits(gates.Limits{WallTime: time.Hour}) }, "............."},
+		{"ingress", func() middleware.Interceptor { return gates.Ingress(gates.IngressRules{}) }, "............."},
+		{"size", func() middleware.Interceptor { return gates.Size(gates.SizeRules{}) }, "............."},
+		{"deadline", func() middleware.Interceptor { return gates.Deadline(gates.DeadlineRules{Call: time.Hour}) }, "....K......K."},
+		{"deadline of runs", func() middleware.Interceptor { return gates.Deadline(gates.DeadlineRules{Run: time.Hour}) }, "............."},
+		{"concurrency", func() middleware.Interceptor { return gates.Concurrency(9, gates.DenyWhenFull) }, "....K......K."},
+		{"rate", func() middleware.Interceptor { return gates.Rate(gates.RateRules{Calls: 99, Per: time.Second}) }, "....K.RRRRRKR"},
+		{"rate of all", func() middleware.Interceptor {
+			return gates.Rate(gates.RateRules{Calls: 99, Per: time.Second, Scope: gates.ScopeProcess})
+		}, "....K......K."},
+	} {
+		got := ""
+		for _, p := range all {
+			got += verdictOn(t, tt.gate, p, tt.make())
+		}
+		if got != tt.want {
+			t.Errorf("%-24s got  %s\n%-34s want %s", tt.gate, got, "", tt.want)
+		}
+	}
+}
+
+// verdictOn says what becomes of a gate around something: a letter as above, or - where
+// nothing refuses it, and it does not decide.
+func verdictOn(t *testing.T, gate string, p placed, i middleware.Interceptor) (letter string) {
+	t.Helper()
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		said := fmt.Sprint(v)
+		switch {
+		case !strings.HasPrefix(said, "langchaingo: "):
+			t.Errorf("%s around %s: got panic %v", gate, p.name, v)
+		case strings.Contains(said, "calls come here") && strings.Contains(said, "langchaingo."), strings.Contains(said, "cannot reach the model"):
+			letter = "K"
+		case strings.Contains(said, "has a rule for the tool"):
+			letter = "T"
+		case strings.Contains(said, "middleware.Shared"):
+			letter = "R"
+		default:
+			t.Errorf("%s around %s: got panic %v", gate, p.name, v)
+		}
+	}()
+	by := make(decided)
+	p.use(by.intercept, i)
+	name, _, _ := strings.Cut(gate, " ")
+	if !by[strings.TrimSuffix(name, ",")] {
+		return "-"
+	}
+	return "."
+}
