@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/safeconduct/middleware"
+	"example.com/safeconduct/middleware/middlewaretest"
 )
 
 // shell is a tool.
@@ -341,4 +342,36 @@ func ExampleWithIdentity() {
 	res, err := middleware.Wrap(shell, onlyAcme)(ctx, middleware.Call{Kind: middleware.KindTool, Name: "shell", Input: "ls"})
 	fmt.Println(res.Output, err)
 	// Output: ran ls <nil>
+}
+
+func ExampleShared() {
+	never := func(context.Context, middleware.Call) error { return nil }
+	counts := func(next middleware.Handler) middleware.Handler { // as a budget of a run does
+		if next == nil {
+			return middleware.Layer{Name: "counts", Gate: true, PerRun: true}.Handler()
+		}
+		return next
+	}
+	guard := middleware.Shared(middleware.Before("own", never), counts)
+	tool := middleware.Wrap(middlewaretest.Echo, guard)
+	loop := middleware.Wrap(func(ctx context.Context, _ middleware.Call) (middleware.Result, error) {
+		return tool(ctx, middlewaretest.Tool("search", "weather"))
+	}, guard)
+
+	res, err := loop(context.Background(), middlewaretest.Chain("loop", nil))
+	fmt.Println(res.Output, err)
+	_, err = tool(context.Background(), middlewaretest.Tool("search", "weather"))
+	fmt.Println(err)
+	// Output:
+	// weather <nil>
+	// search: denied by shared: the call is a run of its own, and what guards it counts over the calls of a run (indeterminate)
+}
+
+func ExampleReach() {
+	onTools := middleware.ToolCalls("careful", func(context.Context, middleware.ToolCall) error { return nil })
+	defer func() { fmt.Println(recover()) }()
+	middleware.Reach{
+		What: "myadapter: Model(gpt)", Kinds: []middleware.Kind{middleware.KindModel}, Instead: "Guard the agent",
+	}.Check(onTools)
+	// Output: myadapter: Model(gpt): the gate careful is for tool and plan calls, and only model calls come here: it would do nothing. Guard the agent
 }

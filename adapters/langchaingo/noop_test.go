@@ -124,7 +124,9 @@ func TestNoGuardIsSilent(t *testing.T) {
 	toolCall := func(context.Context, middleware.ToolCall) error { return nil }
 	anyJSON := schema.MustCompile("any", `{"type":["object","string","number"]}`)
 	limits := func(l gates.Limits) middleware.Interceptor { return gates.Budget(l) }
-	on := func(k middleware.Kind) middleware.Interceptor { return middleware.On(k, middleware.Before("own", never)) }
+	on := func(k middleware.Kind) middleware.Interceptor {
+		return middleware.On(k, middleware.Before("own", never))
+	}
 	all := places()
 	for _, tt := range []struct {
 		gate string
