@@ -42,6 +42,8 @@ func TestContractOfRules(t *testing.T) {
 				return middleware.Deny("mine", "not this one")
 			})}})
 		},
+		"Sources":        func() middleware.Interceptor { return gates.Sources(gates.SourceRules{}) },
+		"Sources, drop":  func() middleware.Interceptor { return gates.Sources(gates.SourceRules{Drop: true}) },
 		"Loop, defaults": func() middleware.Interceptor { return gates.Loop(gates.LoopRules{}) },
 	}
 	for name, gate := range tests {
@@ -61,6 +63,7 @@ func TestLayersOfRules(t *testing.T) {
 		"rate":        gates.Rate(gates.RateRules{Calls: 1, Per: time.Second}),
 		"concurrency": gates.Concurrency(1, gates.WaitWhenFull),
 		"size":        gates.Size(gates.SizeRules{}),
+		"sources":     gates.Sources(gates.SourceRules{}),
 		"arguments":   gates.Arguments(gates.ArgumentRules{"shell": {gates.Arg("command")}}),
 	} {
 		layers := middleware.Layers(gate)

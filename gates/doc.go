@@ -1,6 +1,7 @@
 // Package gates is for whoever bounds what an agent may do: what may enter a run
-// ([Ingress]), which tools it may use ([Tools]) and with what ([Arguments]), and how
-// much it may spend ([Budget]). Each gate is a [middleware.Interceptor].
+// ([Ingress]), which tools it may use ([Tools]) and with what ([Arguments]), which
+// documents it may read ([Sources]), and how much it may spend ([Budget]). Each gate is
+// a [middleware.Interceptor].
 //
 //	guarded := middleware.Wrap(calculator,
 //		gates.Ingress(gates.IngressRules{Required: []string{"input"}}),

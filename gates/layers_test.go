@@ -14,6 +14,7 @@ func TestGatesSayWhatTheyAreFor(t *testing.T) {
 	toolCalls := []middleware.Kind{middleware.KindTool, middleware.KindPlan}
 	outward := []middleware.Kind{middleware.KindTool, middleware.KindModel, middleware.KindRetriever}
 	short := []gates.Rule{gates.Text(gates.Length(0, 9))}
+	retrievals := []middleware.Kind{middleware.KindRetriever}
 	metered := []middleware.Kind{middleware.KindModel}
 	for _, tt := range []struct {
 		name   string
@@ -26,6 +27,7 @@ func TestGatesSayWhatTheyAreFor(t *testing.T) {
 		{"tools", gates.Tools("rm"), toolCalls, nil, false},
 		{"arguments", gates.Arguments(gates.ArgumentRules{"rm": short, "ls": short}), toolCalls, []string{"ls", "rm"}, false},
 		{"loop", gates.Loop(gates.LoopRules{}), toolCalls, nil, true},
+		{"sources", gates.Sources(gates.SourceRules{}), retrievals, nil, false},
 		{"size", gates.Size(gates.SizeRules{}), nil, nil, false},
 		{"deadline of calls", gates.Deadline(gates.DeadlineRules{Call: time.Second}), outward, nil, false},
 		{"deadline of a run", gates.Deadline(gates.DeadlineRules{Call: time.Second, Run: time.Minute}), nil, nil, false},

@@ -46,6 +46,11 @@ func TestSize(t *testing.T) {
 			"the output is larger than 30 bytes"},
 		{"a final answer", kit.Plan(), &middleware.Plan{Final: map[string]any{"output": strings.Repeat("x", 30)}}, middleware.CodeBadOutput,
 			"the output is larger than 30 bytes"},
+		{"documents", kit.Retriever(""), []middleware.Document{}, "", ""},
+		{"large documents", kit.Retriever(""), []middleware.Document{{Text: strings.Repeat("x", 30)}}, middleware.CodeBadOutput,
+			"the output is larger than 30 bytes"},
+		{"large metadata", kit.Retriever(""), []middleware.Document{{Metadata: map[string]any{"a": strings.Repeat("x", 30)}}},
+			middleware.CodeBadOutput, "the output is larger than 30 bytes"},
 		{"an observation", kit.Tool("a", ""), middleware.Observation(strings.Repeat("x", 99)), "", ""},
 	}
 	for _, tt := range tests {
@@ -145,5 +150,22 @@ func TestRulesPanic(t *testing.T) {
 		{"Size, deeper than any", "gates: Size: {Input:0 Output:0 Depth:10001}", func() { gates.Size(gates.SizeRules{Depth: 10_001}) }},
 	} {
 		wantPanic(t, tt.name, tt.says, tt.f)
+	}
+}
+
+// TestSizeMeasuresDocuments: what is in their metadata counts, and has to be data.
+func TestSizeMeasuresDocuments(t *testing.T) {
+	for _, tt := range []struct {
+		value any
+		code  middleware.Code
+	}{
+		{"handbook/leave.md", ""}, {[]any{"a", 1, 0.5, true, nil}, ""}, {[]any{[]any{}}, middleware.CodeBadOutput},
+		{func() {}, middleware.CodeBadOutput}, {strings.Repeat("x", 200), middleware.CodeBadOutput},
+	} {
+		find := middleware.Wrap(kit.Documents(middleware.Document{Text: "30 days", Metadata: map[string]any{"source": tt.value}, Score: 0.5}),
+			gates.Size(gates.SizeRules{Output: 200, Depth: 4}))
+		if _, err := find(t.Context(), kit.Retriever("leave")); tt.code == "" && err != nil || tt.code != "" && !denied(err, tt.code) {
+			t.Errorf("%T: got %v, want code %q", tt.value, err, tt.code)
+		}
 	}
 }

@@ -106,3 +106,16 @@ func ExampleWantDenied() {
 	// sudo is not for agents
 	// got error <nil>, want a denial with code policy
 }
+
+func ExampleDocuments() {
+	find := middleware.Wrap(middlewaretest.Documents(middleware.Document{Text: "a page", Metadata: map[string]any{"source": "handbook/leave.md"}}),
+		middleware.After("short", func(_ context.Context, _ middleware.Call, res middleware.Result) error {
+			if docs, ok := res.Output.([]middleware.Document); !ok || len(docs) > 3 {
+				return middleware.Deny(middleware.CodePolicy, "no more than 3 documents")
+			}
+			return nil
+		}))
+	res, err := find(context.Background(), middlewaretest.Retriever("How much leave do I have?"))
+	fmt.Println(res.Output.([]middleware.Document)[0].Text, err)
+	// Output: a page <nil>
+}

@@ -2,6 +2,7 @@ package middlewaretest
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 
@@ -44,6 +45,19 @@ func Answer(text string, in, out int64) middleware.Handler {
 			Output: &middleware.ModelResponse{Choices: []middleware.Choice{{Text: text, StopReason: "stop"}}},
 			Usage:  &middleware.Usage{InputTokens: in, OutputTokens: out, TotalTokens: in + out, Reported: true},
 		}, nil
+	}
+}
+
+// Documents returns a Handler that answers a retrieval with copies of these documents.
+func Documents(docs ...middleware.Document) middleware.Handler {
+	docs = slices.Clone(docs)
+	return func(context.Context, middleware.Call) (middleware.Result, error) {
+		found := make([]middleware.Document, len(docs))
+		for i, d := range docs {
+			d.Metadata = maps.Clone(d.Metadata)
+			found[i] = d
+		}
+		return middleware.Result{Output: found}, nil
 	}
 }
 

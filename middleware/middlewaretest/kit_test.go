@@ -52,6 +52,18 @@ func TestHandlers(t *testing.T) {
 	if res, _ := middlewaretest.Planner()(ctx, middlewaretest.Plan()); res.Output.(*middleware.Plan).Final == nil {
 		t.Error("Planner without calls: got no final answer")
 	}
+	find := middlewaretest.Documents(middleware.Document{Text: "a page", Metadata: map[string]any{"source": "a"}, Score: 0.5})
+	for range 2 { // what the caller makes of one answer is not in the next
+		res, err := find(ctx, middlewaretest.Retriever("q"))
+		docs, _ := res.Output.([]middleware.Document)
+		if err != nil || len(docs) != 1 || docs[0].Text != "a page" || docs[0].Metadata["source"] != "a" || docs[0].Score != 0.5 {
+			t.Fatalf("Documents: got %+v, %v", res.Output, err)
+		}
+		docs[0].Text, docs[0].Metadata["source"] = "", "b"
+	}
+	if res, _ := middlewaretest.Documents()(ctx, middlewaretest.Retriever("q")); res.Output.([]middleware.Document) == nil {
+		t.Error("Documents without any: got nil, want an empty list")
+	}
 	if v := panicOf(func() { middlewaretest.Fail(nil) }); v != "middlewaretest: Fail: nil error" {
 		t.Errorf("Fail(nil): got panic %v", v)
 	}
