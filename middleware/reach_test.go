@@ -109,3 +109,13 @@ func TestSharedRefusesACallOfItsOwn(t *testing.T) {
 		}
 	}
 }
+
+func TestOnRefusesAGateForOtherKinds(t *testing.T) {
+	calls := middleware.ToolCalls("g", func(context.Context, middleware.ToolCall) error { return nil })
+	wantPanic(t, "On: no call would come to\n 1 g, no calls", func() { middleware.On(middleware.KindModel, calls) })
+	wantPanic(t, "2 g, no calls", func() {
+		middleware.On(middleware.KindModel, middleware.Compose(middleware.Before("b", allow), calls))
+	})
+	middleware.On(middleware.KindTool, calls)
+	middleware.On(middleware.KindPlan, middleware.Compose(middleware.Tell, calls))
+}

@@ -210,3 +210,20 @@ func verdictOn(t *testing.T, gate string, p placed, i middleware.Interceptor) (l
 	}
 	return "."
 }
+
+// TestAModelThatIsMissedIsRefused: of several models in a chain, one that cannot be
+// reached would spend what no budget counts.
+func TestAModelThatIsMissedIsRefused(t *testing.T) {
+	both, err := chains.NewSimpleSequentialChain([]chains.Chain{contextChain(says("a")), &ownChain{says("b")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	budget := gates.Budget(gates.Limits{Tokens: 1 << 40})
+	defer func() {
+		if v := fmt.Sprint(recover()); !strings.Contains(v, "the gate budget is for models, and cannot reach the model *langchaingo_test.script: guard it where") {
+			t.Errorf("got panic %v", v)
+		}
+	}()
+	langchaingo.Chain(both, pass)
+	langchaingo.Chain(both, budget)
+}

@@ -57,7 +57,7 @@ func (r *reach) check(who string, of any, is []middleware.Interceptor) {
 		return
 	}
 	for _, l := range middleware.Layers(is...) {
-		if l.Gate && slices.Contains(l.Kinds, middleware.KindModel) && !slices.Contains(r.kinds, middleware.KindModel) {
+		if l.Gate && slices.Contains(l.Kinds, middleware.KindModel) {
 			panic(fmt.Sprintf("langchaingo: %s(%s): the gate %s is for models, and cannot reach the model %s: "+
 				"guard it where the chain is made, with langchaingo.Model(model, interceptors...)", who, typeName(of), l.Name, r.beyond[0]))
 		}
