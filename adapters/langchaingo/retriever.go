@@ -2,6 +2,7 @@ package langchaingo
 
 import (
 	"context"
+	"maps"
 
 	"github.com/tmc/langchaingo/schema"
 
@@ -11,6 +12,9 @@ import (
 // Retriever guards a retriever. Each retrieval is a Call of KindRetriever, named by the
 // retriever's type, whose Input is the query and whose Output are the documents, a
 // []middleware.Document: what an interceptor leaves out of them, the chain does not get.
+// The gate gates.Sources does that. A vector store is guarded as its retriever:
+//
+//	r := langchaingo.Retriever(vectorstores.ToRetriever(store, 5), gates.Sources(rules))
 //
 // A retriever that is already guarded is not wrapped twice; see [Tool], also for when
 // Retriever panics. [Chain] guards the retrievers of langchaingo's own chains. What it
@@ -76,8 +80,8 @@ func (r *retriever) run(ctx context.Context, call middleware.Call) (middleware.R
 		return middleware.Result{}, err
 	}
 	docs := make([]middleware.Document, len(native))
-	for i, d := range native {
-		docs[i] = middleware.Document{Text: d.PageContent, Metadata: d.Metadata, Score: d.Score}
+	for i, d := range native { // what the store keeps is not what was judged
+		docs[i] = middleware.Document{Text: d.PageContent, Metadata: maps.Clone(d.Metadata), Score: d.Score}
 	}
 	return middleware.Result{Output: docs}, nil
 }
