@@ -335,7 +335,7 @@ func (t *toolRules) check(ctx context.Context, call middleware.Call, input strin
 	defer func() {
 		if v := recover(); v != nil {
 			err = &middleware.DeniedError{
-				Code: middleware.CodeIndeterminate, Reason: "the gate panicked",
+				Code: middleware.CodeIndeterminate, Reason: shown.Panicked("the gate"),
 				Err: &middleware.PanicError{Kind: call.Kind, Call: t.tool, Value: v, Stack: debug.Stack()}, // not as the model spells it
 			}
 		}

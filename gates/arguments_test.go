@@ -274,6 +274,9 @@ func TestCheck(t *testing.T) {
 		if tt.code == "" && err != nil || tt.code != "" && !denied(err, tt.code) || err != nil && strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: got %v", name, err)
 		}
+		if where := "the gate panicked at arguments_test.go:"; name == "panics" && !strings.Contains(err.Error(), where) {
+			t.Errorf("got %v, want %q in it", err, where)
+		}
 		if err := judged(t, `{"x":2}`, check, gates.Arg("x", gates.Equal(1))); !denied(err, policy) {
 			t.Errorf("%s: got %v where another rule is broken", name, err)
 		}

@@ -3,6 +3,8 @@ package middleware
 import (
 	"context"
 	"slices"
+
+	"example.com/safeconduct/internal/shown"
 )
 
 // Before returns a gate that decides before the call runs. A nil error from check
@@ -227,6 +229,7 @@ func checkResult(ctx context.Context, call Call, res Result, f resultCheck) (to 
 	return f(ctx, call, res)
 }
 
+// gatePanic must be called by the deferred function that recovered.
 func gatePanic(call *Call, v any) error {
-	return &DeniedError{Code: CodeIndeterminate, Reason: "the gate panicked", Err: newPanicError(call, v)}
+	return &DeniedError{Code: CodeIndeterminate, Reason: shown.Panicked("the gate"), Err: newPanicError(call, v)}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"example.com/safeconduct/internal/shown"
 )
 
 // A Handler carries out a Call. If err is non-nil, Output is nil, but Usage
@@ -149,7 +151,7 @@ func enter(chain Handler, s *scope, call Call) (res Result, err error) {
 		d := &DeniedError{Call: call.Name, Code: CodeIndeterminate}
 		switch {
 		case v != nil:
-			d.Reason, d.Err = "an interceptor panicked", newPanicError(&call, v)
+			d.Reason, d.Err = shown.Panicked("an interceptor"), newPanicError(&call, v)
 			res, err = Result{Usage: usage}, d
 		case !exited && !s.inShadow:
 			d.Reason = "an interceptor ended its goroutine"

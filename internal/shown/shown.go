@@ -1,5 +1,5 @@
-// Package shown makes names that a model or a user may have made up safe to show in
-// the reason of a denial.
+// Package shown makes what a denial's reason has to name safe to show: names that a model
+// or a user may have made up, what a programmer wrote, and where a check panicked.
 package shown
 
 import (
