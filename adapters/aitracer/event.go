@@ -51,11 +51,12 @@ type Event struct {
 
 // A Decision is what one gate decided.
 type Decision struct {
-	Gate         string
-	Verdict      string // "allow", "deny" or "transform"
-	Shadow       bool   // decided, not enforced
-	Code, Reason string // of a denial; safe to show
-	Elapsed      time.Duration
+	Gate    string
+	Verdict string // "allow", "deny" or "transform"
+	Shadow  bool   // decided, not enforced
+	Code    string // of a denial
+	Reason  string // of a denial, and of an allow or a transform that says why; safe to show
+	Elapsed time.Duration
 }
 
 func newEvent(r *record.Record) Event {
