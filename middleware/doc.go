@@ -18,8 +18,9 @@
 //
 // # Which way to write a gate
 //
-// Take [ToolCalls] to judge tool calls, [Before] what else goes in, [After] what comes
-// out, and [Transform] or [TransformResult] to put something else in its place.
+// Take [BeforeTool] to judge the calls of one tool, [ToolCalls] those of several, [Before]
+// what else goes in, [After] what comes out, and [Transform] or [TransformResult] to put
+// something else in its place. [OnTool] has any of them see the calls of one tool alone.
 // Write an Interceptor by hand only for what these cannot say, and give it its name
 // with [Named]; with a [Gate] where it runs so often that Named is too slow.
 //
@@ -27,12 +28,12 @@
 //
 // [Wrap] guards a tool, a chain or a model. It gives every call a place in a [Run],
 // catches panics, honours the context, and stops the whole run once a denial goes
-// unhandled. [Compose], [On], [Shadow] and [Tell] put interceptors together; [Buffer],
-// [Window] and [PassThrough] say what is held of a stream. A check refuses with [Deny],
-// says why it allows with [Allow], or has no say with [ErrAbstain]; callers find the
-// [*DeniedError] with errors.As, and [WithIdentity] says on whose behalf a run happens.
-// Every decision is noted on the call's [Trail], allows included, where a recorder
-// outside can read it. [Onion] prints an order.
+// unhandled. [Compose], [On], [OnTool], [Shadow] and [Tell] put interceptors together;
+// [Buffer], [Window] and [PassThrough] say what is held of a stream. A check refuses with
+// [Deny], says why it allows with [Allow], or has no say with [ErrAbstain]; callers find
+// the [*DeniedError] with errors.As, and [WithIdentity] says on whose behalf a run
+// happens. Every decision is noted on the call's [Trail], allows included, where a
+// recorder outside can read it. [Onion] prints an order.
 //
 // # For busy gates
 //
@@ -66,11 +67,13 @@
 //
 // # Merging two orders
 //
-// [Merge] looks at what [Compose], [On], [Shadow], [Named] and the rules for streams
-// are made of piece by piece, each known by its [Layer.ID]. If a piece stands in both
+// [Merge] looks at what [Compose], [On], [OnTool], [Shadow], [Named] and the rules for streams
+// are made of piece by piece, each known by its [Layer.ID], and within [OnTool] by the
+// tool too: what is on two tools stays on both. If a piece stands in both
 // orders, one of the two stays: the one that does more about a call of that kind. If
 // they do the same, the outer one stays, in its place. Enforcing is more than a
-// [Shadow], a Shadow is more than a piece for other kinds, and holding a stream is more
+// [Shadow], a Shadow is more than a piece for other kinds, being for all tools is more
+// than being for one, and holding a stream is more
 // than letting it pass. A piece without an ID always stays. A [Tell] of the inner order
 // that has no gate left goes too.
 package middleware

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -52,9 +53,10 @@ type Layer struct {
 
 	tell   bool        // it is Tell
 	only   Kind        // the kind that On stands around it for; zero for none
+	tool   string      // and the tool that OnTool does
 	shared *Gate       // the Shared that stands around it, if one does
-	never  bool        // what stands around it is for other kinds: it sees no call
-	idle   bool        // and it says itself what kinds it is for
+	never  bool        // what stands around it is for others: it sees no call
+	idle   bool        // and it says itself what kinds or tools it is for
 	rules  streamRules // as declared, where Stream says so
 
 	// What the Interceptor is made of, and the same made of other parts.
@@ -125,9 +127,22 @@ func (l Layer) inside(outer Layer) Layer {
 		}
 	}
 	l.only = cmp.Or(l.only, outer.only)
+	if outer.tool != "" {
+		l = l.onTool(outer.tool)
+	}
 	if l.Stream == "" {
 		l.Stream, l.rules = outer.Stream, outer.rules
 	}
+	return l
+}
+
+// onTool returns l as it is where the calls of one tool come.
+func (l Layer) onTool(name string) Layer {
+	ruled := len(l.Tools) == 0 || slices.ContainsFunc(l.Tools, func(t string) bool { return strings.EqualFold(t, name) })
+	if !ruled || !l.overlaps(Layer{tool: name}) {
+		l.never, l.idle = true, l.idle || !l.never
+	}
+	l.tool, l.Tools = cmp.Or(l.tool, name), []string{name}
 	return l
 }
 
@@ -164,6 +179,8 @@ func (l Layer) String() string {
 	s := l.Name
 	if l.never {
 		s += ", no calls"
+	} else if l.tool != "" {
+		s += ", calls of the tool " + strconv.Quote(l.tool) + " only"
 	} else if l.only != 0 {
 		s += ", " + l.only.String() + " calls only"
 	}
@@ -178,7 +195,7 @@ func (l Layer) String() string {
 
 // same reports whether l and m are one instance that would see a call twice.
 func (l Layer) same(m Layer) bool {
-	if l.ID == nil || l.ID != m.ID {
+	if l.ID == nil || l.ID != m.ID || !l.overlaps(m) {
 		return false
 	}
 	for k := KindChain; k.known(); k++ {
@@ -187,6 +204,11 @@ func (l Layer) same(m Layer) bool {
 		}
 	}
 	return false
+}
+
+// overlaps reports whether there is a tool that both are for, as OnTool says.
+func (l Layer) overlaps(m Layer) bool {
+	return l.tool == "" || m.tool == "" || strings.EqualFold(l.tool, m.tool)
 }
 
 // sees reports whether calls of the kind matter to it where it stands.

@@ -29,14 +29,14 @@ func Merge(kind Kind, outer, own []Interceptor) []Interceptor {
 	// What Named names goes with it: so first those, then what is left.
 	for _, named := range []bool{true, false} {
 		for {
-			id := a.shared(b, named)
-			if id == nil {
+			mine, other, ok := a.shared(b, named)
+			if !ok {
 				break
 			}
-			if a.strength(id, kind) >= b.strength(id, kind) {
-				b = b.without(id)
+			if a.strength(mine, kind) >= b.strength(other, kind) {
+				b = b.without(other)
 			} else {
-				a = a.without(id)
+				a = a.without(mine)
 			}
 		}
 	}
@@ -76,23 +76,35 @@ func (o order) each(f func(p *piece) bool) bool {
 	return true
 }
 
-// shared returns an ID that stands in both orders, or nil.
-func (o order) shared(other order, named bool) (id any) {
-	other.each(func(p *piece) bool {
-		if p.named == named && o.strength(p.ID, 0) >= 0 {
-			id = p.ID
-		}
-		return id == nil
-	})
-	return id
+// A pieceKey is what a piece is known by. What is on several tools stands once for each.
+type pieceKey struct {
+	id   any
+	tool string
 }
 
-// strength says how much the piece with this ID does about a call of the kind; it
-// is negative where there is none.
-func (o order) strength(id any, kind Kind) int {
-	most := -1
+func (p *piece) key() pieceKey { return pieceKey{p.ID, p.tool} }
+
+// shared returns what stands in both orders, as each of them knows it.
+func (o order) shared(other order, named bool) (mine, others pieceKey, ok bool) {
+	other.each(func(q *piece) bool {
+		if q.named == named {
+			o.each(func(p *piece) bool {
+				if p.ID == q.ID && p.overlaps(q.Layer) {
+					mine, others, ok = p.key(), q.key(), true
+				}
+				return !ok
+			})
+		}
+		return !ok
+	})
+	return mine, others, ok
+}
+
+// strength says how much the piece with this key does about a call of the kind.
+func (o order) strength(key pieceKey, kind Kind) int {
+	most := 0
 	o.each(func(p *piece) bool {
-		if p.ID == id {
+		if p.key() == key {
 			most = max(most, p.does(kind))
 		}
 		return true
@@ -101,27 +113,35 @@ func (o order) strength(id any, kind Kind) int {
 }
 
 func (p *piece) does(kind Kind) int {
+	const all = math.MaxInt / 4
+	held := all // of a stream
+	switch {
+	case p.rules.pass:
+		held = 0
+	case p.rules.window > 0:
+		held = min(p.rules.window, all-1)
+	}
 	switch {
 	case p.never || p.only != 0 && p.only != kind: // a gate may note calls that it is not for
 		return 0
-	case p.Shadow:
+	case p.Shadow && p.tool != "":
 		return 1
-	case p.rules.pass:
+	case p.Shadow:
 		return 2
-	case p.rules.window > 0:
-		return 2 + min(p.rules.window, math.MaxInt-3)
+	case p.tool != "":
+		return 3 + held
 	}
-	return math.MaxInt
+	return 4 + all + held
 }
 
-// without returns the order without the pieces with this ID, and without what is
+// without returns the order without the pieces with this key, and without what is
 // made of nothing else.
-func (o order) without(id any) (left order) {
+func (o order) without(key pieceKey) (left order) {
 	for _, p := range o {
-		if p.ID == id {
+		if p.key() == key {
 			continue
 		}
-		if parts := p.parts.without(id); len(parts) < len(p.parts) || parts.isCut() {
+		if parts := p.parts.without(key); len(parts) < len(p.parts) || parts.isCut() {
 			if len(parts) == 0 {
 				continue
 			}

@@ -38,7 +38,8 @@ type Reach struct {
 	Inside []Interceptor
 }
 
-// Check panics if one of the interceptors is a gate that could never see a call: for
+// Check panics if one of the interceptors is a gate, or stands in [OnTool], and could
+// never see a call: for
 // other kinds, for tools that are not there, or for a count over the calls of a run
 // where each call is one. The panic says which, where, and what to do. Of what is
 // [Shared] one gate must see calls. What says nothing of itself passes, as an interceptor
@@ -48,11 +49,11 @@ func (r Reach) Check(is ...Interceptor) {
 	useless := make(map[*Gate]string)
 	useful := make(map[*Gate]bool)
 	for _, l := range Layers(is...) {
-		if !l.Gate {
+		if !l.Gate && l.tool == "" {
 			continue
 		}
 		why := ""
-		if l.ID == nil || !slices.ContainsFunc(inside, func(in Layer) bool { return in.ID == l.ID }) {
+		if l.ID == nil || !slices.ContainsFunc(inside, func(in Layer) bool { return in.ID == l.ID && in.overlaps(l) }) {
 			why = cmp.Or(r.wrongKind(l), r.wrongTool(l), r.wrongCount(l))
 		}
 		switch {
@@ -81,6 +82,14 @@ func (r Reach) wrongCount(l Layer) string {
 		"or say with middleware.Shared that what makes the calls is guarded too", r.What, l.Name)
 }
 
+// who names the layer in a panic.
+func (r Reach) who(l Layer) string {
+	if l.Gate {
+		return r.What + ": the gate " + l.Name
+	}
+	return r.What + ": the interceptor " + l.Name // that OnTool stands around
+}
+
 func (r Reach) wrongKind(l Layer) string {
 	if slices.ContainsFunc(r.Kinds, l.sees) {
 		return ""
@@ -93,8 +102,8 @@ func (r Reach) wrongKind(l Layer) string {
 	if r.Instead != "" {
 		instead = ". " + r.Instead
 	}
-	return fmt.Sprintf("%s: the gate %s is for %s, and only %s calls come here: it would do nothing%s",
-		r.What, l.Name, kinds, kindList(r.Kinds), instead)
+	return fmt.Sprintf("%s is for %s, and only %s calls come here: it would do nothing%s",
+		r.who(l), kinds, kindList(r.Kinds), instead)
 }
 
 func (r Reach) wrongTool(l Layer) string {
@@ -116,8 +125,8 @@ func (r Reach) wrongTool(l Layer) string {
 	if near := nearest(name, r.Tools); near != "" {
 		hint = "; did you mean " + strconv.Quote(near) + "?"
 	}
-	return fmt.Sprintf("%s: the gate %s has a rule for the tool %q, which is not there: it would do nothing. The tools are %s%s",
-		r.What, l.Name, name, quoted(r.Tools), hint)
+	return fmt.Sprintf("%s has a rule for the tool %q, which is not there: it would do nothing. The tools are %s%s",
+		r.who(l), name, quoted(r.Tools), hint)
 }
 
 // quoted lists names for people; of many, the first.

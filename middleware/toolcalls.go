@@ -20,9 +20,23 @@ import (
 // registered. A call whose Input is not text is denied.
 func ToolCalls(gate string, check func(ctx context.Context, call ToolCall) error) Interceptor {
 	mustGate("ToolCalls", gate, check == nil)
-	g := NewGate(gate)
+	return toolCalls(NewGate(gate), "", check)
+}
+
+// toolCalls is ToolCalls for one tool, or for all if only is empty.
+func toolCalls(g *Gate, only string, check func(ctx context.Context, call ToolCall) error) Interceptor {
+	concerns := func(tool string) bool { return only == "" || strings.EqualFold(tool, only) }
+	judge := func(ctx context.Context, call ToolCall) error {
+		if !concerns(call.Tool()) {
+			return ErrAbstain
+		}
+		return check(ctx, call)
+	}
 	plans := g.Plans(func(ctx context.Context, _ Call, plan *Plan) error {
-		return judgeBatch(ctx, plan.ToolCalls, check)
+		if only != "" && len(plan.ToolCalls) == 0 {
+			return ErrAbstain
+		}
+		return judgeBatch(ctx, plan.ToolCalls, judge)
 	})
 	made := func(ctx context.Context, call Call) error {
 		input, ok := call.Input.(string)
@@ -35,14 +49,20 @@ func ToolCalls(gate string, check func(ctx context.Context, call ToolCall) error
 		if next == nil {
 			l := layerOf(plans)
 			l.Kinds = []Kind{KindTool, KindPlan}
+			if only != "" {
+				l.Tools = []string{only}
+			}
 			return l.Handler()
 		}
 		tool, other := g.before(next, made), plans(next)
 		return func(ctx context.Context, call Call) (Result, error) {
-			if call.Kind == KindTool {
-				return tool(ctx, call)
+			switch {
+			case call.Kind != KindTool:
+				return other(ctx, call)
+			case !concerns(call.Name): // its input may be no text
+				return next(ctx, call)
 			}
-			return other(ctx, call)
+			return tool(ctx, call)
 		}
 	}
 }
