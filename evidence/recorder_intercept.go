@@ -279,9 +279,9 @@ func (c *recording) finish(e *event) {
 	e.outcome.Released = c.trail.Released()
 	e.outcome.Latency = c.r.queue.elapsed() - c.began
 	if c.call.parent == 0 {
-		end := c.event(record.KindEnd)
-		if !c.run.AtEnd(func() { c.r.queue.endRun(&end) }) {
-			_, _ = c.r.queue.put(false, e, &end)
+		end, queue := c.event(record.KindEnd), c.r.queue // c itself would move to the heap
+		if !c.run.AtEnd(func() { queue.endRun(&end) }) {
+			_, _ = queue.put(false, e, &end)
 			return
 		}
 	}
