@@ -32,7 +32,8 @@ func Example() {
 	// sudo rm -rf / -> Denied (policy): agents do not get root. Do not repeat this call unchanged. <nil>
 }
 
-// A gate is to stay under 15 lines, its test under 10.
+// A gate is to stay under 15 lines, its test under 10, and a file with all of a gate's life
+// under 40, of public packages, so that each can be copied.
 func TestSizes(t *testing.T) {
 	for file, tt := range map[string]struct {
 		code *regexp.Regexp
@@ -40,10 +41,14 @@ func TestSizes(t *testing.T) {
 	}{
 		"gate.go":      {regexp.MustCompile(`(?s)// gate begins\n(.*)// gate ends`), 14},
 		"gate_test.go": {regexp.MustCompile(`(?s)(func TestNoSudo\(.*?\n}\n)`), 9},
+		"life_test.go": {regexp.MustCompile(`(?s)(.*)`), 39},
 	} {
 		src, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if regexp.MustCompile(`(?m)^\s*"[^"]*/internal/`).Match(src) {
+			t.Errorf("%s: it imports what others cannot", file)
 		}
 		m := tt.code.FindSubmatch(src)
 		if m == nil {
