@@ -38,7 +38,9 @@ func Agent(a agents.Agent, is ...middleware.Interceptor) agents.Agent {
 }
 
 // guardTurns guards an agent's turns and tools.
-func guardTurns(a agents.Agent, is guards) agents.Agent {
+func guardTurns(a agents.Agent, is guards) agents.Agent { return newAgent(a, is) }
+
+func newAgent(a agents.Agent, is guards) *agent {
 	if g, ok := a.(*agent); ok {
 		a, is = g.Agent, is.outsideOf(g.is)
 	}

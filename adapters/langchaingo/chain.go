@@ -32,9 +32,11 @@ func Chain(c chains.Chain, is ...middleware.Interceptor) chains.Chain {
 		panic("langchaingo: Chain: nil chain")
 	}
 	r := newReach(is)
+	inner, _ := withoutName(c)
+	if e, ok := inner.(*agents.Executor); ok {
+		return guardExecutor(c, e, is)
+	}
 	switch g := c.(type) {
-	case *agents.Executor:
-		return Executor(g, is...)
 	case *chain:
 		return r.again(g, is)
 	case *handlerChain:

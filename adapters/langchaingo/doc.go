@@ -15,7 +15,8 @@
 // on and APIChain makes requests with. What they return has the optional
 // interfaces that langchaingo looks for if and only if the wrapped value has
 // them; for anything else, such as a client's Close, Unwrap gives the wrapped
-// value.
+// value. Records and errors name what is guarded by its Go type, or as [Named],
+// [NamedChain] or [NamedRetriever] did.
 //
 // # What a chain reaches
 //

@@ -74,9 +74,13 @@ func (g guards) outsideOf(own guards) guards {
 	}
 }
 
-// typeName names a chain, model or agent by its type: those of langchaingo's
-// chains and agents packages as "LLMChain", all others as "openai.LLM".
+// typeName names a chain, model or agent by the name that was given to it, or else by its
+// type: those of langchaingo's chains and agents packages as "LLMChain", all others as
+// "openai.LLM".
 func typeName(v any) string {
+	if n, ok := v.(namedThing); ok {
+		return n.givenName()
+	}
 	name := strings.TrimLeft(fmt.Sprintf("%T", v), "*")
 	name = strings.TrimPrefix(name, "chains.")
 	return strings.TrimPrefix(name, "agents.")

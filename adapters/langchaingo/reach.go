@@ -66,6 +66,9 @@ func (r *reach) check(who string, of any, is []middleware.Interceptor) {
 
 // outermost guards what c holds, and not its runs.
 func (r *reach) outermost(c chains.Chain) chains.Chain {
+	if inner, name := withoutName(c); name != "" {
+		return nameChain(name, r.outermost(inner))
+	}
 	if e, ok := c.(*agents.Executor); ok {
 		return r.executor(e)
 	}
@@ -86,6 +89,9 @@ func (r *reach) executor(e *agents.Executor) *agents.Executor {
 
 // chain guards a chain within another, where that is called in its own name.
 func (r *reach) chain(c chains.Chain) chains.Chain {
+	if inner, name := withoutName(c); name != "" {
+		return NamedChain(name, r.chain(inner))
+	}
 	switch inner := c.(type) {
 	case *chain:
 		return newChain(r.outermost(inner.inner), inner.is)
@@ -257,6 +263,9 @@ func (r *reach) agentChain(a agents.Agent, c chains.Chain) chains.Chain {
 	if isNil(c) {
 		r.mustHoldGuardedModel(a, nil)
 	}
+	if inner, name := withoutName(c); name != "" {
+		return nameChain(name, r.agentChain(a, inner))
+	}
 	switch inner := c.(type) {
 	case *chain:
 		return newChain(r.agentChain(a, inner.inner), inner.is)
@@ -321,6 +330,8 @@ func (m *models) find(v reflect.Value, levels int) {
 	switch {
 	case v.Type() == reflect.TypeFor[*cache.Cacher](), v.Type() == reflect.TypeFor[cache.Cacher]():
 		// Of a cache, what counts is the model that it asks.
+	case v.Type().Implements(reflect.TypeFor[namedThing]()), reflect.PointerTo(v.Type()).Implements(reflect.TypeFor[namedThing]()):
+		// And of a name the model that has it.
 	case v.Type().Implements(reflect.TypeFor[guardedModel]()):
 		m.guarded = true
 		m.inside = append(m.inside, guardOf(v).is...)

@@ -147,3 +147,19 @@ func others(ctx context.Context) {
 	phone{}.Call(ctx, "")
 	var _ schema.Retriever
 }
+
+// A name guards nothing, and takes no guard away.
+func named(ctx context.Context) {
+	raw, _ := openai.New()
+	langchaingo.Named("triage", raw).Call(ctx, "") // want `Call goes around the guards: its model comes from openai.New .*; wrap it with langchaingo.Model`
+	langchaingo.Model(langchaingo.Named("triage", raw)).Call(ctx, "")
+	langchaingo.Named("triage", langchaingo.Model(raw)).Call(ctx, "")
+	support := langchaingo.NamedChain("support", chains.NewLLMChain(raw, ""))
+	chains.Run(ctx, support, "") // want `chains.Run goes around`
+	chains.Run(ctx, langchaingo.Chain(support), "")
+	chains.Run(ctx, langchaingo.NamedChain("support", langchaingo.Chain(support)), "")
+	store, _ := chroma.New()
+	manuals := langchaingo.NamedRetriever("manuals", vectorstores.ToRetriever(store, 1))
+	manuals.GetRelevantDocuments(ctx, "") // want `manuals.GetRelevantDocuments goes around`
+	langchaingo.Retriever(manuals).GetRelevantDocuments(ctx, "")
+}

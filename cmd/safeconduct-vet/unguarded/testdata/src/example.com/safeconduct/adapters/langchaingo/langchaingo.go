@@ -18,3 +18,7 @@ func Executor(e *agents.Executor, is ...middleware.Interceptor) chains.Chain    
 func Agent(a agents.Agent, is ...middleware.Interceptor) agents.Agent             { return a }
 func Retriever(r schema.Retriever, is ...middleware.Interceptor) schema.Retriever { return r }
 func Declare(t tools.Tool, parameters []byte) tools.Tool                          { return t }
+
+func Named(name string, m llms.Model) llms.Model                      { return m }
+func NamedChain(name string, c chains.Chain) chains.Chain             { return c }
+func NamedRetriever(name string, r schema.Retriever) schema.Retriever { return r }
