@@ -56,7 +56,7 @@ type Layer struct {
 	tool   string      // and the tool that OnTool does
 	shared *Gate       // the Shared that stands around it, if one does
 	never  bool        // what stands around it is for others: it sees no call
-	idle   bool        // and it says itself what kinds or tools it is for
+	idle   bool        // and it says itself what kinds it is for
 	rules  streamRules // as declared, where Stream says so
 
 	// What the Interceptor is made of, and the same made of other parts.
@@ -138,11 +138,10 @@ func (l Layer) inside(outer Layer) Layer {
 
 // onTool returns l as it is where the calls of one tool come.
 func (l Layer) onTool(name string) Layer {
-	ruled := len(l.Tools) == 0 || slices.ContainsFunc(l.Tools, func(t string) bool { return strings.EqualFold(t, name) })
-	if !ruled || !l.overlaps(Layer{tool: name}) {
-		l.never, l.idle = true, l.idle || !l.never
+	if len(l.Tools) > 0 && !slices.ContainsFunc(l.Tools, func(t string) bool { return strings.EqualFold(t, name) }) {
+		l.never = true
 	}
-	l.tool, l.Tools = cmp.Or(l.tool, name), []string{name}
+	l.tool, l.Tools = name, []string{name}
 	return l
 }
 

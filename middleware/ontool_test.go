@@ -205,6 +205,7 @@ func TestMergeOfWhatIsOnOneTool(t *testing.T) {
 		"streams pass on all":       {list{on("a", g)}, list{middleware.PassThrough(g)}, `g, stream passed through`},
 		"a window on all":           {list{on("a", g)}, list{middleware.Window(1, g)}, `g, stream held by a window of 1 bytes`},
 		"streams pass on the same":  {list{middleware.PassThrough(on("a", g))}, list{on("a", g)}, `g, "a"`},
+		"a shadow on one of two":    {list{middleware.Shadow(on("a", g)), on("b", g)}, list{on("a", g)}, `g, "b"; g, "a"`},
 		"for models":                {list{on("a", g)}, list{middleware.On(middleware.KindModel, g)}, `g, "a"`},
 		"in what Named names":       {list{middleware.Named("n", on("a", g))}, list{g}, `g`},
 		"Named, and on another":     {list{middleware.Named("n", on("a", g))}, list{on("b", g)}, `n, "a"; g, "a"; g, "b"`},
@@ -221,6 +222,27 @@ func TestMergeOfWhatIsOnOneTool(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// Around a model what is on a tool does nothing, so what is there for all stays.
+func TestMergeOfWhatIsOnOneToolForAModel(t *testing.T) {
+	g := middleware.Before("g", allow)
+	for name, is := range map[string][2]middleware.Interceptor{
+		"outside":           {middleware.OnTool("a", g), middleware.On(middleware.KindModel, g)},
+		"inside":            {middleware.On(middleware.KindModel, g), middleware.OnTool("a", g)},
+		"a shadow for both": {middleware.OnTool("a", g), middleware.Shadow(g)},
+	} {
+		n := 0
+		merged := middleware.Merge(middleware.KindModel, is[:1], is[1:])
+		for _, l := range middleware.Layers(merged...) {
+			if !strings.Contains(l.String(), "tool") {
+				n++
+			}
+		}
+		if n != 1 || len(merged) != 1 {
+			t.Errorf("%s: got\n%swant what is for models too, alone", name, middleware.Onion(merged...))
+		}
 	}
 }
 
