@@ -151,6 +151,7 @@ func TestNoGuardIsSilent(t *testing.T) {
 		{"schema.input", func() middleware.Interceptor { return schema.Input(schema.Tools{"calc": anyJSON}) }, "..KKK-.K..KK."},
 		{"schema.input of another", func() middleware.Interceptor { return schema.Input(schema.Tools{"remove": anyJSON}) }, "TTKKK-TKTTKKT"},
 		{"schema.output", func() middleware.Interceptor { return schema.Output(anyJSON) }, "............."},
+		{"sources", func() middleware.Interceptor { return gates.Sources(gates.SourceRules{Drop: true}) }, "KKK.K-KKKK.KK"},
 		{"loop", func() middleware.Interceptor { return gates.Loop(gates.LoopRules{}) }, "..KKK-RKRRKKR"},
 		{"budget of tool calls", func() middleware.Interceptor { return limits(gates.Limits{ToolCalls: 9}) }, "..KKK-RKRRKKR"},
 		{"budget of model calls", func() middleware.Interceptor { return limits(gates.Limits{ModelCalls: 9}) }, "....K.KRKKKKK"},

@@ -1,6 +1,7 @@
 package langchaingo
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -27,6 +28,7 @@ type reach struct {
 	tools  []string
 	inside []middleware.Interceptor // of what is guarded where nothing else can reach it
 	beyond []string                 // the types of models that cannot be reached
+	unread []string                 // and those of retrievers
 
 	copied map[any]reflect.Value // by the pointer to what was copied
 }
@@ -53,13 +55,15 @@ func (r *reach) check(who string, of any, is []middleware.Interceptor) {
 		Instead: "Guard models, tools and retrievers that are not in a chain of langchaingo's " +
 			"where it is made, with langchaingo.Model, Tool, Retriever, Engine or Requester",
 	}.Check(is...)
-	if len(r.beyond) == 0 {
-		return
-	}
 	for _, l := range middleware.Layers(is...) {
-		if l.Gate && slices.Contains(l.Kinds, middleware.KindModel) {
+		switch {
+		case !l.Gate:
+		case len(r.beyond) > 0 && slices.Contains(l.Kinds, middleware.KindModel):
 			panic(fmt.Sprintf("langchaingo: %s(%s): the gate %s is for models, and cannot reach the model %s: "+
 				"guard it where the chain is made, with langchaingo.Model(model, interceptors...)", who, typeName(of), l.Name, r.beyond[0]))
+		case len(r.unread) > 0 && slices.Equal(l.Kinds, []middleware.Kind{middleware.KindRetriever}):
+			panic(fmt.Sprintf("langchaingo: %s(%s): the gate %s is for retrievals, and cannot reach the retriever %s: "+
+				"guard it where the chain is made, with langchaingo.Retriever(retriever, interceptors...)", who, typeName(of), l.Name, r.unread[0]))
 		}
 	}
 }
@@ -118,6 +122,9 @@ func (r *reach) foreign(c any) {
 	r.inside = append(r.inside, m.inside...)
 	if m.unguarded != "" {
 		r.beyond = append(r.beyond, m.unguarded)
+	}
+	if m.retriever != "" {
+		r.unread = append(r.unread, m.retriever)
 	}
 }
 
@@ -309,6 +316,7 @@ type models struct {
 	guarded   bool
 	inside    []middleware.Interceptor // around those that are guarded
 	unguarded string                   // the type of one that is not
+	retriever string                   // and that of a retriever that is not
 	seen      map[visited]int          // and how many levels were looked at from there
 }
 
@@ -339,6 +347,11 @@ func (m *models) find(v reflect.Value, levels int) {
 	case reflect.PointerTo(v.Type()).Implements(modelType) || v.Type().Implements(modelType):
 		m.unguarded = v.Type().String()
 		return
+	case v.Type() == reflect.TypeFor[*retriever]():
+		m.inside = append(m.inside, (*retriever)(v.UnsafePointer()).is...)
+		defer func(was string) { m.retriever = was }(m.retriever) // what is in it is guarded by it
+	case v.Type().Implements(reflect.TypeFor[schema.Retriever]()) || reflect.PointerTo(v.Type()).Implements(reflect.TypeFor[schema.Retriever]()):
+		m.retriever = cmp.Or(m.retriever, v.Type().String())
 	}
 	switch v.Kind() {
 	case reflect.Pointer:

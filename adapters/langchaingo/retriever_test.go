@@ -298,3 +298,52 @@ func TestRetrievalIsRecorded(t *testing.T) {
 		t.Errorf("got %q, want %q", opened, want)
 	}
 }
+
+// An ownRetrieval is a chain of one's own that retrieves.
+type ownRetrieval struct {
+	ownChain
+	library any
+}
+
+// TestARetrieverThatIsMissedIsRefused: of several retrievers in a chain, one that cannot
+// be reached would return what no gate allowed.
+func TestARetrieverThatIsMissedIsRefused(t *testing.T) {
+	gate := only(true, "a")
+	both := func(library any) chains.Chain {
+		c, err := chains.NewSimpleSequentialChain([]chains.Chain{
+			chains.NewRetrievalQAFromLLM(says("a"), newLibrary("a")), &ownRetrieval{ownChain{langchaingo.Model(says("b"), pass)}, library},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	guarded := langchaingo.Retriever(newLibrary("a"), gate)
+	const missed = "langchaingo: Chain(SimpleSequentialChain): the gate sources is for retrievals, and cannot reach the retriever "
+	for _, tt := range []struct {
+		name    string
+		library any
+		is      middleware.Interceptor
+		want    string
+	}{
+		{"guarded", guarded, gate, "<nil>"},
+		{"none", nil, gate, "<nil>"},
+		{"no gate for retrievals", newLibrary("a"), gates.Size(gates.SizeRules{}), "<nil>"},
+		{"not guarded", newLibrary("a"), gate, missed + "*langchaingo_test.library: guard it where"},
+		{"with a name", langchaingo.NamedRetriever("n", newLibrary("a")), gate, missed + "*langchaingo_test.library"},
+		{"of a store", vectorstores.ToRetriever(newLibrary("a"), 1), gate, missed + "vectorstores.Retriever"},
+		{"one of two", []schema.Retriever{newLibrary("a"), guarded}, gate, missed},
+		{"the other of two", []schema.Retriever{guarded, newLibrary("a")}, gate, missed},
+	} {
+		func() {
+			defer func() {
+				if v := fmt.Sprint(recover()); !strings.HasPrefix(v, tt.want) {
+					t.Errorf("%s: got panic %s, want %s", tt.name, v, tt.want)
+				}
+			}()
+			langchaingo.Chain(both(tt.library), tt.is)
+		}()
+	}
+	own := &ownRetrieval{ownChain{langchaingo.Model(says("b"), pass)}, guarded}
+	langchaingo.Chain(own, gate) // it is around the retriever already
+}
