@@ -62,8 +62,8 @@ func (r *reach) check(who string, of any, is []middleware.Interceptor) {
 			panic(fmt.Sprintf("langchaingo: %s(%s): the gate %s is for models, and cannot reach the model %s: "+
 				"guard it where the chain is made, with langchaingo.Model(model, interceptors...)", who, typeName(of), l.Name, r.beyond[0]))
 		case len(r.unread) > 0 && slices.Equal(l.Kinds, []middleware.Kind{middleware.KindRetriever}):
-			panic(fmt.Sprintf("langchaingo: %s(%s): the gate %s is for retrievals, and cannot reach the retriever %s: "+
-				"guard it where the chain is made, with langchaingo.Retriever(retriever, interceptors...)", who, typeName(of), l.Name, r.unread[0]))
+			panic(fmt.Sprintf("langchaingo: %s(%s): the gate %s is for retrievals, and cannot reach the retriever %s: guard it "+
+				"where the chain is made, with langchaingo.Retriever(retriever, interceptors...)", who, typeName(of), l.Name, r.unread[0]))
 		}
 	}
 }
@@ -334,7 +334,7 @@ func (m *models) find(v reflect.Value, levels int) {
 	if !v.IsValid() || levels == 0 || v.Kind() == reflect.Pointer && v.IsNil() || v.Type().Implements(reflect.TypeFor[tools.Tool]()) {
 		return
 	}
-	modelType := reflect.TypeFor[llms.Model]()
+	modelType, retrieverType := reflect.TypeFor[llms.Model](), reflect.TypeFor[schema.Retriever]()
 	switch {
 	case v.Type() == reflect.TypeFor[*cache.Cacher](), v.Type() == reflect.TypeFor[cache.Cacher]():
 		// Of a cache, what counts is the model that it asks.
@@ -350,7 +350,7 @@ func (m *models) find(v reflect.Value, levels int) {
 	case v.Type() == reflect.TypeFor[*retriever]():
 		m.inside = append(m.inside, (*retriever)(v.UnsafePointer()).is...)
 		defer func(was string) { m.retriever = was }(m.retriever) // what is in it is guarded by it
-	case v.Type().Implements(reflect.TypeFor[schema.Retriever]()) || reflect.PointerTo(v.Type()).Implements(reflect.TypeFor[schema.Retriever]()):
+	case reflect.PointerTo(v.Type()).Implements(retrieverType) || v.Type().Implements(retrieverType):
 		m.retriever = cmp.Or(m.retriever, v.Type().String())
 	}
 	switch v.Kind() {
