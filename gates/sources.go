@@ -85,7 +85,7 @@ func Under(sources ...string) Condition {
 			return answerUnknown
 		}
 		for _, root := range roots {
-			if s == root || below(s, root) {
+			if atOrBelow(s, root) {
 				return answerYes
 			}
 		}
@@ -101,11 +101,11 @@ func Under(sources ...string) Condition {
 	return c.saying("be at or below "+one+shown.List(sources, shown.Text), quiet)
 }
 
-// below reports whether s stands below root, and stays there.
-func below(s, root string) bool {
+// atOrBelow reports whether s is root, or stands below it and stays there.
+func atOrBelow(s, root string) bool {
 	rest, ok := strings.CutPrefix(s, root)
 	if !ok || rest == "" {
-		return false
+		return ok
 	}
 	slash := func(c byte) bool { return c == '/' || c == '\\' && strings.Contains(root, `\`) }
 	return (slash(root[len(root)-1]) || slash(rest[0])) && !climbs(rest)
@@ -113,14 +113,16 @@ func below(s, root string) bool {
 
 // climbs reports whether a part of s is a dot or two, as paths and URLs have it, or may be.
 func climbs(s string) bool {
-	unescape := strings.NewReplacer("%25", "%", "%2e", ".", "%2E", ".", "%2f", "/", "%2F", "/", "%5c", `\`, "%5C", `\`)
-	for n := 0; strings.Contains(s, "%"); n++ { // it may be escaped again and again
-		was := s
-		if s = unescape.Replace(s); s == was {
-			break
-		}
-		if n == maxEscaped {
-			return true
+	if strings.Contains(s, "%") {
+		unescape := strings.NewReplacer("%25", "%", "%2e", ".", "%2E", ".", "%2f", "/", "%2F", "/", "%5c", `\`, "%5C", `\`)
+		for n := 0; ; n++ { // it may be escaped again and again
+			was := s
+			if s = unescape.Replace(s); s == was {
+				break
+			}
+			if n == maxEscaped {
+				return true
+			}
 		}
 	}
 	for part := range strings.FieldsFuncSeq(s, func(r rune) bool { return strings.ContainsRune(`/\?#`, r) }) {

@@ -214,6 +214,13 @@ func TestNamedChains(t *testing.T) {
 	if u := guarded.(interface{ Unwrap() chains.Chain }).Unwrap(); u != named {
 		t.Errorf("got %T, want what was given", u)
 	}
+	again := langchaingo.NamedChain("again", guarded)
+	for range 2 { // the name, and the guard
+		again = again.(interface{ Unwrap() chains.Chain }).Unwrap()
+	}
+	if again != chains.Chain(plain) {
+		t.Errorf("got %T, want the executor without guard and name", again)
+	}
 	for _, c := range []chains.Chain{langchaingo.NamedChain("c", llm()), langchaingo.NamedChain("c", plain), guarded} {
 		if _, ok := c.(callbacks.HandlerHaver); !ok {
 			t.Errorf("%T has no callbacks handler", c)

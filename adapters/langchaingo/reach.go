@@ -270,9 +270,7 @@ func (r *reach) agentChain(a agents.Agent, c chains.Chain) chains.Chain {
 	if isNil(c) {
 		r.mustHoldGuardedModel(a, nil)
 	}
-	if inner, name := withoutName(c); name != "" {
-		return nameChain(name, r.agentChain(a, inner))
-	}
+	c, _ = withoutName(c) // the agent calls it in no name
 	switch inner := c.(type) {
 	case *chain:
 		return newChain(r.agentChain(a, inner.inner), inner.is)
