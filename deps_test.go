@@ -55,6 +55,7 @@ const depsPolicy = `
 	adapters/aitracer: evidence/record internal/foreign internal/delivery
 	adapters/langchaingo: middleware internal/foreign internal/strictjson github.com/tmc/langchaingo
 	adapters/langchaingo/langchaingotest: middleware github.com/tmc/langchaingo
+	coverage: middleware github.com/tmc/langchaingo
 	cmd/safeconduct: evidence evidence/record evidence/trust evidence/collector github.com/spf13/cobra
 	examples/quickstart: middleware gates schema evidence evidence/trust adapters/langchaingo httpreplay github.com/tmc/langchaingo
 	examples/existing-app: gates adapters/langchaingo httpreplay github.com/tmc/langchaingo

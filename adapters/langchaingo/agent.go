@@ -72,6 +72,15 @@ type guardedTool struct{ inner, guarded tools.Tool }
 // Unwrap returns the agent without its guard.
 func (a *agent) Unwrap() agents.Agent { return a.Agent }
 
+// Guarded says what stands around the agent's turns and tools.
+func (a *agent) Guarded() middleware.Guarded {
+	g := middleware.Guarded{Kind: middleware.KindPlan, Name: a.name, Interceptors: a.is.plan, Inner: a.Agent}
+	for _, t := range a.guardTools() {
+		g.Parts = append(g.Parts, t)
+	}
+	return g
+}
+
 // String prints the order of the interceptors.
 func (a *agent) String() string { return onion(middleware.KindPlan, a.name, a.is.plan) }
 

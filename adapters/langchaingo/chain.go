@@ -96,6 +96,13 @@ type handlerChain struct {
 // Unwrap returns the chain without its guard.
 func (c *chain) Unwrap() chains.Chain { return c.user }
 
+// Guarded says what stands around the chain.
+func (c *chain) Guarded() middleware.Guarded {
+	return middleware.Guarded{
+		Kind: middleware.KindChain, Name: c.name, Interceptors: c.is, Inner: c.inner, Parts: []any{c.GetMemory()},
+	}
+}
+
 // String prints the order of the interceptors.
 func (c *chain) String() string { return onion(middleware.KindChain, c.name, c.is) }
 

@@ -54,6 +54,11 @@ type query struct {
 // Unwrap returns the engine without its guard.
 func (e *engine) Unwrap() sqldatabase.Engine { return e.Engine }
 
+// Guarded says what stands around the engine.
+func (e *engine) Guarded() middleware.Guarded {
+	return middleware.Guarded{Kind: middleware.KindTool, Name: e.name, Interceptors: e.is, Inner: e.Engine}
+}
+
 // String prints the order of the interceptors.
 func (e *engine) String() string { return onion(middleware.KindTool, e.name, e.is) }
 

@@ -56,6 +56,11 @@ type memorySave struct {
 // Unwrap returns the memory without its guard.
 func (m *guardedMemory) Unwrap() schema.Memory { return m.Memory }
 
+// Guarded says what stands around the memory.
+func (m *guardedMemory) Guarded() middleware.Guarded {
+	return middleware.Guarded{Kind: middleware.KindChain, Name: "memory", Interceptors: m.is, Inner: m.Memory}
+}
+
 // String prints the order of the interceptors.
 func (m *guardedMemory) String() string { return onion(middleware.KindChain, "memory", m.is) }
 

@@ -97,6 +97,11 @@ func (m *model) guarded() *model { return m }
 // Unwrap returns the model without its guard.
 func (m *model) Unwrap() llms.Model { return m.inner }
 
+// Guarded says what stands around the model.
+func (m *model) Guarded() middleware.Guarded {
+	return middleware.Guarded{Kind: middleware.KindModel, Name: m.name, Interceptors: m.is, Inner: m.inner}
+}
+
 // String prints the order of the interceptors.
 func (m *model) String() string { return onion(middleware.KindModel, m.name, m.is) }
 

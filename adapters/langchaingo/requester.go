@@ -61,6 +61,11 @@ type httpCall struct {
 // Unwrap returns what makes the requests without its guard.
 func (r *requester) Unwrap() chains.HTTPRequest { return r.inner }
 
+// Guarded says what stands around what makes the requests.
+func (r *requester) Guarded() middleware.Guarded {
+	return middleware.Guarded{Kind: middleware.KindTool, Name: r.name, Interceptors: r.is, Inner: r.inner}
+}
+
 // String prints the order of the interceptors.
 func (r *requester) String() string { return onion(middleware.KindTool, r.name, r.is) }
 

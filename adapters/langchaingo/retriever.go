@@ -50,6 +50,11 @@ type retriever struct {
 // Unwrap returns the retriever without its guard.
 func (r *retriever) Unwrap() schema.Retriever { return r.inner }
 
+// Guarded says what stands around the retriever.
+func (r *retriever) Guarded() middleware.Guarded {
+	return middleware.Guarded{Kind: middleware.KindRetriever, Name: r.name, Interceptors: r.is, Inner: r.inner}
+}
+
 // String prints the order of the interceptors.
 func (r *retriever) String() string { return onion(middleware.KindRetriever, r.name, r.is) }
 

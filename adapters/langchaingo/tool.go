@@ -76,6 +76,11 @@ func (t *tool) Description() string { return t.inner.Description() }
 // Unwrap returns the tool without its guard.
 func (t *tool) Unwrap() tools.Tool { return t.inner }
 
+// Guarded says what stands around the tool.
+func (t *tool) Guarded() middleware.Guarded {
+	return middleware.Guarded{Kind: middleware.KindTool, Name: t.name, Interceptors: t.is, Inner: t.inner}
+}
+
 // String prints the order of the interceptors.
 func (t *tool) String() string { return onion(middleware.KindTool, t.name, t.is) }
 

@@ -61,7 +61,7 @@ func mutated() []string {
 		"schema/internal/format", "schema/internal/cost", "schema/internal/plan",
 		"evidence", "evidence/record", "evidence/trust", "evidence/replica",
 		"evidence/internal/segment", "evidence/internal/chain", "evidence/internal/ship",
-		"adapters/langchaingo", "adapters/langchaingo/langchaingotest", "httpreplay",
+		"adapters/langchaingo", "adapters/langchaingo/langchaingotest", "coverage", "httpreplay",
 		"internal/strictjson", "internal/shown",
 	}
 }
