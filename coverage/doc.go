@@ -9,6 +9,10 @@
 //
 //	coverage.Require(t, agent)
 //
+// and, once, where the program starts, for the ledger:
+//
+//	ctx = coverage.Walk(agent).Context(ctx)
+//
 // # What it proves
 //
 // [Walk] looks at what was built: through what an adapter guards (the method Guarded of

@@ -1,11 +1,13 @@
 package coverage
 
 import (
+	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"example.com/safeconduct/middleware"
 )
 
 // A Report says what was found, in the order in which it was found. It is safe for
@@ -57,15 +59,23 @@ func (r Report) Counts() (guarded, unguarded, opaque int) {
 	return guarded, unguarded, opaque
 }
 
-// Digest returns the SHA-256 of the report's JSON in hexadecimal: two agents that are
-// built alike have the same.
-func (r Report) Digest() string {
+// Digest returns the SHA-256 of the report's JSON: two agents that are built alike have
+// the same.
+func (r Report) Digest() [sha256.Size]byte {
 	text, err := json.Marshal(r)
 	if err != nil {
 		panic(fmt.Sprintf("coverage: %v", err)) // of strings and bools
 	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])
+	return sha256.Sum256(text)
+}
+
+// Context returns a context under which each run that starts says in the ledger, by the
+// digest and the counts of the report, how much of its agent was guarded.
+func (r Report) Context(ctx context.Context) context.Context {
+	guarded, unguarded, opaque := r.Counts()
+	return middleware.WithCoverage(ctx, middleware.Coverage{
+		Digest: r.Digest(), Guarded: guarded, Unguarded: unguarded, Opaque: opaque,
+	})
 }
 
 // String returns the report for people: an item in two lines of at most 80 columns, as

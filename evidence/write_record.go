@@ -194,6 +194,7 @@ func (b *builder) fill(r *record.Record, e *event) {
 	switch e.kind {
 	case record.KindStart:
 		r.Who = b.identity(e.run.of.Identity)
+		r.Coverage = coverageOf(e.run.of.Coverage)
 	case record.KindEnd:
 		b.end = record.RunEnd{Calls: e.calls, Head: e.run.head, Records: e.runSeq}
 		r.RunEnd = &b.end
@@ -271,6 +272,15 @@ func (b *builder) identity(id middleware.Identity) *record.Who {
 	}
 	b.who = record.Who{Session: cleanName(id.Session), Subject: cleanName(id.Subject), Tenant: cleanName(id.Tenant)}
 	return &b.who
+}
+
+// coverageOf returns what a run says of its agent's coverage, or nil.
+func coverageOf(c *middleware.Coverage) *record.Coverage {
+	if c == nil {
+		return nil
+	}
+	n := func(n int) uint64 { return uint64(min(max(n, 0), record.MaxInt)) }
+	return &record.Coverage{Digest: c.Digest, Guarded: n(c.Guarded), Opaque: n(c.Opaque), Unguarded: n(c.Unguarded)}
 }
 
 // describeInput adds what may be said of an input: names, roles and sizes. What

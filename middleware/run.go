@@ -28,12 +28,29 @@ func WithIdentity(ctx context.Context, id Identity) context.Context {
 	return context.WithValue(ctx, identityKey{}, id)
 }
 
+// A Coverage says how much of an agent is guarded, as package coverage finds it.
+type Coverage struct {
+	Digest    [32]byte // of the whole report
+	Guarded   int      // models, tools, retrievers and memories
+	Unguarded int
+	Opaque    int // what could not be looked into
+}
+
+type coverageKey struct{}
+
+// WithCoverage returns a context in which every run that starts has this coverage, which
+// a recorder writes down where the run begins. Runs already under way keep theirs.
+func WithCoverage(ctx context.Context, c Coverage) context.Context {
+	return context.WithValue(ctx, coverageKey{}, &c)
+}
+
 // A Run is one top-level invocation and every [Call] that it causes. [Wrap]
 // starts one where the context has none. It is safe for concurrent use; its
 // fields must not be changed.
 type Run struct {
 	ID string // 26 characters, random, unique
 	Identity
+	Coverage *Coverage // nil where nobody said it
 
 	began  time.Time
 	calls  atomic.Uint32
@@ -48,6 +65,7 @@ type Run struct {
 func newRun(ctx context.Context) *Run {
 	r := &Run{ID: rand.Text(), began: time.Now()}
 	r.Identity, _ = ctx.Value(identityKey{}).(Identity)
+	r.Coverage, _ = ctx.Value(coverageKey{}).(*Coverage)
 	return r
 }
 

@@ -334,3 +334,23 @@ func TestWidth(t *testing.T) {
 		}
 	}
 }
+
+// A run says how much of its agent was guarded, where that is known.
+func TestInspectCoverage(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "ledger")
+	key, _ := newKey(t)
+	r := open(t, dir, evidence.Config{Key: key})
+	for _, opaque := range []int{0, 2} {
+		ctx := middleware.WithCoverage(t.Context(), middleware.Coverage{Guarded: 4, Unguarded: 1, Opaque: opaque})
+		if err := do(ctx, middleware.KindTool, "calc", says("1"), r.Intercept); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shut(t, r)
+	for _, command := range []string{"inspect", "tail"} {
+		out := succeeds(t, command, dir)
+		if n := strings.Count(out, "coverage: 4 guarded, 1 not guarded"); n != 2 || strings.Count(out, ", 2 opaque") != 1 {
+			t.Errorf("%s: got\n%s", command, out)
+		}
+	}
+}

@@ -18,6 +18,15 @@ func who(w *record.Who) string {
 	return strings.Join(s, ", ")
 }
 
+// coverage says how much of an agent is guarded.
+func coverage(c *record.Coverage) string {
+	s := fmt.Sprintf("coverage: %d guarded, %d not guarded", c.Guarded, c.Unguarded)
+	if c.Opaque > 0 {
+		s += fmt.Sprintf(", %d opaque", c.Opaque)
+	}
+	return s
+}
+
 // A denial is who denied, and why. It serves for other decisions too.
 type denial struct{ gate, code, reason string }
 
@@ -135,6 +144,9 @@ func summary(r *record.Record) string {
 	}
 	if r.Kind == record.KindStart && r.Who != nil {
 		s = append(s, who(r.Who))
+	}
+	if r.Coverage != nil {
+		s = append(s, coverage(r.Coverage))
 	}
 	return strings.Join(s, ": ")
 }

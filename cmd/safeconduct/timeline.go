@@ -36,6 +36,7 @@ type timeline struct {
 	id    string
 	place int // in the order in which runs were first met
 	who   *record.Who
+	cover *record.Coverage
 
 	started, ended bool
 	start          time.Time
@@ -168,7 +169,7 @@ func (run *timeline) add(r *record.Record) {
 	}
 	switch r.Kind {
 	case record.KindStart:
-		run.started, run.start, run.from = true, r.Time, r.Mono
+		run.started, run.start, run.from, run.cover = true, r.Time, r.Mono, r.Coverage
 	case record.KindIntent:
 		c := run.call(r.Call)
 		c.effects = r.Effects

@@ -28,6 +28,9 @@ func (t *timelines) printRun(run *timeline) error {
 	if run.who != nil {
 		t.printParagraph("  ", who(run.who))
 	}
+	if run.cover != nil {
+		t.printParagraph("  ", coverage(run.cover))
+	}
 	rows := run.tree()
 	width := minTree
 	for _, row := range rows {

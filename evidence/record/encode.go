@@ -186,6 +186,7 @@ func (e *encoder) record(r *Record) {
 	list(e, "balances", r.Balances, (*encoder).balance)
 	object(e, "breaker", r.Breaker, (*encoder).breaker)
 	object(e, "call", r.Call, (*encoder).call)
+	object(e, "coverage", r.Coverage, (*encoder).coverage)
 	list(e, "decisions", r.Decisions, (*encoder).decision)
 	e.optional("effects", string(r.Effects))
 	object(e, "erased", r.Erased, (*encoder).erased)
@@ -353,6 +354,13 @@ func (e *encoder) choice(c *Choice) {
 func (e *encoder) rotate(v *Rotate) {
 	e.text("key", v.Key)
 	e.bytes("public", v.Public)
+}
+
+func (e *encoder) coverage(c *Coverage) {
+	e.hashOf("digest", c.Digest)
+	e.count("guarded", c.Guarded)
+	e.count("opaque", c.Opaque)
+	e.count("unguarded", c.Unguarded)
 }
 
 func (e *encoder) runEnd(v *RunEnd) {

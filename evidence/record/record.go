@@ -57,6 +57,7 @@ type Record struct {
 
 	Breaker   *Breaker   `json:"breaker,omitzero"`    // delivery.breaker
 	Call      *Call      `json:"call,omitzero"`       // intent, outcome
+	Coverage  *Coverage  `json:"coverage,omitzero"`   // run.start
 	Decisions []Decision `json:"decisions,omitempty"` // outcome: in the order in which they were made
 	Effects   Effects    `json:"effects,omitzero"`    // intent of a call with side effects
 	Erased    *Erased    `json:"erased,omitzero"`     // payload.erased
@@ -276,6 +277,16 @@ type Choice struct {
 	StopReasonDigest Hash `json:"stopReasonDigest,omitzero"`
 
 	ToolCalls []ToolCall `json:"toolCalls,omitempty"`
+}
+
+// A Coverage says how much of the agent was guarded that a run is one of: how many
+// models, tools, retrievers and memories were, how many were not, and how much could not
+// be looked into. The digest is that of the whole report.
+type Coverage struct {
+	Digest    Hash   `json:"digest"`
+	Guarded   uint64 `json:"guarded"`
+	Opaque    uint64 `json:"opaque"`
+	Unguarded uint64 `json:"unguarded"`
 }
 
 // A RunEnd says how much a run wrote.

@@ -151,7 +151,7 @@ func (r *Record) validateBody() error {
 	case KindSession:
 		want = hasSession
 	case KindStart:
-		may = hasWho
+		may = hasCoverage | hasWho
 	case KindIntent:
 		want, may = hasCall|hasInput, hasBalances|hasEffects|hasPlan|hasPolicy|hasRequest|hasWho
 	case KindOutcome:
@@ -237,6 +237,11 @@ func (r *Record) inRange() bool {
 			size(c.Size)
 			size(c.Reasoning)
 			toolCalls(c.ToolCalls)
+		}
+	}
+	if c := r.Coverage; c != nil {
+		for _, n := range []uint64{c.Guarded, c.Opaque, c.Unguarded} {
+			count(n)
 		}
 	}
 	if e := r.RunEnd; e != nil {
@@ -330,6 +335,7 @@ const (
 	hasBalances = 1 << iota
 	hasBreaker
 	hasCall
+	hasCoverage
 	hasDecisions
 	hasEffects
 	hasErased
@@ -353,7 +359,8 @@ const (
 func (r *Record) has() int {
 	has := 0
 	for i, there := range [...]bool{
-		len(r.Balances) > 0, r.Breaker != nil, r.Call != nil, len(r.Decisions) > 0, r.Effects != "", r.Erased != nil, r.Gap != nil,
+		len(r.Balances) > 0, r.Breaker != nil, r.Call != nil, r.Coverage != nil, len(r.Decisions) > 0,
+		r.Effects != "", r.Erased != nil, r.Gap != nil,
 		r.Input != nil, r.Outcome != nil, r.Output != nil, r.Plan != nil, r.Policy != nil, r.Ran != nil,
 		r.Refused != nil, r.Request != nil, r.Response != nil, r.Rotate != nil, r.RunEnd != nil, r.Session != nil,
 		r.Usage != nil, r.Who != nil,

@@ -32,13 +32,13 @@ RUN = EVERY + "run runSeq "
 KINDS = {kind: members.split() for kind, members in {
     "key.session": EVERY + "session", "key.rotate": EVERY + "rotate", "gap": EVERY + "gap",
     "payload.erased": EVERY + "erased", "delivery.failed": EVERY + "refused", "delivery.breaker": EVERY + "breaker",
-    "run.start": RUN + "who?", "run.end": RUN + "runEnd",
+    "run.start": RUN + "coverage? who?", "run.end": RUN + "runEnd",
     "intent": RUN + "call input balances? effects? plan? policy? request? who?",
     "outcome": RUN + "call outcome balances? decisions? output? plan? ran? response? usage?"}.items()}
 CONTENT, TOOL_CALL = "commitment size", "digest? name registered? size"
 MEMBERS = {name: members.split() for name, members in {
     "balances": "gate held limit max scope used", "breaker": "changes error? exporter state", "call": "id kind name parent?",
-    "decisions": "code? elapsed gate reason? shadow? verdict", "erased": "authority commitment reason",
+    "coverage": "digest guarded opaque unguarded", "decisions": "code? elapsed gate reason? shadow? verdict", "erased": "authority commitment reason",
     "gap": "count from reason to", "input": CONTENT, "output": CONTENT, "ran": CONTENT,
     "outcome": "code? error? gate? latency reached? reason? released? result told?", "plan": "final? steps? toolCalls?",
     "toolCalls": TOOL_CALL, "policy": "digest? version?", "messages": "role size",
