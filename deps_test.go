@@ -61,6 +61,12 @@ const depsPolicy = `
 	examples/existing-app: gates adapters/langchaingo httpreplay github.com/tmc/langchaingo
 	examples/custom-gate: middleware
 	examples/own-loop: middleware gates
+	examples/chat: middleware gates adapters/langchaingo adapters/langchaingo/langchaingotest github.com/tmc/langchaingo
+	examples/react: middleware gates adapters/langchaingo adapters/langchaingo/langchaingotest github.com/tmc/langchaingo
+	examples/rag: gates adapters/langchaingo adapters/langchaingo/langchaingotest github.com/tmc/langchaingo
+	examples/typed-answer: gates schema adapters/langchaingo adapters/langchaingo/langchaingotest
+	examples/policy-test: middleware gates
+	examples/server: middleware gates adapters/langchaingo adapters/langchaingo/langchaingotest github.com/tmc/langchaingo
 	examples/streaming: middleware gates schema adapters/langchaingo httpreplay github.com/tmc/langchaingo
 	examples/structured-output: middleware gates schema adapters/langchaingo httpreplay github.com/tmc/langchaingo
 	examples/telemetry: gates evidence evidence/trust evidence/collector evidence/httpsink adapters/langchaingo httpreplay github.com/tmc/langchaingo

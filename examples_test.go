@@ -76,7 +76,21 @@ func TestExamplesRunWhereTheyAreCopied(t *testing.T) {
 			copied[example] = true
 		}
 	}
-	if len(copied) < 8 {
+	if len(copied) < 14 {
 		t.Errorf("got %d examples: this looked elsewhere", len(copied))
+	}
+}
+
+// The programs of a first hour are short enough to be read before they are copied.
+func TestFirstProgramsAreShort(t *testing.T) {
+	for _, name := range []string{
+		"chat/main.go", "react/main.go", "rag/main.go", "typed-answer/main.go", "policy-test/policy_test.go", "own-loop/main.go", "server/main.go",
+	} {
+		if n := strings.Count(read(t, "examples/"+name), "\n"); n == 0 || n >= 60 {
+			t.Errorf("examples/%s has %d lines, want fewer than 60", name, n)
+		}
+	}
+	if n := strings.Count(read(t, "examples/custom-gate/life_test.go"), "\n"); n == 0 || n >= 40 {
+		t.Errorf("a gate, its table, the kit and an agent take %d lines, want fewer than 40", n)
 	}
 }

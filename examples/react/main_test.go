@@ -1,0 +1,9 @@
+package main
+
+func Example() {
+	main()
+	// Output:
+	// ran: listed /tmp
+	// ran: removed /tmp/old.log
+	// Removed what I may remove. <nil>
+}
