@@ -279,7 +279,7 @@ func coverageOf(c *middleware.Coverage) *record.Coverage {
 	if c == nil {
 		return nil
 	}
-	n := func(n int) uint64 { return uint64(min(max(n, 0), record.MaxInt)) }
+	n := func(n int) uint64 { return uint64(min(max(int64(n), 0), record.MaxInt)) }
 	return &record.Coverage{Digest: c.Digest, Guarded: n(c.Guarded), Opaque: n(c.Opaque), Unguarded: n(c.Unguarded)}
 }
 
