@@ -38,18 +38,18 @@ type Reach struct {
 	Inside []Interceptor
 }
 
-// Check panics if one of the interceptors is a gate, or stands in [OnTool], and could
-// never see a call: for
-// other kinds, for tools that are not there, or for a count over the calls of a run
-// where each call is one. The panic says which, where, and what to do. Of what is
-// [Shared] one gate must see calls. What says nothing of itself passes, as an interceptor
-// of one's own may.
+// Check panics if one of the interceptors is a gate, or stands in [On] or [OnTool], and
+// could never see a call: for other kinds, for tools that are not there, or for a count
+// over the calls of a run where each call is one. The panic says which, where, and what to
+// do. Of what is [Shared] one must see calls. What says nothing of itself passes, as an
+// interceptor of one's own may.
 func (r Reach) Check(is ...Interceptor) {
 	inside := Layers(r.Inside...)
 	useless := make(map[*Gate]string)
 	useful := make(map[*Gate]bool)
-	for _, l := range Layers(is...) {
-		if !l.Gate && l.tool == "" {
+	layers := Layers(is...)
+	for _, l := range layers {
+		if !l.Gate && l.tool == "" && l.only == 0 {
 			continue
 		}
 		why := ""
@@ -65,8 +65,8 @@ func (r Reach) Check(is ...Interceptor) {
 			useless[l.shared] = why
 		}
 	}
-	for g, why := range useless {
-		if !useful[g] {
+	for _, l := range layers {
+		if why := useless[l.shared]; why != "" && !useful[l.shared] {
 			panic(why)
 		}
 	}

@@ -44,6 +44,7 @@ func TestReach(t *testing.T) {
 		{"composed", onModel, middleware.Compose(perRun, toolGate), "the gate g is for"},
 		{"on another kind", onTool, middleware.On(model, perRun), "the gate g is for model calls"},
 		{"no gate", onModel, saying(middleware.Layer{Name: "i", Kinds: []middleware.Kind{tool}}), ""},
+		{"no gate, on another kind", onModel, middleware.On(tool, saying(middleware.Layer{Name: "i"})), "Model(m): the interceptor i is for tool calls"},
 		{"nothing said", onModel, middleware.Before("b", func(context.Context, middleware.Call) error { return nil }), ""},
 		{"there already", inside, toolGate, ""},
 		{"a tool that is there", onTool, rules("rm"), ""},
