@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/tmc/langchaingo/agents"
 	"github.com/tmc/langchaingo/callbacks"
 	"github.com/tmc/langchaingo/chains"
 	"github.com/tmc/langchaingo/memory"
@@ -17,7 +16,8 @@ import (
 
 // Chain guards a chain and its memory, and the models, retrievers and agents that a
 // chain of langchaingo's own holds, however deep; see "What a chain reaches" in the
-// package doc. Given an executor it is [Executor]. The chain is copied, not changed.
+// package doc. Given an executor it does what [Executor] does, and refuses an agent whose
+// model it cannot reach only where a gate is for models. The chain is copied, not changed.
 //
 // Each run of it is a Call of KindChain, named by
 // the chain's type, whose Input and Output are the chain's values. If the caller set
@@ -32,10 +32,6 @@ func Chain(c chains.Chain, is ...middleware.Interceptor) chains.Chain {
 		panic("langchaingo: Chain: nil chain")
 	}
 	r := newReach(is)
-	inner, _ := withoutName(c)
-	if e, ok := inner.(*agents.Executor); ok {
-		return guardExecutor(c, e, is)
-	}
 	switch g := c.(type) {
 	case *chain:
 		return r.again(g, is)

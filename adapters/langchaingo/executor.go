@@ -21,11 +21,6 @@ import (
 // cannot reach, if a gate has rules for a tool that the agent does not have, and as
 // [Chain] does.
 func Executor(e *agents.Executor, is ...middleware.Interceptor) chains.Chain {
-	return guardExecutor(e, e, is)
-}
-
-// guardExecutor guards c, which is e, or e with a name.
-func guardExecutor(c chains.Chain, e *agents.Executor, is []middleware.Interceptor) chains.Chain {
 	if e == nil || isNil(e.Agent) {
 		panic("langchaingo: Executor: nil executor or agent")
 	}
@@ -33,7 +28,8 @@ func guardExecutor(c chains.Chain, e *agents.Executor, is []middleware.Intercept
 		panic(fmt.Sprintf("langchaingo: Executor: the agent %T has no tools", e.Agent))
 	}
 	r := newReach(is)
-	guarded := r.outermost(c)
+	r.strict = true
+	guarded := r.outermost(e)
 	r.check("Executor", e.Agent, is)
-	return ofUser(c, newChain(guarded, is))
+	return ofUser(e, newChain(guarded, is))
 }

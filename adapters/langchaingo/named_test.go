@@ -281,17 +281,14 @@ func TestANameGuardsNothing(t *testing.T) {
 		"(*langchaingo_test.reasoningScript)": func() {
 			langchaingo.Executor(own(langchaingo.Named("n", &reasoningScript{says("a")})), pass)
 		},
-		"agent *langchaingo_test.helped (*langchaingo_test.script); guard": func() {
-			langchaingo.Chain(langchaingo.NamedChain("c", own(cache.New(langchaingo.Named("n", says("a")), nil))), pass)
+		"cannot reach the model *langchaingo_test.script: guard": func() {
+			langchaingo.Chain(langchaingo.NamedChain("c", own(cache.New(langchaingo.Named("n", says("a")), nil))),
+				gates.Budget(gates.Limits{Tokens: 9, ToolCalls: 9}))
 		},
 		"langchaingo: Chain(c): the gate budget is for model": func() {
 			langchaingo.Chain(langchaingo.NamedChain("c", chains.NewTransform(nil, nil, nil)), gates.Budget(gates.Limits{ModelCalls: 1}))
 		},
-		"langchaingo: Model(n): the gate tools is for": func() { langchaingo.Model(langchaingo.Named("n", says("a")), gates.Tools("a")) },
-		"the agent *agents.OneShotZeroAgent has no tools": func() {
-			langchaingo.Chain(langchaingo.NamedChain("c", agents.NewExecutor(agents.NewOneShotAgent(says("a"), nil))), pass)
-		},
-		"langchaingo: Executor: nil executor or agent":             func() { langchaingo.Chain(langchaingo.NamedChain("c", &agents.Executor{}), pass) },
+		"langchaingo: Model(n): the gate tools is for":             func() { langchaingo.Model(langchaingo.Named("n", says("a")), gates.Tools("a")) },
 		"langchaingo: Named: no name, or a nil model":              func() { langchaingo.Named("", says("a")) },
 		"Named: no name, or a nil model":                           func() { langchaingo.Named("n", nilModel) },
 		"langchaingo: NamedChain: no name, or a nil chain":         func() { langchaingo.NamedChain("n", nil) },

@@ -24,6 +24,8 @@ type reach struct {
 	guards
 	is []middleware.Interceptor // for all kinds but those of guards
 
+	strict bool // a model that cannot be reached is refused, whatever the interceptors are for
+
 	kinds  []middleware.Kind
 	tools  []string
 	inside []middleware.Interceptor // of what is guarded where nothing else can reach it
@@ -86,6 +88,9 @@ func (r *reach) outermost(c chains.Chain) chains.Chain {
 
 // executor guards an executor's agent, with its tools and model.
 func (r *reach) executor(e *agents.Executor) *agents.Executor {
+	if isNil(e.Agent) {
+		return e
+	}
 	guarded := *e
 	guarded.Agent = r.agent(e.Agent)
 	return &guarded
@@ -141,8 +146,16 @@ func ofLangchaingo(v reflect.Value) bool {
 		}
 		t = t.Elem()
 	}
-	return t.Kind() == reflect.Struct &&
-		(t.PkgPath() == reflect.TypeFor[chains.LLMChain]().PkgPath() || t == reflect.TypeFor[sqldatabase.SQLDatabase]())
+	switch t {
+	case reflect.TypeFor[chains.LLMChain](), reflect.TypeFor[chains.RetrievalQA](), reflect.TypeFor[chains.ConversationalRetrievalQA](),
+		reflect.TypeFor[chains.StuffDocuments](), reflect.TypeFor[chains.MapReduceDocuments](), reflect.TypeFor[chains.RefineDocuments](),
+		reflect.TypeFor[chains.MapRerankDocuments](), reflect.TypeFor[chains.SequentialChain](),
+		reflect.TypeFor[chains.SimpleSequentialChain](), reflect.TypeFor[chains.SQLDatabaseChain](), reflect.TypeFor[chains.APIChain](),
+		reflect.TypeFor[chains.LLMMathChain](), reflect.TypeFor[chains.Constitutional](), reflect.TypeFor[chains.Transform](),
+		reflect.TypeFor[sqldatabase.SQLDatabase]():
+		return true
+	}
+	return false
 }
 
 // copyOf returns a copy of v, which is ofLangchaingo, with guarded fields. The memory of
@@ -289,6 +302,10 @@ func (r *reach) mustHoldGuardedModel(a agents.Agent, holder any) {
 	m.find(reflect.ValueOf(holder), 8)
 	if m.guarded && m.unguarded == "" {
 		r.inside = append(r.inside, m.inside...)
+		return
+	}
+	if !r.strict {
+		r.beyond = append(r.beyond, cmp.Or(m.unguarded, "of "+typeName(a)))
 		return
 	}
 	unguarded := m.unguarded
