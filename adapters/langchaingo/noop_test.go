@@ -228,3 +228,23 @@ func TestAModelThatIsMissedIsRefused(t *testing.T) {
 	langchaingo.Chain(both, pass)
 	langchaingo.Chain(both, budget)
 }
+
+// A holdingChain is of a package of one's own, and runs another chain.
+type holdingChain struct{ chains.Chain }
+
+// TestAGuardedChainInOneOfOnesOwn: what is guarded in a chain of one's own is reached there,
+// by each interceptor that guards both, and the chain that it was made of is not missed.
+func TestAGuardedChainInOneOfOnesOwn(t *testing.T) {
+	budget, tool := gates.Budget(gates.Limits{ModelCalls: 2}), gates.Tools("calc")
+	agent := agents.NewOneShotAgent(says(mrklCalls, "Final Answer: 437"), []tools.Tool{echoTool("calc"), echoTool("ls")})
+	guarded := langchaingo.Executor(agents.NewExecutor(agent), tool, budget)
+	if _, err := chains.Run(t.Context(), langchaingo.Chain(&holdingChain{guarded}, tool, budget), "q"); err != nil {
+		t.Errorf("two requests, each counted once: got %v", err)
+	}
+	defer func() {
+		if v := fmt.Sprint(recover()); !strings.Contains(v, "the gate budget is for model calls") {
+			t.Errorf("a budget of other calls: got panic %v", v)
+		}
+	}()
+	langchaingo.Chain(&holdingChain{guarded}, gates.Budget(gates.Limits{ModelCalls: 2}))
+}

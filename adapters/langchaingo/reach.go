@@ -359,6 +359,11 @@ func (m *models) find(v reflect.Value, levels int) {
 		m.guarded = true
 		m.inside = append(m.inside, guardOf(v).is...)
 		return
+	case v.Type() == reflect.TypeFor[*chain]():
+		g := (*chain)(v.UnsafePointer())
+		m.inside = append(m.inside, g.is...)
+		m.find(reflect.ValueOf(g.inner), levels) // and not what that was copied of
+		return
 	case reflect.PointerTo(v.Type()).Implements(modelType) || v.Type().Implements(modelType):
 		m.unguarded = v.Type().String()
 		return
