@@ -188,8 +188,8 @@ func distance(a, b string) int {
 //
 // Around one of them, what is for another is no mistake then, nor is what counts over
 // the calls of a run: adapters refuse both otherwise. Shared holds what it says: where
-// it counts over a run, a call of a tool, a model or a retriever that is a run of its
-// own is denied with [CodeIndeterminate]. It panics as [Compose] does.
+// it counts over a run, a call that is a run of its own is denied with
+// [CodeIndeterminate], but for that of a chain. It panics as [Compose] does.
 func Shared(is ...Interceptor) Interceptor {
 	mustInterceptors("Shared", is)
 	g := NewGate("shared")
@@ -209,7 +209,7 @@ func shared(g *Gate, i Interceptor, perRun bool) Interceptor {
 		}
 		// Innermost, so that a recorder in i sees the denial.
 		return i(func(ctx context.Context, call Call) (Result, error) {
-			if call.Parent == 0 && call.Kind != KindChain && call.Kind != KindPlan {
+			if call.Parent == 0 && call.Kind != KindChain {
 				ruling := g.Begin(ctx)
 				return Result{}, ruling.Deny(ctx, call, Deny(CodeIndeterminate,
 					"the call is a run of its own, and what guards it counts over the calls of a run"))

@@ -101,6 +101,8 @@ func TestSharedRefusesACallOfItsOwn(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+	_, err = h(t.Context(), middleware.Call{Kind: middleware.KindPlan, Name: "a"})
+	middlewaretest.WantDenied(t, err, middleware.CodeIndeterminate) // each turn would be counted by itself
 	if _, err := h(t.Context(), middlewaretest.Chain("c", nil)); err != nil {
 		t.Error(err) // a run
 	}
