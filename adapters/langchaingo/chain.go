@@ -64,7 +64,12 @@ func ofUser(c, guarded chains.Chain) chains.Chain {
 
 // newChain guards the runs of a chain and its memory.
 func newChain(c chains.Chain, is []middleware.Interceptor) chains.Chain {
-	g := &chain{inner: c, user: c, name: typeName(c), is: is}
+	return newChainSaving(c, is, is)
+}
+
+// newChainSaving is newChain with other interceptors around the saves to the memory.
+func newChainSaving(c chains.Chain, is, saves []middleware.Interceptor) chains.Chain {
+	g := &chain{inner: c, user: c, name: typeName(c), is: is, saves: saves}
 	g.handler = middleware.Wrap(g.run, is...)
 	g.GetMemory() // an order that makes no sense is refused here, not in a run
 	if h, ok := c.(callbacks.HandlerHaver); ok {
@@ -79,6 +84,7 @@ type chain struct {
 	user    chains.Chain // as it was given
 	name    string
 	is      []middleware.Interceptor
+	saves   []middleware.Interceptor // around those to the memory
 	handler middleware.Handler
 	memory  memoryCache
 }
@@ -106,7 +112,7 @@ func (c *chain) GetInputKeys() []string  { return c.inner.GetInputKeys() }
 func (c *chain) GetOutputKeys() []string { return c.inner.GetOutputKeys() }
 
 // GetMemory returns the guarded memory of the chain.
-func (c *chain) GetMemory() schema.Memory { return c.memory.guard(c.inner.GetMemory(), c.is) }
+func (c *chain) GetMemory() schema.Memory { return c.memory.guard(c.inner.GetMemory(), c.saves) }
 
 // Call runs the guarded chain.
 func (c *chain) Call(ctx context.Context, inputs map[string]any, options ...chains.ChainCallOption) (map[string]any, error) {

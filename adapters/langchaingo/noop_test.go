@@ -248,3 +248,27 @@ func TestAGuardedChainInOneOfOnesOwn(t *testing.T) {
 	}()
 	langchaingo.Chain(&holdingChain{guarded}, gates.Budget(gates.Limits{ModelCalls: 2}))
 }
+
+// TestAMemoryOfAGuardedChainInAnother: saves of a chain that was guarded by itself come to
+// what guards the chain that it is in.
+func TestAMemoryOfAGuardedChainInAnother(t *testing.T) {
+	kept := memory.NewConversationBuffer()
+	c := contextChain(says("a"))
+	c.Memory = kept
+	both, err := chains.NewSimpleSequentialChain([]chains.Chain{langchaingo.Chain(c, pass)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	noSaves := middleware.Before("no saves", func(_ context.Context, call middleware.Call) error {
+		if call.Name == "memory" {
+			return middleware.Deny(middleware.CodePolicy, "nothing is kept")
+		}
+		return nil
+	})
+	if _, err := chains.Run(t.Context(), langchaingo.Chain(both, noSaves), "q"); err == nil || !strings.Contains(err.Error(), "nothing is kept") {
+		t.Errorf("got error %v, want the save denied", err)
+	}
+	if ms, _ := kept.ChatHistory.Messages(t.Context()); len(ms) > 0 {
+		t.Errorf("%d messages were saved", len(ms))
+	}
+}

@@ -103,9 +103,9 @@ func (r *reach) chain(c chains.Chain) chains.Chain {
 	}
 	switch inner := c.(type) {
 	case *chain:
-		return newChain(r.outermost(inner.inner), inner.is)
+		return newChainSaving(r.outermost(inner.inner), inner.is, middleware.Merge(middleware.KindChain, r.is, inner.saves))
 	case *handlerChain:
-		return newChain(r.outermost(inner.inner), inner.is)
+		return newChainSaving(r.outermost(inner.inner), inner.is, middleware.Merge(middleware.KindChain, r.is, inner.saves))
 	case *agents.Executor:
 		if isNil(inner) || isNil(inner.Agent) {
 			return c
