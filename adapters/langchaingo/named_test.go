@@ -44,7 +44,7 @@ func ExampleNamedChain() {
 }
 
 func ExampleNamedRetriever() {
-	manuals := langchaingo.Retriever(langchaingo.NamedRetriever("manuals", newLibrary("hr/salaries.md")), gates.Sources(gates.SourceRules{}))
+	manuals := langchaingo.Retriever(langchaingo.NamedRetriever("manuals", newShelf("hr/salaries.md")), gates.Sources(gates.SourceRules{}))
 	_, err := manuals.GetRelevantDocuments(context.Background(), "pay")
 	fmt.Println(err)
 	// Output: manuals: denied by sources: document 1 of 1: no source is allowed (policy)
@@ -242,16 +242,16 @@ func TestNamesKeepGuards(t *testing.T) {
 	no := denyIf(func(middleware.Call) bool { return true })
 	_, err := langchaingo.Named("n", langchaingo.Model(says("a"), no)).Call(t.Context(), "q")
 	wantDenialOf(t, "n", err)
-	_, err = langchaingo.NamedRetriever("n", langchaingo.Retriever(langchaingo.NamedRetriever("o", newLibrary("a")), no)).GetRelevantDocuments(t.Context(), "q")
+	_, err = langchaingo.NamedRetriever("n", langchaingo.Retriever(langchaingo.NamedRetriever("o", newShelf("a")), no)).GetRelevantDocuments(t.Context(), "q")
 	wantDenialOf(t, "n", err)
 	_, err = langchaingo.NamedChain("n", langchaingo.Chain(contextChain(says("a")), no)).Call(t.Context(), map[string]any{"context": "x"})
 	wantDenialOf(t, "n", err)
 	_, err = chains.Run(t.Context(), langchaingo.NamedChain("n", langchaingo.Executor(exampleExecutor(), no)), "x")
 	wantDenialOf(t, "n", err)
 
-	lib := newLibrary("a")
-	r := langchaingo.NamedRetriever("n", langchaingo.NamedRetriever("o", lib))
-	if u := r.(interface{ Unwrap() schema.Retriever }).Unwrap(); u != schema.Retriever(lib) {
+	under := newShelf("a")
+	r := langchaingo.NamedRetriever("n", langchaingo.NamedRetriever("o", under))
+	if u := r.(interface{ Unwrap() schema.Retriever }).Unwrap(); u != schema.Retriever(under) {
 		t.Errorf("got %T, want the retriever", u)
 	}
 	if docs, err := r.GetRelevantDocuments(t.Context(), "q"); sourcesOf(docs) != "a" || err != nil {
@@ -293,7 +293,7 @@ func TestANameGuardsNothing(t *testing.T) {
 		"Named: no name, or a nil model":                           func() { langchaingo.Named("n", nilModel) },
 		"langchaingo: NamedChain: no name, or a nil chain":         func() { langchaingo.NamedChain("n", nil) },
 		"NamedChain: no name, or a nil chain":                      func() { langchaingo.NamedChain("", exampleExecutor()) },
-		"langchaingo: NamedRetriever: no name, or a nil retriever": func() { langchaingo.NamedRetriever("", newLibrary()) },
+		"langchaingo: NamedRetriever: no name, or a nil retriever": func() { langchaingo.NamedRetriever("", newShelf()) },
 		"NamedRetriever: no name, or a nil retriever":              func() { langchaingo.NamedRetriever("n", nil) },
 	} {
 		func() {

@@ -12,7 +12,6 @@ import (
 	"github.com/tmc/langchaingo/llms"
 	"github.com/tmc/langchaingo/memory"
 	"github.com/tmc/langchaingo/prompts"
-	"github.com/tmc/langchaingo/schema"
 	"github.com/tmc/langchaingo/tools"
 
 	"example.com/safeconduct/adapters/langchaingo"
@@ -269,19 +268,11 @@ func TestReaskOfAChain(t *testing.T) {
 func TestReaskOfARetrieval(t *testing.T) {
 	boundary := safe.Boundary(safe.BoundaryRules{Schema: verdict, Reasks: 1})
 	m := says(noJSON, lowRisk)
-	library := shelf(document(2))
-	run := langchaingo.Chain(chains.NewRetrievalQAFromLLM(langchaingo.Model(m, boundary), library), boundary)
+	run := langchaingo.Chain(chains.NewRetrievalQAFromLLM(langchaingo.Model(m, boundary), newShelf("a", "b")), boundary)
 	got, err := chains.Run(t.Context(), run, "What is the risk?")
 	if err != nil || got != lowRisk || m.requests() != 2 {
 		t.Errorf("got %q, %v after %d requests, want %q after 2", got, err, m.requests(), lowRisk)
 	}
-}
-
-// A shelf is a retriever that finds all that it has.
-type shelf []schema.Document
-
-func (s shelf) GetRelevantDocuments(context.Context, string) ([]schema.Document, error) {
-	return s, nil
 }
 
 // A chain that asks its model more than once is not run again: between two

@@ -22,16 +22,16 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// A library is a vector store, and a retriever, with a document for each source.
-type library struct {
+// A shelf is a vector store, and a retriever, with a document for each source.
+type shelf struct {
 	docs  []schema.Document
 	asked []string
 	fail  error
 	panic any
 }
 
-func newLibrary(sources ...string) *library {
-	s := &library{}
+func newShelf(sources ...string) *shelf {
+	s := &shelf{}
 	for i, source := range sources {
 		s.docs = append(s.docs, schema.Document{
 			PageContent: "text of " + source, Metadata: map[string]any{"source": source, "page": i}, Score: 0.5 + float32(i)/8,
@@ -40,11 +40,11 @@ func newLibrary(sources ...string) *library {
 	return s
 }
 
-func (s *library) AddDocuments(context.Context, []schema.Document, ...vectorstores.Option) ([]string, error) {
-	return nil, errors.New("the library is full")
+func (s *shelf) AddDocuments(context.Context, []schema.Document, ...vectorstores.Option) ([]string, error) {
+	return nil, errors.New("the shelf is full")
 }
 
-func (s *library) SimilaritySearch(_ context.Context, query string, n int, _ ...vectorstores.Option) ([]schema.Document, error) {
+func (s *shelf) SimilaritySearch(_ context.Context, query string, n int, _ ...vectorstores.Option) ([]schema.Document, error) {
 	s.asked = append(s.asked, query)
 	if s.panic != nil {
 		panic(s.panic)
@@ -52,7 +52,7 @@ func (s *library) SimilaritySearch(_ context.Context, query string, n int, _ ...
 	return s.docs[:min(n, len(s.docs))], s.fail
 }
 
-func (s *library) GetRelevantDocuments(ctx context.Context, query string) ([]schema.Document, error) {
+func (s *shelf) GetRelevantDocuments(ctx context.Context, query string) ([]schema.Document, error) {
 	return s.SimilaritySearch(ctx, query, len(s.docs))
 }
 
@@ -71,7 +71,7 @@ func only(drop bool, sources ...string) middleware.Interceptor {
 
 // A retriever and a vector store: what is in the handbook is found, all else is dropped.
 func ExampleRetriever() {
-	store := newLibrary("handbook/leave.md", "hr/salaries.md")
+	store := newShelf("handbook/leave.md", "hr/salaries.md")
 	r := langchaingo.Retriever(vectorstores.ToRetriever(store, 2), gates.Sources(gates.SourceRules{
 		Allow: map[string][]gates.Condition{"source": {gates.Under("handbook")}},
 		Drop:  true,
@@ -105,27 +105,27 @@ func TestRetriever(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name  string
-		make  func(s *library)
+		make  func(s *shelf)
 		is    []middleware.Interceptor
 		asked string // by the retriever; "q" where it is not said
 		want  string // the sources
 		err   string
 	}{
 		{name: "nothing changed", is: []middleware.Interceptor{pass}, want: "a b"},
-		{name: "nothing found", make: func(s *library) { s.docs = nil }, is: []middleware.Interceptor{only(false)}},
+		{name: "nothing found", make: func(s *shelf) { s.docs = nil }, is: []middleware.Interceptor{only(false)}},
 		{name: "another query", is: []middleware.Interceptor{query("other")}, asked: "other", want: "a b"},
 		{name: "a query that is no text", is: []middleware.Interceptor{query(1)}, asked: "-", err: "put a int in place of the input, want string"},
 		{name: "one dropped", is: []middleware.Interceptor{only(true, "b")}, want: "b"},
 		{name: "all dropped", is: []middleware.Interceptor{only(true)}},
 		{name: "other documents", is: []middleware.Interceptor{output([]middleware.Document{{Metadata: map[string]any{"source": "c"}}})}, want: "c"},
-		{name: "denied for one", is: []middleware.Interceptor{only(false, "b")}, err: "library: denied by sources: document 1 of 2"},
+		{name: "denied for one", is: []middleware.Interceptor{only(false, "b")}, err: "shelf: denied by sources: document 1 of 2"},
 		{name: "denied before", is: []middleware.Interceptor{denyIf(func(middleware.Call) bool { return true })}, asked: "-", err: "denied by test"},
 		{name: "no documents", is: []middleware.Interceptor{output("a b")}, err: "put a string in place of the output"},
 		{name: "documents of the framework", is: []middleware.Interceptor{output([]schema.Document{})}, err: "put a []schema.Document in place of the output"},
-		{name: "failing", make: func(s *library) { s.fail = errors.New("no store") }, is: []middleware.Interceptor{only(true, "b")}, err: "no store"},
-		{name: "panicking", make: func(s *library) { s.panic = "no store" }, is: []middleware.Interceptor{only(true, "b")}, err: "library panicked"},
+		{name: "failing", make: func(s *shelf) { s.fail = errors.New("no store") }, is: []middleware.Interceptor{only(true, "b")}, err: "no store"},
+		{name: "panicking", make: func(s *shelf) { s.panic = "no store" }, is: []middleware.Interceptor{only(true, "b")}, err: "shelf panicked"},
 	} {
-		s := newLibrary("a", "b")
+		s := newShelf("a", "b")
 		if tt.make != nil {
 			tt.make(s)
 		}
@@ -153,7 +153,7 @@ func TestRetriever(t *testing.T) {
 // TestDocumentsAreWhatWasJudged: whoever keeps what it returned or passed on can change
 // neither what gates judged nor what the store holds.
 func TestDocumentsAreWhatWasJudged(t *testing.T) {
-	s := newLibrary("a")
+	s := newShelf("a")
 	meddle := func(next middleware.Handler) middleware.Handler {
 		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
 			res, err := next(ctx, call)
@@ -178,7 +178,7 @@ func TestDocumentsAreWhatWasJudged(t *testing.T) {
 
 // TestRetrieverTwice: guarded again, it has one guard with each interceptor once.
 func TestRetrieverTwice(t *testing.T) {
-	s, seen := newLibrary("a", "b"), new(spy)
+	s, seen := newShelf("a", "b"), new(spy)
 	gate := only(true, "b")
 	r := langchaingo.Retriever(langchaingo.Retriever(s, seen.intercept, gate), seen.intercept, gate)
 	if docs, err := r.GetRelevantDocuments(t.Context(), "q"); sourcesOf(docs) != "b" || err != nil || seen.kinds() != "retriever" {
@@ -193,7 +193,7 @@ func TestRetrieverTwice(t *testing.T) {
 	}
 	for says, f := range map[string]func(){
 		"langchaingo: Retriever: nil retriever":                            func() { langchaingo.Retriever(nil) },
-		"langchaingo: Retriever(langchaingo_test.library): the gate tools": func() { langchaingo.Retriever(s, gates.Tools("a")) },
+		"langchaingo: Retriever(langchaingo_test.shelf): the gate tools":   func() { langchaingo.Retriever(s, gates.Tools("a")) },
 		"langchaingo: Model(langchaingo_test.script): the gate sources is": func() { langchaingo.Model(says("a"), gate) },
 	} {
 		func() {
@@ -219,7 +219,7 @@ func TestRetrievalChains(t *testing.T) {
 		for _, drop := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, dropped %t", name, drop), func(t *testing.T) {
 				m, b := says("30 days"), newBook(t)
-				store := newLibrary("handbook/leave.md", "hr/salaries.md")
+				store := newShelf("handbook/leave.md", "hr/salaries.md")
 				chain := langchaingo.Chain(build(m, vectorstores.ToRetriever(store, 2)), b.Intercept, only(drop, "handbook"))
 				answer, err := chains.Run(t.Context(), chain, "leave")
 				if d := (*middleware.DeniedError)(nil); drop && (answer != "30 days" || err != nil) || !drop && (!errors.As(err, &d) || d.Gate != "sources") {
@@ -260,7 +260,7 @@ func TestRetrievalIsRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	find := langchaingo.Retriever(newLibrary("handbook/leave.md", "hr/salaries.md"), r.Intercept, only(true, "handbook"))
+	find := langchaingo.Retriever(newShelf("handbook/leave.md", "hr/salaries.md"), r.Intercept, only(true, "handbook"))
 	if _, err := find.GetRelevantDocuments(t.Context(), "leave"); err != nil {
 		t.Fatal(err)
 	}
@@ -302,38 +302,38 @@ func TestRetrievalIsRecorded(t *testing.T) {
 // An ownRetrieval is a chain of one's own that retrieves.
 type ownRetrieval struct {
 	ownChain
-	library any
+	store any
 }
 
 // TestARetrieverThatIsMissedIsRefused: of several retrievers in a chain, one that cannot
 // be reached would return what no gate allowed.
 func TestARetrieverThatIsMissedIsRefused(t *testing.T) {
 	gate := only(true, "a")
-	both := func(library any) chains.Chain {
+	both := func(store any) chains.Chain {
 		c, err := chains.NewSimpleSequentialChain([]chains.Chain{
-			chains.NewRetrievalQAFromLLM(says("a"), newLibrary("a")), &ownRetrieval{ownChain{langchaingo.Model(says("b"), pass)}, library},
+			chains.NewRetrievalQAFromLLM(says("a"), newShelf("a")), &ownRetrieval{ownChain{langchaingo.Model(says("b"), pass)}, store},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return c
 	}
-	guarded := langchaingo.Retriever(newLibrary("a"), gate)
+	guarded := langchaingo.Retriever(newShelf("a"), gate)
 	const missed = "langchaingo: Chain(SimpleSequentialChain): the gate sources is for retrievals, and cannot reach the retriever "
 	for _, tt := range []struct {
-		name    string
-		library any
-		is      middleware.Interceptor
-		want    string
+		name  string
+		store any
+		is    middleware.Interceptor
+		want  string
 	}{
 		{"guarded", guarded, gate, "<nil>"},
 		{"none", nil, gate, "<nil>"},
-		{"no gate for retrievals", newLibrary("a"), gates.Size(gates.SizeRules{}), "<nil>"},
-		{"not guarded", newLibrary("a"), gate, missed + "*langchaingo_test.library: guard it where"},
-		{"with a name", langchaingo.NamedRetriever("n", newLibrary("a")), gate, missed + "*langchaingo_test.library"},
-		{"of a store", vectorstores.ToRetriever(newLibrary("a"), 1), gate, missed + "vectorstores.Retriever"},
-		{"one of two", []schema.Retriever{newLibrary("a"), guarded}, gate, missed},
-		{"the other of two", []schema.Retriever{guarded, newLibrary("a")}, gate, missed},
+		{"no gate for retrievals", newShelf("a"), gates.Size(gates.SizeRules{}), "<nil>"},
+		{"not guarded", newShelf("a"), gate, missed + "*langchaingo_test.shelf: guard it where"},
+		{"with a name", langchaingo.NamedRetriever("n", newShelf("a")), gate, missed + "*langchaingo_test.shelf"},
+		{"of a store", vectorstores.ToRetriever(newShelf("a"), 1), gate, missed + "vectorstores.Retriever"},
+		{"one of two", []schema.Retriever{newShelf("a"), guarded}, gate, missed},
+		{"the other of two", []schema.Retriever{guarded, newShelf("a")}, gate, missed},
 	} {
 		func() {
 			defer func() {
@@ -341,7 +341,7 @@ func TestARetrieverThatIsMissedIsRefused(t *testing.T) {
 					t.Errorf("%s: got panic %s, want %s", tt.name, v, tt.want)
 				}
 			}()
-			langchaingo.Chain(both(tt.library), tt.is)
+			langchaingo.Chain(both(tt.store), tt.is)
 		}()
 	}
 	own := &ownRetrieval{ownChain{langchaingo.Model(says("b"), pass)}, guarded}
