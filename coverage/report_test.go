@@ -51,9 +51,11 @@ func (*printer) Errorf(format string, args ...any) {
 }
 
 type listener struct {
-	printer
-	said []string
+	helped bool
+	said   []string
 }
+
+func (l *listener) Helper() { l.helped = true }
 
 func (l *listener) Errorf(format string, args ...any) {
 	l.said = append(l.said, fmt.Sprintf(format, args...))
@@ -131,8 +133,8 @@ func TestRequire(t *testing.T) {
 	} {
 		p := &listener{}
 		coverage.Require(p, tt.v, tt.except...)
-		if len(p.said) != tt.want {
-			t.Errorf("%T except %q: got %q, want %d", tt.v, tt.except, p.said, tt.want)
+		if len(p.said) != tt.want || !p.helped {
+			t.Errorf("%T except %q: got %q (as a helper: %v), want %d", tt.v, tt.except, p.said, p.helped, tt.want)
 		}
 	}
 }

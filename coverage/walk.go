@@ -27,19 +27,35 @@ const depth = 24
 // what is not in use yet: it reads fields without a lock.
 func Walk(v any) Report {
 	w := &walker{seen: make(map[visit]int)}
-	path := typeOf(v)
-	if by, ok := v.(isGuarded); ok {
-		path = typeOf(by.Guarded().Inner)
+	inner := v
+	if by, ok := inner.(isGuarded); ok {
+		inner = by.Guarded().Inner
 	}
+	inner, _ = unwrap(inner)
+	path := typeOf(inner)
 	w.value(path, v, depth)
 	if w.found == 0 {
-		w.add(Item{Path: path, What: Opaque, Name: typeOf(v)})
+		w.opaque(path, v)
 	}
 	return w.Report
 }
 
 // isGuarded is what adapters make of things.
 type isGuarded interface{ Guarded() middleware.Guarded }
+
+// unwrap returns what has a name of its own, such as package langchaingo gives, and v
+// where v is no name.
+func unwrap(v any) (any, bool) {
+	switch named := v.(type) {
+	case interface{ Unwrap() llms.Model }:
+		return named.Unwrap(), true
+	case interface{ Unwrap() chains.Chain }:
+		return named.Unwrap(), true
+	case interface{ Unwrap() schema.Retriever }:
+		return named.Unwrap(), true
+	}
+	return v, false
+}
 
 type walker struct {
 	Report
@@ -55,6 +71,11 @@ type visit struct {
 func (w *walker) add(i Item) {
 	w.Items = append(w.Items, i)
 	w.found++
+}
+
+// opaque adds something that cannot be looked into.
+func (w *walker) opaque(path string, v any) {
+	w.add(Item{Path: path, What: Opaque, Name: typeOf(v)})
 }
 
 // typeOf names a value by its type.
@@ -92,7 +113,7 @@ func (g *guard) item(path, what, name string) Item {
 func (w *walker) value(path string, v any, levels int) {
 	defer func() {
 		if said := recover(); said != nil {
-			w.add(Item{Path: path, What: Opaque, Name: typeOf(v)})
+			w.opaque(path, v)
 		}
 	}()
 	w.guarded(path, v, nil, levels)
@@ -104,8 +125,8 @@ func (w *walker) guarded(path string, v any, g *guard, levels int) {
 	if v == nil || r.Kind() == reflect.Pointer && r.IsNil() {
 		return
 	}
-	if levels == 0 {
-		w.add(Item{Path: path, What: Opaque, Name: typeOf(v)})
+	if levels <= 0 {
+		w.opaque(path, v)
 		return
 	}
 	if r.Kind() == reflect.Pointer && r.Type().Elem().Size() > 0 { // values without size share one address
@@ -122,12 +143,8 @@ func (w *walker) guarded(path string, v any, g *guard, levels int) {
 		w.guarded(path, said.Inner, said, levels-1)
 		return
 	}
-	if given, ok := v.(interface{ Unwrap() llms.Model }); ok { // a name
-		w.guarded(path, given.Unwrap(), g, levels-1)
-		return
-	}
-	if given, ok := v.(interface{ Unwrap() chains.Chain }); ok {
-		w.guarded(path, given.Unwrap(), g, levels-1)
+	if named, ok := unwrap(v); ok {
+		w.guarded(path, named, g, levels-1)
 		return
 	}
 	switch thing := v.(type) {
@@ -188,7 +205,7 @@ func (w *walker) chain(path string, r reflect.Value, g *guard, levels int) {
 	}
 	w.fields(path, r, without, levels)
 	if t := indirect(r.Type()); w.found == before || t == reflect.TypeFor[chains.Transform]() {
-		w.add(Item{Path: path, What: Opaque, Name: typeOf(r.Interface())})
+		w.opaque(path, r.Interface())
 	}
 	w.memory(path+".Memory", g.partOr(nil), levels)
 }
@@ -207,7 +224,7 @@ func (w *walker) agent(path string, a agents.Agent, g *guard, levels int) {
 	before := w.found
 	w.fields(path, reflect.ValueOf(a), reflect.TypeFor[tools.Tool](), levels)
 	if w.found == before {
-		w.add(Item{Path: path, What: Opaque, Name: typeOf(a)}) // it has a model that is not seen, or plans by a func
+		w.opaque(path, a) // it has a model that is not seen, or plans by a func
 	}
 	var ts []any
 	if g != nil {
@@ -237,6 +254,7 @@ func indirect(t reflect.Type) reflect.Type {
 // but for what is of the type without.
 func (w *walker) fields(path string, r reflect.Value, without reflect.Type, levels int) {
 	if levels <= 0 {
+		w.opaque(path, r.Interface())
 		return
 	}
 	switch r.Kind() {
