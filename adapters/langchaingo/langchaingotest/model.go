@@ -107,7 +107,7 @@ func (a Answer) stream(ctx context.Context, opts *llms.CallOptions, calls []llms
 	for _, text := range a.chunks {
 		chunks = append(chunks, []byte(text))
 	}
-	if a.isRaw && a.raw != nil && len(a.raw.Choices) > 0 && a.raw.Choices[0] != nil {
+	if a.raw != nil && len(a.raw.Choices) > 0 && a.raw.Choices[0] != nil {
 		chunks = append(chunks, []byte(a.raw.Choices[0].Content))
 	}
 	for _, c := range calls {

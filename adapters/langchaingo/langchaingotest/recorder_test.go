@@ -61,6 +61,7 @@ func TestAssertions(t *testing.T) {
 	twice := happen(t, script(call("pay", "1"), call("approve", "1"), call("pay", "2"), langchaingotest.Say("done")), middleware.Tell, host, approved)
 	budget := happen(t, script(call("pay", "1").And("web", "https://good.example")), gates.Budget(gates.Limits{ToolCalls: 1}))
 	madeUp := happen(t, script(call("invented", "1"), langchaingotest.Say("done")), approved)
+	again := happen(t, script(call("rm", "1"), call("rm", "2"), langchaingotest.Say("done")), middleware.Tell, approved)
 	none := new(langchaingotest.Recorder)
 	for name, tt := range map[string]struct {
 		assert func(testing.TB)
@@ -91,6 +92,7 @@ func TestAssertions(t *testing.T) {
 		"other code":         {func(tb testing.TB) { good.Denied(tb, "web").Code(middleware.CodeBusy) }, "denied web with code busy: got policy; this"},
 		"other reason":       {func(tb testing.TB) { good.Denied(tb, "web").Because("rain") }, `denied web because "rain": got "tool call 2, \"web\": that host is not for agents"; this`},
 		"denied once":        {func(tb testing.TB) { good.Denied(tb, "web").Times(2) }, "denied web: got 1 call, want 2; this"},
+		"denied again":       {func(tb testing.TB) { again.Denied(tb, "rm").Once() }, "denied rm: got 2 calls, want 1; this"},
 		"called all the same": {func(tb testing.TB) { good.NotCalled(tb, "pay") },
 			"not called pay: got 1 call, want none; this"},
 		"misspelt":            {func(tb testing.TB) { good.NotCalled(tb, "remove") }, "not called remove: nothing that happened names it: is it misspelt?; this"},
@@ -179,6 +181,64 @@ func TestADenialBelongsToOneCall(t *testing.T) {
 	}
 }
 
+// A gate may say of what it denies that it is of another call: it denied this one all the
+// same.
+func TestADenialIsOfTheCallWhoseGateMadeIt(t *testing.T) {
+	var happened langchaingotest.Recorder
+	gate := middleware.Before("g", func(context.Context, middleware.Call) error {
+		return &middleware.DeniedError{Gate: "g", Call: "another", Code: middleware.CodePolicy, Reason: "no"}
+	})
+	if _, err := langchaingo.Tool(langchaingotest.NewTool(t, "pay"), happened.Intercept, gate).Call(t.Context(), "1"); err == nil {
+		t.Error("got no denial")
+	}
+	happened.Denied(t, "pay").Once().By("g")
+}
+
+// A turn that was denied as a whole is one of what its own model asked for at last,
+// through whatever chains, and no turn around it.
+func TestATurnAskedForWhatItsOwnModelDid(t *testing.T) {
+	var happened langchaingotest.Recorder
+	deny := middleware.After("g", func(_ context.Context, call middleware.Call, _ middleware.Result) error {
+		if call.Kind == middleware.KindPlan {
+			return middleware.Deny(middleware.CodePolicy, "not today")
+		}
+		return nil
+	})
+	type calls []func(context.Context) // within another
+	call := func(kind middleware.Kind, name, asks string, within calls) func(context.Context) {
+		h := middleware.Wrap(func(ctx context.Context, _ middleware.Call) (middleware.Result, error) {
+			for _, c := range within {
+				c(ctx)
+			}
+			if kind != middleware.KindModel {
+				return middleware.Result{}, nil
+			}
+			choice := middleware.Choice{Text: asks}
+			return middleware.Result{Output: &middleware.ModelResponse{Choices: []middleware.Choice{choice}}}, nil
+		}, happened.Intercept, deny)
+		return func(ctx context.Context) { _, _ = h(ctx, middleware.Call{Kind: kind, Name: name}) } // the recorder says what came of it
+	}
+	call(middleware.KindPlan, "outer", "", calls{
+		call(middleware.KindModel, "m", "Action: pay", nil),
+		call(middleware.KindPlan, "inner", "", calls{
+			call(middleware.KindChain, "c", "", calls{call(middleware.KindModel, "m", "Action: rm", nil)}),
+		}),
+	})(t.Context())
+	for _, name := range []string{"pay", "rm"} {
+		happened.Denied(t, name).Once().By("g")
+	}
+}
+
+// What a model asks for is known by its name, as what a denial names is.
+func TestNotCalledKnowsWhatWasNamed(t *testing.T) {
+	var happened langchaingotest.Recorder
+	m := langchaingo.Model(langchaingotest.NewModel(t, langchaingotest.Call("pay", "1")), happened.Intercept)
+	if _, err := m.GenerateContent(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	happened.NotCalled(t, "pay")
+}
+
 // What a shadow would deny is not denied, though the gate denied a call within.
 func TestAShadowsDenialIsNoDenial(t *testing.T) {
 	var happened langchaingotest.Recorder
@@ -198,7 +258,7 @@ func TestAShadowsDenialIsNoDenial(t *testing.T) {
 func TestTheTrailSaysWhatCameOfEachCall(t *testing.T) {
 	boom := errors.New("boom")
 	var happened langchaingotest.Recorder
-	ctx, cancel := context.WithCancel(t.Context())
+	var cancel context.CancelFunc // of the call under way
 	withhold := middleware.After("secrets", func(_ context.Context, call middleware.Call, _ middleware.Result) error {
 		if call.Name == "leak" {
 			return middleware.Deny(middleware.CodeBadOutput, "a secret")
@@ -211,6 +271,15 @@ func TestTheTrailSaysWhatCameOfEachCall(t *testing.T) {
 			return call, true, nil
 		}
 		return call, false, nil
+	})
+	hide := middleware.Interceptor(func(next middleware.Handler) middleware.Handler {
+		return func(ctx context.Context, call middleware.Call) (middleware.Result, error) {
+			res, err := next(ctx, call)
+			if call.Name == "hidden" {
+				return middleware.Result{}, boom
+			}
+			return res, err
+		}
 	})
 	fine := func(context.Context, string) (string, error) { return "ok", nil }
 	for _, name := range []string{"good", "leak"} {
@@ -225,8 +294,12 @@ func TestTheTrailSaysWhatCameOfEachCall(t *testing.T) {
 		{"panics", func(context.Context, string) (string, error) { panic("no") }},
 		{"rewritten", func(_ context.Context, in string) (string, error) { return in, nil }},
 		{"cancelled", func(ctx context.Context, _ string) (string, error) { cancel(); return "", ctx.Err() }},
+		{"hidden", func(ctx context.Context, _ string) (string, error) { cancel(); return "", ctx.Err() }},
 	} {
-		_, _ = langchaingo.Tool(langchaingotest.ToolFunc(tt.name, tt.f), happened.Intercept, other, withhold).Call(ctx, "in")
+		var ctx context.Context
+		ctx, cancel = context.WithCancel(t.Context())
+		_, _ = langchaingo.Tool(langchaingotest.ToolFunc(tt.name, tt.f), happened.Intercept, hide, other, withhold).Call(ctx, "in")
+		cancel()
 	}
 	want := `  1 tool good("in"): done: "ok"
   2 tool leak("in"): done: "ok" [secrets (a shadow) would deny]
@@ -235,6 +308,7 @@ func TestTheTrailSaysWhatCameOfEachCall(t *testing.T) {
   5 tool panics("in"): failed: tool panics panicked [allowed by rewrite]
   6 tool rewritten("in"): done: "safe" [allowed by rewrite, secrets]
   7 tool cancelled("in"): cancelled: context canceled [allowed by rewrite]
+  8 tool hidden("in"): failed: boom [allowed by rewrite]
 `
 	if got := happened.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -270,7 +344,8 @@ func TestTheRecorderTakesOddResponses(t *testing.T) {
 	for _, res := range []*llms.ContentResponse{nil, {}, {Choices: []*llms.ContentChoice{nil}}} {
 		var happened langchaingotest.Recorder
 		model := langchaingo.Model(langchaingotest.NewModel(t, langchaingotest.Respond(res)), happened.Intercept)
-		if _, err := model.GenerateContent(t.Context(), nil); err != nil {
+		pass := llms.WithStreamingFunc(func(context.Context, []byte) error { return nil })
+		if _, err := model.GenerateContent(t.Context(), nil, pass); err != nil {
 			t.Errorf("%v: %v", res, err)
 		}
 		happened.Called(t, "langchaingotest.Model").Once()

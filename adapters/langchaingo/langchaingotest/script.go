@@ -86,11 +86,9 @@ func (s *script) left() int {
 // pause lets the time before an answer pass.
 func (a Answer) pause(ctx context.Context) error {
 	if a.wait > 0 {
-		t := time.NewTimer(a.wait)
-		defer t.Stop()
 		select {
 		case <-ctx.Done():
-		case <-t.C:
+		case <-time.After(a.wait):
 		}
 	}
 	return ctx.Err()

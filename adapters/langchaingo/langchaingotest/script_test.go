@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -22,22 +24,64 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
-// A fakeTB keeps what a test fails with.
+// A fakeTB keeps what a test fails with. As of a [testing.T], the line that fails is that
+// of the first func which is no helper: where it is not in a test, that is kept too.
 type fakeTB struct {
 	testing.TB
 	mu      sync.Mutex
+	helpers map[string]bool
 	errors  []string
 	cleanup []func()
 }
 
-func (f *fakeTB) Helper()          {}
-func (f *fakeTB) Cleanup(g func()) { f.cleanup = append(f.cleanup, g) }
+func (f *fakeTB) Helper() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.helpers == nil {
+		f.helpers = make(map[string]bool)
+	}
+	f.helpers[callers(2).Function] = true
+}
+
+// callers returns the frame that is so many funcs above.
+func callers(skip int, but ...string) runtime.Frame {
+	pc := make([]uintptr, 20)
+	frames := runtime.CallersFrames(pc[:runtime.Callers(skip+1, pc)])
+	for {
+		frame, more := frames.Next()
+		if !slices.Contains(but, frame.Function) || !more {
+			return frame
+		}
+	}
+}
+
+// blame needs f.mu.
+func (f *fakeTB) blame() {
+	if line := callers(3, slices.Collect(maps.Keys(f.helpers))...); !strings.HasSuffix(line.File, "_test.go") {
+		f.errors = append(f.errors, fmt.Sprintf("%s:%d is said to fail", line.File, line.Line))
+	}
+}
+
+func (f *fakeTB) Cleanup(g func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.blame()
+	f.cleanup = append(f.cleanup, g)
+}
+
 func (f *fakeTB) Error(args ...any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.blame()
 	f.errors = append(f.errors, fmt.Sprint(args...))
 }
-func (f *fakeTB) Errorf(format string, args ...any) { f.Error(fmt.Sprintf(format, args...)) }
+
+func (f *fakeTB) Errorf(format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.blame()
+	f.errors = append(f.errors, fmt.Sprintf(format, args...))
+}
 
 // end ends the test, and returns what it failed with.
 func (f *fakeTB) end() []string {
@@ -58,7 +102,7 @@ func TestAScriptThatIsNotFollowedFailsTheTest(t *testing.T) {
 		prompts []string
 		want    []string // parts of what the test fails with
 	}{
-		"followed":          {[]langchaingotest.Answer{langchaingotest.Say("a")}, []string{"p"}, nil},
+		"followed":          {[]langchaingotest.Answer{langchaingotest.Say("a").After(0)}, []string{"p"}, nil},
 		"nothing, and none": {nil, nil, nil},
 		"never asked": {
 			[]langchaingotest.Answer{langchaingotest.Say("a"), langchaingotest.Call("pay", "1")}, []string{"p"},
@@ -343,8 +387,10 @@ func TestConcurrentRequestsGetOneAnswerEach(t *testing.T) {
 			t.Errorf("answer %d was given %d times, want 2", i, got[fmt.Sprint(i)])
 		}
 	}
-	if len(m.Requests()) != 50 || len(tool.Inputs()) != 50 || m.Left() != 0 {
-		t.Errorf("got %d requests, %d inputs, %d left", len(m.Requests()), len(tool.Inputs()), m.Left())
+	for range 2 {
+		if len(m.Requests()) != 50 || len(tool.Inputs()) != 50 || m.Left() != 0 {
+			t.Errorf("got %d requests, %d inputs, %d left", len(m.Requests()), len(tool.Inputs()), m.Left())
+		}
 	}
 }
 

@@ -262,7 +262,7 @@ func (r *Recorder) knows(name string) bool {
 func (r *Recorder) batches() map[*entry][]string {
 	batches := make(map[*entry][]string)
 	for _, e := range r.entries {
-		if e.Kind != middleware.KindModel || len(e.Asked) == 0 {
+		if e.Kind != middleware.KindModel {
 			continue
 		}
 		for p := r.parent(e); p != nil; p = r.parent(p) {
