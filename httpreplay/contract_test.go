@@ -20,7 +20,11 @@ func TestTheRecorderKeepsToTheContractOfATransport(t *testing.T) {
 			if out.Header.Get("Accept-Encoding") != "" || out.Header.Get("Authorization") != "Bearer none" {
 				t.Errorf("got the headers %v", out.Header)
 			}
-			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"X-Own": {"1"}}, Body: io.NopCloser(strings.NewReader("ok"))}, nil
+			if out.Method == "" && out.Body != http.NoBody {
+				t.Errorf("got the body %v of a request without one", out.Body)
+			}
+			header := http.Header{"X-Own": {"1"}, "Content-Type": {"text/plain"}}
+			return &http.Response{StatusCode: http.StatusOK, Header: header, Body: io.NopCloser(strings.NewReader("ok"))}, nil
 		}),
 	})
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://x.test", strings.NewReader("body"))
@@ -40,6 +44,7 @@ func TestTheRecorderKeepsToTheContractOfATransport(t *testing.T) {
 	if res.Request != req || res.Header.Get("X-Own") != "1" || req.Header.Get("Accept-Encoding") != "br" {
 		t.Errorf("got a response to %v with %v, and the request has %v", res.Request, res.Header, req.Header)
 	}
+	res.Header.Set("Content-Type", "a caller's own")
 	req.Method, req.Body = "", nil // that is a GET
 	if res, err = r.RoundTrip(req); err != nil {
 		t.Fatal(err)
@@ -51,8 +56,12 @@ func TestTheRecorderKeepsToTheContractOfATransport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := send(t, replay.Client(), "http://x.test/", "body"); err != nil || got != "ok" {
-		t.Errorf("got %q, %v", got, err)
+	if res, err = replay.Client().Post("http://x.test/", "text/plain", strings.NewReader("body")); err != nil {
+		t.Fatal(err)
+	}
+	text, err = io.ReadAll(res.Body)
+	if err := errors.Join(err, res.Body.Close()); err != nil || string(text) != "ok" || res.Header.Get("Content-Type") != "text/plain" {
+		t.Errorf("got %q with %v, %v", text, res.Header, err)
 	}
 	if res, err = replay.Client().Get("http://x.test/"); err != nil {
 		t.Fatal(err)

@@ -65,6 +65,7 @@ func TestRecordingsThatAreRefused(t *testing.T) {
 		"member in a text":  {post(`{"text": "{\"password\": \"hunter2hunter2\"}"}`), httpreplay.RecordOptions{}, "a secret in a member of JSON"},
 		"in the path":       {get("/list/sk-abcdefghij0123456789"), httpreplay.RecordOptions{}, "a key of a model's provider"},
 		"sent as a secret":  {get("/list?page=my-own-secret", "X-Api-Key", "my-own-secret"), httpreplay.RecordOptions{}, "exchange 1: the request holds what was sent as a secret"},
+		"sent and escaped":  {get("/list?page=my%2Fown-secret", "X-Api-Key", "my/own-secret"), httpreplay.RecordOptions{}, "what was sent as a secret"},
 		"sent as a cookie":  {get("/list?page=my-own-secret", "Cookie", "a=b; c=my-own-secret"), httpreplay.RecordOptions{}, "what was sent as a secret"},
 		"sent as a bearer":  {get("/list?page=my-own-secret", "Authorization", "Bearer my-own-secret"), httpreplay.RecordOptions{}, "what was sent as a secret"},
 		"sent as basic":     {get("/list?page=my-own-secret", "Authorization", "Basic bWU6bXktb3duLXNlY3JldA=="), httpreplay.RecordOptions{}, "what was sent as a secret"},
@@ -81,6 +82,11 @@ func TestRecordingsThatAreRefused(t *testing.T) {
 		})}, "it goes on in another protocol"},
 		"too large": {get("/list"), httpreplay.RecordOptions{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(io.LimitReader(zeros{}, httpreplay.MaxSize+1))}, nil
+		})}, "exchange 1 is larger than"},
+		"a stream that is too large": {get("/list"), httpreplay.RecordOptions{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+			body := io.MultiReader(io.LimitReader(zeros{}, httpreplay.MaxSize), strings.NewReader("0")) // and so in two reads
+			header := http.Header{"Content-Type": {"application/x-ndjson"}}
+			return &http.Response{StatusCode: http.StatusOK, Header: header, Body: io.NopCloser(body)}, nil
 		})}, "exchange 1 is larger than"},
 		"unread": {func(t *testing.T, c *http.Client) {
 			res, err := c.Get(s.URL + "/lines") // and not read: that is the point
