@@ -371,46 +371,47 @@ func TestEachRuleCatches(t *testing.T) {
 	}
 }
 
+// keepsLocked returns an interceptor whose lock stays locked over a panic.
+func keepsLocked(lock chan bool) middleware.Interceptor {
+	return with(func(next handler, ctx ctx, call call) (result, error) {
+		select {
+		case lock <- true:
+		case <-ctx.Done():
+			return result{}, ctx.Err()
+		}
+		defer func() {
+			if v := recover(); v != nil {
+				panic(v)
+			}
+			<-lock
+		}()
+		return next(ctx, call)
+	})
+}
+
 // TestHangs has interceptors that wait for ever; the clock is fake.
 func TestHangs(t *testing.T) {
 	tests := []struct {
 		rule string
-		new  func() middleware.Interceptor
+		make func() (new func() middleware.Interceptor)
 	}{
-		{"return", stateless(with(func(next handler, ctx ctx, call call) (result, error) {
-			res, err := next(ctx, call)
-			<-ctx.Done()
-			return res, err
-		}))},
-		{"panic", func() middleware.Interceptor { // a lock that a panic leaves locked
-			lock := make(chan bool, 1)
-			return with(func(next handler, ctx ctx, call call) (result, error) {
-				select {
-				case lock <- true:
-				case <-ctx.Done():
-					return result{}, ctx.Err()
-				}
-				unlocked := false
-				defer func() {
-					if v := recover(); v != nil {
-						panic(v)
-					}
-					if !unlocked {
-						<-lock
-					}
-				}()
+		{"return", func() func() middleware.Interceptor {
+			return stateless(with(func(next handler, ctx ctx, call call) (result, error) {
 				res, err := next(ctx, call)
-				unlocked = true
-				<-lock
+				<-ctx.Done()
 				return res, err
-			})
+			}))
 		}},
+		{"panic", func() func() middleware.Interceptor {
+			return func() middleware.Interceptor { return keepsLocked(make(chan bool, 1)) }
+		}},
+		{"panic", func() func() middleware.Interceptor { return stateless(keepsLocked(make(chan bool, 1))) }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.rule, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
-				err := middlewaretest.TestInterceptor(tt.new)
+				err := middlewaretest.TestInterceptor(tt.make())
 				if took := time.Since(began); took >= 30*time.Second {
 					t.Errorf("got a verdict after %v, want one within 30 s", took)
 				}

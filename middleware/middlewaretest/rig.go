@@ -75,8 +75,12 @@ func (k *kit) newRig(i middleware.Interceptor) *rig {
 	return r
 }
 
-// do sends a call through the rig, waits for it, and returns what was seen.
+// do sends a call through the rig, waits for it, and returns what was seen. Where
+// no more calls are tried, it counts as one that hangs.
 func (r *rig) do(ctx context.Context, call middleware.Call, t *trial) sight {
+	if r.k.gaveUp() {
+		return sight{hung: true}
+	}
 	t.rig = r
 	r.mu.Lock()
 	r.now = t
