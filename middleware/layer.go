@@ -138,7 +138,7 @@ func (l Layer) inside(outer Layer) Layer {
 
 // onTool returns l as it is where the calls of one tool come.
 func (l Layer) onTool(name string) Layer {
-	if len(l.Tools) > 0 && !slices.ContainsFunc(l.Tools, func(t string) bool { return strings.EqualFold(t, name) }) {
+	if len(l.Tools) > 0 && !hasTool(l.Tools, name) {
 		l.never = true
 	}
 	l.tool, l.Tools = name, []string{name}
@@ -203,6 +203,11 @@ func (l Layer) same(m Layer) bool {
 		}
 	}
 	return false
+}
+
+// among reports whether l is one of those, where both are for the same tool.
+func (l Layer) among(layers []Layer) bool {
+	return l.ID != nil && slices.ContainsFunc(layers, func(m Layer) bool { return m.ID == l.ID && m.overlaps(l) })
 }
 
 // overlaps reports whether there is a tool that both are for, as OnTool says.

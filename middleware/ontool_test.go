@@ -252,7 +252,7 @@ func TestReachOfWhatIsOnOneTool(t *testing.T) {
 	tools := middleware.Reach{What: "Tools", Kinds: []middleware.Kind{tool}, Tools: []string{"rm", "remove"}}
 	model := middleware.Reach{What: "Model(m)", Kinds: []middleware.Kind{middleware.KindModel}}
 	inside := model
-	inside.Inside = []middleware.Interceptor{middleware.OnTool("rm", g)}
+	inside.Inside = []middleware.Guarded{{Kind: middleware.KindTool, Name: "rm", Interceptors: []middleware.Interceptor{middleware.OnTool("rm", g)}}}
 	for name, tt := range map[string]struct {
 		reach middleware.Reach
 		i     middleware.Interceptor

@@ -33,18 +33,23 @@ type Reach struct {
 	// of a run is refused, but for what is [Shared].
 	Alone bool
 
-	// Inside are interceptors that stand further inside, around what is guarded there
-	// already. What is among them by its [Layer.ID] sees calls.
-	Inside []Interceptor
+	// Inside is what there makes calls that come to its own interceptors alone, if it
+	// has any. A gate that is for such calls must be among them, by its [Layer.ID].
+	// Tools in it are there, too.
+	Inside []Guarded
 }
 
 // Check panics if one of the interceptors is a gate, or stands in [On] or [OnTool], and
 // could never see a call: for other kinds, for tools that are not there, or for a count
-// over the calls of a run where each call is one. The panic says which, where, and what to
-// do. Of what is [Shared] one must see calls. What says nothing of itself passes, as an
-// interceptor of one's own may.
+// over the calls of a run where each call is one. So it does for what would miss some of
+// the calls that it is for. The panic says which, where, and what to do. Of what is
+// [Shared] one must see calls. What says nothing of itself passes, as an interceptor of
+// one's own may.
 func (r Reach) Check(is ...Interceptor) {
-	inside := Layers(r.Inside...)
+	inside := make([][]Layer, len(r.Inside))
+	for i, in := range r.Inside {
+		inside[i] = Layers(in.Interceptors...)
+	}
 	useless := make(map[*Gate]string)
 	useful := make(map[*Gate]bool)
 	layers := Layers(is...)
@@ -52,15 +57,23 @@ func (r Reach) Check(is ...Interceptor) {
 		if !l.Gate && l.tool == "" && l.only == 0 {
 			continue
 		}
-		why := ""
-		if l.ID == nil || !slices.ContainsFunc(inside, func(in Layer) bool { return in.ID == l.ID && in.overlaps(l) }) {
-			why = cmp.Or(r.wrongKind(l), r.wrongTool(l), r.wrongCount(l))
+		why, wrong := "", r.misses(l, inside)
+		if !slices.ContainsFunc(inside, l.among) {
+			why = cmp.Or(r.wrongKind(l), r.wrongCount(l))
+		}
+		if tool := r.wrongTool(l); why == "" {
+			why = tool
+			if !r.Shared {
+				wrong = cmp.Or(tool, wrong)
+			}
 		}
 		switch {
+		case why != "" && l.shared == nil:
+			panic(why)
+		case wrong != "":
+			panic(wrong)
 		case why == "":
 			useful[l.shared] = true
-		case l.shared == nil:
-			panic(why)
 		case useless[l.shared] == "":
 			useless[l.shared] = why
 		}
@@ -70,6 +83,39 @@ func (r Reach) Check(is ...Interceptor) {
 			panic(why)
 		}
 	}
+}
+
+// misses returns why a gate would miss calls that it is for: something inside makes them
+// without it.
+func (r Reach) misses(l Layer, inside [][]Layer) string {
+	if len(l.Kinds) == 0 {
+		return ""
+	}
+	for i, in := range r.Inside {
+		switch {
+		case in.Kind == KindChain, // a part of the run that comes
+			!l.sees(in.Kind),
+			in.Kind == KindPlan && l.sees(KindTool), // each call of the plan is judged when it is made
+			in.Kind == KindTool && len(l.Tools) > 0 && !hasTool(l.Tools, in.Name),
+			l.among(inside[i]):
+			continue
+		}
+		other := ""
+		if len(in.Interceptors) > 0 {
+			other = ", which others guard"
+		}
+		return fmt.Sprintf("%s is for %s calls, and cannot reach the %s %s%s: guard it where it is made, by this gate too%s",
+			r.who(l), kindList(l.Kinds), doer(in.Kind), in.Name, other, r.instead())
+	}
+	return ""
+}
+
+// doer names what makes calls of a kind.
+func doer(k Kind) string {
+	if k == KindPlan {
+		return "agent"
+	}
+	return k.String()
 }
 
 // wrongCount returns why a gate that counts over a run counts nothing here.
@@ -98,22 +144,30 @@ func (r Reach) wrongKind(l Layer) string {
 	if !l.never {
 		kinds = kindList(l.Kinds) + " calls"
 	}
-	instead := ""
-	if r.Instead != "" {
-		instead = ". " + r.Instead
-	}
 	return fmt.Sprintf("%s is for %s, and only %s calls come here: it would do nothing%s",
-		r.who(l), kinds, kindList(r.Kinds), instead)
+		r.who(l), kinds, kindList(r.Kinds), r.instead())
+}
+
+func (r Reach) instead() string {
+	if r.Instead == "" {
+		return ""
+	}
+	return ". " + r.Instead
 }
 
 func (r Reach) wrongTool(l Layer) string {
 	if r.Tools == nil || len(l.Tools) == 0 {
 		return ""
 	}
+	known := slices.Clone(r.Tools)
+	for _, in := range r.Inside {
+		if in.Kind == KindTool && !hasTool(known, in.Name) {
+			known = append(known, in.Name)
+		}
+	}
 	var unknown []string
 	for _, name := range l.Tools {
-		// Gates go by names without regard to case, as frameworks do.
-		if !slices.ContainsFunc(r.Tools, func(t string) bool { return strings.EqualFold(t, name) }) {
+		if !hasTool(known, name) {
 			unknown = append(unknown, name)
 		}
 	}
@@ -122,11 +176,17 @@ func (r Reach) wrongTool(l Layer) string {
 	}
 	name := unknown[0]
 	hint := ""
-	if near := nearest(name, r.Tools); near != "" {
+	if near := nearest(name, known); near != "" {
 		hint = "; did you mean " + strconv.Quote(near) + "?"
 	}
 	return fmt.Sprintf("%s has a rule for the tool %q, which is not there: it would do nothing. The tools are %s%s",
-		r.who(l), name, quoted(r.Tools), hint)
+		r.who(l), name, quoted(known), hint)
+}
+
+// hasTool reports whether the tool is among those. Gates go by names without regard to
+// case, as frameworks do.
+func hasTool(tools []string, name string) bool {
+	return slices.ContainsFunc(tools, func(t string) bool { return strings.EqualFold(t, name) })
 }
 
 // quoted lists names for people; of many, the first.
@@ -187,9 +247,10 @@ func distance(a, b string) int {
 //	guard := middleware.Shared(recorder.Intercept, gates.Tools("search"), gates.Budget(limits))
 //
 // Around one of them, what is for another is no mistake then, nor is what counts over
-// the calls of a run: adapters refuse both otherwise. Shared holds what it says: where
-// it counts over a run, a call that is a run of its own is denied with
-// [CodeIndeterminate], but for that of a chain. It panics as [Compose] does.
+// the calls of a run: adapters refuse both otherwise. A rule for a tool that is not there
+// they refuse all the same where they know all tools, as around an agent. Shared holds
+// what it says: where it counts over a run, a call that is a run of its own is denied
+// with [CodeIndeterminate], but for that of a chain. It panics as [Compose] does.
 func Shared(is ...Interceptor) Interceptor {
 	mustInterceptors("Shared", is)
 	g := NewGate("shared")

@@ -30,7 +30,7 @@ func TestReach(t *testing.T) {
 	onModel := middleware.Reach{What: "Model(m)", Kinds: []middleware.Kind{model}, Instead: "Use Executor"}
 	shared, alone, inside := onTool, onTool, onModel
 	shared.Shared, alone.Alone = true, true
-	inside.Inside = []middleware.Interceptor{middleware.Shadow(toolGate)}
+	inside.Inside = []middleware.Guarded{{Kind: middleware.KindTool, Name: "rm", Interceptors: []middleware.Interceptor{middleware.Shadow(toolGate)}}}
 	for _, tt := range []struct {
 		name  string
 		reach middleware.Reach
@@ -63,7 +63,7 @@ func TestReach(t *testing.T) {
 		{"shared, and nothing for here", onModel, middleware.Shared(toolGate, rules("rm")), "would do nothing"},
 		{"two that are shared", onModel, middleware.Compose(middleware.Shared(toolGate), middleware.Shared(perRun)), "would do nothing"},
 		{"shared in shadow", onModel, middleware.Shadow(middleware.Shared(toolGate, perRun)), ""},
-		{"shared rules", onTool, middleware.Shared(toolGate, rules("remove")), ""},
+		{"shared rules", onTool, middleware.Shared(toolGate, rules("remove")), `rule for the tool "remove", which is not there`},
 		{"around a run", onTool, perRun, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

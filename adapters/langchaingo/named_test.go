@@ -275,13 +275,13 @@ func TestANameGuardsNothing(t *testing.T) {
 	}
 	nilModel := (*script)(nil)
 	for says, f := range map[string]func(){
-		"cannot reach the model of the agent *langchaingo_test.helped (*langchaingo_test.script)": func() {
+		"cannot reach the model of the agent *langchaingo_test.helped (langchaingo_test.script)": func() {
 			langchaingo.Executor(own(langchaingo.Named("n", says("a"))), pass)
 		},
-		"(*langchaingo_test.reasoningScript)": func() {
+		"(langchaingo_test.reasoningScript)": func() {
 			langchaingo.Executor(own(langchaingo.Named("n", &reasoningScript{says("a")})), pass)
 		},
-		"cannot reach the model *langchaingo_test.script: guard": func() {
+		"cannot reach the model langchaingo_test.script: guard": func() {
 			langchaingo.Chain(langchaingo.NamedChain("c", own(cache.New(langchaingo.Named("n", says("a")), nil))),
 				gates.Budget(gates.Limits{Tokens: 9, ToolCalls: 9}))
 		},

@@ -221,7 +221,7 @@ func TestAModelThatIsMissedIsRefused(t *testing.T) {
 	}
 	budget := gates.Budget(gates.Limits{Tokens: 1 << 40})
 	defer func() {
-		if v := fmt.Sprint(recover()); !strings.Contains(v, "the gate budget is for models, and cannot reach the model *langchaingo_test.script: guard it where") {
+		if v := fmt.Sprint(recover()); !strings.Contains(v, "the gate budget is for model calls, and cannot reach the model langchaingo_test.script: guard it where") {
 			t.Errorf("got panic %v", v)
 		}
 	}()

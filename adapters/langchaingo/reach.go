@@ -1,7 +1,6 @@
 package langchaingo
 
 import (
-	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -9,7 +8,6 @@ import (
 	"github.com/tmc/langchaingo/agents"
 	"github.com/tmc/langchaingo/chains"
 	"github.com/tmc/langchaingo/llms"
-	"github.com/tmc/langchaingo/llms/cache"
 	"github.com/tmc/langchaingo/memory"
 	"github.com/tmc/langchaingo/schema"
 	"github.com/tmc/langchaingo/tools"
@@ -28,9 +26,7 @@ type reach struct {
 
 	kinds  []middleware.Kind
 	tools  []string
-	inside []middleware.Interceptor // of what is guarded where nothing else can reach it
-	beyond []string                 // the types of models that cannot be reached
-	unread []string                 // and those of retrievers
+	inside []middleware.Guarded // what makes calls that cannot be reached
 
 	copied map[any]reflect.Value // by the pointer to what was copied
 }
@@ -54,20 +50,9 @@ func (r *reach) sees(kinds ...middleware.Kind) {
 func (r *reach) check(who string, of any, is []middleware.Interceptor) {
 	middleware.Reach{
 		What: "langchaingo: " + who + "(" + typeName(of) + ")", Kinds: r.kinds, Tools: r.tools, Inside: r.inside,
-		Instead: "Guard models, tools and retrievers that are not in a chain of langchaingo's " +
-			"where it is made, with langchaingo.Model, Tool, Retriever, Engine or Requester",
+		Instead: "What is not in a chain of langchaingo's is guarded where it is made, " +
+			"with langchaingo.Model, Tool, Retriever, Agent, Engine or Requester",
 	}.Check(is...)
-	for _, l := range middleware.Layers(is...) {
-		switch {
-		case !l.Gate:
-		case len(r.beyond) > 0 && slices.Contains(l.Kinds, middleware.KindModel):
-			panic(fmt.Sprintf("langchaingo: %s(%s): the gate %s is for models, and cannot reach the model %s: "+
-				"guard it where the chain is made, with langchaingo.Model(model, interceptors...)", who, typeName(of), l.Name, r.beyond[0]))
-		case len(r.unread) > 0 && slices.Equal(l.Kinds, []middleware.Kind{middleware.KindRetriever}):
-			panic(fmt.Sprintf("langchaingo: %s(%s): the gate %s is for retrievals, and cannot reach the retriever %s: guard it "+
-				"where the chain is made, with langchaingo.Retriever(retriever, interceptors...)", who, typeName(of), l.Name, r.unread[0]))
-		}
-	}
 }
 
 // outermost guards what c holds, and not its runs.
@@ -80,7 +65,7 @@ func (r *reach) outermost(c chains.Chain) chains.Chain {
 	}
 	v := reflect.ValueOf(c)
 	if !ofLangchaingo(v) {
-		r.foreign(c)
+		r.inside = append(r.inside, callers(c, deep)...)
 		return c
 	}
 	return r.copyOf(v, true).Interface().(chains.Chain) //nolint:forcetypeassert // a copy
@@ -103,9 +88,9 @@ func (r *reach) chain(c chains.Chain) chains.Chain {
 	}
 	switch inner := c.(type) {
 	case *chain:
-		return newChainSaving(r.outermost(inner.inner), inner.is, middleware.Merge(middleware.KindChain, r.is, inner.saves))
+		return r.inner(inner)
 	case *handlerChain:
-		return newChainSaving(r.outermost(inner.inner), inner.is, middleware.Merge(middleware.KindChain, r.is, inner.saves))
+		return r.inner(inner.chain)
 	case *agents.Executor:
 		if isNil(inner) || isNil(inner.Agent) {
 			return c
@@ -114,23 +99,25 @@ func (r *reach) chain(c chains.Chain) chains.Chain {
 	}
 	v := reflect.ValueOf(c)
 	if !ofLangchaingo(v) {
-		r.foreign(c)
+		r.inside = append(r.inside, callers(c, deep)...)
 		return c
 	}
 	return r.copyOf(v, false).Interface().(chains.Chain) //nolint:forcetypeassert // a copy
 }
 
-// foreign notes what of a chain that is not langchaingo's own is guarded already.
-func (r *reach) foreign(c any) {
-	m := models{seen: make(map[visited]int)}
-	m.find(reflect.ValueOf(c), 8)
-	r.inside = append(r.inside, m.inside...)
-	if m.unguarded != "" {
-		r.beyond = append(r.beyond, m.unguarded)
+// inner guards a guarded chain within another. Its runs are a part of those of that, but
+// for an executor's.
+func (r *reach) inner(g *chain) chains.Chain {
+	is, saves := g.is, middleware.Merge(middleware.KindChain, r.is, g.saves)
+	if c, _ := withoutName(g.inner); isExecutor(c) {
+		is = middleware.Merge(middleware.KindChain, r.is, is)
 	}
-	if m.retriever != "" {
-		r.unread = append(r.unread, m.retriever)
-	}
+	return newChainSaving(r.outermost(g.inner), is, saves)
+}
+
+func isExecutor(c chains.Chain) bool {
+	_, is := c.(*agents.Executor)
+	return is
 }
 
 // ofLangchaingo reports whether v is a struct, or a pointer to one, of which langchaingo's
@@ -183,7 +170,8 @@ func (r *reach) fields(s reflect.Value, outermost bool) {
 	for i := range s.NumField() {
 		f := s.Field(i)
 		f = reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Elem()
-		if _, isMemory := f.Interface().(schema.Memory); isMemory && outermost {
+		if m, isMemory := f.Interface().(schema.Memory); isMemory && outermost {
+			r.inside = append(r.inside, callers(m, shallow)...)
 			continue
 		}
 		r.field(f)
@@ -222,8 +210,12 @@ func (r *reach) held(f reflect.Value) {
 		*in = r.chain(*in)
 	case *schema.Retriever:
 		r.sees(middleware.KindRetriever)
+		r.inside = append(r.inside, without(middleware.KindRetriever, nil, callers(*in, shallow))...)
 		*in = newRetriever(*in, r.is)
+	case *schema.OutputParser[any]:
+		r.inside = append(r.inside, callers(*in, shallow)...)
 	case *schema.Memory:
+		r.inside = append(r.inside, callers(*in, shallow)...)
 		if _, keepsNothing := (*in).(memory.Simple); !keepsNothing {
 			*in = guardMemory(*in, r.is)
 		}
@@ -266,7 +258,7 @@ func (r *reach) agent(a agents.Agent) agents.Agent {
 		c.LLM = newModel(mustHave(c.LLM), r.model)
 		a = &c
 	default:
-		r.mustHoldGuardedModel(a, a)
+		r.mustHoldGuardedModel(a, callersWithin(a, deep))
 	}
 	return guardTurns(a, r.guards)
 }
@@ -291,29 +283,33 @@ func (r *reach) agentChain(a agents.Agent, c chains.Chain) chains.Chain {
 		return newChain(r.agentChain(a, inner.inner), inner.is)
 	}
 	if !ofLangchaingo(reflect.ValueOf(c)) {
-		r.mustHoldGuardedModel(a, c)
+		r.mustHoldGuardedModel(a, callers(c, deep))
 		return c
 	}
 	return r.chain(c)
 }
 
-func (r *reach) mustHoldGuardedModel(a agents.Agent, holder any) {
-	m := models{seen: make(map[visited]int)}
-	m.find(reflect.ValueOf(holder), 8)
-	if m.guarded && m.unguarded == "" {
-		r.inside = append(r.inside, m.inside...)
-		return
+// mustHoldGuardedModel refuses an agent whose model cannot be reached, and is not among
+// what was found in it with a guard of its own.
+func (r *reach) mustHoldGuardedModel(a agents.Agent, found []middleware.Guarded) {
+	found = without(middleware.KindPlan, toolNames(a.GetTools()), found)
+	model := slices.IndexFunc(found, func(g middleware.Guarded) bool { return g.Kind == middleware.KindModel })
+	unguarded := slices.IndexFunc(found, func(g middleware.Guarded) bool {
+		return g.Kind == middleware.KindModel && len(g.Interceptors) == 0
+	})
+	r.inside = append(r.inside, found...)
+	switch {
+	case model >= 0 && unguarded < 0:
+	case !r.strict && unguarded < 0:
+		r.inside = append(r.inside, middleware.Guarded{Kind: middleware.KindModel, Name: "of " + typeName(a)})
+	case r.strict:
+		which := ""
+		if unguarded >= 0 {
+			which = " (" + found[unguarded].Name + ")"
+		}
+		panic(fmt.Sprintf("langchaingo: Executor: cannot reach the model of the agent %T%s; "+
+			"guard it where the agent is made, with langchaingo.Model(model, interceptors...)", a, which))
 	}
-	if !r.strict {
-		r.beyond = append(r.beyond, cmp.Or(m.unguarded, "of "+typeName(a)))
-		return
-	}
-	unguarded := m.unguarded
-	if unguarded != "" {
-		unguarded = " (" + unguarded + ")"
-	}
-	panic(fmt.Sprintf("langchaingo: Executor: cannot reach the model of the agent %T%s; "+
-		"guard it where the agent is made, with langchaingo.Model(model, interceptors...)", a, unguarded))
 }
 
 func toolNames(ts []tools.Tool) []string {
@@ -324,81 +320,4 @@ func toolNames(ts []tools.Tool) []string {
 		}
 	}
 	return names
-}
-
-// models are those that an agent or a chain has.
-type models struct {
-	guarded   bool
-	inside    []middleware.Interceptor // around those that are guarded
-	unguarded string                   // the type of one that is not
-	retriever string                   // and that of a retriever that is not
-	seen      map[visited]int          // and how many levels were looked at from there
-}
-
-type visited struct {
-	t reflect.Type
-	p uintptr
-}
-
-// find looks for models in the fields of v, and in what they point to, a few levels
-// deep. The models of tools are not the agent's.
-func (m *models) find(v reflect.Value, levels int) {
-	for v.Kind() == reflect.Interface {
-		v = v.Elem()
-	}
-	if !v.IsValid() || levels == 0 || v.Kind() == reflect.Pointer && v.IsNil() || v.Type().Implements(reflect.TypeFor[tools.Tool]()) {
-		return
-	}
-	modelType, retrieverType := reflect.TypeFor[llms.Model](), reflect.TypeFor[schema.Retriever]()
-	switch {
-	case v.Type() == reflect.TypeFor[*cache.Cacher](), v.Type() == reflect.TypeFor[cache.Cacher]():
-		// Of a cache, what counts is the model that it asks.
-	case v.Type().Implements(reflect.TypeFor[namedThing]()), reflect.PointerTo(v.Type()).Implements(reflect.TypeFor[namedThing]()):
-		// And of a name the model that has it.
-	case v.Type().Implements(reflect.TypeFor[guardedModel]()):
-		m.guarded = true
-		m.inside = append(m.inside, guardOf(v).is...)
-		return
-	case v.Type() == reflect.TypeFor[*chain]():
-		g := (*chain)(v.UnsafePointer())
-		m.inside = append(m.inside, g.is...)
-		m.find(reflect.ValueOf(g.inner), levels) // and not what that was copied of
-		return
-	case reflect.PointerTo(v.Type()).Implements(modelType) || v.Type().Implements(modelType):
-		m.unguarded = v.Type().String()
-		return
-	case v.Type() == reflect.TypeFor[*retriever]():
-		m.inside = append(m.inside, (*retriever)(v.UnsafePointer()).is...)
-		defer func(was string) { m.retriever = was }(m.retriever) // what is in it is guarded by it
-	case reflect.PointerTo(v.Type()).Implements(retrieverType) || v.Type().Implements(retrieverType):
-		m.retriever = cmp.Or(m.retriever, v.Type().String())
-	}
-	switch v.Kind() {
-	case reflect.Pointer:
-		if at := (visited{v.Type(), v.Pointer()}); m.seen[at] < levels {
-			m.seen[at] = levels
-			m.find(v.Elem(), levels)
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			m.find(v.Field(i), levels-1)
-		}
-	case reflect.Slice, reflect.Array:
-		for i := range v.Len() {
-			m.find(v.Index(i), levels-1)
-		}
-	case reflect.Map:
-		for _, k := range v.MapKeys() {
-			m.find(v.MapIndex(k), levels-1)
-		}
-	}
-}
-
-// guardOf returns the guard of a guarded model, also of one in a field that is not
-// exported.
-func guardOf(v reflect.Value) *model {
-	if v.Type() != reflect.TypeFor[*model]() {
-		v = v.Elem().FieldByName("model") // that embed it
-	}
-	return (*model)(v.UnsafePointer())
 }
