@@ -76,7 +76,49 @@ func places() []placed {
 		{"Engine", func(is ...middleware.Interceptor) {
 			_, _, _ = langchaingo.Engine("calc", &fakeDB{}, is...).Query(ctx, "SELECT 1")
 		}},
+		{"Chain(executor, RAG, own model)", beside(agent, func(middleware.Interceptor) any { return says("a") })},
+		{"Chain(executor, RAG, own tool)", beside(agent, func(middleware.Interceptor) any { return echoTool("calc") })},
+		{"Chain(executor, RAG, own retriever)", beside(agent, func(middleware.Interceptor) any { return &found{} })},
+		{"Chain(executor, RAG, own executor)", beside(agent, func(middleware.Interceptor) any { return agents.NewExecutor(agent()) })},
+		{"Chain(executor, RAG, all of others)", beside(agent, func(middleware.Interceptor) any {
+			return []any{
+				langchaingo.Executor(agents.NewExecutor(agent()), pass), langchaingo.Retriever(&found{}, pass),
+				langchaingo.Model(says("a"), pass), langchaingo.Tool(echoTool("calc"), pass),
+			}
+		})},
+		{"Chain(executor, RAG, all of the same)", beside(agent, func(same middleware.Interceptor) any {
+			return []any{
+				langchaingo.Executor(agents.NewExecutor(agent()), same), langchaingo.Retriever(&found{}, same),
+				langchaingo.Model(says("a"), same), langchaingo.Tool(echoTool("calc"), same),
+			}
+		})},
 	}
+}
+
+// beside runs an executor and a retrieval after each other, in a chain beside one of one's
+// own that holds what own makes.
+func beside(agent func() agents.Agent, own func(same middleware.Interceptor) any) func(is ...middleware.Interceptor) {
+	return func(is ...middleware.Interceptor) {
+		same := middleware.Shared(append([]middleware.Interceptor{anyCall}, is...)...)
+		c, err := chains.NewSimpleSequentialChain([]chains.Chain{
+			agents.NewExecutor(agent()), chains.NewRetrievalQAFromLLM(says("a"), &found{}),
+			&holdingChain{chains.NewTransform(passOn, []string{"in"}, []string{"out"}), own(same)},
+		})
+		if err != nil {
+			panic(err)
+		}
+		_, _ = chains.Run(context.Background(), langchaingo.Chain(c, same), "q")
+	}
+}
+
+func passOn(_ context.Context, in map[string]any, _ ...chains.ChainCallOption) (map[string]any, error) {
+	return map[string]any{"out": in["in"]}, nil
+}
+
+// A holdingChain is of a package of one's own, and runs another chain, or what it holds.
+type holdingChain struct {
+	chains.Chain
+	held any
 }
 
 // An ownChain is of a package of one's own.
@@ -117,7 +159,7 @@ func (d decided) intercept(next middleware.Handler) middleware.Handler {
 
 // TestNoGuardIsSilent puts each gate around each thing. Where a run of that thing makes
 // no call that the gate is for, it is refused: K for its kinds, T for its tools, R as it
-// counts over a run. Everywhere else (.) it decides.
+// counts over a run, and M as it would miss calls. Everywhere else (.) it decides.
 func TestNoGuardIsSilent(t *testing.T) {
 	short := []gates.Rule{gates.Text(gates.Length(0, 99))}
 	never := func(context.Context, middleware.Call) error { return nil }
@@ -133,42 +175,42 @@ func TestNoGuardIsSilent(t *testing.T) {
 		make func() middleware.Interceptor
 		want string // a letter for each place
 	}{
-		{"own", func() middleware.Interceptor { return middleware.Before("own", never) }, "............."},
-		{"own on chains", func() middleware.Interceptor { return on(middleware.KindChain) }, "......KKKKK.K"},
-		{"own on plans", func() middleware.Interceptor { return on(middleware.KindPlan) }, "..KKK-.KKKKKK"},
-		{"own on models", func() middleware.Interceptor { return on(middleware.KindModel) }, "....K.K.KKKKK"},
-		{"own on tools", func() middleware.Interceptor { return on(middleware.KindTool) }, "..KKK-.K..KK."},
-		{"own on retrievals", func() middleware.Interceptor { return on(middleware.KindRetriever) }, "KKK.K-KKKK.KK"},
-		{"own on tool calls", func() middleware.Interceptor { return middleware.ToolCalls("own", toolCall) }, "..KKK-.K..KK."},
-		{"own in shadow", func() middleware.Interceptor { return middleware.Shadow(on(middleware.KindModel)) }, "....K.K.KKKKK"},
-		{"own, named", func() middleware.Interceptor { return middleware.Named("own", on(middleware.KindTool)) }, "..KKK..K..KK."},
-		{"tools", func() middleware.Interceptor { return gates.Tools("calc") }, "..KKK-.K..KK."},
-		{"arguments", func() middleware.Interceptor { return gates.Arguments(gates.ArgumentRules{"calc": short}) }, "..KKK-.K..KK."},
-		{"arguments of another", func() middleware.Interceptor { return gates.Arguments(gates.ArgumentRules{"clac": short}) }, "TTKKK-TKTTKKT"},
+		{"own", func() middleware.Interceptor { return middleware.Before("own", never) }, "..................."},
+		{"own on chains", func() middleware.Interceptor { return on(middleware.KindChain) }, "......KKKKK.K......"},
+		{"own on plans", func() middleware.Interceptor { return on(middleware.KindPlan) }, "..KKK-.KKKKKK...MM."},
+		{"own on models", func() middleware.Interceptor { return on(middleware.KindModel) }, "....K.K.KKKKKM..MM."},
+		{"own on tools", func() middleware.Interceptor { return on(middleware.KindTool) }, "..KKK-.K..KK..M.MM."},
+		{"own on retrievals", func() middleware.Interceptor { return on(middleware.KindRetriever) }, "KKK.K-KKKK.KK..M.M."},
+		{"own on tool calls", func() middleware.Interceptor { return middleware.ToolCalls("own", toolCall) }, "..KKK-.K..KK..M.MM."},
+		{"own in shadow", func() middleware.Interceptor { return middleware.Shadow(on(middleware.KindModel)) }, "....K.K.KKKKKM..MM."},
+		{"own, named", func() middleware.Interceptor { return middleware.Named("own", on(middleware.KindTool)) }, "..KKK..K..KK..M.MM."},
+		{"tools", func() middleware.Interceptor { return gates.Tools("calc") }, "..KKK-.K..KK..M.MM."},
+		{"arguments", func() middleware.Interceptor { return gates.Arguments(gates.ArgumentRules{"calc": short}) }, "..KKK-.K..KK..M.MM."},
+		{"arguments of another", func() middleware.Interceptor { return gates.Arguments(gates.ArgumentRules{"clac": short}) }, "TTKKK-TKTTKKTTTTTTT"},
 		{"arguments of one more", func() middleware.Interceptor {
 			return gates.Arguments(gates.ArgumentRules{"calc": short, "rm": short})
-		}, "TTKKK-TK.TKK."},
-		{"schema.input", func() middleware.Interceptor { return schema.Input(schema.Tools{"calc": anyJSON}) }, "..KKK-.K..KK."},
-		{"schema.input of another", func() middleware.Interceptor { return schema.Input(schema.Tools{"remove": anyJSON}) }, "TTKKK-TKTTKKT"},
-		{"schema.output", func() middleware.Interceptor { return schema.Output(anyJSON) }, "............."},
-		{"sources", func() middleware.Interceptor { return gates.Sources(gates.SourceRules{Drop: true}) }, "KKK.K-KKKK.KK"},
-		{"loop", func() middleware.Interceptor { return gates.Loop(gates.LoopRules{}) }, "..KKK-RKRRKKR"},
-		{"budget of tool calls", func() middleware.Interceptor { return limits(gates.Limits{ToolCalls: 9}) }, "..KKK-RKRRKKR"},
-		{"budget of model calls", func() middleware.Interceptor { return limits(gates.Limits{ModelCalls: 9}) }, "....K.KRKKKKK"},
-		{"budget of tokens", func() middleware.Interceptor { return limits(gates.Limits{Tokens: 1 << 40}) }, "....K.K.KKKKK"},
+		}, "TTKKK-TK.TKK.TTTTTT"},
+		{"schema.input", func() middleware.Interceptor { return schema.Input(schema.Tools{"calc": anyJSON}) }, "..KKK-.K..KK..M.MM."},
+		{"schema.input of another", func() middleware.Interceptor { return schema.Input(schema.Tools{"remove": anyJSON}) }, "TTKKK-TKTTKKTTTTTTT"},
+		{"schema.output", func() middleware.Interceptor { return schema.Output(anyJSON) }, "..................."},
+		{"sources", func() middleware.Interceptor { return gates.Sources(gates.SourceRules{Drop: true}) }, "KKK.K-KKKK.KK..M.M."},
+		{"loop", func() middleware.Interceptor { return gates.Loop(gates.LoopRules{}) }, "..KKK-RKRRKKR.M.MM."},
+		{"budget of tool calls", func() middleware.Interceptor { return limits(gates.Limits{ToolCalls: 9}) }, "..KKK-RKRRKKR.M.MM."},
+		{"budget of model calls", func() middleware.Interceptor { return limits(gates.Limits{ModelCalls: 9}) }, "....K.KRKKKKKM..MM."},
+		{"budget of tokens", func() middleware.Interceptor { return limits(gates.Limits{Tokens: 1 << 40}) }, "....K.K.KKKKKM..MM."},
 		{"budget of all", func() middleware.Interceptor {
 			return limits(gates.Limits{Scope: gates.ScopeProcess, Tokens: 1 << 40, ToolCalls: 9})
-		}, "....K.....KK."},
-		{"budget of time", func() middleware.Interceptor { return limits(gates.Limits{WallTime: time.Hour}) }, "............."},
-		{"ingress", func() middleware.Interceptor { return gates.Ingress(gates.IngressRules{}) }, "............."},
-		{"size", func() middleware.Interceptor { return gates.Size(gates.SizeRules{}) }, "............."},
-		{"deadline", func() middleware.Interceptor { return gates.Deadline(gates.DeadlineRules{Call: time.Hour}) }, "....K......K."},
-		{"deadline of runs", func() middleware.Interceptor { return gates.Deadline(gates.DeadlineRules{Run: time.Hour}) }, "............."},
-		{"concurrency", func() middleware.Interceptor { return gates.Concurrency(9, gates.DenyWhenFull) }, "....K......K."},
-		{"rate", func() middleware.Interceptor { return gates.Rate(gates.RateRules{Calls: 99, Per: time.Second}) }, "....K.RRRRRKR"},
+		}, "....K.....KK.MM.MM."},
+		{"budget of time", func() middleware.Interceptor { return limits(gates.Limits{WallTime: time.Hour}) }, "..................."},
+		{"ingress", func() middleware.Interceptor { return gates.Ingress(gates.IngressRules{}) }, "..................."},
+		{"size", func() middleware.Interceptor { return gates.Size(gates.SizeRules{}) }, "..................."},
+		{"deadline", func() middleware.Interceptor { return gates.Deadline(gates.DeadlineRules{Call: time.Hour}) }, "....K......K.MMMMM."},
+		{"deadline of runs", func() middleware.Interceptor { return gates.Deadline(gates.DeadlineRules{Run: time.Hour}) }, "..................."},
+		{"concurrency", func() middleware.Interceptor { return gates.Concurrency(9, gates.DenyWhenFull) }, "....K......K.MMMMM."},
+		{"rate", func() middleware.Interceptor { return gates.Rate(gates.RateRules{Calls: 99, Per: time.Second}) }, "....K.RRRRRKRMMMMM."},
 		{"rate of all", func() middleware.Interceptor {
 			return gates.Rate(gates.RateRules{Calls: 99, Per: time.Second, Scope: gates.ScopeProcess})
-		}, "....K......K."},
+		}, "....K......K.MMMMM."},
 	} {
 		got := ""
 		for _, p := range all {
@@ -193,8 +235,10 @@ func verdictOn(t *testing.T, gate string, p placed, i middleware.Interceptor) (l
 		switch {
 		case !strings.HasPrefix(said, "langchaingo: "):
 			t.Errorf("%s around %s: got panic %v", gate, p.name, v)
-		case strings.Contains(said, "calls come here") && strings.Contains(said, "langchaingo."), strings.Contains(said, "cannot reach the model"):
+		case strings.Contains(said, "calls come here") && strings.Contains(said, "langchaingo."):
 			letter = "K"
+		case strings.Contains(said, "cannot reach the"):
+			letter = "M"
 		case strings.Contains(said, "has a rule for the tool"):
 			letter = "T"
 		case strings.Contains(said, "middleware.Shared"):
@@ -229,16 +273,13 @@ func TestAModelThatIsMissedIsRefused(t *testing.T) {
 	langchaingo.Chain(both, budget)
 }
 
-// A holdingChain is of a package of one's own, and runs another chain.
-type holdingChain struct{ chains.Chain }
-
 // TestAGuardedChainInOneOfOnesOwn: what is guarded in a chain of one's own is reached there,
 // by each interceptor that guards both, and the chain that it was made of is not missed.
 func TestAGuardedChainInOneOfOnesOwn(t *testing.T) {
 	budget, tool := gates.Budget(gates.Limits{ModelCalls: 2}), gates.Tools("calc")
 	agent := agents.NewOneShotAgent(says(mrklCalls, "Final Answer: 437"), []tools.Tool{echoTool("calc"), echoTool("ls")})
 	guarded := langchaingo.Executor(agents.NewExecutor(agent), tool, budget)
-	if _, err := chains.Run(t.Context(), langchaingo.Chain(&holdingChain{guarded}, tool, budget), "q"); err != nil {
+	if _, err := chains.Run(t.Context(), langchaingo.Chain(&holdingChain{Chain: guarded}, tool, budget), "q"); err != nil {
 		t.Errorf("two requests, each counted once: got %v", err)
 	}
 	defer func() {
@@ -246,7 +287,7 @@ func TestAGuardedChainInOneOfOnesOwn(t *testing.T) {
 			t.Errorf("a budget of other calls: got panic %v", v)
 		}
 	}()
-	langchaingo.Chain(&holdingChain{guarded}, gates.Budget(gates.Limits{ModelCalls: 2}))
+	langchaingo.Chain(&holdingChain{Chain: guarded}, gates.Budget(gates.Limits{ModelCalls: 2}))
 }
 
 // TestAMemoryOfAGuardedChainInAnother: saves of a chain that was guarded by itself come to

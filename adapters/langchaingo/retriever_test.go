@@ -319,7 +319,7 @@ func TestARetrieverThatIsMissedIsRefused(t *testing.T) {
 		return c
 	}
 	guarded := langchaingo.Retriever(newShelf("a"), gate)
-	const missed = "langchaingo: Chain(SimpleSequentialChain): the gate sources is for retrievals, and cannot reach the retriever "
+	const missed = "langchaingo: Chain(SimpleSequentialChain): the gate sources is for retriever calls, and cannot reach the retriever "
 	for _, tt := range []struct {
 		name  string
 		store any
@@ -329,8 +329,8 @@ func TestARetrieverThatIsMissedIsRefused(t *testing.T) {
 		{"guarded", guarded, gate, "<nil>"},
 		{"none", nil, gate, "<nil>"},
 		{"no gate for retrievals", newShelf("a"), gates.Size(gates.SizeRules{}), "<nil>"},
-		{"not guarded", newShelf("a"), gate, missed + "*langchaingo_test.shelf: guard it where"},
-		{"with a name", langchaingo.NamedRetriever("n", newShelf("a")), gate, missed + "*langchaingo_test.shelf"},
+		{"not guarded", newShelf("a"), gate, missed + "langchaingo_test.shelf: guard it where"},
+		{"with a name", langchaingo.NamedRetriever("n", newShelf("a")), gate, missed + "langchaingo_test.shelf"},
 		{"of a store", vectorstores.ToRetriever(newShelf("a"), 1), gate, missed + "vectorstores.Retriever"},
 		{"one of two", []schema.Retriever{newShelf("a"), guarded}, gate, missed},
 		{"the other of two", []schema.Retriever{guarded, newShelf("a")}, gate, missed},
