@@ -161,6 +161,9 @@ func (l Layer) flatten(to []Layer) []Layer {
 // Layers returns what the interceptors say of themselves, outermost first, with
 // those of [Compose] in their places.
 func Layers(is ...Interceptor) []Layer {
+	if len(is) == 0 {
+		return nil
+	}
 	return Layer{parts: is}.flatten(nil)
 }
 

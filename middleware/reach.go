@@ -97,6 +97,7 @@ func (r Reach) misses(l Layer, inside [][]Layer) string {
 			!l.sees(in.Kind),
 			in.Kind == KindPlan && l.sees(KindTool), // each call of the plan is judged when it is made
 			in.Kind == KindTool && len(l.Tools) > 0 && !hasTool(l.Tools, in.Name),
+			l.ID == nil && len(inside[i]) > 0, // nobody can tell
 			l.among(inside[i]):
 			continue
 		}

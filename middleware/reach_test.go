@@ -84,6 +84,65 @@ func TestReach(t *testing.T) {
 	}
 }
 
+// TestReachOfWhatIsInside: what makes calls there that do not come, and has no guard, or
+// another, would be missed.
+func TestReachOfWhatIsInside(t *testing.T) {
+	chain, plan, tool, model := middleware.KindChain, middleware.KindPlan, middleware.KindTool, middleware.KindModel
+	gate := func(id any, kinds ...middleware.Kind) middleware.Interceptor {
+		return saying(middleware.Layer{Name: "g", Gate: true, Kinds: kinds, ID: id})
+	}
+	rules := saying(middleware.Layer{Name: "r", Gate: true, Kinds: []middleware.Kind{tool}, Tools: []string{"rm"}, ID: "r"})
+	is := func(is ...middleware.Interceptor) []middleware.Interceptor { return is }
+	for _, tt := range []struct {
+		name   string
+		inside middleware.Guarded
+		i      middleware.Interceptor
+		want   string // in the panic; empty: none
+	}{
+		{"nothing guards it", middleware.Guarded{Kind: model, Name: "m"}, gate("g", model, tool),
+			"Chain(c): the gate g is for model and tool calls, and cannot reach the model m: guard it where it is made, by this gate too. Use Model"},
+		{"others do", middleware.Guarded{Kind: tool, Name: "rm", Interceptors: is(pass)}, gate("g", tool), "cannot reach the tool rm, which others guard: guard"},
+		{"it does", middleware.Guarded{Kind: model, Interceptors: is(pass, gate("g", model))}, gate("g", model), ""},
+		{"for another kind", middleware.Guarded{Kind: model}, gate("g", tool), ""},
+		{"for all kinds", middleware.Guarded{Kind: model}, gate("g"), ""},
+		{"on the kind", middleware.Guarded{Kind: model, Name: "m"}, middleware.On(model, gate("g")), "cannot reach the model m"},
+		{"an interceptor on the kind", middleware.Guarded{Kind: model, Name: "m"}, middleware.On(model, pass), "the interceptor middleware_test.pass is for model calls, and cannot"},
+		{"one that cannot be told from others", middleware.Guarded{Kind: model, Interceptors: is(pass)}, middleware.On(model, pass), ""},
+		{"in shadow", middleware.Guarded{Kind: model, Name: "m"}, middleware.Shadow(gate("g", model)), "cannot reach the model m"},
+		{"shared", middleware.Guarded{Kind: model, Name: "m"}, middleware.Shared(gate("g", model)), "cannot reach the model m"},
+		{"shared with what is for another kind", middleware.Guarded{Kind: model, Name: "m"}, middleware.Shared(gate("g", tool), gate("h", model)), "cannot reach the model m"},
+		{"a chain, whose run is a part of this one", middleware.Guarded{Kind: chain}, gate("g", chain), ""},
+		{"plans, whose calls are judged", middleware.Guarded{Kind: plan}, gate("g", tool, plan), ""},
+		{"plans", middleware.Guarded{Kind: plan, Name: "a"}, gate("g", plan), "the gate g is for plan calls, and cannot reach the agent a"},
+		{"another tool", middleware.Guarded{Kind: tool, Name: "ls"}, rules, "r has a rule for the tool \"rm\", which is not there: it would do nothing. The tools are \"calc\" and \"ls\""},
+		{"another tool than those that are there", middleware.Guarded{Kind: tool, Name: "ls"}, middleware.OnTool("calc", gate("g", tool)), ""},
+		{"the tool", middleware.Guarded{Kind: tool, Name: "RM"}, rules, "the gate r is for tool calls, and cannot reach the tool RM: guard"},
+		{"the tool, guarded", middleware.Guarded{Kind: tool, Name: "RM", Interceptors: is(rules)}, rules, ""},
+		{"a rule that is of no use there", middleware.Guarded{Kind: tool, Name: "ls", Interceptors: is(rules)}, rules, `rule for the tool "rm", which is not there`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			defer func() {
+				if got, _ := recover().(string); tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+					t.Errorf("got %q, want %q", got, tt.want)
+				}
+			}()
+			middleware.Reach{
+				What: "Chain(c)", Kinds: []middleware.Kind{chain, plan, tool, model}, Tools: []string{"calc"},
+				Inside: []middleware.Guarded{tt.inside}, Instead: "Use Model",
+			}.Check(tt.i)
+			if tt.want != "" {
+				t.Error("no panic")
+			}
+		})
+	}
+}
+
+func TestLayersOfNone(t *testing.T) {
+	if got := middleware.Layers(); len(got) > 0 {
+		t.Errorf("got %v, want none", got)
+	}
+}
+
 func TestSharedRefusesACallOfItsOwn(t *testing.T) {
 	trail := &watch{}
 	perRun := saying(middleware.Layer{Name: "count", Gate: true, PerRun: true})

@@ -1,0 +1,240 @@
+package langchaingo_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/tmc/langchaingo/agents"
+	"github.com/tmc/langchaingo/chains"
+	"github.com/tmc/langchaingo/embeddings"
+	"github.com/tmc/langchaingo/llms"
+	"github.com/tmc/langchaingo/llms/cache"
+	"github.com/tmc/langchaingo/memory"
+	lcschema "github.com/tmc/langchaingo/schema"
+	"github.com/tmc/langchaingo/tools"
+
+	"example.com/safeconduct/adapters/langchaingo"
+	"example.com/safeconduct/middleware"
+)
+
+// perKind is a gate for one kind of call.
+func perKind(k middleware.Kind) middleware.Interceptor {
+	return middleware.On(k, middleware.Before("own", func(context.Context, middleware.Call) error { return nil }))
+}
+
+// A rewriting is a retriever that has its model say what to ask another retriever for.
+type rewriting struct {
+	found
+	held any
+}
+
+// A noting is a memory that keeps what its model says.
+type noting struct {
+	lcschema.Memory
+	held any
+}
+
+func (*noting) GetMemoryKey(context.Context) string { return "notes" }
+
+// A parsing reads an answer, with a model of its own.
+type parsing struct {
+	lcschema.OutputParser[any]
+	held any
+}
+
+// An embedding is a model that can embed, of which an embedder asks nothing else.
+type embedding struct{ script }
+
+func (*embedding) CreateEmbedding(context.Context, []string) ([][]float32, error) { return nil, nil }
+
+type byValue struct{ llms.Model }
+
+// TestWhatAChainOfOnesOwnHolds: around a chain of one's own, a gate is refused where the
+// chain holds what the gate is for and does not guard.
+func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
+	const model, tool, retriever, plan = middleware.KindModel, middleware.KindTool, middleware.KindRetriever, middleware.KindPlan
+	gate := map[middleware.Kind]middleware.Interceptor{}
+	for k := middleware.KindChain; k <= retriever; k++ {
+		gate[k] = perKind(k)
+	}
+	all := middleware.Compose(gate[model], gate[tool], gate[plan])
+	agent := func(m llms.Model, ts ...tools.Tool) agents.Agent { return agents.NewOneShotAgent(m, ts) }
+	guarded := langchaingo.Model(says(), gate[model])
+	embedder, err := embeddings.NewEmbedder(&embedding{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var itself any
+	itself = &itself
+	var kept sync.Map
+	kept.Store("m", says())
+	type node struct {
+		next  *node
+		model llms.Model
+	}
+	ring := &node{model: guarded}
+	ring.next = ring
+	far := any(says())
+	for range 8 {
+		far = []any{far}
+	}
+	for _, tt := range []struct {
+		name string
+		held any
+		kind middleware.Kind
+		want string // missed; empty: nothing is
+	}{
+		{"a model", says(), model, "the model langchaingo_test.script"},
+		{"one with a name", langchaingo.Named("cheap", says()), model, "the model langchaingo_test.script"},
+		{"by value", byValue{says()}, model, "the model langchaingo_test.byValue"},
+		{"in a slice", []llms.Model{guarded, says()}, model, "the model"},
+		{"in a map", map[string]llms.Model{"a": says()}, model, "the model"},
+		{"in an array of structs", [2]struct{ m llms.Model }{{guarded}, {says()}}, model, "the model"},
+		{"in a cache", cache.New(says(), nil), model, "the model langchaingo_test.script"},
+		{"guarded in a cache", cache.New(guarded, nil), model, ""},
+		{"guarded", guarded, model, ""},
+		{"guarded by another", langchaingo.Model(says(), pass), model, "the model langchaingo_test.script, which others guard"},
+		{"guarded, with a name", langchaingo.Named("cheap", guarded), model, ""},
+		{"no model", llms.Model(nil), model, ""},
+		{"a nil model", (*script)(nil), model, ""},
+		{"around in a ring", ring, model, ""},
+		{"what holds itself", itself, model, ""},
+		{"too far away", far, model, ""},
+		{"an embedder", embedder, model, ""},
+		{"what embeds", struct{ c embeddings.EmbedderClient }{&embedding{}}, model, ""},
+		{"a memory that counts tokens", memory.NewConversationTokenBuffer(says(), 9), model, ""},
+		{"what the standard library keeps", &kept, model, ""},
+		{"a client", http.DefaultClient, model, ""},
+
+		{"a tool", echoTool("ls"), tool, "the tool ls"},
+		{"a guarded tool", langchaingo.Tool(echoTool("ls"), gate[tool]), tool, ""},
+		{"a tool that others guard", langchaingo.Tool(echoTool("ls"), pass), tool, "the tool ls, which others guard"},
+		{"the model of a tool", &summarizer{says()}, model, ""},
+		{"the model of a guarded tool", langchaingo.Tool(&summarizer{says()}, gate[tool]), model, ""},
+		{"a database that others guard", langchaingo.Engine("sql", &fakeDB{}, pass), tool, "the tool sql, which others guard"},
+		{"a requester that others guard", langchaingo.Requester("http", answersOK{}, pass), tool, "the tool http, which"},
+		{"a guarded requester", langchaingo.Requester("http", answersOK{}, gate[tool]), tool, ""},
+
+		{"a retriever", &found{}, retriever, "the retriever langchaingo_test.found"},
+		{"a guarded retriever", langchaingo.Retriever(&found{}, gate[retriever]), retriever, ""},
+		{"a retriever of a guarded one", langchaingo.Retriever(&rewriting{held: &found{}}, gate[retriever]), retriever, ""},
+		{"the model of a guarded retriever", langchaingo.Retriever(&rewriting{held: says()}, gate[retriever]), model, "the model"},
+		{"the model of a retriever", &rewriting{held: says()}, model, "the model"},
+		{"that in its maps, which may change", &rewriting{held: map[string]any{"m": says()}}, model, ""},
+
+		{"the turns of an agent", agent(guarded, langchaingo.Tool(echoTool("ls"), gate[tool])), plan, "the agent OneShotZeroAgent"},
+		{"the tools of an agent", agent(guarded, echoTool("ls")), tool, "the tool ls"},
+		{"the model of an agent", agent(says(), echoTool("ls")), model, "the model"},
+		{"the turns of a guarded agent", langchaingo.Agent(agent(says(), echoTool("ls")), gate[plan]), plan, ""},
+		{"its tools", langchaingo.Agent(agent(says(), echoTool("ls")), gate[tool]), tool, ""},
+		{"its tools, that others guard", langchaingo.Agent(agent(says(), echoTool("ls")), pass), tool, "the tool ls, which others guard"},
+		{"its model", langchaingo.Agent(agent(says(), echoTool("ls")), gate[plan]), model, "the model"},
+		{"an agent in a guarded one", langchaingo.Agent(&helped{foreign{agent(says(), echoTool("ls"))}, agent(says())}, gate[plan]), plan, ""},
+		{"the tool that a guarded agent keeps for itself", langchaingo.Agent(&helped{foreign{agent(says(), echoTool("ls"))}, echoTool("rm")}, gate[tool]), tool, "the tool rm"},
+
+		{"a guarded executor", langchaingo.Executor(agents.NewExecutor(agent(says(), echoTool("ls"))), all), model, ""},
+		{"its tool", langchaingo.Executor(agents.NewExecutor(agent(says(), echoTool("ls"))), all), tool, ""},
+		{"its turns", langchaingo.Executor(agents.NewExecutor(agent(says(), echoTool("ls"))), all), plan, ""},
+		{"a guarded executor with a name", langchaingo.NamedChain("n", langchaingo.Executor(agents.NewExecutor(agent(says(), echoTool("ls"))), all)), plan, ""},
+		{"the tool of an executor that others guard", langchaingo.Executor(agents.NewExecutor(agent(says(), echoTool("ls"))), pass), tool, "the tool ls, which"},
+		{"a guarded chain", langchaingo.Chain(contextChain(says()), gate[model]), model, ""},
+		{"the model of a chain", contextChain(says()), model, "the model"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			known := beside(func() agents.Agent {
+				return agent(says(mrklCalls, "Final Answer: 437"), echoTool("calc"))
+			}, func(middleware.Interceptor) any { return tt.held })
+			got := refusal(func() { known(gate[tt.kind]) })
+			switch {
+			case tt.want == "" && got != "", tt.want != "" && !strings.Contains(got, "cannot reach "+tt.want):
+				t.Errorf("got panic %q, want one for %q", got, tt.want)
+			case tt.want != "" && !strings.Contains(tt.want, ", which") && strings.Contains(got, ", which"):
+				t.Errorf("got panic %q, and nothing guards that", got)
+			}
+		})
+	}
+}
+
+// refusal returns what f panics with.
+func refusal(f func()) (said string) {
+	defer func() {
+		if v := recover(); v != nil {
+			said = fmt.Sprint(v)
+		}
+	}()
+	f()
+	return ""
+}
+
+// TestTheModelsOfWhatAChainIsMadeOf: what langchaingo's own chains are made of may have
+// models of its own, which Chain does not reach.
+func TestTheModelsOfWhatAChainIsMadeOf(t *testing.T) {
+	budget := perKind(middleware.KindModel)
+	llm := func(change func(*chains.LLMChain)) chains.Chain {
+		c := contextChain(says("a"))
+		change(c)
+		return c
+	}
+	within := func(c chains.Chain) chains.Chain {
+		s, err := chains.NewSimpleSequentialChain([]chains.Chain{c})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	notes := func(held any) func(c *chains.LLMChain) {
+		return func(c *chains.LLMChain) { c.Memory = &noting{memory.NewConversationBuffer(), held} }
+	}
+	guarded := langchaingo.Model(says(), budget)
+	for name, tt := range map[string]struct {
+		chain  chains.Chain
+		missed bool
+	}{
+		"a retriever's":                {chains.NewRetrievalQAFromLLM(says("a"), &rewriting{held: says()}), true},
+		"a retriever's, guarded":       {chains.NewRetrievalQAFromLLM(says("a"), &rewriting{held: guarded}), false},
+		"a guarded retriever's":        {chains.NewRetrievalQAFromLLM(says("a"), langchaingo.Retriever(&rewriting{held: says()}, pass)), true},
+		"the memory's":                 {llm(notes(says())), true},
+		"the memory's, guarded":        {llm(notes(guarded)), false},
+		"the memory's, within":         {within(llm(notes(says()))), true},
+		"the memory's, for its tokens": {llm(func(c *chains.LLMChain) { c.Memory = memory.NewConversationTokenBuffer(says(), 9) }), false},
+		"the parser's":                 {llm(func(c *chains.LLMChain) { c.OutputParser = &parsing{c.OutputParser, says()} }), true},
+		"the parser's, guarded":        {llm(func(c *chains.LLMChain) { c.OutputParser = &parsing{c.OutputParser, guarded} }), false},
+	} {
+		got := refusal(func() { langchaingo.Chain(tt.chain, budget) })
+		if missed := strings.Contains(got, "cannot reach the model langchaingo_test.script"); missed != tt.missed || !tt.missed && got != "" {
+			t.Errorf("%s: got panic %q, want one: %v", name, got, tt.missed)
+		}
+		langchaingo.Chain(tt.chain, perKind(middleware.KindChain))
+	}
+}
+
+// TestWhatAnAgentKeepsForItself: an executor calls the tools that GetTools returns, and
+// others that an agent of one's own has are its own to guard.
+func TestWhatAnAgentKeepsForItself(t *testing.T) {
+	gate := perKind(middleware.KindTool)
+	guarded := langchaingo.Model(says(mrklCalls, "Final Answer: 437"), pass)
+	for name, tt := range map[string]struct {
+		more any
+		want string // missed; empty: nothing is
+	}{
+		"nothing":                 {nil, ""},
+		"a tool of the agent":     {echoTool("calc"), ""},
+		"another":                 {echoTool("rm"), "cannot reach the tool rm: guard it"},
+		"another, guarded":        {langchaingo.Tool(echoTool("rm"), gate), ""},
+		"another, that others do": {langchaingo.Tool(echoTool("rm"), pass), "cannot reach the tool rm, which others guard"},
+		"an agent":                {agents.NewOneShotAgent(guarded, []tools.Tool{echoTool("rm")}), "cannot reach the tool rm"},
+	} {
+		a := &helped{foreign{agents.NewOneShotAgent(guarded, []tools.Tool{echoTool("calc")})}, tt.more}
+		got := refusal(func() { langchaingo.Executor(agents.NewExecutor(a), gate) })
+		if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+			t.Errorf("%s: got panic %q, want %q", name, got, tt.want)
+		}
+		if got := refusal(func() { langchaingo.Executor(agents.NewExecutor(a), perKind(middleware.KindPlan)) }); got != "" {
+			t.Errorf("%s: a gate for turns: got panic %q", name, got)
+		}
+	}
+}
