@@ -103,19 +103,19 @@ func (f *finder) find(v reflect.Value, levels int) {
 		f.found = append(f.found, middleware.Guarded{Kind: middleware.KindModel, Name: typeName(thing)})
 	case schema.Retriever:
 		f.found = append(f.found, middleware.Guarded{Kind: middleware.KindRetriever, Name: typeName(thing)})
-		f.found = append(f.found, without(middleware.KindRetriever, nil, callersWithin(thing, min(levels, shallow)))...)
+		f.fields(v, min(levels, shallow))
 	case agents.Agent:
 		f.found = append(f.found, middleware.Guarded{Kind: middleware.KindPlan, Name: typeName(thing)})
-		f.found = append(f.found, without(middleware.KindPlan, nil, callersWithin(thing, levels))...)
+		f.fields(v, levels)
 	default:
 		f.fields(v, levels)
 	}
 }
 
-// guarded notes what is guarded, and what is in it. What a tool or a model does is its own.
+// guarded notes what is guarded, and what is in it. What a tool does is its own.
 func (f *finder) guarded(g middleware.Guarded, levels int) {
 	f.found = append(f.found, g)
-	if g.Kind == middleware.KindTool || g.Kind == middleware.KindModel {
+	if g.Kind == middleware.KindTool {
 		return
 	}
 	var tools []string

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tmc/langchaingo/agents"
@@ -51,6 +52,12 @@ type embedding struct{ script }
 
 func (*embedding) CreateEmbedding(context.Context, []string) ([][]float32, error) { return nil, nil }
 
+// An askingDB is a database that has a model, as a tool may.
+type askingDB struct {
+	fakeDB
+	model llms.Model
+}
+
 type byValue struct{ llms.Model }
 
 // TestWhatAChainOfOnesOwnHolds: around a chain of one's own, a gate is refused where the
@@ -78,10 +85,15 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 	}
 	ring := &node{model: guarded}
 	ring.next = ring
-	far := any(says())
-	for range 8 {
-		far = []any{far}
+	within := func(levels int, v any) any { // in slices
+		for range levels {
+			v = []any{v}
+		}
+		return v
 	}
+	far := &node{model: says()}
+	var changing atomic.Value
+	changing.Store(says())
 	for _, tt := range []struct {
 		name string
 		held any
@@ -103,7 +115,16 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 		{"a nil model", (*script)(nil), model, ""},
 		{"around in a ring", ring, model, ""},
 		{"what holds itself", itself, model, ""},
-		{"too far away", far, model, ""},
+		{"far away", within(6, says()), model, "the model"},
+		{"too far away", within(7, says()), model, ""},
+		{"too far away, and near", []any{within(5, far), far}, model, "the model"},
+		{"what the standard library changes", &changing, model, ""},
+		{"what embeds, and answers", struct {
+			m interface {
+				llms.Model
+				embeddings.EmbedderClient
+			}
+		}{&embedding{}}, model, "the model langchaingo_test.embedding"},
 		{"an embedder", embedder, model, ""},
 		{"what embeds", struct{ c embeddings.EmbedderClient }{&embedding{}}, model, ""},
 		{"a memory that counts tokens", memory.NewConversationTokenBuffer(says(), 9), model, ""},
@@ -116,6 +137,7 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 		{"the model of a tool", &summarizer{says()}, model, ""},
 		{"the model of a guarded tool", langchaingo.Tool(&summarizer{says()}, gate[tool]), model, ""},
 		{"a database that others guard", langchaingo.Engine("sql", &fakeDB{}, pass), tool, "the tool sql, which others guard"},
+		{"the model of a guarded database", langchaingo.Engine("sql", &askingDB{model: says()}, pass), model, ""},
 		{"a requester that others guard", langchaingo.Requester("http", answersOK{}, pass), tool, "the tool http, which"},
 		{"a guarded requester", langchaingo.Requester("http", answersOK{}, gate[tool]), tool, ""},
 
@@ -124,6 +146,9 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 		{"a retriever of a guarded one", langchaingo.Retriever(&rewriting{held: &found{}}, gate[retriever]), retriever, ""},
 		{"the model of a guarded retriever", langchaingo.Retriever(&rewriting{held: says()}, gate[retriever]), model, "the model"},
 		{"the model of a retriever", &rewriting{held: says()}, model, "the model"},
+		{"that, far away", &rewriting{held: within(1, says())}, model, "the model"},
+		{"that, too far away", &rewriting{held: within(2, says())}, model, ""},
+		{"that of a guarded one, too far away", langchaingo.Retriever(&rewriting{held: within(2, says())}, pass), model, ""},
 		{"that in its maps, which may change", &rewriting{held: map[string]any{"m": says()}}, model, ""},
 
 		{"the turns of an agent", agent(guarded, langchaingo.Tool(echoTool("ls"), gate[tool])), plan, "the agent OneShotZeroAgent"},
