@@ -125,9 +125,6 @@ func (f *finder) guarded(g middleware.Guarded, levels int) {
 			tools = append(tools, t.name)
 		}
 	}
-	if g.Kind == middleware.KindRetriever {
-		levels = min(levels, shallow)
-	}
 	f.found = append(f.found, without(g.Kind, tools, callers(g.Inner, levels))...)
 }
 

@@ -29,6 +29,12 @@ type helped struct {
 	more any
 }
 
+// An answering is an agent that is a model, too.
+type answering struct {
+	foreign
+	llms.Model
+}
+
 // TestAnAgentWhoseModelIsNotGuardedIsRefused: the guarded model of a tool, or of
 // something else that the agent has, is not the agent's.
 func TestAnAgentWhoseModelIsNotGuardedIsRefused(t *testing.T) {
@@ -54,6 +60,10 @@ func TestAnAgentWhoseModelIsNotGuardedIsRefused(t *testing.T) {
 		"its fallback is a model of no kind": {agent(guarded, llms.Model(nil)), ""},
 		"its model is guarded in a cache":    {agent(cache.New(guarded, nil), nil), ""},
 		"its model is unguarded in a cache":  {agent(cache.New(says(), nil), nil), unguarded},
+		"it is its model, and not guarded":   {&answering{foreign{planner{tools: []tools.Tool{tool}}}, says()}, "(langchaingo_test.script)"},
+		"it is its guarded model":            {&answering{foreign{planner{tools: []tools.Tool{tool}}}, guarded}, ""},
+		"its model is in an unknown chain":   {&agents.OneShotZeroAgent{Chain: &ownChain{says()}, Tools: []tools.Tool{tool}}, "(langchaingo_test.script)"},
+		"its chain's model is guarded":       {&agents.OneShotZeroAgent{Chain: &ownChain{guarded}, Tools: []tools.Tool{tool}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

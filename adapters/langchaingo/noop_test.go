@@ -273,6 +273,51 @@ func TestAModelThatIsMissedIsRefused(t *testing.T) {
 	langchaingo.Chain(both, budget)
 }
 
+// TestTheModelOfAnAgentThatIsMissed: where others are reached, that of an agent of one's
+// own, wherever it has it, would spend what no budget counts.
+func TestTheModelOfAnAgentThatIsMissed(t *testing.T) {
+	agent := planner{tools: []tools.Tool{echoTool("calc")}}
+	both, err := chains.NewSimpleSequentialChain([]chains.Chain{contextChain(says("a")), agents.NewExecutor(agent)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := refusal(func() { langchaingo.Chain(both, gates.Budget(gates.Limits{Tokens: 1 << 40})) })
+	if !strings.Contains(got, "cannot reach the model of langchaingo_test.planner: guard it") {
+		t.Errorf("got panic %q", got)
+	}
+	langchaingo.Chain(both, gates.Tools("calc"))
+}
+
+// TestTheRunsOfAGuardedExecutorInAChain: each run of an executor in a chain is a call of
+// its own, and what is around the chain judges it, whether it was guarded before or not.
+func TestTheRunsOfAGuardedExecutorInAChain(t *testing.T) {
+	for name, guard := range map[string]func(e *agents.Executor) chains.Chain{
+		"plain":           func(e *agents.Executor) chains.Chain { return e },
+		"with a name":     func(e *agents.Executor) chains.Chain { return langchaingo.NamedChain("calculator", e) },
+		"guarded":         func(e *agents.Executor) chains.Chain { return langchaingo.Executor(e, pass) },
+		"guarded as such": func(e *agents.Executor) chains.Chain { return langchaingo.Chain(e, pass) },
+		"guarded, with a name": func(e *agents.Executor) chains.Chain {
+			return langchaingo.NamedChain("calculator", langchaingo.Executor(e, pass))
+		},
+		"with a name, guarded": func(e *agents.Executor) chains.Chain {
+			return langchaingo.Chain(langchaingo.NamedChain("calculator", e), pass)
+		},
+	} {
+		agent := agents.NewOneShotAgent(says(mrklCalls, "Final Answer: 437"), []tools.Tool{echoTool("calc")})
+		c, err := chains.NewSimpleSequentialChain([]chains.Chain{guard(agents.NewExecutor(agent))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := new(spy)
+		if _, err := chains.Run(t.Context(), langchaingo.Chain(c, seen.intercept), "q"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got, want := seen.kinds(), "model plan tool model plan chain chain"; got != want {
+			t.Errorf("%s: got calls %s, want %s", name, got, want)
+		}
+	}
+}
+
 // TestAGuardedChainInOneOfOnesOwn: what is guarded in a chain of one's own is reached there,
 // by each interceptor that guards both, and the chain that it was made of is not missed.
 func TestAGuardedChainInOneOfOnesOwn(t *testing.T) {

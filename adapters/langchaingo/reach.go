@@ -300,7 +300,7 @@ func (r *reach) mustHoldGuardedModel(a agents.Agent, found []middleware.Guarded)
 	r.inside = append(r.inside, found...)
 	switch {
 	case model >= 0 && unguarded < 0:
-	case !r.strict && unguarded < 0:
+	case !r.strict:
 		r.inside = append(r.inside, middleware.Guarded{Kind: middleware.KindModel, Name: "of " + typeName(a)})
 	case r.strict:
 		which := ""
