@@ -64,6 +64,7 @@ func TestReach(t *testing.T) {
 		{"two that are shared", onModel, middleware.Compose(middleware.Shared(toolGate), middleware.Shared(perRun)), "would do nothing"},
 		{"shared in shadow", onModel, middleware.Shadow(middleware.Shared(toolGate, perRun)), ""},
 		{"shared rules", onTool, middleware.Shared(toolGate, rules("remove")), `rule for the tool "remove", which is not there`},
+		{"shared rules, where others are known", shared, middleware.Shared(toolGate, rules("remove")), ""},
 		{"around a run", onTool, perRun, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -118,6 +119,9 @@ func TestReachOfWhatIsInside(t *testing.T) {
 		{"another tool than those that are there", middleware.Guarded{Kind: tool, Name: "ls"}, middleware.OnTool("calc", gate("g", tool)), ""},
 		{"the tool", middleware.Guarded{Kind: tool, Name: "RM"}, rules, "the gate r is for tool calls, and cannot reach the tool RM: guard"},
 		{"the tool, guarded", middleware.Guarded{Kind: tool, Name: "RM", Interceptors: is(rules)}, rules, ""},
+		{"a rule for what is no tool", middleware.Guarded{Kind: model, Name: "rm"}, rules, `rule for the tool "rm", which is not there`},
+		{"a tool of the same name", middleware.Guarded{Kind: tool, Name: "Calc"}, middleware.OnTool("calk", gate("g", tool)), `The tools are "calc"; did you mean "calc"?`},
+		{"for another kind, with what cannot be told from it", middleware.Guarded{Kind: tool, Interceptors: is(pass)}, middleware.On(middleware.KindRetriever, pass), "it would do nothing"},
 		{"a rule that is of no use there", middleware.Guarded{Kind: tool, Name: "ls", Interceptors: is(rules)}, rules, `rule for the tool "rm", which is not there`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

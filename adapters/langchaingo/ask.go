@@ -17,7 +17,8 @@ import (
 //
 // The model is guarded with these interceptors, as by [Model], if there are any: a budget
 // of a run counts how often the model is asked again. They stay, in one order with the
-// others, which stand outside of them but for a recorder. The request has no native form:
+// others, which stand outside of them but for a recorder. (Around a model that [Model]
+// guarded before each request would be a run of its own.) The request has no native form:
 // what its Parts hold is what the model gets, and it can offer no tools. Ask panics if m
 // is nil, and as Model does; so does the func that it returns. Both are safe for
 // concurrent use.

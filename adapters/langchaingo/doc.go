@@ -37,7 +37,11 @@
 // A gate that could never see a call where it stands is refused: one for tools around a
 // model, one for models around a chain whose model cannot be reached, one with rules for
 // a tool that is not there, and one that counts over the calls of a run where each call
-// may be a run of its own. The panic says what to use instead.
+// may be a run of its own. So is one that would miss some of its calls, as a chain of
+// another package holds a model, tool, retriever or agent that it does not guard. The
+// panic says what to use instead. To find that out, Chain and Executor look into the
+// fields of what they do not know, eight levels deep, and three into retrievers, memories
+// and output parsers; they do not see what a func, or a tool, has.
 //
 // # What a denial does
 //
@@ -164,8 +168,7 @@
 // [Executor] reaches the model of langchaingo's agents. Of any other agent each model
 // must have been guarded with [Model] when the agent was made, inside of a cache of
 // langchaingo's where there is one, and keeps the interceptors that it got there.
-// Executor looks for models in the agent's fields, eight levels deep, and not in its
-// tools.
+// Executor looks for models in the agent's fields, and not in its tools.
 //
 // Where usage is to be counted once, put Model inside of a cache, not around it: a
 // cached response carries the usage of the request that made it.
