@@ -3,6 +3,7 @@ package gates_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -89,5 +90,36 @@ func TestOptionsAreNamedWhereTheyAnswer(t *testing.T) {
 		if d := kit.WantDenied(t, err, middleware.CodeOverBudget); strings.Contains(d.Reason, "Estimate") {
 			t.Errorf("%s: got %s", name, d.Reason)
 		}
+	}
+}
+
+// TestAdviceAboutSourcesIsAnAnswer: so is what is said of rules and retrievers that make
+// no sense.
+func TestAdviceAboutSourcesIsAnAnswer(t *testing.T) {
+	page := middleware.Document{Text: "a page", Metadata: map[string]any{"source": "handbook/1"}}
+	rules := func(conditions ...gates.Condition) gates.SourceRules {
+		return gates.SourceRules{Allow: map[string][]gates.Condition{"source": conditions}}
+	}
+	found := func(output any, rules gates.SourceRules) error {
+		h := func(context.Context, middleware.Call) (middleware.Result, error) {
+			return middleware.Result{Output: output}, nil
+		}
+		_, err := middleware.Wrap(h, gates.Sources(rules))(t.Context(), kit.Retriever("q"))
+		return err
+	}
+	func() {
+		defer func() {
+			if got := fmt.Sprint(recover()); !strings.Contains(got, "name what is allowed, as with gates.Under") {
+				t.Errorf("no conditions: got panic %s, want the advice", got)
+			}
+		}()
+		gates.Sources(rules())
+	}()
+	under := rules(gates.Under("handbook"))
+	if err := found("a page", under); err == nil || !strings.Contains(err.Error(), "as []middleware.Document is") {
+		t.Errorf("a text: got error %v, want the advice", err)
+	}
+	if err := found([]middleware.Document{page}, under); err != nil {
+		t.Errorf("as advised: got error %v", err)
 	}
 }

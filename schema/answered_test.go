@@ -2,10 +2,12 @@ package schema_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
 	"example.com/safeconduct/middleware"
+	"example.com/safeconduct/middleware/middlewaretest"
 	"example.com/safeconduct/schema"
 )
 
@@ -24,9 +26,26 @@ func TestOptionsAnswerErrors(t *testing.T) {
 		_, err := schema.CompileWith("order", []byte(`{"properties":{"id":{"$ref":"https://example.com/id"}}}`), o)
 		return err
 	}
+	run := func(rules schema.BoundaryRules, wrap bool) (err error) {
+		defer func() {
+			if v := recover(); v != nil {
+				err = fmt.Errorf("panic: %v", v)
+			}
+		}()
+		one := middlewaretest.Answer("1", 1, 1)
+		_, err = schema.Run[int](t.Context(), func(is ...middleware.Interceptor) middleware.Handler {
+			if !wrap {
+				return one
+			}
+			return middleware.Wrap(one, is...)
+		}, schema.Prompt("how many?"), rules)
+		return err
+	}
 	for option, errs := range map[string][2]error{
-		"BoundaryRules.Key": {judge(schema.BoundaryRules{Schema: number}), judge(schema.BoundaryRules{Schema: number, Key: "answer"})},
-		"Options.Resources": {compile(schema.Options{}), compile(schema.Options{Resources: map[string][]byte{"https://example.com/id": []byte(`{}`)}})},
+		"with middleware.Wrap":                     {run(schema.BoundaryRules{}, false), run(schema.BoundaryRules{}, true)},
+		"Key, which is for chains: leave it empty": {run(schema.BoundaryRules{Key: "answer"}, true), run(schema.BoundaryRules{}, true)},
+		"BoundaryRules.Key":                        {judge(schema.BoundaryRules{Schema: number}), judge(schema.BoundaryRules{Schema: number, Key: "answer"})},
+		"Options.Resources":                        {compile(schema.Options{}), compile(schema.Options{Resources: map[string][]byte{"https://example.com/id": []byte(`{}`)}})},
 	} {
 		if errs[0] == nil || !strings.Contains(errs[0].Error(), option) {
 			t.Errorf("%s: without: got %v, want an error that names it", option, errs[0])

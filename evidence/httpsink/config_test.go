@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -81,6 +82,29 @@ func TestTheTokenIsNotShown(t *testing.T) {
 	}
 	if got, want := sink.String(), "httpsink.Sink to https://collector.example.com"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestAUserInTheURL is answered by what the error names.
+func TestAUserInTheURL(t *testing.T) {
+	var got string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = r.Header.Get("Authorization")
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer server.Close()
+	_, err := httpsink.New(httpsink.Config{URL: strings.Replace(server.URL, "://", "://me:secret@", 1)})
+	if err == nil || !strings.Contains(err.Error(), "use Token or Header") {
+		t.Errorf("got error %v, want the advice", err)
+	}
+	basic := http.Header{"Authorization": {"Basic bWU6c2VjcmV0"}}
+	for want, cfg := range map[string]httpsink.Config{
+		"Bearer secret":      {URL: server.URL, Token: bear("secret")},
+		"Basic bWU6c2VjcmV0": {URL: server.URL, Header: func() http.Header { return basic }},
+	} {
+		if err := newSink(t, cfg).Send(t.Context(), [][]byte{[]byte(`{}`)}); err != nil || got != want {
+			t.Errorf("got %v and Authorization %q, want %q", err, got, want)
+		}
 	}
 }
 
