@@ -61,6 +61,7 @@ func (a attack) judge(t *testing.T, report *evidence.Report) {
 
 // Every bit of a checkpoint counts, the ledger's own or one from elsewhere.
 func TestEveryBitFlipInACheckpointIsFound(t *testing.T) {
+	t.Parallel()
 	f := ledgertest.Base(t)
 	dir := ledgertest.Dir(t)
 	f.Ledger().Write(t, dir)
@@ -149,6 +150,7 @@ func TestTilesAreCompared(t *testing.T) {
 // checkpoint is gone. Verify and Open say so. What a power failure leaves of one that
 // belongs there is made again.
 func TestTilesBeyondTheTree(t *testing.T) {
+	t.Parallel()
 	f := ledgertest.NewForger(t)
 	f.Open()
 	for f.Tree.Size() < 600 {

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -107,7 +108,7 @@ type crashed struct {
 }
 
 // runCrash runs the process over the ledger in dir, and kills it after a while
-// if that is not zero.
+// if that is not zero. It may be called by any goroutine.
 func runCrash(t *testing.T, dir string, kill time.Duration, env ...string) (c crashed) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
@@ -115,10 +116,12 @@ func runCrash(t *testing.T, dir string, kill time.Duration, env ...string) (c cr
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return c
 	}
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return c
 	}
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
@@ -136,7 +139,7 @@ func runCrash(t *testing.T, dir string, kill time.Duration, env ...string) (c cr
 	}
 	var exit *exec.ExitError
 	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
+		t.Error(err)
 	}
 	return c
 }
@@ -171,29 +174,42 @@ func wantRecovered(t *testing.T, dir string, c crashed, cfg evidence.Config) {
 // disk: appending, beginning a segment, writing a checkpoint, closing. What was
 // acknowledged is there at the next start, which mends the rest.
 func TestKilledAtEachOperation(t *testing.T) {
+	step := 1
+	if testing.Short() {
+		step = 7
+	}
 	for _, signing := range signings {
-		sign := crashSign + "=" + string(signing)
-		whole := runCrash(t, ledgertest.Dir(t), 0, crashAt+"=1000000", crashHow+"=after", sign)
-		if whole.operations < 20 {
-			t.Fatalf("got %d operations", whole.operations)
-		}
-		step := 1
-		if testing.Short() {
-			step = 7
-		}
-		rounds := 0
 		for _, how := range []string{"before", "amid", "after"} {
-			for n := 1; n <= whole.operations; n += step {
-				rounds++
-				dir := ledgertest.Dir(t)
-				c := runCrash(t, dir, 0, crashAt+"="+strconv.Itoa(n), crashHow+"="+how, sign)
-				wantRecovered(t, dir, c, evidence.Config{Signing: signing})
-				if t.Failed() {
-					t.Fatalf("%s: killed %s operation %d", signing, how, n)
+			t.Run(string(signing)+"/"+how, func(t *testing.T) {
+				t.Parallel()
+				env := []string{crashHow + "=" + how, crashSign + "=" + string(signing)}
+				whole := runCrash(t, ledgertest.Dir(t), 0, append(env, crashAt+"=1000000")...)
+				if whole.operations < 20 {
+					t.Fatalf("got %d operations", whole.operations)
 				}
-			}
+				// The processes wait for checkpoints most of the time, so some run at once.
+				const atOnce = 8
+				var ops []int
+				for n := 1; n <= whole.operations; n += step {
+					ops = append(ops, n)
+				}
+				for some := range slices.Chunk(ops, atOnce) {
+					dirs, left := make([]string, len(some)), make([]crashed, len(some))
+					var running sync.WaitGroup
+					for i, n := range some {
+						dirs[i] = ledgertest.Dir(t)
+						running.Go(func() { left[i] = runCrash(t, dirs[i], 0, append(slices.Clip(env), crashAt+"="+strconv.Itoa(n))...) })
+					}
+					running.Wait()
+					for i, n := range some {
+						if wantRecovered(t, dirs[i], left[i], evidence.Config{Signing: signing}); t.Failed() {
+							t.Fatalf("killed %s operation %d", how, n)
+						}
+					}
+				}
+				t.Logf("killed %d times, at each of %d operations", len(ops), whole.operations)
+			})
 		}
-		t.Logf("%s: killed %d times, at each of %d operations", signing, rounds, whole.operations)
 	}
 }
 
@@ -205,6 +221,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	}
 	for _, signing := range signings {
 		t.Run(string(signing), func(t *testing.T) {
+			t.Parallel()
 			var all crashed
 			dir := ledgertest.Dir(t)
 			for n := range rounds / 2 {

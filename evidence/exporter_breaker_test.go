@@ -54,6 +54,7 @@ func TestFault4RetryAfter(t *testing.T) {
 // A breaker that opens and closes for 20 minutes is recorded once a minute, with none
 // of its changes forgotten.
 func TestFault8BreakerFlaps(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		dir := ledgertest.Dir(t)
 		var s store

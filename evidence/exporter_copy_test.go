@@ -16,6 +16,7 @@ import (
 // An exporter ships what a signature covers, to its end: a replica takes each batch
 // whole, whatever groups the writer made.
 func TestBatchesEndWithASignature(t *testing.T) {
+	t.Parallel()
 	dir, copied := ledgertest.Dir(t), ledgertest.Dir(t)
 	replica := ledgertest.OpenReplica(t, copied, replica.Config{})
 	rec, err := evidence.Open(dir, evidence.Config{
@@ -50,6 +51,7 @@ func TestBatchesEndWithASignature(t *testing.T) {
 
 // The copy has the same bytes, across a restart of both.
 func TestCopy(t *testing.T) {
+	t.Parallel()
 	dir, copied := ledgertest.Dir(t), ledgertest.Dir(t)
 	for range 3 {
 		r := ledgertest.OpenReplica(t, copied, replica.Config{})

@@ -269,6 +269,7 @@ func ship() {
 // on where the cursor is: every record arrives, a few of them twice, and none that
 // is not in the ledger.
 func TestKilledWhileShipping(t *testing.T) {
+	t.Parallel()
 	rounds := 8
 	if testing.Short() {
 		rounds = 4

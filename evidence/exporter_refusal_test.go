@@ -110,6 +110,7 @@ func TestFault3Refused(t *testing.T) {
 // However many a sink refuses, there is a record of it a minute, or one for each
 // 64 ranges, and each refused record stands in one.
 func TestRefusalsAreRecordedAtABoundedRate(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		dir := ledgertest.Dir(t)
 		var picky atomic.Bool // refuses every other call's record

@@ -33,6 +33,7 @@ func TestATokenThatIsWrongForAnHour(t *testing.T) {
 		"for good":        &evidence.SinkError{Err: &delivery.StatusError{Status: 403}, Final: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				dir := ledgertest.Dir(t)
 				var log bytes.Buffer

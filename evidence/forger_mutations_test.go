@@ -296,6 +296,7 @@ func TestForgedFiles(t *testing.T) {
 	}
 	for _, signing := range signings {
 		t.Run(string(signing), func(t *testing.T) {
+			t.Parallel()
 			short, long := newScene(t, signing, false), newScene(t, signing, true)
 			elsewhere := filepath.Join(t.TempDir(), "elsewhere")
 			for what, do := range map[string]func(path string, content []byte) error{

@@ -214,6 +214,7 @@ func TestRunsKeepTheirOwnID(t *testing.T) {
 // Whatever interceptors and handlers do, what the recorder writes verifies, and
 // the ledger can be continued.
 func TestWhatMisbehavesDoesNotRuinTheLedger(t *testing.T) {
+	t.Parallel()
 	rounds := 150
 	if testing.Short() {
 		rounds = 20

@@ -59,6 +59,7 @@ var calculator = middleware.Call{Kind: middleware.KindTool, Name: "calculator", 
 // While the ledger's syncs hang, records go to the overflow, and to the ledger
 // when they do not any more: all, in order, and the file is gone.
 func TestOverflow(t *testing.T) {
+	t.Parallel()
 	for _, elsewhere := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			dir := ledgertest.Dir(t)
@@ -203,6 +204,7 @@ func TestGapIsDatedWithinItsSession(t *testing.T) {
 // A disk that hangs and recovers again and again, while records come and the
 // overflow is filled and emptied at once.
 func TestOverflowComesAndGoes(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		dir := ledgertest.Dir(t)
 		cfg := evidence.Config{Key: ledgertest.Key(1), ReadOnly: []string{"calculator"}, Queue: 1 << 16}

@@ -108,7 +108,10 @@ func (p *platter) leave(t *testing.T, dir string, tail string) {
 // not written by itself, what was acknowledged is there at the next start.
 func TestPowerFails(t *testing.T) {
 	for _, signing := range signings {
-		t.Run(string(signing), func(t *testing.T) { powerFails(t, signing) })
+		t.Run(string(signing), func(t *testing.T) {
+			t.Parallel()
+			powerFails(t, signing)
+		})
 	}
 }
 

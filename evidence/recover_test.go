@@ -124,6 +124,7 @@ func TestOpenRefuses(t *testing.T) {
 // An incomplete frame at the end is cut off, wherever it was cut, and
 // the next writer says so.
 func TestTornTail(t *testing.T) {
+	t.Parallel()
 	dir := ledgertest.Dir(t)
 	r := open(t, dir, evidence.Config{})
 	if _, err := call(t, r, shell, say("ok")); err != nil {

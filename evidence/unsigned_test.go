@@ -200,6 +200,7 @@ func TestEditedRecordsAreNamedThemselves(t *testing.T) {
 func TestGroupThatWasNotWrittenToItsEnd(t *testing.T) {
 	for _, signing := range signings {
 		t.Run(string(signing), func(t *testing.T) {
+			t.Parallel()
 			cfg := evidence.Config{Signing: signing}
 			dir := closed(t, cfg)
 			path := segment.Path(dir, 1)

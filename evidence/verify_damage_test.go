@@ -180,6 +180,7 @@ func TestDamage(t *testing.T) {
 
 // Every bit of a ledger counts.
 func TestEveryBitFlipIsFound(t *testing.T) {
+	t.Parallel()
 	dir := ledgertest.Dir(t)
 	f := ledgertest.NewForger(t)
 	f.Open()
@@ -212,6 +213,7 @@ func everyBit(t *testing.T, dir string, step int) {
 
 // So does every bit of an envelope for somebody who can make checksums right.
 func TestEveryBitFlipInAnEnvelopeIsFound(t *testing.T) {
+	t.Parallel()
 	dir := ledgertest.Dir(t)
 	envs := forgeLedger(t, dir, nil)[:3]
 	const i = 2

@@ -41,6 +41,7 @@ func wantDamage(t testing.TB, report *evidence.Report, damage record.Damage) {
 
 // Session keys sign for a day. Runs go on across their change.
 func TestSessionsChangeDaily(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		dir := ledgertest.Dir(t)
 		r, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1)})
@@ -127,6 +128,7 @@ func (d *device) Sign(_ io.Reader, msg []byte, opts crypto.SignerOpts) ([]byte, 
 // records. While it does not answer, a tool whose intent is to be durable
 // is not called, and what waits is written when it answers again.
 func TestRootKeyDown(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		key := &device{PrivateKey: ledgertest.Key(1)}
 		dir := ledgertest.Dir(t)
@@ -353,6 +355,7 @@ func TestStatementsRenewTheSession(t *testing.T) {
 		"rotate": func(ctx context.Context, r *evidence.Recorder) error { return r.Rotate(ctx, ledgertest.Key(2)) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				dir := ledgertest.Dir(t)
 				r, err := evidence.Open(dir, evidence.Config{Key: ledgertest.Key(1)})

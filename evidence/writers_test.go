@@ -163,6 +163,7 @@ func eachWriterRound(t *testing.T, f func(t *testing.T, signing record.Signing))
 	}
 	for _, signing := range []record.Signing{record.SignRecords, record.SignCheckpoints} {
 		t.Run(string(signing), func(t *testing.T) {
+			t.Parallel()
 			for n := range rounds {
 				if f(t, signing); t.Failed() {
 					t.Fatalf("round %d", n)
