@@ -42,14 +42,13 @@ func check(pass *analysis.Pass, o options, d *directives, uses bool) {
 		summaries: make(map[query][]origin), asked: make(map[query]bool),
 		params: make(map[*ssa.Parameter]bool), owed: make(map[*types.Var]demand),
 	}
-	c.index = newIndex(c, o.skips(pass.Fset))
+	skip := o.skips(pass.Fset)
+	c.index = newIndex(c, skip)
 	c.behind = c.contexts()
 	for _, f := range c.funcs {
-		for _, b := range f.Blocks {
-			for _, instr := range b.Instrs {
-				if !o.skips(pass.Fset)(instr.Pos()) {
-					c.look(instr)
-				}
+		for instr := range instrs[ssa.Instruction](f) {
+			if !skip(instr.Pos()) {
+				c.look(instr)
 			}
 		}
 	}
@@ -327,9 +326,7 @@ func (c *checker) export() {
 		}
 		if k := c.kinds.of(v.Type()); k != 0 {
 			t := c.tracer(k)
-			for _, s := range c.globals[g] {
-				t.value(s.val, s.at)
-			}
+			t.stored(c.globals[g])
 			if params, ok := asGuardedAs(t.found, nil); ok && len(params) == 0 {
 				c.pass.ExportObjectFact(v, &holds{Guarded: true})
 			}

@@ -20,16 +20,13 @@ func (c *checker) contexts() map[*ssa.Function]kind {
 		if recv := f.Signature.Recv(); recv != nil {
 			in[f] |= with(recv.Type(), f.Name())
 		}
-		for _, b := range f.Blocks {
-			for _, instr := range b.Instrs {
-				call, ok := instr.(ssa.CallInstruction)
-				if !ok || !isWrap(objectOf(call.Common())) || len(call.Common().Args) == 0 {
-					continue
-				}
-				handlers, _ := c.callees(call.Common().Args[0])
-				for _, h := range handlers {
-					in[h] |= anything
-				}
+		for call := range instrs[ssa.CallInstruction](f) {
+			if !isWrap(objectOf(call.Common())) || len(call.Common().Args) == 0 {
+				continue
+			}
+			handlers, _ := c.callees(call.Common().Args[0])
+			for _, h := range handlers {
+				in[h] |= anything
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"iter"
 	"strings"
 
 	"golang.org/x/tools/go/ssa"
@@ -73,15 +74,26 @@ func newIndex(c *checker, skip func(token.Pos) bool) *index {
 		add(init) // the variables of the package
 	}
 	for _, f := range x.funcs {
-		for _, b := range f.Blocks {
-			for _, instr := range b.Instrs {
-				if !skip(instr.Pos()) {
-					x.add(instr)
-				}
+		for instr := range instrs[ssa.Instruction](f) {
+			if !skip(instr.Pos()) {
+				x.add(instr)
 			}
 		}
 	}
 	return x
+}
+
+// instrs yields the instructions of a func that are of a type.
+func instrs[T ssa.Instruction](f *ssa.Function) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for _, b := range f.Blocks {
+			for _, instr := range b.Instrs {
+				if i, ok := instr.(T); ok && !yield(i) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func (x *index) add(instr ssa.Instruction) {

@@ -259,15 +259,7 @@ func (k kinds) look(t types.Type, seen map[types.Type]bool) kind {
 		return got
 	}
 	switch u := t.Underlying().(type) {
-	case *types.Slice:
-		return k.look(u.Elem(), seen)
-	case *types.Array:
-		return k.look(u.Elem(), seen)
-	case *types.Map:
-		return k.look(u.Elem(), seen)
-	case *types.Chan:
-		return k.look(u.Elem(), seen)
-	case *types.Pointer:
+	case interface{ Elem() types.Type }: // a pointer, slice, array, map or channel
 		return k.look(u.Elem(), seen)
 	case *types.Struct:
 		for f := range u.Fields() {

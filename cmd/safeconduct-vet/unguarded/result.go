@@ -3,6 +3,7 @@ package unguarded
 import (
 	"go/token"
 	"go/types"
+	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/ssa"
@@ -129,17 +130,22 @@ func (c *checker) summary(f *ssa.Function, i int, want kind) []origin {
 	c.asked[q] = true
 	defer delete(c.asked, q)
 	t := c.tracer(want)
-	for _, b := range f.Blocks {
-		for _, instr := range b.Instrs {
-			if r, ok := instr.(*ssa.Return); ok && i < len(r.Results) {
-				t.value(r.Results[i], r)
-			}
-		}
-	}
+	t.stored(returns(f, i))
 	if !c.cyclic || len(c.asked) == 1 { // all of what it asked was answered in full
 		c.summaries[q] = t.found
 	}
 	return t.found
+}
+
+// returns returns what a func returns as a result.
+func returns(f *ssa.Function, i int) []store {
+	var all []store
+	for r := range instrs[*ssa.Return](f) {
+		if i < len(r.Results) {
+			all = append(all, store{at: r, val: r.Results[i]})
+		}
+	}
+	return all
 }
 
 // foreign follows the result of a func whose body is not at hand: it is as guarded as
@@ -193,38 +199,22 @@ func (t *tracer) client(call *ssa.Call, name string) {
 		seen[v] = true
 		switch v := v.(type) {
 		case *ssa.Call:
-			if f := objectOf(v.Common()); f != nil && isOption(f) {
-				return true
-			}
-			for _, arg := range v.Common().Args {
-				if ours(arg) {
-					return true
-				}
-			}
-		case *ssa.Slice:
-			return ours(v.X)
+			f := objectOf(v.Common())
+			return f != nil && isOption(f) || slices.ContainsFunc(v.Common().Args, ours)
 		case *ssa.Alloc:
-			for _, s := range cellStores(v) {
-				if ours(s.val) {
-					return true
-				}
-			}
+			return slices.ContainsFunc(cellStores(v), func(s store) bool { return ours(s.val) })
 		case *ssa.UnOp:
 			return v.Op == token.MUL && ours(v.X)
-		case *ssa.ChangeType:
-			return ours(v.X)
-		case *ssa.MakeInterface:
-			return ours(v.X)
+		case *ssa.Slice, *ssa.ChangeType, *ssa.MakeInterface:
+			return ours(operandOf(v))
 		}
 		return false
 	}
-	for _, arg := range common.Args {
-		if ours(arg) {
-			t.guarded()
-			return
-		}
+	if slices.ContainsFunc(common.Args, ours) {
+		t.guarded()
+	} else {
+		t.elsewhere(call.Pos(), name)
 	}
-	t.elsewhere(call.Pos(), name)
 }
 
 // callees returns the funcs of this package that a func value can be, and whether it
@@ -233,13 +223,7 @@ func (c *checker) callees(v ssa.Value) ([]*ssa.Function, bool) {
 	var found []*ssa.Function
 	seen := make(map[ssa.Value]bool)
 	var find func(v ssa.Value) bool
-	stores := func(ss []store) bool {
-		all := len(ss) > 0
-		for _, s := range ss {
-			all = find(s.val) && all
-		}
-		return all
-	}
+	stores := func(ss []store) bool { return every(ss, func(s store) bool { return find(s.val) }) }
 	find = func(v ssa.Value) bool {
 		if seen[v] {
 			return true
@@ -254,17 +238,9 @@ func (c *checker) callees(v ssa.Value) ([]*ssa.Function, bool) {
 		case *ssa.ChangeType:
 			return find(v.X)
 		case *ssa.Phi:
-			all := true
-			for _, e := range v.Edges {
-				all = find(e) && all
-			}
-			return all
+			return every(v.Edges, find)
 		case *ssa.FreeVar:
-			all := false
-			for b := range bindings(v) {
-				all = find(b)
-			}
-			return all
+			return stores(bindings(v))
 		case *ssa.UnOp:
 			if a, ok := v.X.(*ssa.Alloc); ok {
 				return stores(reaching(cellStores(a), v, sameBase))
@@ -281,15 +257,7 @@ func (c *checker) callees(v ssa.Value) ([]*ssa.Function, bool) {
 			if f == nil || len(f.Blocks) == 0 {
 				return false
 			}
-			all := true
-			for _, b := range f.Blocks {
-				for _, instr := range b.Instrs {
-					if r, ok := instr.(*ssa.Return); ok && len(r.Results) > 0 {
-						all = find(r.Results[0]) && all
-					}
-				}
-			}
-			return all
+			return stores(returns(f, 0))
 		}
 		return false
 	}

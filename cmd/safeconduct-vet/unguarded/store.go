@@ -8,7 +8,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// A store is one assignment.
+// A store is one assignment, or what a closure takes of a variable.
 type store struct {
 	at   ssa.Instruction
 	val  ssa.Value
@@ -65,6 +65,22 @@ func cellStores(v ssa.Value) []store {
 	}
 	find(v, nil)
 	return stores
+}
+
+// bindings returns what a variable of a closure is where the closure is made.
+func bindings(v *ssa.FreeVar) []store {
+	f := v.Parent()
+	i := slices.Index(f.FreeVars, v)
+	if f.Parent() == nil || i < 0 {
+		return nil
+	}
+	var bound []store
+	for c := range instrs[*ssa.MakeClosure](f.Parent()) {
+		if c.Fn == f {
+			bound = append(bound, store{at: c, val: c.Bindings[i]})
+		}
+	}
+	return bound
 }
 
 func isList(t types.Type) bool {

@@ -71,9 +71,7 @@ func (t *tracer) value(v ssa.Value, at ssa.Instruction) {
 	}
 	t.seen[v] = true
 	if isList(v.Type()) {
-		for _, s := range cellStores(v) { // what is put into it later
-			t.value(s.val, s.at)
-		}
+		t.stored(cellStores(v)) // what is put into it later
 	}
 	switch v := v.(type) {
 	case *ssa.Const:
@@ -83,31 +81,14 @@ func (t *tracer) value(v ssa.Value, at ssa.Instruction) {
 	case *ssa.Parameter:
 		t.add(origin{what: fromParam, param: v})
 	case *ssa.FreeVar:
-		for binding, closure := range bindings(v) {
-			t.value(binding, closure)
-		}
+		t.stored(bindings(v))
 	case *ssa.Phi:
 		for _, edge := range v.Edges {
 			t.value(edge, v)
 		}
-	case *ssa.MakeInterface:
-		t.value(v.X, v)
-	case *ssa.ChangeInterface:
-		t.value(v.X, v)
-	case *ssa.ChangeType:
-		t.value(v.X, v)
-	case *ssa.Convert:
-		t.value(v.X, v)
-	case *ssa.TypeAssert:
-		t.value(v.X, v)
-	case *ssa.Slice:
-		t.value(v.X, v)
-	case *ssa.SliceToArrayPointer:
-		t.value(v.X, v)
-	case *ssa.Index:
-		t.value(v.X, v)
-	case *ssa.Lookup:
-		t.value(v.X, v)
+	case *ssa.MakeInterface, *ssa.ChangeInterface, *ssa.ChangeType, *ssa.Convert, *ssa.TypeAssert,
+		*ssa.Slice, *ssa.SliceToArrayPointer, *ssa.Index, *ssa.Lookup:
+		t.operand(v)
 	case *ssa.Extract:
 		t.extract(v)
 	case *ssa.Call:
@@ -116,7 +97,7 @@ func (t *tracer) value(v ssa.Value, at ssa.Instruction) {
 		if v.Op == token.MUL {
 			t.cell(v.X, v)
 		} else {
-			t.value(v.X, v)
+			t.operand(v)
 		}
 	case *ssa.Field:
 		t.field(v.X, v.X.Type().Underlying().(*types.Struct).Field(v.Field).Origin(), v)
@@ -131,40 +112,31 @@ func (t *tracer) value(v ssa.Value, at ssa.Instruction) {
 	}
 }
 
+// stored follows what was assigned.
+func (t *tracer) stored(stores []store) {
+	for _, s := range stores {
+		t.value(s.val, s.at)
+	}
+}
+
+// operand follows what a value is another form, or a part, of: its first operand.
+func (t *tracer) operand(v ssa.Value) { t.value(operandOf(v), v.(ssa.Instruction)) }
+
+// operandOf returns the first operand of a value that an instruction makes.
+func operandOf(v ssa.Value) ssa.Value { return *v.(ssa.Instruction).Operands(nil)[0] }
+
 func (t *tracer) extract(v *ssa.Extract) {
 	switch tuple := v.Tuple.(type) {
 	case *ssa.Call:
 		t.result(tuple, v.Index)
-	case *ssa.TypeAssert:
-		t.value(tuple.X, tuple)
-	case *ssa.Lookup:
-		t.value(tuple.X, tuple)
-	case *ssa.UnOp:
-		t.value(tuple.X, tuple)
+	case *ssa.TypeAssert, *ssa.Lookup, *ssa.UnOp:
+		t.operand(tuple)
 	case *ssa.Next:
 		if r, ok := tuple.Iter.(*ssa.Range); ok {
-			t.value(r.X, r)
+			t.operand(r)
 		}
 	default:
 		t.unknown(v.Pos(), "a value that cannot be followed")
-	}
-}
-
-// bindings yields what a variable of a closure is where the closure is made.
-func bindings(v *ssa.FreeVar) func(func(ssa.Value, ssa.Instruction) bool) {
-	return func(yield func(ssa.Value, ssa.Instruction) bool) {
-		f := v.Parent()
-		i := slices.Index(f.FreeVars, v)
-		if f.Parent() == nil || i < 0 {
-			return
-		}
-		for _, b := range f.Parent().Blocks {
-			for _, instr := range b.Instrs {
-				if c, ok := instr.(*ssa.MakeClosure); ok && c.Fn == f && !yield(c.Bindings[i], c) {
-					return
-				}
-			}
-		}
 	}
 }
 
@@ -174,14 +146,12 @@ func (t *tracer) cell(addr ssa.Value, at ssa.Instruction) {
 	case *ssa.Alloc:
 		t.parts(a, at)
 	case *ssa.FreeVar:
-		for binding, closure := range bindings(a) {
-			t.cell(binding, closure)
+		for _, b := range bindings(a) {
+			t.cell(b.val, b.at)
 		}
 	case *ssa.Global:
 		stores := t.globals[a]
-		for _, s := range stores {
-			t.value(s.val, s.at)
-		}
+		t.stored(stores)
 		v, _ := a.Object().(*types.Var)
 		switch h := t.holdsOf(v); {
 		case h != nil && h.Guarded:
@@ -220,9 +190,7 @@ func (t *tracer) field(base ssa.Value, f *types.Var, at ssa.Instruction) {
 		return
 	}
 	stores := t.fields[f]
-	for _, s := range stores {
-		t.value(s.val, s.at)
-	}
+	t.stored(stores)
 	switch {
 	case f.Exported() && t.pass.Pkg.Name() != "main":
 		t.add(origin{what: fromField, field: f})
@@ -276,19 +244,16 @@ func allocsOf(v ssa.Value) (map[*ssa.Alloc]ssa.Instruction, bool) {
 			return true
 		}
 		seen[v] = true
+		held := func(stores []store) bool { // by a variable, the pointer is
+			return every(stores, func(s store) bool { return s.base == nil && find(s.val, at) })
+		}
 		switch v := v.(type) {
 		case *ssa.Alloc:
 			if pointsToStruct(v) {
 				found[v] = at
 				return true
 			}
-			stores := cellStores(v) // a variable that holds the pointer
-			for _, s := range stores {
-				if s.base != nil || !find(s.val, at) {
-					return false
-				}
-			}
-			return len(stores) > 0
+			return held(cellStores(v))
 		case *ssa.UnOp:
 			if v.Op != token.MUL {
 				return false
@@ -297,34 +262,27 @@ func allocsOf(v ssa.Value) (map[*ssa.Alloc]ssa.Instruction, bool) {
 				at = v // it is copied there
 			}
 			if a, isVar := v.X.(*ssa.Alloc); isVar && !pointsToStruct(a) {
-				stores := reaching(cellStores(a), v, sameBase) // of the pointer
-				for _, s := range stores {
-					if s.base != nil || !find(s.val, at) {
-						return false
-					}
-				}
-				return len(stores) > 0
+				return held(reaching(cellStores(a), v, sameBase))
 			}
 			return find(v.X, at)
 		case *ssa.Phi:
-			for _, e := range v.Edges {
-				if !find(e, at) {
-					return false
-				}
-			}
-			return true
+			return every(v.Edges, func(e ssa.Value) bool { return find(e, at) })
 		case *ssa.FreeVar:
-			bound := false
-			for b, closure := range bindings(v) {
-				if bound = true; !find(b, closure) {
-					return false
-				}
-			}
-			return bound
+			return every(bindings(v), func(b store) bool { return find(b.val, b.at) })
 		}
 		return false
 	}
 	return found, find(v, nil) && len(found) > 0
+}
+
+// every reports whether something holds of all values, and there are some. It asks
+// of each.
+func every[T any](values []T, holds func(T) bool) bool {
+	all := len(values) > 0
+	for _, v := range values {
+		all = holds(v) && all
+	}
+	return all
 }
 
 func pointsToStruct(v ssa.Value) bool {
