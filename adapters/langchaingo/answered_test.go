@@ -59,7 +59,7 @@ func TestAdviceIsAnAnswer(t *testing.T) {
 		c := chains.NewConversation(says("well"), memory.NewConversationBuffer())
 		return &c
 	}
-	both := func(c chains.Chain) chains.Chain { // and one of langchaingo's, with a retriever
+	pair := func(c chains.Chain) chains.Chain { // and one of langchaingo's, with a retriever
 		s, err := chains.NewSimpleSequentialChain([]chains.Chain{chains.NewRetrievalQAFromLLM(says("a"), &found{}), c})
 		if err != nil {
 			t.Fatal(err)
@@ -73,7 +73,8 @@ func TestAdviceIsAnAnswer(t *testing.T) {
 	ofAll := func() middleware.Interceptor {
 		return gates.Budget(gates.Limits{Scope: gates.ScopeProcess, ModelCalls: 9})
 	}
-	const elsewhere = "where it is made, with langchaingo.Model, Tool, Retriever, Engine or Requester"
+	const elsewhere = "is guarded where it is made, with langchaingo.Model, Tool, Retriever, Agent, Engine or Requester"
+	const both = "guard it where it is made, by this gate too"
 	for name, tt := range map[string]struct {
 		gate    func() middleware.Interceptor
 		refused func(middleware.Interceptor)
@@ -114,6 +115,10 @@ func TestAdviceIsAnAnswer(t *testing.T) {
 			"Guard the chain that has the memory, with langchaingo.Chain or Executor", executor, nil},
 		"Chain, then Tool": {onTools, func(i middleware.Interceptor) { langchaingo.Chain(conversation(), i) }, elsewhere,
 			func(is ...middleware.Interceptor) { _, _ = langchaingo.Tool(echoTool("calc"), is...).Call(ctx, "1") }, nil},
+		"Chain, then Agent": {onTools, func(i middleware.Interceptor) { langchaingo.Chain(conversation(), i) }, elsewhere,
+			func(is ...middleware.Interceptor) {
+				_, _, _ = langchaingo.Agent(agent(), is...).Plan(ctx, nil, map[string]string{"input": "q"})
+			}, nil},
 		"Chain, then Engine": {onTools, func(i middleware.Interceptor) { langchaingo.Chain(conversation(), i) }, elsewhere,
 			func(is ...middleware.Interceptor) {
 				_, _, _ = langchaingo.Engine("calc", &fakeDB{}, is...).Query(ctx, "SELECT 1")
@@ -127,14 +132,12 @@ func TestAdviceIsAnAnswer(t *testing.T) {
 		"a chain of one's own": {onModels, func(i middleware.Interceptor) { langchaingo.Chain(&ownChain{says("a")}, i) }, elsewhere,
 			func(is ...middleware.Interceptor) { run(langchaingo.Chain(own(is...), pass)) }, nil},
 		"a chain of one's own beside another": {onModels,
-			func(i middleware.Interceptor) { langchaingo.Chain(both(&ownChain{says("a")}), i) },
-			"guard it where the chain is made, with langchaingo.Model(model, interceptors...)",
-			func(is ...middleware.Interceptor) { run(langchaingo.Chain(both(own(is...)), pass)) }, nil},
+			func(i middleware.Interceptor) { langchaingo.Chain(pair(&ownChain{says("a")}), i) },
+			both, func(is ...middleware.Interceptor) { run(langchaingo.Chain(pair(own(is...)), is...)) }, nil},
 		"a chain of one's own that searches, beside another": {onRetrievals,
-			func(i middleware.Interceptor) { langchaingo.Chain(both(&searching{*own(pass), &found{}}), i) },
-			"guard it where the chain is made, with langchaingo.Retriever(retriever, interceptors...)",
-			func(is ...middleware.Interceptor) {
-				run(langchaingo.Chain(both(&searching{*own(pass), langchaingo.Retriever(&found{}, is...)}), pass))
+			func(i middleware.Interceptor) { langchaingo.Chain(pair(&searching{*own(pass), &found{}}), i) },
+			both, func(is ...middleware.Interceptor) {
+				run(langchaingo.Chain(pair(&searching{*own(pass), langchaingo.Retriever(&found{}, is...)}), is...))
 			}, nil},
 		"an agent of one's own": {onModels, func(i middleware.Interceptor) {
 			langchaingo.Executor(agents.NewExecutor(&helped{foreign{agent()}, nil}), i)
