@@ -1,6 +1,7 @@
 package evidence_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -223,6 +224,78 @@ func ExampleDisclosure() {
 		}
 	}
 	// Output: input "ls" <nil>
+}
+
+// The newest checkpoint goes to a place that the agent cannot write to: with it, Verify
+// finds a ledger that was cut or written again.
+func ExampleReadCheckpoint() {
+	dir, key := exampleLedger()
+	defer os.RemoveAll(dir)
+	kept, err := evidence.ReadCheckpoint(dir)
+	if err != nil {
+		panic(err)
+	}
+	report, err := evidence.Verify(dir, evidence.VerifyOptions{
+		Keys: []ed25519.PublicKey{key}, Checkpoints: [][]byte{kept.Signed},
+	})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(kept.Head.Records == report.Records, report.Intact())
+	// Output: true true
+}
+
+// A content that was kept beside the ledger is shown to somebody, and no other one.
+func ExampleReveal() {
+	dir, err := os.MkdirTemp("", "ledger")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	secret := bytes.Repeat([]byte{1}, 32) // yours is random, and not kept beside the ledger
+	recorder, err := evidence.Open(dir, evidence.Config{
+		Payloads: &evidence.Payloads{Key: func() []byte { return secret }},
+	})
+	if err != nil {
+		panic(err)
+	}
+	exampleCall(recorder)
+	for entry, err := range evidence.Read(dir) {
+		if err != nil {
+			panic(err)
+		}
+		if entry.Record.Input == nil {
+			continue
+		}
+		proof, err := evidence.Reveal(dir, secret, entry.Record.ID, record.ContentInput)
+		if err != nil {
+			panic(err)
+		}
+		proven, err := evidence.VerifyProof(proof, evidence.VerifyOptions{Keys: []ed25519.PublicKey{recorder.PublicKey()}})
+		if err != nil {
+			panic(err)
+		}
+		fmt.Printf("%s: %s\n", proven.Record.Kind, proven.Contents[record.ContentInput])
+	}
+	// Output: intent: "ls"
+}
+
+// Servers of static files, and the tools of transparency logs, take what ExportTiles writes.
+func ExampleExportTiles() {
+	dir, _ := exampleLedger()
+	defer os.RemoveAll(dir)
+	out, err := os.MkdirTemp("", "tiles")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(out)
+	exported, err := evidence.ExportTiles(out, dir)
+	if err != nil {
+		panic(err)
+	}
+	checkpoint, err := os.ReadFile(filepath.Join(out, "checkpoint"))
+	fmt.Println(bytes.Equal(checkpoint, exported.Signed), err)
+	// Output: true <nil>
 }
 
 // exampleLedger returns a ledger with one call, and the key that verifies it.

@@ -105,6 +105,37 @@ func ExampleArguments() {
 	// book: denied by arguments: the input has a name twice, or two that differ by case only (bad_input)
 }
 
+// Text is for a tool whose whole input is one text, such as those of ReAct agents.
+func ExampleText() {
+	gate := gates.Arguments(gates.ArgumentRules{
+		"weather": {gates.Text(gates.OneOf("Lisbon", "Oslo"))},
+	})
+	weather := middleware.Wrap(middlewaretest.Echo, gate)
+	for _, city := range []string{"Oslo", "Oslo; then ls"} {
+		_, err := weather(context.Background(), middlewaretest.Tool("weather", city))
+		fmt.Println(err)
+	}
+	// Output:
+	// <nil>
+	// weather: denied by arguments: the input must be one of "Lisbon", "Oslo" (policy)
+}
+
+// Arg has to be there. What no rule names is for schema.Input to refuse.
+func ExampleArg() {
+	gate := gates.Arguments(gates.ArgumentRules{
+		"refund": {gates.Arg("cents", gates.Between(1, 5_000))},
+	})
+	refund := middleware.Wrap(middlewaretest.Echo, gate)
+	for _, args := range []string{`{"cents":1999}`, `{"cents":9900}`, `{}`} {
+		_, err := refund(context.Background(), middlewaretest.Tool("refund", args))
+		fmt.Println(err)
+	}
+	// Output:
+	// <nil>
+	// refund: denied by arguments: argument "cents" must be a number between 1 and 5000 (policy)
+	// refund: denied by arguments: argument "cents" is required (bad_input)
+}
+
 func ExampleCheck() {
 	owner := map[string]string{"R1": "mia", "R2": "raj"} // facts that rules alone do not know
 	gate := gates.Arguments(gates.ArgumentRules{"cancel": {

@@ -331,6 +331,22 @@ func ExampleLocal() {
 	// Output: shell: denied by count: two calls are enough (over_budget)
 }
 
+// A gate of a tool asks its run on whose behalf it is, and what is left of its budgets.
+func ExampleRunOf() {
+	ask := middleware.Before("ask", func(ctx context.Context, _ middleware.Call) error {
+		run := middleware.RunOf(ctx)
+		fmt.Println(run.Subject, run.Balances())
+		return nil
+	})
+	ctx := middleware.WithIdentity(context.Background(), middleware.Identity{Subject: "alice"})
+	use := middleware.Call{Kind: middleware.KindTool, Name: "shell", Input: "ls"}
+	res, err := middleware.Wrap(shell, ask)(ctx, use)
+	fmt.Println(res.Output, err, middleware.RunOf(ctx) == nil) // outside of any
+	// Output:
+	// alice []
+	// ran ls <nil> true
+}
+
 func ExampleWithIdentity() {
 	ctx := middleware.WithIdentity(context.Background(), middleware.Identity{Subject: "alice", Tenant: "acme"})
 	onlyAcme := middleware.Before("only-acme", func(ctx context.Context, _ middleware.Call) error {
