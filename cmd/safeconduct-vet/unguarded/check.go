@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"slices"
 
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/ssa"
@@ -21,10 +22,16 @@ type checker struct {
 	asked     map[query]bool // and not yet answered
 	cyclic    bool           // an answer left out what is asked already
 
-	behind  map[*ssa.Function]kind // the kinds of calls that a func makes behind a guard
-	demands []demand               // of parameters and fields
-	params  map[*ssa.Parameter]bool
-	owed    map[*types.Var]demand // of exported fields
+	behind  map[*ssa.Function]kind  // the kinds of calls that a func makes behind a guard
+	demands []demand                // of parameters
+	owed    map[*types.Var][]demand // of exported fields
+	blamed  map[blame]bool
+}
+
+// A blame is that a value was reported where it is called or handed on.
+type blame struct {
+	pos token.Pos
+	val ssa.Value
 }
 
 // A demand is that whoever hands on a value has it guarded.
@@ -40,7 +47,7 @@ func check(pass *analysis.Pass, o options, d *directives, uses bool) {
 	c := &checker{
 		pass: pass, kinds: make(kinds), directives: d,
 		summaries: make(map[query][]origin), asked: make(map[query]bool),
-		params: make(map[*ssa.Parameter]bool), owed: make(map[*types.Var]demand),
+		owed: make(map[*types.Var][]demand), blamed: make(map[blame]bool),
 	}
 	skip := o.skips(pass.Fset)
 	c.index = newIndex(c, skip)
@@ -77,10 +84,11 @@ func (c *checker) look(instr ssa.Instruction) {
 		}
 	case *ssa.Store:
 		if a, ok := i.Addr.(*ssa.FieldAddr); ok {
-			if h := c.holdsOf(fieldOf(a)); h != nil && h.Called != "" {
-				f := fieldOf(a)
-				c.value(site{instr: i, pos: i.Pos(), paren: i.Pos(), what: h.Called, by: "assigning " + f.Name()},
-					i.Val, kind(h.Kind))
+			if h := c.holdsOf(fieldOf(a)); h != nil {
+				s := site{instr: i, pos: i.Pos(), paren: i.Pos(), what: "assigning " + fieldOf(a).Name()}
+				for _, called := range h.Calls {
+					c.value(s.of(called.What), i.Val, kind(called.Kind))
+				}
 			}
 		}
 	}
@@ -114,15 +122,14 @@ func (c *checker) call(i ssa.CallInstruction) {
 			for _, arg := range args {
 				if k := c.kinds.of(arg.Type()) & (aModel | aChain); k != 0 {
 					c.value(s, arg, k)
-					break
 				}
 			}
 			return
 		}
 		if p := c.passesOf(f); p != nil {
-			for n := range args {
-				if what := p.Calls[n]; what != "" {
-					c.value(s.of(what), args[n], kind(p.Kinds[n]))
+			for _, called := range p.Calls {
+				if called.Param < len(args) {
+					c.value(s.of(called.What), args[called.Param], kind(called.Kind))
 				}
 			}
 		}
@@ -135,6 +142,14 @@ func (c *checker) call(i ssa.CallInstruction) {
 			}
 		}
 	}
+}
+
+// demanded adds a demand to others, unless one of them is of the same value and kind.
+func demanded(ds []demand, d demand) []demand {
+	if slices.ContainsFunc(ds, func(o demand) bool { return o.param == d.param && o.kind == d.kind }) {
+		return ds
+	}
+	return append(ds, d)
 }
 
 // A site is a place in the code where a call is made.
@@ -187,7 +202,7 @@ func name(e ast.Expr) string {
 	return "the func"
 }
 
-// value reports a call of a value that is not guarded.
+// value reports a call of a value that is not guarded, once.
 func (c *checker) value(s site, v ssa.Value, k kind) {
 	if c.handled(s.instr.Parent(), k) {
 		return
@@ -203,20 +218,18 @@ func (c *checker) value(s site, v ssa.Value, k kind) {
 		default:
 			continue
 		}
-		c.directives.report(s.pos, s.paren, s.String()+" goes around the guards: "+why+"; "+c.remedy(s, k))
+		if b := (blame{s.pos, v}); !c.blamed[b] {
+			c.blamed[b] = true
+			c.directives.report(s.pos, s.paren, s.String()+" goes around the guards: "+why+"; "+c.remedy(s, k))
+		}
 		return
 	}
 	for _, o := range origins {
 		switch o.what {
 		case fromParam:
-			if !c.params[o.param] {
-				c.params[o.param] = true
-				c.demands = append(c.demands, demand{o.param, k, s.what, s.pos, s.paren})
-			}
+			c.demands = demanded(c.demands, demand{o.param, k, s.what, s.pos, s.paren})
 		case fromField:
-			if _, ok := c.owed[o.field]; !ok {
-				c.owed[o.field] = demand{kind: k, what: s.what}
-			}
+			c.owed[o.field] = demanded(c.owed[o.field], demand{kind: k, what: s.what})
 		}
 	}
 }
@@ -279,45 +292,33 @@ func (c *checker) demand(d demand) {
 
 // export tells other packages what they must know of this one.
 func (c *checker) export() {
-	funcs := make(map[*types.Func]*passes)
-	of := func(o types.Object) *passes {
-		f, ok := o.(*types.Func)
-		if !ok || !f.Exported() {
-			return new(passes)
-		}
-		if funcs[f] == nil {
-			funcs[f] = &passes{Calls: make(map[int]string), Kinds: make(map[int]int), Results: make(map[int][]int)}
-		}
-		return funcs[f]
-	}
+	calls := make(map[types.Object][]demand)
 	for _, d := range c.demands {
-		if p := of(d.param.Parent().Object()); p.Calls != nil {
-			n := paramIndex(d.param)
-			p.Calls[n], p.Kinds[n] = d.what, int(d.kind)
+		if o := d.param.Parent().Object(); o != nil {
+			calls[o] = append(calls[o], d)
 		}
 	}
 	for _, f := range c.funcs {
-		p := of(f.Object())
-		if p.Results == nil || f.Parent() != nil {
+		o, ok := f.Object().(*types.Func)
+		if !ok || !o.Exported() || f.Parent() != nil {
 			continue
 		}
+		p := passes{Calls: newCalled(calls[o])}
 		for i := range f.Signature.Results().Len() {
 			k := c.kinds.of(f.Signature.Results().At(i).Type())
 			if k == 0 {
 				continue
 			}
 			if params, ok := asGuardedAs(c.summary(f, i, k), f); ok {
-				p.Results[i] = params
+				p.Results = append(p.Results, returned{i, params})
 			}
 		}
-	}
-	for f, p := range funcs {
 		if len(p.Calls)+len(p.Results) > 0 {
-			c.pass.ExportObjectFact(f, p)
+			c.pass.ExportObjectFact(o, &p)
 		}
 	}
-	for f, d := range c.owed {
-		c.pass.ExportObjectFact(f, &holds{Called: d.what, Kind: int(d.kind)})
+	for f, ds := range c.owed {
+		c.pass.ExportObjectFact(f, &holds{Calls: newCalled(ds)})
 	}
 	for g := range c.globals {
 		v, ok := g.Object().(*types.Var)

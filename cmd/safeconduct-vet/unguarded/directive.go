@@ -33,11 +33,17 @@ type directives struct {
 	uses bool
 	all  []*directive
 
-	reported map[token.Pos]bool
+	reported map[finding]bool
+}
+
+// A finding is a report, which is made once.
+type finding struct {
+	pos     token.Pos
+	message string
 }
 
 func newDirectives(pass *analysis.Pass, o options, uses bool) *directives {
-	d := &directives{pass: pass, o: o, uses: uses, reported: make(map[token.Pos]bool)}
+	d := &directives{pass: pass, o: o, uses: uses, reported: make(map[finding]bool)}
 	skip := o.skips(pass.Fset)
 	for _, f := range pass.Files {
 		if skip(f.Pos()) {
@@ -100,8 +106,8 @@ func (d *directives) report(pos, paren token.Pos, message string) {
 			s.used, silenced = true, true
 		}
 	}
-	if !silenced && !d.reported[pos] {
-		d.reported[pos] = true
+	if f := (finding{pos, message}); !silenced && !d.reported[f] {
+		d.reported[f] = true
 		d.pass.Report(analysis.Diagnostic{Pos: pos, Category: "unguarded", Message: message})
 	}
 }

@@ -3,6 +3,7 @@ package unguarded
 import (
 	"fmt"
 	"go/types"
+	"strings"
 
 	"golang.org/x/tools/go/analysis"
 )
@@ -13,27 +14,67 @@ type looked struct{}
 func (*looked) AFact()         {}
 func (*looked) String() string { return "looked" }
 
+// A called is what is called of a value that is handed on. Facts have them in lists, as
+// maps are not written twice in the same order.
+type called struct {
+	Param int // of a func, the receiver first
+	What  string
+	Kind  int // of call
+}
+
+// newCalled returns what the demands are, for other packages.
+func newCalled(ds []demand) []called {
+	var all []called
+	for _, d := range ds {
+		c := called{What: d.what, Kind: int(d.kind)}
+		if d.param != nil {
+			c.Param = paramIndex(d.param)
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
 // A passes is what the callers of a func in other packages must know of it.
 type passes struct {
-	Calls   map[int]string // by parameter, the receiver first: what is called of it
-	Kinds   map[int]int    // and what kind of call that is
-	Results map[int][]int  // by result that is as guarded as parameters, or, with none, guarded
+	Calls   []called
+	Results []returned
+}
+
+// A returned is a result that is as guarded as parameters are, or, with none, guarded.
+type returned struct {
+	Result int
+	Params []int
 }
 
 func (*passes) AFact() {}
 
-func (p *passes) String() string { return fmt.Sprintf("calls %v, returns %v", p.Calls, p.Results) }
+func (p *passes) String() string {
+	calls, results := make(map[int]string), make(map[int][]int)
+	for _, c := range p.Calls {
+		calls[c.Param] = strings.TrimSpace(calls[c.Param] + " " + c.What)
+	}
+	for _, r := range p.Results {
+		results[r.Result] = r.Params
+	}
+	return fmt.Sprintf("calls %v, returns %v", calls, results)
+}
 
 // A holds is what other packages must know of a variable or field.
 type holds struct {
-	Guarded bool   // all that is assigned to it
-	Called  string // what is called of it, or empty
-	Kind    int    // and what kind of call that is
+	Guarded bool // all that is assigned to it
+	Calls   []called
 }
 
 func (*holds) AFact() {}
 
-func (h *holds) String() string { return fmt.Sprintf("guarded %t, called %q", h.Guarded, h.Called) }
+func (h *holds) String() string {
+	var what []string
+	for _, c := range h.Calls {
+		what = append(what, c.What)
+	}
+	return fmt.Sprintf("guarded %t, called %q", h.Guarded, strings.Join(what, " "))
+}
 
 func factTypes() []analysis.Fact { return []analysis.Fact{new(looked), new(passes), new(holds)} }
 

@@ -43,11 +43,11 @@ func (t *tracer) result(call *ssa.Call, i int) {
 			return
 		}
 		if p := t.passesOf(o); p != nil {
-			if params, ok := p.Results[i]; ok {
-				for _, n := range params {
-					t.value(common.Args[n], call)
+			if n := slices.IndexFunc(p.Results, func(r returned) bool { return r.Result == i }); n >= 0 {
+				for _, param := range p.Results[n].Params {
+					t.value(common.Args[param], call)
 				}
-				if len(params) == 0 {
+				if len(p.Results[n].Params) == 0 {
 					t.guarded()
 				}
 				return

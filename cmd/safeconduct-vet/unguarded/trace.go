@@ -182,7 +182,7 @@ func (t *tracer) field(base ssa.Value, f *types.Var, at ssa.Instruction) {
 		return
 	}
 	t.reads[read] = true
-	if allocs, all := allocsOf(base); all && t.assigned(allocs, f, at) {
+	if vars, all := variablesOf(base); all && t.assigned(vars, f, at) {
 		return
 	}
 	if f.Pkg() != t.pass.Pkg {
@@ -201,14 +201,15 @@ func (t *tracer) field(base ssa.Value, f *types.Var, at ssa.Instruction) {
 
 // assigned follows what is assigned to a field of variables, and reports whether
 // anything is.
-func (t *tracer) assigned(allocs map[*ssa.Alloc]ssa.Instruction, f *types.Var, at ssa.Instruction) bool {
+func (t *tracer) assigned(vars []variable, f *types.Var, at ssa.Instruction) bool {
 	found := false
-	for a, user := range allocs {
+	for _, v := range vars {
+		user := v.closure
 		if user == nil {
 			user = at
 		}
 		var stores []store
-		for _, s := range cellStores(a) {
+		for _, s := range cellStores(v.alloc) {
 			if addr, isField := s.base.(*ssa.FieldAddr); s.base == nil || isField && fieldOf(addr) == f {
 				stores = append(stores, s)
 			}
@@ -224,7 +225,7 @@ func (t *tracer) assigned(allocs map[*ssa.Alloc]ssa.Instruction, f *types.Var, a
 	}
 	if found && f.Pkg() == t.pass.Pkg {
 		for _, s := range t.fields[f] { // also by methods of the struct
-			if _, ok := allocsOf(s.base); !ok {
+			if _, ok := variablesOf(s.base); !ok {
 				t.value(s.val, s.at)
 			}
 		}
@@ -232,11 +233,16 @@ func (t *tracer) assigned(allocs map[*ssa.Alloc]ssa.Instruction, f *types.Var, a
 	return found
 }
 
-// allocsOf returns the variables that a pointer, or a struct that was read by one,
-// stands for, each with the closure that took it, if one did. It reports whether it
-// can be nothing else.
-func allocsOf(v ssa.Value) (map[*ssa.Alloc]ssa.Instruction, bool) {
-	found := make(map[*ssa.Alloc]ssa.Instruction)
+// A variable is one that a pointer stands for.
+type variable struct {
+	alloc   *ssa.Alloc
+	closure ssa.Instruction // that took it, or nil
+}
+
+// variablesOf returns the variables that a pointer, or a struct that was read by one,
+// stands for. It reports whether it can be nothing else.
+func variablesOf(v ssa.Value) ([]variable, bool) {
+	var found []variable
 	seen := make(map[ssa.Value]bool)
 	var find func(v ssa.Value, at ssa.Instruction) bool
 	find = func(v ssa.Value, at ssa.Instruction) bool {
@@ -250,7 +256,7 @@ func allocsOf(v ssa.Value) (map[*ssa.Alloc]ssa.Instruction, bool) {
 		switch v := v.(type) {
 		case *ssa.Alloc:
 			if pointsToStruct(v) {
-				found[v] = at
+				found = append(found, variable{v, at})
 				return true
 			}
 			return held(cellStores(v))
@@ -272,7 +278,8 @@ func allocsOf(v ssa.Value) (map[*ssa.Alloc]ssa.Instruction, bool) {
 		}
 		return false
 	}
-	return found, find(v, nil) && len(found) > 0
+	all := find(v, nil)
+	return found, all && len(found) > 0
 }
 
 // every reports whether something holds of all values, and there are some. It asks
