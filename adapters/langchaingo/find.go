@@ -141,18 +141,26 @@ func (f *finder) fields(v reflect.Value, levels int) {
 			f.find(v.Field(i), levels-1)
 		}
 	case reflect.Slice, reflect.Array:
+		if isPlain(v.Type().Elem()) {
+			return // there may be millions
+		}
 		for i := range v.Len() {
 			f.find(v.Index(i), levels-1)
 		}
 	case reflect.Map:
-		if levels <= shallow {
-			return // of a client, it may be written to
+		if levels <= shallow || isPlain(v.Type().Elem()) {
+			return // that of a client may be written to
 		}
 		for _, k := range v.MapKeys() {
 			f.find(v.MapIndex(k), levels-1)
 		}
 	default:
 	}
+}
+
+// isPlain reports whether t is a number, a string or the like, without methods.
+func isPlain(t reflect.Type) bool {
+	return t.PkgPath() == "" && (t.Kind() < reflect.Array || t.Kind() == reflect.String)
 }
 
 // ofStandardLibrary reports whether t is of a package of the standard library that holds

@@ -3,7 +3,9 @@ package langchaingo_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -132,6 +134,8 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 		{"a client", http.DefaultClient, model, ""},
 
 		{"a tool", echoTool("ls"), tool, "the tool ls"},
+		{"tools that are texts", []word{"ls"}, tool, "the tool ls"},
+		{"tools that are texts, in a map", map[string]word{"x": "ls"}, tool, "the tool ls"},
 		{"a guarded tool", langchaingo.Tool(echoTool("ls"), gate[tool]), tool, ""},
 		{"a tool that others guard", langchaingo.Tool(echoTool("ls"), pass), tool, "the tool ls, which others guard"},
 		{"the model of a tool", &summarizer{says()}, model, ""},
@@ -183,6 +187,29 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 		})
 	}
 }
+
+// TestALotOfDataIsNotLookedThrough: chains of one's own may hold millions of numbers.
+func TestALotOfDataIsNotLookedThrough(t *testing.T) {
+	inner := chains.NewTransform(passOn, []string{"in"}, []string{"out"})
+	for name, held := range map[string]any{
+		"bytes":   make([]byte, 1<<20),
+		"texts":   [][]string{make([]string, 1<<20)},
+		"vectors": &[2][1 << 19]float32{},
+		"a map":   maps.Collect(slices.All(make([]string, 1<<16))),
+	} {
+		allocs := testing.AllocsPerRun(1, func() { langchaingo.Chain(&holdingChain{inner, held}, pass) })
+		if allocs > 1000 {
+			t.Errorf("%s: %.0f allocations", name, allocs)
+		}
+	}
+}
+
+// A word is a tool that is a text.
+type word string
+
+func (w word) Name() string                                 { return string(w) }
+func (w word) Description() string                          { return string(w) }
+func (w word) Call(context.Context, string) (string, error) { return string(w), nil }
 
 // refusal returns what f panics with.
 func refusal(f func()) (said string) {
