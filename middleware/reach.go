@@ -44,8 +44,11 @@ type Reach struct {
 // over the calls of a run where each call is one. So it does for what would miss some of
 // the calls that it is for. The panic says which, where, and what to do. Of what is
 // [Shared] one must see calls. What says nothing of itself passes, as an interceptor of
-// one's own may.
+// one's own may. Check panics without interceptors, too.
 func (r Reach) Check(is ...Interceptor) {
+	if len(is) == 0 {
+		panic(r.What + " without interceptors guards nothing")
+	}
 	inside := make([][]Layer, len(r.Inside))
 	for i, in := range r.Inside {
 		inside[i] = Layers(in.Interceptors...)
@@ -208,9 +211,9 @@ func quoted(names []string) string {
 }
 
 // nearest returns the name that was probably meant, or nothing: one that differs by
-// a letter, or by at most a third of them.
+// a letter, but for the only one, or by at most a third of them.
 func nearest(name string, names []string) string {
-	best, least := "", max(len(name)/3, 1)+1
+	best, least := "", min(max(len(name)/3, 1)+1, len(name))
 	for _, n := range names {
 		if d := distance(name, n); d < least {
 			best, least = n, d

@@ -52,6 +52,7 @@ func TestReach(t *testing.T) {
 		{"one that is not", onTool, rules("rm", "remove"), `rule for the tool "remove", which is not there: it would do nothing. The tools are "rm" and "List"`},
 		{"by case", onTool, rules("list"), ""},
 		{"by a letter", onTool, rules("Lst"), `did you mean "List"?`},
+		{"by the only letter", middleware.Reach{Kinds: []middleware.Kind{tool}, Tools: []string{"a"}}, rules("c"), `The tools are "a"`},
 		{"nothing near", onTool, rules("deploy"), `"List"`},
 		{"one of several", shared, rules("rm", "remove"), ""},
 		{"none of several", shared, rules("rn", "remove"), `did you mean`},
@@ -73,7 +74,7 @@ func TestReach(t *testing.T) {
 				if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
 					t.Errorf("got %q, want %q", got, tt.want)
 				}
-				if tt.name == "nothing near" && strings.Contains(got, "did you mean") {
+				if (tt.name == "nothing near" || tt.name == "by the only letter") && strings.Contains(got, "did you mean") {
 					t.Errorf("got %q", got)
 				}
 			}()
@@ -139,6 +140,15 @@ func TestReachOfWhatIsInside(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestReachOfNoInterceptors(t *testing.T) {
+	defer func() {
+		if got, want := recover(), "Chain(c) without interceptors guards nothing"; got != want {
+			t.Errorf("got %v, want %s", got, want)
+		}
+	}()
+	middleware.Reach{What: "Chain(c)"}.Check()
 }
 
 func TestLayersOfNone(t *testing.T) {

@@ -307,9 +307,9 @@ func TestSeamsPanic(t *testing.T) {
 	}{
 		{"Engine of nil", "langchaingo: Engine: no name, or a nil engine", func() { langchaingo.Engine("sql", nil, pass) }},
 		{"Engine without name", "langchaingo: Engine: no name, or a nil engine", func() { langchaingo.Engine("", &fakeDB{}, pass) }},
-		{"Engine, unguarded", "middleware: Wrap without interceptors guards nothing", func() { langchaingo.Engine("sql", &fakeDB{}) }},
+		{"Engine, unguarded", "langchaingo: Engine(sql) without interceptors guards nothing", func() { langchaingo.Engine("sql", &fakeDB{}) }},
 		{"Requester of nil", "langchaingo: Requester: no name, or a nil HTTPRequest", func() { langchaingo.Requester("http", nil, pass) }},
-		{"Requester, unguarded", "middleware: Wrap without interceptors guards nothing", func() { langchaingo.Requester("http", http.DefaultClient) }},
+		{"Requester, unguarded", "langchaingo: Requester(http) without interceptors guards nothing", func() { langchaingo.Requester("http", http.DefaultClient) }},
 	} {
 		func() {
 			defer func() {
