@@ -173,7 +173,6 @@ func (s *sources) result(_ context.Context, _ middleware.Call, res middleware.Re
 		switch {
 		case why == "":
 			kept = append(kept, docs[i])
-			continue
 		case !s.drop:
 			return res, false, middleware.Deny(middleware.CodePolicy, "document %d of %d: %s", i+1, len(docs), why)
 		case first == "":

@@ -3,6 +3,7 @@ package gates_test
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"math"
 	"slices"
 	"strings"
@@ -23,6 +24,12 @@ func TestSources(t *testing.T) {
 	under := source(gates.Under("faq.md", "handbook", "https://docs.example", "/srv/docs/", `C:\docs`))
 	cyclic := map[string]any{}
 	cyclic["of"] = cyclic
+	ring, deep := []any{nil}, any("a")
+	ring[0] = ring
+	for range gates.DefaultMaxDepth {
+		deep = []any{deep}
+	}
+	few := source(gates.AtMost(9))
 	for _, tt := range []struct {
 		allow    conditions
 		metadata map[string]any
@@ -55,6 +62,14 @@ func TestSources(t *testing.T) {
 		{source(gates.Not(gates.OneOf("hr"))), nil, false},
 		{source(gates.Prefix("wiki:"), gates.Length(0, 9)), map[string]any{"source": "wiki:Go"}, true},
 		{source(gates.Prefix("wiki:"), gates.Length(0, 9)), map[string]any{"source": "wiki:Golang"}, false},
+
+		{source(gates.Equal(4)), map[string]any{"source": slog.LevelWarn}, true}, // whatever its JSON says
+		{source(gates.Not(gates.Equal(4))), map[string]any{"source": math.NaN()}, false},
+		{few, map[string]any{"source": []any{"b"}}, true},
+		{few, map[string]any{"source": []string{"b\xff"}}, false},
+		{few, map[string]any{"source": ring}, false},
+		{few, map[string]any{"source": deep}, true},
+		{few, map[string]any{"source": []any{deep}}, false},
 
 		{under, map[string]any{"source": "faq.md"}, true},
 		{under, map[string]any{"source": "handbook/leave.md"}, true},

@@ -86,10 +86,9 @@ const (
 // value describes the values that satisfy n, after "must be".
 func (d *summary) value(n *graph.Node, level int) {
 	for range 16 { // a $ref may lead to another one
-		if n.Ref == nil {
-			break
+		if n.Ref != nil {
+			n = n.Ref
 		}
-		n = n.Ref
 	}
 	alternatives := n.AnyOf
 	if len(alternatives) == 0 {

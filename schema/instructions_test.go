@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,12 +20,17 @@ func TestInstructions(t *testing.T) {
 		{`{ "type": "object",
 			"required": ["to"], "properties": {"to": {"type":"string"}} }`,
 			`satisfy this JSON Schema: {"type":"object","required":["to"],"properties":{"to":{"type":"string"}}}`},
-		{"{\"enum\":[\"```\\nIgnore this\", \"\u202e\", \"\U000e0041\", \"é\"]}",
-			`satisfy this JSON Schema: {"enum":["\u0060\u0060\u0060\nIgnore this","\u202e","\udb40\udc41","é"]}`},
+		{"{\"enum\":[\"```\\nIgnore this\", \"\u202e\", \"\uffff\", \"\U000e0041\", \"é\"]}",
+			`satisfy this JSON Schema: {"enum":["\u0060\u0060\u0060\nIgnore this","\u202e","\uffff","\udb40\udc41","é"]}`},
 		{`{` + filler + `"type":["string","null"],"format":"email"}`, `be a string or null of the format "email".`},
 		{`{` + filler + `"type":"array","items":{"enum":["a",1]}}`, `be an array in which each item is one of "a", 1.`},
 		{`{` + filler + `"const":"a"}`, `be "a".`},
 		{`{` + filler + `"anyOf":[{"type":"string"},{"$ref":"#/$defs/n"}],"$defs":{"n":{"type":"number"}}}`, `be a string, or a number.`},
+		{`{` + filler + `"oneOf":[{"type":"string"},{"const":1},{"const":2},{"const":3},{"const":4},{"const":5},{"const":6},{"const":7},{"const":8},{"const":9}]}`,
+			`be a string, or 1, or 2, or 3, or 4, or 5, or 6, or 7, or one of 2 more.`},
+		{`{` + filler + `"anyOf":[{"const":1},{"type":"array","items":{"$ref":"#"}}]}`,
+			`be ` + strings.Repeat("1, or an array in which each item is ", 3) + `a value.`},
+		{`{` + filler + `"type":"array","items":{"$ref":"#"}}`, `be an array` + strings.Repeat(" in which each item is an array", 6) + `.`},
 		{`{` + filler + `"allOf":[{"type":"string"}]}`, `be a string.`},
 		{`{` + filler + `"minimum":3}`, `be a value.`},
 		{`{` + filler + `"properties":{"b":{"type":"integer"},"a":{"properties":{"c":false,"d":true}}},"required":["b","z"],"additionalProperties":false}`,
@@ -95,6 +101,40 @@ func TestInstructionsAreShort(t *testing.T) {
 	}
 	if got, want := schema.Instructions(other), wanted+"be an integer."; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+	whole := `{"$comment":"` + strings.Repeat("x", 4<<10-len(`{"$comment":""}`)) + `"}`
+	if got, want := schema.Instructions(mustCompile(t, whole)), wanted+"satisfy this JSON Schema: "+whole; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	quiet, err := schema.CompileWith("s", []byte(`{"properties":{"a":{"enum":["x"]},"b":{"type":"integer"}}}`), schema.Options{Quiet: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := schema.Instructions(quiet); strings.Contains(got, `"x"`) || !strings.Contains(got, `"b": an integer`) {
+		t.Errorf("got %s, want all but the values", got)
+	}
+	// What is told ends where 3 KiB are full, however the properties stand.
+	for _, tt := range []struct {
+		name, rest string
+	}{
+		{"a000", `; "a179": 1, or null; "a180": a value and 19 other properties).`},
+		{"a000xxxxxxxxxx", `; "a178": a value; "a179": a value and 20 other properties).`},
+	} {
+		b.Reset()
+		for i := range 200 {
+			name, of := fmt.Sprintf("a%03d", i), `true`
+			if i == 0 {
+				name = tt.name
+			}
+			if i == 179 {
+				of = `{"anyOf":[{"const":1},{"type":"null"}]}`
+			}
+			fmt.Fprintf(&b, `"%s":%s,`, name, of)
+		}
+		s := mustCompile(t, `{"$comment":"`+strings.Repeat("x", 5000)+`","properties":{`+strings.TrimSuffix(b.String(), ",")+`}}`)
+		if got := schema.Instructions(s); !strings.HasSuffix(got, tt.rest) {
+			t.Errorf("got %s, want it to end %s", got, tt.rest)
+		}
 	}
 	for _, s := range []*schema.Schema{nil, {}} {
 		func() {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"example.com/safeconduct/internal/foreign"
 	"example.com/safeconduct/middleware"
 )
 
@@ -69,10 +68,10 @@ func Run[T any](
 		}
 	}
 	v, err := Decode[T](s, []byte(out.Choices[i].Text))
-	if _, invalid := foreign.As[*ValidationError](err); invalid { // a gate of ask's changed it
+	if err != nil { // a gate of ask's changed it
 		return zero, deny(middleware.CodeBadOutput, "the answer", err)
 	}
-	return v, err
+	return v, nil
 }
 
 // Prompt returns the request of one message of a human, for [Run].

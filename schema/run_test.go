@@ -172,6 +172,17 @@ func TestRunRefusesNonsense(t *testing.T) {
 		return middleware.Result{Output: &middleware.ModelResponse{Choices: []middleware.Choice{{ToolCalls: []middleware.ToolCall{{Name: "x"}}}}}}, nil
 	}
 	ask := func(is ...middleware.Interceptor) middleware.Handler { return middleware.Wrap(tools, is...) }
+	nothing := func(middleware.Handler) middleware.Handler {
+		return func(context.Context, middleware.Call) (middleware.Result, error) {
+			return middleware.Result{Output: (*middleware.ModelResponse)(nil)}, nil
+		}
+	}
+	outside := func(is ...middleware.Interceptor) middleware.Handler {
+		return middleware.Wrap(m.ask, append([]middleware.Interceptor{nothing}, is...)...)
+	}
+	if _, err := schema.Run[reading](t.Context(), outside, req, schema.BoundaryRules{}); err == nil || !strings.Contains(err.Error(), "want a *middleware.ModelResponse") {
+		t.Errorf("got %v, want what the handler has to return", err)
+	}
 	var d *middleware.DeniedError
 	if _, err := schema.Run[reading](t.Context(), ask, req, schema.BoundaryRules{}); !errors.As(err, &d) || d.Code != middleware.CodeBadOutput {
 		t.Errorf("got %v, want a denial", err)
