@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -90,6 +91,77 @@ func TestAFailedRequestFailsAndIsNotKept(t *testing.T) {
 	}
 	if exchanges, err := httpreplay.ReadFile(name); err != nil || len(exchanges) != 1 {
 		t.Errorf("got %d exchanges, %v, want the one that succeeded", len(exchanges), err)
+	}
+}
+
+// Responses that have no body are replayed, and what the caller was is in no URL.
+func TestResponsesWithoutABody(t *testing.T) {
+	for _, tt := range []struct {
+		method string
+		code   int
+	}{
+		{http.MethodHead, http.StatusOK}, {http.MethodGet, http.StatusNoContent}, {http.MethodGet, http.StatusNotModified},
+	} {
+		name := filepath.Join(t.TempDir(), "deep", "a.httprr")
+		r := create(t, name, httpreplay.RecordOptions{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: tt.code, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: http.NoBody}, nil
+		})})
+		req, err := http.NewRequestWithContext(t.Context(), tt.method, "http://me:pass@x.test/a#part", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := r.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(res.Body.Close(), r.Close()); err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.ReadFile(name)
+		if err != nil || !strings.Contains(string(file), " http://x.test/a HTTP") || strings.Contains(string(file), "chunked") {
+			t.Errorf("%s, %d: got %s, %v", tt.method, tt.code, file, err)
+		}
+		exchanges, err := httpreplay.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res = exchanges[0].Response(req); res.Request != req || res.StatusCode != tt.code {
+			t.Errorf("got %d to %v", res.StatusCode, res.Request)
+		}
+		res.Body.Close()
+	}
+}
+
+type unclosed struct{ io.Reader }
+
+func (unclosed) Close() error { return errors.New("not closed") }
+
+func TestErrorsOfFilesAndBodies(t *testing.T) {
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://x.test/", unclosed{strings.NewReader("a")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	r := create(t, filepath.Join(dir, "deep", "a.httprr"), httpreplay.RecordOptions{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody}, nil
+	})})
+	for _, transport := range []http.RoundTripper{httpreplay.New(read(t, header+exchange(post("http://x.test/", "a"), ok("")))...), r} {
+		res, err := transport.RoundTrip(req)
+		if err == nil || !strings.Contains(err.Error(), "body of the request: not closed") {
+			t.Errorf("%T: got %v, want that the body was not closed", transport, err)
+		}
+		if err == nil {
+			res.Body.Close()
+		}
+	}
+	if _, err := send(t, r.Client(), "http://x.test/", "a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "deep"), nil, 0o600); err != nil { // where the directory has to be
+		t.Fatal(err)
+	}
+	if err := r.Close(); err == nil || !strings.Contains(err.Error(), "was not written") {
+		t.Errorf("got %v, want that it was not written", err)
 	}
 }
 

@@ -217,8 +217,21 @@ func TestStreamsAreRecordedAsTheyCome(t *testing.T) {
 				t.Fatalf("after the last event: %q, %v", rest, err)
 			}
 		}
-		if err := errors.Join(res.Body.Close(), r.Close()); err != nil {
+		if !whole { // what it has read to its end it need not close
+			res.Body.Close()
+			if n, err := res.Body.Read(make([]byte, 1)); n != 0 || err == nil {
+				t.Errorf("after Close: read %d bytes, %v", n, err)
+			}
+		}
+		if err := r.Close(); err != nil {
 			t.Fatal(err)
+		}
+		res.Body.Close()
+		file, err := os.ReadFile(name)
+		for _, e := range events {
+			if chunk := fmt.Sprintf("\r\n%x\r\n%s\r\n", len(e), e); err != nil || !strings.Contains(string(file), chunk) {
+				t.Errorf("got %s, %v, want the chunk %q", file, err, chunk)
+			}
 		}
 
 		replay, err := httpreplay.Open(name)
@@ -228,6 +241,9 @@ func TestStreamsAreRecordedAsTheyCome(t *testing.T) {
 		res, err = replay.Client().Post(s.URL+"/x", "application/json", strings.NewReader("{}"))
 		if err != nil {
 			t.Fatal(err)
+		}
+		if n, err := res.Body.Read(nil); n != 0 || err != nil {
+			t.Errorf("got %d bytes, %v of nothing", n, err)
 		}
 		var got []string
 		p := make([]byte, 4096)

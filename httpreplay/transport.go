@@ -3,6 +3,7 @@ package httpreplay
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -56,10 +57,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		var err error
 		body, err = io.ReadAll(req.Body)
-		if closeErr := req.Body.Close(); err == nil {
-			err = closeErr
-		}
-		if err != nil {
+		if err = errors.Join(err, req.Body.Close()); err != nil {
 			return nil, fmt.Errorf("httpreplay: body of the request: %w", err)
 		}
 	}

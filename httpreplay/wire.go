@@ -28,10 +28,10 @@ func streamed(h http.Header) string {
 // piece returns the first piece of a stream, an event with the empty line after it or a
 // line of JSON, and what follows. Where the stream ends, so does the piece.
 func piece(media string, text []byte) (first, rest []byte) {
-	for at := 0; at < len(text); {
+	for at := 0; ; {
 		end := bytes.IndexByte(text[at:], '\n')
 		if end < 0 {
-			break
+			return text, nil
 		}
 		line := text[at : at+end+1]
 		at += end + 1
@@ -39,7 +39,6 @@ func piece(media string, text []byte) (first, rest []byte) {
 			return text[:at], text[at:]
 		}
 	}
-	return text, nil
 }
 
 // ends reports whether a piece ends with this line: an event ends with an empty one.
@@ -120,7 +119,7 @@ func (s *scrubber) response(t *taken) []byte {
 	media := streamed(t.res.Header)
 	body := s.body(t.said.Bytes())
 	switch {
-	case t.req.Method == http.MethodHead || code == http.StatusNoContent || code == http.StatusNotModified || code < http.StatusOK:
+	case t.req.Method == http.MethodHead || code == http.StatusNoContent || code == http.StatusNotModified:
 		return append(out, "\r\n"...) // there is none
 	case media == "":
 		out = fmt.Appendf(out, "Content-Length: %d\r\n\r\n", len(body))
