@@ -70,6 +70,8 @@ func TestCompletionsOfArguments(t *testing.T) {
 		{[]string{"verify-"}, "verify-proof\t"},
 		{[]string{"verify", ""}, ":16"},      // directories
 		{[]string{"inspect", "x", ""}, ":4"}, // nothing
+		{[]string{"succeed", "x", ""}, ":16"},
+		{[]string{"succeed", "x", "y", ""}, ":4"},
 		{[]string{"verify", "x", "--k"}, "--key\t"},
 	} {
 		code, stdout, _ := safeconduct(append([]string{"__complete"}, tt.args...)...)

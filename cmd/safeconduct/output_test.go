@@ -30,6 +30,7 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 	proof := save(t, "proof", succeeds(t, "prove", dir, intent(t, dir)))
 	for _, args := range [][]string{
 		{"keygen", filepath.Join(t.TempDir(), "key")},
+		{"succeed", dir, filepath.Join(t.TempDir(), "next"), "--key", strings.TrimSuffix(public, ".pub"), "--reason", "a test"},
 		{"verify", dir, "--key", public},
 		{"verify", dir, "--key", public, "--json"},
 		{"inspect", dir},
@@ -54,8 +55,8 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 			if code := run(t.Context(), args, &brokenWriter{room, full}, &stderr); code != exitFailed || !strings.Contains(stderr.String(), "no space left") {
 				t.Errorf("%q: got %d, %q, want %d and the error", args, code, &stderr, exitFailed)
 			}
-			if args[0] == "keygen" {
-				continue // the key is there by now
+			if args[0] == "keygen" || args[0] == "succeed" {
+				continue // the key or the ledger is there by now
 			}
 			stderr.Reset()
 			if code := run(t.Context(), args, &brokenWriter{room, syscall.EPIPE}, &stderr); code != exitFailed || stderr.Len() > 0 {

@@ -63,7 +63,7 @@ func TestSucceed(t *testing.T) {
 	if err := os.Mkdir(next, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if out := succeeds(t, "succeed", whole, next, "--key", key, "--reason", "again"); !strings.Contains(out, "new ledger   ledger-") {
+	if out := succeeds(t, "succeed", whole, next, "--key", key, "--reason", strings.Repeat("x", 512)); !strings.Contains(out, "new ledger   ledger-") {
 		t.Errorf("got %s, want a random origin", out)
 	}
 }
