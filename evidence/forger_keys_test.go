@@ -73,6 +73,13 @@ func withSessionKey() []attempt {
 	run := func(f *ledgertest.Forger) { f.Run("forged", "transfer_money") }
 	// bare has no checkpoint left.
 	bare := func(n int, write func(f *ledgertest.Forger)) func(s *scene) { return without(sealed(n, write)) }
+	rotate := func(key byte) func(f *ledgertest.Forger) {
+		return func(f *ledgertest.Forger) {
+			public := ledgertest.Public(ledgertest.Key(key))
+			f.Add(&record.Record{Kind: record.KindRotate, Rotate: &record.Rotate{Key: record.KeyID(public), Public: ledgertest.PKIX(public)}},
+				f.OfLedger(), f.Session)
+		}
+	}
 	signed := func(i int, old, new string) func(s *scene) {
 		return without(func(s *scene) {
 			s.put(ledgertest.At(s.envs, i, resign(s.t, s.envs[i], ledgertest.Key(13), old, new))...)
@@ -112,11 +119,8 @@ func withSessionKey() []attempt {
 			bare(26, func(f *ledgertest.Forger) { f.Root = f.Session; f.Renew(); run(f) })),
 		both("the key in force begins a writer", refused("unknown_key at 27"),
 			bare(26, func(f *ledgertest.Forger) { f.Root = f.Session; f.Open(); run(f) })),
-		both("the key in force rotates", refused("unknown_key at 27"), bare(26, func(f *ledgertest.Forger) {
-			f.Add(&record.Record{Kind: record.KindRotate, Rotate: &record.Rotate{
-				Key: record.KeyID(ledgertest.Public(ledgertest.Key(1))), Public: ledgertest.PKIX(ledgertest.Public(ledgertest.Key(1))),
-			}}, f.OfLedger(), f.Session)
-		})),
+		both("the key in force rotates", refused("unknown_key at 27"), bare(26, rotate(1))),
+		both("the key in force rotates to the key that opens", refused("unknown_key at 27"), bare(26, rotate(2))),
 		both("the key in force takes its time back", refused("expired_key at 27"),
 			bare(26, func(f *ledgertest.Forger) { f.Now = ledgertest.DayOne.Add(-time.Hour); run(f) })),
 		both("the key in force goes on after its time", refused("expired_key at 27"),

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"example.com/safeconduct/evidence"
@@ -272,4 +273,32 @@ func verifyWhileWriting(t *testing.T, signing record.Signing, rounds int) (unsig
 		}
 	}
 	return unsigned
+}
+
+// Half a record at the end is a write under way, if the rest of it comes while the
+// ledger is verified, and damage if not.
+func TestHalfARecordMayBeAWriteUnderWay(t *testing.T) {
+	for _, comes := range []bool{true, false} {
+		t.Run(fmt.Sprint(comes), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dir := ledgertest.Dir(t)
+				envs := ledgertest.Base(t).Envs
+				n := len(envs) - 1
+				whole, part := segmenttest.File(envs...), segmenttest.File(envs[:n]...)
+				half := len(part) + (len(whole)-len(part))/2
+				ledgertest.Bare(envs[:n]...).Write(t, dir)
+				appendTo(t, dir, 1, whole[len(part):half])
+				if comes {
+					go func() {
+						time.Sleep(5 * time.Millisecond)
+						appendTo(t, dir, 1, whole[half:])
+					}()
+				}
+				report := ledgertest.Verify(t, dir)
+				if report.Intact() != comes || report.Records != uint64(n) {
+					t.Errorf("got %d records, first damage %v, want %d and an intact ledger %v", report.Records, report.First, n, comes)
+				}
+			})
+		})
+	}
 }
