@@ -8,6 +8,7 @@ import (
 
 	"github.com/tmc/langchaingo/agents"
 	"github.com/tmc/langchaingo/chains"
+	"github.com/tmc/langchaingo/embeddings"
 	"github.com/tmc/langchaingo/llms"
 	"github.com/tmc/langchaingo/llms/cache"
 	"github.com/tmc/langchaingo/memory"
@@ -49,7 +50,35 @@ type (
 	blank struct{}
 )
 
-func (held) GetMemory() schema.Memory { return nil }
+type (
+	// embedding is a client of a provider that can embed, too.
+	embedding struct{ llms.Model }
+
+	// noting is a memory that has a model to make summaries.
+	noting struct {
+		schema.Memory
+		model llms.Model
+	}
+
+	blankModel struct{}
+	word       string
+	act        func()
+)
+
+func (*embedding) CreateEmbedding(context.Context, []string) ([][]float32, error) { return nil, nil }
+
+func (*blankModel) Call(context.Context, string, ...llms.CallOption) (string, error) { return "", nil }
+func (*blankModel) GenerateContent(context.Context, []llms.MessageContent, ...llms.CallOption) (*llms.ContentResponse, error) {
+	return &llms.ContentResponse{}, nil
+}
+
+func (w word) Name() string                               { return string(w) }
+func (word) Description() string                          { return "" }
+func (word) Call(context.Context, string) (string, error) { return "", nil }
+func (*act) Name() string                                 { return "act" }
+func (*act) Description() string                          { return "" }
+func (*act) Call(context.Context, string) (string, error) { return "", nil }
+func (held) GetMemory() schema.Memory                     { return nil }
 
 func (*blank) Name() string                                 { return "blank" }
 func (*blank) Description() string                          { return "" }
@@ -61,6 +90,17 @@ func TestWalkOfOddThings(t *testing.T) {
 	model := func() llms.Model { return langchaingotest.NewModel(nil) }
 	llm := chains.NewLLMChain(model(), nil)
 	empty := &box{}
+	plain, tool, steps := model(), newParts().tools[0], agents.NewOneShotAgent(model(), newParts().tools[:1])
+	client := &embedding{Model: langchaingotest.NewModel(nil)}
+	embedder, err := embeddings.NewEmbedder(client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	remembering := func(m schema.Memory) chains.Chain {
+		c := *llm
+		c.Memory = m
+		return langchaingo.Chain(&c, gate())
+	}
 	for _, tt := range []struct {
 		name string
 		v    any
@@ -79,6 +119,20 @@ func TestWalkOfOddThings(t *testing.T) {
 		{"chains that hold the same nothing", []any{model(), held{thing: empty}, held{thing: empty}},
 			"-[]interface {}[0] ?[]interface {}[1] ?[]interface {}[2]"},
 		{"chains that hold the same model", []any{held{thing: empty}, held{thing: llm}, held{thing: llm}}, "?[]interface {}[0] -[]interface {}[1].thing.LLM"},
+		{"a model that is guarded elsewhere", []any{langchaingo.Model(plain, gate()), plain}, "+[]interface {}[0] -[]interface {}[1]"},
+		{"a tool that is guarded elsewhere", []any{tool, langchaingo.Tool(tool, gate())}, "-[]interface {}[0] +[]interface {}[1]"},
+		{"an executor that is guarded elsewhere", []any{langchaingo.Executor(agents.NewExecutor(steps), gate()), agents.NewExecutor(steps)},
+			"+[]interface {}[0].Agent.Chain.LLM +[]interface {}[0].Agent.Tools[calc] " +
+				"-[]interface {}[1].Agent.Chain.LLM -[]interface {}[1].Agent.Tools[calc]"},
+		{"a model by value", []any{model(), held{thing: &struct{ m langchaingotest.Model }{}}}, "-[]interface {}[0] -[]interface {}[1].thing.m"},
+		{"models by value", []any{model(), held{thing: []blankModel{{}, {}}}},
+			"-[]interface {}[0] -[]interface {}[1].thing[0] -[]interface {}[1].thing[1]"},
+		{"tools that are texts", []any{model(), held{thing: []word{"ls"}}}, "-[]interface {}[0] -[]interface {}[1].thing[0]"},
+		{"a tool that is a func", []any{model(), held{thing: struct{ f act }{func() {}}}}, "-[]interface {}[0] -[]interface {}[1].thing.f"},
+		{"the model of a guarded memory", remembering(&noting{model: model()}), "+LLMChain.LLM +LLMChain.Memory -LLMChain.Memory.model"},
+		{"that of one that counts tokens", remembering(memory.NewConversationTokenBuffer(model(), 9)), "+LLMChain.LLM +LLMChain.Memory"},
+		{"a client that embeds, and answers", []any{langchaingo.Model(client, gate()), held{thing: embedder}},
+			"+[]interface {}[0] ?[]interface {}[1]"},
 		{"tools without a field", []any{&blank{}, &blank{}}, "-[]interface {}[0] -[]interface {}[1]"},
 	} {
 		if got := short(coverage.Walk(tt.v)); got != tt.want {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tmc/langchaingo/agents"
 	"github.com/tmc/langchaingo/chains"
+	"github.com/tmc/langchaingo/embeddings"
 	"github.com/tmc/langchaingo/llms"
 	"github.com/tmc/langchaingo/llms/cache"
 	"github.com/tmc/langchaingo/memory"
@@ -22,7 +23,8 @@ const depth = 24
 
 // Walk looks at what was built, an executor, agent, chain, model, tool, retriever or
 // memory, guarded or not, and reports what it finds; see the package doc for what that
-// proves. What is there more than once is reported once, where it was found first. Walk
+// proves. What is there more than once is reported once, where it was found first, but
+// for what is guarded in one place and not in another: that is reported as both. Walk
 // calls GetTools of agents, and Name of tools; if one panics, that is opaque. It is for
 // what is not in use yet: it reads fields without a lock.
 func Walk(v any) Report {
@@ -61,11 +63,13 @@ type walker struct {
 	Report
 	found int           // items, and again those that were found before
 	seen  map[visit]int // how many there are within what was visited
+	kept  []any         // copies, whose addresses seen has
 }
 
 type visit struct {
-	t reflect.Type
-	p uintptr
+	t       reflect.Type
+	p       uintptr
+	guarded bool
 }
 
 func (w *walker) add(i Item) {
@@ -125,12 +129,18 @@ func (w *walker) guarded(path string, v any, g *guard, levels int) {
 	if v == nil || r.Kind() == reflect.Pointer && r.IsNil() {
 		return
 	}
+	if t := r.Type(); !isKnown(t) && isKnown(reflect.PointerTo(t)) { // by value, with methods of the pointer
+		r = reflect.New(t)
+		r.Elem().Set(reflect.ValueOf(v))
+		v = r.Interface()
+		w.kept = append(w.kept, v)
+	}
 	if levels <= 0 {
 		w.opaque(path, v)
 		return
 	}
 	if r.Kind() == reflect.Pointer && r.Type().Elem().Size() > 0 { // values without size share one address
-		at := visit{r.Type(), r.Pointer()}
+		at := visit{r.Type(), r.Pointer(), g != nil}
 		if n, before := w.seen[at]; before {
 			w.found += n
 			return
@@ -173,6 +183,9 @@ func (w *walker) guarded(path string, v any, g *guard, levels int) {
 			return
 		}
 		w.add(g.item(path, Memory, typeOf(v)))
+		if _, counts := v.(*memory.ConversationTokenBuffer); !counts { // that asks its model nothing
+			w.fields(path, r, reflect.TypeFor[schema.Memory](), levels)
+		}
 	case sqldatabase.Engine:
 		w.add(g.item(path, Database, typeOf(v)))
 	case chains.Chain:
@@ -293,7 +306,7 @@ func (w *walker) field(path string, f reflect.Value, without reflect.Type, level
 		if f.IsNil() {
 			return
 		}
-		if without != nil && f.Elem().Type().Implements(without) {
+		if without != nil && f.Elem().Type().Implements(without) || isEmbedding(f.Type()) {
 			return
 		}
 		if f.Type() == reflect.TypeFor[chains.HTTPRequest]() || !isHTTPClient(f.Elem().Type()) {
@@ -304,15 +317,37 @@ func (w *walker) field(path string, f reflect.Value, without reflect.Type, level
 			return
 		}
 		w.value(path, f.Interface(), levels)
-	case reflect.Struct:
-		if without != nil && f.Type().Implements(without) {
-			return
-		}
-		w.value(path, f.Interface(), levels)
-	case reflect.Slice, reflect.Array, reflect.Map:
-		w.fields(path, f, without, levels)
 	default:
+		known := isKnown(f.Type()) || isKnown(reflect.PointerTo(f.Type()))
+		switch {
+		case known && without != nil && reflect.PointerTo(f.Type()).Implements(without):
+		case known, f.Kind() == reflect.Struct:
+			w.value(path, f.Interface(), levels)
+		case f.Kind() == reflect.Slice, f.Kind() == reflect.Array, f.Kind() == reflect.Map:
+			w.fields(path, f, without, levels)
+		}
 	}
+}
+
+// isKnown reports whether things of a type are reported, or looked into in a way of their
+// own.
+func isKnown(t reflect.Type) bool {
+	for _, known := range []reflect.Type{
+		reflect.TypeFor[llms.Model](), reflect.TypeFor[tools.Tool](), reflect.TypeFor[agents.Agent](),
+		reflect.TypeFor[schema.Retriever](), reflect.TypeFor[schema.Memory](), reflect.TypeFor[sqldatabase.Engine](),
+		reflect.TypeFor[chains.Chain](), reflect.TypeFor[isGuarded](),
+	} {
+		if t.Implements(known) {
+			return true
+		}
+	}
+	return false
+}
+
+// isEmbedding reports whether by a field of a type nothing can be asked but embeddings,
+// whatever the client in it can do.
+func isEmbedding(t reflect.Type) bool {
+	return t.Implements(reflect.TypeFor[embeddings.EmbedderClient]()) && !isKnown(t)
 }
 
 // isHTTPClient reports whether a type, such as that of an *http.Client, makes requests:
