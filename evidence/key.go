@@ -119,7 +119,7 @@ func ownerOf(dir string, root ed25519.PublicKey) (id string, former bool, err er
 		if bad = e.Parse(f.Env); bad != nil {
 			return false
 		}
-		if id == "" && len(e.Signatures) > 0 {
+		if id == "" { // one that is signed has a signature
 			if id = string(e.Signatures[0].KeyID); id == record.KeyID(root) {
 				key = root
 			}

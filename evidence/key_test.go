@@ -102,6 +102,7 @@ func TestLoadOrCreateKeyRefuses(t *testing.T) {
 		{"a public key by its name", "k.pub", func(p string) { put(p, public, 0o600) }, "give the one without .pub"},
 		{"a name that says public", "k.pub", func(string) {}, ".pub says public: leave it out"},
 		{"no directory", "d/k", func(string) {}, "make the directory first"},
+		{"no directory but a file", "d/k", func(p string) { put(filepath.Dir(p), nil, 0o600) }, "give a place that you may write to"},
 		{"no path", "", func(string) {}, "no path was given"},
 		{"another public half", "k", func(p string) {
 			put(p, private, 0o600)
