@@ -54,6 +54,11 @@ func cellStores(v ssa.Value) []store {
 				if r.Op == token.MUL && isList(r.Type()) {
 					find(r, r)
 				}
+			case *ssa.Call:
+				b, ok := r.Call.Value.(*ssa.Builtin)
+				if ok && b.Name() == "copy" && r.Call.Args[0] == addr {
+					stores = append(stores, store{r, r.Call.Args[1], addr})
+				}
 			case *ssa.MakeClosure:
 				for i, b := range r.Bindings {
 					if f, ok := r.Fn.(*ssa.Function); ok && b == addr {

@@ -73,6 +73,13 @@ func (t *tracer) value(v ssa.Value, at ssa.Instruction) {
 	if isList(v.Type()) {
 		t.stored(cellStores(v)) // what is put into it later
 	}
+	if made(v) {
+		for _, s := range reaching(cellStores(v), at, sameBase) { // what its fields are set to later
+			if t.kinds.of(s.val.Type())&t.want.parts() != 0 {
+				t.value(s.val, s.at)
+			}
+		}
+	}
 	switch v := v.(type) {
 	case *ssa.Const:
 		if !v.IsNil() {
@@ -110,6 +117,16 @@ func (t *tracer) value(v ssa.Value, at ssa.Instruction) {
 	default:
 		t.unknown(v.Pos(), "a value that cannot be followed")
 	}
+}
+
+// made reports whether a value points to a struct that a call returned.
+func made(v ssa.Value) bool {
+	switch v.(type) {
+	case *ssa.Call, *ssa.Extract:
+		_, isPointer := v.Type().Underlying().(*types.Pointer)
+		return isPointer && pointsToStruct(v)
+	}
+	return false
 }
 
 // stored follows what was assigned.

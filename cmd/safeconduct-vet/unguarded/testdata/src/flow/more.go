@@ -231,6 +231,25 @@ func kindsOfTypes() {
 	askAny[*openai.LLM](raw) // want `askAny, which calls m.Call, goes around`
 }
 
+func setLater() {
+	kept := chains.NewLLMChain(model, "")
+	kept.OutputKey = "out"
+	kept.LLM = model
+	chains.Run(ctx, kept, "")
+	chain := chains.NewLLMChain(model, "")
+	chain.LLM = raw
+	chains.Run(ctx, chain, "") // want `chains.Run goes around`
+	chains.Run(ctx, langchaingo.Chain(chain), "")
+	several, _ := chains.NewSimpleSequentialChain([]chains.Chain{langchaingo.Chain(chain)})
+	several.LLM = raw
+	chains.Run(ctx, several, "") // want `chains.Run goes around`
+	models, safe := make([]llms.Model, 1), make([]llms.Model, 1)
+	copy(models, []llms.Model{raw})
+	models[0].Call(ctx, "") // want `Call goes around`
+	copy(safe, []llms.Model{model})
+	safe[0].Call(ctx, "")
+}
+
 type pair[T any] struct{ first, second T }
 
 func first[T any](a, b T) T { return a }
