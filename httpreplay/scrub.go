@@ -22,12 +22,12 @@ const minSecret = 8
 func isSecret(name string) bool {
 	name = strings.ToLower(strings.NewReplacer("-", "", "_", "", ".", "").Replace(name))
 	switch name {
-	case "key", "auth", "sig", "hmac", "pass", "pwd", "sid", "session", "sessionid", "jwt", "bearer", "cookie", "setcookie", "accesskeyid",
+	case "key", "auth", "sig", "hmac", "pass", "pwd", "sid", "session", "sessionid", "jwt", "bearer", "cookie", "setcookie", "appid",
 		"xauth", "proxyauthorization", "authorization":
 		return true
 	}
 	for _, end := range []string{
-		"apikey", "accesskey", "subscriptionkey", "secretkey", "authkey", "token", "secret", "signature",
+		"apikey", "accesskey", "accesskeyid", "subscriptionkey", "secretkey", "authkey", "token", "secret", "signature",
 		"password", "passwd", "passphrase", "credential", "credentials", "authorization",
 	} {
 		if strings.HasSuffix(name, end) {
@@ -192,6 +192,10 @@ type keyPattern struct {
 	re   *regexp.Regexp
 }
 
+// secretNames are names that nothing has but a secret, in a regular expression.
+const secretNames = `api[_-]?key|access[_-]?key|secret[_-]?key|(access|refresh|id|auth|api|session)[_-]?token|` +
+	`(client[_-]?)?secret|password|passphrase|authorization`
+
 // keyPatterns are the forms of well-known keys.
 func keyPatterns() []keyPattern {
 	var patterns []keyPattern
@@ -205,9 +209,8 @@ func keyPatterns() []keyPattern {
 		{"a JSON Web Token", `\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+`},
 		{"a private key", `-----BEGIN [A-Z ]*PRIVATE KEY`},
 		{"a bearer token", `(?i)\bbearer +[A-Za-z0-9._~+/=-]{16,}`},
-		{"a secret in a member of JSON",
-			`(?i)\\?"(api[_-]?key|access[_-]?key|secret[_-]?key|access[_-]?token|refresh[_-]?token|id[_-]?token|auth[_-]?token|` +
-				`client[_-]?secret|password|authorization)\\?"\s*:\s*\\?"[^"\\]{8,}`},
+		{"a secret in a member of JSON", `(?i)\\?"(` + secretNames + `)\\?"\s*:\s*\\?"[^"\\]{8,}`},
+		{"a secret in a form or a query", `(?i)(\r\n\r\n|[?&;])(` + secretNames + `)=[^&;\s"\\]{8,}`},
 	} {
 		patterns = append(patterns, keyPattern{p[0], regexp.MustCompile(p[1])})
 	}
