@@ -152,18 +152,24 @@ func TestOpenReadsThrough(t *testing.T) {
 	handed := ledgertest.NewForger(t)
 	handed.Open()
 	handed.Rotate(ledgertest.Key(2))
+	claimed := ledgertest.NewForger(t) // to be handed over, to a key that did not sign it
+	claimed.Open()
+	claimed.Add(&record.Record{Kind: record.KindRotate, Rotate: &record.Rotate{
+		Key: record.KeyID(ledgertest.Public(ledgertest.Key(2))), Public: ledgertest.PKIX(ledgertest.Public(ledgertest.Key(2))),
+	}}, claimed.OfLedger(), claimed.Root)
 	for name, tt := range map[string]struct {
 		ledger ledgertest.Forgery
 		key    byte
 		says   string // "" if it opens
 	}{
-		"intact":                 {f.Ledger(), 1, ""},
-		"torn":                   {ledgertest.Forgery{Segment: chop(segmenttest.File(f.Envs...), 100)}, 1, ""},
-		"cut":                    {ledgertest.Bare(f.Envs[:7]...), 1, ""},
-		"another root key":       {f.Ledger(), 2, evidence.ErrOtherKey.Error()},
-		"handed over":            {ledgertest.Bare(handed.Envs...), 1, evidence.ErrOtherKey.Error()},
-		"handed over by another": {ledgertest.Bare(ledgertest.At(handed.Envs, 0, ledgertest.FlipSig(handed.Envs[0]))...), 1, "is damaged"},
-		"removed":                {ledgertest.Bare(slices.Delete(slices.Clone(f.Envs), 3, 4)...), 1, "record 4 "},
+		"intact":                               {f.Ledger(), 1, ""},
+		"torn":                                 {ledgertest.Forgery{Segment: chop(segmenttest.File(f.Envs...), 100)}, 1, ""},
+		"cut":                                  {ledgertest.Bare(f.Envs[:7]...), 1, ""},
+		"another root key":                     {f.Ledger(), 2, evidence.ErrOtherKey.Error()},
+		"handed over":                          {ledgertest.Bare(handed.Envs...), 1, evidence.ErrOtherKey.Error()},
+		"handed over to one that did not sign": {ledgertest.Bare(claimed.Envs...), 1, "is damaged"},
+		"handed over by another":               {ledgertest.Bare(ledgertest.At(handed.Envs, 0, ledgertest.FlipSig(handed.Envs[0]))...), 1, "is damaged"},
+		"removed":                              {ledgertest.Bare(slices.Delete(slices.Clone(f.Envs), 3, 4)...), 1, "record 4 "},
 		"two bad": {ledgertest.Bare(ledgertest.At(ledgertest.At(f.Envs, 2, ledgertest.Strip(f.Envs[1])), 3,
 			ledgertest.Strip(f.Envs[1]))...), 1, "record 3 "},
 		"last edited":  {ledgertest.Bare(ledgertest.At(f.Envs, 13, ledgertest.FlipSig(f.Envs[13]))...), 1, "edited"},
