@@ -183,6 +183,9 @@ func (r Reach) wrongTool(l Layer) string {
 	if near := nearest(name, known); near != "" {
 		hint = "; did you mean " + strconv.Quote(near) + "?"
 	}
+	if l.shared != nil {
+		hint += ". Rules for tools that others have belong in a gate that is around those alone"
+	}
 	return fmt.Sprintf("%s has a rule for the tool %q, which is not there: it would do nothing. The tools are %s%s",
 		r.who(l), name, quoted(known), hint)
 }

@@ -65,7 +65,7 @@ func (r *reach) outermost(c chains.Chain) chains.Chain {
 	}
 	v := reflect.ValueOf(c)
 	if !ofLangchaingo(v) {
-		r.inside = append(r.inside, callers(c, deep)...)
+		r.inside = append(r.inside, callers(c, deep, part{})...)
 		return c
 	}
 	return r.copyOf(v, true).Interface().(chains.Chain) //nolint:forcetypeassert // a copy
@@ -76,6 +76,7 @@ func (r *reach) executor(e *agents.Executor) *agents.Executor {
 	if isNil(e.Agent) {
 		return e
 	}
+	r.inside = append(r.inside, callers(e.Memory, shallow, part{})...)
 	guarded := *e
 	guarded.Agent = r.agent(e.Agent)
 	return &guarded
@@ -99,7 +100,7 @@ func (r *reach) chain(c chains.Chain) chains.Chain {
 	}
 	v := reflect.ValueOf(c)
 	if !ofLangchaingo(v) {
-		r.inside = append(r.inside, callers(c, deep)...)
+		r.inside = append(r.inside, callers(c, deep, part{})...)
 		return c
 	}
 	return r.copyOf(v, false).Interface().(chains.Chain) //nolint:forcetypeassert // a copy
@@ -171,7 +172,7 @@ func (r *reach) fields(s reflect.Value, outermost bool) {
 		f := s.Field(i)
 		f = reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Elem()
 		if m, isMemory := f.Interface().(schema.Memory); isMemory && outermost {
-			r.inside = append(r.inside, callers(m, shallow)...)
+			r.inside = append(r.inside, callers(m, shallow, part{})...)
 			continue
 		}
 		r.field(f)
@@ -210,12 +211,12 @@ func (r *reach) held(f reflect.Value) {
 		*in = r.chain(*in)
 	case *schema.Retriever:
 		r.sees(middleware.KindRetriever)
-		r.inside = append(r.inside, without(middleware.KindRetriever, nil, callers(*in, shallow))...)
+		r.inside = append(r.inside, callers(*in, shallow, part{retriever: true})...)
 		*in = newRetriever(*in, r.is)
 	case *schema.OutputParser[any]:
-		r.inside = append(r.inside, callers(*in, shallow)...)
+		r.inside = append(r.inside, callers(*in, shallow, part{})...)
 	case *schema.Memory:
-		r.inside = append(r.inside, callers(*in, shallow)...)
+		r.inside = append(r.inside, callers(*in, shallow, part{})...)
 		if _, keepsNothing := (*in).(memory.Simple); !keepsNothing {
 			*in = guardMemory(*in, r.is)
 		}
@@ -224,12 +225,16 @@ func (r *reach) held(f reflect.Value) {
 			r.sees(middleware.KindTool)
 			r.tools = append(r.tools, g.name)
 			*in = newRequester(g.name, g, r.tool)
+		} else {
+			r.inside = append(r.inside, caller(*in))
 		}
 	case *sqldatabase.Engine:
 		if g, ok := (*in).(*engine); ok {
 			r.sees(middleware.KindTool)
 			r.tools = append(r.tools, g.name)
 			*in = newEngine(g.name, g, r.tool)
+		} else {
+			r.inside = append(r.inside, caller(*in))
 		}
 	}
 }
@@ -258,7 +263,7 @@ func (r *reach) agent(a agents.Agent) agents.Agent {
 		c.LLM = newModel(mustHave(c.LLM), r.model)
 		a = &c
 	default:
-		r.mustHoldGuardedModel(a, callersWithin(a, deep))
+		r.mustHoldGuardedModel(a, callersWithin(a, deep, ownOf(a)))
 	}
 	return guardTurns(a, r.guards)
 }
@@ -283,16 +288,18 @@ func (r *reach) agentChain(a agents.Agent, c chains.Chain) chains.Chain {
 		return newChain(r.agentChain(a, inner.inner), inner.is)
 	}
 	if !ofLangchaingo(reflect.ValueOf(c)) {
-		r.mustHoldGuardedModel(a, callers(c, deep))
+		r.mustHoldGuardedModel(a, callers(c, deep, ownOf(a)))
 		return c
 	}
 	return r.chain(c)
 }
 
+// ownOf says that an agent's turns and tools are reached.
+func ownOf(a agents.Agent) part { return part{agent: &own{a.GetTools()}} }
+
 // mustHoldGuardedModel refuses an agent whose model cannot be reached, and is not among
 // what was found in it with a guard of its own.
 func (r *reach) mustHoldGuardedModel(a agents.Agent, found []middleware.Guarded) {
-	found = without(middleware.KindPlan, toolNames(a.GetTools()), found)
 	model := slices.IndexFunc(found, func(g middleware.Guarded) bool { return g.Kind == middleware.KindModel })
 	unguarded := slices.IndexFunc(found, func(g middleware.Guarded) bool {
 		return g.Kind == middleware.KindModel && len(g.Interceptors) == 0
