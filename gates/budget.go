@@ -31,23 +31,22 @@ func BudgetWith(o BudgetOptions, limits ...Limits) middleware.Interceptor {
 	b := newBudget(o, limits)
 	return func(next middleware.Handler) middleware.Handler {
 		if next == nil {
-			kinds, perRun := b.covers()
-			return middleware.Layer{
-				Name: budgetName, Gate: true, Kinds: kinds, PerRun: perRun, ID: b, Stream: "passed through",
-			}.Handler()
+			l := middleware.Layer{Name: budgetName, Gate: true, ID: b, Stream: "passed through"}
+			l.Counts, l.PerRun = b.covers()
+			if b.wallTime == 0 {
+				l.Kinds = l.Counts
+			}
+			return l.Handler()
 		}
 		return b.intercept(next)
 	}
 }
 
-// covers returns the kinds of calls that some limit is for, and whether one counts the
+// covers returns the kinds of calls that some limit but that of time is for, and whether one counts the
 // calls of a run.
 func (b *budget) covers() (kinds []middleware.Kind, perRun bool) {
 	for _, bd := range b.bounds {
 		perRun = perRun || bd.Scope == ScopeRun && bd.ToolCalls+bd.ModelCalls > 0
-	}
-	if b.wallTime > 0 {
-		return nil, perRun
 	}
 	if b.limited[DimToolCalls] {
 		kinds = append(kinds, middleware.KindTool, middleware.KindPlan)

@@ -40,8 +40,11 @@ func Deadline(rules DeadlineRules) middleware.Interceptor {
 	}
 	d := &deadline{DeadlineRules: rules}
 	return saying(middleware.Named("deadline", d.intercept), func(l *middleware.Layer) {
+		if d.Call > 0 {
+			l.Counts = outwardKinds()
+		}
 		if d.Run == 0 {
-			l.Kinds = outwardKinds()
+			l.Kinds = l.Counts
 		}
 	})
 }

@@ -34,6 +34,10 @@ type Layer struct {
 	Kinds []Kind
 	Tools []string
 
+	// Counts are the kinds of which it must see each call, where it looks at others
+	// too, as a budget does that has a time. None means Kinds.
+	Counts []Kind
+
 	// PerRun says that it counts over the calls of a run: on a call that is a
 	// run of its own it would never count to more than one. See [Shared].
 	PerRun bool
@@ -122,7 +126,9 @@ func (l Layer) inside(outer Layer) Layer {
 	}
 	if len(outer.Kinds) > 0 {
 		l.Kinds = slices.DeleteFunc(slices.Clone(outer.Kinds), func(k Kind) bool { return !l.sees(k) })
-		if len(l.Kinds) == 0 {
+		counted := len(l.Counts) > 0
+		l.Counts = slices.DeleteFunc(slices.Clone(l.Counts), func(k Kind) bool { return !slices.Contains(l.Kinds, k) })
+		if len(l.Kinds) == 0 || counted && len(l.Counts) == 0 {
 			l.never, l.idle = true, l.idle || !l.never && l.only == 0
 		}
 	}
@@ -208,9 +214,20 @@ func (l Layer) same(m Layer) bool {
 	return false
 }
 
-// among reports whether l is one of those, where both are for the same tool.
-func (l Layer) among(layers []Layer) bool {
-	return l.ID != nil && slices.ContainsFunc(layers, func(m Layer) bool { return m.ID == l.ID && m.overlaps(l) })
+// among reports whether l is one of those that calls of a kind come to, and enforces
+// nothing that it does not there.
+func (l Layer) among(layers []Layer, kind Kind) bool {
+	return l.ID != nil && l.sees(kind) && slices.ContainsFunc(layers, func(m Layer) bool {
+		return m.ID == l.ID && m.sees(kind) && m.overlaps(l) && (l.Shadow || !m.Shadow)
+	})
+}
+
+// counted are the kinds of which it must miss no call; none means all kinds, as they come.
+func (l Layer) counted() []Kind {
+	if len(l.Counts) > 0 {
+		return l.Counts
+	}
+	return l.Kinds
 }
 
 // overlaps reports whether there is a tool that both are for, as OnTool says.

@@ -27,7 +27,7 @@ func named(g *Gate, i Interceptor) Interceptor {
 			in := layerOf(i)
 			l := around(i, func(parts ...Interceptor) Interceptor { return named(g, Compose(parts...)) })
 			l.Name, l.Gate, l.ID, l.named = g.name, true, g, true
-			l.Shadow, l.Kinds, l.only, l.PerRun = in.Shadow, in.Kinds, in.only, in.PerRun
+			l.Shadow, l.Kinds, l.Counts, l.only, l.PerRun = in.Shadow, in.Kinds, in.Counts, in.only, in.PerRun
 			l.Tools, l.tool = in.Tools, in.tool
 			l.Stream, l.rules = in.Stream, in.rules
 			return l.Handler()

@@ -61,7 +61,7 @@ func (r Reach) Check(is ...Interceptor) {
 			continue
 		}
 		why, wrong := "", r.misses(l, inside)
-		if !slices.ContainsFunc(inside, l.among) {
+		if !r.judgedInside(l, inside) {
 			why = cmp.Or(r.wrongKind(l), r.wrongCount(l))
 		}
 		if tool := r.wrongTool(l); why == "" {
@@ -88,20 +88,28 @@ func (r Reach) Check(is ...Interceptor) {
 	}
 }
 
+// judgedInside reports whether calls come to a gate around something inside.
+func (r Reach) judgedInside(l Layer, inside [][]Layer) bool {
+	for i, in := range r.Inside {
+		if l.among(inside[i], in.Kind) {
+			return true
+		}
+	}
+	return false
+}
+
 // misses returns why a gate would miss calls that it is for: something inside makes them
 // without it.
 func (r Reach) misses(l Layer, inside [][]Layer) string {
-	if len(l.Kinds) == 0 {
-		return ""
-	}
+	kinds := l.counted()
 	for i, in := range r.Inside {
 		switch {
 		case in.Kind == KindChain, // a part of the run that comes
-			!l.sees(in.Kind),
+			l.never || !slices.Contains(kinds, in.Kind),
 			in.Kind == KindPlan && l.sees(KindTool), // each call of the plan is judged when it is made
 			in.Kind == KindTool && len(l.Tools) > 0 && !hasTool(l.Tools, in.Name),
 			l.ID == nil && len(inside[i]) > 0, // nobody can tell
-			l.among(inside[i]):
+			l.among(inside[i], in.Kind):
 			continue
 		}
 		other := ""
@@ -109,7 +117,7 @@ func (r Reach) misses(l Layer, inside [][]Layer) string {
 			other = ", which others guard"
 		}
 		return fmt.Sprintf("%s is for %s calls, and cannot reach the %s %s%s: guard it where it is made, by this gate too%s",
-			r.who(l), kindList(l.Kinds), doer(in.Kind), in.Name, other, r.instead())
+			r.who(l), kindList(kinds), doer(in.Kind), in.Name, other, r.instead())
 	}
 	return ""
 }
@@ -141,12 +149,13 @@ func (r Reach) who(l Layer) string {
 }
 
 func (r Reach) wrongKind(l Layer) string {
-	if slices.ContainsFunc(r.Kinds, l.sees) {
+	counted := l.counted()
+	if !l.never && (len(counted) == 0 || slices.ContainsFunc(r.Kinds, func(k Kind) bool { return slices.Contains(counted, k) })) {
 		return ""
 	}
 	kinds := "no calls"
 	if !l.never {
-		kinds = kindList(l.Kinds) + " calls"
+		kinds = kindList(counted) + " calls"
 	}
 	return fmt.Sprintf("%s is for %s, and only %s calls come here: it would do nothing%s",
 		r.who(l), kinds, kindList(r.Kinds), r.instead())

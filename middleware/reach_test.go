@@ -30,7 +30,9 @@ func TestReach(t *testing.T) {
 	onModel := middleware.Reach{What: "Model(m)", Kinds: []middleware.Kind{model}, Instead: "Use Executor"}
 	shared, alone, inside := onTool, onTool, onModel
 	shared.Shared, alone.Alone = true, true
-	inside.Inside = []middleware.Guarded{{Kind: middleware.KindTool, Name: "rm", Interceptors: []middleware.Interceptor{middleware.Shadow(toolGate)}}}
+	inside.Inside = []middleware.Guarded{{Kind: middleware.KindTool, Name: "rm", Interceptors: []middleware.Interceptor{toolGate}}}
+	inShadow := onModel
+	inShadow.Inside = []middleware.Guarded{{Kind: tool, Name: "rm", Interceptors: []middleware.Interceptor{middleware.Shadow(toolGate)}}}
 	for _, tt := range []struct {
 		name  string
 		reach middleware.Reach
@@ -47,6 +49,13 @@ func TestReach(t *testing.T) {
 		{"no gate, on another kind", onModel, middleware.On(tool, saying(middleware.Layer{Name: "i"})), "Model(m): the interceptor i is for tool calls"},
 		{"nothing said", onModel, middleware.Before("b", func(context.Context, middleware.Call) error { return nil }), ""},
 		{"there already", inside, toolGate, ""},
+		{"there already, here in shadow", inside, middleware.Shadow(toolGate), ""},
+		{"there in shadow alone", inShadow, toolGate, "would do nothing"},
+		{"there in shadow, as here", inShadow, middleware.Shadow(toolGate), ""},
+		{"what it counts", onTool, saying(middleware.Layer{Name: "g", Gate: true, Counts: []middleware.Kind{tool}}), ""},
+		{"what it does not count", onModel, saying(middleware.Layer{Name: "g", Gate: true, Counts: []middleware.Kind{tool}}), "the gate g is for tool calls, and only model calls come here"},
+		{"what it does not count, named", onModel, middleware.Named("n", saying(middleware.Layer{Name: "g", Gate: true, Counts: []middleware.Kind{tool}})), "the gate n is for tool calls"},
+		{"what it counts, on that", onTool, middleware.On(tool, saying(middleware.Layer{Name: "g", Gate: true, Counts: []middleware.Kind{tool, model}})), ""},
 		{"a tool that is there", onTool, rules("rm"), ""},
 		{"all tools", onTool, rules("rm", "List"), ""},
 		{"one that is not", onTool, rules("rm", "remove"), `rule for the tool "remove", which is not there: it would do nothing. The tools are "rm" and "List"`},
@@ -105,6 +114,10 @@ func TestReachOfWhatIsInside(t *testing.T) {
 			"Chain(c): the gate g is for model and tool calls, and cannot reach the model m: guard it where it is made, by this gate too. Use Model"},
 		{"others do", middleware.Guarded{Kind: tool, Name: "rm", Interceptors: is(pass)}, gate("g", tool), "cannot reach the tool rm, which others guard: guard"},
 		{"it does", middleware.Guarded{Kind: model, Interceptors: is(pass, gate("g", model))}, gate("g", model), ""},
+		{"it does, for other kinds", middleware.Guarded{Kind: model, Name: "m", Interceptors: is(middleware.On(tool, gate("g")))}, gate("g", model, tool), "cannot reach the model m, which others guard"},
+		{"it does, in shadow", middleware.Guarded{Kind: model, Name: "m", Interceptors: is(middleware.Shadow(gate("g", model)))}, gate("g", model), "cannot reach the model m, which others guard"},
+		{"what it counts", middleware.Guarded{Kind: model, Name: "m"}, saying(middleware.Layer{Name: "g", Gate: true, Counts: []middleware.Kind{model}}), "the gate g is for model calls, and cannot reach the model m"},
+		{"what it does not count", middleware.Guarded{Kind: model}, saying(middleware.Layer{Name: "g", Gate: true, Counts: []middleware.Kind{tool}}), ""},
 		{"for another kind", middleware.Guarded{Kind: model}, gate("g", tool), ""},
 		{"for all kinds", middleware.Guarded{Kind: model}, gate("g"), ""},
 		{"on the kind", middleware.Guarded{Kind: model, Name: "m"}, middleware.On(model, gate("g")), "cannot reach the model m"},
@@ -192,6 +205,9 @@ func TestOnRefusesAGateForOtherKinds(t *testing.T) {
 	wantPanic(t, "2 g, no calls", func() {
 		middleware.On(middleware.KindModel, middleware.Compose(middleware.Before("b", allow), calls))
 	})
+	times := saying(middleware.Layer{Name: "times", Gate: true, Counts: []middleware.Kind{middleware.KindModel}})
+	wantPanic(t, "1 times, no calls", func() { middleware.On(middleware.KindTool, times) })
+	middleware.On(middleware.KindModel, times)
 	middleware.On(middleware.KindTool, calls)
 	middleware.On(middleware.KindPlan, middleware.Compose(middleware.Tell, calls))
 }

@@ -40,8 +40,9 @@
 // may be a run of its own. So is one that would miss some of its calls, as a chain of
 // another package holds a model, tool, retriever or agent that it does not guard. The
 // panic says what to use instead. To find that out, Chain and Executor look into the
-// fields of what they do not know, eight levels deep, and three into retrievers, memories
-// and output parsers; they do not see what a func, or a tool, has.
+// fields of what they do not know, 24 levels deep, and three into retrievers, memories and
+// output parsers. They do not see what a func or a tool has, nor what may change at any
+// time: the maps, and the slices of no one kind of thing, that a struct has beside a lock.
 //
 // # What a denial does
 //

@@ -226,7 +226,7 @@ func (f *finder) fields(v reflect.Value, levels int, in part) {
 		locked := hasLock(v.Type())
 		for i := range v.NumField() {
 			switch field := v.Field(i); {
-			case locked && !isSteady(field.Type()):
+			case locked && !f.isSteady(field.Type()):
 			case in.retriever && isClient(field.Type()):
 				// It can have no guard, and a store asks it for embeddings.
 			default:
@@ -310,12 +310,14 @@ func hasLock(t reflect.Type) bool {
 	return false
 }
 
-// isSteady reports whether a field beside a lock can be read without it: what a chain is
-// made of, and what it only points to.
-func isSteady(t reflect.Type) bool {
+// isSteady reports whether a field beside a lock is looked at without it: what a chain is
+// made of hardly changes.
+func (f *finder) isSteady(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Interface:
 		return isCaller(t)
+	case reflect.Pointer:
+		return f.mayHold(t)
 	case reflect.Slice:
 		return isCaller(t.Elem())
 	case reflect.Map:

@@ -19,6 +19,7 @@ import (
 	"github.com/tmc/langchaingo/memory"
 	lcschema "github.com/tmc/langchaingo/schema"
 	"github.com/tmc/langchaingo/tools"
+	"github.com/tmc/langchaingo/tools/sqldatabase"
 
 	"example.com/safeconduct/adapters/langchaingo"
 	"example.com/safeconduct/middleware"
@@ -62,6 +63,46 @@ type askingDB struct {
 
 type byValue struct{ llms.Model }
 
+// A store is a retriever that makes vectors of texts.
+type store struct {
+	found
+	client *embedding
+	model  llms.Model
+	both   answersAndEmbeds
+}
+
+type answersAndEmbeds interface {
+	llms.Model
+	embeddings.EmbedderClient
+}
+
+type (
+	router struct{ routes map[string]*route }
+	route  struct {
+		name  string
+		chain chains.Chain
+	}
+)
+
+// A locked has what changes while it is used, and what does not.
+type locked struct {
+	mu     sync.Mutex
+	model  llms.Model
+	models []llms.Model
+	far    *node
+	any    any
+	all    []any
+	named  map[string]llms.Model
+}
+
+type node struct {
+	next  *node
+	model llms.Model
+}
+
+// A nameless is a tool, once it has a tool.
+type nameless struct{ tools.Tool }
+
 // TestWhatAChainOfOnesOwnHolds: around a chain of one's own, a gate is refused where the
 // chain holds what the gate is for and does not guard.
 func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
@@ -81,9 +122,17 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 	itself = &itself
 	var kept sync.Map
 	kept.Store("m", says())
-	type node struct {
-		next  *node
-		model llms.Model
+	sql := func(e sqldatabase.Engine) chains.Chain {
+		db, err := sqldatabase.NewSQLDatabase(e, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return chains.NewSQLDatabaseChain(guarded, 1, db)
+	}
+	llm := chains.NewConversation(says("a"), memory.NewSimple())
+	rag, err := chains.NewSimpleSequentialChain([]chains.Chain{chains.NewRetrievalQA(chains.NewStuffDocuments(&llm), &found{})})
+	if err != nil {
+		t.Fatal(err)
 	}
 	ring := &node{model: guarded}
 	ring.next = ring
@@ -121,12 +170,17 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 		{"too far away", within(23, says()), model, ""},
 		{"too far away, and near", []any{within(21, far), far}, model, "the model"},
 		{"what the standard library changes", &changing, model, ""},
-		{"what embeds, and answers", struct {
-			m interface {
-				llms.Model
-				embeddings.EmbedderClient
-			}
-		}{&embedding{}}, model, "the model langchaingo_test.embedding"},
+		{"what embeds, and answers", struct{ m answersAndEmbeds }{&embedding{}}, model, "the model langchaingo_test.embedding"},
+		{"a router", &router{routes: map[string]*route{"x": {"x", rag}}}, model, "the model langchaingo_test.script"},
+		{"its retriever", &router{routes: map[string]*route{"x": {"x", rag}}}, retriever, "the retriever langchaingo_test.found"},
+		{"a model beside a lock", &locked{model: says()}, model, "the model"},
+		{"models beside a lock", &locked{models: []llms.Model{says()}}, model, "the model"},
+		{"a model far beside a lock", &locked{far: far}, model, "the model"},
+		{"what changes under a lock", &locked{any: says(), all: []any{says()}, named: map[string]llms.Model{"x": says()}}, model, ""},
+		{"what an embedded lock is for", &struct {
+			deeply struct{ mu *sync.RWMutex }
+			any    any
+		}{any: says()}, model, ""},
 		{"an embedder", embedder, model, ""},
 		{"what embeds", struct{ c embeddings.EmbedderClient }{&embedding{}}, model, ""},
 		{"a memory that counts tokens", memory.NewConversationTokenBuffer(says(), 9), model, ""},
@@ -134,6 +188,11 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 		{"a client", http.DefaultClient, model, ""},
 
 		{"a tool", echoTool("ls"), tool, "the tool ls"},
+		{"a tool without a name yet", struct{ t nameless }{}, tool, "the tool langchaingo_test.nameless"},
+		{"a requester", chains.NewAPIChain(guarded, answersOK{}), tool, "the tool langchaingo_test.answersOK"},
+		{"a database", sql(&fakeDB{}), tool, "the tool langchaingo_test.fakeDB"},
+		{"a guarded database in its chain", sql(langchaingo.Engine("sql", &fakeDB{}, gate[tool])), tool, ""},
+		{"the database of a chain that others guard", sql(langchaingo.Engine("sql", &fakeDB{}, pass)), tool, "the tool sql, which others guard"},
 		{"tools that are texts", []word{"ls"}, tool, "the tool ls"},
 		{"tools that are texts, in a map", map[string]word{"x": "ls"}, tool, "the tool ls"},
 		{"a guarded tool", langchaingo.Tool(echoTool("ls"), gate[tool]), tool, ""},
@@ -150,6 +209,10 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 		{"a retriever of a guarded one", langchaingo.Retriever(&rewriting{held: &found{}}, gate[retriever]), retriever, ""},
 		{"the model of a guarded retriever", langchaingo.Retriever(&rewriting{held: says()}, gate[retriever]), model, "the model"},
 		{"the model of a retriever", &rewriting{held: says()}, model, "the model"},
+		{"the client of a store", langchaingo.Retriever(&store{client: &embedding{}}, pass), model, ""},
+		{"the model of a store that can embed", langchaingo.Retriever(&store{model: &embedding{}}, pass), model, "the model langchaingo_test.embedding"},
+		{"the model of a store that must embed", langchaingo.Retriever(&store{both: &embedding{}}, pass), model, "the model langchaingo_test.embedding"},
+		{"a client that embeds", &struct{ client *embedding }{&embedding{}}, model, "the model langchaingo_test.embedding"},
 		{"that, far away", &rewriting{held: within(1, says())}, model, "the model"},
 		{"that, too far away", &rewriting{held: within(2, says())}, model, ""},
 		{"that of a guarded one, too far away", langchaingo.Retriever(&rewriting{held: within(2, says())}, pass), model, ""},
@@ -188,14 +251,54 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 	}
 }
 
+// A live is a retriever whose client others use at the same time.
+type live struct {
+	found
+	mu   sync.Mutex
+	docs []any
+	kept map[string]*found
+}
+
+// TestWhatOthersUseIsNotRead: a server guards a chain for each request, of clients that all
+// requests share.
+func TestWhatOthersUseIsNotRead(t *testing.T) {
+	l := &live{kept: make(map[string]*found)}
+	stop := make(chan struct{})
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			l.mu.Lock()
+			if l.docs = append(l.docs, i); len(l.docs) > 9 {
+				l.docs = nil
+			}
+			l.kept[fmt.Sprint(i%3000)] = &found{}
+			l.mu.Unlock()
+		}
+	})
+	rag := chains.NewRetrievalQAFromLLM(says("a"), l)
+	for range 2000 {
+		langchaingo.Chain(rag, pass)
+		langchaingo.Chain(&holdingChain{rag, l}, pass)
+		langchaingo.Chain(&holdingChain{rag, &struct{ l *live }{l}}, pass)
+	}
+	close(stop)
+	writer.Wait()
+}
+
 // TestALotOfDataIsNotLookedThrough: chains of one's own may hold millions of numbers.
 func TestALotOfDataIsNotLookedThrough(t *testing.T) {
 	inner := chains.NewTransform(passOn, []string{"in"}, []string{"out"})
 	for name, held := range map[string]any{
-		"bytes":   make([]byte, 1<<20),
-		"texts":   [][]string{make([]string, 1<<20)},
-		"vectors": &[2][1 << 19]float32{},
-		"a map":   maps.Collect(slices.All(make([]string, 1<<16))),
+		"bytes":               make([]byte, 1<<20),
+		"texts":               [][]string{make([]string, 1<<20)},
+		"vectors":             &[2][1 << 19]float32{},
+		"texts with metadata": make([]lcschema.Document, 1<<16),
+		"a map":               maps.Collect(slices.All(make([]string, 1<<16))),
 	} {
 		allocs := testing.AllocsPerRun(1, func() { langchaingo.Chain(&holdingChain{inner, held}, pass) })
 		if allocs > 1000 {
@@ -238,23 +341,33 @@ func TestTheModelsOfWhatAChainIsMadeOf(t *testing.T) {
 		}
 		return s
 	}
+	notesOf := func(held any) lcschema.Memory { return &noting{memory.NewConversationBuffer(), held} }
 	notes := func(held any) func(c *chains.LLMChain) {
-		return func(c *chains.LLMChain) { c.Memory = &noting{memory.NewConversationBuffer(), held} }
+		return func(c *chains.LLMChain) { c.Memory = notesOf(held) }
+	}
+	executor := func(m lcschema.Memory) chains.Chain {
+		e := agents.NewExecutor(agents.NewOneShotAgent(says(), []tools.Tool{echoTool("calc")}))
+		e.Memory = m
+		return e
 	}
 	guarded := langchaingo.Model(says(), budget)
 	for name, tt := range map[string]struct {
 		chain  chains.Chain
 		missed bool
 	}{
-		"a retriever's":                {chains.NewRetrievalQAFromLLM(says("a"), &rewriting{held: says()}), true},
-		"a retriever's, guarded":       {chains.NewRetrievalQAFromLLM(says("a"), &rewriting{held: guarded}), false},
-		"a guarded retriever's":        {chains.NewRetrievalQAFromLLM(says("a"), langchaingo.Retriever(&rewriting{held: says()}, pass)), true},
-		"the memory's":                 {llm(notes(says())), true},
-		"the memory's, guarded":        {llm(notes(guarded)), false},
-		"the memory's, within":         {within(llm(notes(says()))), true},
-		"the memory's, for its tokens": {llm(func(c *chains.LLMChain) { c.Memory = memory.NewConversationTokenBuffer(says(), 9) }), false},
-		"the parser's":                 {llm(func(c *chains.LLMChain) { c.OutputParser = &parsing{c.OutputParser, says()} }), true},
-		"the parser's, guarded":        {llm(func(c *chains.LLMChain) { c.OutputParser = &parsing{c.OutputParser, guarded} }), false},
+		"a retriever's":                 {chains.NewRetrievalQAFromLLM(says("a"), &rewriting{held: says()}), true},
+		"a retriever's, guarded":        {chains.NewRetrievalQAFromLLM(says("a"), &rewriting{held: guarded}), false},
+		"a guarded retriever's":         {chains.NewRetrievalQAFromLLM(says("a"), langchaingo.Retriever(&rewriting{held: says()}, pass)), true},
+		"the memory's":                  {llm(notes(says())), true},
+		"the memory's, guarded":         {llm(notes(guarded)), false},
+		"the memory's, within":          {within(llm(notes(says()))), true},
+		"an executor's memory's":        {executor(notesOf(says())), true},
+		"an executor's, within":         {within(executor(notesOf(says()))), true},
+		"an executor's, guarded":        {executor(notesOf(guarded)), false},
+		"an executor's, for its tokens": {executor(memory.NewConversationTokenBuffer(says(), 9)), false},
+		"the memory's, for its tokens":  {llm(func(c *chains.LLMChain) { c.Memory = memory.NewConversationTokenBuffer(says(), 9) }), false},
+		"the parser's":                  {llm(func(c *chains.LLMChain) { c.OutputParser = &parsing{c.OutputParser, says()} }), true},
+		"the parser's, guarded":         {llm(func(c *chains.LLMChain) { c.OutputParser = &parsing{c.OutputParser, guarded} }), false},
 	} {
 		got := refusal(func() { langchaingo.Chain(tt.chain, budget) })
 		if missed := strings.Contains(got, "cannot reach the model langchaingo_test.script"); missed != tt.missed || !tt.missed && got != "" {
@@ -273,17 +386,22 @@ func TestWhatAnAgentKeepsForItself(t *testing.T) {
 		more any
 		want string // missed; empty: nothing is
 	}{
-		"nothing":                 {nil, ""},
-		"a tool of the agent":     {echoTool("calc"), ""},
-		"another":                 {echoTool("rm"), "cannot reach the tool rm: guard it"},
-		"another, guarded":        {langchaingo.Tool(echoTool("rm"), gate), ""},
-		"another, that others do": {langchaingo.Tool(echoTool("rm"), pass), "cannot reach the tool rm, which others guard"},
-		"an agent":                {agents.NewOneShotAgent(guarded, []tools.Tool{echoTool("rm")}), "cannot reach the tool rm"},
+		"nothing":                           {nil, ""},
+		"a tool of the agent":               {echoTool("calc"), ""},
+		"another":                           {echoTool("rm"), "cannot reach the tool rm: guard it"},
+		"another, guarded":                  {langchaingo.Tool(echoTool("rm"), gate), ""},
+		"another, that others do":           {langchaingo.Tool(echoTool("rm"), pass), "cannot reach the tool rm, which others guard"},
+		"an agent":                          {agents.NewOneShotAgent(guarded, []tools.Tool{echoTool("rm")}), "cannot reach the tool rm"},
+		"an agent with a tool of that name": {agents.NewOneShotAgent(guarded, []tools.Tool{echoTool("calc")}), "cannot reach the tool calc"},
 	} {
 		a := &helped{foreign{agents.NewOneShotAgent(guarded, []tools.Tool{echoTool("calc")})}, tt.more}
 		got := refusal(func() { langchaingo.Executor(agents.NewExecutor(a), gate) })
 		if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
 			t.Errorf("%s: got panic %q, want %q", name, got, tt.want)
+		}
+		byValue := &helped{foreign{agents.NewOneShotAgent(guarded, []tools.Tool{word("calc")})}, word("calc")}
+		if got := refusal(func() { langchaingo.Executor(agents.NewExecutor(byValue), gate) }); got != "" {
+			t.Errorf("a tool that is a value: got panic %q", got)
 		}
 		if got := refusal(func() { langchaingo.Executor(agents.NewExecutor(a), perKind(middleware.KindPlan)) }); got != "" {
 			t.Errorf("%s: a gate for turns: got panic %q", name, got)

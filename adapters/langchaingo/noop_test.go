@@ -202,6 +202,15 @@ func TestNoGuardIsSilent(t *testing.T) {
 			return limits(gates.Limits{Scope: gates.ScopeProcess, Tokens: 1 << 40, ToolCalls: 9})
 		}, "....K.....KK.MM.MM."},
 		{"budget of time", func() middleware.Interceptor { return limits(gates.Limits{WallTime: time.Hour}) }, "..................."},
+		{"budget of time and tokens", func() middleware.Interceptor {
+			return limits(gates.Limits{WallTime: time.Hour, Tokens: 1 << 40})
+		}, "....K.K.KKKKKM..MM."},
+		{"budget of time and tool calls", func() middleware.Interceptor {
+			return limits(gates.Limits{WallTime: time.Hour, ToolCalls: 9})
+		}, "..KKK.RKRRKKR.M.MM."},
+		{"deadline of runs and calls", func() middleware.Interceptor {
+			return gates.Deadline(gates.DeadlineRules{Run: time.Hour, Call: time.Hour})
+		}, "....K......K.MMMMM."},
 		{"ingress", func() middleware.Interceptor { return gates.Ingress(gates.IngressRules{}) }, "..................."},
 		{"size", func() middleware.Interceptor { return gates.Size(gates.SizeRules{}) }, "..................."},
 		{"deadline", func() middleware.Interceptor { return gates.Deadline(gates.DeadlineRules{Call: time.Hour}) }, "....K......K.MMMMM."},
