@@ -42,9 +42,9 @@ type Reach struct {
 // Check panics if one of the interceptors is a gate, or stands in [On] or [OnTool], and
 // could never see a call: for other kinds, for tools that are not there, or for a count
 // over the calls of a run where each call is one. So it does for what would miss some of
-// the calls that it is for. The panic says which, where, and what to do. Of what is
-// [Shared] one must see calls. What says nothing of itself passes, as an interceptor of
-// one's own may. Check panics without interceptors, too.
+// the calls that it is for, and without interceptors. The panic says which, where, and
+// what to do. Of what is [Shared] one must see calls. What says nothing of itself passes,
+// as an interceptor of one's own may.
 func (r Reach) Check(is ...Interceptor) {
 	if len(is) == 0 {
 		panic(r.What + " without interceptors guards nothing")
@@ -145,7 +145,7 @@ func (r Reach) who(l Layer) string {
 	if l.Gate {
 		return r.What + ": the gate " + l.Name
 	}
-	return r.What + ": the interceptor " + l.Name // that OnTool stands around
+	return r.What + ": the interceptor " + l.Name // that On or OnTool stands around
 }
 
 func (r Reach) wrongKind(l Layer) string {

@@ -172,7 +172,9 @@
 // Executor looks for models in the agent's fields, and not in its tools.
 //
 // Where usage is to be counted once, put Model inside of a cache, not around it: a
-// cached response carries the usage of the request that made it.
+// cached response carries the usage of the request that made it. What has a tool or a
+// model in it, such as one that tries again, is guarded inside or outside, not both: a
+// gate that is around both judges, and counts, each call of both.
 //
 // # What it cannot see
 //

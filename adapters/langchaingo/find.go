@@ -125,12 +125,12 @@ func (f *finder) find(v reflect.Value, levels int, in part) {
 		f.guarded(v, thing.Guarded(), levels, in)
 	case *cache.Cacher, namedThing:
 		f.fields(v, levels, in) // what counts is the model that it asks, or names
-	case embeddings.Embedder, *memory.ConversationTokenBuffer:
-		// Neither asks the model that it has for an answer.
 	case tools.Tool:
 		f.note(thing, in, middleware.Guarded{Kind: middleware.KindTool, Name: nameOf(thing)})
 	case llms.Model:
 		f.note(thing, in, middleware.Guarded{Kind: middleware.KindModel, Name: typeName(thing)})
+	case embeddings.Embedder, *memory.ConversationTokenBuffer:
+		// Neither asks the model that it has for an answer.
 	case schema.Retriever:
 		f.note(thing, in, middleware.Guarded{Kind: middleware.KindRetriever, Name: typeName(thing)})
 		in.retriever = true
@@ -155,7 +155,9 @@ func (f *finder) held(v reflect.Value, levels int, in part) {
 	switch t := v.Type(); {
 	case t == reflect.TypeFor[chains.HTTPRequest](), t == reflect.TypeFor[sqldatabase.Engine]():
 		f.found = append(f.found, caller(v.Interface()))
-	case t.Implements(reflect.TypeFor[embedder]()) && !t.Implements(reflect.TypeFor[llms.Model]()):
+	case t.Implements(reflect.TypeFor[llms.Model]()):
+		f.find(v.Elem(), levels, in)
+	case t.Implements(reflect.TypeFor[embedder]()), t.Implements(reflect.TypeFor[embeddings.Embedder]()):
 		// It is asked for embeddings alone.
 	default:
 		f.find(v.Elem(), levels, in)

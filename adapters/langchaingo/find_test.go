@@ -61,6 +61,13 @@ type askingDB struct {
 	model llms.Model
 }
 
+type embeddingItself struct{ script }
+
+func (*embeddingItself) EmbedDocuments(context.Context, []string) ([][]float32, error) {
+	return nil, nil
+}
+func (*embeddingItself) EmbedQuery(context.Context, string) ([]float32, error) { return nil, nil }
+
 type byValue struct{ llms.Model }
 
 // A store is a retriever that makes vectors of texts.
@@ -86,13 +93,18 @@ type (
 
 // A locked has what changes while it is used, and what does not.
 type locked struct {
-	mu     sync.Mutex
+	_      sync.Mutex
 	model  llms.Model
 	models []llms.Model
 	far    *node
 	any    any
 	all    []any
 	named  map[string]llms.Model
+}
+
+type deeplyLocked struct {
+	_   struct{ _ *sync.RWMutex }
+	any any
 }
 
 type node struct {
@@ -170,17 +182,16 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 		{"too far away", within(23, says()), model, ""},
 		{"too far away, and near", []any{within(21, far), far}, model, "the model"},
 		{"what the standard library changes", &changing, model, ""},
+		{"what embeds by itself", struct{ e embeddings.Embedder }{&embeddingItself{}}, model, ""},
+		{"what embeds by itself, and answers", &embeddingItself{}, model, "the model langchaingo_test.embeddingItself"},
 		{"what embeds, and answers", struct{ m answersAndEmbeds }{&embedding{}}, model, "the model langchaingo_test.embedding"},
-		{"a router", &router{routes: map[string]*route{"x": {"x", rag}}}, model, "the model langchaingo_test.script"},
-		{"its retriever", &router{routes: map[string]*route{"x": {"x", rag}}}, retriever, "the retriever langchaingo_test.found"},
+		{"a router", &router{routes: map[string]*route{"x": {name: "x", chain: rag}}}, model, "the model langchaingo_test.script"},
+		{"its retriever", &router{routes: map[string]*route{"x": {name: "x", chain: rag}}}, retriever, "the retriever langchaingo_test.found"},
 		{"a model beside a lock", &locked{model: says()}, model, "the model"},
 		{"models beside a lock", &locked{models: []llms.Model{says()}}, model, "the model"},
 		{"a model far beside a lock", &locked{far: far}, model, "the model"},
 		{"what changes under a lock", &locked{any: says(), all: []any{says()}, named: map[string]llms.Model{"x": says()}}, model, ""},
-		{"what an embedded lock is for", &struct {
-			deeply struct{ mu *sync.RWMutex }
-			any    any
-		}{any: says()}, model, ""},
+		{"what an embedded lock is for", &deeplyLocked{any: says()}, model, ""},
 		{"an embedder", embedder, model, ""},
 		{"what embeds", struct{ c embeddings.EmbedderClient }{&embedding{}}, model, ""},
 		{"a memory that counts tokens", memory.NewConversationTokenBuffer(says(), 9), model, ""},

@@ -282,6 +282,17 @@ func TestAModelThatIsMissedIsRefused(t *testing.T) {
 	langchaingo.Chain(both, budget)
 }
 
+// TestNoToolsAreKnownTools: around an agent without tools, rules for one are for none.
+func TestNoToolsAreKnownTools(t *testing.T) {
+	e := agents.NewExecutor(agents.NewOneShotAgent(says("a"), nil))
+	got := refusal(func() {
+		langchaingo.Chain(e, gates.Arguments(gates.ArgumentRules{"rm": {gates.Text(gates.Length(0, 9))}}))
+	})
+	if !strings.Contains(got, `rule for the tool "rm", which is not there: it would do nothing. The tools are none`) {
+		t.Errorf("got panic %q", got)
+	}
+}
+
 // TestTheModelOfAnAgentThatIsMissed: where others are reached, that of an agent of one's
 // own, wherever it has it, would spend what no budget counts.
 func TestTheModelOfAnAgentThatIsMissed(t *testing.T) {

@@ -247,7 +247,9 @@ func (r *reach) agent(a agents.Agent) agents.Agent {
 		a, r.guards = g.Agent, outer.outsideOf(g.is)
 	}
 	r.sees(middleware.KindPlan, middleware.KindTool)
-	r.tools = append(r.tools, toolNames(a.GetTools())...)
+	if r.tools = append(r.tools, toolNames(a.GetTools())...); r.tools == nil {
+		r.tools = []string{} // they are known
+	}
 	switch inner := a.(type) {
 	case *agents.OneShotZeroAgent:
 		c := *inner
