@@ -1,8 +1,8 @@
 package langchaingo
 
 import (
-	"cmp"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +16,7 @@ import (
 	"github.com/tmc/langchaingo/schema"
 	"github.com/tmc/langchaingo/tools"
 	"github.com/tmc/langchaingo/tools/sqldatabase"
+	"github.com/tmc/langchaingo/vectorstores"
 
 	"example.com/safeconduct/middleware"
 )
@@ -27,6 +28,8 @@ type finder struct {
 	owns  map[visited]*own
 	none  *own
 	holds map[reflect.Type]bool
+
+	program string // its main module
 }
 
 type visited struct {
@@ -39,34 +42,37 @@ type visited struct {
 type part struct {
 	retriever bool
 	agent     *own // the innermost that is guarded, or another
-	nested    bool // in an agent in that
+	nested    bool // in another agent in that
+	store     bool // of vectors
+	shared    bool // others may use it at the same time
+	locked    bool // as they do by a lock
+
+	module string // that of the chain, agent, retriever or memory
 }
 
 // An own are the tools of a guarded agent.
 type own struct{ tools []tools.Tool }
 
-// How many levels are looked at: the fields of a struct are one more. What others than
-// the chain may use at the same time, such as a retriever, is looked at less deep.
-const (
-	deep    = 24
-	shallow = 3
-)
+// deep is how many levels are looked at: the fields of a struct are one more.
+const deep = 24
 
 func newFinder() *finder {
 	return &finder{seen: make(map[visited]int), owns: make(map[visited]*own), none: new(own), holds: make(map[reflect.Type]bool)}
 }
 
 // callers returns what makes calls in v, or is it.
-func callers(v any, levels int, in part) []middleware.Guarded {
+func callers(v any, in part) []middleware.Guarded {
 	f := newFinder()
-	f.find(reflect.ValueOf(v), levels, in)
+	in = in.of(v)
+	f.find(reflect.ValueOf(v), deep, in)
 	return f.found
 }
 
 // callersWithin returns what makes calls in the fields of v.
-func callersWithin(v any, levels int, in part) []middleware.Guarded {
+func callersWithin(v any, in part) []middleware.Guarded {
 	f := newFinder()
-	f.fields(addressable(reflect.ValueOf(v)), levels, in)
+	in = in.of(v)
+	f.fields(addressable(reflect.ValueOf(v)), deep, in)
 	return f.found
 }
 
@@ -89,17 +95,41 @@ func (f *finder) note(thing any, in part, g middleware.Guarded) {
 	switch {
 	case g.Kind == middleware.KindRetriever && in.retriever:
 	case g.Kind == middleware.KindPlan && in.agent != nil:
-	case g.Kind == middleware.KindTool && in.calls(thing, g.Name):
+	case g.Kind == middleware.KindTool && in.calls(thing):
 	default:
 		f.found = append(f.found, g)
 	}
 }
 
-// calls reports whether the agent that has thing calls it as one of its tools.
-func (in part) calls(thing any, name string) bool {
+// calls reports whether the agent that has thing calls it as one of its tools, or calls
+// one that has it.
+func (in part) calls(thing any) bool {
 	return in.agent != nil && slices.ContainsFunc(in.agent.tools, func(t tools.Tool) bool {
-		return !in.nested && t.Name() == name || sameValue(thing, t) || sameValue(reflect.ValueOf(thing).Elem().Interface(), t)
+		return in.same(thing, t) || slices.ContainsFunc(toolsOf(t), func(t tools.Tool) bool { return in.same(thing, t) })
 	})
+}
+
+// same reports whether thing, a pointer, is t, or points to it. Another agent's may be
+// equal.
+func (in part) same(thing any, t tools.Tool) bool {
+	v := reflect.ValueOf(thing).Elem()
+	return v.Type().Size() > 0 && sameValue(thing, t) || !in.nested && (sameValue(thing, t) || sameValue(v.Interface(), t))
+}
+
+// toolsOf returns the tools that the fields of a tool hold.
+func toolsOf(t tools.Tool) (held []tools.Tool) {
+	v := reflect.Indirect(addressable(reflect.ValueOf(t)))
+	if v.Kind() != reflect.Struct {
+		return nil
+	}
+	for i := range v.NumField() {
+		if v.Field(i).Kind() == reflect.Interface {
+			if t, ok := addressable(v.Field(i)).Interface().(tools.Tool); ok {
+				held = append(held, t)
+			}
+		}
+	}
+	return held
 }
 
 // find notes v, if it makes calls, and what else in it does.
@@ -129,19 +159,40 @@ func (f *finder) find(v reflect.Value, levels int, in part) {
 		f.note(thing, in, middleware.Guarded{Kind: middleware.KindTool, Name: nameOf(thing)})
 	case llms.Model:
 		f.note(thing, in, middleware.Guarded{Kind: middleware.KindModel, Name: typeName(thing)})
-	case embeddings.Embedder, *memory.ConversationTokenBuffer:
+	case *embeddings.EmbedderImpl, *memory.ConversationTokenBuffer:
 		// Neither asks the model that it has for an answer.
 	case schema.Retriever:
 		f.note(thing, in, middleware.Guarded{Kind: middleware.KindRetriever, Name: typeName(thing)})
-		in.retriever = true
-		f.fields(v, min(levels, shallow), in)
+		in.retriever, in.store, in.shared = true, isStore(thing), true
+		f.fields(v, levels, in.of(thing))
+	case vectorstores.VectorStore:
+		in.store, in.shared = true, true
+		f.fields(v, levels, in.of(thing))
 	case agents.Agent:
 		f.note(thing, in, middleware.Guarded{Kind: middleware.KindPlan, Name: typeName(thing)})
-		in.agent, in.nested = cmp.Or(in.agent, f.none), in.agent != nil
-		f.fields(v, levels, in)
+		f.fields(v, levels, in.agentWith(thing.GetTools(), f.none).of(thing))
+	case schema.Memory:
+		in.shared = true
+		f.fields(v, levels, in.of(thing))
+	case chains.Chain:
+		in.shared, in.locked = false, false
+		f.fields(v, levels, in.of(thing))
 	default:
 		f.fields(v, levels, in)
 	}
+}
+
+// agentWith returns what is in an agent with these tools: if they are those of the agent
+// that has it, it is only a form of that.
+func (in part) agentWith(ts []tools.Tool, none *own) part {
+	in.shared, in.locked = false, false
+	switch {
+	case in.agent == nil:
+		in.agent = none
+	case len(ts) == 0 || len(ts) != len(in.agent.tools) || &ts[0] != &in.agent.tools[0]:
+		in.nested = true
+	}
+	return in
 }
 
 // A guardedThing says what stands around it.
@@ -155,7 +206,7 @@ func (f *finder) held(v reflect.Value, levels int, in part) {
 	switch t := v.Type(); {
 	case t == reflect.TypeFor[chains.HTTPRequest](), t == reflect.TypeFor[sqldatabase.Engine]():
 		f.found = append(f.found, caller(v.Interface()))
-	case t.Implements(reflect.TypeFor[llms.Model]()):
+	case isCaller(t):
 		f.find(v.Elem(), levels, in)
 	case t.Implements(reflect.TypeFor[embedder]()), t.Implements(reflect.TypeFor[embeddings.Embedder]()):
 		// It is asked for embeddings alone.
@@ -193,24 +244,22 @@ func (f *finder) guarded(v reflect.Value, g middleware.Guarded, levels int, in p
 	case middleware.KindChain:
 		f.find(inner, levels, in)
 	case middleware.KindPlan:
-		in.agent, in.nested = f.ownOf(v, g.Parts), false
+		in.agent, in.nested, in.shared, in.locked = f.ownOf(v, g), false, false, false
 		f.fields(inner, levels, in)
 	case middleware.KindRetriever:
-		in.retriever = true
-		f.fields(inner, min(levels, shallow), in)
+		in.retriever, in.store, in.shared = true, isStore(g.Inner), true
+		f.fields(inner, levels, in.of(g.Inner))
 	default:
 	}
 }
 
 // ownOf returns the tools of a guarded agent, the same for the same one.
-func (f *finder) ownOf(agent reflect.Value, parts []any) *own {
-	at := visited{t: agent.Type(), p: agent.Addr().Pointer()}
+func (f *finder) ownOf(v reflect.Value, g middleware.Guarded) *own {
+	at := visited{t: v.Type(), p: v.Addr().Pointer()}
 	if f.owns[at] == nil {
 		f.owns[at] = new(own)
-		for _, part := range parts {
-			if t, ok := part.(*tool); ok {
-				f.owns[at].tools = append(f.owns[at].tools, t.inner)
-			}
+		if a, ok := g.Inner.(agents.Agent); ok {
+			f.owns[at].tools = a.GetTools()
 		}
 	}
 	return f.owns[at]
@@ -225,14 +274,18 @@ func (f *finder) fields(v reflect.Value, levels int, in part) {
 	case reflect.Pointer:
 		f.fields(v.Elem(), levels, in)
 	case reflect.Struct:
-		locked := hasLock(v.Type())
+		in.locked = in.locked || hasLock(v.Type())
+		in.shared = in.shared || in.locked
+		if in.shared && f.isClients(v.Type(), in) {
+			return
+		}
 		for i := range v.NumField() {
-			switch field := v.Field(i); {
-			case locked && !f.isSteady(field.Type()):
-			case in.retriever && isClient(field.Type()):
-				// It can have no guard, and a store asks it for embeddings.
+			switch t := v.Type().Field(i).Type; {
+			case in.locked && !f.isSteady(t):
+			case in.store && isClient(t):
+				// It can have no guard, and is asked for embeddings.
 			default:
-				f.find(field, levels-1, in)
+				f.find(v.Field(i), levels-1, in)
 			}
 		}
 	case reflect.Slice, reflect.Array:
@@ -245,8 +298,8 @@ func (f *finder) fields(v reflect.Value, levels int, in part) {
 			f.find(all.Index(i), levels-1, in)
 		}
 	case reflect.Map:
-		if levels <= shallow || !f.mayHold(v.Type().Elem()) {
-			return // that of a client may be written to
+		if in.shared || !f.mayHold(v.Type().Elem()) {
+			return // it may be written to
 		}
 		for _, k := range v.MapKeys() {
 			f.find(v.MapIndex(k), levels-1, in)
@@ -265,10 +318,11 @@ func (f *finder) mayHold(t reflect.Type) bool {
 
 func mayHold(t reflect.Type, seen map[reflect.Type]bool) bool {
 	switch {
-	case seen[t], ofStandardLibrary(t), t == reflect.TypeFor[error](), t == reflect.TypeFor[schema.Document]():
-		return false
 	case isCaller(t):
 		return true
+	case seen[t], ofStandardLibrary(t), t == reflect.TypeFor[error](), t == reflect.TypeFor[schema.Document](),
+		t.PkgPath() == reflect.TypeFor[llms.MessageContent]().PkgPath(): // what is said, and how it is asked for
+		return false
 	}
 	seen[t] = true
 	switch t.Kind() {
@@ -295,6 +349,11 @@ func isCaller(t reflect.Type) bool {
 	}, func(i reflect.Type) bool { return t.Implements(i) || reflect.PointerTo(t).Implements(i) })
 }
 
+func isStore(v any) bool {
+	_, is := v.(vectorstores.VectorStore)
+	return is
+}
+
 // isClient reports whether t is the type of a model that can embed.
 func isClient(t reflect.Type) bool {
 	return t.Kind() != reflect.Interface && t.Implements(reflect.TypeFor[embedder]())
@@ -312,21 +371,57 @@ func hasLock(t reflect.Type) bool {
 	return false
 }
 
-// isSteady reports whether a field beside a lock is looked at without it: what a chain is
-// made of hardly changes.
+// isSteady reports whether a field of what others use at the same time is looked at: what
+// a chain is made of hardly changes, and of what does change most can hold nothing.
 func (f *finder) isSteady(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Interface:
-		return isCaller(t)
-	case reflect.Pointer:
-		return f.mayHold(t)
+		return t.NumMethod() > 0 && f.mayHold(t)
 	case reflect.Slice:
-		return isCaller(t.Elem())
+		return f.isSteady(t.Elem())
 	case reflect.Map:
 		return false
 	default:
-		return true
+		return f.mayHold(t)
 	}
+}
+
+// of returns in as it is in what is of v's module.
+func (in part) of(v any) part {
+	if t := reflect.TypeOf(v); t != nil {
+		if t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		in.module = moduleOf(t)
+	}
+	return in
+}
+
+// moduleOf returns the first part of a package's path, which tells modules apart.
+func moduleOf(t reflect.Type) string {
+	path := strings.SplitN(t.PkgPath(), "/", 4)
+	n := 2
+	if slices.Contains([]string{"github.com", "gitlab.com", "bitbucket.org"}, path[0]) {
+		n = 3
+	}
+	return strings.Join(path[:min(n, len(path))], "/")
+}
+
+// isClients reports whether t is of a module that is neither the program's nor that of
+// what has it, nor langchaingo: it locks as it sees fit.
+func (f *finder) isClients(t reflect.Type, in part) bool {
+	if f.program == "" {
+		f.program = "main"
+		if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path != "" {
+			f.program = info.Main.Path
+		}
+	}
+	switch path := t.PkgPath(); {
+	case path == "", path == "main", strings.HasPrefix(path+"/", f.program+"/"), moduleOf(t) == in.module,
+		moduleOf(t) == moduleOf(reflect.TypeFor[chains.LLMChain]()):
+		return false
+	}
+	return true
 }
 
 // ofStandardLibrary reports whether t is of a package of the standard library that holds

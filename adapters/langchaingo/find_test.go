@@ -20,6 +20,7 @@ import (
 	lcschema "github.com/tmc/langchaingo/schema"
 	"github.com/tmc/langchaingo/tools"
 	"github.com/tmc/langchaingo/tools/sqldatabase"
+	"github.com/tmc/langchaingo/vectorstores"
 
 	"example.com/safeconduct/adapters/langchaingo"
 	"example.com/safeconduct/middleware"
@@ -70,9 +71,9 @@ func (*embeddingItself) EmbedQuery(context.Context, string) ([]float32, error) {
 
 type byValue struct{ llms.Model }
 
-// A store is a retriever that makes vectors of texts.
+// A store is one of vectors that it makes of texts.
 type store struct {
-	found
+	vectorstores.VectorStore
 	client *embedding
 	model  llms.Model
 	both   answersAndEmbeds
@@ -84,8 +85,11 @@ type answersAndEmbeds interface {
 }
 
 type (
-	router struct{ routes map[string]*route }
-	route  struct {
+	router struct {
+		chains.Chain
+		routes map[string]*route
+	}
+	route struct {
 		name  string
 		chain chains.Chain
 	}
@@ -97,15 +101,26 @@ type locked struct {
 	model  llms.Model
 	models []llms.Model
 	far    *node
-	any    any
-	all    []any
-	named  map[string]llms.Model
+	below  *struct{ named map[string]llms.Model }
+
+	service interface{ Answer() string }
+	routes  []*route
+	chain   *router
+
+	any   any
+	all   []any
+	named map[string]llms.Model
 }
 
 type deeplyLocked struct {
 	_   struct{ _ *sync.RWMutex }
 	any any
 }
+
+// An answerer is a service of one's own.
+type answerer struct{ model llms.Model }
+
+func (*answerer) Answer() string { return "" }
 
 type node struct {
 	next  *node
@@ -190,6 +205,10 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 		{"a model beside a lock", &locked{model: says()}, model, "the model"},
 		{"models beside a lock", &locked{models: []llms.Model{says()}}, model, "the model"},
 		{"a model far beside a lock", &locked{far: far}, model, "the model"},
+		{"a service beside a lock", &locked{service: &answerer{says()}}, model, "the model"},
+		{"routes beside a lock", &locked{routes: []*route{{chain: contextChain(says())}}}, model, "the model"},
+		{"a chain below a lock", &locked{chain: &router{routes: map[string]*route{"x": {name: "x", chain: rag}}}}, model, "the model"},
+		{"what changes below a lock", &locked{below: &struct{ named map[string]llms.Model }{map[string]llms.Model{"x": says()}}}, model, ""},
 		{"what changes under a lock", &locked{any: says(), all: []any{says()}, named: map[string]llms.Model{"x": says()}}, model, ""},
 		{"what an embedded lock is for", &deeplyLocked{any: says()}, model, ""},
 		{"an embedder", embedder, model, ""},
@@ -220,13 +239,11 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 		{"a retriever of a guarded one", langchaingo.Retriever(&rewriting{held: &found{}}, gate[retriever]), retriever, ""},
 		{"the model of a guarded retriever", langchaingo.Retriever(&rewriting{held: says()}, gate[retriever]), model, "the model"},
 		{"the model of a retriever", &rewriting{held: says()}, model, "the model"},
-		{"the client of a store", langchaingo.Retriever(&store{client: &embedding{}}, pass), model, ""},
-		{"the model of a store that can embed", langchaingo.Retriever(&store{model: &embedding{}}, pass), model, "the model langchaingo_test.embedding"},
-		{"the model of a store that must embed", langchaingo.Retriever(&store{both: &embedding{}}, pass), model, "the model langchaingo_test.embedding"},
+		{"the client of a store", langchaingo.Retriever(vectorstores.ToRetriever(&store{client: &embedding{}}, 1), pass), model, ""},
+		{"the model of a store that can embed", langchaingo.Retriever(vectorstores.ToRetriever(&store{model: &embedding{}}, 1), pass), model, "the model langchaingo_test.embedding"},
+		{"the model of a store that must embed", langchaingo.Retriever(vectorstores.ToRetriever(&store{both: &embedding{}}, 1), pass), model, "the model langchaingo_test.embedding"},
 		{"a client that embeds", &struct{ client *embedding }{&embedding{}}, model, "the model langchaingo_test.embedding"},
-		{"that, far away", &rewriting{held: within(1, says())}, model, "the model"},
-		{"that, too far away", &rewriting{held: within(2, says())}, model, ""},
-		{"that of a guarded one, too far away", langchaingo.Retriever(&rewriting{held: within(2, says())}, pass), model, ""},
+		{"that, far away", &rewriting{held: within(20, says())}, model, "the model"},
 		{"that in its maps, which may change", &rewriting{held: map[string]any{"m": says()}}, model, ""},
 
 		{"the turns of an agent", agent(guarded, langchaingo.Tool(echoTool("ls"), gate[tool])), plan, "the agent OneShotZeroAgent"},
@@ -291,8 +308,14 @@ func TestWhatOthersUseIsNotRead(t *testing.T) {
 			l.mu.Unlock()
 		}
 	})
+	type server struct {
+		mu *sync.Mutex
+		s  *struct{ kept map[string]*found }
+	}
+	below := &server{&l.mu, &struct{ kept map[string]*found }{l.kept}}
 	rag := chains.NewRetrievalQAFromLLM(says("a"), l)
 	for range 2000 {
+		langchaingo.Chain(&holdingChain{rag, below}, pass)
 		langchaingo.Chain(rag, pass)
 		langchaingo.Chain(&holdingChain{rag, l}, pass)
 		langchaingo.Chain(&holdingChain{rag, &struct{ l *live }{l}}, pass)
@@ -334,88 +357,4 @@ func refusal(f func()) (said string) {
 	}()
 	f()
 	return ""
-}
-
-// TestTheModelsOfWhatAChainIsMadeOf: what langchaingo's own chains are made of may have
-// models of its own, which Chain does not reach.
-func TestTheModelsOfWhatAChainIsMadeOf(t *testing.T) {
-	budget := perKind(middleware.KindModel)
-	llm := func(change func(*chains.LLMChain)) chains.Chain {
-		c := contextChain(says("a"))
-		change(c)
-		return c
-	}
-	within := func(c chains.Chain) chains.Chain {
-		s, err := chains.NewSimpleSequentialChain([]chains.Chain{c})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	notesOf := func(held any) lcschema.Memory { return &noting{memory.NewConversationBuffer(), held} }
-	notes := func(held any) func(c *chains.LLMChain) {
-		return func(c *chains.LLMChain) { c.Memory = notesOf(held) }
-	}
-	executor := func(m lcschema.Memory) chains.Chain {
-		e := agents.NewExecutor(agents.NewOneShotAgent(says(), []tools.Tool{echoTool("calc")}))
-		e.Memory = m
-		return e
-	}
-	guarded := langchaingo.Model(says(), budget)
-	for name, tt := range map[string]struct {
-		chain  chains.Chain
-		missed bool
-	}{
-		"a retriever's":                 {chains.NewRetrievalQAFromLLM(says("a"), &rewriting{held: says()}), true},
-		"a retriever's, guarded":        {chains.NewRetrievalQAFromLLM(says("a"), &rewriting{held: guarded}), false},
-		"a guarded retriever's":         {chains.NewRetrievalQAFromLLM(says("a"), langchaingo.Retriever(&rewriting{held: says()}, pass)), true},
-		"the memory's":                  {llm(notes(says())), true},
-		"the memory's, guarded":         {llm(notes(guarded)), false},
-		"the memory's, within":          {within(llm(notes(says()))), true},
-		"an executor's memory's":        {executor(notesOf(says())), true},
-		"an executor's, within":         {within(executor(notesOf(says()))), true},
-		"an executor's, guarded":        {executor(notesOf(guarded)), false},
-		"an executor's, for its tokens": {executor(memory.NewConversationTokenBuffer(says(), 9)), false},
-		"the memory's, for its tokens":  {llm(func(c *chains.LLMChain) { c.Memory = memory.NewConversationTokenBuffer(says(), 9) }), false},
-		"the parser's":                  {llm(func(c *chains.LLMChain) { c.OutputParser = &parsing{c.OutputParser, says()} }), true},
-		"the parser's, guarded":         {llm(func(c *chains.LLMChain) { c.OutputParser = &parsing{c.OutputParser, guarded} }), false},
-	} {
-		got := refusal(func() { langchaingo.Chain(tt.chain, budget) })
-		if missed := strings.Contains(got, "cannot reach the model langchaingo_test.script"); missed != tt.missed || !tt.missed && got != "" {
-			t.Errorf("%s: got panic %q, want one: %v", name, got, tt.missed)
-		}
-		langchaingo.Chain(tt.chain, perKind(middleware.KindChain))
-	}
-}
-
-// TestWhatAnAgentKeepsForItself: an executor calls the tools that GetTools returns, and
-// others that an agent of one's own has are its own to guard.
-func TestWhatAnAgentKeepsForItself(t *testing.T) {
-	gate := perKind(middleware.KindTool)
-	guarded := langchaingo.Model(says(mrklCalls, "Final Answer: 437"), pass)
-	for name, tt := range map[string]struct {
-		more any
-		want string // missed; empty: nothing is
-	}{
-		"nothing":                           {nil, ""},
-		"a tool of the agent":               {echoTool("calc"), ""},
-		"another":                           {echoTool("rm"), "cannot reach the tool rm: guard it"},
-		"another, guarded":                  {langchaingo.Tool(echoTool("rm"), gate), ""},
-		"another, that others do":           {langchaingo.Tool(echoTool("rm"), pass), "cannot reach the tool rm, which others guard"},
-		"an agent":                          {agents.NewOneShotAgent(guarded, []tools.Tool{echoTool("rm")}), "cannot reach the tool rm"},
-		"an agent with a tool of that name": {agents.NewOneShotAgent(guarded, []tools.Tool{echoTool("calc")}), "cannot reach the tool calc"},
-	} {
-		a := &helped{foreign{agents.NewOneShotAgent(guarded, []tools.Tool{echoTool("calc")})}, tt.more}
-		got := refusal(func() { langchaingo.Executor(agents.NewExecutor(a), gate) })
-		if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
-			t.Errorf("%s: got panic %q, want %q", name, got, tt.want)
-		}
-		byValue := &helped{foreign{agents.NewOneShotAgent(guarded, []tools.Tool{word("calc")})}, word("calc")}
-		if got := refusal(func() { langchaingo.Executor(agents.NewExecutor(byValue), gate) }); got != "" {
-			t.Errorf("a tool that is a value: got panic %q", got)
-		}
-		if got := refusal(func() { langchaingo.Executor(agents.NewExecutor(a), perKind(middleware.KindPlan)) }); got != "" {
-			t.Errorf("%s: a gate for turns: got panic %q", name, got)
-		}
-	}
 }

@@ -65,7 +65,7 @@ func (r *reach) outermost(c chains.Chain) chains.Chain {
 	}
 	v := reflect.ValueOf(c)
 	if !ofLangchaingo(v) {
-		r.inside = append(r.inside, callers(c, deep, part{})...)
+		r.inside = append(r.inside, callers(c, part{})...)
 		return c
 	}
 	return r.copyOf(v, true).Interface().(chains.Chain) //nolint:forcetypeassert // a copy
@@ -76,7 +76,7 @@ func (r *reach) executor(e *agents.Executor) *agents.Executor {
 	if isNil(e.Agent) {
 		return e
 	}
-	r.inside = append(r.inside, callers(e.Memory, shallow, part{})...)
+	r.inside = append(r.inside, callers(e.Memory, part{shared: true})...)
 	guarded := *e
 	guarded.Agent = r.agent(e.Agent)
 	return &guarded
@@ -100,7 +100,7 @@ func (r *reach) chain(c chains.Chain) chains.Chain {
 	}
 	v := reflect.ValueOf(c)
 	if !ofLangchaingo(v) {
-		r.inside = append(r.inside, callers(c, deep, part{})...)
+		r.inside = append(r.inside, callers(c, part{})...)
 		return c
 	}
 	return r.copyOf(v, false).Interface().(chains.Chain) //nolint:forcetypeassert // a copy
@@ -172,7 +172,7 @@ func (r *reach) fields(s reflect.Value, outermost bool) {
 		f := s.Field(i)
 		f = reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Elem()
 		if m, isMemory := f.Interface().(schema.Memory); isMemory && outermost {
-			r.inside = append(r.inside, callers(m, shallow, part{})...)
+			r.inside = append(r.inside, callers(m, part{shared: true})...)
 			continue
 		}
 		r.field(f)
@@ -211,12 +211,12 @@ func (r *reach) held(f reflect.Value) {
 		*in = r.chain(*in)
 	case *schema.Retriever:
 		r.sees(middleware.KindRetriever)
-		r.inside = append(r.inside, callers(*in, shallow, part{retriever: true})...)
+		r.inside = append(r.inside, callers(*in, part{retriever: true, shared: true})...)
 		*in = newRetriever(*in, r.is)
 	case *schema.OutputParser[any]:
-		r.inside = append(r.inside, callers(*in, shallow, part{})...)
+		r.inside = append(r.inside, callers(*in, part{shared: true})...)
 	case *schema.Memory:
-		r.inside = append(r.inside, callers(*in, shallow, part{})...)
+		r.inside = append(r.inside, callers(*in, part{shared: true})...)
 		if _, keepsNothing := (*in).(memory.Simple); !keepsNothing {
 			*in = guardMemory(*in, r.is)
 		}
@@ -265,7 +265,7 @@ func (r *reach) agent(a agents.Agent) agents.Agent {
 		c.LLM = newModel(mustHave(c.LLM), r.model)
 		a = &c
 	default:
-		r.mustHoldGuardedModel(a, callersWithin(a, deep, ownOf(a)))
+		r.mustHoldGuardedModel(a, callersWithin(a, ownOf(a)))
 	}
 	return guardTurns(a, r.guards)
 }
@@ -290,7 +290,7 @@ func (r *reach) agentChain(a agents.Agent, c chains.Chain) chains.Chain {
 		return newChain(r.agentChain(a, inner.inner), inner.is)
 	}
 	if !ofLangchaingo(reflect.ValueOf(c)) {
-		r.mustHoldGuardedModel(a, callers(c, deep, ownOf(a)))
+		r.mustHoldGuardedModel(a, callers(c, ownOf(a)))
 		return c
 	}
 	return r.chain(c)
