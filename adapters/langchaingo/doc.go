@@ -40,9 +40,13 @@
 // may be a run of its own. So is one that would miss some of its calls, as a chain of
 // another package holds a model, tool, retriever or agent that it does not guard. The
 // panic says what to use instead. To find that out, Chain and Executor look into the
-// fields of what they do not know, 24 levels deep, and three into retrievers, memories and
-// output parsers. They do not see what a func or a tool has, nor what may change at any
-// time: the maps, and the slices of no one kind of thing, that a struct has beside a lock.
+// fields of what they do not know, 24 levels deep. They do not see what a func or a tool
+// has, what is made only when it is used, or what changes while it is used: values of
+// package sync/atomic, maps and fields of type any beside or below a lock, maps of a
+// retriever or memory, and what the locks of other modules guard. So make a guard before
+// others use what it holds. What has a model or a tool in it, such as one that tries
+// again, is guarded inside or outside, not both: what guards both judges, and counts,
+// each call twice.
 //
 // # What a denial does
 //
@@ -172,9 +176,7 @@
 // Executor looks for models in the agent's fields, and not in its tools.
 //
 // Where usage is to be counted once, put Model inside of a cache, not around it: a
-// cached response carries the usage of the request that made it. What has a tool or a
-// model in it, such as one that tries again, is guarded inside or outside, not both: a
-// gate that is around both judges, and counts, each call of both.
+// cached response carries the usage of the request that made it.
 //
 // # What it cannot see
 //

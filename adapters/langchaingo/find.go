@@ -159,8 +159,10 @@ func (f *finder) find(v reflect.Value, levels int, in part) {
 		f.note(thing, in, middleware.Guarded{Kind: middleware.KindTool, Name: nameOf(thing)})
 	case llms.Model:
 		f.note(thing, in, middleware.Guarded{Kind: middleware.KindModel, Name: typeName(thing)})
-	case *embeddings.EmbedderImpl, *memory.ConversationTokenBuffer:
-		// Neither asks the model that it has for an answer.
+	case *embeddings.EmbedderImpl:
+		// It asks the model that it has for no answer.
+	case *memory.ConversationTokenBuffer:
+		f.find(reflect.ValueOf(&thing.ConversationBuffer), levels, in) // nor does this, which counts tokens
 	case schema.Retriever:
 		f.note(thing, in, middleware.Guarded{Kind: middleware.KindRetriever, Name: typeName(thing)})
 		in.retriever, in.store, in.shared = true, isStore(thing), true
@@ -170,7 +172,7 @@ func (f *finder) find(v reflect.Value, levels int, in part) {
 		f.fields(v, levels, in.of(thing))
 	case agents.Agent:
 		f.note(thing, in, middleware.Guarded{Kind: middleware.KindPlan, Name: typeName(thing)})
-		f.fields(v, levels, in.agentWith(thing.GetTools(), f.none).of(thing))
+		f.fields(v, levels, in.agentWith(listed(thing), f.none).of(thing))
 	case schema.Memory:
 		in.shared = true
 		f.fields(v, levels, in.of(thing))
@@ -193,6 +195,12 @@ func (in part) agentWith(ts []tools.Tool, none *own) part {
 		in.nested = true
 	}
 	return in
+}
+
+// listed returns the tools of an agent, or none where it cannot say them yet.
+func listed(a agents.Agent) (ts []tools.Tool) {
+	defer func() { _ = recover() }()
+	return a.GetTools()
 }
 
 // A guardedThing says what stands around it.

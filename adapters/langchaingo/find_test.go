@@ -246,6 +246,7 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 		{"that, far away", &rewriting{held: within(20, says())}, model, "the model"},
 		{"that in its maps, which may change", &rewriting{held: map[string]any{"m": says()}}, model, ""},
 
+		{"an agent without an agent yet", struct{ a foreign }{}, plan, "the agent langchaingo_test.foreign"},
 		{"the turns of an agent", agent(guarded, langchaingo.Tool(echoTool("ls"), gate[tool])), plan, "the agent OneShotZeroAgent"},
 		{"the tools of an agent", agent(guarded, echoTool("ls")), tool, "the tool ls"},
 		{"the model of an agent", agent(says(), echoTool("ls")), model, "the model"},

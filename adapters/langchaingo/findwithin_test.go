@@ -17,6 +17,12 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
+// A shortening is a history that its model makes shorter.
+type shortening struct {
+	lcschema.ChatMessageHistory
+	held any
+}
+
 // TestTheModelsOfWhatAChainIsMadeOf: what langchaingo's own chains are made of may have
 // models of its own, which Chain does not reach.
 func TestTheModelsOfWhatAChainIsMadeOf(t *testing.T) {
@@ -69,8 +75,11 @@ func TestTheModelsOfWhatAChainIsMadeOf(t *testing.T) {
 		"an executor's, guarded":        {executor(notesOf(guarded)), false},
 		"an executor's, for its tokens": {executor(memory.NewConversationTokenBuffer(says(), 9)), false},
 		"the memory's, for its tokens":  {llm(func(c *chains.LLMChain) { c.Memory = memory.NewConversationTokenBuffer(says(), 9) }), false},
-		"the parser's":                  {llm(func(c *chains.LLMChain) { c.OutputParser = &parsing{c.OutputParser, says()} }), true},
-		"the parser's, guarded":         {llm(func(c *chains.LLMChain) { c.OutputParser = &parsing{c.OutputParser, guarded} }), false},
+		"the history's": {llm(func(c *chains.LLMChain) {
+			c.Memory = memory.NewConversationTokenBuffer(says(), 9, memory.WithChatHistory(&shortening{memory.NewChatMessageHistory(), says()}))
+		}), true},
+		"the parser's":          {llm(func(c *chains.LLMChain) { c.OutputParser = &parsing{c.OutputParser, says()} }), true},
+		"the parser's, guarded": {llm(func(c *chains.LLMChain) { c.OutputParser = &parsing{c.OutputParser, guarded} }), false},
 	} {
 		got := refusal(func() { langchaingo.Chain(tt.chain, budget) })
 		if missed := strings.Contains(got, "cannot reach the model langchaingo_test.script"); missed != tt.missed || !tt.missed && got != "" {
