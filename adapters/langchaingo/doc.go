@@ -40,13 +40,15 @@
 // may be a run of its own. So is one that would miss some of its calls, as a chain of
 // another package holds a model, tool, retriever or agent that it does not guard. The
 // panic says what to use instead. To find that out, Chain and Executor look into the
-// fields of what they do not know, 24 levels deep. They do not see what a func or a tool
-// has, what is made only when it is used, or what changes while it is used: values of
-// package sync/atomic, maps and fields of type any beside or below a lock, maps of a
-// retriever or memory, and what the locks of other modules guard. So make a guard before
-// others use what it holds. What has a model or a tool in it, such as one that tries
-// again, is guarded inside or outside, not both: what guards both judges, and counts,
-// each call twice.
+// fields of what they do not know, 24 levels deep. They do not see what a func, a tool or
+// a callback has, what is made when it is first used, or what may change at any time:
+// values of package sync/atomic, fields of type any beside or below a lock, what modules
+// other than yours lock, maps there and in a retriever or memory, and maps of anything but
+// models, tools, chains and the like, or structs that have them. Make a guard before
+// others use what it holds.
+//
+// What has a model or a tool in it, such as one that tries again, is guarded inside or
+// outside, not both: what guards both judges, and counts, each call twice.
 //
 // # What a denial does
 //

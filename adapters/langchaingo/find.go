@@ -2,10 +2,7 @@ package langchaingo
 
 import (
 	"reflect"
-	"runtime/debug"
 	"slices"
-	"strings"
-	"sync"
 
 	"github.com/tmc/langchaingo/agents"
 	"github.com/tmc/langchaingo/chains"
@@ -33,9 +30,10 @@ type finder struct {
 }
 
 type visited struct {
-	t  reflect.Type
-	p  uintptr
-	in part
+	t   reflect.Type
+	p   uintptr
+	len int // of a slice
+	in  part
 }
 
 // A part says what a value is a part of: calls of its kind are those of the whole.
@@ -94,7 +92,6 @@ func addressable(v reflect.Value) reflect.Value {
 func (f *finder) note(thing any, in part, g middleware.Guarded) {
 	switch {
 	case g.Kind == middleware.KindRetriever && in.retriever:
-	case g.Kind == middleware.KindPlan && in.agent != nil:
 	case g.Kind == middleware.KindTool && in.calls(thing):
 	default:
 		f.found = append(f.found, g)
@@ -143,8 +140,7 @@ func (f *finder) find(v reflect.Value, levels int, in part) {
 		f.held(v, levels, in)
 		return
 	case reflect.Pointer:
-		if at := (visited{v.Type(), v.Pointer(), in}); f.seen[at] < levels {
-			f.seen[at] = levels
+		if f.isNew(visited{t: v.Type(), p: v.Pointer(), in: in}, levels) {
 			f.find(v.Elem(), levels, in)
 		}
 		return
@@ -163,6 +159,9 @@ func (f *finder) find(v reflect.Value, levels int, in part) {
 		// It asks the model that it has for no answer.
 	case *memory.ConversationTokenBuffer:
 		f.find(reflect.ValueOf(&thing.ConversationBuffer), levels, in) // nor does this, which counts tokens
+	case chains.Chain:
+		in.shared, in.locked = false, false
+		f.fields(v, levels, in.of(thing))
 	case schema.Retriever:
 		f.note(thing, in, middleware.Guarded{Kind: middleware.KindRetriever, Name: typeName(thing)})
 		in.retriever, in.store, in.shared = true, isStore(thing), true
@@ -171,17 +170,26 @@ func (f *finder) find(v reflect.Value, levels int, in part) {
 		in.store, in.shared = true, true
 		f.fields(v, levels, in.of(thing))
 	case agents.Agent:
-		f.note(thing, in, middleware.Guarded{Kind: middleware.KindPlan, Name: typeName(thing)})
-		f.fields(v, levels, in.agentWith(listed(thing), f.none).of(thing))
+		within := in.agentWith(listed(thing), f.none)
+		if in.agent == nil || within.nested { // and no other form of the agent that has it
+			f.note(thing, in, middleware.Guarded{Kind: middleware.KindPlan, Name: typeName(thing)})
+		}
+		f.fields(v, levels, within.of(thing))
 	case schema.Memory:
 		in.shared = true
-		f.fields(v, levels, in.of(thing))
-	case chains.Chain:
-		in.shared, in.locked = false, false
 		f.fields(v, levels, in.of(thing))
 	default:
 		f.fields(v, levels, in)
 	}
+}
+
+// isNew reports whether something was not looked at yet, or less deep, in such a part.
+func (f *finder) isNew(at visited, levels int) bool {
+	if f.seen[at] >= levels {
+		return false
+	}
+	f.seen[at] = levels
+	return true
 }
 
 // agentWith returns what is in an agent with these tools: if they are those of the agent
@@ -300,13 +308,16 @@ func (f *finder) fields(v reflect.Value, levels int, in part) {
 		if !f.mayHold(v.Type().Elem()) {
 			return // there may be millions
 		}
+		if v.Kind() == reflect.Slice && !f.isNew(visited{v.Type(), v.Pointer(), v.Len(), in}, levels) {
+			return
+		}
 		all := reflect.New(v.Type()).Elem()
 		all.Set(v) // which may be another at any time
 		for i := range all.Len() {
 			f.find(all.Index(i), levels-1, in)
 		}
 	case reflect.Map:
-		if in.shared || !f.mayHold(v.Type().Elem()) {
+		if in.shared || !hasCallers(v.Type().Elem()) {
 			return // it may be written to
 		}
 		for _, k := range v.MapKeys() {
@@ -314,130 +325,4 @@ func (f *finder) fields(v reflect.Value, levels int, in part) {
 		}
 	default:
 	}
-}
-
-// mayHold reports whether a value of type t can hold what makes calls.
-func (f *finder) mayHold(t reflect.Type) bool {
-	if _, known := f.holds[t]; !known {
-		f.holds[t] = mayHold(t, make(map[reflect.Type]bool))
-	}
-	return f.holds[t]
-}
-
-func mayHold(t reflect.Type, seen map[reflect.Type]bool) bool {
-	switch {
-	case isCaller(t):
-		return true
-	case seen[t], ofStandardLibrary(t), t == reflect.TypeFor[error](), t == reflect.TypeFor[schema.Document](),
-		t.PkgPath() == reflect.TypeFor[llms.MessageContent]().PkgPath(): // what is said, and how it is asked for
-		return false
-	}
-	seen[t] = true
-	switch t.Kind() {
-	case reflect.Interface:
-		return true
-	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
-		return mayHold(t.Elem(), seen)
-	case reflect.Struct:
-		for i := range t.NumField() {
-			if mayHold(t.Field(i).Type, seen) {
-				return true
-			}
-		}
-	default:
-	}
-	return false
-}
-
-// isCaller reports whether all of type t make calls, or are guarded.
-func isCaller(t reflect.Type) bool {
-	return slices.ContainsFunc([]reflect.Type{
-		reflect.TypeFor[guardedThing](), reflect.TypeFor[tools.Tool](), reflect.TypeFor[llms.Model](),
-		reflect.TypeFor[schema.Retriever](), reflect.TypeFor[agents.Agent](), reflect.TypeFor[chains.Chain](),
-	}, func(i reflect.Type) bool { return t.Implements(i) || reflect.PointerTo(t).Implements(i) })
-}
-
-func isStore(v any) bool {
-	_, is := v.(vectorstores.VectorStore)
-	return is
-}
-
-// isClient reports whether t is the type of a model that can embed.
-func isClient(t reflect.Type) bool {
-	return t.Kind() != reflect.Interface && t.Implements(reflect.TypeFor[embedder]())
-}
-
-// hasLock reports whether a struct has a lock: what is in it changes while it is used.
-func hasLock(t reflect.Type) bool {
-	for i := range t.NumField() {
-		switch f := t.Field(i).Type; {
-		case f == reflect.TypeFor[sync.Mutex](), f == reflect.TypeFor[sync.RWMutex](),
-			f == reflect.TypeFor[*sync.Mutex](), f == reflect.TypeFor[*sync.RWMutex](), f.Kind() == reflect.Struct && hasLock(f):
-			return true
-		}
-	}
-	return false
-}
-
-// isSteady reports whether a field of what others use at the same time is looked at: what
-// a chain is made of hardly changes, and of what does change most can hold nothing.
-func (f *finder) isSteady(t reflect.Type) bool {
-	switch t.Kind() {
-	case reflect.Interface:
-		return t.NumMethod() > 0 && f.mayHold(t)
-	case reflect.Slice:
-		return f.isSteady(t.Elem())
-	case reflect.Map:
-		return false
-	default:
-		return f.mayHold(t)
-	}
-}
-
-// of returns in as it is in what is of v's module.
-func (in part) of(v any) part {
-	if t := reflect.TypeOf(v); t != nil {
-		if t.Kind() == reflect.Pointer {
-			t = t.Elem()
-		}
-		in.module = moduleOf(t)
-	}
-	return in
-}
-
-// moduleOf returns the first part of a package's path, which tells modules apart.
-func moduleOf(t reflect.Type) string {
-	path := strings.SplitN(t.PkgPath(), "/", 4)
-	n := 2
-	if slices.Contains([]string{"github.com", "gitlab.com", "bitbucket.org"}, path[0]) {
-		n = 3
-	}
-	return strings.Join(path[:min(n, len(path))], "/")
-}
-
-// isClients reports whether t is of a module that is neither the program's nor that of
-// what has it, nor langchaingo: it locks as it sees fit.
-func (f *finder) isClients(t reflect.Type, in part) bool {
-	if f.program == "" {
-		f.program = "main"
-		if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path != "" {
-			f.program = info.Main.Path
-		}
-	}
-	switch path := t.PkgPath(); {
-	case path == "", path == "main", strings.HasPrefix(path+"/", f.program+"/"), moduleOf(t) == in.module,
-		moduleOf(t) == moduleOf(reflect.TypeFor[chains.LLMChain]()):
-		return false
-	}
-	return true
-}
-
-// ofStandardLibrary reports whether t is of a package of the standard library that holds
-// none of langchaingo's things, and may change them at any time.
-func ofStandardLibrary(t reflect.Type) bool {
-	root, _, _ := strings.Cut(t.PkgPath(), "/")
-	return slices.Contains([]string{
-		"bufio", "bytes", "compress", "context", "crypto", "database", "encoding", "errors", "fmt", "hash", "io", "log", "mime",
-		"net", "os", "reflect", "regexp", "runtime", "strconv", "strings", "sync", "syscall", "testing", "time", "unicode",
-	}, root)
 }

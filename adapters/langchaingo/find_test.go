@@ -117,6 +117,19 @@ type deeplyLocked struct {
 	any any
 }
 
+// sharing returns slices of which each holds the next one thirty times.
+func sharing(levels int) (all []any) {
+	all = []any{says()}
+	for range levels {
+		next := make([]any, 30)
+		for i := range next {
+			next[i] = all
+		}
+		all = next
+	}
+	return all
+}
+
 // An answerer is a service of one's own.
 type answerer struct{ model llms.Model }
 
@@ -200,6 +213,9 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 		{"what embeds by itself", struct{ e embeddings.Embedder }{&embeddingItself{}}, model, ""},
 		{"what embeds by itself, and answers", &embeddingItself{}, model, "the model langchaingo_test.embeddingItself"},
 		{"what embeds, and answers", struct{ m answersAndEmbeds }{&embedding{}}, model, "the model langchaingo_test.embedding"},
+		{"a chain that retrieves", &retrieving{holdingChain{}, &found{}, says()}, model, "the model"},
+		{"what it asks", &retrieving{holdingChain{}, &found{}, says()}, retriever, "the retriever langchaingo_test.found"},
+		{"slices that share slices", sharing(20), model, "the model"},
 		{"a router", &router{routes: map[string]*route{"x": {name: "x", chain: rag}}}, model, "the model langchaingo_test.script"},
 		{"its retriever", &router{routes: map[string]*route{"x": {name: "x", chain: rag}}}, retriever, "the retriever langchaingo_test.found"},
 		{"a model beside a lock", &locked{model: says()}, model, "the model"},
@@ -254,7 +270,8 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 		{"its tools", langchaingo.Agent(agent(says(), echoTool("ls")), gate[tool]), tool, ""},
 		{"its tools, that others guard", langchaingo.Agent(agent(says(), echoTool("ls")), pass), tool, "the tool ls, which others guard"},
 		{"its model", langchaingo.Agent(agent(says(), echoTool("ls")), gate[plan]), model, "the model"},
-		{"an agent in a guarded one", langchaingo.Agent(&helped{foreign{agent(says(), echoTool("ls"))}, agent(says())}, gate[plan]), plan, ""},
+		{"an agent in a guarded one", langchaingo.Agent(&helped{foreign{agent(says(), echoTool("ls"))}, agent(says())}, gate[plan]), plan, "the agent OneShotZeroAgent"},
+		{"a form of a guarded agent", langchaingo.Agent(&helped{foreign{agent(says(), echoTool("ls"))}, nil}, gate[plan]), plan, ""},
 		{"the tool that a guarded agent keeps for itself", langchaingo.Agent(&helped{foreign{agent(says(), echoTool("ls"))}, echoTool("rm")}, gate[tool]), tool, "the tool rm"},
 
 		{"a guarded executor", langchaingo.Executor(agents.NewExecutor(agent(says(), echoTool("ls"))), all), model, ""},

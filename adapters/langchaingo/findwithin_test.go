@@ -17,6 +17,13 @@ import (
 	"example.com/safeconduct/middleware"
 )
 
+// A retrieving is a chain that is a retriever, too.
+type retrieving struct {
+	holdingChain
+	lcschema.Retriever
+	model *script
+}
+
 // A shortening is a history that its model makes shorter.
 type shortening struct {
 	lcschema.ChatMessageHistory
@@ -115,7 +122,8 @@ func TestWhatAnAgentKeepsForItself(t *testing.T) {
 		if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
 			t.Errorf("%s: got panic %q, want %q", name, got, tt.want)
 		}
-		if got := refusal(func() { langchaingo.Executor(agents.NewExecutor(a), perKind(middleware.KindPlan)) }); got != "" {
+		got = refusal(func() { langchaingo.Executor(agents.NewExecutor(a), perKind(middleware.KindPlan)) })
+		if _, another := tt.more.(agents.Agent); another != strings.Contains(got, "cannot reach the agent OneShotZeroAgent") || !another && got != "" {
 			t.Errorf("%s: a gate for turns: got panic %q", name, got)
 		}
 	}
