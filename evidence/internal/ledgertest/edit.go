@@ -45,11 +45,13 @@ func Edit(t testing.TB, env []byte, old, new string) []byte {
 	return bytes.Replace(env, []byte(base64.StdEncoding.EncodeToString(payload)), []byte(base64.StdEncoding.EncodeToString(changed)), 1)
 }
 
-// FlipSig changes one character of the signature.
+// FlipSig changes one character of the signature, which stays base64 whatever it is.
 func FlipSig(env []byte) []byte {
 	env = bytes.Clone(env)
 	i := len(env) - len(`"}]}`) - 10
-	if env[i] ^= 1; env[i] == '@' {
+	if env[i] != 'A' {
+		env[i] = 'A'
+	} else {
 		env[i] = 'B'
 	}
 	return env
