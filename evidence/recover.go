@@ -195,32 +195,6 @@ func (r *recovery) readOverflow(dir string) (err error) {
 	return nil
 }
 
-// openOverflowed returns what opens the records of the overflow file, one after
-// the other, and checks who signed them.
-func (r *recovery) openOverflowed() func(f *chain.Frame) {
-	session := r.session
-	var e record.Envelope
-	return func(f *chain.Frame) {
-		if f.Open(&e); f.Err != nil {
-			return
-		}
-		ofRoot := f.Record.Kind == record.KindSession || f.Record.Kind == record.KindRotate
-		switch by := r.root; {
-		case session == nil || !f.Signed && (ofRoot || session.Session.Signing == record.SignRecords):
-			f.Err = record.Errorf(record.DamageUnsigned, "no signature")
-		case !f.Signed:
-		default:
-			if !ofRoot {
-				by, _ = record.ParseKey(session.Session.Public) // was parsed with the record
-			}
-			f.Err = signedBy(f.Env, by)
-		}
-		if f.Err == nil && f.Record.Kind == record.KindSession {
-			session = f.Record
-		}
-	}
-}
-
 // cutUncovered notes what no signature covers from the i-th record on that waits for
 // one: it is cut off.
 func (r *recovery) cutUncovered(dir string, i int) error {
@@ -420,8 +394,9 @@ func sameDir(a, b string) bool {
 // and the tree of all frames that are whole, and why it was given up; set
 // Config.Predecessor to it. Nothing in dir is changed: keep it.
 //
-// No signature is checked. The error wraps [ErrNotLedger] where there is nothing
-// to succeed, and a reason must be given, of at most 512 bytes.
+// No signature is checked. Where no record can be read any more, the origin is that of
+// the ledger's checkpoint, and empty without one. The error wraps [ErrNotLedger] where
+// there is nothing to succeed, and a reason must be given, of at most 512 bytes.
 func PredecessorOf(dir, reason string) (*record.Predecessor, error) {
 	if reason == "" || reason != record.Clean(reason, record.MaxReason) {
 		return nil, fmt.Errorf("evidence: predecessor %s: a reason of at most %d bytes is needed", dir, record.MaxReason)
@@ -438,12 +413,35 @@ func PredecessorOf(dir, reason string) (*record.Predecessor, error) {
 		}
 		return true
 	})
-	if err == nil && p.Ledger == "" {
-		err = errors.New("it holds no record")
+	if errors.Is(err, ErrNotLedger) && segmentsAreGone(dir) {
+		err = nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("evidence: predecessor %s: %w", dir, err)
 	}
+	if p.Ledger == "" {
+		p.Ledger = originOfCheckpoint(dir)
+	}
 	p.Tree = record.TreeHead{Records: uint64(tree.Size()), Root: record.Hash(tree.Root())}
 	return &p, nil
+}
+
+// segmentsAreGone reports whether dir is a ledger without a segment that had some.
+func segmentsAreGone(dir string) bool {
+	ns, err := segment.List(dir)
+	return err == nil && len(ns) == 0 && requireNew(dir) != nil
+}
+
+// originOfCheckpoint returns which ledger the checkpoint in dir says it is of, "" where
+// there is none that can be read.
+func originOfCheckpoint(dir string) string {
+	signed, err := chain.ReadCheckpoint(dir)
+	if err != nil {
+		return ""
+	}
+	own, err := chain.ParseAnchor(signed, segment.CheckpointName)
+	if err != nil {
+		return ""
+	}
+	return own.Origin // as the parser lets it be, it is a name
 }

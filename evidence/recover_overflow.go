@@ -160,3 +160,29 @@ func removeOverflow(d *segment.Disk, dir string) error {
 	}
 	return err
 }
+
+// openOverflowed returns what opens the records of the overflow file, one after
+// the other, and checks who signed them.
+func (r *recovery) openOverflowed() func(f *chain.Frame) {
+	session := r.session
+	var e record.Envelope
+	return func(f *chain.Frame) {
+		if f.Open(&e); f.Err != nil {
+			return
+		}
+		ofRoot := f.Record.Kind == record.KindSession || f.Record.Kind == record.KindRotate
+		switch by := r.root; {
+		case session == nil || !f.Signed && (ofRoot || session.Session.Signing == record.SignRecords):
+			f.Err = record.Errorf(record.DamageUnsigned, "no signature")
+		case !f.Signed:
+		default:
+			if !ofRoot {
+				by, _ = record.ParseKey(session.Session.Public) // was parsed with the record
+			}
+			f.Err = signedBy(f.Env, by)
+		}
+		if f.Err == nil && f.Record.Kind == record.KindSession {
+			session = f.Record
+		}
+	}
+}

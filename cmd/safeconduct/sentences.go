@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -136,7 +137,7 @@ func summary(r *record.Record) string {
 	if k := r.Session; k != nil {
 		add("key %.16s until %s", k.Key, date(k.NotAfter))
 		if p := k.Predecessor; p != nil {
-			add("succeeds %s (%s): %s", p.Ledger, count(p.Tree.Records, "record"), p.Reason)
+			add("succeeds %s (%s): %s", cmp.Or(p.Ledger, "a ledger of unknown origin"), count(p.Tree.Records, "record"), p.Reason)
 		}
 	}
 	if k := r.Rotate; k != nil {

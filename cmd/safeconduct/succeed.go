@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -78,7 +79,7 @@ func succeed(cmd *cobra.Command, old, next, key string, cfg evidence.Config, rea
 		return withHint(err)
 	}
 	before := cfg.Predecessor
-	if cfg.Ledger == before.Ledger {
+	if cfg.Ledger != "" && cfg.Ledger == before.Ledger {
 		return usagef("--ledger %s is the origin of %s: two ledgers of one origin are a forgery to whoever verifies them", cfg.Ledger, old)
 	}
 	cfg.Key = root
@@ -100,8 +101,8 @@ new key      %s
 
 Open %s with %s from now on, and keep %s: it is evidence.
 Next: safeconduct verify %s --key %s.pub
-`, escape(before.Ledger), count(before.Tree.Records, "record"), before.Tree.Root, escape(origin), record.KeyID(r.PublicKey()),
-		escape(next), escape(key), escape(old), escape(next), escape(key))
+`, escape(cmp.Or(before.Ledger, "of unknown origin")), count(before.Tree.Records, "record"), before.Tree.Root,
+		escape(origin), record.KeyID(r.PublicKey()), escape(next), escape(key), escape(old), escape(next), escape(key))
 	return err
 }
 

@@ -67,3 +67,21 @@ func TestSucceed(t *testing.T) {
 		t.Errorf("got %s, want a random origin", out)
 	}
 }
+
+// A ledger of which nothing can be read is succeeded all the same, with an origin and without.
+func TestSucceedUnreadable(t *testing.T) {
+	old := writeSegment(t, []byte("these are not the first line of a segment"))
+	key := filepath.Join(t.TempDir(), "new.key")
+	succeeds(t, "keygen", key)
+	for _, origin := range [][]string{nil, {"--ledger", "agents-2"}} {
+		next := filepath.Join(t.TempDir(), "next")
+		out := succeeds(t, append([]string{"succeed", old, next, "--key", key, "--reason", "overwritten"}, origin...)...)
+		if !strings.Contains(out, "old ledger   of unknown origin, 0 records\n") {
+			t.Errorf("got %s, want a ledger of unknown origin", out)
+		}
+		succeeds(t, "verify", next, "--key", key+".pub")
+		if line := succeeds(t, "tail", next); !strings.Contains(line, "succeeds a ledger of unknown origin (0 records): overwritten") {
+			t.Errorf("tail: got %s, want what it succeeds", line)
+		}
+	}
+}

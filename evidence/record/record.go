@@ -343,7 +343,7 @@ type TreeHead struct {
 // A Predecessor is the ledger that another one succeeds because it could not be
 // continued.
 type Predecessor struct {
-	Ledger string   `json:"ledger"` // its origin
+	Ledger string   `json:"ledger"` // its origin, empty where nothing says it any more
 	Reason string   `json:"reason"` // why it was given up
 	Tree   TreeHead `json:"tree"`   // what was found of it
 }
