@@ -443,5 +443,5 @@ func originOfCheckpoint(dir string) string {
 	if err != nil {
 		return ""
 	}
-	return own.Origin // as the parser lets it be, it is a name
+	return own.Origin
 }
