@@ -92,6 +92,7 @@ func addressable(v reflect.Value) reflect.Value {
 func (f *finder) note(thing any, in part, g middleware.Guarded) {
 	switch {
 	case g.Kind == middleware.KindRetriever && in.retriever:
+	case g.Kind == middleware.KindPlan && in.agent != nil: // another form of that
 	case g.Kind == middleware.KindTool && in.calls(thing):
 	default:
 		f.found = append(f.found, g)
@@ -160,7 +161,7 @@ func (f *finder) find(v reflect.Value, levels int, in part) {
 	case *memory.ConversationTokenBuffer:
 		f.find(reflect.ValueOf(&thing.ConversationBuffer), levels, in) // nor does this, which counts tokens
 	case chains.Chain:
-		in.shared, in.locked = false, false
+		in.agent, in.nested, in.shared, in.locked = nil, false, false, false // an executor runs agents by itself
 		f.fields(v, levels, in.of(thing))
 	case schema.Retriever:
 		f.note(thing, in, middleware.Guarded{Kind: middleware.KindRetriever, Name: typeName(thing)})
@@ -171,9 +172,7 @@ func (f *finder) find(v reflect.Value, levels int, in part) {
 		f.fields(v, levels, in.of(thing))
 	case agents.Agent:
 		within := in.agentWith(listed(thing), f.none)
-		if in.agent == nil || within.nested { // and no other form of the agent that has it
-			f.note(thing, in, middleware.Guarded{Kind: middleware.KindPlan, Name: typeName(thing)})
-		}
+		f.note(thing, in, middleware.Guarded{Kind: middleware.KindPlan, Name: typeName(thing)})
 		f.fields(v, levels, within.of(thing))
 	case schema.Memory:
 		in.shared = true

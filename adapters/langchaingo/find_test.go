@@ -270,7 +270,8 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 		{"its tools", langchaingo.Agent(agent(says(), echoTool("ls")), gate[tool]), tool, ""},
 		{"its tools, that others guard", langchaingo.Agent(agent(says(), echoTool("ls")), pass), tool, "the tool ls, which others guard"},
 		{"its model", langchaingo.Agent(agent(says(), echoTool("ls")), gate[plan]), model, "the model"},
-		{"an agent in a guarded one", langchaingo.Agent(&helped{foreign{agent(says(), echoTool("ls"))}, agent(says())}, gate[plan]), plan, "the agent OneShotZeroAgent"},
+		{"an agent in a guarded one", langchaingo.Agent(&helped{foreign{agent(says(), echoTool("ls"))}, agent(says())}, gate[plan]), plan, ""},
+		{"an executor in a guarded agent", langchaingo.Agent(&helped{foreign{agent(says(), echoTool("ls"))}, agents.NewExecutor(agent(says()))}, gate[plan]), plan, "the agent OneShotZeroAgent"},
 		{"a form of a guarded agent", langchaingo.Agent(&helped{foreign{agent(says(), echoTool("ls"))}, nil}, gate[plan]), plan, ""},
 		{"the tool that a guarded agent keeps for itself", langchaingo.Agent(&helped{foreign{agent(says(), echoTool("ls"))}, echoTool("rm")}, gate[tool]), tool, "the tool rm"},
 

@@ -115,6 +115,7 @@ func TestWhatAnAgentKeepsForItself(t *testing.T) {
 		"an agent":                  {agents.NewOneShotAgent(guarded, []tools.Tool{echoTool("rm")}), "cannot reach the tool rm"},
 		"an agent with such a tool": {agents.NewOneShotAgent(guarded, []tools.Tool{echoTool("calc")}), "cannot reach the tool calc"},
 		"an agent with the tool":    {agents.NewOneShotAgent(guarded, []tools.Tool{calc}), ""},
+		"an executor with the tool": {agents.NewExecutor(agents.NewOneShotAgent(guarded, []tools.Tool{calc})), "cannot reach the tool calc"},
 		"what is no agent":          {&struct{ byName map[string]tools.Tool }{map[string]tools.Tool{"calc": echoTool("calc")}}, "cannot reach the tool calc"},
 	} {
 		a := &helped{foreign{agents.NewOneShotAgent(guarded, []tools.Tool{calc})}, tt.more}
@@ -123,7 +124,7 @@ func TestWhatAnAgentKeepsForItself(t *testing.T) {
 			t.Errorf("%s: got panic %q, want %q", name, got, tt.want)
 		}
 		got = refusal(func() { langchaingo.Executor(agents.NewExecutor(a), perKind(middleware.KindPlan)) })
-		if _, another := tt.more.(agents.Agent); another != strings.Contains(got, "cannot reach the agent OneShotZeroAgent") || !another && got != "" {
+		if _, another := tt.more.(*agents.Executor); another != strings.Contains(got, "cannot reach the agent OneShotZeroAgent") || !another && got != "" {
 			t.Errorf("%s: a gate for turns: got panic %q", name, got)
 		}
 	}
