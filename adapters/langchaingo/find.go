@@ -161,7 +161,7 @@ func (f *finder) find(v reflect.Value, levels int, in part) {
 	case *memory.ConversationTokenBuffer:
 		f.find(reflect.ValueOf(&thing.ConversationBuffer), levels, in) // nor does this, which counts tokens
 	case chains.Chain:
-		in.agent, in.nested, in.shared, in.locked = nil, false, false, false // an executor runs agents by itself
+		in = part{retriever: in.retriever} // an executor runs agents by itself
 		f.fields(v, levels, in.of(thing))
 	case schema.Retriever:
 		f.note(thing, in, middleware.Guarded{Kind: middleware.KindRetriever, Name: typeName(thing)})
@@ -194,7 +194,7 @@ func (f *finder) isNew(at visited, levels int) bool {
 // agentWith returns what is in an agent with these tools: if they are those of the agent
 // that has it, it is only a form of that.
 func (in part) agentWith(ts []tools.Tool, none *own) part {
-	in.shared, in.locked = false, false
+	in.store, in.shared, in.locked = false, false, false
 	switch {
 	case in.agent == nil:
 		in.agent = none
@@ -251,16 +251,16 @@ func nameOf(t tools.Tool) (name string) {
 // guarded notes what is guarded, and what is in it. What a tool or a model does is its own.
 func (f *finder) guarded(v reflect.Value, g middleware.Guarded, levels int, in part) {
 	f.note(v.Addr().Interface(), in, g)
-	for _, part := range g.Parts {
-		f.find(reflect.ValueOf(part), levels, in)
+	for _, p := range g.Parts {
+		f.find(reflect.ValueOf(p), levels, in)
 	}
 	inner := addressable(reflect.ValueOf(g.Inner))
 	switch g.Kind {
 	case middleware.KindChain:
 		f.find(inner, levels, in)
 	case middleware.KindPlan:
-		in.agent, in.nested, in.shared, in.locked = f.ownOf(v, g), false, false, false
-		f.fields(inner, levels, in)
+		in = part{retriever: in.retriever, agent: f.ownOf(v, g)}
+		f.fields(inner, levels, in.of(g.Inner))
 	case middleware.KindRetriever:
 		in.retriever, in.store, in.shared = true, isStore(g.Inner), true
 		f.fields(inner, levels, in.of(g.Inner))

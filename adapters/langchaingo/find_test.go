@@ -77,6 +77,13 @@ type store struct {
 	client *embedding
 	model  llms.Model
 	both   answersAndEmbeds
+	chain  chains.Chain
+}
+
+// An asking is a chain that has a client of its own.
+type asking struct {
+	client *embedding
+	holdingChain
 }
 
 type answersAndEmbeds interface {
@@ -259,6 +266,7 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 		{"the model of a store that can embed", langchaingo.Retriever(vectorstores.ToRetriever(&store{model: &embedding{}}, 1), pass), model, "the model langchaingo_test.embedding"},
 		{"the model of a store that must embed", langchaingo.Retriever(vectorstores.ToRetriever(&store{both: &embedding{}}, 1), pass), model, "the model langchaingo_test.embedding"},
 		{"a client that embeds", &struct{ client *embedding }{&embedding{}}, model, "the model langchaingo_test.embedding"},
+		{"the client of a chain that a store has", langchaingo.Retriever(vectorstores.ToRetriever(&store{chain: &asking{&embedding{}, holdingChain{}}}, 1), pass), model, "the model langchaingo_test.embedding"},
 		{"that, far away", &rewriting{held: within(20, says())}, model, "the model"},
 		{"that in its maps, which may change", &rewriting{held: map[string]any{"m": says()}}, model, ""},
 
