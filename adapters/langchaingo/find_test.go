@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/santhosh-tekuri/jsonschema/v5"
 	"github.com/tmc/langchaingo/agents"
 	"github.com/tmc/langchaingo/chains"
 	"github.com/tmc/langchaingo/embeddings"
@@ -78,6 +79,13 @@ type store struct {
 	model  llms.Model
 	both   answersAndEmbeds
 	chain  chains.Chain
+}
+
+// A shelved is a store that is its own retriever.
+type shelved struct {
+	found
+	vectorstores.VectorStore
+	client *embedding
 }
 
 // An asking is a chain that has a client of its own.
@@ -224,6 +232,8 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 		{"what it asks", &retrieving{holdingChain{}, &found{}, says()}, retriever, "the retriever langchaingo_test.found"},
 		{"slices that share slices", sharing(20), model, "the model"},
 		{"a router", &router{routes: map[string]*route{"x": {name: "x", chain: rag}}}, model, "the model langchaingo_test.script"},
+		{"routes of several models", map[string]*struct{ all []llms.Model }{"x": {all: []llms.Model{says()}}}, model, "the model"},
+		{"what another module's struct holds", &jsonschema.Schema{Constant: []any{says()}}, model, "the model"},
 		{"its retriever", &router{routes: map[string]*route{"x": {name: "x", chain: rag}}}, retriever, "the retriever langchaingo_test.found"},
 		{"a model beside a lock", &locked{model: says()}, model, "the model"},
 		{"models beside a lock", &locked{models: []llms.Model{says()}}, model, "the model"},
@@ -268,7 +278,13 @@ func TestWhatAChainOfOnesOwnHolds(t *testing.T) {
 		{"a client that embeds", &struct{ client *embedding }{&embedding{}}, model, "the model langchaingo_test.embedding"},
 		{"the client of a chain that a store has", langchaingo.Retriever(vectorstores.ToRetriever(&store{chain: &asking{&embedding{}, holdingChain{}}}, 1), pass), model, "the model langchaingo_test.embedding"},
 		{"that, far away", &rewriting{held: within(20, says())}, model, "the model"},
-		{"that in its maps, which may change", &rewriting{held: map[string]any{"m": says()}}, model, ""},
+		{"that in its maps, which may change", &rewriting{held: map[string]llms.Model{"m": says()}}, model, ""},
+		{"that in the maps of a guarded one", langchaingo.Retriever(&rewriting{held: map[string]llms.Model{"m": says()}}, pass), model, ""},
+		{"that of a type without a name", &rewriting{held: &struct{ m llms.Model }{says()}}, model, "the model"},
+		{"that of its agent", &rewriting{held: &helped{foreign{agent(guarded)}, map[string]llms.Model{"m": says()}}}, model, "the model"},
+		{"the retriever of the chain of a guarded one", langchaingo.Retriever(&rewriting{held: &holdingChain{held: &found{}}}, gate[retriever]), retriever, ""},
+		{"the client of a store that retrieves", &shelved{client: &embedding{}}, model, ""},
+		{"that of a guarded one", langchaingo.Retriever(&shelved{client: &embedding{}}, pass), model, ""},
 
 		{"an agent without an agent yet", struct{ a foreign }{}, plan, "the agent langchaingo_test.foreign"},
 		{"the turns of an agent", agent(guarded, langchaingo.Tool(echoTool("ls"), gate[tool])), plan, "the agent OneShotZeroAgent"},
@@ -358,6 +374,7 @@ func TestALotOfDataIsNotLookedThrough(t *testing.T) {
 		"bytes":               make([]byte, 1<<20),
 		"texts":               [][]string{make([]string, 1<<20)},
 		"vectors":             &[2][1 << 19]float32{},
+		"what was said":       make([]llms.MessageContent, 1<<16),
 		"texts with metadata": make([]lcschema.Document, 1<<16),
 		"a map":               maps.Collect(slices.All(make([]string, 1<<16))),
 	} {
